@@ -1,0 +1,13 @@
+/** Random-access bytes: what parsers read from, so that a header costs a header and not a file. */
+
+/** Bytes of known size that can be read in pieces. Offsets and lengths are in bytes. */
+export interface ByteSource {
+  readonly size: number;
+  /** Returns `length` bytes at `offset`, or fewer where the source ends. */
+  read(offset: number, length: number): Uint8Array;
+}
+
+/** Returns a source over bytes in memory. */
+export function bytesSource(bytes: Uint8Array): ByteSource {
+  return { size: bytes.length, read: (offset, length) => bytes.subarray(offset, offset + length) };
+}

@@ -1,0 +1,88 @@
+/** The Disk port: every way the program may look at or change a file system. */
+import type { ByteSource } from '../byte-source.ts';
+
+export type FileKind = 'file' | 'directory' | 'link' | 'other';
+
+/** What a file is and which file it is. Sizes in bytes, times in milliseconds since the epoch. */
+export interface FileStat {
+  readonly kind: FileKind;
+  readonly size: number;
+  readonly mode: number;
+  readonly uid: number;
+  readonly device: number;
+  readonly inode: number;
+  readonly modified: number;
+  readonly changed: number;
+}
+
+export interface DirectoryEntry {
+  readonly name: string;
+  readonly kind: FileKind;
+}
+
+/** A mounted file system. Sizes in bytes. */
+export interface FileSystem {
+  /** The magic number that statfs(2) reports. */
+  readonly type: number;
+  readonly clusterSize: number;
+  readonly free: number;
+  readonly total: number;
+}
+
+/** An open file; `close` may be called more than once. */
+export interface OpenFile extends ByteSource {
+  close(): void;
+}
+
+/** Reading. A missing file is `undefined` where the type says so; anything else throws IO. */
+export interface Disk {
+  /** Follows symbolic links. */
+  stat(path: string): FileStat | undefined;
+  /** Does not follow a final symbolic link. */
+  linkStat(path: string): FileStat | undefined;
+  /** The entries sorted by name, or undefined when there is no such directory. */
+  list(path: string): readonly DirectoryEntry[] | undefined;
+  readLink(path: string): string | undefined;
+  /** The path with every link resolved, or undefined when it leads nowhere. */
+  realPath(path: string): string | undefined;
+  /**
+   * The whole content of a regular file.
+   * @throws {FILE_MISSING} when there is no such file
+   * @throws {FILE_TOO_LARGE} when it holds more than `limit` bytes
+   */
+  read(path: string, limit: number): Uint8Array;
+  /** @throws {FILE_MISSING} when there is no such regular file */
+  open(path: string): OpenFile;
+  fileSystem(path: string): FileSystem | undefined;
+}
+
+/** A file being made: nothing else sees it under a name that matters until it is renamed. */
+export interface NewFile {
+  /** Appends all of `bytes`. @throws {SHORT_WRITE} */
+  write(bytes: Uint8Array): Promise<void>;
+  /** Overwrites bytes already written. @throws {SHORT_WRITE} */
+  writeAt(offset: number, bytes: Uint8Array): Promise<void>;
+  /** Makes the content durable and closes. */
+  finish(): Promise<void>;
+  /** Closes without a promise of durability. */
+  abandon(): Promise<void>;
+}
+
+/** Writing. Only `transaction/` holds one. */
+export interface WritableDisk extends Disk {
+  /** Makes a directory and its missing parents, each durable in its own parent. */
+  makeDirectory(path: string): void;
+  /** Makes a file that must not exist yet, open for writing. */
+  create(path: string): Promise<NewFile>;
+  /** Copies a file to a name that must not exist yet, and makes the content durable. */
+  copy(from: string, to: string): Promise<void>;
+  /** Overwrites the first bytes of an existing file where it lies, durably. */
+  overwrite(path: string, bytes: Uint8Array): void;
+  /** Replaces a small text file as a whole (temporary, rename), then reads it back. */
+  replaceText(path: string, text: string): Promise<void>;
+  rename(from: string, to: string): void;
+  /** Removes a file; a file that is already gone is no error. */
+  remove(path: string): void;
+  /** The barrier: names made and removed in this directory are durable afterwards. */
+  syncDirectory(path: string): void;
+}

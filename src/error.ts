@@ -1,0 +1,73 @@
+/** What can go wrong, as codes, and the one table that maps each code to an exit status. */
+
+/** How a failure leaves the ESP, which is what the exit status tells the caller. */
+type Family = 'failed' | 'usage' | 'refused' | 'space';
+
+/** Every code an {@link EspError} may carry, with its family. */
+const families = {
+  // usage: the command line, a setting or a key file is wrong; nothing was touched
+  CONFIG_INVALID: 'usage',
+  KEY_INVALID: 'usage',
+  KEY_INSECURE: 'usage',
+  // refused: we could, and chose not to; nothing was touched
+  NO_BOOTABLE_GENERATION: 'refused',
+  MIXED_ARCHITECTURES: 'refused',
+  ESP_NOT_MOUNTED: 'refused',
+  ESP_NOT_FAT: 'refused',
+  ESP_READ_ONLY: 'refused',
+  FOREIGN_LAYOUT: 'refused',
+  SECURE_BOOT_UNSIGNED: 'refused',
+  // space
+  ESP_FULL: 'space',
+  // failed: an effect did not happen, or what we were given cannot be read
+  TARGET_BROKEN: 'failed',
+  BOOTSPEC_MALFORMED: 'failed',
+  BOOTSPEC_UNSUPPORTED: 'failed',
+  GENERATION_BROKEN: 'failed',
+  INITRD_SECRETS_FAILED: 'failed',
+  FILE_MISSING: 'failed',
+  FILE_TOO_LARGE: 'failed',
+  PE_MALFORMED: 'failed',
+  SIGNATURE_MALFORMED: 'failed',
+  SIGNER_FAILED: 'failed',
+  SHORT_WRITE: 'failed',
+  READ_BACK_MISMATCH: 'failed',
+  SOURCE_CHANGED: 'failed',
+  LOCKED: 'failed',
+  IO: 'failed',
+} as const satisfies Record<string, Family>;
+
+/** A stable, documented name for one kind of failure. */
+export type ErrorCode = keyof typeof families;
+
+const statuses: Record<Family, number> = { failed: 1, usage: 2, refused: 3, space: 4 };
+
+/** Exit status when the work is done and something else needs a look. */
+export const EXIT_WARNINGS = 5;
+/** Exit status for an error that is not an {@link EspError}: a bug. */
+export const EXIT_BUG = 70;
+
+/** A failure that a person can act on: what failed, on what, expected and got, and one hint. */
+export class EspError extends Error {
+  override readonly name = 'EspError';
+  readonly code: ErrorCode;
+  readonly hint: string | undefined;
+
+  constructor(code: ErrorCode, message: string, options: { hint?: string; cause?: unknown } = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.code = code;
+    this.hint = options.hint;
+  }
+
+  /** The process exit status that stands for this failure. */
+  get status(): number {
+    return statuses[families[this.code]];
+  }
+}
+
+/** Returns the messages of an error and of its causes on one line. */
+export function explain(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const cause = error.cause === undefined ? '' : `: because ${explain(error.cause)}`;
+  return `${error.message}${cause}`;
+}
