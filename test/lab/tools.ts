@@ -1,0 +1,70 @@
+/** Which Debian packages the lab's outside programs come from, which are there, and how to get the rest. */
+import { accessSync, constants } from 'node:fs';
+import { join } from 'node:path';
+import { attempt, environment } from './run.ts';
+
+/** The program that shows a package to be installed; a Python module is written `python:<name>`. */
+const witnesses = {
+  binutils: 'objcopy',
+  cpio: 'cpio',
+  dosfstools: 'mkfs.vfat',
+  efitools: 'sign-efi-sig-list',
+  mtools: 'mcopy',
+  openssl: 'openssl',
+  osslsigncode: 'osslsigncode',
+  'python3-pefile': 'python:pefile',
+  'qemu-system-x86': 'qemu-system-x86_64',
+  sbsigntool: 'sbsign',
+} as const;
+
+/** A Debian package that the lab may need installed. */
+export type Tool = keyof typeof witnesses;
+
+/** Every package the lab knows. */
+export const allTools = Object.keys(witnesses) as readonly Tool[];
+
+/** Returns the packages of `wanted` that are not installed, without touching the network. */
+export function missingTools(wanted: readonly Tool[] = allTools): readonly Tool[] {
+  return wanted.filter((tool) => !isPresent(witnesses[tool]));
+}
+
+/** Returns the one command that installs the packages. */
+export function installCommand(packages: readonly string[]): string {
+  return `sudo apt-get install --no-install-recommends ${packages.join(' ')}`;
+}
+
+/**
+ * Installs what is missing of `wanted`, if we are root, and returns what is missing afterwards.
+ * Package lists that are absent or stale are refreshed once.
+ */
+export function ensureTools(wanted: readonly Tool[] = allTools): readonly Tool[] {
+  const missing = missingTools(wanted);
+  if (missing.length === 0 || process.getuid?.() !== 0) return missing;
+  if (!aptInstall(missing)) {
+    attempt('apt-get', ['-qq', 'update']);
+    aptInstall(missing);
+  }
+  return missingTools(wanted);
+}
+
+function aptInstall(packages: readonly string[]): boolean {
+  const args = ['install', '-qq', '-y', '--no-install-recommends', ...packages];
+  return attempt('apt-get', args).status === 0;
+}
+
+function isPresent(witness: string): boolean {
+  if (witness.startsWith('python:')) {
+    return attempt('python3', ['-c', `import ${witness.slice('python:'.length)}`]).status === 0;
+  }
+  const path = environment()['PATH'] ?? '';
+  return path.split(':').some((directory) => isExecutable(join(directory, witness)));
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false; // absent or not ours to run: both mean that the tool is not there
+  }
+}
