@@ -13,7 +13,7 @@ export interface Parts {
   readonly systemdBoot: Readonly<Record<SystemdVersion, string>>;
   /** Directories that hold `lib/systemd/boot/efi`, as `--systemd` wants one. */
   readonly systemdRoot: Readonly<Record<SystemdVersion, string>>;
-  /** The ukify 257 script; needs python3-pefile. */
+  /** The ukify 257 script, to be run with `systemPython` of tools.ts; needs python3-pefile. */
   readonly ukify: string;
   readonly kernel: string;
   /** `uname -r` of that kernel. */

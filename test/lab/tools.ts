@@ -17,6 +17,9 @@ const witnesses = {
   sbsigntool: 'sbsign',
 } as const;
 
+/** Debian's own Python, which is the one that sees Debian's modules; run ukify with it. */
+export const systemPython = '/usr/bin/python3';
+
 /** A Debian package that the lab may need installed. */
 export type Tool = keyof typeof witnesses;
 
@@ -54,7 +57,7 @@ function aptInstall(packages: readonly string[]): boolean {
 
 function isPresent(witness: string): boolean {
   if (witness.startsWith('python:')) {
-    return attempt('python3', ['-c', `import ${witness.slice('python:'.length)}`]).status === 0;
+    return attempt(systemPython, ['-c', `import ${witness.slice('python:'.length)}`]).status === 0;
   }
   const path = environment()['PATH'] ?? '';
   return path.split(':').some((directory) => isExecutable(join(directory, witness)));

@@ -1,0 +1,169 @@
+/** Boots an ESP image under real firmware in QEMU and returns what the console said. Needs qemu-system-x86. */
+import { spawn } from 'node:child_process';
+import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { proofMark } from './initrd.ts';
+import type { Parts } from './parts.ts';
+import { environment } from './run.ts';
+
+/** How the firmware starts. */
+export type SecureBoot =
+  /** No Secure Boot at all. */
+  | { readonly kind: 'off' }
+  /** Setup mode: systemd-boot enrols the keys it finds on the ESP and restarts the machine. `save` gets the variables. */
+  | { readonly kind: 'enrol'; readonly save?: string }
+  /** Enforcing from the start, with variables that an enrolment saved. */
+  | { readonly kind: 'enforcing'; readonly variables: string };
+
+export interface BootOptions {
+  readonly parts: Parts;
+  /** The ESP image; the guest writes to it. */
+  readonly image: string;
+  readonly secureBoot?: SecureBoot;
+  /** Seconds until the machine is switched off, whatever it does. */
+  readonly limit?: number;
+}
+
+/** What one machine said until it was off. */
+export interface Boot {
+  /** Everything on the serial console, without terminal control sequences. */
+  readonly console: string;
+  /** The proof line of the initrd, or undefined when it never ran. */
+  readonly proof: Proof | undefined;
+  /** Why the machine stopped. */
+  readonly ended: 'power-off' | 'gave-up' | 'time-limit';
+}
+
+/** The proof line, taken apart. */
+export interface Proof {
+  readonly line: string;
+  readonly generation: string;
+  /** Whether the running kernel saw Secure Boot on. */
+  readonly secureBoot: boolean;
+  readonly lockdown: string;
+  /** What systemd-boot says it started. */
+  readonly entry: string;
+  readonly cmdline: string;
+}
+
+/** What the firmware or the loader prints when there is nothing left that it may start. */
+const givenUp = /UEFI Interactive Shell|No bootable option|Press any key to enter the Boot Manager/;
+
+/**
+ * Boots the image and waits until the machine powers off, gives up or runs out of time. The machine
+ * is emulated in software; no machine outlives the call.
+ */
+export async function bootImage(options: BootOptions): Promise<Boot> {
+  const { parts, image, secureBoot = { kind: 'off' }, limit = 60 } = options;
+  const folder = mkdtempSync(join(tmpdir(), 'espalier-vm-'));
+  const variables = join(folder, 'vars.fd');
+  try {
+    copyFileSync(
+      secureBoot.kind === 'enforcing' ? secureBoot.variables : parts.ovmf.vars,
+      variables,
+    );
+    const args = [
+      ...firmware(parts, variables, secureBoot),
+      ...drive(image, 'format=raw,if=virtio'),
+    ];
+    const { text, ended } = await runMachine(args, { limit, stopAt: givenUp });
+    if (secureBoot.kind === 'enrol' && secureBoot.save !== undefined) {
+      copyFileSync(variables, secureBoot.save);
+    }
+    return { console: text, proof: findProof(text), ended };
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function firmware(parts: Parts, variables: string, secureBoot: SecureBoot): readonly string[] {
+  const secure = secureBoot.kind !== 'off';
+  const code = secure ? parts.ovmf.codeSecure : parts.ovmf.code;
+  return [
+    ...(secure ? ['-machine', 'q35,smm=on'] : ['-machine', 'q35']),
+    ...(secure ? ['-global', 'driver=cfi.pflash01,property=secure,value=on'] : []),
+    ...drive(code, 'if=pflash,format=raw,unit=0,readonly=on'),
+    ...drive(variables, 'if=pflash,format=raw,unit=1'),
+    // an enrolment restarts the machine in the middle
+    ...(secureBoot.kind === 'enrol' ? [] : ['-no-reboot']),
+  ];
+}
+
+/** Returns the arguments for one drive; QEMU wants a comma in a path doubled. */
+export function drive(path: string, settings: string): readonly string[] {
+  return ['-drive', `file=${path.replaceAll(',', ',,')},${settings}`];
+}
+
+interface MachineLimits {
+  /** Seconds. */
+  readonly limit: number;
+  readonly stopAt?: RegExp;
+  /** MiB. */
+  readonly memory?: number;
+}
+
+/** Runs one machine with the serial port as its console and returns what it printed. */
+export async function runMachine(
+  args: readonly string[],
+  { limit, stopAt, memory = 512 }: MachineLimits,
+): Promise<{ text: string; ended: Boot['ended'] }> {
+  const base = ['-accel', 'tcg,thread=multi', '-cpu', 'max', '-m', `${memory}`];
+  const rest = ['-nographic', '-monitor', 'none', '-net', 'none', ...args];
+  const machine = spawn('qemu-system-x86_64', [...base, ...rest], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: environment(),
+  });
+  const kill = (): void => void machine.kill('SIGKILL');
+  process.once('exit', kill);
+  let ended: Boot['ended'] = 'power-off';
+  let said = '';
+  const timer = setTimeout(() => {
+    ended = 'time-limit';
+    kill();
+  }, limit * 1000);
+  const listen = (chunk: Buffer): void => {
+    said += chunk.toString('latin1');
+    if (ended === 'power-off' && stopAt?.test(said.slice(-4096)) === true) {
+      ended = 'gave-up';
+      kill();
+    }
+  };
+  machine.stdout.on('data', listen);
+  machine.stderr.on('data', listen);
+  try {
+    await new Promise<void>((done, fail) => {
+      machine.once('error', fail);
+      machine.once('close', () => done());
+    });
+  } finally {
+    clearTimeout(timer);
+    process.removeListener('exit', kill);
+  }
+  return { text: stripTerminal(said), ended };
+}
+
+/** Returns console text without escape sequences, carriage returns and other control characters. */
+export function stripTerminal(text: string): string {
+  const control = String.fromCharCode(0x1b);
+  const sequences = new RegExp(`${control}(\\[[0-9;?=]*[A-Za-z]|[()][A-Z0-9]|.)`, 'g');
+  const printable = [...text.replace(sequences, '')].filter((c) => c === '\n' || c >= ' ');
+  return printable.join('');
+}
+
+/** Returns the last proof line in the console text. */
+export function findProof(text: string): Proof | undefined {
+  const line = text
+    .split('\n')
+    .findLast((candidate) => candidate.includes(`${proofMark} `))
+    ?.trim();
+  const match =
+    line === undefined
+      ? null
+      : /generation=(\S+) secureboot=(\S*) lockdown=(\S*) entry=(\S*) loader=\S* cmdline=(.*)$/.exec(
+          line,
+        );
+  if (line === undefined || match === null) return undefined;
+  const [, generation = '', secure, lockdown = '', entry = '', cmdline = ''] = match;
+  return { line, generation, secureBoot: secure === '1', lockdown, entry, cmdline };
+}
