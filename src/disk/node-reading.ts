@@ -1,0 +1,153 @@
+/** The reading half of the Disk port over node:fs. */
+import * as fs from 'node:fs';
+import { EspError } from '../error.ts';
+import type { DirectoryEntry, Disk, FileKind, FileStat, FileSystem, OpenFile } from './disk.ts';
+import { errno, ioError, isAbsent, optional, translated } from './io-error.ts';
+
+/** Reads the real file system. */
+export const reading: Disk = {
+  stat: (path) => optional('stat', path, () => toStat(fs.statSync(path, QUIET))),
+  linkStat: (path) => optional('stat', path, () => toStat(fs.lstatSync(path, QUIET))),
+  list: (path) => optional('list', path, () => listDirectory(path)),
+  readLink,
+  realPath: (path) => optional('resolve', path, () => fs.realpathSync.native(path)),
+  read: (path, limit) => translated('read', path, () => readWhole(path, limit)),
+  open: (path) => translated('open', path, () => openFile(path)),
+  fileSystem: (path) => optional('inspect the file system of', path, () => fileSystem(path)),
+};
+
+/** How much is read at once from a file that does not tell its size, as those in /proc: bytes. */
+const UNSIZED_CHUNK = 65_536;
+
+/** Spares the cost of an exception for the commonest answer of all. */
+const QUIET = { throwIfNoEntry: false } as const;
+
+function toStat(stats: fs.Stats | undefined): FileStat | undefined {
+  if (stats === undefined) return undefined;
+  return {
+    kind: kindOf(stats),
+    size: stats.size,
+    mode: stats.mode,
+    uid: stats.uid,
+    device: stats.dev,
+    inode: stats.ino,
+    modified: stats.mtimeMs,
+    changed: stats.ctimeMs,
+  };
+}
+
+function kindOf(entry: fs.Stats | fs.Dirent): FileKind {
+  if (entry.isFile()) return 'file';
+  if (entry.isDirectory()) return 'directory';
+  return entry.isSymbolicLink() ? 'link' : 'other';
+}
+
+function listDirectory(path: string): DirectoryEntry[] {
+  return fs
+    .readdirSync(path, { withFileTypes: true })
+    .map((entry) => ({ name: entry.name, kind: kindOf(entry) }))
+    .sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+function readLink(path: string): string | undefined {
+  try {
+    return fs.readlinkSync(path);
+  } catch (error) {
+    // EINVAL is readlink(2)'s word for "not a link".
+    if (isAbsent(error) || errno(error) === 'EINVAL') return undefined;
+    throw ioError('read the link', path, error);
+  }
+}
+
+function fileSystem(path: string): FileSystem {
+  const { type, bsize, bavail, blocks } = fs.statfsSync(path);
+  return { type, clusterSize: bsize, free: bavail * bsize, total: blocks * bsize };
+}
+
+/** Opens a regular file for reading; a FIFO planted in its place cannot make this wait. */
+function openRegular(path: string): { fd: number; size: number } {
+  let fd: number;
+  try {
+    fd = fs.openSync(path, fs.constants.O_RDONLY | fs.constants.O_NONBLOCK);
+  } catch (error) {
+    if (!isAbsent(error)) throw error;
+    throw new EspError('FILE_MISSING', `${path} does not exist`, { cause: error });
+  }
+  const stats = fs.fstatSync(fd);
+  if (stats.isFile()) return { fd, size: stats.size };
+  fs.closeSync(fd);
+  const found = stats.isDirectory() ? 'a directory' : 'a special file';
+  throw new EspError('FILE_MISSING', `${path}: expected a regular file, got ${found}`);
+}
+
+function readWhole(path: string, limit: number): Uint8Array {
+  const { fd, size } = openRegular(path);
+  try {
+    const bytes = size > limit ? undefined : readToEnd(fd, size, limit);
+    if (bytes !== undefined && bytes.length <= limit) return bytes;
+    throw new EspError(
+      'FILE_TOO_LARGE',
+      `${path}: expected at most ${limit} bytes, got ${Math.max(size, limit + 1)}`,
+    );
+  } finally {
+    fs.closeSync(fd);
+  }
+}
+
+/** Reads `size` bytes; a file of /proc or /sys claims to be empty and is read to its real end. */
+function readToEnd(fd: number, size: number, limit: number): Uint8Array {
+  if (size > 0) return readAt(fd, 0, size);
+  const chunks: Uint8Array[] = [];
+  let total = 0;
+  while (total <= limit) {
+    const chunk = readAt(fd, total, UNSIZED_CHUNK);
+    chunks.push(chunk);
+    total += chunk.length;
+    if (chunk.length < UNSIZED_CHUNK) break;
+  }
+  return chunks.length === 1 ? (chunks[0] ?? new Uint8Array(0)) : concatenate(chunks, total);
+}
+
+function concatenate(chunks: readonly Uint8Array[], total: number): Uint8Array {
+  const bytes = new Uint8Array(total);
+  let at = 0;
+  for (const chunk of chunks) {
+    bytes.set(chunk, at);
+    at += chunk.length;
+  }
+  return bytes;
+}
+
+function readAt(fd: number, offset: number, length: number): Uint8Array {
+  return fill(fd, offset, new Uint8Array(length));
+}
+
+/** Reads until `bytes` is full or the file ends; returns what was read. */
+function fill(fd: number, offset: number, bytes: Uint8Array): Uint8Array {
+  let done = 0;
+  while (done < bytes.length) {
+    const count = fs.readSync(fd, bytes, done, bytes.length - done, offset + done);
+    if (count === 0) break;
+    done += count;
+  }
+  return done === bytes.length ? bytes : bytes.subarray(0, done);
+}
+
+function openFile(path: string): OpenFile {
+  const { fd, size } = openRegular(path);
+  let open = true;
+  return {
+    size,
+    read(offset, length) {
+      // The kernel hands the number out again: reading on would read another file.
+      if (!open) throw new Error(`${path} is read after it was closed`);
+      const wanted = Math.min(length, size - offset);
+      if (wanted <= 0) return new Uint8Array(0);
+      return translated('read', path, () => readAt(fd, offset, wanted));
+    },
+    close() {
+      if (open) fs.closeSync(fd);
+      open = false;
+    },
+  };
+}

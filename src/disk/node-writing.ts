@@ -1,0 +1,159 @@
+/** The writing half of the Disk port over node:fs. */
+import * as fs from 'node:fs';
+import { dirname } from 'node:path';
+import { EspError } from '../error.ts';
+import type { Disk, NewFile, WritableDisk } from './disk.ts';
+import { ioError, optional, translated } from './io-error.ts';
+import { reading } from './node-reading.ts';
+
+/** Changes the real file system. */
+export const writing: Omit<WritableDisk, keyof Disk> = {
+  makeDirectory: (path) => translated('make the directory', path, () => makeDirectory(path)),
+  create,
+  copy,
+  overwrite: (path, bytes) => translated('overwrite', path, () => overwrite(path, bytes)),
+  replaceText,
+  // SAFETY: the port only carries out; what boots if power fails here is told where a plan calls it.
+  rename: (from, to) => translated('rename', from, () => fs.renameSync(from, to)),
+  // SAFETY: as for rename.
+  remove: (path) => void optional('remove', path, () => fs.unlinkSync(path)),
+  // SAFETY: the barrier itself. On FAT this also flushes the allocation table and the device.
+  syncDirectory: (path) => translated('sync', path, () => syncDirectory(path)),
+};
+
+/** What is made is for its owner only: an image may carry secrets. FAT keeps no permissions. */
+const FILE_MODE = 0o600;
+const DIRECTORY_MODE = 0o700;
+
+function makeDirectory(path: string): void {
+  const first = fs.mkdirSync(path, { recursive: true, mode: DIRECTORY_MODE });
+  if (first === undefined) return;
+  const top = dirname(first);
+  let parent = path;
+  // SAFETY: a directory that is lost here takes only new names with it; nothing boots from it yet.
+  do {
+    parent = dirname(parent);
+    syncDirectory(parent);
+  } while (parent !== top && parent !== dirname(parent));
+}
+
+function syncDirectory(path: string): void {
+  withFile(path, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY, fs.fsyncSync);
+}
+
+function withFile(path: string, flags: number, run: (fd: number) => void): void {
+  const fd = fs.openSync(path, flags);
+  try {
+    run(fd);
+  } finally {
+    fs.closeSync(fd);
+  }
+}
+
+/** Overwrites in one call: one sector is then written as a whole or not at all. */
+function overwrite(path: string, bytes: Uint8Array): void {
+  withFile(path, fs.constants.O_RDWR, (fd) => {
+    // SAFETY: within one sector the file holds the old bytes or the new ones, and its name stays.
+    const written = fs.writeSync(fd, bytes, 0, bytes.length, 0);
+    if (written !== bytes.length) throw shortWrite(path, bytes.length, written);
+    fs.fsyncSync(fd);
+  });
+}
+
+function shortWrite(path: string, expected: number, got: number): EspError {
+  return new EspError('SHORT_WRITE', `${path}: expected to write ${expected} bytes, got ${got}`);
+}
+
+async function create(path: string): Promise<NewFile> {
+  const handle = await attempt('create', path, fs.promises.open(path, 'wx', FILE_MODE));
+  let end = 0;
+  const writeAll = async (offset: number, bytes: Uint8Array): Promise<void> => {
+    let done = 0;
+    while (done < bytes.length) {
+      const { bytesWritten } = await attempt(
+        'write',
+        path,
+        handle.write(bytes, done, bytes.length - done, offset + done),
+      );
+      // A full disk writes less first and says why only when asked again.
+      if (bytesWritten === 0) throw shortWrite(path, bytes.length, done);
+      done += bytesWritten;
+    }
+  };
+  return {
+    async write(bytes) {
+      await writeAll(end, bytes);
+      end += bytes.length;
+    },
+    writeAt: writeAll,
+    async finish() {
+      try {
+        await attempt('sync', path, handle.sync());
+      } finally {
+        await handle.close();
+      }
+    },
+    abandon: () => handle.close(),
+  };
+}
+
+async function copy(from: string, to: string): Promise<void> {
+  const copying = fs.promises.copyFile(from, to, fs.constants.COPYFILE_EXCL);
+  await attempt(`copy ${from} to`, to, copying);
+  try {
+    await checkCopy(from, to);
+  } catch (error) {
+    optional('remove', to, () => fs.unlinkSync(to));
+    throw error;
+  }
+}
+
+/** Makes a copy durable and sees that nothing of it is missing. */
+async function checkCopy(from: string, to: string): Promise<void> {
+  const handle = await attempt('open', to, fs.promises.open(to, 'r'));
+  try {
+    await attempt('sync', to, handle.sync());
+    const [expected, got] = await attempt(
+      'compare',
+      to,
+      Promise.all([fs.promises.stat(from), handle.stat()]),
+    );
+    if (got.size !== expected.size) throw shortWrite(to, expected.size, got.size);
+  } finally {
+    await handle.close();
+  }
+}
+
+async function attempt<T>(operation: string, path: string, work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    throw ioError(operation, path, error);
+  }
+}
+
+/**
+ * write-file-atomic asks for one write and does not look at how much of it was done, so on a full
+ * disk it renames a truncated file into place. Writing the text into its temporary file beforehand,
+ * to the end or not at all, leaves its own write nothing to run out of.
+ */
+async function replaceText(path: string, text: string): Promise<void> {
+  const { default: writeFileAtomic } = await import('write-file-atomic');
+  // SAFETY: on FAT the name may be gone for a moment; only files that nothing boots from come here.
+  await attempt(
+    'replace',
+    path,
+    writeFileAtomic(path, text, {
+      mode: FILE_MODE,
+      chown: false as never, // its types leave out the documented `false`: the owner stays
+      fsync: true,
+      tmpfileCreated: (temporary) => fs.writeFileSync(temporary, text, { flag: 'r+' }),
+    }),
+  );
+  const expected = new TextEncoder().encode(text);
+  const got = reading.read(path, expected.length);
+  if (Buffer.compare(got, expected) !== 0) {
+    throw new EspError('READ_BACK_MISMATCH', `${path} does not hold the text just written to it`);
+  }
+  translated('sync', dirname(path), () => syncDirectory(dirname(path)));
+}
