@@ -1,0 +1,230 @@
+/** What lies on an ESP, read by name, size and header. Everything here is untrusted. */
+
+import { hash } from '../digest.ts';
+import type { Disk } from '../disk/disk.ts';
+import { EspError, explain } from '../error.ts';
+import { parsePe, readSection } from '../pe/pe.ts';
+import {
+  type BlobName,
+  blobDirectory,
+  ENTRIES,
+  ENTRIES_SREL,
+  type EntryName,
+  type EspPath,
+  entryId,
+  espPath,
+  IMAGES,
+  isTemporaryName,
+  LOADER_CONF,
+  parseBlobName,
+  parseEntryName,
+} from './layout.ts';
+import { parseType1, referencedPath } from './type1.ts';
+
+/** A content-addressed file of ours. Sizes in bytes. */
+export interface BlobFile {
+  readonly path: EspPath;
+  readonly size: number;
+  readonly name: BlobName;
+  /** Why the file cannot be what its name says, as far as its header tells. */
+  readonly damage?: string;
+}
+
+/** A boot entry, ours or another's. */
+export interface EntryFile {
+  readonly path: EspPath;
+  readonly size: number;
+  /** File name without a boot counter: what systemd-boot and `bootctl` call the entry. */
+  readonly id: string;
+  /** Absent for an entry that is not ours. */
+  readonly name?: EntryName;
+  /** Files on the ESP without which this entry does not boot. */
+  readonly references: readonly EspPath[];
+  /** The command line, where it could be read. */
+  readonly cmdline: string;
+  readonly title?: string;
+  readonly version?: string;
+  readonly sortKey?: string;
+  /** Name and VirtualSize in bytes of each section, of an image. */
+  readonly sections?: readonly { readonly name: string; readonly size: number }[];
+  readonly damage?: string;
+}
+
+/** Everything on an ESP that a plan needs to know. Sizes in bytes. */
+export interface Inventory {
+  readonly blobs: readonly BlobFile[];
+  readonly entries: readonly EntryFile[];
+  /** Unfinished files of a run that was killed. */
+  readonly temporaries: readonly { readonly path: EspPath; readonly size: number }[];
+  readonly loaderConf: Uint8Array | undefined;
+  /** Trimmed content of `loader/entries.srel`. */
+  readonly layout: string | undefined;
+  /** Those directories we may need that exist. */
+  readonly directories: ReadonlySet<EspPath>;
+  readonly clusterSize: number;
+  readonly free: number;
+  readonly total: number;
+}
+
+/** Larger files of these kinds are not what they claim to be. Bytes. */
+const LIMIT = { conf: 64 * 1024, loaderConf: 64 * 1024, srel: 4096, cmdline: 64 * 1024 };
+/** More entries than this are not read for what they refer to. */
+const MAX_FILES = 20_000;
+
+/** The directories in which we may make files. */
+export function ourDirectories(token: string): readonly EspPath[] {
+  return [
+    blobDirectory(token),
+    IMAGES,
+    ENTRIES,
+    espPath('EFI', 'systemd'),
+    espPath('EFI', 'BOOT'),
+    espPath('loader'),
+  ];
+}
+
+/**
+ * Reads an ESP's inventory.
+ * @param root the directory at which the ESP is mounted
+ * @throws {ESP_NOT_MOUNTED} when there is no such directory
+ */
+export function scanInventory(disk: Disk, root: string, token: string): Inventory {
+  const space = disk.fileSystem(root);
+  if (!space) throw new EspError('ESP_NOT_MOUNTED', `${root}: no such directory`);
+  const listings = new Map(
+    ourDirectories(token).map((path) => [path, disk.list(`${root}/${path}`)?.slice(0, MAX_FILES)]),
+  );
+  const files = (directory: EspPath) =>
+    (listings.get(directory) ?? [])
+      .filter(({ kind }) => kind === 'file')
+      .map(({ name }) => ({ name, path: espPath(directory, name) }));
+  const size = (path: EspPath) => disk.stat(`${root}/${path}`)?.size ?? 0;
+
+  return {
+    blobs: files(blobDirectory(token)).flatMap(({ name, path }) => {
+      const parsed = parseBlobName(name);
+      return parsed ? [scanBlob(disk, root, path, parsed)] : [];
+    }),
+    entries: [
+      ...files(IMAGES)
+        .filter(({ name }) => isListed(name, '.efi'))
+        .map(({ name, path }) => scanImage(disk, root, path, parseEntryName(token, name))),
+      ...files(ENTRIES)
+        .filter(({ name }) => isListed(name, '.conf'))
+        .map(({ name, path }) => scanType1(disk, root, path, parseEntryName(token, name))),
+    ],
+    temporaries: [...listings.keys()].flatMap((directory) =>
+      files(directory)
+        .filter(({ name }) => isTemporaryName(name))
+        .map(({ path }) => ({ path, size: size(path) })),
+    ),
+    loaderConf: readSmall(disk, `${root}/${LOADER_CONF}`, LIMIT.loaderConf),
+    layout: text(readSmall(disk, `${root}/${ENTRIES_SREL}`, LIMIT.srel))?.trim(),
+    directories: new Set([...listings].flatMap(([path, list]) => (list ? [path] : []))),
+    clusterSize: Math.max(space.clusterSize, 1),
+    free: space.free,
+    total: space.total,
+  };
+}
+
+/** Whether systemd-boot would look at a file of this name (BLS §Locations). */
+function isListed(name: string, suffix: string): boolean {
+  const lower = name.toLowerCase();
+  return lower.endsWith(suffix) && !lower.startsWith('.') && !lower.startsWith('auto-');
+}
+
+function scanBlob(disk: Disk, root: string, path: EspPath, name: BlobName): BlobFile {
+  const file = disk.open(`${root}/${path}`);
+  try {
+    const damage = name.kind === 'kernel' ? attempt(() => void parsePe(file)) : undefined;
+    return { path, size: file.size, name, ...(damage === undefined ? {} : { damage }) };
+  } finally {
+    file.close();
+  }
+}
+
+function scanType1(
+  disk: Disk,
+  root: string,
+  path: EspPath,
+  name: EntryName | undefined,
+): EntryFile {
+  const bytes = readSmall(disk, `${root}/${path}`, LIMIT.conf);
+  const { files, options, ...shown } = parseType1(text(bytes) ?? '');
+  const damaged = name !== undefined && (!bytes || hash(bytes) !== name.digest);
+  return {
+    path,
+    size: bytes?.length ?? 0,
+    id: idOf(path),
+    ...(name ? { name } : {}),
+    references: files,
+    cmdline: options,
+    ...shown,
+    ...(damaged ? { damage: 'its text is not what its name says' } : {}),
+  };
+}
+
+/** Sections that hold paths of other files in a thin image, as lanzaboote writes them. */
+const THIN = ['.linuxh', '.initrdh'];
+
+function scanImage(
+  disk: Disk,
+  root: string,
+  path: EspPath,
+  name: EntryName | undefined,
+): EntryFile {
+  const file = disk.open(`${root}/${path}`);
+  let entry: EntryFile = {
+    path,
+    size: file.size,
+    id: idOf(path),
+    ...(name ? { name } : {}),
+    references: [],
+    cmdline: '',
+  };
+  const damage = attempt(() => {
+    const { sections } = parsePe(file);
+    const read = (wanted: string) => {
+      const section = sections.find((candidate) => candidate.name === wanted);
+      return section ? (text(readSection(file, section, LIMIT.cmdline)) ?? '') : '';
+    };
+    const thin = sections.some((section) => THIN.includes(section.name));
+    entry = {
+      ...entry,
+      sections: sections.map((section) => ({ name: section.name, size: section.virtualSize })),
+      cmdline: read('.cmdline'),
+      references: thin ? ['.linux', '.initrd'].map((section) => referencedPath(read(section))) : [],
+    };
+    // A thin image has a name like ours and is another tool's: never ours to remove.
+    if (thin) {
+      const { name: _another, ...foreign } = entry;
+      entry = foreign;
+    }
+  });
+  file.close();
+  return damage === undefined ? entry : { ...entry, damage };
+}
+
+function idOf(path: EspPath): string {
+  return entryId(path.slice(path.lastIndexOf('/') + 1));
+}
+
+/** Runs a parser over hostile bytes and returns why it refused them, if it did. */
+function attempt(parse: () => void): string | undefined {
+  try {
+    parse();
+    return undefined;
+  } catch (error) {
+    if (error instanceof EspError) return explain(error);
+    throw error;
+  }
+}
+
+function readSmall(disk: Disk, path: string, limit: number): Uint8Array | undefined {
+  const stat = disk.stat(path);
+  return stat?.kind === 'file' && stat.size <= limit ? disk.read(path, limit) : undefined;
+}
+
+function text(bytes: Uint8Array | undefined): string | undefined {
+  return bytes && new TextDecoder().decode(bytes);
+}

@@ -1,0 +1,136 @@
+/** Every path on the ESP that we own or share, and the file names that are ours, both directions. */
+import { base32, type Digest, parseBase32 } from '../digest.ts';
+
+declare const brand: unique symbol;
+
+/** A path relative to the root of the ESP, with `/` between its parts. */
+export type EspPath = string & { readonly [brand]: 'EspPath' };
+
+/** Returns the ESP path with these parts. */
+export function espPath(...parts: readonly string[]): EspPath {
+  return parts.join('/') as EspPath;
+}
+
+export const IMAGES = espPath('EFI', 'Linux');
+export const ENTRIES = espPath('loader', 'entries');
+export const LOADER_CONF = espPath('loader', 'loader.conf');
+export const ENTRIES_SREL = espPath('loader', 'entries.srel');
+
+/** Returns the directory of the content-addressed files of an entry token. */
+export function blobDirectory(token: string): EspPath {
+  return espPath('EFI', token);
+}
+
+/** The directory part of an ESP path. */
+export function directoryOf(path: EspPath): EspPath {
+  return path.slice(0, path.lastIndexOf('/')) as EspPath;
+}
+
+/** The file name of an ESP path. */
+export function fileName(path: EspPath): string {
+  return path.slice(path.lastIndexOf('/') + 1);
+}
+
+export type BlobKind = 'kernel' | 'initrd' | 'devicetree';
+
+/** What a content-addressed file's name says. */
+export interface BlobName {
+  readonly kind: BlobKind;
+  readonly version: string;
+  readonly digest: Digest;
+}
+
+const BLOB = /^(kernel|initrd|devicetree)-([a-z0-9._+-]{1,64})-([a-z2-7]{52})\.efi$/i;
+
+/** Returns the file name of a content-addressed file. */
+export function formatBlobName({ kind, version, digest }: BlobName): string {
+  return `${kind}-${version}-${base32(digest)}.efi`;
+}
+
+/** Returns what a blob's name says, or undefined when the name is not ours. */
+export function parseBlobName(name: string): BlobName | undefined {
+  const match = BLOB.exec(name);
+  const digest = match?.[3] === undefined ? undefined : parseBase32(match[3].toLowerCase());
+  if (!match?.[1] || !match[2] || !digest) return undefined;
+  return { kind: match[1].toLowerCase() as BlobKind, version: match[2], digest };
+}
+
+export type EntryKind = 'uki' | 'type1';
+
+/** What an entry's file name says. `slug` is a specialisation's name made safe: see {@link slug}. */
+export interface EntryName {
+  readonly kind: EntryKind;
+  readonly generation: number;
+  readonly slug?: string;
+  readonly digest: Digest;
+  /** BLS §Boot counting; absent when the entry is not counted. */
+  readonly counter?: { readonly triesLeft: number; readonly triesDone: number };
+}
+
+const SUFFIX: Record<EntryKind, string> = { uki: '.efi', type1: '.conf' };
+const COUNTER = /^(.*)\+(\d{1,9})(?:-(\d{1,9}))?$/;
+
+/** Returns `name` without a boot counter: what systemd-boot calls the entry's ID. */
+export function entryId(name: string): string {
+  const dot = name.lastIndexOf('.');
+  const counted = COUNTER.exec(name.slice(0, dot));
+  return counted?.[1] === undefined ? name : counted[1] + name.slice(dot);
+}
+
+/** Returns the file name of an entry. */
+export function formatEntryName(token: string, name: EntryName): string {
+  const specialisation = name.slug === undefined ? '' : `-specialisation-${name.slug}`;
+  const counter = name.counter ? `+${name.counter.triesLeft}-${name.counter.triesDone}` : '';
+  const id = base32(name.digest);
+  return `${token}-generation-${name.generation}${specialisation}-${id}${counter}${SUFFIX[name.kind]}`;
+}
+
+/** Returns what an entry's name says, or undefined when the name is not ours. */
+export function parseEntryName(token: string, name: string): EntryName | undefined {
+  const lower = name.toLowerCase();
+  const kind = lower.endsWith('.efi') ? 'uki' : lower.endsWith('.conf') ? 'type1' : undefined;
+  const prefix = `${token}-generation-`;
+  if (!kind || !lower.startsWith(prefix)) return undefined;
+  const stem = lower.slice(prefix.length, -SUFFIX[kind].length);
+  const counted = COUNTER.exec(stem);
+  const match = /^(\d{1,15})(?:-specialisation-([a-z0-9_.-]{1,64}))?-([a-z2-7]{52})$/.exec(
+    counted?.[1] ?? stem,
+  );
+  const digest = match?.[3] === undefined ? undefined : parseBase32(match[3]);
+  if (!match?.[1] || !digest) return undefined;
+  return {
+    kind,
+    generation: Number(match[1]),
+    ...(match[2] === undefined ? {} : { slug: match[2] }),
+    digest,
+    ...(counted
+      ? { counter: { triesLeft: Number(counted[2]), triesDone: Number(counted[3] ?? 0) } }
+      : {}),
+  };
+}
+
+/**
+ * Returns a specialisation's name as it may stand in a file name: lower case, at most 48 characters,
+ * everything else than letters, digits, `.` and `-` as `_`. Two names may share a slug: the digest
+ * beside it tells them apart.
+ */
+export function slug(name: string): string {
+  return (
+    name
+      .toLowerCase()
+      .replace(/[^a-z0-9.-]/g, '_')
+      .slice(0, 48) || '_'
+  );
+}
+
+const TEMPORARY = /^\.espalier-\d{1,10}-\d{1,10}\.tmp$/;
+
+/** Returns a name for a file that is being written; systemd-boot ignores names that start with a dot. */
+export function temporaryName(processId: number, count: number): string {
+  return `.espalier-${processId}-${count}.tmp`;
+}
+
+/** Whether a name is that of an unfinished file of ours. */
+export function isTemporaryName(name: string): boolean {
+  return TEMPORARY.test(name);
+}

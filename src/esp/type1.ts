@@ -1,0 +1,72 @@
+/** Type #1 boot entries (BLS §Type #1): the text of a `.conf` file, both directions. */
+import { parseLines } from '../bls.ts';
+import { type EspPath, espPath } from './layout.ts';
+
+/** The keys of an entry that boots a kernel. Paths are relative to the ESP's root. */
+export interface Type1Entry {
+  readonly title: string;
+  readonly version: string;
+  readonly sortKey: string;
+  readonly linux: EspPath;
+  readonly initrd: readonly EspPath[];
+  readonly devicetree?: EspPath;
+  readonly options: string;
+}
+
+/** Returns the text of an entry. Text from people is made one line; `options` must be one already. */
+export function formatType1(entry: Type1Entry): string {
+  const lines = [
+    `title ${oneLine(entry.title)}`,
+    `version ${oneLine(entry.version)}`,
+    `sort-key ${oneLine(entry.sortKey)}`,
+    `linux /${entry.linux}`,
+    ...entry.initrd.map((path) => `initrd /${path}`),
+    ...(entry.devicetree === undefined ? [] : [`devicetree /${entry.devicetree}`]),
+    `options ${entry.options}`,
+  ];
+  return `${lines.join('\n')}\n`;
+}
+
+/** What an entry found on an ESP refers to. */
+export interface Type1References {
+  /** Every file it names, as ESP paths in the case they are written in. */
+  readonly files: readonly EspPath[];
+  readonly options: string;
+  readonly title?: string;
+  readonly version?: string;
+  readonly sortKey?: string;
+}
+
+const FILE_KEYS = new Set(['linux', 'initrd', 'efi', 'uki', 'devicetree', 'extra']);
+
+/** Reads any Type #1 entry, ours or not; unknown keys are ignored, nothing is refused. */
+export function parseType1(text: string): Type1References {
+  const lines = parseLines(text);
+  const last = (key: string) => lines.findLast(([name]) => name === key)?.[1];
+  const title = last('title');
+  const version = last('version');
+  const sortKey = last('sort-key');
+  return {
+    files: lines.filter(([key]) => FILE_KEYS.has(key)).map(([, value]) => referencedPath(value)),
+    options: lines
+      .filter(([key]) => key === 'options')
+      .map(([, value]) => value)
+      .join(' '),
+    ...(title === undefined ? {} : { title }),
+    ...(version === undefined ? {} : { version }),
+    ...(sortKey === undefined ? {} : { sortKey }),
+  };
+}
+
+/** Returns a path written in an entry or an image as an ESP path: either slash, no leading one. */
+export function referencedPath(value: string): EspPath {
+  return espPath(...value.split(/[\\/]+/).filter((part) => part !== ''));
+}
+
+// Line ends and other control characters would start a new key; one leading and trailing quote
+// would be taken for quoting. Nothing else has a meaning in a value.
+function oneLine(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must go
+  const line = text.replace(/[\u0000-\u001f\u007f]+/g, ' ').trim();
+  return /^(["']).*\1$/.test(line) ? line.slice(1, -1).trim() || '-' : line || '-';
+}

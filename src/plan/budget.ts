@@ -1,0 +1,76 @@
+/** How much fits on an ESP: what a set of files costs, and what there is for them. Pure; all in bytes. */
+import type { Inventory } from '../esp/inventory.ts';
+import { ourDirectories } from '../esp/inventory.ts';
+import { fileName } from '../esp/layout.ts';
+import { allocated, nameCost } from '../esp/space.ts';
+import { keyOf, type OwnFiles, standing } from './present.ts';
+import type { WantedFile } from './wanted.ts';
+
+/** The space of one ESP. */
+export interface Budget {
+  /** What is free now, with the remains of killed runs swept. */
+  readonly free: number;
+  /** What our files may occupy in all: free space and what they occupy already, less the reserve. */
+  readonly available: number;
+  /** What every run may need besides: directories that grow, a loader copy beside its successor. */
+  readonly overhead: number;
+}
+
+/** Returns the space of an ESP. `loader` is the size of the largest loader copy to write. */
+export function budgetOf(
+  inventory: Inventory,
+  own: OwnFiles,
+  { reserve, token, loaders }: { reserve: number; token: string; loaders: readonly number[] },
+): Budget {
+  const { clusterSize } = inventory;
+  const size = (bytes: number) => allocated(bytes, clusterSize);
+  const sum = (sizes: readonly number[]) => sizes.reduce((total, bytes) => total + size(bytes), 0);
+  const free = inventory.free + sum(inventory.temporaries.map((file) => file.size));
+  // One cluster for each directory that is made or grows, one for loader.conf, one for entries.srel.
+  const fixed = (ourDirectories(token).length + 2) * clusterSize;
+  return {
+    free,
+    available: free + sum([...own.values()].map((file) => file.size)) - reserve,
+    overhead: fixed + sum(loaders),
+  };
+}
+
+/** What a file occupies when it is written: its clusters, and its name in the directory. */
+export function writeCost({ path, size }: WantedFile, clusterSize: number): number {
+  return allocated(size, clusterSize) + nameCost(fileName(path));
+}
+
+/** What a set of generations costs for good. */
+export interface SteadyCost {
+  readonly bytes: number;
+  /** Whether any of it has to be written still. */
+  readonly grows: boolean;
+}
+
+/**
+ * Returns what files occupy together, each counted once, with those of ours that stay anyway.
+ *
+ * What is all there is counted as it is. As soon as something is to be written, everything is counted
+ * at its upper bound, names included: so a generation that did not fit does not fit the next time,
+ * and one that is there is not pushed out by its own names.
+ */
+export function steadyCost(
+  files: readonly WantedFile[],
+  kept: ReadonlySet<string>,
+  own: OwnFiles,
+  { clusterSize, overhead }: { clusterSize: number; overhead: number },
+): SteadyCost {
+  const actual = new Map<string, number>();
+  let names = 0;
+  let grows = false;
+  for (const key of kept) actual.set(key, allocated(own.get(key)?.size ?? 0, clusterSize));
+  for (const file of files) {
+    const key = keyOf(file.path);
+    const found = standing(file, own).kind === 'present' ? own.get(key) : undefined;
+    grows ||= found === undefined;
+    if (!actual.has(key)) names += nameCost(fileName(file.path));
+    actual.set(key, allocated(found?.size ?? file.size, clusterSize));
+  }
+  const bytes = [...actual.values()].reduce((total, cost) => total + cost, 0);
+  return { bytes: grows ? bytes + names + overhead : bytes, grows };
+}

@@ -1,0 +1,58 @@
+/** Which old files must go before the new ones are written, when both do not fit together. Pure. */
+import { allocated } from '../esp/space.ts';
+import { boots, keyOf, type OwnFile, type OwnFiles } from './present.ts';
+
+/** A situation in which space is short. Sizes in bytes. */
+export interface Shortage {
+  readonly missing: number;
+  /** Files of ours that nothing needs once the plan is done. */
+  readonly stale: readonly OwnFile[];
+  readonly own: OwnFiles;
+  readonly clusterSize: number;
+}
+
+/**
+ * Returns the files to remove first: no more entries than needed, the oldest generations before the
+ * newer, each with the blobs that nothing else names; undefined when even that is not enough.
+ *
+ * One entry that boots always stays: if every one is stale, the newest of them is spared.
+ */
+export function freeFirst({ missing, stale, own, clusterSize }: Shortage): OwnFile[] | undefined {
+  if (missing <= 0) return [];
+  const staleFiles = new Set(stale);
+  const entries = stale.filter(({ role }) => role === 'entry');
+  const spared = [...own.values()].some((file) => !staleFiles.has(file) && boots(file, own))
+    ? undefined
+    : entries
+        .filter((file) => boots(file, own))
+        .sort(byAge)
+        .at(-1);
+
+  const remaining = new Set(entries);
+  const removed: OwnFile[] = [];
+  let freed = 0;
+  const remove = (file: OwnFile) => {
+    removed.push(file);
+    freed += allocated(file.size, clusterSize);
+  };
+  const removeUnnamedBlobs = () => {
+    const named = new Set([...remaining].flatMap((entry) => entry.references.map(keyOf)));
+    for (const file of stale) {
+      const gone = file.role === 'blob' && !named.has(keyOf(file.path)) && !removed.includes(file);
+      if (gone) remove(file);
+    }
+  };
+  removeUnnamedBlobs();
+  for (const entry of entries.filter((file) => file !== spared).sort(byAge)) {
+    if (freed >= missing) break;
+    remaining.delete(entry);
+    remove(entry);
+    removeUnnamedBlobs();
+  }
+  return freed >= missing ? removed : undefined;
+}
+
+/** Oldest generation first; the path decides between entries of one generation. */
+function byAge(a: OwnFile, b: OwnFile): number {
+  return a.generation - b.generation || (a.path < b.path ? -1 : 1);
+}

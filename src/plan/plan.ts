@@ -1,0 +1,260 @@
+/** The decision: what is wanted, what is there and how much fits, turned into a plan or a refusal. Pure. */
+import type { Inventory } from '../esp/inventory.ts';
+import { ENTRIES_SREL, type EspPath, LOADER_CONF } from '../esp/layout.ts';
+import { allocated } from '../esp/space.ts';
+import { type Budget, budgetOf, steadyCost, writeCost } from './budget.ts';
+import { freeFirst } from './free-first.ts';
+import { keyOf, type OwnFile, type OwnFiles, ownFiles, standing } from './present.ts';
+import { protectedKeys, type Roots } from './roots.ts';
+import type { Content, LeftOut, Phase, PhaseName, Plan, Refusal, Step } from './step.ts';
+import { filesOf, idOf, type WantedFile, type WantedGeneration } from './wanted.ts';
+
+/** A copy of the boot loader that has to be written. `size` in bytes, an upper bound. */
+export interface LoaderCopy {
+  readonly path: EspPath;
+  readonly size: number;
+  readonly content: Content;
+  readonly because: string;
+}
+
+/** Everything that decides a plan. */
+export interface PlanInput {
+  readonly token: string;
+  readonly inventory: Inventory;
+  /** The generation that boots next; also among `musts`. */
+  readonly target: WantedGeneration;
+  /** Generations that must be on the ESP: the target and the protected ones. */
+  readonly musts: readonly WantedGeneration[];
+  /** Generations that should be on the ESP as far as space goes, the dearest first. */
+  readonly wishes: readonly WantedGeneration[];
+  /** Generations that are not wanted, with the reason. */
+  readonly leftOut: readonly LeftOut[];
+  readonly roots: Roots;
+  /** Copies of the loader to write, one after the other. */
+  readonly loaders: readonly LoaderCopy[];
+  /** Content of loader.conf: one sector of text. */
+  readonly loaderConf: string;
+  /** Bytes to keep free for others. */
+  readonly reserve: number;
+}
+
+/** One way to do it: these generations, these steps that write, these files of ours without a use. */
+interface Choice {
+  readonly generations: readonly WantedGeneration[];
+  readonly put: readonly Step[];
+  readonly publish: readonly Step[];
+  readonly stale: readonly OwnFile[];
+  /** Bytes in use beyond what is in use now when everything is written and nothing removed. */
+  readonly growth: number;
+}
+
+/** What stays the same whichever generations are chosen. */
+interface Ground {
+  readonly own: OwnFiles;
+  readonly kept: ReadonlySet<string>;
+  readonly budget: Budget;
+  readonly clusterSize: number;
+}
+
+/**
+ * Returns the plan for one ESP, or a refusal when what must fit does not.
+ *
+ * New names come first and old names go last. Where both do not fit together, as few old entries as
+ * possible go first; the musts are never given up for the wishes, and no run removes the last entry
+ * that boots.
+ */
+export function plan(input: PlanInput): Plan | Refusal {
+  const ground = survey(input);
+  const { chosen, leftOut } = chooseWishes(input, ground);
+  if (!chosen) return refuse(input, ground);
+  for (;;) {
+    const choice = choose(chosen, ground);
+    const early = freeFirst({
+      missing: choice.growth - ground.budget.free,
+      stale: choice.stale,
+      own: ground.own,
+      clusterSize: ground.clusterSize,
+    });
+    if (early) return schedule(input, ground, choice, early, leftOut);
+    if (chosen.length === input.musts.length) return refuse(input, ground);
+    const dropped = chosen.pop();
+    leftOut.push({
+      generation: dropped?.name ?? '',
+      because: 'no space on the ESP beside what must stay until it is written',
+    });
+  }
+}
+
+function survey(input: PlanInput): Ground {
+  const { inventory, token, reserve } = input;
+  const own = ownFiles(inventory);
+  const loaders = input.loaders.map(({ size }) => size);
+  return {
+    own,
+    kept: protectedKeys(input.roots, inventory, own),
+    budget: budgetOf(inventory, own, { reserve, token, loaders }),
+    clusterSize: inventory.clusterSize,
+  };
+}
+
+/** Returns the musts and as many wishes as fit for good, or no choice when the musts do not. */
+function chooseWishes(
+  input: PlanInput,
+  { own, kept, budget, clusterSize }: Ground,
+): { chosen: WantedGeneration[] | undefined; leftOut: LeftOut[] } {
+  const leftOut = [...input.leftOut];
+  const cost = (generations: readonly WantedGeneration[]) =>
+    steadyCost(wantedFiles(generations), kept, own, { clusterSize, overhead: budget.overhead });
+  const chosen = [...input.musts];
+  const least = cost(chosen);
+  if (least.grows && least.bytes > budget.available) return { chosen: undefined, leftOut };
+  for (const wish of input.wishes) {
+    if (cost([...chosen, wish]).bytes <= budget.available) chosen.push(wish);
+    else leftOut.push({ generation: wish.name, because: 'no space on the ESP' });
+  }
+  return { chosen, leftOut };
+}
+
+function wantedFiles(generations: readonly WantedGeneration[]): WantedFile[] {
+  return generations.flatMap(({ entries }) => entries).flatMap(filesOf);
+}
+
+/** Works out what a set of generations lacks, and which files of ours it leaves without a use. */
+function choose(generations: readonly WantedGeneration[], ground: Ground): Choice {
+  const { own, kept, budget, clusterSize } = ground;
+  const used = new Map<string, WantedFile>();
+  for (const file of wantedFiles(generations)) used.set(keyOf(file.path), file);
+  const steps = { blob: [] as Step[], entry: [] as Step[] };
+  let growth = budget.overhead;
+  for (const file of used.values()) {
+    const found = standing(file, own);
+    if (found.kind === 'present') continue;
+    const { content, size, role } = file;
+    const because =
+      found.kind === 'missing' ? 'it is not there' : `it is damaged: ${found.because}`;
+    steps[role].push({ kind: 'write', path: found.at, size, content, because });
+    growth += writeCost(file, clusterSize);
+  }
+  return {
+    generations,
+    put: steps.blob,
+    publish: steps.entry,
+    stale: [...own].flatMap(([key, file]) => (used.has(key) || kept.has(key) ? [] : [file])),
+    growth,
+  };
+}
+
+/** Puts the steps of a choice in order. `early` are the files that have to make room. */
+function schedule(
+  input: PlanInput,
+  { own, clusterSize, budget }: Ground,
+  choice: Choice,
+  early: readonly OwnFile[],
+  leftOut: readonly LeftOut[],
+): Plan {
+  const { inventory, target } = input;
+  const late = choice.stale.filter((file) => !early.includes(file));
+  const removals = (files: readonly OwnFile[], role: OwnFile['role']) =>
+    files.filter((file) => file.role === role).map((file) => removal(file, REASON[role]));
+  const phases: [PhaseName, readonly Step[]][] = [
+    ['sweep', inventory.temporaries.map((file) => removal(file, 'a killed run left it'))],
+    ['free-entries', removals(early, 'entry')],
+    ['free-blobs', removals(early, 'blob')],
+    ['put', choice.put],
+    ['publish', choice.publish],
+    ...input.loaders.map((copy): [PhaseName, Step[]] => ['loader', [{ kind: 'replace', ...copy }]]),
+    ['default', [...layoutMark(inventory), ...defaultSteps(inventory, input.loaderConf)]],
+    ['remove-entries', removals(late, 'entry')],
+    ['remove-blobs', removals(late, 'blob')],
+  ];
+  const sizeOf = (files: readonly OwnFile[]) =>
+    files.reduce((sum, { size }) => sum + allocated(size, clusterSize), 0);
+  const gone = new Set(choice.stale);
+  return {
+    phases: phases.flatMap(([name, steps]): Phase[] => (steps.length > 0 ? [{ name, steps }] : [])),
+    default: target.entries[0]?.id ?? '',
+    entries: [
+      ...new Set([
+        ...[...own.values()].flatMap((file) =>
+          file.role === 'entry' && !gone.has(file) ? [idOf(file.path)] : [],
+        ),
+        ...choice.publish.map(({ path }) => idOf(path)),
+      ]),
+    ].sort(),
+    leftOut,
+    space: {
+      total: inventory.total,
+      free: inventory.free,
+      reserve: input.reserve,
+      peak: choice.growth - sizeOf(early),
+      after: budget.free - choice.growth + sizeOf(choice.stale),
+    },
+  };
+}
+
+const REASON = {
+  entry: 'no wanted generation has it',
+  blob: 'no entry names it',
+} as const satisfies Record<OwnFile['role'], string>;
+
+function removal({ path, size }: { path: EspPath; size: number }, because: string): Step {
+  return { kind: 'remove', path, size, because };
+}
+
+/** BLS §Locations: the file that marks an ESP as one with Type #1 entries. */
+function layoutMark({ layout }: Inventory): Step[] {
+  const text = 'type1\n';
+  return layout === undefined ? [textStep('write', ENTRIES_SREL, text, 'it is not there')] : [];
+}
+
+/**
+ * loader.conf has a fixed name, so it is kept at one sector and overwritten in place: a sector is
+ * written or it is not. A file of another size is replaced once.
+ */
+function defaultSteps({ loaderConf }: Inventory, wanted: string): Step[] {
+  if (loaderConf === undefined) return [textStep('write', LOADER_CONF, wanted, 'it is not there')];
+  if (new TextDecoder().decode(loaderConf) === wanted) return [];
+  return loaderConf.length === wanted.length
+    ? [textStep('overwrite', LOADER_CONF, wanted, 'another entry boots next, or a setting changed')]
+    : [
+        textStep(
+          'replace',
+          LOADER_CONF,
+          wanted,
+          `it has ${loaderConf.length} bytes, not one sector`,
+        ),
+      ];
+}
+
+function textStep(
+  kind: 'write' | 'replace' | 'overwrite',
+  path: EspPath,
+  text: string,
+  because: string,
+): Step {
+  return { kind, path, size: text.length, content: { kind: 'text', text }, because };
+}
+
+/** Says what is needed, what there is, who holds the rest and what frees it. */
+function refuse(input: PlanInput, { own, kept, budget, clusterSize }: Ground): Refusal {
+  const { inventory, musts, reserve } = input;
+  const { bytes: needed } = steadyCost(wantedFiles(musts), kept, own, {
+    clusterSize,
+    overhead: budget.overhead,
+  });
+  const growth = choose(musts, { own, kept, budget, clusterSize }).growth;
+  const ours = [...own.values()].reduce((sum, { size }) => sum + allocated(size, clusterSize), 0);
+  const others = inventory.total - inventory.free - ours;
+  return {
+    kind: 'refusal',
+    needed: Math.max(needed, growth),
+    available: needed > budget.available ? budget.available : budget.free,
+    message: [
+      `generations ${musts.map(({ name }) => name).join(', ')} need ${needed} bytes`,
+      `${budget.available} are to be had: ${inventory.free} free, ${ours} in our own files, ${reserve} kept in reserve`,
+      `${others} are held by others`,
+      ...(needed > budget.available ? [] : [`${growth} must fit beside the last entry that boots`]),
+    ].join('; '),
+    hint: 'free space on the ESP: delete generations that are not needed (`nix-env --delete-generations old --profile /nix/var/nix/profiles/system`), remove files of others, lower --reserve, or use --format type1, which shares kernels and initrds',
+  };
+}

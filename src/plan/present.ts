@@ -1,0 +1,90 @@
+/** Compares what should be on an ESP with what is: which wanted files are there and look whole. Pure. */
+import type { Inventory } from '../esp/inventory.ts';
+import { directoryOf, type EspPath } from '../esp/layout.ts';
+import { idOf, type WantedFile } from './wanted.ts';
+
+/** A file on the ESP that is ours. Size in bytes. */
+export interface OwnFile {
+  readonly role: 'entry' | 'blob';
+  readonly path: EspPath;
+  readonly size: number;
+  /** Number of the generation, of an entry. */
+  readonly generation: number;
+  readonly references: readonly EspPath[];
+  readonly cmdline: string;
+  readonly sections: readonly { readonly name: string; readonly size: number }[];
+  readonly damage: string | undefined;
+}
+
+/** Our files on an ESP, by the key under which FAT and systemd-boot find them. */
+export type OwnFiles = ReadonlyMap<string, OwnFile>;
+
+/** How a wanted file stands; `at` is where it lies, or should be written. */
+export type Standing =
+  | { readonly kind: 'present' }
+  | { readonly kind: 'missing'; readonly at: EspPath }
+  | { readonly kind: 'damaged'; readonly at: EspPath; readonly because: string };
+
+/**
+ * Returns the key under which a file is found: without regard to case, as FAT compares, and without
+ * a boot counter, as systemd-boot does. An entry that is being counted never gets a plain twin.
+ */
+export function keyOf(path: EspPath): string {
+  return `${directoryOf(path)}/${idOf(path)}`.toLowerCase();
+}
+
+/** Returns the files of an inventory that are ours. */
+export function ownFiles({ blobs, entries }: Inventory): OwnFiles {
+  const files: OwnFile[] = blobs.map(({ path, size, damage }) => ({
+    role: 'blob',
+    path,
+    size,
+    generation: 0,
+    references: [],
+    cmdline: '',
+    sections: [],
+    damage,
+  }));
+  for (const { path, size, name, references, cmdline, sections = [], damage } of entries) {
+    if (!name) continue;
+    const { generation } = name;
+    files.push({ role: 'entry', path, size, generation, references, cmdline, sections, damage });
+  }
+  return new Map(files.map((file) => [keyOf(file.path), file]));
+}
+
+/** Returns how a wanted file stands, as far as its name, size and header tell. */
+export function standing(wanted: WantedFile, own: OwnFiles): Standing {
+  const found = own.get(keyOf(wanted.path));
+  if (!found) return { kind: 'missing', at: wanted.path };
+  const because = found.damage ?? difference(wanted, found);
+  return because === undefined ? { kind: 'present' } : { kind: 'damaged', at: found.path, because };
+}
+
+/** Says why a file cannot be the wanted one. An image may have an older stub: only its payload counts. */
+function difference({ content, size }: WantedFile, found: OwnFile): string | undefined {
+  if (content.kind !== 'uki') {
+    return found.size === size ? undefined : `it has ${found.size} bytes, expected ${size}`;
+  }
+  const actual = new Map(found.sections.map((section) => [section.name, section.size]));
+  const wrong = content.sections.find(
+    // The stub's .sbat is merged into ours, so its size says nothing.
+    (section) => section.name !== '.sbat' && actual.get(section.name) !== section.size,
+  );
+  return (
+    wrong &&
+    `its section ${wrong.name} has ${actual.get(wrong.name) ?? 'no'} bytes, expected ${wrong.size}`
+  );
+}
+
+/** Whether an entry and everything it names is there and looks whole. */
+export function boots(file: OwnFile, own: OwnFiles): boolean {
+  return (
+    file.role === 'entry' &&
+    file.damage === undefined &&
+    file.references.every((path) => {
+      const blob = own.get(keyOf(path));
+      return blob !== undefined && blob.damage === undefined;
+    })
+  );
+}

@@ -1,0 +1,32 @@
+/** What a removal must spare besides what is wanted. Pure. */
+import type { Inventory } from '../esp/inventory.ts';
+import { keyOf, type OwnFile, type OwnFiles } from './present.ts';
+
+/** Why entries stay that no wanted generation asks for. */
+export interface Roots {
+  /** Numbers of generations that could not be read. */
+  readonly broken: ReadonlySet<number>;
+  /** The toplevel that is running now. */
+  readonly booted: string | undefined;
+  /** The ID of the entry that was selected at the last boot. */
+  readonly selected: string | undefined;
+}
+
+/** Returns the keys of files of ours that stay: protected entries, and whatever anyone's entry names. */
+export function protectedKeys(
+  { broken, booted, selected }: Roots,
+  inventory: Inventory,
+  own: OwnFiles,
+): ReadonlySet<string> {
+  const isRoot = (file: OwnFile) =>
+    file.role === 'entry' &&
+    (broken.has(file.generation) ||
+      (booted !== undefined && ` ${file.cmdline} `.includes(` init=${booted}/`)) ||
+      (selected !== undefined && keyOf(file.path).endsWith(`/${selected.toLowerCase()}`)));
+  const roots = [...own.values()].filter(isRoot);
+  const foreign = inventory.entries.filter(({ name }) => name === undefined);
+  return new Set([
+    ...roots.map(({ path }) => keyOf(path)),
+    ...[...roots, ...foreign].flatMap(({ references }) => references.map(keyOf)),
+  ]);
+}

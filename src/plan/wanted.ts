@@ -1,0 +1,204 @@
+/** What a generation should look like on an ESP: entries, and the files they name. Pure. */
+import { type Digest, hash } from '../digest.ts';
+import {
+  type BlobKind,
+  blobDirectory,
+  ENTRIES,
+  type EspPath,
+  entryId,
+  espPath,
+  fileName,
+  formatBlobName,
+  formatEntryName,
+  IMAGES,
+  slug,
+} from '../esp/layout.ts';
+import { formatType1 } from '../esp/type1.ts';
+import type { Bootspec } from '../generation/bootspec.ts';
+import { type Generation, kernelVersion, versionTag } from '../generation/generation.ts';
+import { formatCmdline } from '../uki/cmdline.ts';
+import { entryOsRelease } from '../uki/os-release.ts';
+import { ukiId } from '../uki/uki.ts';
+import type { Content, SectionContent } from './step.ts';
+
+/** A file that should be on the ESP. `size` in bytes; of an image that will be signed, an upper bound. */
+export interface WantedFile {
+  readonly role: 'entry' | 'blob';
+  readonly path: EspPath;
+  readonly size: number;
+  readonly content: Content;
+}
+
+/** A boot entry that should be on the ESP. */
+export interface WantedEntry {
+  readonly id: string;
+  readonly title: string;
+  readonly file: WantedFile;
+  readonly blobs: readonly WantedFile[];
+}
+
+/** A generation with its entries; the first one is the generation itself, the others its specialisations. */
+export interface WantedGeneration {
+  readonly name: string;
+  readonly number: number;
+  readonly toplevel: string;
+  readonly entries: readonly WantedEntry[];
+}
+
+/** A file outside the ESP whose bytes are known by digest. Size in bytes. */
+export interface Payload {
+  readonly path: string;
+  readonly size: number;
+  readonly digest: Digest;
+  /** The file that goes onto the ESP is this one with our signature added. */
+  readonly signed?: boolean;
+}
+
+/** Everything about one generation or specialisation that had to be read or hashed. */
+export interface Resolved {
+  readonly generation: Generation;
+  readonly specialisation?: string;
+  readonly bootspec: Bootspec;
+  readonly kernel: Payload;
+  readonly initrd?: Payload;
+  readonly devicetree?: Payload;
+  /** Kernel release for `.uname`. */
+  readonly uname?: string;
+}
+
+/** What an image consists of besides the generation. */
+export interface ImageSettings {
+  readonly stub: string;
+  /** Hex SHA-256 of the signing certificate, or `unsigned`. */
+  readonly fingerprint: string;
+  /** Sections from the configuration, by name: `.splash`, `.ucode`, `.sbat`, `.profile`. */
+  readonly extra: readonly SectionContent[];
+  /** Returns the size in bytes that an image with these sections has at most. */
+  readonly imageSize: (sections: readonly SectionContent[]) => number;
+}
+
+/** The default systemd-boot sort key where a bootspec gives none. */
+export const DEFAULT_SORT_KEY = 'nixos';
+
+/** How a generation is called in messages: `5`, or `PROFILE-5` for a named profile. */
+export function generationName({ profile, number }: { profile?: string; number: number }): string {
+  return profile === undefined ? String(number) : `${profile}-${number}`;
+}
+
+/** Returns what a menu shows for an entry; a named profile stands in brackets. */
+function label({ generation, bootspec }: Resolved): string {
+  return generation.profile === undefined
+    ? bootspec.label
+    : `${bootspec.label} [${generation.profile}]`;
+}
+
+function nameParts({ generation, specialisation }: Resolved) {
+  return {
+    generation: generation.number,
+    ...(specialisation === undefined ? {} : { slug: slug(specialisation) }),
+  };
+}
+
+/** Returns the Type #1 entry of a generation or specialisation and the blobs it names. */
+export function wantType1(token: string, resolved: Resolved): WantedEntry {
+  const { generation, specialisation, bootspec } = resolved;
+  const version = kernelVersion(bootspec);
+  const blob = (kind: BlobKind, payload: Payload): WantedFile => ({
+    role: 'blob',
+    path: espPath(blobDirectory(token), formatBlobName({ kind, version, digest: payload.digest })),
+    size: payload.size,
+    content: { kind: payload.signed ? 'signed' : 'file', path: payload.path },
+  });
+  const kernel = blob('kernel', resolved.kernel);
+  const initrd = resolved.initrd && blob('initrd', resolved.initrd);
+  const devicetree = resolved.devicetree && blob('devicetree', resolved.devicetree);
+  const tag = versionTag(generation, specialisation);
+  const text = formatType1({
+    title: label(resolved),
+    version: tag,
+    sortKey: bootspec.sortKey ?? DEFAULT_SORT_KEY,
+    linux: kernel.path,
+    initrd: initrd ? [initrd.path] : [],
+    ...(devicetree ? { devicetree: devicetree.path } : {}),
+    options: formatCmdline(bootspec.init, bootspec.kernelParams),
+  });
+  const name = formatEntryName(token, {
+    kind: 'type1',
+    ...nameParts(resolved),
+    digest: hash(text),
+  });
+  return {
+    id: name,
+    title: `${label(resolved)} (${tag})`,
+    file: {
+      role: 'entry',
+      path: espPath(ENTRIES, name),
+      size: new TextEncoder().encode(text).length,
+      content: { kind: 'text', text },
+    },
+    blobs: [kernel, ...(initrd ? [initrd] : []), ...(devicetree ? [devicetree] : [])],
+  };
+}
+
+/** Returns the Unified Kernel Image of a generation or specialisation. */
+export function wantUki(token: string, resolved: Resolved, image: ImageSettings): WantedEntry {
+  const { generation, specialisation, bootspec } = resolved;
+  const tag = versionTag(generation, specialisation);
+  const sections: readonly SectionContent[] = [
+    textSection(
+      '.osrel',
+      entryOsRelease({
+        sortKey: bootspec.sortKey ?? DEFAULT_SORT_KEY,
+        label: label(resolved),
+        versionTag: tag,
+      }),
+    ),
+    textSection('.cmdline', formatCmdline(bootspec.init, bootspec.kernelParams)),
+    ...(resolved.devicetree ? [fileSection('.dtb', resolved.devicetree)] : []),
+    ...(resolved.uname === undefined ? [] : [textSection('.uname', resolved.uname)]),
+    fileSection('.linux', resolved.kernel),
+    ...(resolved.initrd ? [fileSection('.initrd', resolved.initrd)] : []),
+    ...image.extra,
+  ];
+  const name = formatEntryName(token, {
+    kind: 'uki',
+    ...nameParts(resolved),
+    digest: ukiId(sections, image.fingerprint),
+  });
+  return {
+    id: name,
+    title: `${label(resolved)} (${tag})`,
+    file: {
+      role: 'entry',
+      path: espPath(IMAGES, name),
+      size: image.imageSize(sections),
+      content: { kind: 'uki', stub: image.stub, sections },
+    },
+    blobs: [],
+  };
+}
+
+/** Returns a section whose content is text in memory. */
+export function textSection(name: string, text: string): SectionContent {
+  return {
+    name,
+    digest: hash(text),
+    size: new TextEncoder().encode(text).length,
+    content: { kind: 'text', text },
+  };
+}
+
+/** Returns a section whose content is a file. */
+export function fileSection(name: string, { path, size, digest }: Payload): SectionContent {
+  return { name, digest, size, content: { kind: 'file', path } };
+}
+
+/** Every file that an entry needs, itself last. */
+export function filesOf(entry: WantedEntry): readonly WantedFile[] {
+  return [...entry.blobs, entry.file];
+}
+
+/** The ID under which systemd-boot knows the file at a path. */
+export function idOf(path: EspPath): string {
+  return entryId(fileName(path));
+}
