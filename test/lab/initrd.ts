@@ -1,15 +1,18 @@
 /** Initrds: the cpio format the kernel unpacks, and one whose /init proves which entry booted. */
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Parts } from './parts.ts';
 
 /** One member of an archive; directories above it are made as needed. */
 export interface Member {
   readonly path: string;
+  /** A file's bytes, or the text of a symbolic link. */
   readonly content: Uint8Array;
-  /** Permission bits. */
+  /** Permission bits; for anything but a file, with the bits of its kind. */
   readonly mode: number;
 }
+
+const kinds = { mask: 0o170000, directory: 0o040000, file: 0o100000, link: 0o120000 } as const;
 
 /** The word that starts the proof on the console. */
 export const proofMark = 'ESPALIER-PROOF';
@@ -24,25 +27,39 @@ export function memberOf(path: string, text: string, mode = 0o644): Member {
   return { path, content: new TextEncoder().encode(text), mode };
 }
 
+/** Returns everything under a directory as members of the same absolute path, links as links. */
+export function membersUnder(directory: string): readonly Member[] {
+  const entries = readdirSync(directory, { recursive: true, withFileTypes: true });
+  return entries
+    .filter((entry) => !entry.isDirectory())
+    .map((entry) => {
+      const source = join(entry.parentPath, entry.name);
+      const path = source.slice(1);
+      if (!entry.isSymbolicLink()) return memberFrom(path, source, statSync(source).mode & 0o777);
+      return memberOf(path, readlinkSync(source), kinds.link | 0o777);
+    });
+}
+
 /** Returns a cpio archive of the `newc` kind (Linux Documentation/driver-api/early-userspace/buffer-format). */
 export function formatCpio(members: readonly Member[]): Uint8Array {
-  const files = members.map(({ path, content, mode }) => ({
-    path,
-    content,
-    mode: 0o100000 | mode,
-  }));
-  const folders = parentFolders(members).map((path) => ({
-    path,
-    content: new Uint8Array(),
-    mode: 0o40755,
-  }));
-  const records = [...folders, ...files].flatMap((file, index) => record(file, index + 1));
-  return new Uint8Array(
-    Buffer.concat([
-      ...records,
-      ...record({ path: 'TRAILER!!!', content: new Uint8Array(), mode: 0 }, 0),
-    ]),
-  );
+  const folders = parentFolders(members).map((path) => folder(path));
+  const all = [...folders, ...members];
+  const records = all.flatMap((member, index) => record(member, index + 1));
+  return concat([...records, ...record({ ...folder('TRAILER!!!'), mode: 0 }, 0)]);
+}
+
+function folder(path: string): Member {
+  return { path, content: new Uint8Array(), mode: kinds.directory | 0o755 };
+}
+
+function concat(pieces: readonly Uint8Array[]): Uint8Array {
+  const whole = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0));
+  let at = 0;
+  for (const piece of pieces) {
+    whole.set(piece, at);
+    at += piece.length;
+  }
+  return whole;
 }
 
 function parentFolders(members: readonly Member[]): readonly string[] {
@@ -58,8 +75,9 @@ function parentFolders(members: readonly Member[]): readonly string[] {
 function record({ path, content, mode }: Member, inode: number): readonly Uint8Array[] {
   const name = new TextEncoder().encode(`${path}\0`);
   const links = 1;
+  const kindAndMode = inode === 0 || (mode & kinds.mask) !== 0 ? mode : kinds.file | mode;
   // inode, mode, uid, gid, links, mtime, size, device and node numbers (four), name size, checksum
-  const fields = [inode, mode, 0, 0, links, 0, content.length, 0, 0, 0, 0, name.length, 0];
+  const fields = [inode, kindAndMode, 0, 0, links, 0, content.length, 0, 0, 0, 0, name.length, 0];
   const header = `070701${fields.map((field) => field.toString(16).padStart(8, '0')).join('')}`;
   return [
     new TextEncoder().encode(header),

@@ -122,15 +122,16 @@ export async function runMachine(
     ended = 'time-limit';
     kill();
   }, limit * 1000);
-  const listen = (chunk: Buffer): void => {
-    said += chunk.toString('latin1');
+  const listen = (chunk: string): void => {
+    said += chunk;
     if (ended === 'power-off' && stopAt?.test(said.slice(-4096)) === true) {
       ended = 'gave-up';
       kill();
     }
   };
-  machine.stdout.on('data', listen);
-  machine.stderr.on('data', listen);
+  for (const stream of [machine.stdout, machine.stderr]) {
+    stream.setEncoding('utf8').on('data', listen);
+  }
   try {
     await new Promise<void>((done, fail) => {
       machine.once('error', fail);

@@ -1,0 +1,121 @@
+/** A machine with the kernel's own vfat and Node in it, for what only a mounted ESP can show. Needs qemu-system-x86. */
+import { mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import {
+  formatCpio,
+  type Member,
+  memberFrom,
+  memberOf,
+  moduleMember,
+  shellMember,
+} from './initrd.ts';
+import type { Parts } from './parts.ts';
+import { drive, runMachine } from './qemu.ts';
+import { run } from './run.ts';
+
+export interface GuestOptions {
+  readonly parts: Parts;
+  /** A FAT image: `/dev/vda` in the guest, mounted as vfat on `/boot`. The guest writes to it. */
+  readonly image: string;
+  /** Files to put into the guest, beside a shell and Node. */
+  readonly members: readonly Member[];
+  /** Shell commands, run one after another whatever their status. `node` is the Node of this process. */
+  readonly commands: readonly string[];
+  /** Seconds until the machine is switched off, whatever it does. */
+  readonly limit?: number;
+}
+
+/** What one command did. Standard output and error are one text, in their order. */
+export interface GuestRan {
+  readonly command: string;
+  readonly status: number;
+  readonly output: string;
+}
+
+/** In the order in which they have to be loaded. */
+const modules = [
+  'drivers/virtio/virtio.ko',
+  'drivers/virtio/virtio_ring.ko',
+  'drivers/virtio/virtio_pci_legacy_dev.ko',
+  'drivers/virtio/virtio_pci_modern_dev.ko',
+  'drivers/virtio/virtio_pci.ko',
+  'drivers/block/virtio_blk.ko',
+  'fs/nls/nls_cp437.ko',
+  'fs/nls/nls_ascii.ko',
+  'fs/nls/nls_iso8859-1.ko',
+  'fs/fat/fat.ko',
+  'fs/fat/vfat.ko',
+];
+
+const mark = 'ESPALIER-GUEST';
+
+const guestInit = `#!/bin/busybox sh
+/bin/busybox --install -s /bin
+export PATH=/bin HOME=/tmp
+mkdir -p /proc /sys /dev /tmp /boot /run
+mount -t proc proc /proc
+mount -t sysfs sys /sys
+mount -t devtmpfs dev /dev
+for module in $(cat /modules/order); do insmod /modules/$module || echo "$module was not loaded"; done
+mount -t vfat -o umask=0077 /dev/vda /boot || echo "/boot was not mounted"
+cd /tmp
+for script in $(ls /commands | sort -n); do
+  echo "${mark} begin $script"
+  sh /commands/$script 2>&1
+  echo "
+${mark} end $script $?"
+done
+umount /boot
+poweroff -f
+`;
+
+/**
+ * Starts the kernel directly with an initrd of the given files, runs the commands and returns what
+ * each did.
+ * @throws {Error} with the end of the console when the machine did not come to the last command
+ */
+export async function runInGuest(options: GuestOptions): Promise<readonly GuestRan[]> {
+  const { parts, image, members, commands, limit = 90 } = options;
+  const folder = mkdtempSync(join(tmpdir(), 'espalier-guest-'));
+  try {
+    const initrd = join(folder, 'initrd');
+    const base = [shellMember(parts), ...nodeMembers(), ...moduleMembers(parts)];
+    const scripts = commands.map((command, index) => memberOf(`commands/${index}`, `${command}\n`));
+    const init = memberOf('init', guestInit, 0o755);
+    writeFileSync(initrd, formatCpio([...base, ...members, ...scripts, init]));
+    const kernel = ['-kernel', parts.kernel, '-initrd', initrd];
+    const cmdline = 'console=ttyS0 quiet loglevel=1 panic=1';
+    const args = ['-machine', 'q35', '-no-reboot', ...kernel, '-append', cmdline];
+    const disk = drive(image, 'format=raw,if=virtio');
+    const { text } = await runMachine([...args, ...disk], { limit, memory: 1536 });
+    return commands.map((command, index) => findRan(text, command, index));
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function findRan(text: string, command: string, index: number): GuestRan {
+  const pattern = new RegExp(`${mark} begin ${index}\\n([^]*?)\\n?${mark} end ${index} (\\d+)`);
+  const [, output = '', status] = pattern.exec(text) ?? [];
+  if (status === undefined) {
+    throw new Error(
+      `the guest did not finish "${command}"; its console ends: ${text.slice(-2000)}`,
+    );
+  }
+  return { command, status: Number(status), output };
+}
+
+function moduleMembers(parts: Parts): readonly Member[] {
+  const members = modules.map((path) => moduleMember(parts, path));
+  const order = members.map(({ path }) => path.slice(path.indexOf('/') + 1)).join('\n');
+  return [...members, memberOf('modules/order', order)];
+}
+
+/** Returns the Node of this process and every library that the dynamic linker would load for it. */
+function nodeMembers(): readonly Member[] {
+  const node = realpathSync(process.execPath);
+  const paths = run('ldd', [node]).matchAll(/(\/\S+) \(0x/g);
+  const libraries = [...paths].map(([, path = '']) => memberFrom(path.slice(1), path, 0o755));
+  return [memberFrom('bin/node', node, 0o755), ...libraries];
+}
