@@ -1,0 +1,179 @@
+/** Whether the PKCS#7 SignedData found on an image is good for that image and for our certificate. */
+import { verify, X509Certificate } from 'node:crypto';
+import {
+  CONTENT_TYPE,
+  DIGEST_ALGORITHM_OFFSET,
+  MESSAGE_DIGEST,
+  nameOf,
+  RSA_ENCRYPTION,
+  retagged,
+  SHA_256,
+  SIGNED_DATA,
+  SPC_INDIRECT_DATA,
+  sha256,
+} from './cms.ts';
+import {
+  childrenOf,
+  type Element,
+  EXPLICIT_0,
+  INTEGER,
+  OCTET_STRING,
+  octets,
+  parseDer,
+  SEQUENCE,
+  SET,
+  sameBytes,
+} from './der.ts';
+
+/** Whether a signature is good for an image and a certificate, and if not, why not. */
+export type Verdict =
+  | { readonly kind: 'valid' }
+  | { readonly kind: 'invalid'; readonly because: string };
+
+/**
+ * Checks a signature found on an image against the image's own digest (32 bytes) and the certificate
+ * (DER) that it should be from. Accepts what sbsign and {@link signAuthenticode} make: one signer,
+ * SHA-256, RSA, signed attributes. The certificate's dates and chain are not looked at, as in firmware.
+ */
+export function verifyAuthenticode(
+  signature: Uint8Array,
+  imageDigest: Uint8Array,
+  certificate: Uint8Array,
+): Verdict {
+  const data = readSignedData(signature);
+  if (typeof data === 'string') return { kind: 'invalid', because: data };
+  const because = checks.find(([, passes]) => !passes(data, imageDigest, certificate))?.[0];
+  return because === undefined ? { kind: 'valid' } : { kind: 'invalid', because };
+}
+
+/** What of a signature matters: elements of a blob that nothing vouches for yet. */
+interface SignedData {
+  readonly bytes: Uint8Array;
+  readonly content: Element;
+  readonly certificates: readonly Element[];
+  readonly issuer: Uint8Array;
+  readonly serialNumber: Uint8Array;
+  readonly digestAlgorithm: Uint8Array | undefined;
+  readonly attributes: Element;
+  readonly signatureAlgorithm: Uint8Array | undefined;
+  readonly signature: Uint8Array;
+}
+
+type Check = (data: SignedData, imageDigest: Uint8Array, certificate: Uint8Array) => boolean;
+
+/** Every check by what is wrong when it fails, in the order in which a person would want to know. */
+const checks: readonly (readonly [because: string, passes: Check])[] = [
+  [
+    'it is of another certificate',
+    (data, _digest, certificate) => {
+      const name = nameOf(certificate);
+      return (
+        sameBytes(data.issuer, name?.issuer) && sameBytes(data.serialNumber, name?.serialNumber)
+      );
+    },
+  ],
+  [
+    // Firmware knows keys by certificate and takes the certificate from the signature.
+    'it does not carry our certificate',
+    (data, _digest, certificate) =>
+      data.certificates.some(({ whole }) => sameBytes(whole, certificate)),
+  ],
+  [
+    'its digest algorithm is not SHA-256',
+    (data) =>
+      sameBytes(data.digestAlgorithm, SHA_256) &&
+      sameBytes(
+        data.bytes.subarray(DIGEST_ALGORITHM_OFFSET, DIGEST_ALGORITHM_OFFSET + SHA_256.length - 2),
+        SHA_256.subarray(2),
+      ),
+  ],
+  [
+    'its signature algorithm is not RSA',
+    (data) => sameBytes(data.signatureAlgorithm, RSA_ENCRYPTION),
+  ],
+  ['it is of another image', (data, imageDigest) => sameBytes(digestIn(data.content), imageDigest)],
+  [
+    'its signed content type is not that of an image',
+    (data) => sameBytes(attributeValue(data, CONTENT_TYPE)?.whole, SPC_INDIRECT_DATA),
+  ],
+  [
+    'its signed digest is not that of its content',
+    (data) =>
+      sameBytes(attributeValue(data, MESSAGE_DIGEST)?.whole, octets(sha256(data.content.content))),
+  ],
+  [
+    'the signature does not verify',
+    (data, _digest, certificate) =>
+      verify(
+        'sha256',
+        retagged(data.attributes.whole, SET),
+        new X509Certificate(certificate).publicKey,
+        data.signature,
+      ),
+  ],
+];
+
+/** Returns the parts of a signature, or what is wrong with its structure (PKCS#7 §9, §11). */
+function readSignedData(bytes: Uint8Array): SignedData | string {
+  const root = parseDer(bytes);
+  if (root === undefined) return 'it is not DER';
+  const [type, wrapped] = childrenOf(root, SEQUENCE);
+  if (!sameBytes(type?.whole, SIGNED_DATA)) return 'it is not PKCS#7 SignedData';
+  const [version, algorithms, contentInfo, certificates, ...rest] = childrenOf(
+    childrenOf(wrapped, EXPLICIT_0)[0],
+    SEQUENCE,
+  );
+  if (version?.tag !== INTEGER || algorithms?.tag !== SET) return 'its SignedData is malformed';
+  const [contentType, content] = childrenOf(contentInfo, SEQUENCE);
+  const indirect = childrenOf(content, EXPLICIT_0)[0];
+  if (!sameBytes(contentType?.whole, SPC_INDIRECT_DATA) || indirect === undefined) {
+    return 'it does not speak about an image';
+  }
+  const signers = childrenOf(rest.at(-1), SET);
+  if (signers.length !== 1) return `expected one signer, got ${signers.length}`;
+  const signer = readSigner(signers[0]);
+  if (signer === undefined) return 'its signer is malformed or has no signed attributes';
+  return {
+    bytes,
+    content: indirect,
+    certificates: childrenOf(certificates, EXPLICIT_0),
+    ...signer,
+  };
+}
+
+function readSigner(
+  signer: Element | undefined,
+): Omit<SignedData, 'bytes' | 'content' | 'certificates'> | undefined {
+  const [version, name, digestAlgorithm, attributes, signatureAlgorithm, signature] = childrenOf(
+    signer,
+    SEQUENCE,
+  );
+  const [issuer, serialNumber] = childrenOf(name, SEQUENCE);
+  const shaped =
+    version?.tag === INTEGER && attributes?.tag === EXPLICIT_0 && signature?.tag === OCTET_STRING;
+  if (!shaped || issuer === undefined || serialNumber === undefined) return undefined;
+  return {
+    issuer: issuer.whole,
+    serialNumber: serialNumber.whole,
+    digestAlgorithm: childrenOf(digestAlgorithm, SEQUENCE)[0]?.whole,
+    attributes,
+    signatureAlgorithm: childrenOf(signatureAlgorithm, SEQUENCE)[0]?.whole,
+    signature: signature.content,
+  };
+}
+
+/** The digest in an SpcIndirectDataContent, when it is a SHA-256 one. */
+function digestIn(content: Element): Uint8Array | undefined {
+  const [algorithm, digest] = childrenOf(childrenOf(content, SEQUENCE)[1], SEQUENCE);
+  const known = sameBytes(childrenOf(algorithm, SEQUENCE)[0]?.whole, SHA_256);
+  return known && digest?.tag === OCTET_STRING ? digest.content : undefined;
+}
+
+/** The value of a signed attribute that is there exactly once, with exactly one value. */
+function attributeValue(data: SignedData, type: Uint8Array): Element | undefined {
+  const found = data.attributes.children.filter(({ children }) =>
+    sameBytes(children[0]?.whole, type),
+  );
+  const values = childrenOf(found[0]?.children[1], SET);
+  return found.length === 1 && values.length === 1 ? values[0] : undefined;
+}

@@ -1,0 +1,136 @@
+/** The PKCS#7 SignedData that firmware wants around an image's digest (Authenticode): how it is made. */
+import { createHash, type KeyObject, sign } from 'node:crypto';
+import { EspError } from '../error.ts';
+import {
+  childrenOf,
+  EXPLICIT_0,
+  INTEGER,
+  integer,
+  noBits,
+  nothing,
+  octets,
+  oid,
+  parseDer,
+  SEQUENCE,
+  sequence,
+  setOf,
+  tagged,
+  taggedBytes,
+} from './der.ts';
+
+export const SIGNED_DATA = oid('1.2.840.113549.1.7.2');
+export const SPC_INDIRECT_DATA = oid('1.3.6.1.4.1.311.2.1.4');
+const SPC_PE_IMAGE_DATA = oid('1.3.6.1.4.1.311.2.1.15');
+export const CONTENT_TYPE = oid('1.2.840.113549.1.9.3');
+export const MESSAGE_DIGEST = oid('1.2.840.113549.1.9.4');
+export const SHA_256 = oid('2.16.840.1.101.3.4.2.1');
+export const RSA_ENCRYPTION = oid('1.2.840.113549.1.1.1');
+
+const sha256Algorithm = sequence(SHA_256, nothing());
+
+/**
+ * Where firmware looks for the digest algorithm without parsing: EDK2 compares the bytes here with the
+ * identifier. They stand here only while the outer lengths take the form `82 xx xx`, so for 256 to
+ * 65535 bytes, and the version and a single digest algorithm come first.
+ */
+export const DIGEST_ALGORITHM_OFFSET = 32;
+const MAX_LENGTH = 65_535;
+
+/** Tag and length of an element under 128 bytes; the signed digest leaves them out (PKCS#7 §9.3). */
+const SHORT_HEADER = 2;
+
+/**
+ * Returns DER of the signature over an image's Authenticode digest (32 bytes), for a certificate in DER
+ * and its RSA key. The same arguments give the same bytes: PKCS#1 v1.5 has no randomness, and there is
+ * no signingTime, because an image whose bytes depend on the hour cannot be compared with a rebuilt one,
+ * and no firmware has a clock that it would compare the time with.
+ * @throws {SIGNER_FAILED} when the key cannot sign, or the certificate is too large for a signature
+ */
+export function signAuthenticode(
+  imageDigest: Uint8Array,
+  certificate: Uint8Array,
+  privateKey: KeyObject,
+): Uint8Array {
+  const content = indirectData(imageDigest);
+  const attributes = setOf(
+    attribute(CONTENT_TYPE, SPC_INDIRECT_DATA),
+    attribute(MESSAGE_DIGEST, octets(sha256(content.subarray(SHORT_HEADER)))),
+  );
+  const signerInfo = sequence(
+    integer(1),
+    issuerAndSerialNumber(certificate),
+    sha256Algorithm,
+    retagged(attributes, EXPLICIT_0),
+    sequence(RSA_ENCRYPTION, nothing()),
+    octets(signed(attributes, privateKey)),
+  );
+  const signedData = sequence(
+    integer(1),
+    setOf(sha256Algorithm),
+    sequence(SPC_INDIRECT_DATA, tagged(0, content)),
+    tagged(0, certificate),
+    setOf(signerInfo),
+  );
+  const contentInfo = sequence(SIGNED_DATA, tagged(0, signedData));
+  if (contentInfo.length <= MAX_LENGTH) return contentInfo;
+  throw new EspError(
+    'SIGNER_FAILED',
+    `signature: expected at most ${MAX_LENGTH} bytes, got ${contentInfo.length} with a certificate of ${certificate.length}`,
+    {
+      hint: 'sign with a smaller certificate: firmware does not find its way in a longer signature',
+    },
+  );
+}
+
+/** SpcIndirectDataContent: says that these 32 bytes are the digest of a PE image. */
+function indirectData(imageDigest: Uint8Array): Uint8Array<ArrayBuffer> {
+  const link = tagged(2, taggedBytes(0, OBSOLETE));
+  return sequence(
+    sequence(SPC_PE_IMAGE_DATA, sequence(noBits(), tagged(0, link))),
+    sequence(sha256Algorithm, octets(imageDigest)),
+  );
+}
+
+/** What every signing tool names the file, in UTF-16BE. */
+const OBSOLETE = Uint8Array.from([...'<<<Obsolete>>>'].flatMap((c) => [0, c.charCodeAt(0)]));
+
+function attribute(type: Uint8Array, value: Uint8Array): Uint8Array {
+  return sequence(type, setOf(value));
+}
+
+function issuerAndSerialNumber(certificate: Uint8Array): Uint8Array {
+  const name = nameOf(certificate);
+  if (name !== undefined) return sequence(name.issuer, name.serialNumber);
+  throw new EspError('SIGNER_FAILED', 'certificate: no issuer and serial number found in its DER');
+}
+
+function signed(attributes: Uint8Array, privateKey: KeyObject): Uint8Array {
+  try {
+    return sign('sha256', attributes, privateKey);
+  } catch (cause) {
+    throw new EspError('SIGNER_FAILED', 'private key: cannot sign', { cause });
+  }
+}
+
+/** Returns issuer and serial number of a certificate, each as whole DER (RFC 5280 §4.1). */
+export function nameOf(
+  certificate: Uint8Array,
+): { readonly issuer: Uint8Array; readonly serialNumber: Uint8Array } | undefined {
+  const root = parseDer(certificate);
+  const fields = childrenOf(childrenOf(root, SEQUENCE)[0], SEQUENCE);
+  // The version is optional, and everything else is counted from it.
+  const [serialNumber, , issuer] = fields[0]?.tag === EXPLICIT_0 ? fields.slice(1) : fields;
+  if (serialNumber?.tag !== INTEGER || issuer?.tag !== SEQUENCE) return undefined;
+  return { issuer: issuer.whole, serialNumber: serialNumber.whole };
+}
+
+/** Returns attributes under another tag: they are stored as `[0]` and signed as a SET (PKCS#7 §9.3). */
+export function retagged(element: Uint8Array, tag: number): Uint8Array {
+  const copy = Uint8Array.from(element);
+  copy[0] = tag;
+  return copy;
+}
+
+export function sha256(bytes: Uint8Array): Uint8Array {
+  return createHash('sha256').update(bytes).digest();
+}
