@@ -1,0 +1,71 @@
+/** An image to be written, as pieces in file order: payloads are named by path and never held in memory. */
+import type { Range } from './pe.ts';
+
+/** What a new section holds. Sizes in bytes. */
+export type Content =
+  | { readonly kind: 'bytes'; readonly bytes: Uint8Array }
+  | { readonly kind: 'file'; readonly path: string; readonly size: number };
+
+/** Consecutive bytes of an image: given, taken from a file, or zero. */
+export type Piece =
+  | { readonly kind: 'bytes'; readonly bytes: Uint8Array }
+  | {
+      readonly kind: 'file';
+      readonly path: string;
+      readonly offset: number;
+      readonly size: number;
+    }
+  | { readonly kind: 'zeros'; readonly size: number };
+
+/** A PE image that has no bytes yet. Offsets and sizes in bytes. */
+export interface ImageLayout {
+  /** Of the whole file; a multiple of 8. */
+  readonly size: number;
+  readonly pieces: readonly Piece[];
+  readonly checksumOffset: number;
+  readonly certificateEntryOffset: number;
+  /**
+   * What the Authenticode digest covers. Ascending where raw data has no gaps, as in every image
+   * that we lay out: a writer can hash these ranges as they pass.
+   */
+  readonly digestRanges: readonly Range[];
+}
+
+/** Returns the bytes a section's content takes. */
+export function contentSize(content: Content): number {
+  return content.kind === 'bytes' ? content.bytes.length : content.size;
+}
+
+/** Returns the bytes a piece stands for. */
+export function pieceSize(piece: Piece): number {
+  return piece.kind === 'bytes' ? piece.bytes.length : piece.size;
+}
+
+/** Returns the pieces that make up a range of the file; a piece across its border is cut. */
+export function slicePieces(pieces: readonly Piece[], { offset, size }: Range): Piece[] {
+  const slice: Piece[] = [];
+  let start = 0;
+  for (const piece of pieces) {
+    const from = Math.max(offset - start, 0);
+    const to = Math.min(offset + size - start, pieceSize(piece));
+    if (from < to) slice.push(cut(piece, from, to));
+    start += pieceSize(piece);
+  }
+  return slice;
+}
+
+function cut(piece: Piece, from: number, to: number): Piece {
+  switch (piece.kind) {
+    case 'bytes':
+      return { kind: 'bytes', bytes: piece.bytes.subarray(from, to) };
+    case 'file':
+      return { ...piece, offset: piece.offset + from, size: to - from };
+    case 'zeros':
+      return { kind: 'zeros', size: to - from };
+  }
+}
+
+/** Returns the smallest multiple of `alignment` that is not below `value`. */
+export function roundUp(value: number, alignment: number): number {
+  return Math.ceil(value / alignment) * alignment;
+}
