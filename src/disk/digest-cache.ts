@@ -1,0 +1,134 @@
+/** Digests of files whose content does not change, remembered between runs; it only saves time. */
+import { dirname, join } from 'node:path';
+import type { Digest } from '../digest.ts';
+import { EspError } from '../error.ts';
+import type { FileStat, WritableDisk } from './disk.ts';
+
+/**
+ * What is known about files by (path, device, inode, size, modified, changed). `key` tells apart
+ * what was digested: `file` for the content as it lies there, `signed:<fingerprint>` for what a
+ * signature made of it. Meant for files of the system's own store. Never for files on the ESP, whose
+ * bytes others can change behind the kernel's back.
+ */
+export interface DigestCache {
+  get(key: string, path: string, stat: FileStat): Digest | undefined;
+  put(key: string, path: string, stat: FileStat, digest: Digest): void;
+  /**
+   * Writes what this run used, when it learned something.
+   * @returns why the next run will have to hash again, or undefined when all is well
+   */
+  save(): Promise<EspError | undefined>;
+}
+
+/** `[key, path, device, inode, size, modified, changed, digest]`: one remembered digest. */
+type Row = readonly [string, string, number, number, number, number, number, Digest];
+
+/** Raised whenever the meaning of a row changes; files with another number are not read. */
+const VERSION = 1;
+const FILE_NAME = 'digests.json';
+/** Bytes; some twenty thousand rows. */
+const SIZE_LIMIT = 4 * 1024 * 1024;
+
+/**
+ * A file that changed this recently can change again without a new time, as FAT counts in steps of
+ * two seconds: milliseconds.
+ */
+const RACY = 3000;
+/** Every file of a Nix store was last modified one second after the epoch: milliseconds. */
+const STORE_TIME = 1000;
+
+/** Opens the cache in a directory. Missing, broken, foreign or open to others, it is empty. */
+export function openDigestCache(disk: WritableDisk, directory: string): DigestCache {
+  const path = join(directory, FILE_NAME);
+  const opened = Date.now();
+  const known = new Map(load(disk, path).map((row) => [nameOf(row[0], row[1]), row]));
+  const used = new Map<string, Row>();
+  let learned = false;
+  return {
+    get(key, file, stat) {
+      const name = nameOf(key, file);
+      const row = used.get(name) ?? known.get(name);
+      if (row === undefined || !describes(row, stat)) return undefined;
+      used.set(name, row);
+      return row[7];
+    },
+    put(key, file, stat, digest) {
+      const { device, inode, size, modified, changed } = stat;
+      // Measured from before the file was looked at, so that hashing it may take any time.
+      if (modified > STORE_TIME && opened - modified < RACY) return;
+      used.set(nameOf(key, file), [key, file, device, inode, size, modified, changed, digest]);
+      learned = true;
+    },
+    async save() {
+      if (!learned) return undefined;
+      try {
+        await store(disk, path, [...used.values()]);
+        learned = false;
+        return undefined;
+      } catch (error) {
+        if (error instanceof EspError) return error;
+        throw error;
+      }
+    },
+  };
+}
+
+function nameOf(key: string, path: string): string {
+  return `${key}\0${path}`;
+}
+
+function describes(row: Row, stat: FileStat): boolean {
+  const [, , device, inode, size, modified, changed] = row;
+  return (
+    device === stat.device &&
+    inode === stat.inode &&
+    size === stat.size &&
+    modified === stat.modified &&
+    changed === stat.changed
+  );
+}
+
+function load(disk: WritableDisk, path: string): readonly Row[] {
+  try {
+    if (!isOurs(disk, dirname(path), 'directory') || !isOurs(disk, path, 'file')) return [];
+    const parsed: unknown = JSON.parse(new TextDecoder().decode(disk.read(path, SIZE_LIMIT)));
+    return isCurrent(parsed) && parsed.rows.every(isRow) ? parsed.rows : [];
+  } catch (error) {
+    if (error instanceof EspError || error instanceof SyntaxError) return [];
+    throw error;
+  }
+}
+
+/** A digest that someone else planted would let us take his file for ours. */
+function isOurs(disk: WritableDisk, path: string, kind: FileStat['kind']): boolean {
+  const stat = disk.linkStat(path);
+  return stat?.kind === kind && stat.uid === process.getuid?.() && (stat.mode & 0o022) === 0;
+}
+
+async function store(disk: WritableDisk, path: string, rows: readonly Row[]): Promise<void> {
+  const directory = dirname(path);
+  disk.makeDirectory(directory);
+  if (!isOurs(disk, directory, 'directory')) {
+    throw new EspError('IO', `${directory} belongs to someone else, or others may write to it`, {
+      hint: `chown it to this user and chmod it to 0700, or remove it`,
+    });
+  }
+  await disk.replaceText(path, `${JSON.stringify({ version: VERSION, rows })}\n`);
+}
+
+function isCurrent(value: unknown): value is { readonly rows: readonly unknown[] } {
+  if (typeof value !== 'object' || value === null) return false;
+  if (!('version' in value && 'rows' in value)) return false;
+  return value.version === VERSION && Array.isArray(value.rows);
+}
+
+function isRow(value: unknown): value is Row {
+  if (!Array.isArray(value) || value.length !== 8) return false;
+  const [key, path, ...numbers] = value.slice(0, 7);
+  return (
+    typeof key === 'string' &&
+    typeof path === 'string' &&
+    numbers.every(Number.isFinite) &&
+    /^[0-9a-f]{64}$/.test(String(value[7]))
+  );
+}

@@ -1,0 +1,184 @@
+/**
+ * One writer per ESP: a lock that the kernel holds for this process and drops when it ends.
+ *
+ * SQLite's exclusive transaction on an empty file is an fcntl(2) lock, the one kind Node can take
+ * without a native module. However a holder dies, its lock dies with it: no lock is ever stale.
+ */
+import { join } from 'node:path';
+import type { DatabaseSync } from 'node:sqlite';
+import { setTimeout } from 'node:timers/promises';
+import type { FileStat, WritableDisk } from '../disk/disk.ts';
+import { EspError } from '../error.ts';
+
+/** What to lock, and for whom. */
+export interface LockRequest {
+  readonly disk: WritableDisk;
+  /** Where lock files lie, see {@link lockDirectory}. */
+  readonly directory: string;
+  /** Which ESP: its device and inode in hexadecimal. */
+  readonly key: string;
+  /** What will be done under the lock, for the one who has to wait. */
+  readonly verb: string;
+  /** Seconds; zero tries once. */
+  readonly timeoutSeconds: number;
+  /** Told once who is waited for. */
+  readonly onWait?: (holder: string) => void;
+}
+
+/** A held lock. Releasing it twice is no error. */
+export interface Lock extends Disposable {
+  release(): void;
+}
+
+/** Milliseconds between two tries. */
+const POLL = 50;
+
+/** Bytes of a holder's note. */
+const NOTE_LIMIT = 200;
+
+/** SQLite's primary result codes (SQLite, §Result and Error Codes). */
+const SQLITE_BUSY = 5;
+const SQLITE_NOTADB = 26;
+
+/** Keeps each held database from the garbage collector, which would close it and drop its lock. */
+const held = new Set<DatabaseSync>();
+
+/**
+ * Returns the directory for lock files: `/run/espalier` for root, else one of the user's own.
+ * @param env the environment: XDG_RUNTIME_DIR and TMPDIR are looked at
+ */
+export function lockDirectory(
+  env: Readonly<Record<string, string | undefined>>,
+  uid: number,
+): string {
+  if (uid === 0) return '/run/espalier';
+  const runtime = env['XDG_RUNTIME_DIR'];
+  if (runtime?.startsWith('/')) return join(runtime, 'espalier');
+  return join(env['TMPDIR'] || '/tmp', `espalier-${uid}`);
+}
+
+/**
+ * Waits for the lock of one ESP and takes it.
+ * @throws {LOCKED} when another process, or this one, still holds it after `timeoutSeconds`
+ * @throws {IO} when the directory or the file in it cannot hold a lock, or others could tamper with it
+ */
+export async function acquireLock(request: LockRequest): Promise<Lock> {
+  const { disk, directory, key } = request;
+  const path = join(directory, `${key}.lock`);
+  const note = join(directory, `${key}.holder`);
+  prepare(disk, directory, path);
+  const { DatabaseSync } = await import('node:sqlite');
+  const deadline = performance.now() + request.timeoutSeconds * 1000;
+  let waiting = false;
+  for (;;) {
+    const database = tryLock(() => new DatabaseSync(path), path);
+    if (database !== undefined) {
+      await leaveNote(disk, note, request.verb);
+      return lockOf(database, () => withdrawNote(disk, note));
+    }
+    const left = deadline - performance.now();
+    if (left <= 0) throw lockedError(directory, readNote(disk, note), request.timeoutSeconds);
+    if (!waiting) request.onWait?.(readNote(disk, note));
+    waiting = true;
+    await setTimeout(Math.min(POLL, left));
+  }
+}
+
+function lockOf(database: DatabaseSync, beforeRelease: () => void): Lock {
+  held.add(database);
+  const release = (): void => {
+    if (!held.delete(database)) return;
+    // In this order: afterwards the note may already be the next holder's.
+    beforeRelease();
+    database.close();
+  };
+  return { release, [Symbol.dispose]: release };
+}
+
+/** Makes the directory and refuses one in which others could put a file of theirs in our way. */
+function prepare(disk: WritableDisk, directory: string, path: string): void {
+  disk.makeDirectory(directory);
+  const stat = disk.linkStat(directory);
+  if (stat?.kind !== 'directory' || !isOurs(stat)) {
+    throw new EspError('IO', `${directory}: expected a directory that only this user can write`, {
+      hint: 'someone else made it, or it is a link; remove it',
+    });
+  }
+  const file = disk.linkStat(path);
+  if (file !== undefined && (file.kind !== 'file' || !isOurs(file))) {
+    throw new EspError('IO', `${path}: expected a lock file of this user, got something else`, {
+      hint: 'remove it; a lock file holds nothing',
+    });
+  }
+}
+
+function isOurs(stat: FileStat): boolean {
+  return stat.uid === process.getuid?.() && (stat.mode & 0o022) === 0;
+}
+
+/** Returns the database whose open transaction is the lock, or undefined while another holds it. */
+function tryLock(open: () => DatabaseSync, path: string): DatabaseSync | undefined {
+  let database: DatabaseSync | undefined;
+  try {
+    database = open();
+    database.exec('BEGIN EXCLUSIVE');
+    return database;
+  } catch (error) {
+    database?.close();
+    const code = sqliteCode(error);
+    if (code === SQLITE_BUSY) return undefined;
+    const hint =
+      code === SQLITE_NOTADB
+        ? 'something else wrote to it; a lock file is empty: remove it'
+        : 'see whether the directory can be written and has room';
+    throw new EspError('IO', `cannot lock ${path}`, { cause: error, hint });
+  }
+}
+
+/** Returns SQLite's primary result code: the low byte of the extended one. */
+function sqliteCode(error: unknown): number | undefined {
+  if (!(error instanceof Error && 'errcode' in error)) return undefined;
+  return typeof error.errcode === 'number' ? error.errcode & 0xff : undefined;
+}
+
+/** The note is for people. It decides nothing, so it is written without ceremony. */
+async function leaveNote(disk: WritableDisk, note: string, verb: string): Promise<void> {
+  const text = `${verb}, process ${process.pid}, since ${new Date().toISOString()}\n`;
+  try {
+    disk.remove(note);
+    const file = await disk.create(note);
+    await file.write(new TextEncoder().encode(text));
+    await file.abandon();
+  } catch (error) {
+    // The lock is held all the same; whoever waits is told less.
+    if (!(error instanceof EspError)) throw error;
+  }
+}
+
+function withdrawNote(disk: WritableDisk, note: string): void {
+  try {
+    disk.remove(note);
+  } catch (error) {
+    if (!(error instanceof EspError)) throw error;
+  }
+}
+
+/** Returns what the holder wrote about itself, or words for not knowing. */
+function readNote(disk: WritableDisk, note: string): string {
+  try {
+    const text = new TextDecoder().decode(disk.read(note, NOTE_LIMIT));
+    return text.replace(/[^ -~]/g, '').trim() || UNKNOWN;
+  } catch (error) {
+    if (error instanceof EspError) return UNKNOWN;
+    throw error;
+  }
+}
+
+const UNKNOWN = 'a process that left no note';
+
+function lockedError(directory: string, holder: string, waited: number): EspError {
+  const message = `another run of espalier is at work on this ESP (${holder}); waited ${waited} s`;
+  return new EspError('LOCKED', message, {
+    hint: `wait for it, or end it: its lock in ${directory} ends with the process. The name is its own note and may be out of date`,
+  });
+}
