@@ -1,0 +1,126 @@
+/** Who else could read or replace a private key, judged by every name on the way to it. */
+import { posix } from 'node:path';
+import type { Disk, FileStat } from '../disk/disk.ts';
+import { EspError } from '../error.ts';
+
+/** Whom we trust with a key. */
+export interface Owner {
+  /** The user that we run as; root is trusted too. */
+  readonly uid: number;
+  /** Directories whose files every user can read, besides `/nix/store`. */
+  readonly stores: readonly string[];
+}
+
+const NIX_STORE = '/nix/store';
+/** As many as the kernel follows (path_resolution(7)). */
+const MAX_LINKS = 40;
+
+const OTHERS_MAY_USE = 0o077;
+const OTHERS_MAY_WRITE = 0o022;
+const STICKY = 0o1000;
+
+/**
+ * Checks that nobody but root and the owner can read the key, or put another in its place.
+ * @param path absolute
+ * @throws {KEY_INSECURE} when somebody can
+ * @throws {KEY_INVALID} when the path does not lead to a regular file
+ */
+export function requireSafeKey(path: string, owner: Owner, disk: Disk): void {
+  const steps = walk(path, disk);
+  if (steps.at(-1)?.stat.kind !== 'file') throw notAFile(path);
+  const trusted = { uid: owner.uid, stores: storesOf(owner, disk) };
+  for (const step of steps) {
+    const danger = dangers.find(({ applies }) => applies(step, trusted));
+    if (danger === undefined) continue;
+    throw new EspError(
+      'KEY_INSECURE',
+      `private key ${path}: ${step.path} ${danger.because(step, trusted)}`,
+      { hint: danger.hint(step.path) },
+    );
+  }
+}
+
+/** The stores under their real names, because those are what a walk meets. */
+function storesOf({ stores }: Owner, disk: Disk): readonly string[] {
+  return [NIX_STORE, ...stores].map((store) => disk.realPath(store) ?? posix.resolve(store));
+}
+
+function notAFile(path: string): EspError {
+  return new EspError('KEY_INVALID', `private key ${path}: expected a file, found none`, {
+    hint: 'correct the path of the private key in the settings',
+  });
+}
+
+/** One name on the way: a directory gone through, a link followed, or the key itself. */
+interface Step {
+  readonly path: string;
+  readonly stat: FileStat;
+}
+
+interface Danger {
+  readonly applies: (step: Step, owner: Owner) => boolean;
+  readonly because: (step: Step, owner: Owner) => string;
+  readonly hint: (path: string) => string;
+}
+
+const dangers: readonly Danger[] = [
+  {
+    applies: ({ path }, { stores }) =>
+      stores.some((store) => path === store || path.startsWith(`${store}/`)),
+    because: () => 'lies in the Nix store, which every user can read',
+    hint: () => 'keep the key outside of the store, readable by root alone, and make a new one',
+  },
+  {
+    applies: ({ stat }, { uid }) => stat.uid !== 0 && stat.uid !== uid,
+    because: ({ stat }, { uid }) =>
+      `expected the owner root${uid === 0 ? '' : ` or user ${uid}`}, got user ${stat.uid}`,
+    hint: (path) => `give it to root: chown -h root ${path}`,
+  },
+  {
+    applies: ({ stat }) => stat.kind === 'file' && (stat.mode & OTHERS_MAY_USE) !== 0,
+    because: ({ stat }) => `expected mode 600 or less, got ${octal(stat.mode)}`,
+    hint: (path) => `take the rights of group and others away: chmod 600 ${path}`,
+  },
+  {
+    // In a sticky directory only the owner of a name can replace it, and owners are checked by name.
+    applies: ({ stat }) =>
+      stat.kind === 'directory' &&
+      (stat.mode & OTHERS_MAY_WRITE) !== 0 &&
+      (stat.mode & STICKY) === 0,
+    because: ({ stat }) => `lets others replace what it holds: mode ${octal(stat.mode)}`,
+    hint: (path) => `take their right to write away: chmod go-w ${path}`,
+  },
+];
+
+function octal(mode: number): string {
+  return (mode & 0o7777).toString(8);
+}
+
+/**
+ * Returns every name that the kernel looks up on the way to a path, in that order, the last one being
+ * what the path leads to. The real path alone would miss the directories that only a link lies in.
+ */
+function walk(path: string, disk: Disk): readonly Step[] {
+  const steps: Step[] = [];
+  let links = 0;
+  let at = '/';
+  const names = ['/', ...namesOf(path)];
+  for (let name = names.shift(); name !== undefined; name = names.shift()) {
+    const next = posix.resolve(at, name);
+    const stat = disk.linkStat(next);
+    if (stat === undefined) return [];
+    steps.push({ path: next, stat });
+    if (stat.kind !== 'link') {
+      at = next;
+      continue;
+    }
+    const target = disk.readLink(next);
+    if (target === undefined || ++links > MAX_LINKS) return [];
+    names.unshift(...(target.startsWith('/') ? ['/'] : []), ...namesOf(target));
+  }
+  return steps;
+}
+
+function namesOf(path: string): readonly string[] {
+  return path.split('/').filter((name) => name !== '' && name !== '.');
+}

@@ -1,0 +1,180 @@
+/** How a certificate and a private key are loaded from PEM files, and all that can be wrong with them. */
+import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
+import type { Disk } from '../disk/disk.ts';
+import { EspError } from '../error.ts';
+import { type Owner, requireSafeKey } from './key-safety.ts';
+import { certificateSigner, type Signer } from './signer.ts';
+
+/** Where the two files are, as absolute paths, and whether a key that others can reach is accepted. */
+export interface SignerFiles {
+  readonly certificate: string;
+  readonly privateKey: string;
+  readonly allowInsecureKey: boolean;
+}
+
+/** A signer ready to sign, and what a person should know about its certificate. */
+export interface LoadedSigner {
+  readonly signer: Signer;
+  readonly warnings: readonly string[];
+}
+
+/** Far more than a chain of certificates or a key takes: bytes. */
+const MAX_FILE = 262_144;
+/** Every firmware verifies 2048; larger sizes than 4096 are refused by some. */
+const RSA_SIZES: readonly (number | undefined)[] = [2048, 3072, 4096];
+
+/**
+ * Loads a signer from a certificate and a private key, both PEM. Of a file with several certificates
+ * the first is the signer's. Nothing is written, so that a wrong key never costs a half-done run.
+ * @param now seconds since the epoch; a certificate outside of its dates is a warning, no error
+ * @throws {KEY_INVALID} when a file is missing, is not PEM, is encrypted, or when the two do not fit
+ * @throws {KEY_INSECURE} when others can read or replace the key, unless that is allowed
+ */
+export function loadSigner(
+  files: SignerFiles,
+  owner: Owner,
+  disk: Disk,
+  now: number,
+): LoadedSigner {
+  requireFile('certificate', files.certificate, disk);
+  requireFile('private key', files.privateKey, disk);
+  const certificate = loadCertificate(files.certificate, disk);
+  if (!files.allowInsecureKey) requireSafeKey(files.privateKey, owner, disk);
+  const privateKey = loadPrivateKey(files.privateKey, disk);
+  if (!certificate.checkPrivateKey(privateKey)) {
+    throw invalid(
+      `private key ${files.privateKey}: it is not the key of certificate ${files.certificate}`,
+      'give the two files that were made together',
+    );
+  }
+  const signer = certificateSigner(certificate, privateKey);
+  requireTrial(files.certificate, signer);
+  return {
+    signer,
+    warnings: dateWarnings(files.certificate, certificate, now),
+  };
+}
+
+/** Signs once for trial: what would fail in the middle of a run fails before it. */
+function requireTrial(path: string, signer: Signer): void {
+  const imageDigest = new Uint8Array(32);
+  const signature = signer.sign(imageDigest);
+  const verdict = signer.verify(signature === undefined ? [] : [signature], imageDigest);
+  if (verdict.kind === 'valid') return;
+  throw invalid(
+    `certificate ${path}: its trial signature is not valid: ${verdict.because}`,
+    'use an X.509 version 3 certificate in plain DER or PEM, as openssl makes it',
+  );
+}
+
+function loadCertificate(path: string, disk: Disk): X509Certificate {
+  const text = readText(path, disk);
+  const block = pemBlock(text, 'CERTIFICATE');
+  if (block === undefined) {
+    throw invalid(
+      `certificate ${path}: expected PEM with a CERTIFICATE in it, ${found(text)}`,
+      `convert one that is DER: openssl x509 -inform DER -in ${path} -out certificate.pem`,
+    );
+  }
+  try {
+    return new X509Certificate(block);
+  } catch (cause) {
+    throw invalid(
+      `certificate ${path}: cannot be decoded`,
+      'copy the file again from where it was made',
+      cause,
+    );
+  }
+}
+
+function loadPrivateKey(path: string, disk: Disk): KeyObject {
+  const text = readText(path, disk);
+  if (/^(-----BEGIN ENCRYPTED PRIVATE KEY-----|Proc-Type: 4,ENCRYPTED)/m.test(text)) {
+    throw invalid(
+      `private key ${path}: it is encrypted, and nobody is there to ask for the passphrase`,
+      `decrypt it to a file that only root can read: openssl pkey -in ${path} -out db.key`,
+    );
+  }
+  if (!/^-----BEGIN [A-Z ]*PRIVATE KEY-----/m.test(text)) {
+    throw invalid(
+      `private key ${path}: expected PEM with a PRIVATE KEY in it, ${found(text)}`,
+      `convert one that is DER: openssl pkey -inform DER -in ${path} -out db.key`,
+    );
+  }
+  const key = decodePrivateKey(path, text);
+  requireRsa(path, key);
+  return key;
+}
+
+function decodePrivateKey(path: string, text: string): KeyObject {
+  try {
+    return createPrivateKey(text);
+  } catch (cause) {
+    throw invalid(
+      `private key ${path}: cannot be decoded`,
+      'copy the file again from where it was made',
+      cause,
+    );
+  }
+}
+
+function requireRsa(path: string, key: KeyObject): void {
+  const type = key.asymmetricKeyType ?? 'unknown';
+  const size = key.asymmetricKeyDetails?.modulusLength;
+  if (type === 'rsa' && RSA_SIZES.includes(size)) return;
+  throw invalid(
+    `private key ${path}: expected RSA with 2048, 3072 or 4096 bits, got ${type}${size === undefined ? '' : ` with ${size} bits`}`,
+    'make an RSA key: firmware is only sure to verify RSA, at 2048 bits everywhere',
+  );
+}
+
+function requireFile(what: string, path: string, disk: Disk): void {
+  if (!path.startsWith('/')) {
+    throw invalid(`${what} ${path}: expected an absolute path`, 'write the path from / on');
+  }
+  if (disk.stat(path)?.kind === 'file') return;
+  throw invalid(
+    `${what} ${path}: expected a file, found none`,
+    `correct the path of the ${what} in the settings`,
+  );
+}
+
+function readText(path: string, disk: Disk): string {
+  return new TextDecoder().decode(disk.read(path, MAX_FILE));
+}
+
+/** The first block with this label, with its lines of armour. */
+function pemBlock(text: string, label: string): string | undefined {
+  const end = `-----END ${label}-----`;
+  const from = text.indexOf(`-----BEGIN ${label}-----`);
+  const to = text.indexOf(end, from);
+  return from < 0 || to < 0 ? undefined : text.slice(from, to + end.length);
+}
+
+/** Says what a file holds by its labels alone: a key given by mistake must not end in a log. */
+function found(text: string): string {
+  if (text === '') return 'got an empty file';
+  const label = /-----BEGIN ([A-Z0-9 ]{1,40})-----/.exec(text)?.[1];
+  return label === undefined ? 'got no PEM at all' : `got PEM with a ${label}`;
+}
+
+/** Firmware does not look at the dates (UEFI has no clock to trust), but whoever chose them meant something. */
+function dateWarnings(path: string, certificate: X509Certificate, now: number): readonly string[] {
+  const from = certificate.validFromDate;
+  const to = certificate.validToDate;
+  const moment = now * 1000;
+  if (moment < from.getTime()) {
+    return [`certificate ${path}: is valid only from ${day(from)} on; is the clock right?`];
+  }
+  return moment > to.getTime()
+    ? [`certificate ${path}: has expired on ${day(to)}; firmware accepts it still`]
+    : [];
+}
+
+function day(date: Date): string {
+  return Number.isNaN(date.getTime()) ? 'an unknown day' : date.toISOString().slice(0, 10);
+}
+
+function invalid(message: string, hint: string, cause?: unknown): EspError {
+  return new EspError('KEY_INVALID', message, { hint, cause });
+}
