@@ -2,14 +2,8 @@
 import { mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import {
-  formatCpio,
-  type Member,
-  memberFrom,
-  memberOf,
-  moduleMember,
-  shellMember,
-} from './initrd.ts';
+import { formatCpio, type Member, memberFrom, memberOf } from './cpio.ts';
+import { moduleMember, shellMember } from './initrd.ts';
 import type { Parts } from './parts.ts';
 import { drive, runMachine } from './qemu.ts';
 import { run } from './run.ts';
