@@ -1,0 +1,170 @@
+/** What a bootspec document (RFC 0125, `boot.json`) may say, and what we make of it. */
+import * as v from 'valibot';
+import { EspError } from '../error.ts';
+import { parseJson } from './bounded-json.ts';
+import { malformed, type Place, pathText, quote } from './complaint.ts';
+
+/** One bootable system: a generation, or one of its specialisations. All paths are absolute. */
+export interface Bootspec {
+  /** The Nix system double, as `x86_64-linux`. */
+  readonly system: string;
+  readonly init: string;
+  readonly kernel: string;
+  /** The command line without `init=`; one element may hold blanks inside quotes. */
+  readonly kernelParams: readonly string[];
+  /** Text for people: any characters at all, and never part of a file name. */
+  readonly label: string;
+  readonly toplevel: string;
+  readonly initrd?: string | undefined;
+  /** A program that appends secrets to a copy of the initrd. */
+  readonly initrdSecrets?: string | undefined;
+  readonly sortKey?: string | undefined;
+  readonly devicetree?: string | undefined;
+  /** Every top-level key that is not the document itself, as it was written. */
+  readonly extensions: Readonly<Record<string, unknown>>;
+  /** By name, in the order of the names. A specialisation has none of its own. */
+  readonly specialisations: ReadonlyMap<string, Bootspec>;
+}
+
+/** The largest `boot.json` that is read, in bytes; real ones hold a few thousand. */
+export const BOOTSPEC_LIMIT = 4 * 1024 * 1024;
+
+export const BOOTSPEC = 'org.nixos.bootspec.v1';
+export const SPECIALISATIONS = 'org.nixos.specialisation.v1';
+const LANZABOOTE = 'org.nix-community.lanzaboote';
+const SYSTEMD_BOOT = 'org.nixos.systemd-boot';
+
+const text = v.pipe(
+  v.string(),
+  v.check((value) => !/\p{Cc}/u.test(value), 'text without control characters'),
+);
+const path = v.pipe(
+  text,
+  v.check((value) => value.startsWith('/'), 'an absolute path'),
+);
+/** `init` is the one path that becomes a word of the command line. */
+const word = v.pipe(
+  path,
+  v.check((value) => !/[\s"]/.test(value), 'a path without blanks and quotes'),
+);
+/** valibot's `object` takes an array for one. */
+const record = v.custom<Record<string, unknown>>(isRecord, 'object');
+
+/**
+ * RFC 0125 allows an optional key to be absent only; documents synthesised by its own reference
+ * tool hold nulls, so null counts as absent.
+ */
+const documentSchema = v.pipe(
+  record,
+  v.object({
+    [BOOTSPEC]: v.pipe(
+      record,
+      v.object({
+        system: text,
+        init: word,
+        kernel: path,
+        kernelParams: v.array(text),
+        label: v.string(),
+        toplevel: path,
+        initrd: v.nullish(path),
+        initrdSecrets: v.nullish(path),
+      }),
+    ),
+    [LANZABOOTE]: v.nullish(v.pipe(record, v.object({ sort_key: v.nullish(text) }))),
+    [SYSTEMD_BOOT]: v.nullish(
+      v.pipe(record, v.object({ sortKey: v.nullish(text), devicetree: v.nullish(path) })),
+    ),
+  }),
+);
+
+/** What only the outermost document may hold: a specialisation's own specialisations mean nothing. */
+const familySchema = v.object({ [SPECIALISATIONS]: v.nullish(record) });
+
+/**
+ * Parses the text of a `boot.json` (RFC 0125 §Bootspec format v1).
+ * @param file its path, which only errors name
+ * @throws {BOOTSPEC_MALFORMED} when it is not JSON, or a value is missing or of the wrong kind
+ * @throws {BOOTSPEC_UNSUPPORTED} when it holds only another version of the format
+ */
+export function parseBootspec(text: string, file: string): Bootspec {
+  return toBootspec(parseJson(text, file), file);
+}
+
+/**
+ * Reads a bootspec document that is JSON already, with its specialisations.
+ * @throws {BOOTSPEC_MALFORMED} @throws {BOOTSPEC_UNSUPPORTED} as {@link parseBootspec}
+ */
+export function toBootspec(document: unknown, file: string): Bootspec {
+  const place = { file, path: [] };
+  const bootspec = readDocument(document, place);
+  const family = validate(familySchema, document, place)[SPECIALISATIONS] ?? {};
+  const specialisations = Object.entries(family)
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([name, child]): [string, Bootspec] => {
+      return [name, readDocument(child, { file, path: [SPECIALISATIONS, name] })];
+    });
+  return { ...bootspec, specialisations: new Map(specialisations) };
+}
+
+function readDocument(document: unknown, place: Place): Bootspec {
+  requireVersion(document, place);
+  const output = validate(documentSchema, document, place);
+  const { [BOOTSPEC]: entry, [SYSTEMD_BOOT]: systemdBoot, [LANZABOOTE]: lanzaboote } = output;
+  if (typeof entry.initrdSecrets === 'string' && typeof entry.initrd !== 'string') {
+    const where = pathText([...place.path, BOOTSPEC, 'initrdSecrets']);
+    throw new EspError(
+      'BOOTSPEC_MALFORMED',
+      `${place.file}: ${where}: expected an initrd beside it, got none`,
+    );
+  }
+  return {
+    ...entry,
+    initrd: entry.initrd ?? undefined,
+    initrdSecrets: entry.initrdSecrets ?? undefined,
+    // An empty key sorts nothing: it counts as none.
+    sortKey: lanzaboote?.sort_key || systemdBoot?.sortKey || undefined,
+    devicetree: systemdBoot?.devicetree ?? undefined,
+    extensions: extensionsOf(document),
+    specialisations: new Map(),
+  };
+}
+
+/** Stops at the first fault: a hostile document could hold millions. */
+function validate<S extends v.GenericSchema>(
+  schema: S,
+  value: unknown,
+  place: Place,
+): v.InferOutput<S> {
+  const result = v.safeParse(schema, value, { abortEarly: true, abortPipeEarly: true });
+  if (!result.success) throw malformed(result.issues[0], place);
+  return result.output;
+}
+
+/** Tells a document of another version from one that is merely broken. */
+function requireVersion(document: unknown, { file, path }: Place): void {
+  if (!isRecord(document) || Object.hasOwn(document, BOOTSPEC)) return;
+  // "v1" is what previews of the format used before RFC 0125 was accepted.
+  const other = Object.keys(document).find(
+    (key) => key === 'v1' || key.startsWith('org.nixos.bootspec.'),
+  );
+  if (other === undefined) return;
+  throw new EspError(
+    'BOOTSPEC_UNSUPPORTED',
+    `${file}: ${pathText(path)}: expected ${quote(BOOTSPEC)}, got only ${quote(other)}`,
+    { hint: 'update this program, or delete that generation if it is old' },
+  );
+}
+
+/** Null stands for an absent extension, and other versions of the document are none. */
+function extensionsOf(document: unknown): Readonly<Record<string, unknown>> {
+  const entries = isRecord(document) ? Object.entries(document) : [];
+  return Object.fromEntries(
+    entries.filter(
+      ([key, value]) => value !== null && !/^org\.nixos\.(bootspec|specialisation)\./.test(key),
+    ),
+  );
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,51 @@
+/** How a fault in a JSON document is told: the file, the place in it, expected and got. */
+import type { BaseIssue } from 'valibot';
+import { EspError } from '../error.ts';
+
+/** Where a document stands: in which file, and under which keys of it. */
+export interface Place {
+  readonly file: string;
+  readonly path: readonly (string | number)[];
+}
+
+/** Returns the error for what valibot found wrong in a document. */
+export function malformed(issue: BaseIssue<unknown>, place: Place): EspError {
+  const keys = issue.path?.map((item) => item.key as string | number) ?? [];
+  // JSON knows no undefined, so this is how valibot reports a key that is not there.
+  const complaint =
+    issue.input === undefined ? 'missing' : `expected ${expectation(issue)}, got ${got(issue)}`;
+  return new EspError(
+    'BOOTSPEC_MALFORMED',
+    `${place.file}: ${pathText([...place.path, ...keys])}: ${complaint}`,
+  );
+}
+
+/** Our own schemas carry what they expect as their message. */
+function expectation(issue: BaseIssue<unknown>): string {
+  const ours = issue.kind === 'validation' || issue.type === 'custom';
+  return ours ? issue.message : (issue.expected?.toLowerCase() ?? 'another value');
+}
+
+function got({ kind, input }: BaseIssue<unknown>): string {
+  if (kind === 'validation') return quote(String(input));
+  if (input === null) return 'null';
+  return Array.isArray(input) ? 'array' : typeof input;
+}
+
+/** Writes a place as JSONPath does: `$["org.nixos.bootspec.v1"].kernelParams[3]`. */
+export function pathText(keys: readonly (string | number)[]): string {
+  const steps = keys.map((key) => {
+    if (typeof key === 'string' && /^[A-Za-z_]\w{0,63}$/.test(key)) return `.${key}`;
+    return `[${typeof key === 'number' ? key : quote(key)}]`;
+  });
+  return `$${steps.join('')}`;
+}
+
+/** Quotes text from a document so that no terminal obeys it and no log is filled by it. */
+export function quote(text: string): string {
+  const shown = text.length > 80 ? `${text.slice(0, 80)}…` : text;
+  return JSON.stringify(shown).replace(
+    /\p{Cc}/gu,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+}

@@ -1,0 +1,166 @@
+/** What a generation is: a numbered link of a profile to a system that can boot. */
+import type { Disk } from '../disk/disk.ts';
+import { EspError } from '../error.ts';
+import { BOOTSPEC_LIMIT, type Bootspec, parseBootspec } from './bootspec.ts';
+import { synthesise } from './synthesise.ts';
+
+/** A generation's link, as its name alone tells it. */
+export interface Link {
+  /** Undefined for the system profile. */
+  readonly profile?: string | undefined;
+  readonly number: number;
+  readonly path: string;
+}
+
+/** A generation that is whole: every file that booting it needs is there. */
+export interface Generation {
+  /** Undefined for the system profile. */
+  readonly profile?: string | undefined;
+  readonly number: number;
+  /** The path of the link. */
+  readonly link: string;
+  /** The real path the link leads to: what makes two generations the same system. */
+  readonly toplevel: string;
+  /** When the link was made, in seconds since the epoch. */
+  readonly builtAt: number;
+  readonly bootspec: Bootspec;
+  /** Whether the bootspec was put together for want of a `boot.json`. */
+  readonly synthesised: boolean;
+}
+
+/** A generation that cannot be installed. It stops no other, and what it has on the ESP stays. */
+export interface Malformed {
+  readonly profile?: string | undefined;
+  readonly number: number;
+  readonly link: string;
+  readonly cause: EspError;
+}
+
+/** Tells a generation that cannot be installed from one that can. */
+export function isMalformed(generation: Generation | Malformed): generation is Malformed {
+  return 'cause' in generation;
+}
+
+/** Orders the system profile before named ones, and newer generations before older ones. */
+export function compareGenerations(
+  a: Pick<Link, 'profile' | 'number'>,
+  b: Pick<Link, 'profile' | 'number'>,
+): number {
+  if (a.profile === b.profile) return b.number - a.number;
+  if (a.profile === undefined) return -1;
+  return b.profile !== undefined && a.profile < b.profile ? -1 : 1;
+}
+
+/**
+ * Reads the generation behind a link and looks for every file that booting it needs, its
+ * specialisations included. Whatever is wrong with it is returned, not thrown.
+ */
+export function readGeneration(disk: Disk, link: Link): Generation | Malformed {
+  const name = { profile: link.profile, number: link.number, link: link.path };
+  try {
+    return { ...name, ...readSystem(disk, link.path) };
+  } catch (cause) {
+    if (cause instanceof EspError) return { ...name, cause };
+    throw cause;
+  }
+}
+
+type LinkedSystem = Pick<Generation, 'toplevel' | 'builtAt' | 'bootspec' | 'synthesised'>;
+
+function readSystem(disk: Disk, link: string): LinkedSystem {
+  const stat = disk.linkStat(link);
+  // `boot.json` may name another toplevel, as that of the system which a wrapper was built around.
+  // The link wins: the profile, the install hook and garbage collection know the system by it.
+  // What is booted is what `boot.json` says, so its own `init` and `toplevel` stay as they are.
+  const toplevel = disk.realPath(link);
+  if (stat === undefined || toplevel === undefined) {
+    throw new EspError('GENERATION_BROKEN', `${link}: expected a system, got nothing`, {
+      hint: 'delete this generation: what it leads to is gone from the Nix store',
+    });
+  }
+  const description = describeSystem(disk, toplevel);
+  requireFiles(disk, description.bootspec);
+  for (const specialisation of description.bootspec.specialisations.values()) {
+    requireFiles(disk, specialisation);
+  }
+  return { toplevel, builtAt: toSeconds(stat.modified), ...description };
+}
+
+/**
+ * A `boot.json` that cannot be read is not replaced by a synthesised one: either the store is
+ * damaged, or the document says something that this program would silently leave out.
+ */
+function describeSystem(
+  disk: Disk,
+  toplevel: string,
+): Pick<Generation, 'bootspec' | 'synthesised'> {
+  const file = `${toplevel}/boot.json`;
+  if (disk.linkStat(file) === undefined) {
+    return { bootspec: synthesise(disk, toplevel), synthesised: true };
+  }
+  const text = decode(disk.read(file, BOOTSPEC_LIMIT), file);
+  return { bootspec: parseBootspec(text, file), synthesised: false };
+}
+
+function decode(bytes: Uint8Array, file: string): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch (cause) {
+    throw new EspError('BOOTSPEC_MALFORMED', `${file}: expected UTF-8, got other bytes`, { cause });
+  }
+}
+
+/** A power failure may leave files of the store empty, so an empty one counts as missing. */
+function requireFiles(disk: Disk, bootspec: Bootspec): void {
+  const { kernel, initrd, init, initrdSecrets, devicetree, toplevel } = bootspec;
+  if (disk.stat(toplevel)?.kind !== 'directory') throw missing('toplevel', toplevel, 'a directory');
+  for (const [role, path] of Object.entries({ kernel, initrd, init, initrdSecrets, devicetree })) {
+    if (path === undefined) continue;
+    const stat = disk.stat(path);
+    if (stat?.kind !== 'file' || stat.size === 0) throw missing(role, path, 'a file with content');
+  }
+}
+
+function missing(role: string, path: string, expected: string): EspError {
+  return new EspError('GENERATION_BROKEN', `${role} ${path}: expected ${expected}, got none`, {
+    hint: 'repair the store with `nix-store --verify --check-contents --repair`, or delete this generation',
+  });
+}
+
+/** The last second of the year 9999: later times have no date of four digits. */
+const LAST_SECOND = 253_402_300_799;
+
+function toSeconds(milliseconds: number): number {
+  return Math.min(Math.max(0, Math.floor(milliseconds / 1000)), LAST_SECOND);
+}
+
+/**
+ * Returns the kernel's version for use in file names: what follows the last `-` in the name of the
+ * directory that holds it, as `6.12.3` in `/nix/store/…-linux-6.12.3/bzImage`. This is lanzaboote's
+ * rule, so that moving from it rewrites nothing. At most 32 characters of `[A-Za-z0-9._+]`.
+ */
+export function kernelVersion(bootspec: Pick<Bootspec, 'kernel'>): string {
+  const version = bootspec.kernel.split('/').at(-2)?.split('-').at(-1) ?? '';
+  return version.replace(/[^A-Za-z0-9._+]/g, '').slice(0, 32) || 'unknown';
+}
+
+/** The longest name of a specialisation that is shown, in UTF-16 units. */
+const NAME_LIMIT = 100;
+
+/**
+ * Returns what tells entries of the same label apart: `Generation 5, 2026-11-20`, or
+ * `Generation 5-gaming, 2026-11-20` for a specialisation. The date is the link's, in UTC.
+ */
+export function versionTag(
+  generation: Pick<Generation, 'number' | 'builtAt'>,
+  specialisation?: string,
+): string {
+  const date = new Date(generation.builtAt * 1000).toISOString().slice(0, 10);
+  const suffix = specialisation === undefined ? '' : `-${printable(specialisation)}`;
+  return `Generation ${generation.number}${suffix}, ${date}`;
+}
+
+/** Removes what steers a terminal or a menu: controls, line ends, direction marks, half characters. */
+function printable(name: string): string {
+  return name.slice(0, NAME_LIMIT).replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu, '');
+}

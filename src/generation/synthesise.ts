@@ -1,0 +1,81 @@
+/** How a toplevel that has no `boot.json` is described by its other files. */
+import type { Disk } from '../disk/disk.ts';
+import { EspError } from '../error.ts';
+import { BOOTSPEC, type Bootspec, SPECIALISATIONS, toBootspec } from './bootspec.ts';
+
+/** The largest of the small text files in a toplevel, in bytes. */
+const TEXT_LIMIT = 64 * 1024;
+
+/**
+ * Describes a toplevel without `boot.json`, with its specialisations one level deep
+ * (RFC 0125 §Bootspec synthesis). The result obeys the same rules as a document that was read.
+ * @throws {GENERATION_BROKEN} when a file that booting needs is missing
+ * @throws {BOOTSPEC_MALFORMED} when a file says what no bootspec may say
+ */
+export function synthesise(disk: Disk, toplevel: string): Bootspec {
+  const folder = `${toplevel}/specialisation`;
+  const specialisations = (disk.list(folder) ?? []).map(({ name }) => {
+    const child = requirePath(disk, `${folder}/${name}`);
+    return [name, { [BOOTSPEC]: describe(disk, child) }] as const;
+  });
+  const document = {
+    [BOOTSPEC]: describe(disk, toplevel),
+    [SPECIALISATIONS]: Object.fromEntries(specialisations),
+  };
+  return toBootspec(document, `${toplevel} (without boot.json)`);
+}
+
+function describe(disk: Disk, toplevel: string): Record<string, unknown> {
+  const kernel = requirePath(disk, `${toplevel}/kernel`);
+  const version = findVersion(disk, toplevel, kernel);
+  const release = readText(disk, `${toplevel}/nixos-version`);
+  const secrets = `${toplevel}/append-initrd-secrets`;
+  return {
+    system: requireText(disk, `${toplevel}/system`),
+    init: `${toplevel}/init`,
+    kernel,
+    kernelParams: splitParams(requireText(disk, `${toplevel}/kernel-params`)),
+    label: ['NixOS', release, version && `(Linux ${version})`].filter(Boolean).join(' '),
+    toplevel,
+    initrd: disk.realPath(`${toplevel}/initrd`),
+    initrdSecrets: disk.stat(secrets) === undefined ? undefined : secrets,
+  };
+}
+
+/**
+ * Returns the kernel version, which only the label needs: of the directories in `lib/modules` the
+ * one that the kernel's store directory is named after, for the order of a directory says nothing
+ * and out-of-tree modules may have left others. Else the highest, counting digits as numbers.
+ */
+function findVersion(disk: Disk, toplevel: string, kernel: string): string | undefined {
+  const versions = (disk.list(`${toplevel}/kernel-modules/lib/modules`) ?? [])
+    .filter(({ kind }) => kind !== 'file')
+    .map(({ name }) => name)
+    .sort(natural.compare)
+    .reverse();
+  const package_ = kernel.split('/').at(-2) ?? '';
+  return versions.find((version) => package_.endsWith(`-${version}`)) ?? versions[0];
+}
+
+const natural = new Intl.Collator('en', { numeric: true });
+
+/** Splits at blanks outside double quotes, as the kernel does. */
+function splitParams(text: string): string[] {
+  return text.match(/(?:[^\s"]|"[^"]*"?)+/g) ?? [];
+}
+
+function requirePath(disk: Disk, path: string): string {
+  const target = disk.realPath(path);
+  if (target !== undefined) return target;
+  throw new EspError('GENERATION_BROKEN', `${path}: expected a file or directory, got nothing`, {
+    hint: 'the toplevel has no boot.json either: delete this generation, or repair the Nix store',
+  });
+}
+
+function requireText(disk: Disk, path: string): string {
+  return new TextDecoder().decode(disk.read(requirePath(disk, path), TEXT_LIMIT)).trim();
+}
+
+function readText(disk: Disk, path: string): string | undefined {
+  return disk.stat(path) === undefined ? undefined : requireText(disk, path);
+}
