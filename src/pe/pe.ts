@@ -1,6 +1,7 @@
 /** PE/COFF headers of an untrusted file: where everything lies, and whether the file is whole. */
 import type { ByteSource } from '../byte-source.ts';
 import { EspError } from '../error.ts';
+import { type Header, hex, openHeader } from './header.ts';
 
 /** A run of bytes in a file. */
 export interface Range {
@@ -50,10 +51,8 @@ export const NX_COMPAT = 0x0100;
 export const SECTION_HEADER_SIZE = 40;
 
 const COFF_HEADER_SIZE = 24;
-const FIRST_READ = 4096;
-const MAX_HEADER_BYTES = 1024 * 1024;
-const MAX_SECTIONS = 512;
 const CHUNK = 1024 * 1024;
+const MAX_SECTIONS = 512;
 const CERTIFICATE_DIRECTORY = 4;
 
 /** Where the data directories start, and so which of the two optional headers this is. */
@@ -61,14 +60,6 @@ const kinds = {
   267: { kind: 'PE32', directories: 96 },
   523: { kind: 'PE32+', directories: 112 },
 } as const;
-
-/** Reads header fields within what has been read, and words the complaint about one. */
-interface Header {
-  u16(offset: number): number;
-  u32(offset: number): number;
-  bytes(offset: number, length: number): Uint8Array;
-  fault(what: string, offset: number, expected: string, got: string): EspError;
-}
 
 /**
  * Reads the headers of a PE image and checks every claim they make about the file, so that what
@@ -111,32 +102,6 @@ export function parsePe(source: ByteSource, name = 'PE image'): Pe {
   };
   requireWhole(pe, header);
   return pe;
-}
-
-function openHeader(source: ByteSource, name: string): Header {
-  const limit = Math.min(source.size, MAX_HEADER_BYTES);
-  let block = source.read(0, Math.min(limit, FIRST_READ));
-  const fault: Header['fault'] = (what, offset, expected, got) =>
-    new EspError(
-      'PE_MALFORMED',
-      `${name}: ${what} at offset ${hex(offset)}: expected ${expected}, got ${got}`,
-    );
-  const bytes: Header['bytes'] = (offset, length) => {
-    const end = offset + length;
-    if (end > block.length && end <= limit) block = source.read(0, end);
-    if (end <= block.length) return block.subarray(offset, end);
-    throw fault('header', offset, `${length} bytes`, `${Math.max(0, limit - offset)} to read`);
-  };
-  const view = (offset: number, length: number) => {
-    const read = bytes(offset, length);
-    return new DataView(read.buffer, read.byteOffset, length);
-  };
-  return {
-    bytes,
-    fault,
-    u16: (offset) => view(offset, 2).getUint16(0, true),
-    u32: (offset) => view(offset, 4).getUint32(0, true),
-  };
 }
 
 /** Tells PE32 from PE32+, and where data directory entry 4 lies. */
@@ -261,11 +226,7 @@ function readExactly(source: ByteSource, offset: number, length: number): Uint8A
   if (bytes.length === length) return bytes;
   throw new EspError(
     'SOURCE_CHANGED',
-    `read at offset ${hex(offset)} expected ${length} bytes, got ${bytes.length}`,
+    `read at offset ${offset} expected ${length} bytes, got ${bytes.length}`,
     { hint: 'Run again once nothing else writes the file.' },
   );
-}
-
-function hex(value: number): string {
-  return `0x${value.toString(16)}`;
 }

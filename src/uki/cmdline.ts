@@ -1,0 +1,26 @@
+/** The kernel command line of a generation. */
+import { EspError } from '../error.ts';
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: these are the ones to refuse
+const CONTROL = /[\u0000-\u001f\u007f]/;
+
+/**
+ * Returns the command line of a bootspec: its `init`, then its parameters as they stand (RFC 0125).
+ * @throws {BOOTSPEC_MALFORMED} when `init` holds a blank, or anything a control character, which
+ * would end the line for one reader and not for another
+ */
+export function formatCmdline(init: string, kernelParams: readonly string[]): string {
+  if (init === '' || init.includes(' ') || CONTROL.test(init))
+    throw malformed('init', 'a path without blanks and control characters', init);
+  const bad = kernelParams.findIndex((parameter) => CONTROL.test(parameter));
+  if (bad >= 0)
+    throw malformed(`kernelParams[${bad}]`, 'no control character', kernelParams[bad] ?? '');
+  return [`init=${init}`, ...kernelParams].join(' ');
+}
+
+function malformed(field: string, expected: string, got: string): EspError {
+  return new EspError(
+    'BOOTSPEC_MALFORMED',
+    `${field}: expected ${expected}, got ${JSON.stringify(got)}`,
+  );
+}

@@ -1,0 +1,30 @@
+/** What an image must know of the kernel it carries. */
+import type { ByteSource } from '../byte-source.ts';
+import { findSection, NX_COMPAT, parsePe, readSection } from '../pe/pe.ts';
+import { kernelRelease } from './uname.ts';
+
+/** Facts from the headers of a kernel. */
+export interface KernelTraits {
+  /** What `uname -r` will say, where the file tells. */
+  readonly release: string | undefined;
+  /** It bears to run where data cannot be executed. */
+  readonly nxCompat: boolean;
+  /** The content of its `.sbat`. */
+  readonly sbat: Uint8Array | undefined;
+}
+
+const MAX_SBAT = 64 * 1024;
+
+/**
+ * Reads the facts about a kernel from its headers.
+ * @throws {PE_MALFORMED} when it is no whole PE image, which systemd-stub could not start
+ */
+export function kernelTraits(source: ByteSource, name = 'kernel'): KernelTraits {
+  const pe = parsePe(source, name);
+  const sbat = findSection(pe, '.sbat');
+  return {
+    release: kernelRelease(source),
+    nxCompat: (pe.dllCharacteristics & NX_COMPAT) !== 0,
+    sbat: sbat === undefined ? undefined : readSection(source, sbat, MAX_SBAT),
+  };
+}

@@ -1,0 +1,36 @@
+/** SBAT: the component generations by which shim revokes what can be booted. */
+import { EspError } from '../error.ts';
+
+const HEADER = 'sbat,1,SBAT Version,sbat,1,https://github.com/rhboot/shim/blob/main/SBAT.md';
+const UKI = 'uki,1,UKI,uki,1,https://uapi-group.org/specifications/specs/unified_kernel_image/';
+
+/** What a UKI says of itself when nobody says anything else. */
+export const defaultSbat = new TextEncoder().encode(`${HEADER}\n${UKI}\n`);
+
+/**
+ * Merges the `.sbat` contents of stub, kernel and user in this order: the version line once and
+ * first, then every component line once. Content that does not start with a version line is no SBAT
+ * and adds nothing; whatever follows a NUL is padding.
+ * @throws {PE_MALFORMED} when a text is not UTF-8
+ */
+export function mergeSbat(contents: readonly Uint8Array[]): Uint8Array {
+  const components = new Set(contents.flatMap(componentLines));
+  return new TextEncoder().encode(`${[HEADER, ...components].join('\n')}\n`);
+}
+
+function componentLines(content: Uint8Array): string[] {
+  const [first, ...rest] = decode(content).split(/\r?\n/);
+  if (first === undefined || !first.startsWith('sbat,')) return [];
+  return rest.filter((line) => line !== '' && line !== HEADER);
+}
+
+function decode(content: Uint8Array): string {
+  const end = content.indexOf(0);
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(
+      end < 0 ? content : content.subarray(0, end),
+    );
+  } catch (cause) {
+    throw new EspError('PE_MALFORMED', '.sbat: expected UTF-8 text, got other bytes', { cause });
+  }
+}

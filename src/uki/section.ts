@@ -1,0 +1,128 @@
+/** The sections that systemd-stub knows: what each is for, measured or not, and in which order. */
+import { EspError } from '../error.ts';
+
+interface Row {
+  readonly name: string;
+  /** Its name and content are extended into PCR 11. */
+  readonly measured: boolean;
+  /** It reads as text. */
+  readonly text: boolean;
+  /** It may occur more than once in one profile. */
+  readonly repeatable: boolean;
+  /** It follows from the payload, not the other way round, and so is no part of its identity. */
+  readonly derived: boolean;
+}
+
+const plain = { measured: true, text: false, repeatable: false, derived: false };
+const text = { ...plain, text: true };
+
+/** In the order in which systemd-stub measures them (UKI §PE sections; `uki.h` of systemd 262). */
+export const sectionTable = [
+  { name: '.linux', ...plain },
+  { name: '.osrel', ...text },
+  { name: '.cmdline', ...text },
+  { name: '.initrd', ...plain },
+  { name: '.ucode', ...plain },
+  { name: '.splash', ...plain },
+  { name: '.dtb', ...plain },
+  { name: '.uname', ...text },
+  { name: '.sbat', ...text, derived: true },
+  { name: '.pcrsig', ...text, measured: false, derived: true },
+  { name: '.pcrpkey', ...text },
+  { name: '.profile', ...text },
+  { name: '.dtbauto', ...plain, repeatable: true },
+  { name: '.hwids', ...plain },
+  { name: '.efifw', ...plain, repeatable: true },
+] as const satisfies readonly Row[];
+
+/** The name of a section that systemd-stub knows. */
+export type SectionName = (typeof sectionTable)[number]['name'];
+
+/** The order in which ukify writes the sections of one profile; `.profile` opens a profile. */
+const fileOrder: readonly SectionName[] = [
+  '.profile',
+  '.osrel',
+  '.cmdline',
+  '.dtb',
+  '.dtbauto',
+  '.hwids',
+  '.uname',
+  '.splash',
+  '.pcrpkey',
+  '.linux',
+  '.initrd',
+  '.efifw',
+  '.ucode',
+  '.sbat',
+  '.pcrsig',
+];
+
+/** Returns the row of a section, or undefined for a name that systemd-stub does not know. */
+export function findKnown(name: string): Row | undefined {
+  return sectionTable.find((row) => row.name === name);
+}
+
+/** Returns whether systemd-stub knows a section of this name. */
+export function isSectionName(name: string): name is SectionName {
+  return findKnown(name) !== undefined;
+}
+
+/**
+ * Splits sections, in table order, where a profile begins (UKI §Multi-Profile UKIs). The first part
+ * is the base, possibly empty; every other one starts with its `.profile`.
+ */
+export function splitProfiles<T extends { readonly name: string }>(sections: readonly T[]): T[][] {
+  const base: T[] = [];
+  const profiles = [base];
+  for (const section of sections) {
+    if (section.name === '.profile') profiles.push([]);
+    profiles.at(-1)?.push(section);
+  }
+  return profiles;
+}
+
+/** Returns sections in the order in which systemd-stub measures them, profile by profile. */
+export function inMeasurementOrder<T extends { readonly name: string }>(
+  sections: readonly T[],
+): T[] {
+  return inOrder(
+    sections,
+    sectionTable.map(({ name }) => name),
+  );
+}
+
+/** Returns sections in the order in which ukify writes them, profile by profile. */
+export function inFileOrder<T extends { readonly name: string }>(sections: readonly T[]): T[] {
+  return inOrder(sections, fileOrder);
+}
+
+function inOrder<T extends { readonly name: string }>(
+  sections: readonly T[],
+  order: readonly string[],
+): T[] {
+  const place = ({ name }: T) => (name === '.profile' ? -1 : order.indexOf(name));
+  return splitProfiles(sections).flatMap((profile) =>
+    profile.toSorted((a, b) => place(a) - place(b)),
+  );
+}
+
+/**
+ * Refuses sections that systemd-stub would ignore: unknown ones, and a second one of a name.
+ * @throws {CONFIG_INVALID} naming the section
+ */
+export function requireKnown(sections: readonly { readonly name: string }[]): void {
+  for (const profile of splitProfiles(sections)) {
+    const seen = new Set<string>();
+    for (const { name } of profile) {
+      const known = findKnown(name);
+      if (known === undefined)
+        throw new EspError(
+          'CONFIG_INVALID',
+          `section ${name}: systemd-stub knows none of this name`,
+        );
+      if (seen.has(name) && !known.repeatable)
+        throw new EspError('CONFIG_INVALID', `section ${name}: expected one per profile, got two`);
+      seen.add(name);
+    }
+  }
+}

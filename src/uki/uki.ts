@@ -1,0 +1,91 @@
+/** Unified Kernel Images: the layout of one, and the identity that names it. */
+import { bytesSource } from '../byte-source.ts';
+import { type Digest, hash } from '../digest.ts';
+import { EspError } from '../error.ts';
+import { appendSections, type NewSection } from '../pe/append-sections.ts';
+import { contentSize, type ImageLayout } from '../pe/image-layout.ts';
+import { findSection, parsePe, readSection } from '../pe/pe.ts';
+import type { KernelTraits } from './kernel.ts';
+import { defaultSbat, mergeSbat } from './sbat.ts';
+import { findKnown, inFileOrder, inMeasurementOrder, requireKnown } from './section.ts';
+
+/** A section by name; which one is code, and where each goes, is not the caller's to say. */
+export type UkiSection = Pick<NewSection, 'name' | 'content'>;
+
+const MAX_STUB_SBAT = 64 * 1024;
+/** The digest of an empty section, which is never written. */
+const NOTHING = hash('');
+
+/**
+ * Lays out a UKI as ukify does (UKI §PE sections): the sections in ukify's order, `.sbat` merged from
+ * the stub, the kernel and a given `.sbat`, NX_COMPAT only where the kernel has it too. The first
+ * `.profile` and each one after it begin a profile (UKI §Multi-Profile UKIs).
+ * @throws {CONFIG_INVALID} when a section is unknown or occurs twice, or `.linux` or `.osrel` is
+ * missing, without which no boot loader lists the image
+ * @throws {PE_MALFORMED} when the stub is damaged, signed or has no room for the section headers
+ */
+export function ukiLayout(
+  stub: Uint8Array,
+  sections: readonly UkiSection[],
+  kernel: Pick<KernelTraits, 'nxCompat' | 'sbat'>,
+): ImageLayout {
+  requireKnown(sections);
+  requirePresent(sections, '.linux');
+  requirePresent(sections, '.osrel');
+  const given = sections.filter(({ name }) => name === '.sbat').map(givenSbat);
+  const own = given.length > 0 ? given : [defaultSbat];
+  const merged = mergeSbat([...stubSbat(stub), ...kernelSbat(kernel), ...own]);
+  const sbat: UkiSection = { name: '.sbat', content: { kind: 'bytes', bytes: merged } };
+  const others = sections.filter(({ name }) => name !== '.sbat');
+  const ordered = inFileOrder([sbat, ...others]);
+  return appendSections(
+    stub,
+    ordered.map(({ name, content }) => ({ name, content, code: name === '.linux' })),
+    { nxCompat: kernel.nxCompat },
+  );
+}
+
+function requirePresent(sections: readonly UkiSection[], name: string): void {
+  if (sections.some((section) => section.name === name && contentSize(section.content) > 0)) return;
+  throw new EspError('CONFIG_INVALID', `section ${name}: expected in every UKI, got none`);
+}
+
+function givenSbat({ content }: UkiSection): Uint8Array {
+  if (content.kind === 'bytes') return content.bytes;
+  throw new RangeError('"content" of .sbat expected bytes, got a file');
+}
+
+function stubSbat(stub: Uint8Array): Uint8Array[] {
+  const source = bytesSource(stub);
+  const section = findSection(parsePe(source, 'stub'), '.sbat');
+  return section === undefined ? [] : [readSection(source, section, MAX_STUB_SBAT)];
+}
+
+function kernelSbat({ sbat }: Pick<KernelTraits, 'sbat'>): Uint8Array[] {
+  return sbat === undefined ? [] : [sbat];
+}
+
+/** A section of an image by what it holds. */
+export interface SectionDigest {
+  readonly name: string;
+  readonly digest: Digest;
+}
+
+/**
+ * Returns the identity of an image, which its file name carries: the SHA-256 of the text
+ *
+ *     uki 1
+ *     <name> <SHA-256>      for each section in measurement order, profile by profile
+ *     signer <fingerprint>
+ *
+ * with a newline after every line. The stub's own sections are no part of it, and neither are `.sbat`
+ * and `.pcrsig`, which change with the stub: a new stub leaves the names of known good images alone.
+ * @param fingerprint the signing certificate's SHA-256 in hexadecimal, or `unsigned`
+ */
+export function ukiId(sections: readonly SectionDigest[], fingerprint: string): Digest {
+  const payload = sections.filter(
+    ({ name, digest }) => findKnown(name)?.derived === false && digest !== NOTHING,
+  );
+  const lines = inMeasurementOrder(payload).map(({ name, digest }) => `${name} ${digest}\n`);
+  return hash(`uki 1\n${lines.join('')}signer ${fingerprint}\n`);
+}
