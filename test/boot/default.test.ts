@@ -1,0 +1,44 @@
+/** What boots, under real firmware, is what the installer was told to make boot. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, suite, test } from 'node:test';
+import { makeProfiles } from '../demo/profiles.ts';
+import {
+  assertBooted,
+  bootDirectory,
+  install,
+  once,
+  theParts,
+  whatIsMissing,
+} from './installed.ts';
+
+const skip = whatIsMissing(['qemu-system-x86', 'mtools', 'dosfstools']);
+
+suite('under OVMF', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'espalier-boot-'));
+  after(() => rmSync(folder, { recursive: true, force: true }));
+  const world = once(() => makeProfiles(join(folder, 'world'), theParts()));
+
+  for (const format of ['uki', 'type1'] as const) {
+    test(`${format}: the profile's current generation is what boots`, { skip }, async () => {
+      const esp = join(folder, format);
+      install({ esp, world: world(), format });
+      assertBooted(await bootDirectory(esp), '5');
+    });
+
+    test(`${format}: after a rollback, the generation rolled back to boots`, { skip }, async () => {
+      const esp = join(folder, format);
+      install({ esp, world: world(), format, generation: 3 });
+      assertBooted(await bootDirectory(esp), '3');
+    });
+  }
+
+  for (const systemd of ['252', '262'] as const) {
+    test(`uki: stub and loader of systemd ${systemd} boot what they should`, { skip }, async () => {
+      const esp = join(folder, systemd);
+      install({ esp, world: world(), systemd });
+      assertBooted(await bootDirectory(esp), '5');
+    });
+  }
+});

@@ -1,0 +1,102 @@
+/** On the kernel's own vfat: the installer insists on a mounted one, and writes to it only what changed. */
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { after, suite, test } from 'node:test';
+import { makeProfiles } from '../demo/profiles.ts';
+import { memberFrom, membersUnder } from '../lab/cpio.ts';
+import { makeEmptyImage } from '../lab/esp-image.ts';
+import { type GuestRan, runInGuest } from '../lab/guest.ts';
+import { bootImage } from '../lab/qemu.ts';
+import { run } from '../lab/run.ts';
+import { assertBooted, doneWithWarnings, once, theParts, whatIsMissing } from './installed.ts';
+
+const skip = whatIsMissing(['qemu-system-x86', 'mtools', 'dosfstools']);
+const repository = resolve(import.meta.dirname, '../..');
+const refused = 3;
+const imageSize = 256 * 1024 * 1024;
+/** Sectors written to the disk since the machine started (Linux Documentation/block/stat). */
+const sectorsWritten = "sync; awk '{ print $7 }' /sys/block/vda/stat";
+
+suite('on a mounted vfat', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'espalier-vfat-'));
+  after(() => rmSync(folder, { recursive: true, force: true }));
+  const image = join(folder, 'esp.img');
+  const ran = once(() => installInGuest(folder, image));
+  const result = async (index: number): Promise<GuestRan> => {
+    const found = (await ran())[index];
+    assert.ok(found !== undefined);
+    return found;
+  };
+  const assertRefused = async (index: number, code: string): Promise<void> => {
+    const { status, output } = await result(index);
+    assert.equal(status, refused, output);
+    assert.ok(output.includes(code), output);
+  };
+
+  test('install fills it, and the file system is sound afterwards', { skip }, async () => {
+    const { status, output } = await result(0);
+    assert.equal(status, doneWithWarnings, output);
+    run('fsck.vfat', ['-n', image]);
+  });
+
+  test('a second run writes not one sector', { skip }, async () => {
+    const { status, output } = await result(2);
+    const before = await result(1);
+    const afterwards = await result(3);
+    assert.equal(status, doneWithWarnings, output);
+    assert.ok(Number(before.output) > 0);
+    assert.equal(afterwards.output, before.output);
+  });
+
+  test('a directory that is no mount point is refused', { skip }, () =>
+    assertRefused(4, 'ESP_NOT_MOUNTED'),
+  );
+
+  test('a mounted file system that is not FAT is refused', { skip }, () =>
+    assertRefused(5, 'ESP_NOT_FAT'),
+  );
+
+  test('a read-only ESP is refused', { skip }, () => assertRefused(6, 'ESP_READ_ONLY'));
+
+  test('the mount point of an ESP that is not mounted is refused', { skip }, () =>
+    assertRefused(7, 'ESP_NOT_MOUNTED'),
+  );
+
+  test('what it wrote boots the current generation', { skip }, async () => {
+    await ran();
+    assertBooted(await bootImage({ parts: theParts(), image }), '5');
+  });
+});
+
+/** Runs the installer in the guest, on good and bad targets, and returns what each run did. */
+function installInGuest(folder: string, image: string): Promise<readonly GuestRan[]> {
+  const parts = theParts();
+  const world = makeProfiles(join(folder, 'world'), parts);
+  run(process.execPath, [join(repository, 'test/build.ts')]);
+  makeEmptyImage(image, imageSize);
+  const systemd = parts.systemdRoot[257];
+  const settings = `--profiles ${world.profiles} --systemd ${systemd} --stub ${parts.stub[257]}`;
+  const install = (esp: string): string =>
+    `node /espalier.mjs install --esp ${esp} ${settings} --cache-dir /cache --allow-unsigned`;
+  return runInGuest({
+    parts,
+    image,
+    members: [
+      memberFrom('espalier.mjs', join(repository, 'dist/espalier.mjs')),
+      ...membersUnder(world.root),
+      ...membersUnder(join(systemd, 'lib/systemd/boot')),
+    ],
+    commands: [
+      install('/boot'),
+      sectorsWritten,
+      install('/boot'),
+      sectorsWritten,
+      `mkdir -p /plain; ${install('/plain')}`,
+      `mkdir -p /other; mount -t tmpfs other /other; ${install('/other')}`,
+      `mount -o remount,ro /boot; ${install('/boot')}`,
+      `umount /boot; ${install('/boot')}`,
+    ],
+  });
+}

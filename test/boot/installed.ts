@@ -1,0 +1,81 @@
+/** ESPs that the program itself made, for machines to boot. */
+import assert from 'node:assert/strict';
+import { mkdirSync } from 'node:fs';
+import type { DemoWorld } from '../demo/profiles.ts';
+import { makeEspImage } from '../lab/esp-image.ts';
+import { espalier } from '../lab/espalier.ts';
+import type { Keys } from '../lab/keys.ts';
+import { findParts, type Parts, type SystemdVersion } from '../lab/parts.ts';
+import { type Boot, bootImage, type SecureBoot } from '../lab/qemu.ts';
+import { installCommand, missingTools, type Tool } from '../lab/tools.ts';
+
+/** Returns why tests with real parts cannot run here, or false when they can. */
+export function whatIsMissing(tools: readonly Tool[]): string | false {
+  const missing = missingTools(tools);
+  if (missing.length > 0) return `SKIPPED, missing tools: ${installCommand(missing)}`;
+  return findParts() === undefined && 'SKIPPED, missing parts: node test/lab/fetch.ts';
+}
+
+/** Returns the parts. @throws {Error} when they are not there, which `whatIsMissing` tells beforehand */
+export function theParts(): Parts {
+  const parts = findParts();
+  assert.ok(parts !== undefined, 'run node test/lab/fetch.ts');
+  return parts;
+}
+
+/** Returns a function that makes something on its first call: a skipped test makes nothing. */
+export function once<T>(make: () => T): () => T {
+  let made: { readonly value: T } | undefined;
+  return () => {
+    made ??= { value: make() };
+    return made.value;
+  };
+}
+
+export interface InstallOptions {
+  readonly esp: string;
+  readonly world: DemoWorld;
+  readonly format?: 'uki' | 'type1';
+  readonly systemd?: SystemdVersion;
+  readonly keys?: Keys;
+  /** The number of the generation to boot next; by default the profile's current one. */
+  readonly generation?: number;
+}
+
+/** The world has one generation that cannot be read, so a good run ends with a warning. */
+export const doneWithWarnings = 5;
+
+/** Installs the world onto a directory. */
+export function install(options: InstallOptions): void {
+  const { esp, world, format = 'uki', systemd = '257', keys, generation } = options;
+  const parts = theParts();
+  mkdirSync(esp, { recursive: true });
+  const target = world.generations.find(({ number }) => number === generation)?.toplevel;
+  const { status, stderr } = espalier([
+    'install',
+    ...['--esp', esp, '--allow-directory', '--profiles', world.profiles, '--format', format],
+    ...['--systemd', parts.systemdRoot[systemd], '--stub', parts.stub[systemd]],
+    ...['--cache-dir', `${world.root}/cache`],
+    ...(keys === undefined
+      ? ['--allow-unsigned']
+      : ['--certificate', keys.certificate, '--private-key', keys.privateKey]),
+    ...(target === undefined ? [] : [target]),
+  ]);
+  assert.equal(status, doneWithWarnings, stderr);
+}
+
+/** Boots what lies in a directory, on a machine of its own. */
+export function bootDirectory(
+  esp: string,
+  secureBoot: SecureBoot = { kind: 'off' },
+): Promise<Boot> {
+  const image = `${esp}.img`;
+  makeEspImage(image, esp);
+  return bootImage({ parts: theParts(), image, secureBoot });
+}
+
+/** Asserts that a boot came up with the generation of that number. */
+export function assertBooted(boot: Boot, generation: string): void {
+  const tail = boot.console.slice(-2000);
+  assert.equal(boot.proof?.generation, generation, `${boot.ended}; the console ends:\n${tail}`);
+}

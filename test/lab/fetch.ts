@@ -1,0 +1,17 @@
+/** `node test/lab/fetch.ts`: brings everything that tests with real parts want, and says what it could not bring. */
+import { ensureParts } from './parts.ts';
+import { ensureTools, installCommand } from './tools.ts';
+
+try {
+  ensureParts((what) => console.log(`fetching ${what}`));
+} catch (error) {
+  console.error(
+    `the real parts were not fetched: ${error instanceof Error ? error.message : error}`,
+  );
+  process.exitCode = 1;
+}
+const missing = ensureTools();
+if (missing.length > 0) {
+  console.error(`missing Debian packages; install them with:\n  ${installCommand(missing)}`);
+  process.exitCode = 1;
+}
