@@ -23,6 +23,7 @@ import {
   SEQUENCE,
   SET,
   sameBytes,
+  withoutPadding,
 } from './der.ts';
 
 /** Whether a signature is good for an image and a certificate, and if not, why not. */
@@ -32,7 +33,7 @@ export type Verdict =
 
 /**
  * Checks a signature found on an image against the image's own digest (32 bytes) and the certificate
- * (DER) that it should be from. Accepts what sbsign and {@link signAuthenticode} make: one signer,
+ * (DER) that it should be from. Zeros that pad its table entry may stand behind it. Accepts what sbsign and {@link signAuthenticode} make: one signer,
  * SHA-256, RSA, signed attributes. The certificate's dates and chain are not looked at, as in firmware.
  */
 export function verifyAuthenticode(
@@ -115,7 +116,7 @@ const checks: readonly (readonly [because: string, passes: Check])[] = [
 
 /** Returns the parts of a signature, or what is wrong with its structure (PKCS#7 §9, §11). */
 function readSignedData(bytes: Uint8Array): SignedData | string {
-  const root = parseDer(bytes);
+  const root = parseDer(withoutPadding(bytes));
   if (root === undefined) return 'it is not DER';
   const [type, wrapped] = childrenOf(root, SEQUENCE);
   if (!sameBytes(type?.whole, SIGNED_DATA)) return 'it is not PKCS#7 SignedData';

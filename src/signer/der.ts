@@ -39,6 +39,14 @@ export function parseDer(bytes: Uint8Array): Element | undefined {
   return block && elementOf(block, bytes);
 }
 
+/** Returns the bytes without up to seven zeros behind their one element, as tables pad their entries. */
+export function withoutPadding(bytes: Uint8Array): Uint8Array {
+  const end = readHeader(bytes)?.end ?? bytes.length;
+  const padding = bytes.subarray(end);
+  const padded = padding.length < 8 && padding.every((byte) => byte === 0);
+  return padded ? bytes.subarray(0, end) : bytes;
+}
+
 function decode(bytes: Uint8Array): asn1.BaseBlock | undefined {
   try {
     const { offset, result } = asn1.fromBER(bytes, LIMITS);

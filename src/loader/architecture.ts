@@ -1,0 +1,52 @@
+/** How each processor is called by Nix, by EFI and by PE/COFF. */
+import { EspError } from '../error.ts';
+
+/** One processor's names. `machine` is the PE/COFF machine number. */
+export interface Architecture {
+  /** The suffix that EFI uses, such as `x64`. */
+  readonly efi: string;
+  readonly machine: number;
+  /** `systemd-boot<arch>.efi`: the name in `EFI/systemd` and in systemd's own directory. */
+  readonly loader: string;
+  /** `BOOT<ARCH>.EFI`: what firmware starts when nothing else is set (UEFI §3.5.1.1). */
+  readonly fallback: string;
+  /** `linux<arch>.efi.stub`: systemd's stub. */
+  readonly stub: string;
+}
+
+/** The first part of a Nix system double, and what EFI makes of it. */
+const processors: Readonly<Record<string, readonly [efi: string, machine: number]>> = {
+  x86_64: ['x64', 0x8664],
+  i686: ['ia32', 0x014c],
+  aarch64: ['aa64', 0xaa64],
+  armv7l: ['arm', 0x01c2],
+  armv6l: ['arm', 0x01c2],
+  riscv64: ['riscv64', 0x5064],
+  riscv32: ['riscv32', 0x5032],
+  loongarch64: ['loongarch64', 0x6264],
+};
+
+/**
+ * Returns the names for a Nix system double such as `x86_64-linux`.
+ * @throws {BOOTSPEC_UNSUPPORTED} when it is not Linux on a processor that EFI knows
+ */
+export function architecture(system: string): Architecture {
+  const [processor = '', kernel, ...rest] = system.split('-');
+  const known = Object.hasOwn(processors, processor) ? processors[processor] : undefined;
+  if (known === undefined || kernel !== 'linux' || rest.length > 0) {
+    const systems = Object.keys(processors).map((name) => `${name}-linux`);
+    throw new EspError(
+      'BOOTSPEC_UNSUPPORTED',
+      `system: expected one of ${systems.join(', ')}, got ${JSON.stringify(system.slice(0, 64))}`,
+      { hint: 'boot entries are written for these systems only' },
+    );
+  }
+  const [efi, machine] = known;
+  return {
+    efi,
+    machine,
+    loader: `systemd-boot${efi}.efi`,
+    fallback: `BOOT${efi.toUpperCase()}.EFI`,
+    stub: `linux${efi}.efi.stub`,
+  };
+}

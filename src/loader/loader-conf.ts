@@ -1,0 +1,76 @@
+/** The text of systemd-boot's loader.conf, kept at exactly one disk sector. */
+import { type Line, parseLines } from '../bls.ts';
+import { EspError } from '../error.ts';
+
+/**
+ * The size of the file in bytes: one sector. Overwriting one sector in place is the only change that
+ * FAT makes as a whole, so the file never grows or shrinks, and spare room is newlines.
+ */
+export const SECTOR = 512;
+
+/** For whoever opens the file; the first to go when room is short. */
+const COMMENT = '# Written by espalier: settings are made in its configuration.\n';
+/** Keys that say what boots next: ours to write. */
+const OURS: readonly string[] = ['default', 'preferred'];
+
+/** Returns the settings in a loader.conf, in order (BLS §loader.conf). */
+export function parseLoaderConf(text: string): Line[] {
+  return parseLines(text);
+}
+
+/**
+ * Returns a loader.conf of exactly {@link SECTOR} bytes: `default` with the given entry first, then the
+ * settings, without any `default` or `preferred` among them.
+ * @throws {CONFIG_INVALID} when a setting cannot be written on a line, or when they do not fit
+ */
+export function formatLoaderConf(settings: readonly Line[], defaultId: string): Uint8Array {
+  const others = settings.filter(([key]) => !OURS.includes(key));
+  const lines: readonly Line[] = [['default', defaultId], ...others];
+  const text = lines.map(formatLine).join('');
+  const commented = new TextEncoder().encode(COMMENT + text);
+  const bytes = commented.length <= SECTOR ? commented : new TextEncoder().encode(text);
+  if (bytes.length > SECTOR) {
+    throw new EspError(
+      'CONFIG_INVALID',
+      `loader.conf: expected at most ${SECTOR} bytes, got ${bytes.length} in ${lines.length} lines`,
+      { hint: 'remove loader settings that repeat what systemd-boot does anyway' },
+    );
+  }
+  const sector = new Uint8Array(SECTOR).fill(NEWLINE);
+  sector.set(bytes);
+  return sector;
+}
+
+const NEWLINE = 0x0a;
+
+/** Tells whether a file has the one size that may be overwritten in place. */
+export function isSector(bytes: Uint8Array): boolean {
+  return bytes.length === SECTOR;
+}
+
+function formatLine([key, value]: Line): string {
+  if (!/^[^#\s\p{Cc}][^\s\p{Cc}]*$/u.test(key) || !key.isWellFormed()) {
+    throw unwritable(key, 'a name without blanks, control characters or a leading #', key);
+  }
+  if (value === '' || /\p{Cc}/u.test(value) || !value.isWellFormed()) {
+    throw unwritable(key, 'a value on one line, without control characters', value);
+  }
+  return `${key} ${quoted(value)}\n`;
+}
+
+/**
+ * The reader trims blanks and then takes one pair of equal quotes away, so a value that would lose
+ * something gets a pair to lose; there is no escaping, and none is needed.
+ */
+function quoted(value: string): string {
+  const loses = value !== value.trim() || /^(["']).*\1$/.test(value);
+  return loses ? `"${value}"` : value;
+}
+
+function unwritable(key: string, expected: string, got: string): EspError {
+  return new EspError(
+    'CONFIG_INVALID',
+    `loader.conf ${JSON.stringify(key)}: expected ${expected}, got ${JSON.stringify(got)}`,
+    { hint: 'correct this line of the loader settings' },
+  );
+}
