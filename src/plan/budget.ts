@@ -12,8 +12,10 @@ export interface Budget {
   readonly free: number;
   /** What our files may occupy in all: free space and what they occupy already, less the reserve. */
   readonly available: number;
-  /** What every run may need besides: directories that grow, a loader copy beside its successor. */
-  readonly overhead: number;
+  /** What the directories may grow by as soon as any file is made. */
+  readonly directories: number;
+  /** What the loader copies to be written occupy beside their predecessors. */
+  readonly loaders: number;
 }
 
 /** Returns the space of an ESP. `loader` is the size of the largest loader copy to write. */
@@ -26,12 +28,12 @@ export function budgetOf(
   const size = (bytes: number) => allocated(bytes, clusterSize);
   const sum = (sizes: readonly number[]) => sizes.reduce((total, bytes) => total + size(bytes), 0);
   const free = inventory.free + sum(inventory.temporaries.map((file) => file.size));
-  // One cluster for each directory that is made or grows, one for loader.conf, one for entries.srel.
-  const fixed = (ourDirectories(token).length + 2) * clusterSize;
   return {
     free,
     available: free + sum([...own.values()].map((file) => file.size)) - reserve,
-    overhead: fixed + sum(loaders),
+    // One cluster for each directory that is made or grows, one for loader.conf, one for entries.srel.
+    directories: (ourDirectories(token).length + 2) * clusterSize,
+    loaders: sum(loaders),
   };
 }
 
@@ -58,7 +60,8 @@ export function steadyCost(
   files: readonly WantedFile[],
   kept: ReadonlySet<string>,
   own: OwnFiles,
-  { clusterSize, overhead }: { clusterSize: number; overhead: number },
+  { directories, loaders }: Budget,
+  clusterSize: number,
 ): SteadyCost {
   const actual = new Map<string, number>();
   let names = 0;
@@ -72,5 +75,5 @@ export function steadyCost(
     actual.set(key, allocated(found?.size ?? file.size, clusterSize));
   }
   const bytes = [...actual.values()].reduce((total, cost) => total + cost, 0);
-  return { bytes: grows ? bytes + names + overhead : bytes, grows };
+  return { bytes: grows ? bytes + names + directories + loaders : bytes, grows };
 }

@@ -104,7 +104,7 @@ function chooseWishes(
 ): { chosen: WantedGeneration[] | undefined; leftOut: LeftOut[] } {
   const leftOut = [...input.leftOut];
   const cost = (generations: readonly WantedGeneration[]) =>
-    steadyCost(wantedFiles(generations), kept, own, { clusterSize, overhead: budget.overhead });
+    steadyCost(wantedFiles(generations), kept, own, budget, clusterSize);
   const chosen = [...input.musts];
   const least = cost(chosen);
   if (least.grows && least.bytes > budget.available) return { chosen: undefined, leftOut };
@@ -125,7 +125,7 @@ function choose(generations: readonly WantedGeneration[], ground: Ground): Choic
   const used = new Map<string, WantedFile>();
   for (const file of wantedFiles(generations)) used.set(keyOf(file.path), file);
   const steps = { blob: [] as Step[], entry: [] as Step[] };
-  let growth = budget.overhead;
+  let growth = budget.loaders;
   for (const file of used.values()) {
     const found = standing(file, own);
     if (found.kind === 'present') continue;
@@ -135,6 +135,7 @@ function choose(generations: readonly WantedGeneration[], ground: Ground): Choic
     steps[role].push({ kind: 'write', path: found.at, size, content, because });
     growth += writeCost(file, clusterSize);
   }
+  if (growth > 0) growth += budget.directories;
   return {
     generations,
     put: steps.blob,
@@ -238,10 +239,7 @@ function textStep(
 /** Says what is needed, what there is, who holds the rest and what frees it. */
 function refuse(input: PlanInput, { own, kept, budget, clusterSize }: Ground): Refusal {
   const { inventory, musts, reserve } = input;
-  const { bytes: needed } = steadyCost(wantedFiles(musts), kept, own, {
-    clusterSize,
-    overhead: budget.overhead,
-  });
+  const { bytes: needed } = steadyCost(wantedFiles(musts), kept, own, budget, clusterSize);
   const growth = choose(musts, { own, kept, budget, clusterSize }).growth;
   const ours = [...own.values()].reduce((sum, { size }) => sum + allocated(size, clusterSize), 0);
   const others = inventory.total - inventory.free - ours;

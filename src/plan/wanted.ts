@@ -69,19 +69,22 @@ export interface Resolved {
 /** What an image consists of besides the generation. */
 export interface ImageSettings {
   readonly stub: string;
+  /** Bytes. */
+  readonly stubSize: number;
   /** Hex SHA-256 of the signing certificate, or `unsigned`. */
   readonly fingerprint: string;
   /** Sections from the configuration, by name: `.splash`, `.ucode`, `.sbat`, `.profile`. */
   readonly extra: readonly SectionContent[];
-  /** Returns the size in bytes that an image with these sections has at most. */
-  readonly imageSize: (sections: readonly SectionContent[]) => number;
 }
 
 /** The default systemd-boot sort key where a bootspec gives none. */
 export const DEFAULT_SORT_KEY = 'nixos';
 
 /** How a generation is called in messages: `5`, or `PROFILE-5` for a named profile. */
-export function generationName({ profile, number }: { profile?: string; number: number }): string {
+export function generationName({
+  profile,
+  number,
+}: Pick<Generation, 'profile' | 'number'>): string {
   return profile === undefined ? String(number) : `${profile}-${number}`;
 }
 
@@ -171,11 +174,19 @@ export function wantUki(token: string, resolved: Resolved, image: ImageSettings)
     file: {
       role: 'entry',
       path: espPath(IMAGES, name),
-      size: image.imageSize(sections),
+      size: imageSizeLimit(image.stubSize, sections),
       content: { kind: 'uki', stub: image.stub, sections },
     },
     blobs: [],
   };
+}
+
+/** Room for headers that grow, a merged `.sbat`, the padding of each section, and a signature. Bytes. */
+const IMAGE_ROOM = 32 * 1024;
+
+/** Returns the most bytes that an image may have: its layout is worked out when it is written. */
+function imageSizeLimit(stubSize: number, sections: readonly SectionContent[]): number {
+  return sections.reduce((sum, { size }) => sum + size, stubSize + IMAGE_ROOM);
 }
 
 /** Returns a section whose content is text in memory. */

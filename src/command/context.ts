@@ -1,0 +1,17 @@
+/** What a verb works with: the world outside, as values, put together once at the edge. */
+import type { WritableDisk } from '../disk/disk.ts';
+import type { SecretsRunner } from '../generation/initrd-secrets.ts';
+
+/** Everything a verb may touch. */
+export interface Context {
+  readonly disk: WritableDisk;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly uid: number;
+  readonly processId: number;
+  /** Seconds since the epoch. */
+  readonly now: number;
+  readonly runSecrets: SecretsRunner;
+  /** What a thread that hashes is started from. */
+  readonly workerEntry: URL;
+  readonly print: (text: string) => void;
+}

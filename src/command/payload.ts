@@ -1,0 +1,97 @@
+/** The files outside the ESP that generations consist of, and their digests. */
+import type { Digest } from '../digest.ts';
+import type { DigestCache } from '../disk/digest-cache.ts';
+import type { FileStat } from '../disk/disk.ts';
+import { hashFiles } from '../disk/hash-files.ts';
+import type { Bootspec } from '../generation/bootspec.ts';
+import type { Generation } from '../generation/generation.ts';
+import type { SecretInitrd } from '../generation/initrd-secrets.ts';
+import type { Payload } from '../plan/wanted.ts';
+import type { Signer } from '../signer/signer.ts';
+import { describeSigned } from '../transaction/realise.ts';
+import type { Context } from './context.ts';
+
+/** A generation or one of its specialisations. */
+export interface Variant {
+  readonly generation: Generation;
+  readonly specialisation?: string;
+  readonly bootspec: Bootspec;
+}
+
+/** Returns a generation itself, then its specialisations. */
+export function variants(generation: Generation): Variant[] {
+  const { bootspec } = generation;
+  const children = [...bootspec.specialisations].map(([specialisation, child]) => ({
+    generation,
+    specialisation,
+    bootspec: child,
+  }));
+  return [{ generation, bootspec }, ...children];
+}
+
+/** Private copies of initrds with secrets, by the bootspec that asked for them. */
+export type Secrets = ReadonlyMap<Bootspec, SecretInitrd>;
+
+/** A file as it was when its digest was taken. */
+export interface Hashed {
+  readonly stat: FileStat;
+  readonly digest: Digest;
+}
+
+/** The key under which the digest of a file's plain bytes is remembered. */
+const PLAIN = 'file';
+
+/**
+ * Takes the digest of every file the generations need, once each, from the cache where it is known.
+ * A file that cannot be read is left out: it costs those generations that need it, and no other.
+ */
+export async function takeDigests(
+  generations: readonly Generation[],
+  secrets: Secrets,
+  { disk, workerEntry }: Context,
+  cache: DigestCache,
+): Promise<ReadonlyMap<string, Hashed>> {
+  const private_ = new Set([...secrets.values()].map(({ path }) => path));
+  const known = new Map<string, Hashed>();
+  const unknown = new Map<string, FileStat>();
+  for (const path of filesOf(generations, secrets)) {
+    const stat = disk.stat(path);
+    const digest = stat && !private_.has(path) ? cache.get(PLAIN, path, stat) : undefined;
+    if (stat && digest) known.set(path, { stat, digest });
+    else if (stat) unknown.set(path, stat);
+  }
+  const files = [...unknown].map(([path, { size }]) => ({ path, size }));
+  const hashed = await hashFiles(files, { workerEntry, onUnreadable: () => undefined });
+  for (const [path, stat] of unknown) {
+    const digest = hashed.get(path);
+    if (digest) known.set(path, { stat, digest });
+    if (digest && !private_.has(path)) cache.put(PLAIN, path, stat, digest);
+  }
+  return known;
+}
+
+function filesOf(generations: readonly Generation[], secrets: Secrets): ReadonlySet<string> {
+  const paths = generations.flatMap(variants).flatMap(({ bootspec }) => {
+    const { kernel, initrd, devicetree } = bootspec;
+    return [kernel, secrets.get(bootspec)?.path ?? initrd, devicetree];
+  });
+  return new Set(paths.filter((path) => path !== undefined));
+}
+
+/**
+ * Returns a kernel with our signature added: firmware checks the kernel of a Type #1 entry by itself.
+ * Its name on the ESP is then the digest of the signed file.
+ */
+export async function signedKernel(
+  kernel: Payload,
+  stat: FileStat,
+  signer: Signer,
+  { disk }: Context,
+  cache: DigestCache,
+): Promise<Payload> {
+  const key = `signed:${signer.fingerprint}`;
+  const known = cache.get(key, kernel.path, stat);
+  const { digest, size } = await describeSigned(kernel.path, disk, signer, known);
+  if (!known) cache.put(key, kernel.path, stat, digest);
+  return { path: kernel.path, size, digest, signed: true };
+}

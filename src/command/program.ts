@@ -1,0 +1,134 @@
+/** The command line: verbs, options and help. Does no work: each verb is loaded when it is called. */
+import { Command, CommanderError, Option } from 'commander';
+import { EspError } from '../error.ts';
+import { OPTIONS, type RawSettings } from './settings.ts';
+
+/** What a verb gets from the command line. */
+export interface Invocation {
+  readonly toplevel?: string;
+  readonly flags: RawSettings;
+  readonly json: boolean;
+  /** -1 with `-q`, 0, or the number of `-v`. */
+  readonly verbosity: number;
+}
+
+/** Runs a verb and returns the exit status. */
+type Verb = (invocation: Invocation) => Promise<number>;
+
+interface VerbDeclaration {
+  readonly name: string;
+  readonly takesToplevel: boolean;
+  readonly summary: string;
+  readonly example: string;
+  readonly load: () => Promise<Verb>;
+}
+
+const VERBS: readonly VerbDeclaration[] = [
+  {
+    name: 'install',
+    takesToplevel: true,
+    summary: 'bring the ESP in line with the profiles and make TOPLEVEL boot next',
+    example: 'espalier install --certificate db.pem --private-key db.key --limit 10',
+    load: async () => (await import('./install.ts')).install,
+  },
+  {
+    name: 'plan',
+    takesToplevel: true,
+    summary: 'print what install would do, and do nothing',
+    example: 'espalier plan --allow-unsigned --json',
+    load: async () => (await import('./plan.ts')).plan,
+  },
+  {
+    name: 'list',
+    takesToplevel: false,
+    summary: 'list the boot entries on the ESP',
+    example: 'espalier list --esp /boot',
+    load: async () => (await import('./list.ts')).list,
+  },
+  {
+    name: 'status',
+    takesToplevel: false,
+    summary: 'show what boots now, what boots next, the loader and the space',
+    example: 'espalier status --json',
+    load: async () => (await import('./status.ts')).status,
+  },
+];
+
+/**
+ * Parses the command line, runs the verb and returns the exit status.
+ * @throws {CONFIG_INVALID} when the command line is wrong
+ */
+export async function run(argv: readonly string[], version: string): Promise<number> {
+  let status = 0;
+  const program = new Command('espalier')
+    .description('Installs boot entries on an EFI System Partition.')
+    .version(version)
+    .exitOverride()
+    .configureOutput({ outputError: () => undefined });
+  for (const verb of VERBS) {
+    declare(program, verb, async (invocation) => {
+      status = await (await verb.load())(invocation);
+    });
+  }
+  try {
+    await program.parseAsync(argv, { from: 'user' });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    // Help and version arrive as errors with status 0; a bare `espalier` shows help and is misuse.
+    if (error.exitCode === 0) return 0;
+    if (error.code === 'commander.help') return 2;
+    throw new EspError('CONFIG_INVALID', error.message.replace(/^error: /, ''), {
+      hint: 'see espalier --help',
+    });
+  }
+  return status;
+}
+
+function declare(
+  program: Command,
+  { name, takesToplevel, summary, example }: VerbDeclaration,
+  action: (invocation: Invocation) => Promise<void>,
+): void {
+  const command = program.command(name).description(summary).exitOverride();
+  if (takesToplevel) {
+    command.argument('[TOPLEVEL]', 'system to boot next (default: the profile’s current one)');
+  }
+  for (const option of OPTIONS) {
+    const declared = new Option(
+      option.value === undefined ? `--${option.name}` : `--${option.name} <${option.value}>`,
+      option.help,
+    );
+    if (option.repeatable) declared.argParser(collect);
+    command.addOption(declared);
+  }
+  command
+    .option('--config <FILE>', 'configuration file (default: /etc/espalier.toml)')
+    .option('--json', 'print a JSON document')
+    .option('-v, --verbose', 'log more; twice for every step', (_, before: number) => before + 1, 0)
+    .option('-q, --quiet', 'log errors only')
+    .addHelpText('after', `\nExample:\n  $ ${example}`)
+    .action(async (...parameters: unknown[]) => {
+      const [toplevel] = takesToplevel ? parameters : [];
+      const { json, verbose, quiet, ...flags } = command.opts();
+      await action({
+        ...(typeof toplevel === 'string' ? { toplevel } : {}),
+        flags: dashed(flags),
+        json: json === true,
+        verbosity: quiet === true ? -1 : Number(verbose),
+      });
+    });
+}
+
+function collect(value: string, before: readonly string[] | undefined): string[] {
+  return [...(before ?? []), value];
+}
+
+/** Returns commander's camel-cased options under their flags' names. */
+function dashed(options: Record<string, unknown>): RawSettings {
+  return Object.fromEntries(
+    Object.entries(options).map(([key, value]) => [
+      key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`),
+      value,
+    ]),
+  );
+}

@@ -1,0 +1,199 @@
+/** From generations to what they want on an ESP: secrets appended, payloads hashed, names given. */
+import { hash } from '../digest.ts';
+import type { DigestCache } from '../disk/digest-cache.ts';
+import type { FileStat } from '../disk/disk.ts';
+import { EspError } from '../error.ts';
+import type { Bootspec } from '../generation/bootspec.ts';
+import type { Generation, Malformed } from '../generation/generation.ts';
+import type { SecretInitrd } from '../generation/initrd-secrets.ts';
+import type { SectionContent } from '../plan/step.ts';
+import {
+  generationName,
+  type ImageSettings,
+  type Payload,
+  type Resolved,
+  textSection,
+  type WantedGeneration,
+  wantType1,
+  wantUki,
+} from '../plan/wanted.ts';
+import type { Signer } from '../signer/signer.ts';
+import { kernelTraits } from '../uki/kernel.ts';
+import type { Context } from './context.ts';
+import {
+  type Hashed,
+  type Secrets,
+  signedKernel,
+  takeDigests,
+  type Variant,
+  variants,
+} from './payload.ts';
+import type { Settings } from './settings.ts';
+
+/** What the generations become. */
+export interface Resolution {
+  readonly wanted: readonly WantedGeneration[];
+  /** Generations that turned out not to be installable. */
+  readonly broken: readonly Malformed[];
+  /** Sources as they were when their digests were taken. */
+  readonly sources: ReadonlyMap<string, FileStat>;
+  /** Removes the private copies of initrds with secrets. */
+  readonly dispose: () => void;
+}
+
+/** How entries are to be made. */
+export interface EntryPolicy {
+  readonly settings: Settings;
+  readonly signer: Signer;
+  /** The stub of images; undefined for Type #1 entries. */
+  readonly stub: string | undefined;
+}
+
+/** Resolves generations one by one: what is wrong with one does not stop the others. */
+export async function resolve(
+  generations: readonly Generation[],
+  policy: EntryPolicy,
+  context: Context,
+  cache: DigestCache,
+): Promise<Resolution> {
+  const images = imageSettings(policy, context);
+  const made: SecretInitrd[] = [];
+  const dispose = () => {
+    for (const secret of made) secret.remove();
+  };
+  try {
+    const secrets = new Map<Bootspec, SecretInitrd>();
+    const prepared = await separate(generations, async (generation) => {
+      for (const { bootspec } of variants(generation)) {
+        const secret = await appendSecrets(bootspec, context);
+        if (!secret) continue;
+        made.push(secret);
+        secrets.set(bootspec, secret);
+      }
+      return generation;
+    });
+    const payloads = await takeDigests(prepared.passed, secrets, context, cache);
+    const described = await separate(prepared.passed, async (generation) => {
+      const entries = [];
+      for (const variant of variants(generation)) {
+        const sources = { secrets, payloads };
+        const resolved = await describe(variant, sources, policy, context, cache);
+        const token = policy.settings['entry-token'];
+        entries.push(images ? wantUki(token, resolved, images) : wantType1(token, resolved));
+      }
+      const { number, toplevel } = generation;
+      return { name: generationName(generation), number, toplevel, entries };
+    });
+    return {
+      wanted: described.passed,
+      broken: [...prepared.broken, ...described.broken],
+      sources: new Map([...payloads].map(([path, { stat }]) => [path, stat])),
+      dispose,
+    };
+  } catch (error) {
+    dispose();
+    throw error;
+  }
+}
+
+/** Does work for each generation, and sets those apart for which it fails. */
+async function separate<T>(
+  generations: readonly Generation[],
+  work: (generation: Generation) => Promise<T>,
+): Promise<{ passed: T[]; broken: Malformed[] }> {
+  const passed: T[] = [];
+  const broken: Malformed[] = [];
+  for (const generation of generations) {
+    try {
+      passed.push(await work(generation));
+    } catch (error) {
+      if (!(error instanceof EspError)) throw error;
+      const { profile, number, link } = generation;
+      broken.push({ profile, number, link, cause: error });
+    }
+  }
+  return { passed, broken };
+}
+
+/** Lets the generation's program append secrets to a copy of its initrd, in memory where there is such a place. */
+async function appendSecrets(
+  { initrd, initrdSecrets }: Bootspec,
+  { runSecrets, disk, environment, uid }: Context,
+): Promise<SecretInitrd | undefined> {
+  if (initrd === undefined || initrdSecrets === undefined) return undefined;
+  const memory = uid === 0 ? '/run' : environment['XDG_RUNTIME_DIR'];
+  const inMemory = memory !== undefined && disk.stat(memory)?.kind === 'directory';
+  const directory = inMemory ? memory : (environment['TMPDIR'] ?? '/tmp');
+  return runSecrets({ program: initrdSecrets, initrd, directory });
+}
+
+async function describe(
+  variant: Variant,
+  { secrets, payloads }: { secrets: Secrets; payloads: ReadonlyMap<string, Hashed> },
+  { settings, signer }: EntryPolicy,
+  context: Context,
+  cache: DigestCache,
+): Promise<Resolved> {
+  const { bootspec } = variant;
+  const find = (path: string): Hashed => {
+    const found = payloads.get(path);
+    if (!found) throw new EspError('GENERATION_BROKEN', `${path}: cannot be read`);
+    return found;
+  };
+  const payload = (path: string): Payload => {
+    const { stat, digest } = find(path);
+    return { path, size: stat.size, digest };
+  };
+  const initrd = secrets.get(bootspec)?.path ?? bootspec.initrd;
+  const plain = payload(bootspec.kernel);
+  const isImage = settings.format === 'uki';
+  const kernel =
+    isImage || signer.fingerprint === 'unsigned'
+      ? plain
+      : await signedKernel(plain, find(plain.path).stat, signer, context, cache);
+  const uname = isImage ? kernelRelease(bootspec.kernel, context) : undefined;
+  return {
+    ...variant,
+    kernel,
+    ...(initrd === undefined ? {} : { initrd: payload(initrd) }),
+    ...(bootspec.devicetree === undefined ? {} : { devicetree: payload(bootspec.devicetree) }),
+    ...(uname === undefined ? {} : { uname }),
+  };
+}
+
+/** @throws {PE_MALFORMED} when the kernel is no EFI program: no stub could start it */
+function kernelRelease(path: string, { disk }: Context): string | undefined {
+  const source = disk.open(path);
+  try {
+    return kernelTraits(source, path).release;
+  } finally {
+    source.close();
+  }
+}
+
+/** Files for sections are small: a picture, microcode, text. Bytes. */
+const SECTION_LIMIT = 64 * 1024 * 1024;
+
+/** Those among the configured sections that are text, and so are kept in memory. */
+const TEXT_SECTIONS = new Set(['sbat', 'profile']);
+
+function imageSettings(
+  { settings, signer, stub }: EntryPolicy,
+  { disk }: Context,
+): ImageSettings | undefined {
+  if (stub === undefined) return undefined;
+  const extra = Object.entries(settings.sections).flatMap(([name, path]): SectionContent[] => {
+    if (path === undefined) return [];
+    const bytes = disk.read(path, SECTION_LIMIT);
+    if (TEXT_SECTIONS.has(name)) return [textSection(`.${name}`, new TextDecoder().decode(bytes))];
+    const content = { kind: 'file', path } as const;
+    return [{ name: `.${name}`, digest: hash(bytes), size: bytes.length, content }];
+  });
+  const stubSize = disk.stat(stub)?.size;
+  if (stubSize === undefined) {
+    throw new EspError('CONFIG_INVALID', `${stub}: there is no stub`, {
+      hint: 'install systemd-boot, name its directory with --systemd or the stub with --stub, or use --format type1',
+    });
+  }
+  return { stub, stubSize, fingerprint: signer.fingerprint, extra };
+}

@@ -1,0 +1,223 @@
+/** Settings: flags over environment over the configuration file over defaults, checked once, here. */
+import * as v from 'valibot';
+import type { Disk } from '../disk/disk.ts';
+import { EspError } from '../error.ts';
+
+/** One setting that may come from a flag, the environment or the configuration file. */
+interface Option {
+  /** Its long flag without dashes; also its key in the configuration file. */
+  readonly name: string;
+  /** What follows the flag; absent for a switch. */
+  readonly value?: string;
+  readonly repeatable?: true;
+  readonly help: string;
+}
+
+/** The settings of every verb that looks at an ESP, in the order of the help text. */
+export const OPTIONS: readonly Option[] = [
+  {
+    name: 'esp',
+    value: 'DIR',
+    repeatable: true,
+    help: 'mount point of the ESP; repeat for mirrors, the first is the primary (default: /efi, /boot or /boot/efi)',
+  },
+  {
+    name: 'profiles',
+    value: 'PATH',
+    repeatable: true,
+    help: 'directory of generation links, or one link (default: /nix/var/nix/profiles)',
+  },
+  {
+    name: 'systemd',
+    value: 'DIR',
+    help: 'holds lib/systemd/boot/efi (default: the target’s own systemd, else /usr)',
+  },
+  { name: 'stub', value: 'FILE', help: 'stub of the images (default: the one in --systemd)' },
+  { name: 'format', value: 'uki|type1', help: 'kind of boot entries (default: uki)' },
+  { name: 'certificate', value: 'FILE', help: 'PEM certificate to sign for' },
+  { name: 'private-key', value: 'FILE', help: 'PEM private key to sign with' },
+  { name: 'allow-unsigned', help: 'install without signatures' },
+  { name: 'allow-insecure-key', help: 'use a private key that others can read or replace' },
+  { name: 'allow-directory', help: 'the target may be any directory, as when an image is built' },
+  {
+    name: 'limit',
+    value: 'N',
+    help: 'newest generations to keep per profile, 0 for all (default: 0)',
+  },
+  { name: 'reserve', value: 'SIZE', help: 'space to leave to others, as 64M (default: 0)' },
+  { name: 'loader-conf', value: 'FILE', help: 'settings of the boot loader; its default is ours' },
+  {
+    name: 'system',
+    value: 'DOUBLE',
+    help: 'refuse generations of another system, as x86_64-linux',
+  },
+  { name: 'entry-token', value: 'NAME', help: 'what names on the ESP begin with (default: nixos)' },
+  { name: 'booted', value: 'PATH', help: 'the running system (default: /run/booted-system)' },
+  {
+    name: 'cache-dir',
+    value: 'DIR',
+    help: 'where digests are remembered (default: /var/cache/espalier)',
+  },
+  { name: 'force', help: 'replace a newer boot loader by an older one' },
+];
+
+/** A number of bytes with an optional binary suffix, as `64M`. */
+const size = v.pipe(
+  v.union([v.string(), v.number()]),
+  v.transform((raw) => parseSize(String(raw))),
+  v.number('expected bytes, or a number with K, M or G'),
+);
+const count = v.pipe(
+  v.union([v.string(), v.number()]),
+  v.transform((raw) => (/^\d{1,9}$/.test(String(raw)) ? Number(raw) : Number.NaN)),
+  v.number('expected a number from 0'),
+);
+const flag = v.union(
+  [
+    v.boolean(),
+    v.pipe(
+      v.picklist(['1', 'true', 'yes']),
+      v.transform(() => true),
+    ),
+    v.pipe(
+      v.picklist(['0', 'false', 'no', '']),
+      v.transform(() => false),
+    ),
+  ],
+  'expected true or false',
+);
+const path = v.pipe(v.string('expected a path'), v.nonEmpty('expected a path, got nothing'));
+const paths = v.pipe(
+  v.union([
+    v.array(path),
+    v.pipe(
+      path,
+      v.transform((one) => [one]),
+    ),
+  ]),
+  v.minLength(1),
+);
+
+const schema = v.strictObject({
+  esp: v.optional(paths),
+  profiles: v.optional(paths, ['/nix/var/nix/profiles']),
+  systemd: v.optional(path),
+  stub: v.optional(path),
+  format: v.optional(v.picklist(['uki', 'type1'], 'expected uki or type1'), 'uki'),
+  certificate: v.optional(path),
+  'private-key': v.optional(path),
+  'allow-unsigned': v.optional(flag, false),
+  'allow-insecure-key': v.optional(flag, false),
+  'allow-directory': v.optional(flag, false),
+  limit: v.optional(count, 0),
+  reserve: v.optional(size, 0),
+  'loader-conf': v.optional(path),
+  system: v.optional(
+    v.pipe(v.string(), v.regex(/^[a-z0-9_]+-[a-z0-9]+$/, 'expected a system double')),
+  ),
+  'entry-token': v.optional(
+    v.pipe(
+      v.string(),
+      v.regex(/^[a-z0-9][a-z0-9._-]{0,31}$/, 'expected lower-case letters, digits, `.`, `_`, `-`'),
+    ),
+    'nixos',
+  ),
+  booted: v.optional(path, '/run/booted-system'),
+  'cache-dir': v.optional(path, '/var/cache/espalier'),
+  force: v.optional(flag, false),
+  /** Only in the configuration file: lines of loader.conf. */
+  loader: v.optional(
+    v.record(
+      v.pipe(v.string(), v.regex(/^[a-z-]+$/)),
+      v.union([v.string(), v.number(), v.boolean()]),
+    ),
+    {},
+  ),
+  /** Only in the configuration file: files for sections of every image. */
+  sections: v.optional(
+    v.strictObject({
+      splash: v.optional(path),
+      ucode: v.optional(path),
+      sbat: v.optional(path),
+      profile: v.optional(path),
+    }),
+    {},
+  ),
+});
+
+/** Every setting with its value, by the name of its flag. Sizes in bytes. */
+export type Settings = v.InferOutput<typeof schema>;
+
+/** Values from one place, by setting name, unchecked. */
+export type RawSettings = Readonly<Record<string, unknown>>;
+
+const CONFIG_FILE = '/etc/espalier.toml';
+const CONFIG_LIMIT = 1024 * 1024;
+
+/**
+ * Returns the settings in force.
+ * @throws {CONFIG_INVALID} naming the flag, variable or key that is wrong
+ */
+export async function readSettings(
+  flags: RawSettings,
+  environment: Readonly<Record<string, string | undefined>>,
+  disk: Disk,
+): Promise<Settings> {
+  const named = flags['config'] ?? environment['ESPALIER_CONFIG'];
+  const file = typeof named === 'string' ? named : CONFIG_FILE;
+  const sources = [
+    {
+      values: await readConfig(disk, file, named !== undefined),
+      origin: (key: string) => `${file}: ${key}`,
+    },
+    { values: fromEnvironment(environment), origin: variableName },
+    { values: withoutConfig(flags), origin: (key: string) => `--${key}` },
+  ];
+  const merged = Object.assign({}, ...sources.map(({ values }) => values)) as RawSettings;
+  const checked = v.safeParse(schema, merged);
+  if (checked.success) return checked.output;
+  const [issue] = checked.issues;
+  const where = v.getDotPath(issue) ?? '';
+  const top = where.split('.')[0] ?? '';
+  const origin = sources.findLast(({ values }) => top in values)?.origin ?? String;
+  throw new EspError('CONFIG_INVALID', `${origin(where)}: ${issue.message}`, {
+    hint: 'see espalier install --help',
+  });
+}
+
+function withoutConfig({ config: _path, ...settings }: RawSettings): RawSettings {
+  return settings;
+}
+
+async function readConfig(disk: Disk, file: string, required: boolean): Promise<RawSettings> {
+  if (!required && !disk.stat(file)) return {};
+  const bytes = disk.read(file, CONFIG_LIMIT);
+  const { parse } = await import('smol-toml');
+  try {
+    return parse(new TextDecoder().decode(bytes));
+  } catch (cause) {
+    throw new EspError('CONFIG_INVALID', `${file}: not TOML`, { cause });
+  }
+}
+
+/** The variable for a setting: `ESPALIER_PRIVATE_KEY`. A repeatable one takes a list divided by colons. */
+function variableName(option: string): string {
+  return `ESPALIER_${option.toUpperCase().replaceAll('-', '_')}`;
+}
+
+function fromEnvironment(environment: Readonly<Record<string, string | undefined>>): RawSettings {
+  const found: Record<string, unknown> = {};
+  for (const { name, repeatable } of OPTIONS) {
+    const value = environment[variableName(name)];
+    if (value !== undefined) found[name] = repeatable ? value.split(':') : value;
+  }
+  return found;
+}
+
+const UNITS: Readonly<Record<string, number>> = { '': 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30 };
+
+/** Returns the bytes that `64M` means, or NaN. */
+function parseSize(text: string): number {
+  const match = /^(\d{1,12})([KMG]?)$/i.exec(text);
+  return Number(match?.[1] ?? Number.NaN) * (UNITS[match?.[2]?.toUpperCase() ?? ''] ?? Number.NaN);
+}

@@ -1,0 +1,80 @@
+/** Whether a directory is a mounted ESP, as the kernel's mount table tells. */
+import type { Disk } from '../disk/disk.ts';
+import { EspError } from '../error.ts';
+
+/** One line of the mount table. */
+export interface Mount {
+  readonly point: string;
+  readonly type: string;
+  readonly readOnly: boolean;
+}
+
+const MOUNT_TABLE = '/proc/self/mountinfo';
+const TABLE_LIMIT = 16 * 1024 * 1024;
+
+/** Where an ESP is usually mounted, in the order of preference of systemd's tools. */
+const CANDIDATES = ['/efi', '/boot', '/boot/efi'];
+
+/** Parses a mount table (proc(5) §mountinfo); later lines cover earlier ones at the same point. */
+export function parseMounts(text: string): Mount[] {
+  return text.split('\n').flatMap((line) => {
+    const fields = line.split(' ');
+    const divider = fields.indexOf('-', 6);
+    const [point, options] = [fields[4], fields[5]];
+    const [type, superOptions] = [fields[divider + 1], fields[divider + 3]];
+    if (divider < 0 || !point || !options || !type) return [];
+    const readOnly = [options, superOptions ?? ''].some((list) => list.split(',').includes('ro'));
+    return [{ point: decodeOctal(point), type, readOnly }];
+  });
+}
+
+/** Blanks and backslashes are written as `\` and three octal digits. */
+function decodeOctal(text: string): string {
+  return text.replace(/\\([0-7]{3})/g, (_, octal: string) =>
+    String.fromCharCode(Number.parseInt(octal, 8)),
+  );
+}
+
+function mountAt(disk: Disk, path: string): Mount | undefined {
+  // A look inside makes an automount happen before the table is read.
+  disk.list(path);
+  const mounts = parseMounts(new TextDecoder().decode(disk.read(MOUNT_TABLE, TABLE_LIMIT)));
+  return mounts.findLast(({ point }) => point === path);
+}
+
+/** Returns the first of the usual places at which a FAT file system is mounted. */
+export function findEsp(disk: Disk): string | undefined {
+  return CANDIDATES.find((path) => disk.stat(path) && mountAt(disk, path)?.type === 'vfat');
+}
+
+/**
+ * Makes sure that a directory is a FAT file system mounted for writing, and returns its real path.
+ * @param allowDirectory any directory will do, as when an image is built
+ * @throws {ESP_NOT_MOUNTED} @throws {ESP_NOT_FAT} @throws {ESP_READ_ONLY}
+ */
+export function requireEsp(disk: Disk, path: string, allowDirectory: boolean): string {
+  const real = disk.realPath(path);
+  if (real === undefined || disk.stat(real)?.kind !== 'directory') {
+    throw new EspError('ESP_NOT_MOUNTED', `${path}: no such directory`, {
+      hint: 'mount the ESP, or name where it is mounted with --esp',
+    });
+  }
+  if (allowDirectory) return real;
+  const mount = mountAt(disk, real);
+  if (!mount) {
+    throw new EspError('ESP_NOT_MOUNTED', `${path}: nothing is mounted there`, {
+      hint: 'mount the ESP, or use --allow-directory to fill a directory for an image',
+    });
+  }
+  if (mount.type !== 'vfat') {
+    throw new EspError('ESP_NOT_FAT', `${path}: expected vfat, got ${mount.type}`, {
+      hint: 'firmware reads FAT only: name the mount point of the ESP with --esp, or use --allow-directory to fill a directory for an image',
+    });
+  }
+  if (mount.readOnly) {
+    throw new EspError('ESP_READ_ONLY', `${path}: the file system is mounted read-only`, {
+      hint: 'if the kernel remounted it after an error, run fsck.fat on it; then mount it for writing',
+    });
+  }
+  return real;
+}

@@ -1,0 +1,134 @@
+/** Carries out a plan: the only writer. Phase by phase, each durable before the next one starts. */
+import type { FileStat, WritableDisk } from '../disk/disk.ts';
+import { EspError } from '../error.ts';
+import { directoryOf, type EspPath, temporaryName } from '../esp/layout.ts';
+import type { Phase, Plan, Step } from '../plan/step.ts';
+import type { Signer } from '../signer/signer.ts';
+import { writeContent } from './realise.ts';
+import type { Change, Report } from './report.ts';
+
+/** Where and with what a plan is carried out. */
+export interface Site {
+  readonly disk: WritableDisk;
+  /** The directory at which the ESP is mounted. */
+  readonly root: string;
+  readonly signer: Signer;
+  /** The sources as they were when their digests were taken, by path. */
+  readonly sources: ReadonlyMap<string, FileStat>;
+  readonly processId: number;
+  /** Told before each phase, for progress; may be absent. */
+  readonly onPhase?: (phase: Phase) => void;
+}
+
+/** A step whose new content lies under a temporary name, durable, waiting for its rename. */
+interface Staged {
+  readonly step: Step;
+  readonly temporary: EspPath;
+  readonly size: number;
+}
+
+/** Files written at once: enough that one is made durable while the next is being read. */
+const PARALLEL = 3;
+
+/**
+ * Carries out a plan and returns what was done. A plan without phases does nothing at all.
+ * @throws {EspError} when an effect did not happen; what earlier phases did stays, and is whole
+ */
+export async function apply(plan: Plan, site: Site): Promise<Report> {
+  const changes: Change[] = [];
+  let count = 0;
+  for (const phase of plan.phases) {
+    site.onPhase?.(phase);
+    const nextName = () => temporaryName(site.processId, count++);
+    changes.push(...(await runPhase(phase, site, nextName)));
+  }
+  return {
+    changes,
+    written: changes.reduce((sum, { kind, size }) => sum + (kind === 'written' ? size : 0), 0),
+  };
+}
+
+async function runPhase(phase: Phase, site: Site, nextName: () => string): Promise<Change[]> {
+  const { disk, root } = site;
+  const staged = await stage(
+    phase.steps.filter(({ kind }) => kind === 'write' || kind === 'replace'),
+    site,
+    nextName,
+  );
+  for (const { step, temporary } of staged) {
+    // SAFETY: the new content is durable under its temporary name. A new name: what booted before
+    // boots still, whether or not this one arrives. A damaged file's name: nothing could boot from
+    // it. A loader copy or loader.conf: the name may be missing for a moment, and the other copy of
+    // the loader, which is whole and not in flight, or the loader's own default, boots.
+    disk.rename(`${root}/${temporary}`, `${root}/${step.path}`);
+  }
+  for (const step of phase.steps) changeInPlace(step, site);
+  for (const directory of new Set(phase.steps.map(({ path }) => directoryOf(path)))) {
+    // SAFETY: the barrier. What this phase made or removed is durable before the next phase, which
+    // may rely on it, begins. Power lost before it: any part of this phase, all of the earlier ones.
+    if (disk.stat(`${root}/${directory}`)) disk.syncDirectory(`${root}/${directory}`);
+  }
+  const sizes = new Map(staged.map(({ step, size }) => [step, size]));
+  return phase.steps.map((step) => ({
+    phase: phase.name,
+    kind: step.kind === 'remove' ? 'removed' : 'written',
+    path: step.path,
+    size: sizes.get(step) ?? step.size,
+    because: step.because,
+  }));
+}
+
+/** Removals and overwrites: the steps that need no temporary file. */
+function changeInPlace(step: Step, { disk, root }: Site): void {
+  if (step.kind === 'remove') {
+    // SAFETY: nothing that is wanted or protected names this file: the plan put the entries that do
+    // in an earlier phase, and an entry goes only when another one that boots is there.
+    disk.remove(`${root}/${step.path}`);
+  } else if (step.kind === 'overwrite') {
+    // SAFETY: one sector. Old or new, it names an entry that is durable: the phases before saw to
+    // the new one, and the old one is removed only in a later phase.
+    disk.overwrite(`${root}/${step.path}`, new TextEncoder().encode(step.content.text));
+  }
+}
+
+/** Writes the content of steps under temporary names beside their final ones; on failure none is left. */
+async function stage(
+  steps: readonly Step[],
+  site: Site,
+  nextName: () => string,
+): Promise<Staged[]> {
+  const { disk, root } = site;
+  for (const directory of new Set(steps.map(({ path }) => directoryOf(path)))) {
+    if (!disk.stat(`${root}/${directory}`)) disk.makeDirectory(`${root}/${directory}`);
+  }
+  const staged: Staged[] = [];
+  const begun: EspPath[] = [];
+  const queue = [...steps];
+  let failure: unknown;
+  const work = async () => {
+    for (let step = queue.shift(); step && failure === undefined; step = queue.shift()) {
+      if (step.kind !== 'write' && step.kind !== 'replace') continue;
+      const temporary = `${directoryOf(step.path)}/${nextName()}` as EspPath;
+      begun.push(temporary);
+      const size = await writeContent(step.content, `${root}/${temporary}`, site);
+      if (step.content.kind !== 'uki' && size !== step.size) throw wrongSize(step, size);
+      staged.push({ step, temporary, size });
+    }
+  };
+  const workers = Array.from({ length: PARALLEL }, () =>
+    work().catch((error: unknown) => {
+      failure ??= error;
+    }),
+  );
+  await Promise.all(workers);
+  if (failure === undefined) return staged;
+  // SAFETY: a temporary name that stays behind means nothing to a loader; the next run sweeps it.
+  for (const temporary of begun) disk.remove(`${root}/${temporary}`);
+  throw failure;
+}
+
+function wrongSize(step: Step, size: number): EspError {
+  return new EspError('SHORT_WRITE', `${step.path}: wrote ${size} of ${step.size} bytes`, {
+    hint: 'check the ESP for errors (fsck.fat) and run again',
+  });
+}
