@@ -16,8 +16,11 @@ function fail(error: unknown): number {
 
 async function main(): Promise<number> {
   try {
-    const { run } = await import('./command/program.ts');
-    return await run(process.argv.slice(2), VERSION);
+    const [{ run }, { processContext }] = await Promise.all([
+      import('./command/program.ts'),
+      import('./command/context.ts'),
+    ]);
+    return await run(process.argv.slice(2), VERSION, processContext(new URL(import.meta.url)));
   } catch (error) {
     return fail(error);
   }

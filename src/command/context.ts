@@ -1,5 +1,7 @@
 /** What a verb works with: the world outside, as values, put together once at the edge. */
 import type { WritableDisk } from '../disk/disk.ts';
+import { appendInitrdSecrets } from '../disk/initrd-secrets-runner.ts';
+import { nodeDisk } from '../disk/node-disk.ts';
 import type { SecretsRunner } from '../generation/initrd-secrets.ts';
 
 /** Everything a verb may touch. */
@@ -14,4 +16,18 @@ export interface Context {
   /** What a thread that hashes is started from. */
   readonly workerEntry: URL;
   readonly print: (text: string) => void;
+}
+
+/** Returns the context of this process. `workerEntry` is the program's own file. */
+export function processContext(workerEntry: URL): Context {
+  return {
+    disk: nodeDisk(),
+    environment: process.env,
+    uid: process.getuid?.() ?? 0,
+    processId: process.pid,
+    now: Math.floor(Date.now() / 1000),
+    runSecrets: appendInitrdSecrets,
+    workerEntry,
+    print: (text) => process.stdout.write(`${text}\n`),
+  };
 }

@@ -1,6 +1,7 @@
 /** The command line: verbs, options and help. Does no work: each verb is loaded when it is called. */
 import { Command, CommanderError, Option } from 'commander';
 import { EspError } from '../error.ts';
+import type { Context } from './context.ts';
 import { OPTIONS, type RawSettings } from './settings.ts';
 
 /** What a verb gets from the command line. */
@@ -13,7 +14,7 @@ export interface Invocation {
 }
 
 /** Runs a verb and returns the exit status. */
-type Verb = (invocation: Invocation) => Promise<number>;
+type Verb = (invocation: Invocation, context: Context) => Promise<number>;
 
 interface VerbDeclaration {
   readonly name: string;
@@ -36,7 +37,7 @@ const VERBS: readonly VerbDeclaration[] = [
     takesToplevel: true,
     summary: 'print what install would do, and do nothing',
     example: 'espalier plan --allow-unsigned --json',
-    load: async () => (await import('./plan.ts')).plan,
+    load: async () => (await import('./install.ts')).plan,
   },
   {
     name: 'list',
@@ -58,7 +59,11 @@ const VERBS: readonly VerbDeclaration[] = [
  * Parses the command line, runs the verb and returns the exit status.
  * @throws {CONFIG_INVALID} when the command line is wrong
  */
-export async function run(argv: readonly string[], version: string): Promise<number> {
+export async function run(
+  argv: readonly string[],
+  version: string,
+  context: Context,
+): Promise<number> {
   let status = 0;
   const program = new Command('espalier')
     .description('Installs boot entries on an EFI System Partition.')
@@ -67,7 +72,7 @@ export async function run(argv: readonly string[], version: string): Promise<num
     .configureOutput({ outputError: () => undefined });
   for (const verb of VERBS) {
     declare(program, verb, async (invocation) => {
-      status = await (await verb.load())(invocation);
+      status = await (await verb.load())(invocation, context);
     });
   }
   try {

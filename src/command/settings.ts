@@ -1,4 +1,5 @@
 /** Settings: flags over environment over the configuration file over defaults, checked once, here. */
+import { resolve } from 'node:path';
 import * as v from 'valibot';
 import type { Disk } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
@@ -58,6 +59,11 @@ export const OPTIONS: readonly Option[] = [
     value: 'DIR',
     help: 'where digests are remembered (default: /var/cache/espalier)',
   },
+  {
+    name: 'lock-timeout',
+    value: 'SECONDS',
+    help: 'how long to wait for another run on the same ESP (default: 60)',
+  },
   { name: 'force', help: 'replace a newer boot loader by an older one' },
 ];
 
@@ -86,7 +92,11 @@ const flag = v.union(
   ],
   'expected true or false',
 );
-const path = v.pipe(v.string('expected a path'), v.nonEmpty('expected a path, got nothing'));
+const path = v.pipe(
+  v.string('expected a path'),
+  v.nonEmpty('expected a path, got nothing'),
+  v.transform((given) => resolve(given)),
+);
 const paths = v.pipe(
   v.union([
     v.array(path),
@@ -124,6 +134,7 @@ const schema = v.strictObject({
   ),
   booted: v.optional(path, '/run/booted-system'),
   'cache-dir': v.optional(path, '/var/cache/espalier'),
+  'lock-timeout': v.optional(count, 60),
   force: v.optional(flag, false),
   /** Only in the configuration file: lines of loader.conf. */
   loader: v.optional(

@@ -2,6 +2,7 @@
 import type { Inventory } from '../esp/inventory.ts';
 import { ENTRIES_SREL, type EspPath, LOADER_CONF } from '../esp/layout.ts';
 import { allocated } from '../esp/space.ts';
+import { isSector } from '../loader/loader-conf.ts';
 import { type Budget, budgetOf, steadyCost, writeCost } from './budget.ts';
 import { freeFirst } from './free-first.ts';
 import { keyOf, type OwnFile, type OwnFiles, ownFiles, standing } from './present.ts';
@@ -215,7 +216,7 @@ function layoutMark({ layout }: Inventory): Step[] {
 function defaultSteps({ loaderConf }: Inventory, wanted: string): Step[] {
   if (loaderConf === undefined) return [textStep('write', LOADER_CONF, wanted, 'it is not there')];
   if (new TextDecoder().decode(loaderConf) === wanted) return [];
-  return loaderConf.length === wanted.length
+  return isSector(loaderConf)
     ? [textStep('overwrite', LOADER_CONF, wanted, 'another entry boots next, or a setting changed')]
     : [
         textStep(
@@ -233,7 +234,13 @@ function textStep(
   text: string,
   because: string,
 ): Step {
-  return { kind, path, size: text.length, content: { kind: 'text', text }, because };
+  return {
+    kind,
+    path,
+    size: new TextEncoder().encode(text).length,
+    content: { kind: 'text', text },
+    because,
+  };
 }
 
 /** Says what is needed, what there is, who holds the rest and what frees it. */

@@ -2,7 +2,6 @@
 import { verify, X509Certificate } from 'node:crypto';
 import {
   CONTENT_TYPE,
-  DIGEST_ALGORITHM_OFFSET,
   MESSAGE_DIGEST,
   nameOf,
   RSA_ENCRYPTION,
@@ -16,13 +15,16 @@ import {
   childrenOf,
   type Element,
   EXPLICIT_0,
-  INTEGER,
+  integer,
+  nothing,
   OCTET_STRING,
   octets,
   parseDer,
   SEQUENCE,
   SET,
   sameBytes,
+  sequence,
+  setOf,
   withoutPadding,
 } from './der.ts';
 
@@ -49,14 +51,14 @@ export function verifyAuthenticode(
 
 /** What of a signature matters: elements of a blob that nothing vouches for yet. */
 interface SignedData {
-  readonly bytes: Uint8Array;
+  readonly digestAlgorithms: Element;
   readonly content: Element;
   readonly certificates: readonly Element[];
   readonly issuer: Uint8Array;
   readonly serialNumber: Uint8Array;
-  readonly digestAlgorithm: Uint8Array | undefined;
+  readonly digestAlgorithm: Element | undefined;
   readonly attributes: Element;
-  readonly signatureAlgorithm: Uint8Array | undefined;
+  readonly signatureAlgorithm: Element | undefined;
   readonly signature: Uint8Array;
 }
 
@@ -81,16 +83,15 @@ const checks: readonly (readonly [because: string, passes: Check])[] = [
   ],
   [
     'its digest algorithm is not SHA-256',
-    (data) =>
-      sameBytes(data.digestAlgorithm, SHA_256) &&
-      sameBytes(
-        data.bytes.subarray(DIGEST_ALGORITHM_OFFSET, DIGEST_ALGORITHM_OFFSET + SHA_256.length - 2),
-        SHA_256.subarray(2),
-      ),
+    ({ digestAlgorithms, digestAlgorithm }) =>
+      isOneOf(
+        digestAlgorithms,
+        forms(SHA_256).map((form) => setOf(form)),
+      ) && isOneOf(digestAlgorithm, forms(SHA_256)),
   ],
   [
     'its signature algorithm is not RSA',
-    (data) => sameBytes(data.signatureAlgorithm, RSA_ENCRYPTION),
+    ({ signatureAlgorithm }) => isOneOf(signatureAlgorithm, forms(RSA_ENCRYPTION)),
   ],
   ['it is of another image', (data, imageDigest) => sameBytes(digestIn(data.content), imageDigest)],
   [
@@ -120,11 +121,13 @@ function readSignedData(bytes: Uint8Array): SignedData | string {
   if (root === undefined) return 'it is not DER';
   const [type, wrapped] = childrenOf(root, SEQUENCE);
   if (!sameBytes(type?.whole, SIGNED_DATA)) return 'it is not PKCS#7 SignedData';
-  const [version, algorithms, contentInfo, certificates, ...rest] = childrenOf(
+  const [version, digestAlgorithms, contentInfo, certificates, ...rest] = childrenOf(
     childrenOf(wrapped, EXPLICIT_0)[0],
     SEQUENCE,
   );
-  if (version?.tag !== INTEGER || algorithms?.tag !== SET) return 'its SignedData is malformed';
+  if (!isOneOf(version, [VERSION_1]) || digestAlgorithms === undefined) {
+    return 'its version is not 1';
+  }
   const [contentType, content] = childrenOf(contentInfo, SEQUENCE);
   const indirect = childrenOf(content, EXPLICIT_0)[0];
   if (!sameBytes(contentType?.whole, SPC_INDIRECT_DATA) || indirect === undefined) {
@@ -135,7 +138,7 @@ function readSignedData(bytes: Uint8Array): SignedData | string {
   const signer = readSigner(signers[0]);
   if (signer === undefined) return 'its signer is malformed or has no signed attributes';
   return {
-    bytes,
+    digestAlgorithms,
     content: indirect,
     certificates: childrenOf(certificates, EXPLICIT_0),
     ...signer,
@@ -144,21 +147,23 @@ function readSignedData(bytes: Uint8Array): SignedData | string {
 
 function readSigner(
   signer: Element | undefined,
-): Omit<SignedData, 'bytes' | 'content' | 'certificates'> | undefined {
+): Omit<SignedData, 'digestAlgorithms' | 'content' | 'certificates'> | undefined {
   const [version, name, digestAlgorithm, attributes, signatureAlgorithm, signature] = childrenOf(
     signer,
     SEQUENCE,
   );
   const [issuer, serialNumber] = childrenOf(name, SEQUENCE);
   const shaped =
-    version?.tag === INTEGER && attributes?.tag === EXPLICIT_0 && signature?.tag === OCTET_STRING;
+    isOneOf(version, [VERSION_1]) &&
+    attributes?.tag === EXPLICIT_0 &&
+    signature?.tag === OCTET_STRING;
   if (!shaped || issuer === undefined || serialNumber === undefined) return undefined;
   return {
     issuer: issuer.whole,
     serialNumber: serialNumber.whole,
-    digestAlgorithm: childrenOf(digestAlgorithm, SEQUENCE)[0]?.whole,
+    digestAlgorithm,
     attributes,
-    signatureAlgorithm: childrenOf(signatureAlgorithm, SEQUENCE)[0]?.whole,
+    signatureAlgorithm,
     signature: signature.content,
   };
 }
@@ -166,8 +171,19 @@ function readSigner(
 /** The digest in an SpcIndirectDataContent, when it is a SHA-256 one. */
 function digestIn(content: Element): Uint8Array | undefined {
   const [algorithm, digest] = childrenOf(childrenOf(content, SEQUENCE)[1], SEQUENCE);
-  const known = sameBytes(childrenOf(algorithm, SEQUENCE)[0]?.whole, SHA_256);
-  return known && digest?.tag === OCTET_STRING ? digest.content : undefined;
+  const known = isOneOf(algorithm, forms(SHA_256)) && digest?.tag === OCTET_STRING;
+  return known ? digest.content : undefined;
+}
+
+const VERSION_1 = integer(1);
+
+/** The ways to write an algorithm that has no parameters: as NULL, or not at all. */
+function forms(algorithm: Uint8Array): readonly Uint8Array[] {
+  return [sequence(algorithm, nothing()), sequence(algorithm)];
+}
+
+function isOneOf(element: Element | undefined, encodings: readonly Uint8Array[]): boolean {
+  return encodings.some((encoding) => sameBytes(element?.whole, encoding));
 }
 
 /** The value of a signed attribute that is there exactly once, with exactly one value. */

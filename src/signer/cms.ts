@@ -27,13 +27,13 @@ export const SHA_256 = oid('2.16.840.1.101.3.4.2.1');
 export const RSA_ENCRYPTION = oid('1.2.840.113549.1.1.1');
 
 const sha256Algorithm = sequence(SHA_256, nothing());
+const version1 = integer(1);
 
 /**
- * Where firmware looks for the digest algorithm without parsing: EDK2 compares the bytes here with the
- * identifier. They stand here only while the outer lengths take the form `82 xx xx`, so for 256 to
- * 65535 bytes, and the version and a single digest algorithm come first.
+ * Firmware looks for the digest algorithm without parsing: EDK2 compares the bytes at offset 32 with the
+ * identifier. It stands there only while the outer lengths take the form `82 xx xx`, so for 256 to
+ * 65535 bytes, and while the version and a single digest algorithm come first.
  */
-export const DIGEST_ALGORITHM_OFFSET = 32;
 const MAX_LENGTH = 65_535;
 
 /** Tag and length of an element under 128 bytes; the signed digest leaves them out (PKCS#7 §9.3). */
@@ -57,7 +57,7 @@ export function signAuthenticode(
     attribute(MESSAGE_DIGEST, octets(sha256(content.subarray(SHORT_HEADER)))),
   );
   const signerInfo = sequence(
-    integer(1),
+    version1,
     issuerAndSerialNumber(certificate),
     sha256Algorithm,
     retagged(attributes, EXPLICIT_0),
@@ -65,7 +65,7 @@ export function signAuthenticode(
     octets(signed(attributes, privateKey)),
   );
   const signedData = sequence(
-    integer(1),
+    version1,
     setOf(sha256Algorithm),
     sequence(SPC_INDIRECT_DATA, tagged(0, content)),
     tagged(0, certificate),

@@ -1,0 +1,139 @@
+/** `install` and `plan`: survey, plan, apply; the second stops before the last. */
+import { EspError, EXIT_WARNINGS } from '../error.ts';
+import { findEsp, requireEsp } from '../esp/mount.ts';
+import { stepsOf } from '../plan/step.ts';
+import { apply } from '../transaction/apply.ts';
+import { acquireLock, lockDirectory } from '../transaction/lock.ts';
+import type { Report } from '../transaction/report.ts';
+import type { Context } from './context.ts';
+import type { Log } from './log.ts';
+import type { Invocation } from './program.ts';
+import { type Outcome, renderOutcome, toDocument } from './report.ts';
+import { readSettings, type Settings } from './settings.ts';
+import { type Survey, survey } from './survey.ts';
+import { decide, type EspDecision } from './survey-esp.ts';
+
+/** Brings every ESP in line with the profiles. */
+export function install(invocation: Invocation, context: Context): Promise<number> {
+  return perform('install', invocation, context);
+}
+
+/** Prints what {@link install} would do. */
+export function plan(invocation: Invocation, context: Context): Promise<number> {
+  return perform('plan', invocation, context);
+}
+
+/**
+ * Surveys once, then deals with one ESP after the other. The first is the primary: what stops it
+ * stops the run with its own status. A mirror that fails leaves the others as they are.
+ */
+async function perform(
+  verb: 'install' | 'plan',
+  { toplevel, flags, json, verbosity }: Invocation,
+  context: Context,
+): Promise<number> {
+  const settings = await readSettings(flags, context.environment, context.disk);
+  const roots = espRoots(settings, context);
+  const log = lazyLog(verbosity);
+  const surveyed = await survey(settings, toplevel, context);
+  const outcomes: Outcome[] = [];
+  try {
+    for (const root of roots) outcomes.push(await treat(verb, root, surveyed, context, log));
+  } finally {
+    surveyed.dispose();
+  }
+  const warnings = [...new Set(outcomes.flatMap((outcome) => outcome.warnings))];
+  if (json) context.print(JSON.stringify(toDocument(verb, outcomes, warnings), undefined, 2));
+  else for (const outcome of outcomes) context.print(renderOutcome(verb, outcome));
+  for (const warning of warnings) (await log()).warn(warning);
+  const [primary, ...mirrors] = outcomes;
+  if (primary?.failure) throw primary.failure;
+  for (const { root, failure } of mirrors) {
+    if (failure) (await log()).error({ esp: root, code: failure.code }, failure.message);
+  }
+  const degraded = warnings.length > 0 || mirrors.some(({ failure }) => failure);
+  return degraded ? EXIT_WARNINGS : 0;
+}
+
+/** Opens the log when there is first something to say: a run that has nothing to say pays nothing. */
+function lazyLog(verbosity: number): () => Promise<Log> {
+  let log: Promise<Log> | undefined;
+  return () => {
+    log ??= import('./log.ts').then(({ openLog }) => openLog(verbosity));
+    return log;
+  };
+}
+
+/** Returns the real paths of the ESPs, the primary first. A mirror that is missing is told when its turn comes. */
+function espRoots(settings: Settings, { disk }: Context): string[] {
+  const named = settings.esp ?? [findEsp(disk)].filter((path) => path !== undefined);
+  const [primary, ...mirrors] = named;
+  if (primary === undefined) {
+    throw new EspError(
+      'ESP_NOT_MOUNTED',
+      'no FAT file system is mounted at /efi, /boot or /boot/efi',
+      {
+        hint: 'mount the ESP, or name where it is mounted with --esp',
+      },
+    );
+  }
+  return [...new Set([requireEsp(disk, primary, settings['allow-directory']), ...mirrors])];
+}
+
+async function treat(
+  verb: 'install' | 'plan',
+  path: string,
+  surveyed: Survey,
+  context: Context,
+  log: () => Promise<Log>,
+): Promise<Outcome> {
+  try {
+    const root = requireEsp(context.disk, path, surveyed.settings['allow-directory']);
+    return verb === 'plan'
+      ? refusedOr(await decide(root, surveyed, context))
+      : await installOne(root, surveyed, context, log);
+  } catch (error) {
+    if (!(error instanceof EspError)) throw error;
+    return { root: path, warnings: [], failure: error };
+  }
+}
+
+async function installOne(
+  root: string,
+  surveyed: Survey,
+  context: Context,
+  log: () => Promise<Log>,
+): Promise<Outcome> {
+  const { disk, environment, uid, processId } = context;
+  const stat = disk.stat(root);
+  using _lock = await acquireLock({
+    disk,
+    directory: lockDirectory(environment, uid),
+    key: `${(stat?.device ?? 0).toString(16)}-${(stat?.inode ?? 0).toString(16)}`,
+    verb: 'install',
+    timeoutSeconds: surveyed.settings['lock-timeout'],
+    onWait: (holder) => void log().then((opened) => opened.warn({ esp: root, holder }, 'waiting')),
+  });
+  const decision = await decide(root, surveyed, context);
+  const outcome = refusedOr(decision);
+  if (!outcome.plan) return outcome;
+  const { signer, sources } = surveyed;
+  const site = { disk, root, signer, sources, processId };
+  const report: Report = await apply(outcome.plan, site);
+  if (stepsOf(outcome.plan).length > 0) await logChanges(root, report, await log());
+  return { ...outcome, report };
+}
+
+/** A refusal is a value until here, where it becomes the failure of this ESP. */
+function refusedOr({ root, plan: decided, warnings }: EspDecision): Outcome {
+  if (!('kind' in decided)) return { root, warnings, plan: decided };
+  const { message, hint } = decided;
+  return { root, warnings, failure: new EspError('ESP_FULL', `${root}: ${message}`, { hint }) };
+}
+
+async function logChanges(esp: string, { changes, written }: Report, log: Log): Promise<void> {
+  for (const { phase, kind, path, size, because } of changes) {
+    log.debug({ esp, phase, path, size, because }, kind);
+  }
+  log.info({ esp, changes: changes.length, written }, 'installed');
+}

@@ -1,0 +1,90 @@
+/** Outcomes as text for a person, and as a document for a program. */
+import { type EspError, explain } from '../error.ts';
+import type { Plan, Step } from '../plan/step.ts';
+import type { Report } from '../transaction/report.ts';
+
+/** What became of one ESP, or would. */
+export interface Outcome {
+  readonly root: string;
+  readonly plan?: Plan;
+  readonly report?: Report;
+  readonly failure?: EspError;
+  readonly warnings: readonly string[];
+}
+
+/** Version of the document that `--json` prints; raised when a reader would have to change. */
+const DOCUMENT_VERSION = 1;
+
+/** Returns the document of `install --json` and `plan --json`. */
+export function toDocument(
+  verb: string,
+  outcomes: readonly Outcome[],
+  warnings: readonly string[],
+): object {
+  return {
+    version: DOCUMENT_VERSION,
+    verb,
+    warnings,
+    esps: outcomes.map(({ root, plan, report, failure }) => ({
+      esp: root,
+      ...(plan ? { plan } : {}),
+      ...(report ? { changes: report.changes, written: report.written } : {}),
+      ...(failure
+        ? { error: { code: failure.code, message: explain(failure), hint: failure.hint } }
+        : {}),
+    })),
+  };
+}
+
+const MARKS: Readonly<Record<Step['kind'], string>> = {
+  write: '+',
+  replace: '~',
+  overwrite: '~',
+  remove: '-',
+};
+
+/** Returns an outcome as text: for a plan every step with its reason, for an install what was done. */
+export function renderOutcome(verb: 'install' | 'plan', outcome: Outcome): string {
+  const { root, plan, report, failure } = outcome;
+  if (failure) return `${root}: ${explain(failure)}`;
+  if (!plan) return `${root}:`;
+  const lines = verb === 'plan' ? planLines(plan) : [];
+  const left = plan.leftOut.map(
+    ({ generation, because }) => `  left out: generation ${generation}, ${because}`,
+  );
+  return [`${root}: ${summary(plan, report)}`, ...lines, ...left].join('\n');
+}
+
+function summary(plan: Plan, report: Report | undefined): string {
+  const next = `boots next: ${plan.default}`;
+  if (plan.phases.length === 0) return `nothing to do; ${next}`;
+  if (!report) return `${plan.phases.length} phases; ${next}`;
+  const count = (kind: string) => report.changes.filter((change) => change.kind === kind).length;
+  const written = `${count('written')} written (${formatSize(report.written)})`;
+  return `${written}, ${count('removed')} removed; ${next}`;
+}
+
+function planLines({ phases, space }: Plan): string[] {
+  return [
+    ...phases.flatMap(({ name, steps }) => [
+      `  ${name}`,
+      ...steps.map(
+        ({ kind, path, size, because }) =>
+          `    ${MARKS[kind]} ${path}  ${formatSize(size)}  because ${because}`,
+      ),
+    ]),
+    `  space: ${formatSize(space.free)} free, ${formatSize(Math.max(0, space.peak))} more at the peak, ${formatSize(space.after)} free afterwards`,
+  ];
+}
+
+/** Returns a number of bytes as a person reads it. */
+export function formatSize(bytes: number): string {
+  const units = ['B', 'KiB', 'MiB', 'GiB'] as const;
+  let value = bytes;
+  let unit = 0;
+  while (value >= 1024 && unit < units.length - 1) {
+    value /= 1024;
+    unit++;
+  }
+  return `${unit === 0 ? value : value.toFixed(1)} ${units[unit]}`;
+}

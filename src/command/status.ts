@@ -1,0 +1,3 @@
+export async function status(): Promise<number> {
+  return 0;
+}

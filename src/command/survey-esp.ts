@@ -1,0 +1,217 @@
+/** Reads one ESP and decides what it should become. */
+import { createHash } from 'node:crypto';
+import type { Line } from '../bls.ts';
+import type { OpenFile } from '../disk/disk.ts';
+import { EspError } from '../error.ts';
+import { type Inventory, scanInventory } from '../esp/inventory.ts';
+import { type EspPath, espPath } from '../esp/layout.ts';
+import { EFI_VARIABLES, loaderVariable, secureBoot } from '../loader/efi-variables.ts';
+import { formatLoaderConf, parseLoaderConf } from '../loader/loader-conf.ts';
+import { matchesPattern } from '../loader/pattern.ts';
+import { loaderIdentity } from '../loader/systemd-boot.ts';
+import { decideLoader, type LoaderPlace } from '../loader/upgrade.ts';
+import { authenticodeDigestInput } from '../pe/authenticode.ts';
+import { certificateTable } from '../pe/certificate-table.ts';
+import { parsePe } from '../pe/pe.ts';
+import { type LoaderCopy, type PlanInput, plan } from '../plan/plan.ts';
+import type { Plan, Refusal } from '../plan/step.ts';
+import type { Signer } from '../signer/signer.ts';
+import { describeSigned } from '../transaction/realise.ts';
+import type { Context } from './context.ts';
+import { describeBroken, type Survey } from './survey.ts';
+
+/** What is to be done to one ESP, and what a person should know about it. */
+export interface EspDecision {
+  readonly root: string;
+  readonly plan: Plan | Refusal;
+  readonly warnings: readonly string[];
+}
+
+/** Surveys an ESP and plans for it. Touches nothing. `root` is where it is mounted. */
+export async function decide(root: string, survey: Survey, context: Context): Promise<EspDecision> {
+  const { settings, target } = survey;
+  const inventory = scanInventory(context.disk, root, settings['entry-token']);
+  if (inventory.layout !== undefined && inventory.layout !== 'type1') {
+    throw new EspError(
+      'FOREIGN_LAYOUT',
+      `${root}/loader/entries.srel: expected type1, got ${JSON.stringify(inventory.layout)}`,
+      { hint: 'another boot loader lays out this ESP; remove the file if that is no longer so' },
+    );
+  }
+  const variables = efiVariables(survey, context);
+  requireSignable(survey, variables, context);
+  const loaders = await decideLoaders(root, survey, context);
+  const id = target.entries[0]?.id ?? '';
+  const conf = formatLoaderConf(loaderSettings(survey, inventory, context), id);
+  const selected = variables && loaderVariable(context.disk, variables, 'LoaderEntrySelected');
+  const input: PlanInput = {
+    token: settings['entry-token'],
+    inventory,
+    target,
+    musts: survey.musts,
+    wishes: survey.wishes,
+    leftOut: survey.leftOut,
+    roots: {
+      broken: new Set(survey.quarantined.map(({ number }) => number)),
+      booted: survey.booted,
+      selected,
+    },
+    loaders: loaders.copies,
+    loaderConf: new TextDecoder().decode(conf),
+    reserve: settings.reserve,
+  };
+  return {
+    root,
+    plan: plan(input),
+    warnings: [
+      ...survey.warnings,
+      ...survey.quarantined.map(describeBroken),
+      ...loaders.warnings,
+      ...overrides(variables, id, context),
+    ],
+  };
+}
+
+/**
+ * Where to read EFI variables: those of this machine matter when its own ESP is written, not when a
+ * directory is filled for another's.
+ */
+function efiVariables({ settings }: Survey, { environment }: Context): string | undefined {
+  const named = environment['ESPALIER_EFIVARS'];
+  return named ?? (settings['allow-directory'] ? undefined : EFI_VARIABLES);
+}
+
+function requireSignable(
+  { signer }: Survey,
+  variables: string | undefined,
+  { disk }: Context,
+): void {
+  if (signer.fingerprint !== 'unsigned' || variables === undefined) return;
+  if (secureBoot(disk, variables) !== true) return;
+  throw new EspError(
+    'SECURE_BOOT_UNSIGNED',
+    'Secure Boot is on, and there is no key: what would be installed would not start',
+    { hint: 'give --certificate and --private-key, or turn Secure Boot off in the firmware' },
+  );
+}
+
+/** A default set in an EFI variable wins over loader.conf, for as long as it is set. */
+function overrides(variables: string | undefined, id: string, { disk }: Context): string[] {
+  if (variables === undefined) return [];
+  return (['LoaderEntryOneShot', 'LoaderEntryPreferred', 'LoaderEntryDefault'] as const).flatMap(
+    (name) => {
+      const value = loaderVariable(disk, variables, name);
+      if (value === undefined || matchesPattern(value, id)) return [];
+      return [
+        `the EFI variable ${name} is ${JSON.stringify(value)} and overrides what was installed to boot next; clear it with \`bootctl set-${COMMANDS[name]} ''\``,
+      ];
+    },
+  );
+}
+
+const COMMANDS = {
+  LoaderEntryOneShot: 'oneshot',
+  LoaderEntryPreferred: 'preferred',
+  LoaderEntryDefault: 'default',
+} as const;
+
+/** The largest loader.conf that is taken as one, in bytes. */
+const CONF_LIMIT = 64 * 1024;
+
+/** Loader settings: from the file given, else from the configuration, else those in force. */
+function loaderSettings(
+  { settings }: Survey,
+  { loaderConf }: Inventory,
+  { disk }: Context,
+): readonly Line[] {
+  const file = settings['loader-conf'];
+  if (file !== undefined) {
+    return parseLoaderConf(new TextDecoder().decode(disk.read(file, CONF_LIMIT)));
+  }
+  const configured = Object.entries(settings.loader);
+  if (configured.length > 0) return configured.map(([key, value]) => [key, String(value)]);
+  return loaderConf ? parseLoaderConf(new TextDecoder().decode(loaderConf)) : [['timeout', '5']];
+}
+
+/** Which copies of the loader to write. A copy that would not start comes before one that would. */
+async function decideLoaders(
+  root: string,
+  survey: Survey,
+  { disk }: Context,
+): Promise<{ copies: LoaderCopy[]; warnings: string[] }> {
+  const { architecture, efiDirectory, signer, settings } = survey;
+  const path = `${efiDirectory}/${architecture.loader}`;
+  const source = readLoader(path, survey, disk);
+  const signed = signer.fingerprint !== 'unsigned';
+  const places: readonly [LoaderPlace, EspPath][] = [
+    ['systemd', espPath('EFI', 'systemd', architecture.loader)],
+    ['fallback', espPath('EFI', 'BOOT', architecture.fallback)],
+  ];
+  const copies: (LoaderCopy & { readonly starts: boolean })[] = [];
+  const warnings: string[] = [];
+  for (const [place, to] of places) {
+    const found = examine(`${root}/${to}`, signer, disk);
+    const decision = decideLoader({ place, source, ...found, force: settings.force });
+    if (decision.kind === 'leave-foreign') {
+      warnings.push(`${to} is left alone: ${decision.because}`);
+    } else if (decision.kind === 'replace') {
+      const size = signed ? (await describeSigned(path, disk, signer)).size : source.size;
+      copies.push({
+        path: to,
+        size,
+        content: { kind: signed ? 'signed' : 'file', path },
+        because: decision.because,
+        starts: found.installed.kind === 'systemd-boot' && found.signature !== 'invalid',
+      });
+    }
+  }
+  copies.sort((a, b) => Number(a.starts) - Number(b.starts));
+  return { copies: copies.map(({ starts: _starts, ...copy }) => copy), warnings };
+}
+
+function readLoader(path: string, { architecture }: Survey, disk: Context['disk']) {
+  const hint =
+    'install systemd-boot, or name the directory that holds lib/systemd/boot/efi with --systemd';
+  if (!disk.stat(path)) {
+    throw new EspError('CONFIG_INVALID', `${path}: there is no systemd-boot`, { hint });
+  }
+  const file = disk.open(path);
+  try {
+    const identity = loaderIdentity(file);
+    if (identity.kind === 'systemd-boot' && identity.machine === architecture.machine) {
+      return { version: identity.version, machine: identity.machine, size: file.size };
+    }
+    const got = identity.kind === 'systemd-boot' ? 'one for another processor' : identity.kind;
+    throw new EspError('CONFIG_INVALID', `${path}: expected systemd-boot, got ${got}`, { hint });
+  } finally {
+    file.close();
+  }
+}
+
+/** Looks at a copy of the loader on the ESP. */
+function examine(path: string, signer: Signer, disk: Context['disk']) {
+  if (disk.stat(path)?.kind !== 'file') {
+    return { installed: { kind: 'absent' }, signature: 'not-checked' } as const;
+  }
+  const file = disk.open(path);
+  try {
+    const installed = loaderIdentity(file);
+    const checked = signer.fingerprint !== 'unsigned' && installed.kind === 'systemd-boot';
+    return { installed, signature: checked ? judge(file, signer) : 'not-checked' } as const;
+  } finally {
+    file.close();
+  }
+}
+
+function judge(file: OpenFile, signer: Signer): 'valid' | 'invalid' {
+  try {
+    const signatures = certificateTable(file, parsePe(file));
+    if (signatures.length === 0) return 'invalid';
+    const sha256 = createHash('sha256');
+    for (const bytes of authenticodeDigestInput(file)) sha256.update(bytes);
+    return signer.verify(signatures, sha256.digest()).kind;
+  } catch (error) {
+    if (error instanceof EspError) return 'invalid';
+    throw error;
+  }
+}

@@ -1,0 +1,220 @@
+/** Reads the world on the side of the system: generations, what they need, and what must stay. */
+import { openDigestCache } from '../disk/digest-cache.ts';
+import type { FileStat } from '../disk/disk.ts';
+import { EspError, explain } from '../error.ts';
+import type { Generation, Link, Malformed } from '../generation/generation.ts';
+import {
+  assertOneArchitecture,
+  currentToplevel,
+  findGenerationLinks,
+  parseLink,
+  readGenerations,
+} from '../generation/profile.ts';
+import { type RootReason, retain } from '../generation/retention.ts';
+import { type Architecture, architecture } from '../loader/architecture.ts';
+import type { LeftOut } from '../plan/step.ts';
+import { generationName, type WantedGeneration } from '../plan/wanted.ts';
+import { loadSigner } from '../signer/pem.ts';
+import { type Signer, unsigned } from '../signer/signer.ts';
+import type { Context } from './context.ts';
+import { resolve } from './resolve.ts';
+import type { Settings } from './settings.ts';
+
+/** What the system wants on every ESP. */
+export interface Survey {
+  readonly settings: Settings;
+  readonly signer: Signer;
+  readonly architecture: Architecture;
+  /** `lib/systemd/boot/efi` of the systemd in use. */
+  readonly efiDirectory: string;
+  readonly target: WantedGeneration;
+  readonly musts: readonly WantedGeneration[];
+  readonly wishes: readonly WantedGeneration[];
+  readonly leftOut: readonly LeftOut[];
+  readonly quarantined: readonly Malformed[];
+  /** Real path of the running system. */
+  readonly booted: string | undefined;
+  readonly sources: ReadonlyMap<string, FileStat>;
+  readonly warnings: readonly string[];
+  readonly dispose: () => void;
+}
+
+/** The generations of all profiles, and those systems that their profiles lead to. */
+export interface Profiles {
+  readonly generations: readonly Generation[];
+  readonly malformed: readonly Malformed[];
+  /** Real paths; the system profile's first. */
+  readonly current: readonly string[];
+}
+
+/**
+ * Surveys the system: everything that is the same for every ESP. Touches nothing.
+ * @param toplevel the system that is to boot next; without it the system profile's current one
+ * @throws {NO_BOOTABLE_GENERATION} @throws {TARGET_BROKEN} @throws {MIXED_ARCHITECTURES}
+ */
+export async function survey(
+  settings: Settings,
+  toplevel: string | undefined,
+  context: Context,
+): Promise<Survey> {
+  const { signer, warnings } = chooseSigner(settings, context);
+  const profiles = readProfiles(settings, context);
+  const { generations, malformed, current } = profiles;
+  if (generations.length === 0) throw noGeneration(settings, malformed);
+  assertOneArchitecture(generations, settings.system);
+  const target = findTarget(profiles, toplevel, context);
+  const booted = context.disk.realPath(settings.booted);
+
+  const roots = new Map<string, RootReason>();
+  if (booted !== undefined) roots.set(booted, 'booted');
+  for (const path of current) roots.set(path, 'current');
+  roots.set(target.toplevel, 'target');
+  const retained = retain(generations, { limit: settings.limit, roots });
+
+  const names = architecture(target.bootspec.system);
+  const efiDirectory = `${findSystemd(settings, target, context)}/lib/systemd/boot/efi`;
+  const stub = settings.stub ?? `${efiDirectory}/${names.stub}`;
+  const cache = openDigestCache(context.disk, settings['cache-dir']);
+  const wantedGenerations = [
+    ...retained.musts.map(({ generation }) => generation),
+    ...retained.wishes,
+  ];
+  const policy = { settings, signer, stub: settings.format === 'uki' ? stub : undefined };
+  const resolution = await resolve(wantedGenerations, policy, context, cache);
+  await cache.save();
+
+  const broken = resolution.broken.find(({ link }) => link === target.link);
+  if (broken) {
+    resolution.dispose();
+    throw targetBroken(broken);
+  }
+  const mustNames = new Set(retained.musts.map(({ generation }) => generationName(generation)));
+  const isMust = ({ name }: WantedGeneration) => mustNames.has(name);
+  const wantedTarget = resolution.wanted.find(({ name }) => name === generationName(target));
+  if (!wantedTarget) throw new EspError('TARGET_BROKEN', `${target.link}: it has no boot entry`);
+  return {
+    settings,
+    signer,
+    architecture: names,
+    efiDirectory,
+    target: wantedTarget,
+    musts: resolution.wanted.filter(isMust),
+    wishes: resolution.wanted.filter((generation) => !isMust(generation)),
+    leftOut: retained.leftOut.map(({ generation }) => ({
+      generation: generationName(generation),
+      because: `the limit is ${settings.limit}`,
+    })),
+    quarantined: [...malformed, ...resolution.broken],
+    booted,
+    sources: resolution.sources,
+    warnings,
+    dispose: resolution.dispose,
+  };
+}
+
+function chooseSigner(
+  settings: Settings,
+  { disk, uid, environment, now }: Context,
+): { signer: Signer; warnings: readonly string[] } {
+  const { certificate, 'private-key': privateKey } = settings;
+  if (certificate !== undefined && privateKey !== undefined) {
+    const allowInsecureKey = settings['allow-insecure-key'];
+    const store = environment['NIX_STORE_DIR'];
+    const owner = { uid, stores: store === undefined ? [] : [store] };
+    return loadSigner({ certificate, privateKey, allowInsecureKey }, owner, disk, now);
+  }
+  if (certificate !== undefined || privateKey !== undefined) {
+    const [given, lacking] =
+      certificate === undefined
+        ? ['--private-key', '--certificate']
+        : ['--certificate', '--private-key'];
+    throw new EspError('CONFIG_INVALID', `${given} is given without ${lacking}`, {
+      hint: 'give both, or neither together with --allow-unsigned',
+    });
+  }
+  if (settings['allow-unsigned']) return { signer: unsigned, warnings: [] };
+  throw new EspError('CONFIG_INVALID', 'there is no certificate and no private key to sign with', {
+    hint: 'give --certificate and --private-key, or --allow-unsigned for a machine without Secure Boot',
+  });
+}
+
+/** Reads every generation that the settings name. */
+export function readProfiles(settings: Settings, { disk }: Context): Profiles {
+  const links: Link[] = [];
+  const current: (string | undefined)[] = [];
+  for (const path of settings.profiles) {
+    const link = parseLink(path);
+    if (link) {
+      links.push(link);
+      continue;
+    }
+    if (!disk.list(path)) {
+      throw new EspError('CONFIG_INVALID', `${path}: no directory of profiles, and no generation`, {
+        hint: 'name a directory that holds system-N-link, or such a link, with --profiles',
+      });
+    }
+    const found = findGenerationLinks(disk, path);
+    links.push(...found);
+    const named = new Set(found.flatMap(({ profile }) => (profile === undefined ? [] : [profile])));
+    current.push(currentToplevel(disk, path));
+    for (const profile of named) current.push(currentToplevel(disk, path, profile));
+  }
+  return {
+    ...readGenerations(disk, links),
+    current: current.filter((path) => path !== undefined),
+  };
+}
+
+function noGeneration(settings: Settings, malformed: readonly Malformed[]): EspError {
+  const [first] = malformed;
+  return new EspError(
+    'NO_BOOTABLE_GENERATION',
+    `${settings.profiles.join(', ')}: no generation can boot, ${malformed.length} are broken`,
+    {
+      hint: 'nothing was touched; build a system, or name the directory of its profiles with --profiles',
+      ...(first ? { cause: first.cause } : {}),
+    },
+  );
+}
+
+/** Finds the generation that is to boot next. */
+function findTarget(
+  { generations, malformed, current }: Profiles,
+  toplevel: string | undefined,
+  { disk }: Context,
+): Generation {
+  const wanted = toplevel === undefined ? current[0] : disk.realPath(toplevel);
+  if (toplevel !== undefined && wanted === undefined) {
+    throw new EspError('TARGET_BROKEN', `${toplevel}: no such system`, {
+      hint: 'name the store path of a system, or a generation’s link',
+    });
+  }
+  const found = generations.find((generation) => generation.toplevel === wanted);
+  if (found) return found;
+  const broken = malformed.find(({ link }) => disk.realPath(link) === wanted);
+  if (broken && wanted !== undefined) throw targetBroken(broken);
+  const [newest] = generations;
+  // Explicit links come without a profile that says which of them is current.
+  if (wanted === undefined && newest) return newest;
+  throw new EspError('TARGET_BROKEN', `${toplevel ?? wanted}: no generation leads to it`, {
+    hint: 'nothing was touched; set it as the profile’s current system first (`nix-env --profile /nix/var/nix/profiles/system --set …`)',
+  });
+}
+
+function targetBroken({ link, cause }: Malformed): EspError {
+  return new EspError('TARGET_BROKEN', `${link}: the system that is to boot next is broken`, {
+    cause,
+    hint: cause.hint ?? 'nothing was touched; rebuild it, or install another one by its path',
+  });
+}
+
+/** The systemd that brings loader and stub: as told, else the target's own, else the host's. */
+function findSystemd(settings: Settings, target: Generation, { disk }: Context): string {
+  const own = `${target.toplevel}/systemd`;
+  return settings.systemd ?? (disk.stat(`${own}/lib/systemd/boot/efi`) ? own : '/usr');
+}
+
+/** How a broken generation is reported. */
+export function describeBroken({ profile, number, cause }: Malformed): string {
+  return `generation ${generationName({ profile, number })} is broken and left as it is: ${explain(cause)}`;
+}
