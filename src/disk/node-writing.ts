@@ -26,15 +26,21 @@ const FILE_MODE = 0o600;
 const DIRECTORY_MODE = 0o700;
 
 function makeDirectory(path: string): void {
-  const first = fs.mkdirSync(path, { recursive: true, mode: DIRECTORY_MODE });
-  if (first === undefined) return;
-  const top = dirname(first);
-  let parent = path;
+  if (isDirectory(path)) return;
+  const parent = dirname(path);
+  if (parent !== path) makeDirectory(parent);
+  try {
+    fs.mkdirSync(path, DIRECTORY_MODE);
+  } catch (error) {
+    // Another process may have made it meanwhile.
+    if (!isDirectory(path)) throw error;
+  }
   // SAFETY: a directory that is lost here takes only new names with it; nothing boots from it yet.
-  do {
-    parent = dirname(parent);
-    syncDirectory(parent);
-  } while (parent !== top && parent !== dirname(parent));
+  syncDirectory(parent);
+}
+
+function isDirectory(path: string): boolean {
+  return fs.statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
 }
 
 function syncDirectory(path: string): void {
@@ -112,6 +118,8 @@ async function copy(from: string, to: string): Promise<void> {
 async function checkCopy(from: string, to: string): Promise<void> {
   const handle = await attempt('open', to, fs.promises.open(to, 'r'));
   try {
+    // The kernel's copy takes the mode along, and a store's files cannot be written.
+    await attempt('chmod', to, handle.chmod(FILE_MODE));
     await attempt('sync', to, handle.sync());
     const [expected, got] = await attempt(
       'compare',
