@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { bytesSource } from '../../src/byte-source.ts';
+import { EspError } from '../../src/error.ts';
 import { appendSections, type NewSection } from '../../src/pe/append-sections.ts';
 import { type ImageLayout, pieceSize } from '../../src/pe/image-layout.ts';
 import { findSection, NX_COMPAT, type Pe, parsePe, readSection } from '../../src/pe/pe.ts';
+import { findParts } from '../lab/parts.ts';
 import {
   type ASection,
   aCertificateEntry,
@@ -14,6 +17,7 @@ import {
   PE_OFFSET,
 } from './a-pe.ts';
 
+const parts = findParts();
 const text: ASection = { name: '.text', bytes: countingBytes(700) };
 const sbat: ASection = { name: '.sbat', bytes: countingBytes(100) };
 const reloc: ASection = { name: '.reloc', bytes: countingBytes(12) };
@@ -204,4 +208,28 @@ test('a signed stub, a stub of odd alignment and an image of 4 GiB are refused',
     code: 'PE_MALFORMED',
     message: /less than 4 GiB/,
   });
+});
+
+test('a damaged stub is laid out or refused, never anything else', {
+  skip: parts === undefined && 'needs the real parts',
+}, () => {
+  assert.ok(parts);
+  const stubs = Object.values(parts.stub).map((path) => readFileSync(path));
+  const changes = fc.array(fc.tuple(fc.nat({ max: 0x300 }), fc.nat({ max: 255 })), {
+    minLength: 1,
+    maxLength: 4,
+  });
+  fc.assert(
+    fc.property(fc.constantFrom(...stubs), changes, (stub, bytes) => {
+      const damaged = new Uint8Array(stub);
+      for (const [offset, value] of bytes) damaged[offset] = value;
+      try {
+        const layout = appendSections(damaged, [bytesOf(600, '.sbat'), bytesOf(10)]);
+        parsePe(bytesSource(layoutBytes(layout)));
+      } catch (error) {
+        assert.ok(error instanceof EspError && error.code === 'PE_MALFORMED', String(error));
+      }
+    }),
+    { numRuns: 400 },
+  );
 });
