@@ -35,8 +35,9 @@ export type Verdict =
 
 /**
  * Checks a signature found on an image against the image's own digest (32 bytes) and the certificate
- * (DER) that it should be from. Zeros that pad its table entry may stand behind it. Accepts what sbsign and {@link signAuthenticode} make: one signer,
- * SHA-256, RSA, signed attributes. The certificate's dates and chain are not looked at, as in firmware.
+ * (DER) that it should be from; zeros that pad its table entry may stand behind it. Accepts what sbsign
+ * and this program make: one signer, SHA-256, RSA, signed attributes. The certificate's dates and chain
+ * are not looked at, as in firmware.
  */
 export function verifyAuthenticode(
   signature: Uint8Array,

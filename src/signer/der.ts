@@ -78,9 +78,10 @@ function elementOf(block: asn1.BaseBlock, bytes: Uint8Array): Element | undefine
   return rest.length === 0 ? { tag: header.tag, whole, content, children } : undefined;
 }
 
-function partsOf(block: asn1.BaseBlock): readonly asn1.BaseBlock[] {
-  const { valueBlock } = block;
-  return 'value' in valueBlock && Array.isArray(valueBlock.value) ? valueBlock.value : [];
+/** The library gives some damaged elements no value at all; those then fail to fill their parent. */
+function partsOf(block: { readonly valueBlock?: unknown }): readonly asn1.BaseBlock[] {
+  const { value } = (block.valueBlock ?? {}) as { readonly value?: unknown };
+  return Array.isArray(value) ? value : [];
 }
 
 interface Header {
