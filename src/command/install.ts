@@ -1,15 +1,16 @@
 /** `install` and `plan`: survey, plan, apply; the second stops before the last. */
 import { EspError, EXIT_WARNINGS } from '../error.ts';
-import { findEsp, requireEsp } from '../esp/mount.ts';
+import { requireEsp } from '../esp/mount.ts';
 import { stepsOf } from '../plan/step.ts';
 import { apply } from '../transaction/apply.ts';
 import { acquireLock, lockDirectory } from '../transaction/lock.ts';
 import type { Report } from '../transaction/report.ts';
 import type { Context } from './context.ts';
+import { espRoots } from './esp-roots.ts';
 import type { Log } from './log.ts';
 import type { Invocation } from './program.ts';
 import { type Outcome, renderOutcome, toDocument } from './report.ts';
-import { readSettings, type Settings } from './settings.ts';
+import { readSettings } from './settings.ts';
 import { type Survey, survey } from './survey.ts';
 import { decide, type EspDecision } from './survey-esp.ts';
 
@@ -62,22 +63,6 @@ function lazyLog(verbosity: number): () => Promise<Log> {
     log ??= import('./log.ts').then(({ openLog }) => openLog(verbosity));
     return log;
   };
-}
-
-/** Returns the real paths of the ESPs, the primary first. A mirror that is missing is told when its turn comes. */
-function espRoots(settings: Settings, { disk }: Context): string[] {
-  const named = settings.esp ?? [findEsp(disk)].filter((path) => path !== undefined);
-  const [primary, ...mirrors] = named;
-  if (primary === undefined) {
-    throw new EspError(
-      'ESP_NOT_MOUNTED',
-      'no FAT file system is mounted at /efi, /boot or /boot/efi',
-      {
-        hint: 'mount the ESP, or name where it is mounted with --esp',
-      },
-    );
-  }
-  return [...new Set([requireEsp(disk, primary, settings['allow-directory']), ...mirrors])];
 }
 
 async function treat(

@@ -1,3 +1,49 @@
-export async function list(): Promise<number> {
+/** `list`: the boot entries on the ESP, in the order of the menu. */
+import type { Context } from './context.ts';
+import { espRoots } from './esp-roots.ts';
+import { type MenuEntry, readMenu } from './menu.ts';
+import type { Invocation } from './program.ts';
+import { formatSize } from './report.ts';
+import { readSettings } from './settings.ts';
+import { formatTable } from './table.ts';
+
+/** Lists the entries of every ESP. */
+export async function list(
+  { flags, json }: Invocation,
+  { disk, environment, print, ...context }: Context,
+): Promise<number> {
+  const settings = await readSettings(flags, environment, disk);
+  const roots = espRoots(settings, { disk, environment, print, ...context });
+  const menus = roots.map((root) => ({
+    esp: root,
+    entries: readMenu(disk, root, settings).entries,
+  }));
+  if (json) {
+    print(JSON.stringify({ version: 1, verb: 'list', esps: menus }, undefined, 2));
+    return 0;
+  }
+  for (const { esp, entries } of menus) {
+    if (menus.length > 1) print(`${esp}:`);
+    print(entries.length > 0 ? formatTable(HEAD, entries.map(row)) : 'no boot entries');
+  }
   return 0;
+}
+
+const HEAD = ['', 'TITLE', 'VERSION', 'SIZE', 'ENTRY'] as const;
+
+function row(entry: MenuEntry): string[] {
+  const marks = [entry.default ? '>' : ' ', entry.booted ? '*' : ' '].join('');
+  const note = entry.damage === undefined ? '' : `  (damaged: ${entry.damage})`;
+  return [
+    marks,
+    printable(entry.title ?? entry.id),
+    printable(entry.version ?? ''),
+    formatSize(entry.size),
+    `${printable(entry.id)}${note}`,
+  ];
+}
+
+/** Titles come from the ESP, where anyone may have put codes that steer a terminal. */
+function printable(text: string): string {
+  return text.replace(/\p{Cc}|\p{Cf}/gu, '�').slice(0, 200);
 }

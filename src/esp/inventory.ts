@@ -1,5 +1,6 @@
 /** What lies on an ESP, read by name, size and header. Everything here is untrusted. */
 
+import { lastValue, parseLines } from '../bls.ts';
 import { hash } from '../digest.ts';
 import type { Disk } from '../disk/disk.ts';
 import { EspError, explain } from '../error.ts';
@@ -191,6 +192,7 @@ function scanImage(
     const thin = sections.some((section) => THIN.includes(section.name));
     entry = {
       ...entry,
+      ...shownBy(read('.osrel')),
       sections: sections.map((section) => ({ name: section.name, size: section.virtualSize })),
       cmdline: read('.cmdline'),
       references: thin ? ['.linux', '.initrd'].map((section) => referencedPath(read(section))) : [],
@@ -203,6 +205,21 @@ function scanImage(
   });
   file.close();
   return damage === undefined ? entry : { ...entry, damage };
+}
+
+/** What systemd-boot shows of an image (BLS §Type #2), as far as our own images have it. */
+function shownBy(osrel: string): Pick<EntryFile, 'title' | 'version' | 'sortKey'> {
+  const lines = parseLines(osrel, '=');
+  const first = (...keys: readonly string[]) =>
+    keys.map((key) => lastValue(lines, key)).find((value) => value !== undefined);
+  const title = first('PRETTY_NAME', 'IMAGE_ID', 'NAME', 'ID');
+  const version = first('IMAGE_VERSION', 'VERSION', 'VERSION_ID', 'BUILD_ID');
+  const sortKey = first('IMAGE_ID', 'ID');
+  return {
+    ...(title === undefined ? {} : { title }),
+    ...(version === undefined ? {} : { version }),
+    ...(sortKey === undefined ? {} : { sortKey }),
+  };
 }
 
 function idOf(path: EspPath): string {

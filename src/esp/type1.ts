@@ -1,5 +1,5 @@
 /** Type #1 boot entries (BLS §Type #1): the text of a `.conf` file, both directions. */
-import { parseLines } from '../bls.ts';
+import { lastValue, parseLines } from '../bls.ts';
 import { type EspPath, espPath } from './layout.ts';
 
 /** The keys of an entry that boots a kernel. Paths are relative to the ESP's root. */
@@ -42,10 +42,9 @@ const FILE_KEYS = new Set(['linux', 'initrd', 'efi', 'uki', 'devicetree', 'extra
 /** Reads any Type #1 entry, ours or not; unknown keys are ignored, nothing is refused. */
 export function parseType1(text: string): Type1References {
   const lines = parseLines(text);
-  const last = (key: string) => lines.findLast(([name]) => name === key)?.[1];
-  const title = last('title');
-  const version = last('version');
-  const sortKey = last('sort-key');
+  const title = lastValue(lines, 'title');
+  const version = lastValue(lines, 'version');
+  const sortKey = lastValue(lines, 'sort-key');
   return {
     files: lines.filter(([key]) => FILE_KEYS.has(key)).map(([, value]) => referencedPath(value)),
     options: lines
