@@ -8,7 +8,7 @@ import { type Keys, makeKeys, placeEnrolment } from '../lab/keys.ts';
 import { cacheFolder, ensureParts, type Parts } from '../lab/parts.ts';
 import { type Boot, bootImage } from '../lab/qemu.ts';
 import { attempt } from '../lab/run.ts';
-import { ensureTools, installCommand, missingTools, type Tool } from '../lab/tools.ts';
+import { ensureTools, installCommand, isRoot, missingTools, type Tool } from '../lab/tools.ts';
 import { type DemoWorld, makeProfiles } from './profiles.ts';
 import { LeftOut, quote, say, startStages } from './stages.ts';
 
@@ -50,7 +50,7 @@ function fetchParts(): Parts {
 function prepareTools(boot: boolean): void {
   const wanted = [...keyTools, ...enrolmentTools, ...checkTools, ...imageTools];
   if (boot) wanted.push(...bootTools);
-  if (missingTools(wanted).length > 0) say('installing Debian packages');
+  if (isRoot() && missingTools(wanted).length > 0) say('installing Debian packages');
   const missing = ensureTools(wanted);
   if (missing.length === 0) {
     say('all there');
@@ -99,7 +99,8 @@ function install(world: DemoWorld, parts: Parts, keys: Keys | undefined): void {
 
 /** Shows and runs one command of the program, and insists on its exit status. */
 function command(args: readonly string[], expected: number): void {
-  say(styleText('bold', `$ espalier ${args.map(shortened).join(' ')}`));
+  const words = ['espalier', ...args].map(shortened).join(' ');
+  say(styleText('bold', `$ ${words.replaceAll(' --', ' \\\n       --')}`));
   const { status, stdout, stderr } = espalier(args);
   quote(stderr + stdout);
   if (status !== expected) {

@@ -21,7 +21,7 @@ export interface BootOptions {
   /** The ESP image; the guest writes to it. */
   readonly image: string;
   readonly secureBoot?: SecureBoot;
-  /** Seconds until the machine is switched off, whatever it does. */
+  /** Seconds until the machine is switched off, whatever it does: 120 if not given. */
   readonly limit?: number;
 }
 
@@ -55,7 +55,7 @@ const givenUp = /UEFI Interactive Shell|No bootable option|Press any key to ente
  * is emulated in software; no machine outlives the call.
  */
 export async function bootImage(options: BootOptions): Promise<Boot> {
-  const { parts, image, secureBoot = { kind: 'off' }, limit = 60 } = options;
+  const { parts, image, secureBoot = { kind: 'off' }, limit = 120 } = options;
   const folder = mkdtempSync(join(tmpdir(), 'espalier-vm-'));
   const variables = join(folder, 'vars.fd');
   try {
@@ -110,12 +110,13 @@ export async function runMachine(
 ): Promise<{ text: string; ended: Boot['ended'] }> {
   const base = ['-accel', 'tcg,thread=multi', '-cpu', 'max', '-m', `${memory}`];
   const rest = ['-nographic', '-monitor', 'none', '-net', 'none', ...args];
-  const machine = spawn('qemu-system-x86_64', [...base, ...rest], {
+  // the kernel kills the machine with its parent, however that ends
+  const together = ['--pdeathsig', 'KILL', 'qemu-system-x86_64'];
+  const machine = spawn('setpriv', [...together, ...base, ...rest], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: environment(),
   });
   const kill = (): void => void machine.kill('SIGKILL');
-  process.once('exit', kill);
   let ended: Boot['ended'] = 'power-off';
   let said = '';
   const timer = setTimeout(() => {
@@ -139,7 +140,6 @@ export async function runMachine(
     });
   } finally {
     clearTimeout(timer);
-    process.removeListener('exit', kill);
   }
   return { text: stripTerminal(said), ended };
 }

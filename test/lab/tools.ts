@@ -1,5 +1,5 @@
 /** Which Debian packages the lab's outside programs come from, which are there, and how to get the rest. */
-import { accessSync, constants } from 'node:fs';
+import { accessSync, constants, existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { attempt, environment } from './run.ts';
 
@@ -31,9 +31,19 @@ export function missingTools(wanted: readonly Tool[] = allTools): readonly Tool[
   return wanted.filter((tool) => !isPresent(witnesses[tool]));
 }
 
-/** Returns the one command that installs the packages. */
+/** Returns the one command that installs the packages, also on a machine that has no package lists yet. */
 export function installCommand(packages: readonly string[]): string {
-  return `sudo apt-get install --no-install-recommends ${packages.join(' ')}`;
+  const install = `sudo apt-get install --no-install-recommends ${packages.join(' ')}`;
+  return hasPackageLists() ? install : `sudo apt-get update && ${install}`;
+}
+
+function hasPackageLists(folder = '/var/lib/apt/lists'): boolean {
+  return existsSync(folder) && readdirSync(folder).some((name) => /_Packages(\.\w+)?$/.test(name));
+}
+
+/** Says whether packages can be installed at all. */
+export function isRoot(): boolean {
+  return process.getuid?.() === 0;
 }
 
 /**
@@ -42,7 +52,7 @@ export function installCommand(packages: readonly string[]): string {
  */
 export function ensureTools(wanted: readonly Tool[] = allTools): readonly Tool[] {
   const missing = missingTools(wanted);
-  if (missing.length === 0 || process.getuid?.() !== 0) return missing;
+  if (missing.length === 0 || !isRoot()) return missing;
   if (!aptInstall(missing)) {
     attempt('apt-get', ['-qq', 'update']);
     aptInstall(missing);
