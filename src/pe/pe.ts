@@ -55,11 +55,11 @@ const CHUNK = 1024 * 1024;
 const MAX_SECTIONS = 512;
 const CERTIFICATE_DIRECTORY = 4;
 
-/** Where the data directories start, and so which of the two optional headers this is. */
-const kinds = {
-  267: { kind: 'PE32', directories: 96 },
-  523: { kind: 'PE32+', directories: 112 },
-} as const;
+/** The two optional headers, told apart by their magic, and where the data directories start in each. */
+const optionalHeaders = [
+  { magic: 0x10b, kind: 'PE32', directories: 96 },
+  { magic: 0x20b, kind: 'PE32+', directories: 112 },
+] as const;
 
 /**
  * Reads the headers of a PE image and checks every claim they make about the file, so that what
@@ -107,9 +107,10 @@ export function parsePe(source: ByteSource, name = 'PE image'): Pe {
 /** Tells PE32 from PE32+, and where data directory entry 4 lies. */
 function certificateEntry(header: Header, optionalHeader: number, size: number) {
   const magic = header.u16(optionalHeader);
-  if (magic !== 0x10b && magic !== 0x20b)
+  const known = optionalHeaders.find((row) => row.magic === magic);
+  if (known === undefined)
     throw header.fault('optional header magic', optionalHeader, '0x10b or 0x20b', hex(magic));
-  const { kind, directories } = kinds[magic];
+  const { kind, directories } = known;
   const count = header.u32(optionalHeader + directories - 4);
   const fits = directories + 8 * count <= size;
   if (count <= CERTIFICATE_DIRECTORY || !fits) {
@@ -121,13 +122,8 @@ function certificateEntry(header: Header, optionalHeader: number, size: number) 
 }
 
 function readSections(header: Header, tableOffset: number, count: number): Section[] {
-  if (count > MAX_SECTIONS)
-    throw header.fault(
-      'section table',
-      tableOffset,
-      `at most ${MAX_SECTIONS} sections`,
-      `${count}`,
-    );
+  const most = `at most ${MAX_SECTIONS} sections`;
+  if (count > MAX_SECTIONS) throw header.fault('section table', tableOffset, most, `${count}`);
   const table = header.bytes(tableOffset, count * SECTION_HEADER_SIZE);
   const view = new DataView(table.buffer, table.byteOffset, table.length);
   return Array.from({ length: count }, (_, index) => {

@@ -2,7 +2,7 @@
 import type { ByteSource } from '../byte-source.ts';
 import type { Digest } from '../digest.ts';
 import { contentRange, parsePe, readRange, readSection, type Section } from '../pe/pe.ts';
-import { findKnown, splitProfiles } from './section.ts';
+import { findKnown, isSectionName, splitProfiles } from './section.ts';
 
 /** One section: bytes, digest, and its text where it has one. */
 export interface SectionReport {
@@ -45,7 +45,7 @@ export function inspectUki(source: ByteSource, hashChunks: HashChunks, name?: st
 }
 
 function isShown(name: string): boolean {
-  return findKnown(name) !== undefined || name === SOFTWARE_BILL;
+  return isSectionName(name) || name === SOFTWARE_BILL;
 }
 
 function reportProfile(sections: readonly (readonly [string, SectionReport])[]): ProfileReport {

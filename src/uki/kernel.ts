@@ -18,6 +18,7 @@ const MAX_SBAT = 64 * 1024;
 /**
  * Reads the facts about a kernel from its headers.
  * @throws {PE_MALFORMED} when it is no whole PE image, which systemd-stub could not start
+ * @throws {FILE_TOO_LARGE} when its `.sbat` is longer than 64 KiB
  */
 export function kernelTraits(source: ByteSource, name = 'kernel'): KernelTraits {
   const pe = parsePe(source, name);
