@@ -5,7 +5,7 @@ import * as fs from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { EspError } from '../error.ts';
-import { errno, translated } from './io-error.ts';
+import { errno } from './io-error.ts';
 
 /** Bounds on a program. `timeout` in seconds, `growth` in bytes. */
 export interface SecretsBounds {
@@ -25,36 +25,47 @@ const TAIL_LIMIT = 4096;
 const TAIL_LINES = 5;
 
 /**
- * Appends secrets to a private copy of an initrd (RFC 0125 §initrdSecrets): runs the program with
- * the path of the copy as its only argument. The copy (mode 0600) lies in a new directory (mode
- * 0700) inside `directory`, which should be in memory; the caller removes it with `remove`, and it
- * is gone already when this rejects.
+ * Appends secrets to a private copy of an initrd (RFC 0125 §Bootspec Format v1): runs the program
+ * with the path of the copy as its only argument. The copy (mode 0600) lies in a new directory
+ * (mode 0700) inside `directory`, which should be in memory; the caller removes it with `remove`,
+ * and it is gone already when this rejects.
  *
  * The program gets PATH, HOME and LANG from us and no other variable, so no PIN or token of the
  * signer; its TMPDIR is the private directory. It and whatever stays in its process group are killed
  * when it ends or exceeds a bound. A daemon that leaves the group escapes.
  * @throws {INITRD_SECRETS_FAILED} when the program cannot be run, fails, exceeds a bound, or leaves
  * something that is no longer the initrd with more at its end
- * @throws {IO} when the initrd cannot be copied
+ * @throws {IO} when the initrd cannot be copied into `directory`
  */
 export async function appendInitrdSecrets(
   secrets: { readonly program: string; readonly initrd: string; readonly directory: string },
   { timeout = 60, growth = 1024 ** 3 }: SecretsBounds = {},
 ): Promise<{ path: string; size: number; remove(): void }> {
   const { program, initrd, directory } = secrets;
-  const home = translated('make a directory in', directory, () =>
+  const home = prepared(initrd, directory, () =>
     fs.mkdtempSync(join(directory, 'espalier-secrets-')),
   );
+  // SAFETY: a private copy that nothing boots from; whoever wants it makes it again.
   const remove = (): void => fs.rmSync(home, { recursive: true, force: true });
   try {
     const path = join(home, 'initrd');
-    const original = translated('copy', initrd, () => copyPrivately(initrd, path));
+    const original = prepared(initrd, directory, () => copyPrivately(initrd, path));
     const limit = original + growth;
     await run(program, path, { timeout, limit });
     return { path, size: checkedSize(program, path, original, limit), remove };
   } catch (error) {
     remove();
     throw error;
+  }
+}
+
+/** Not as other errors of files are told: a full or read-only `directory` is not the ESP. */
+function prepared<T>(initrd: string, directory: string, work: () => T): T {
+  try {
+    return work();
+  } catch (cause) {
+    const reason = errno(cause) ?? 'unknown error';
+    throw new EspError('IO', `cannot copy ${initrd} into ${directory}: ${reason}`, { cause });
   }
 }
 

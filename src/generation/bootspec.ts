@@ -81,7 +81,7 @@ const documentSchema = v.pipe(
 const familySchema = v.object({ [SPECIALISATIONS]: v.nullish(record) });
 
 /**
- * Parses the text of a `boot.json` (RFC 0125 §Bootspec format v1).
+ * Parses the text of a `boot.json` (RFC 0125 §Bootspec Format v1).
  * @param file its path, which only errors name
  * @throws {BOOTSPEC_MALFORMED} when it is not JSON, or a value is missing or of the wrong kind
  * @throws {BOOTSPEC_UNSUPPORTED} when it holds only another version of the format

@@ -20,7 +20,7 @@ export interface SecretInitrd {
 }
 
 /**
- * Copies an initrd and lets a program append secrets to the copy (RFC 0125 §initrdSecrets).
+ * Copies an initrd and lets a program append secrets to the copy (RFC 0125 §Bootspec Format v1).
  * Rejects with INITRD_SECRETS_FAILED; whether that is fatal is for the caller to say: it is for the
  * generation to boot next, while the secrets of an older one may be long gone.
  */

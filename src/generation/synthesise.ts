@@ -8,7 +8,7 @@ const TEXT_LIMIT = 64 * 1024;
 
 /**
  * Describes a toplevel without `boot.json`, with its specialisations one level deep
- * (RFC 0125 §Bootspec synthesis). The result obeys the same rules as a document that was read.
+ * (RFC 0125 §Proposed Solution). The result obeys the same rules as a document that was read.
  * @throws {GENERATION_BROKEN} when a file that booting needs is missing
  * @throws {BOOTSPEC_MALFORMED} when a file says what no bootspec may say
  */
@@ -29,7 +29,6 @@ function describe(disk: Disk, toplevel: string): Record<string, unknown> {
   const kernel = requirePath(disk, `${toplevel}/kernel`);
   const version = findVersion(disk, toplevel, kernel);
   const release = readText(disk, `${toplevel}/nixos-version`);
-  const secrets = `${toplevel}/append-initrd-secrets`;
   return {
     system: requireText(disk, `${toplevel}/system`),
     init: `${toplevel}/init`,
@@ -37,8 +36,8 @@ function describe(disk: Disk, toplevel: string): Record<string, unknown> {
     kernelParams: splitParams(requireText(disk, `${toplevel}/kernel-params`)),
     label: ['NixOS', release, version && `(Linux ${version})`].filter(Boolean).join(' '),
     toplevel,
-    initrd: disk.realPath(`${toplevel}/initrd`),
-    initrdSecrets: disk.stat(secrets) === undefined ? undefined : secrets,
+    initrd: findPath(disk, `${toplevel}/initrd`),
+    initrdSecrets: findPath(disk, `${toplevel}/append-initrd-secrets`),
   };
 }
 
@@ -51,17 +50,20 @@ function findVersion(disk: Disk, toplevel: string, kernel: string): string | und
   const versions = (disk.list(`${toplevel}/kernel-modules/lib/modules`) ?? [])
     .filter(({ kind }) => kind !== 'file')
     .map(({ name }) => name)
-    .sort(natural.compare)
+    .sort(new Intl.Collator('en', { numeric: true }).compare)
     .reverse();
-  const package_ = kernel.split('/').at(-2) ?? '';
-  return versions.find((version) => package_.endsWith(`-${version}`)) ?? versions[0];
+  const directory = kernel.split('/').at(-2) ?? '';
+  return versions.find((version) => directory.endsWith(`-${version}`)) ?? versions[0];
 }
-
-const natural = new Intl.Collator('en', { numeric: true });
 
 /** Splits at blanks outside double quotes, as the kernel does. */
 function splitParams(text: string): string[] {
   return text.match(/(?:[^\s"]|"[^"]*"?)+/g) ?? [];
+}
+
+/** A name that is there and leads nowhere is damage: a system is not booted without its initrd. */
+function findPath(disk: Disk, path: string): string | undefined {
+  return disk.linkStat(path) === undefined ? undefined : requirePath(disk, path);
 }
 
 function requirePath(disk: Disk, path: string): string {

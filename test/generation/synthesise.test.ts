@@ -38,7 +38,7 @@ test('a system without boot.json is described as its boot.json would, but for th
       label: 'NixOS 26.05.20261118.9f3c1de (Linux 6.12.58)',
       toplevel,
       initrd: fs.realpathSync(join(toplevel, 'initrd')),
-      initrdSecrets: join(toplevel, 'append-initrd-secrets'),
+      initrdSecrets: fs.realpathSync(join(toplevel, 'append-initrd-secrets')),
       sortKey: undefined,
       devicetree: undefined,
       extensions: {},
@@ -97,6 +97,17 @@ for (const name of ['kernel', 'system', 'kernel-params']) {
   test(`a system without ${name} is broken, and the error names it`, (t) => {
     const toplevel = legacy(aRoot(t));
     fs.rmSync(join(toplevel, name));
+    assert.throws(() => synthesise(disk, toplevel), {
+      code: 'GENERATION_BROKEN',
+      message: `${toplevel}/${name}: expected a file or directory, got nothing`,
+    });
+  });
+}
+
+for (const name of ['initrd', 'append-initrd-secrets']) {
+  test(`a system whose ${name} leads nowhere is broken, not a system without one`, (t) => {
+    const toplevel = legacy(aRoot(t), { secrets: 'true' });
+    fs.rmSync(fs.realpathSync(join(toplevel, name)));
     assert.throws(() => synthesise(disk, toplevel), {
       code: 'GENERATION_BROKEN',
       message: `${toplevel}/${name}: expected a file or directory, got nothing`,
