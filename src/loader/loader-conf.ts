@@ -13,7 +13,7 @@ const COMMENT = '# Written by espalier: settings are made in its configuration.\
 /** Keys that say what boots next: ours to write. */
 const OURS: readonly string[] = ['default', 'preferred'];
 
-/** Returns the settings in a loader.conf, in order (BLS §loader.conf). */
+/** Returns the settings in a loader.conf, in order (loader.conf(5)). */
 export function parseLoaderConf(text: string): Line[] {
   return parseLines(text);
 }

@@ -7,9 +7,10 @@ type Place = 'run' | ((character: string) => boolean);
 const MAX_PATTERN = 1024;
 
 /**
- * Tells whether a pattern matches an entry's ID as systemd-boot matches it: `*`, `?`, `[a-z]`, `\` before
- * a character that stands for itself, and no difference between capitals and small letters, since it
- * lowers both. A pattern that is cut short, or longer than 1024 characters, matches nothing.
+ * Tells whether a pattern matches an entry's ID as in systemd-boot: `*`, `?`, `[a-z]`, and `\` before a
+ * character that stands for itself. Capitals and small letters are the same, because it lowers patterns
+ * and IDs alike; the one exception, UKIs that are counted, is left to those who name them in capitals.
+ * A pattern that is cut short, or longer than 1024 characters, matches nothing.
  */
 export function matchesPattern(pattern: string, id: string): boolean {
   if (pattern.length > MAX_PATTERN) return false;
