@@ -20,7 +20,6 @@ const processors: Readonly<Record<string, readonly [efi: string, machine: number
   i686: ['ia32', 0x014c],
   aarch64: ['aa64', 0xaa64],
   armv7l: ['arm', 0x01c2],
-  armv6l: ['arm', 0x01c2],
   riscv64: ['riscv64', 0x5064],
   riscv32: ['riscv32', 0x5032],
   loongarch64: ['loongarch64', 0x6264],

@@ -106,7 +106,7 @@ function readHeader(bytes: Uint8Array): Header | undefined {
   return { tag, constructed: (tag & 0x20) !== 0, start, end };
 }
 
-/** Returns the children when the element has this tag and at least one of them, else none. */
+/** Returns the children of an element with this tag; of any other, none. */
 export function childrenOf(element: Element | undefined, tag: number): readonly Element[] {
   return element?.tag === tag ? element.children : [];
 }

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { signAuthenticode } from '../../src/signer/cms.ts';
 import { verifyAuthenticode } from '../../src/signer/cms-verification.ts';
-import { childrenOf, parseDer, SEQUENCE, sequence } from '../../src/signer/der.ts';
+import { childrenOf, octets, parseDer, SEQUENCE, sequence } from '../../src/signer/der.ts';
 import { certificateDer, imageDigest, privateKey } from './test-key.ts';
 
 const digest = imageDigest();
@@ -148,12 +148,19 @@ test('any damage is judged and never thrown', () => {
   );
 });
 
-test('a certificate too large for the place where firmware looks is refused', () => {
-  const large = sequence(
-    sequence(...(parseDer(certificateDer)?.children[0]?.children ?? []).map(({ whole }) => whole)),
-    new Uint8Array(65_000),
-  );
-  assert.throws(() => signAuthenticode(digest, large, privateKey), { code: 'SIGNER_FAILED' });
+test('a certificate too large for the place where firmware looks is refused with the numbers', () => {
+  const [toBeSigned] = parseDer(certificateDer)?.children ?? [];
+  const large = sequence(toBeSigned?.whole ?? new Uint8Array(), octets(new Uint8Array(64_800)));
+  assert.throws(() => signAuthenticode(digest, large, privateKey), {
+    code: 'SIGNER_FAILED',
+    message: /expected at most 65535 bytes, got 65\d{3} with a certificate of 65\d{3}$/,
+  });
+});
+
+test('a certificate that is no DER is refused', () => {
+  assert.throws(() => signAuthenticode(digest, Uint8Array.of(1), privateKey), {
+    code: 'SIGNER_FAILED',
+  });
 });
 
 test('a key that cannot sign fails with its code', () => {
