@@ -5,7 +5,10 @@ import { hashBuffer, hashFile, type SizedFile } from './hash-file.ts';
 
 /** How {@link hashFiles} may go about its work. */
 export interface HashOptions {
-  /** The program's own entry: started on a thread, it must call {@link serveHashWorker}. */
+  /**
+   * The program's own entry. Started on a thread, with `--hash-worker` as its only argument, it must
+   * call {@link serveHashWorker}.
+   */
   readonly workerEntry?: URL;
   /** Told about each file that cannot be hashed; without it, the first such file throws. */
   readonly onUnreadable?: (path: string, error: EspError) => void;
@@ -92,7 +95,11 @@ async function startHelper(
   const { availableParallelism } = await import('node:os');
   if (availableParallelism() < 2) return undefined;
   const { Worker } = await import('node:worker_threads');
-  const worker = new Worker(entry, { workerData: job, resourceLimits: SMALL });
+  const worker = new Worker(entry, {
+    argv: ['--hash-worker'],
+    workerData: job,
+    resourceLimits: SMALL,
+  });
   worker.on('message', ([path, digest]: HashAnswer) => digests.set(path, digest));
   // A thread that breaks costs only time: its share of the files is hashed by the one that asked.
   worker.on('error', () => undefined);
