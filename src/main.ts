@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /** argv in, exit code out: the only place that prints an error or ends the process. */
-import { isMainThread } from 'node:worker_threads';
+import { HASH_WORKER, serveHashWorker } from './disk/hash-files.ts';
 import { EspError, EXIT_BUG, explain } from './error.ts';
 
 /** Prints an error as a person should read it and returns the exit status that stands for it. */
@@ -28,9 +28,7 @@ async function main(): Promise<number> {
 
 const VERSION = '0.1.0';
 
-if (isMainThread) {
-  process.exitCode = await main();
-} else {
-  const { serveHashWorker } = await import('./disk/hash-files.ts');
-  await serveHashWorker();
-}
+// The program starts itself once more, on a thread, to hash with two cores; a look at the arguments
+// tells the two apart for less than loading `node:worker_threads` in every run would cost.
+const isWorker = process.argv.at(-1) === HASH_WORKER && (await serveHashWorker());
+if (!isWorker) process.exitCode = await main();

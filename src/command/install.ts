@@ -1,9 +1,6 @@
 /** `install` and `plan`: survey, plan, apply; the second stops before the last. */
 import { EspError, EXIT_WARNINGS } from '../error.ts';
 import { requireEsp } from '../esp/mount.ts';
-import { stepsOf } from '../plan/step.ts';
-import { apply } from '../transaction/apply.ts';
-import { acquireLock, lockDirectory } from '../transaction/lock.ts';
 import type { Report } from '../transaction/report.ts';
 import type { Context } from './context.ts';
 import { espRoots } from './esp-roots.ts';
@@ -83,12 +80,22 @@ async function treat(
   }
 }
 
+/**
+ * Looks first and locks second: a run that finds nothing to do leaves no trace, takes no lock and
+ * waits for nobody. Under the lock everything is read again, for another run may have changed it.
+ */
 async function installOne(
   root: string,
   surveyed: Survey,
   context: Context,
   log: () => Promise<Log>,
 ): Promise<Outcome> {
+  const first = refusedOr(await decide(root, surveyed, context));
+  if (first.plan?.phases.length === 0) return { ...first, report: { changes: [], written: 0 } };
+  const [{ apply }, { acquireLock, lockDirectory }] = await Promise.all([
+    import('../transaction/apply.ts'),
+    import('../transaction/lock.ts'),
+  ]);
   const { disk, environment, uid, processId } = context;
   const stat = disk.stat(root);
   using _lock = await acquireLock({
@@ -99,13 +106,11 @@ async function installOne(
     timeoutSeconds: surveyed.settings['lock-timeout'],
     onWait: (holder) => void log().then((opened) => opened.warn({ esp: root, holder }, 'waiting')),
   });
-  const decision = await decide(root, surveyed, context);
-  const outcome = refusedOr(decision);
+  const outcome = refusedOr(await decide(root, surveyed, context));
   if (!outcome.plan) return outcome;
   const { signer, sources } = surveyed;
-  const site = { disk, root, signer, sources, processId };
-  const report: Report = await apply(outcome.plan, site);
-  if (stepsOf(outcome.plan).length > 0) await logChanges(root, report, await log());
+  const report = await apply(outcome.plan, { disk, root, signer, sources, processId });
+  await logChanges(root, report, await log());
   return { ...outcome, report };
 }
 

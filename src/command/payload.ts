@@ -8,7 +8,6 @@ import type { Generation } from '../generation/generation.ts';
 import type { SecretInitrd } from '../generation/initrd-secrets.ts';
 import type { Payload } from '../plan/wanted.ts';
 import type { Signer } from '../signer/signer.ts';
-import { describeSigned } from '../transaction/realise.ts';
 import type { Context } from './context.ts';
 
 /** A generation or one of its specialisations. */
@@ -89,6 +88,7 @@ export async function signedKernel(
   { disk }: Context,
   cache: DigestCache,
 ): Promise<Payload> {
+  const { describeSigned } = await import('../transaction/realise.ts');
   const key = `signed:${signer.fingerprint}`;
   const known = cache.get(key, kernel.path, stat);
   const { digest, size } = await describeSigned(kernel.path, disk, signer, known);

@@ -1,5 +1,4 @@
 /** Reads one ESP and decides what it should become. */
-import { createHash } from 'node:crypto';
 import type { Line } from '../bls.ts';
 import type { OpenFile } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
@@ -10,13 +9,9 @@ import { formatLoaderConf, parseLoaderConf } from '../loader/loader-conf.ts';
 import { matchesPattern } from '../loader/pattern.ts';
 import { loaderIdentity } from '../loader/systemd-boot.ts';
 import { decideLoader, type LoaderPlace } from '../loader/upgrade.ts';
-import { authenticodeDigestInput } from '../pe/authenticode.ts';
-import { certificateTable } from '../pe/certificate-table.ts';
-import { parsePe } from '../pe/pe.ts';
 import { type LoaderCopy, type PlanInput, plan } from '../plan/plan.ts';
 import type { Plan, Refusal } from '../plan/step.ts';
 import type { Signer } from '../signer/signer.ts';
-import { describeSigned } from '../transaction/realise.ts';
 import type { Context } from './context.ts';
 import { describeBroken, type Survey } from './survey.ts';
 
@@ -150,12 +145,12 @@ async function decideLoaders(
   const copies: (LoaderCopy & { readonly starts: boolean })[] = [];
   const warnings: string[] = [];
   for (const [place, to] of places) {
-    const found = examine(`${root}/${to}`, signer, disk);
+    const found = await examine(`${root}/${to}`, signer, disk);
     const decision = decideLoader({ place, source, ...found, force: settings.force });
     if (decision.kind === 'leave-foreign') {
       warnings.push(`${to} is left alone: ${decision.because}`);
     } else if (decision.kind === 'replace') {
-      const size = signed ? (await describeSigned(path, disk, signer)).size : source.size;
+      const size = signed ? await signedSize(path, signer, disk) : source.size;
       copies.push({
         path: to,
         size,
@@ -189,7 +184,7 @@ function readLoader(path: string, { architecture }: Survey, disk: Context['disk'
 }
 
 /** Looks at a copy of the loader on the ESP. */
-function examine(path: string, signer: Signer, disk: Context['disk']) {
+async function examine(path: string, signer: Signer, disk: Context['disk']) {
   if (disk.stat(path)?.kind !== 'file') {
     return { installed: { kind: 'absent' }, signature: 'not-checked' } as const;
   }
@@ -197,21 +192,19 @@ function examine(path: string, signer: Signer, disk: Context['disk']) {
   try {
     const installed = loaderIdentity(file);
     const checked = signer.fingerprint !== 'unsigned' && installed.kind === 'systemd-boot';
-    return { installed, signature: checked ? judge(file, signer) : 'not-checked' } as const;
+    return { installed, signature: checked ? await judge(file, signer) : 'not-checked' } as const;
   } finally {
     file.close();
   }
 }
 
-function judge(file: OpenFile, signer: Signer): 'valid' | 'invalid' {
-  try {
-    const signatures = certificateTable(file, parsePe(file));
-    if (signatures.length === 0) return 'invalid';
-    const sha256 = createHash('sha256');
-    for (const bytes of authenticodeDigestInput(file)) sha256.update(bytes);
-    return signer.verify(signatures, sha256.digest()).kind;
-  } catch (error) {
-    if (error instanceof EspError) return 'invalid';
-    throw error;
-  }
+// Cryptography is loaded by the runs that sign: it costs as much as all the rest of an idle one.
+async function judge(file: OpenFile, signer: Signer): Promise<'valid' | 'invalid'> {
+  const { judgeSignature } = await import('./signature.ts');
+  return judgeSignature(file, signer);
+}
+
+async function signedSize(path: string, signer: Signer, disk: Context['disk']): Promise<number> {
+  const { describeSigned } = await import('../transaction/realise.ts');
+  return (await describeSigned(path, disk, signer)).size;
 }

@@ -2,7 +2,12 @@
 import { openDigestCache } from '../disk/digest-cache.ts';
 import type { FileStat } from '../disk/disk.ts';
 import { EspError, explain } from '../error.ts';
-import type { Generation, Link, Malformed } from '../generation/generation.ts';
+import {
+  compareGenerations,
+  type Generation,
+  type Link,
+  type Malformed,
+} from '../generation/generation.ts';
 import {
   assertOneArchitecture,
   currentToplevel,
@@ -14,7 +19,6 @@ import { type RootReason, retain } from '../generation/retention.ts';
 import { type Architecture, architecture } from '../loader/architecture.ts';
 import type { LeftOut } from '../plan/step.ts';
 import { generationName, type WantedGeneration } from '../plan/wanted.ts';
-import { loadSigner } from '../signer/pem.ts';
 import { type Signer, unsigned } from '../signer/signer.ts';
 import type { Context } from './context.ts';
 import { resolve } from './resolve.ts';
@@ -57,7 +61,7 @@ export async function survey(
   toplevel: string | undefined,
   context: Context,
 ): Promise<Survey> {
-  const { signer, warnings } = chooseSigner(settings, context);
+  const { signer, warnings } = await chooseSigner(settings, context);
   const profiles = readProfiles(settings, context);
   const { generations, malformed, current } = profiles;
   if (generations.length === 0) throw noGeneration(settings, malformed);
@@ -112,15 +116,16 @@ export async function survey(
   };
 }
 
-function chooseSigner(
+async function chooseSigner(
   settings: Settings,
   { disk, uid, environment, now }: Context,
-): { signer: Signer; warnings: readonly string[] } {
+): Promise<{ signer: Signer; warnings: readonly string[] }> {
   const { certificate, 'private-key': privateKey } = settings;
   if (certificate !== undefined && privateKey !== undefined) {
     const allowInsecureKey = settings['allow-insecure-key'];
     const store = environment['NIX_STORE_DIR'];
     const owner = { uid, stores: store === undefined ? [] : [store] };
+    const { loadSigner } = await import('../signer/pem.ts');
     return loadSigner({ certificate, privateKey, allowInsecureKey }, owner, disk, now);
   }
   if (certificate !== undefined || privateKey !== undefined) {
@@ -160,7 +165,7 @@ export function readProfiles(settings: Settings, { disk }: Context): Profiles {
     for (const profile of named) current.push(currentToplevel(disk, path, profile));
   }
   return {
-    ...readGenerations(disk, links),
+    ...readGenerations(disk, links.toSorted(compareGenerations)),
     current: current.filter((path) => path !== undefined),
   };
 }

@@ -107,6 +107,9 @@ async function startHelper(
   return { done, stop: () => worker.terminate() };
 }
 
+/** The last argument of a program that is to call {@link serveHashWorker} and nothing else. */
+export const HASH_WORKER = '--hash-worker';
+
 /** The thread holds one buffer and a list of names. MiB. */
 const SMALL = { maxOldGenerationSizeMb: 32, maxYoungGenerationSizeMb: 2 };
 

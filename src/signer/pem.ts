@@ -2,8 +2,9 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import type { Disk } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
+import { certificateSigner } from './certificate-signer.ts';
 import { type Owner, requireSafeKey } from './key-safety.ts';
-import { certificateSigner, type Signer } from './signer.ts';
+import type { Signer } from './signer.ts';
 
 /** Where the two files are, as absolute paths, and whether a key that others can reach is accepted. */
 export interface SignerFiles {

@@ -10,7 +10,7 @@ import { authenticodeDigestInput } from '../../src/pe/authenticode.ts';
 import { certificateTable, signedLayout } from '../../src/pe/certificate-table.ts';
 import type { Piece } from '../../src/pe/image-layout.ts';
 import { parsePe } from '../../src/pe/pe.ts';
-import { certificateSigner } from '../../src/signer/signer.ts';
+import { certificateSigner } from '../../src/signer/certificate-signer.ts';
 import { certificatePath, imageDigest, privateKeyPath } from './test-key.ts';
 
 const IMAGE = '/usr/lib/systemd/boot/efi/systemd-bootx64.efi';

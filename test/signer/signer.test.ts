@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { test } from 'node:test';
-import { certificateSigner, unsigned } from '../../src/signer/signer.ts';
+import { certificateSigner } from '../../src/signer/certificate-signer.ts';
+import { unsigned } from '../../src/signer/signer.ts';
 import { certificate, certificateDer, imageDigest, privateKey } from './test-key.ts';
 
 const signer = certificateSigner(certificate, privateKey);

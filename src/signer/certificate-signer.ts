@@ -1,0 +1,42 @@
+/** The signer that has a certificate and its private key in memory. */
+import type { KeyObject, X509Certificate } from 'node:crypto';
+import { digestOf, hash } from '../digest.ts';
+import { signAuthenticode } from './cms.ts';
+import { type Verdict, verifyAuthenticode } from './cms-verification.ts';
+import type { Signer } from './signer.ts';
+
+/** Returns the signer for a certificate and its private key. Each distinct digest is signed once. */
+export function certificateSigner(certificate: X509Certificate, privateKey: KeyObject): Signer {
+  const der = Uint8Array.from(certificate.raw);
+  const signed = new Map<string, Uint8Array>();
+  return {
+    fingerprint: hash(der),
+    sign(imageDigest) {
+      const key = digestOf(imageDigest);
+      const known = signed.get(key);
+      if (known !== undefined) return known;
+      const signature = signAuthenticode(imageDigest, der, privateKey);
+      signed.set(key, signature);
+      return signature;
+    },
+    verify: (signatures, imageDigest) => bestVerdict(signatures, imageDigest, der),
+  };
+}
+
+function bestVerdict(
+  signatures: readonly Uint8Array[],
+  imageDigest: Uint8Array,
+  certificate: Uint8Array,
+): Verdict {
+  const reasons: string[] = [];
+  for (const signature of signatures.slice(0, MAX_SIGNATURES)) {
+    const verdict = verifyAuthenticode(signature, imageDigest, certificate);
+    if (verdict.kind === 'valid') return verdict;
+    reasons.push(verdict.because);
+  }
+  const because = reasons.length === 0 ? 'it is not signed' : reasons.join('; ');
+  return { kind: 'invalid', because };
+}
+
+/** More signatures than anyone puts on an image; the rest of a hostile table is not looked at. */
+const MAX_SIGNATURES = 16;
