@@ -6,6 +6,20 @@ import { build, type Plugin } from 'esbuild';
 const root = resolve(import.meta.dirname, '..');
 const output = resolve(root, 'dist/espalier.mjs');
 
+/** A value that is looked up each time it is used: it can be called, and its properties read. */
+const STAND_IN = `const standIn = (find) => new Proxy(() => {}, {
+  apply: (_, self, parameters) => Reflect.apply(find(), self, parameters),
+  get: (_, name) => find()[name],
+});`;
+
+/** Classes are needed as they are, to be extended and made; numbers and texts cannot be stood in for. */
+function exported(name: string, value: unknown): string {
+  const isStandable =
+    typeof value === 'object' || (typeof value === 'function' && /^[a-z]/.test(name));
+  const found = isStandable ? `standIn(() => load().${name})` : `(() => load().${name})()`;
+  return `export const ${name} = /* @__PURE__ */ ${found};`;
+}
+
 /**
  * Loads Node's own modules when the module that needs them runs, and of each only what is used. A
  * plain `import` in a bundle is hoisted: every run would pay for cryptography, threads and a database
@@ -18,15 +32,16 @@ const lazyBuiltins: Plugin = {
       kind === 'import-statement' ? { path, namespace: 'builtin' } : { path, external: true },
     );
     onLoad({ filter: /.*/, namespace: 'builtin' }, async ({ path }) => {
-      const names = Object.keys(await import(path)).filter((name) => /^[a-z_]\w*$/i.test(name));
-      const exported = names
-        .filter((name) => name !== 'default')
-        .map((name) => `export const ${name} = /* @__PURE__ */ pick(${JSON.stringify(name)});`);
+      const builtin: Record<string, unknown> = await import(path);
+      const names = Object.keys(builtin).filter((name) => /^[a-z_]\w*$/i.test(name));
       return {
         contents: [
-          `const pick = (name) => process.getBuiltinModule(${JSON.stringify(path)})[name];`,
-          'export default /* @__PURE__ */ new Proxy({}, { get: (_, name) => pick(name) });',
-          ...exported,
+          `const load = () => process.getBuiltinModule(${JSON.stringify(path)});`,
+          STAND_IN,
+          'export default /* @__PURE__ */ standIn(load);',
+          ...names
+            .filter((name) => name !== 'default')
+            .map((name) => exported(name, builtin[name])),
         ].join('\n'),
         loader: 'js',
       };

@@ -2,6 +2,7 @@
 import type { WritableDisk } from '../disk/disk.ts';
 import { appendInitrdSecrets } from '../disk/initrd-secrets-runner.ts';
 import { nodeDisk } from '../disk/node-disk.ts';
+import { writeOutput } from '../disk/standard-output.ts';
 import type { SecretsRunner } from '../generation/initrd-secrets.ts';
 
 /** Everything a verb may touch. */
@@ -28,6 +29,6 @@ export function processContext(workerEntry: URL): Context {
     now: Math.floor(Date.now() / 1000),
     runSecrets: appendInitrdSecrets,
     workerEntry,
-    print: (text) => process.stdout.write(`${text}\n`),
+    print: (text) => writeOutput(`${text}\n`),
   };
 }

@@ -118,8 +118,7 @@ async function copy(from: string, to: string): Promise<void> {
 async function checkCopy(from: string, to: string): Promise<void> {
   const handle = await attempt('open', to, fs.promises.open(to, 'r'));
   try {
-    // The kernel's copy takes the mode along, and a store's files cannot be written.
-    await attempt('chmod', to, handle.chmod(FILE_MODE));
+    await attempt('chmod', to, makeWritable(handle));
     await attempt('sync', to, handle.sync());
     const [expected, got] = await attempt(
       'compare',
@@ -130,6 +129,14 @@ async function checkCopy(from: string, to: string): Promise<void> {
   } finally {
     await handle.close();
   }
+}
+
+/** The kernel's copy takes the mode along, and the files of a store cannot be written. */
+async function makeWritable(handle: fs.promises.FileHandle): Promise<void> {
+  await handle.chmod(FILE_MODE);
+  // Only FAT ignores that, where fmask hides execution: there "read-only" stays unless all may write.
+  const { mode } = await handle.stat();
+  if ((mode & 0o200) === 0) await handle.chmod(0o666);
 }
 
 async function attempt<T>(operation: string, path: string, work: Promise<T>): Promise<T> {

@@ -50,10 +50,14 @@ function findVersion(disk: Disk, toplevel: string, kernel: string): string | und
   const versions = (disk.list(`${toplevel}/kernel-modules/lib/modules`) ?? [])
     .filter(({ kind }) => kind !== 'file')
     .map(({ name }) => name)
-    .sort(new Intl.Collator('en', { numeric: true }).compare)
-    .reverse();
+    .sort((a, b) => (padded(a) < padded(b) ? 1 : -1));
   const directory = kernel.split('/').at(-2) ?? '';
   return versions.find((version) => directory.endsWith(`-${version}`)) ?? versions[0];
+}
+
+/** Digits as a number of fixed width, so that plain text order is the order of versions. */
+function padded(version: string): string {
+  return version.replace(/\d+/g, (digits) => digits.padStart(12, '0'));
 }
 
 /** Splits at blanks outside double quotes, as the kernel does. */
