@@ -5,7 +5,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after } from 'node:test';
 import { nodeDisk } from '../../src/disk/node-disk.ts';
-import { describeDisk, describeFullDisk, type Ground } from '../support/disk-contract.ts';
+import {
+  describeDisk,
+  describeFat,
+  describeFullDisk,
+  type Ground,
+} from '../support/disk-contract.ts';
 import { MemoryDisk } from '../support/memory-disk.ts';
 
 const top = mkdtempSync(join(realpathSync(tmpdir()), 'espalier-disk-'));
@@ -51,3 +56,4 @@ describeDisk('the store in memory', () => {
 
 describeFullDisk('a full disk', small, mayMount() ? false : 'needs to mount a tmpfs');
 describeFullDisk('a full FAT in memory', memory, false);
+describeFat('the FAT in memory is a FAT', memory);

@@ -46,6 +46,8 @@ const EXT4_SUPER_MAGIC = 0xef53;
 
 /** Every file of a Nix store was modified one second after the epoch: milliseconds. */
 const STORE_TIME = 1000;
+/** When the clock starts: milliseconds. */
+const START = 1_000_000_000_000;
 
 /**
  * One FAT, mounted on a plain file system that keeps whatever is written to it. Each change counts
@@ -100,7 +102,7 @@ export class MemoryDisk implements WritableDisk {
       const node = { kind: 'link', inode: 0, target: content.link, modified: STORE_TIME } as const;
       parent.volume.link(parent, name, node);
     } else {
-      const file = parent.volume.newFile(STORE_TIME);
+      const file = parent.volume.newFile(parent.volume.fat ? START : STORE_TIME);
       const bytes = typeof content === 'string' ? new TextEncoder().encode(content) : content;
       parent.volume.allocate(file, Math.ceil(bytes.length / parent.volume.clusterSize));
       file.content.write(0, bytes);
@@ -383,9 +385,9 @@ export class MemoryDisk implements WritableDisk {
     node.content.sync();
   }
 
-  /** A clock that only the changes themselves move: milliseconds, in the two-second steps of FAT. */
+  /** A clock that only the changes themselves move, in the two-second steps of FAT: milliseconds. */
   #now(): number {
-    return STORE_TIME + 2000 * (this.#operations + 1);
+    return START + 2000 * this.#operations;
   }
 }
 

@@ -108,7 +108,7 @@ export class Volume {
     const names = directory.names.all().map((entry) => entry.name);
     const slots = [...names, name].reduce((sum, each) => sum + slotsOf(each), 2);
     this.allocate(directory, Math.ceil((slots * SLOT) / this.clusterSize));
-    directory.names.set(name, node);
+    directory.names.set(this.fat ? fatStored(name) : name, node);
     if (node.kind === 'file') node.names++;
     this.#settle(directory);
   }
@@ -162,9 +162,13 @@ export class Volume {
   }
 }
 
-/** FAT compares names without case, and without the dots at their end. */
+/** FAT drops the dots at the end of a name, and compares names without case. */
+function fatStored(name: string): string {
+  return name.replace(/\.+$/, '');
+}
+
 function fatKey(name: string): string {
-  return name.replace(/\.+$/, '').toLowerCase();
+  return fatStored(name).toLowerCase();
 }
 
 /** Tells whether vfat would take a name (FAT §Long file names). */
