@@ -81,8 +81,7 @@ export async function resolve(
         const token = policy.settings['entry-token'];
         entries.push(images ? wantUki(token, resolved, images) : wantType1(token, resolved));
       }
-      const { number, toplevel } = generation;
-      return { name: generationName(generation), number, toplevel, entries };
+      return { name: generationName(generation), number: generation.number, entries };
     });
     return {
       wanted: described.passed,

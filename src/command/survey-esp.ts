@@ -24,7 +24,7 @@ export interface EspDecision {
 
 /** Surveys an ESP and plans for it. Touches nothing. `root` is where it is mounted. */
 export async function decide(root: string, survey: Survey, context: Context): Promise<EspDecision> {
-  const { settings, target } = survey;
+  const { settings } = survey;
   const inventory = scanInventory(context.disk, root, settings['entry-token']);
   if (inventory.layout !== undefined && inventory.layout !== 'type1') {
     throw new EspError(
@@ -36,13 +36,13 @@ export async function decide(root: string, survey: Survey, context: Context): Pr
   const variables = efiVariables(survey, context);
   requireSignable(survey, variables, context);
   const loaders = await decideLoaders(root, survey, context);
-  const id = target.entries[0]?.id ?? '';
+  const id = survey.default;
   const conf = formatLoaderConf(loaderSettings(survey, inventory, context), id);
   const selected = variables && loaderVariable(context.disk, variables, 'LoaderEntrySelected');
   const input: PlanInput = {
     token: settings['entry-token'],
     inventory,
-    target,
+    default: id,
     musts: survey.musts,
     wishes: survey.wishes,
     leftOut: survey.leftOut,

@@ -31,12 +31,13 @@ export interface Survey {
   readonly architecture: Architecture;
   /** `lib/systemd/boot/efi` of the systemd in use. */
   readonly efiDirectory: string;
-  readonly target: WantedGeneration;
+  /** The ID of the entry that is to boot next. */
+  readonly default: string;
   readonly musts: readonly WantedGeneration[];
   readonly wishes: readonly WantedGeneration[];
   readonly leftOut: readonly LeftOut[];
   readonly quarantined: readonly Malformed[];
-  /** Real path of the running system. */
+  /** Real path of the running system, if no generation has it any more. */
   readonly booted: string | undefined;
   readonly sources: ReadonlyMap<string, FileStat>;
   readonly warnings: readonly string[];
@@ -66,13 +67,16 @@ export async function survey(
   const { generations, malformed, current } = profiles;
   if (generations.length === 0) throw noGeneration(settings, malformed);
   assertOneArchitecture(generations, settings.system);
-  const target = findTarget(profiles, toplevel, context);
+  const wantedSystem = toplevel === undefined ? current[0] : findSystem(toplevel, context);
+  const target = findTarget(profiles, wantedSystem, context);
   const booted = context.disk.realPath(settings.booted);
 
-  const roots = new Map<string, RootReason>();
-  if (booted !== undefined) roots.set(booted, 'booted');
-  for (const path of current) roots.set(path, 'current');
-  roots.set(target.toplevel, 'target');
+  const running = generations.filter((generation) => booted && hasSystem(generation, booted));
+  const roots = new Map<string, RootReason>([
+    ...running.map(({ toplevel }) => [toplevel, 'booted'] as const),
+    ...current.map((path) => [path, 'current'] as const),
+    [target.toplevel, 'target'],
+  ]);
   const retained = retain(generations, { limit: settings.limit, roots });
 
   const names = architecture(target.bootspec.system);
@@ -94,14 +98,15 @@ export async function survey(
   }
   const mustNames = new Set(retained.musts.map(({ generation }) => generationName(generation)));
   const isMust = ({ name }: WantedGeneration) => mustNames.has(name);
-  const wantedTarget = resolution.wanted.find(({ name }) => name === generationName(target));
-  if (!wantedTarget) throw new EspError('TARGET_BROKEN', `${target.link}: it has no boot entry`);
+  const entries = resolution.wanted.find(({ name }) => name === generationName(target))?.entries;
+  const next = entries?.find((entry) => entry.toplevel === wantedSystem) ?? entries?.[0];
+  if (!next) throw new EspError('TARGET_BROKEN', `${target.link}: it has no boot entry`);
   return {
     settings,
     signer,
     architecture: names,
     efiDirectory,
-    target: wantedTarget,
+    default: next.id,
     musts: resolution.wanted.filter(isMust),
     wishes: resolution.wanted.filter((generation) => !isMust(generation)),
     leftOut: retained.leftOut.map(({ generation }) => ({
@@ -109,7 +114,7 @@ export async function survey(
       because: `the limit is ${settings.limit}`,
     })),
     quarantined: [...malformed, ...resolution.broken],
-    booted,
+    booted: running.length > 0 ? undefined : booted,
     sources: resolution.sources,
     warnings,
     dispose: resolution.dispose,
@@ -182,26 +187,35 @@ function noGeneration(settings: Settings, malformed: readonly Malformed[]): EspE
   );
 }
 
-/** Finds the generation that is to boot next. */
+/** Returns the real path of the system that is to boot next. */
+function findSystem(toplevel: string, { disk }: Context): string {
+  const real = disk.realPath(toplevel);
+  if (real !== undefined) return real;
+  throw new EspError('TARGET_BROKEN', `${toplevel}: no such system`, {
+    hint: 'name the store path of a system, or a generation’s link',
+  });
+}
+
+/** Whether a system is a generation, or one of its specialisations. */
+function hasSystem({ toplevel, bootspec }: Generation, system: string): boolean {
+  const systems = [...bootspec.specialisations.values()].map((child) => child.toplevel);
+  return [toplevel, bootspec.toplevel, ...systems].includes(system);
+}
+
+/**
+ * Finds the generation of the system that is to boot next: the newest one, when several have it.
+ * Explicit links come without a profile that says which is current; then it is the newest of all.
+ */
 function findTarget(
-  { generations, malformed, current }: Profiles,
-  toplevel: string | undefined,
+  { generations, malformed }: Profiles,
+  system: string | undefined,
   { disk }: Context,
 ): Generation {
-  const wanted = toplevel === undefined ? current[0] : disk.realPath(toplevel);
-  if (toplevel !== undefined && wanted === undefined) {
-    throw new EspError('TARGET_BROKEN', `${toplevel}: no such system`, {
-      hint: 'name the store path of a system, or a generation’s link',
-    });
-  }
-  const found = generations.find((generation) => generation.toplevel === wanted);
+  const found = generations.find((candidate) => !system || hasSystem(candidate, system));
   if (found) return found;
-  const broken = malformed.find(({ link }) => disk.realPath(link) === wanted);
-  if (broken && wanted !== undefined) throw targetBroken(broken);
-  const [newest] = generations;
-  // Explicit links come without a profile that says which of them is current.
-  if (wanted === undefined && newest) return newest;
-  throw new EspError('TARGET_BROKEN', `${toplevel ?? wanted}: no generation leads to it`, {
+  const broken = malformed.find(({ link }) => disk.realPath(link) === system);
+  if (broken) throw targetBroken(broken);
+  throw new EspError('TARGET_BROKEN', `${system}: no generation leads to it`, {
     hint: 'nothing was touched; set it as the profile’s current system first (`nix-env --profile /nix/var/nix/profiles/system --set …`)',
   });
 }

@@ -22,8 +22,8 @@ export interface LoaderCopy {
 export interface PlanInput {
   readonly token: string;
   readonly inventory: Inventory;
-  /** The generation that boots next; also among `musts`. */
-  readonly target: WantedGeneration;
+  /** The ID of the entry that boots next; it belongs to one of the `musts`. */
+  readonly default: string;
   /** Generations that must be on the ESP: the target and the protected ones. */
   readonly musts: readonly WantedGeneration[];
   /** Generations that should be on the ESP as far as space goes, the dearest first. */
@@ -154,7 +154,7 @@ function schedule(
   early: readonly OwnFile[],
   leftOut: readonly LeftOut[],
 ): Plan {
-  const { inventory, target } = input;
+  const { inventory } = input;
   const late = choice.stale.filter((file) => !early.includes(file));
   const removals = (files: readonly OwnFile[], role: OwnFile['role']) =>
     files.filter((file) => file.role === role).map((file) => removal(file, REASON[role]));
@@ -174,7 +174,7 @@ function schedule(
   const gone = new Set(choice.stale);
   return {
     phases: phases.flatMap(([name, steps]): Phase[] => (steps.length > 0 ? [{ name, steps }] : [])),
-    default: target.entries[0]?.id ?? '',
+    default: input.default,
     entries: [
       ...new Set([
         ...[...own.values()].flatMap((file) =>

@@ -6,7 +6,7 @@ import { keyOf, type OwnFile, type OwnFiles } from './present.ts';
 export interface Roots {
   /** Numbers of generations that could not be read. */
   readonly broken: ReadonlySet<number>;
-  /** The toplevel that is running now. */
+  /** The toplevel that is running now, where no wanted generation boots it. */
   readonly booted: string | undefined;
   /** The ID of the entry that was selected at the last boot. */
   readonly selected: string | undefined;

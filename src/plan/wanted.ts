@@ -32,6 +32,8 @@ export interface WantedFile {
 /** A boot entry that should be on the ESP. */
 export interface WantedEntry {
   readonly id: string;
+  /** The system it boots: the generation's own, or a specialisation's. */
+  readonly toplevel: string;
   readonly title: string;
   readonly file: WantedFile;
   readonly blobs: readonly WantedFile[];
@@ -41,7 +43,6 @@ export interface WantedEntry {
 export interface WantedGeneration {
   readonly name: string;
   readonly number: number;
-  readonly toplevel: string;
   readonly entries: readonly WantedEntry[];
 }
 
@@ -132,6 +133,7 @@ export function wantType1(token: string, resolved: Resolved): WantedEntry {
   });
   return {
     id: name,
+    toplevel: bootspec.toplevel,
     title: `${label(resolved)} (${tag})`,
     file: {
       role: 'entry',
@@ -170,6 +172,7 @@ export function wantUki(token: string, resolved: Resolved, image: ImageSettings)
   });
   return {
     id: name,
+    toplevel: bootspec.toplevel,
     title: `${label(resolved)} (${tag})`,
     file: {
       role: 'entry',
