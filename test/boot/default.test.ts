@@ -1,5 +1,5 @@
 /** What boots, under real firmware, is what the installer was told to make boot. */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, suite, test } from 'node:test';
@@ -33,6 +33,16 @@ suite('under OVMF', () => {
       assertBooted(await bootDirectory(esp), '3');
     });
   }
+
+  test('uki: a specialisation chosen instead of the default boots as itself', {
+    skip,
+  }, async () => {
+    const esp = join(folder, 'specialisation');
+    install({ esp, world: world() });
+    const conf = join(esp, 'loader/loader.conf');
+    writeFileSync(conf, 'timeout 0\ndefault nixos-generation-2-specialisation-hardened-*\n');
+    assertBooted(await bootDirectory(esp), '2-hardened');
+  });
 
   for (const systemd of ['252', '262'] as const) {
     test(`uki: stub and loader of systemd ${systemd} boot what they should`, { skip }, async () => {

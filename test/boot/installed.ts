@@ -1,6 +1,7 @@
 /** ESPs that the program itself made, for machines to boot. */
 import assert from 'node:assert/strict';
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { DemoWorld } from '../demo/profiles.ts';
 import { makeEspImage } from '../lab/esp-image.ts';
 import { espalier } from '../lab/espalier.ts';
@@ -38,6 +39,8 @@ export interface InstallOptions {
   readonly format?: 'uki' | 'type1';
   readonly systemd?: SystemdVersion;
   readonly keys?: Keys;
+  /** The settings of loader.conf; by default none but a menu that does not wait. */
+  readonly loaderConf?: string;
   /** The number of the generation to boot next; by default the profile's current one. */
   readonly generation?: number;
 }
@@ -45,9 +48,17 @@ export interface InstallOptions {
 /** The world has one generation that cannot be read, so a good run ends with a warning. */
 export const doneWithWarnings = 5;
 
+/** Writes loader settings beside the world's profiles and returns their path. */
+export function placeSettings(world: DemoWorld, text = 'timeout 0\n'): string {
+  const path = join(world.root, 'loader.conf');
+  writeFileSync(path, text);
+  return path;
+}
+
 /** Installs the world onto a directory. */
 export function install(options: InstallOptions): void {
   const { esp, world, format = 'uki', systemd = '257', keys, generation } = options;
+  const settings = placeSettings(world, options.loaderConf);
   const parts = theParts();
   mkdirSync(esp, { recursive: true });
   const target = world.generations.find(({ number }) => number === generation)?.toplevel;
@@ -55,7 +66,7 @@ export function install(options: InstallOptions): void {
     'install',
     ...['--esp', esp, '--allow-directory', '--profiles', world.profiles, '--format', format],
     ...['--systemd', parts.systemdRoot[systemd], '--stub', parts.stub[systemd]],
-    ...['--cache-dir', `${world.root}/cache`],
+    ...['--cache-dir', `${world.root}/cache`, '--loader-conf', settings],
     ...(keys === undefined
       ? ['--allow-unsigned']
       : ['--certificate', keys.certificate, '--private-key', keys.privateKey]),

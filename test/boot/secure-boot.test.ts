@@ -1,14 +1,6 @@
 /** With Secure Boot enforcing, firmware and loader start what the installer signed, and nothing else. */
 import assert from 'node:assert/strict';
-import {
-  cpSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, suite, test } from 'node:test';
@@ -33,13 +25,17 @@ suite('with Secure Boot enforcing', () => {
   const keys = once(() => makeKeys(join(folder, 'keys')));
   const signed = join(folder, 'signed');
   const variables = join(folder, 'vars.fd');
+  const unsigned = once(() => {
+    const esp = join(folder, 'unsigned');
+    install({ esp, world: world() });
+    return esp;
+  });
   const enforcing = { kind: 'enforcing', variables } as const;
 
   test('keys enrolled by systemd-boot: the signed current generation boots', { skip }, async () => {
-    mkdirSync(join(signed, 'loader'), { recursive: true });
     placeEnrolment(keys(), signed);
-    writeFileSync(join(signed, 'loader/loader.conf'), 'secure-boot-enroll force\n');
-    install({ esp: signed, world: world(), keys: keys() });
+    const loaderConf = 'timeout 0\nsecure-boot-enroll force\n';
+    install({ esp: signed, world: world(), keys: keys(), loaderConf });
     const boot = await bootDirectory(signed, { kind: 'enrol', save: variables });
     assertBooted(boot, '5');
     assert.equal(boot.proof?.secureBoot, true);
@@ -53,12 +49,14 @@ suite('with Secure Boot enforcing', () => {
   });
 
   test('an unsigned image does not boot, though the loader is signed', { skip }, async () => {
-    const unsigned = join(folder, 'unsigned');
-    install({ esp: unsigned, world: world() });
     const esp = copyOf('unsigned-images');
     for (const path of imagesOf(esp)) rmSync(path);
-    cpSync(join(unsigned, 'EFI/Linux'), join(esp, 'EFI/Linux'), { recursive: true });
+    cpSync(join(unsigned(), 'EFI/Linux'), join(esp, 'EFI/Linux'), { recursive: true });
     assertRefused(await bootDirectory(esp, enforcing));
+  });
+
+  test('an ESP installed without keys does not boot, not even its loader', { skip }, async () => {
+    assertRefused(await bootDirectory(unsigned(), enforcing));
   });
 
   test('the signed image still boots on the machine that refused the others', {

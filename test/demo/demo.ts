@@ -3,14 +3,14 @@ import { copyFileSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'nod
 import { join, relative } from 'node:path';
 import { styleText } from 'node:util';
 import { makeEspImage } from '../lab/esp-image.ts';
-import { espalier } from '../lab/espalier.ts';
+import { espalierInSight } from '../lab/espalier.ts';
 import { type Keys, makeKeys, placeEnrolment } from '../lab/keys.ts';
 import { cacheFolder, ensureParts, type Parts } from '../lab/parts.ts';
 import { type Boot, bootImage } from '../lab/qemu.ts';
 import { attempt } from '../lab/run.ts';
 import { ensureTools, installCommand, isRoot, missingTools, type Tool } from '../lab/tools.ts';
 import { type DemoWorld, makeProfiles } from './profiles.ts';
-import { LeftOut, quote, say, startStages } from './stages.ts';
+import { LeftOut, say, startStages } from './stages.ts';
 
 const folder = join(cacheFolder, 'demo');
 const esp = join(folder, 'esp');
@@ -25,10 +25,7 @@ const imageTools: readonly Tool[] = ['mtools', 'dosfstools'];
 const enrolmentTools: readonly Tool[] = ['efitools'];
 const bootTools: readonly Tool[] = ['qemu-system-x86'];
 
-const loaderConf = `timeout 0
-secure-boot-enroll force
-secure-boot-enroll-timeout-sec hidden
-`;
+const loaderConf = 'timeout 0\nsecure-boot-enroll force\n';
 
 /** Leaves the stage out when a tool is missing. */
 function need(tools: readonly Tool[]): void {
@@ -101,8 +98,7 @@ function install(world: DemoWorld, parts: Parts, keys: Keys | undefined): void {
 function command(args: readonly string[], expected: number): void {
   const words = ['espalier', ...args].map(shortened).join(' ');
   say(styleText('bold', `$ ${words.replaceAll(' --', ' \\\n       --')}`));
-  const { status, stdout, stderr } = espalier(args);
-  quote(stderr + stdout);
+  const status = espalierInSight(args);
   if (status !== expected) {
     throw new Error(`espalier ${args[0]} ended with ${status}, expected ${expected}`);
   }

@@ -1,4 +1,4 @@
-/** How the demo speaks: numbered stages with their time, quoted output, and a count of what was left out. */
+/** How the demo speaks: numbered stages with their time, and a count of what was left out. */
 import { styleText } from 'node:util';
 
 /** Thrown by a stage that cannot be done here, with the reason; the demo goes on without it. */
@@ -9,11 +9,6 @@ export class LeftOut extends Error {
 /** Tells one thing below the heading of a stage. */
 export function say(text: string): void {
   console.log(`   ${text}`);
-}
-
-/** Shows a program's output as it was, set off from what the demo says. */
-export function quote(text: string): void {
-  for (const line of text.trimEnd().split('\n')) console.log(styleText('dim', `   │ ${line}`));
 }
 
 /** The stages of one run. */
