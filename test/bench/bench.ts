@@ -1,0 +1,102 @@
+/**
+ * Measures the program beside what cannot be avoided, copying the same bytes and starting Node, and
+ * beside its peers where they are there. Times of one machine and one hour mean little: ratios do.
+ */
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { availableParallelism, release } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { bundle } from '../build.ts';
+import { cacheFolder } from '../lab/parts.ts';
+import { findPeers } from './installer.ts';
+import { formatMemory, type MemoryFigure, measureMemory } from './memory.ts';
+import { measure, run, watch } from './process.ts';
+import { formatResult, type Result, resultOf } from './result.ts';
+import { type Contender, WORKLOADS, type Workload, type Workshop } from './workload.ts';
+
+const HELP = `npm run bench -- [--quick] [--only LETTERS] [--json]
+
+  --quick         three runs of each instead of nine
+  --only LETTERS  only these workloads, as --only=ab (a to e, and f for memory)
+  --json          print a JSON document
+
+LZBT=FILE and UKIFY=FILE name peers to measure beside us.`;
+
+const { values } = parseArgs({
+  options: {
+    quick: { type: 'boolean', default: false },
+    only: { type: 'string', default: `${Object.keys(WORKLOADS).join('')}f` },
+    json: { type: 'boolean', default: false },
+    help: { type: 'boolean', default: false },
+  },
+});
+
+if (values.help) console.log(HELP);
+else await bench(values);
+
+/** What is asked for; `only` are the letters of workloads. */
+interface Request {
+  readonly quick: boolean;
+  readonly only: string;
+  readonly json: boolean;
+}
+
+async function bench({ quick, only, json }: Request): Promise<void> {
+  const rounds = quick ? 3 : 9;
+  const peers = findPeers(process.env);
+  const work = workDirectory();
+  const print = (text: string) => json || console.log(`${text}\n`);
+  print(
+    [
+      `Node ${process.version}, ${availableParallelism()} CPUs, Linux ${release()}; ${work}`,
+      `median of ${rounds} runs (smallest–largest), taken in turns; CPU is the mean`,
+      ...peers.leftOut.map((sentence) => `left out: ${sentence}`),
+    ].join('\n'),
+  );
+  const workshop: Workshop = { work, bundle: await bundle(), peers };
+  const results: Result[] = [];
+  for (const [letter, make] of Object.entries(WORKLOADS)) {
+    if (!only.includes(letter)) continue;
+    const result = await compete(make(workshop), rounds, work);
+    rmSync(join(work, letter), { recursive: true });
+    results.push(result);
+    print(formatResult(result));
+  }
+  const memory: MemoryFigure[] = only.includes('f') ? await measureMemory(workshop) : [];
+  if (memory.length > 0) print(formatMemory(memory));
+  if (json) console.log(JSON.stringify({ version: 1, rounds, results, memory }, undefined, 2));
+}
+
+/** Makes a directory that lasts as long as this process. */
+function workDirectory(): string {
+  const parent = join(cacheFolder, 'bench');
+  mkdirSync(parent, { recursive: true });
+  const work = mkdtempSync(join(parent, 'run-'));
+  process.on('exit', () => rmSync(work, { recursive: true, force: true }));
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(1));
+  return work;
+}
+
+/** Lets contenders do a job in turns, so that what else the machine does befalls all of them. */
+async function compete(workload: Workload, rounds: number, work: string): Promise<Result> {
+  const makeReady = ({ prepare }: Contender): void => {
+    prepare();
+    // What was removed or written before must not be waited for in the measured run.
+    run({ program: 'sync', args: ['-f', work] });
+  };
+  const runs = [];
+  for (const contender of workload.contenders) {
+    makeReady(contender);
+    measure(contender.commands);
+    makeReady(contender);
+    const anatomy = await watch(contender.commands);
+    runs.push({ name: contender.name, anatomy, costs: [] as ReturnType<typeof measure>[] });
+  }
+  for (let round = 0; round < rounds; round++) {
+    for (const [index, contender] of workload.contenders.entries()) {
+      makeReady(contender);
+      runs[index]?.costs.push(measure(contender.commands));
+    }
+  }
+  return resultOf(workload, runs);
+}

@@ -1,0 +1,91 @@
+/** What a workload's runs come to, and how that is shown. */
+import type { Anatomy, Cost } from './process.ts';
+import { formatMib, formatSpread, mean, type Spread, spread } from './statistics.ts';
+import type { Workload } from './workload.ts';
+
+/** All runs of one contender. Those of equal index ran one after the other. */
+export interface Runs {
+  readonly name: string;
+  readonly costs: readonly Cost[];
+  readonly anatomy: Anatomy;
+}
+
+/** The figures of one contender. Seconds and bytes. */
+export interface Figures extends Anatomy {
+  readonly name: string;
+  readonly wall: Spread;
+  readonly cpu: number;
+  readonly read: number;
+  readonly written: number;
+  /** Wall time as a multiple of what the target is measured by, run by run. */
+  readonly ratio: Spread;
+}
+
+export interface Result {
+  readonly workload: Omit<Workload, 'contenders'>;
+  readonly figures: readonly Figures[];
+  readonly reached: boolean;
+}
+
+export function resultOf({ contenders: _, ...workload }: Workload, runs: readonly Runs[]): Result {
+  const base = runs.filter(({ name }) => workload.target.of.includes(name));
+  const baseAt = (index: number) =>
+    base.reduce((sum, { costs }) => sum + (costs[index]?.wall ?? Number.NaN), 0);
+  const figures = runs.map(({ name, costs, anatomy }) => ({
+    name,
+    ...anatomy,
+    wall: spread(costs.map(({ wall }) => wall)),
+    cpu: mean(costs.map(({ cpu }) => cpu)),
+    read: spread(costs.map(({ read }) => read)).median,
+    written: spread(costs.map(({ written }) => written)).median,
+    ratio: spread(costs.map(({ wall }, index) => wall / baseAt(index))),
+  }));
+  const [ours] = figures;
+  return {
+    workload,
+    figures,
+    reached: ours !== undefined && ours.ratio.median <= workload.target.atMost,
+  };
+}
+
+const HEADINGS = [
+  '',
+  'wall s',
+  'ratio',
+  'CPU s',
+  'peak MiB',
+  'processes',
+  'read MiB',
+  'written MiB',
+];
+
+export function formatResult({ workload, figures, reached }: Result): string {
+  const { id, title, payload, target } = workload;
+  const dream = target.dream === undefined ? '' : `, dream ${target.dream}`;
+  const verdict = reached ? 'reached' : 'NOT REACHED';
+  const rows = figures.map((figure) => [
+    figure.name,
+    formatSpread(figure.wall, 3),
+    formatSpread(figure.ratio, 2),
+    figure.cpu.toFixed(3),
+    formatMib(figure.peak),
+    String(figure.processes),
+    formatMib(figure.read),
+    formatMib(figure.written),
+  ]);
+  return [
+    `(${id}) ${title}; payload ${formatMib(payload)} MiB`,
+    ...columns([HEADINGS, ...rows]).map((line) => `  ${line}`),
+    `  ratio: to ${target.of.join(' + ')}; target ${target.atMost}${dream}: ${verdict}`,
+  ].join('\n');
+}
+
+/** Aligns the first column to the left and the others to the right. */
+function columns(rows: readonly (readonly string[])[]): string[] {
+  const width = (index: number) => Math.max(...rows.map((row) => row[index]?.length ?? 0));
+  return rows.map((row) =>
+    row
+      .map((cell, index) => (index === 0 ? cell.padEnd(width(0)) : cell.padStart(width(index))))
+      .join('  '),
+  );
+}
