@@ -10,6 +10,7 @@ import { matchesPattern } from '../loader/pattern.ts';
 import { loaderIdentity } from '../loader/systemd-boot.ts';
 import { decideLoader, type LoaderPlace } from '../loader/upgrade.ts';
 import { type LoaderCopy, type PlanInput, plan } from '../plan/plan.ts';
+import { twins } from '../plan/roots.ts';
 import type { Plan, Refusal } from '../plan/step.ts';
 import type { Signer } from '../signer/signer.ts';
 import type { Context } from './context.ts';
@@ -62,6 +63,7 @@ export async function decide(root: string, survey: Survey, context: Context): Pr
       ...survey.warnings,
       ...survey.quarantined.map(describeBroken),
       ...loaders.warnings,
+      ...twins(inventory).map(describeTwin),
       ...overrides(variables, id, context),
     ],
   };
@@ -109,6 +111,10 @@ const COMMANDS = {
   LoaderEntryPreferred: 'preferred',
   LoaderEntryDefault: 'default',
 } as const;
+
+function describeTwin(path: EspPath): string {
+  return `${path} shares its clusters with a temporary file since power was lost while it was renamed; both are left alone until fsck.fat -a has mended the ESP`;
+}
 
 /** The largest loader.conf that is taken as one, in bytes. */
 const CONF_LIMIT = 64 * 1024;

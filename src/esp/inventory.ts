@@ -51,12 +51,23 @@ export interface EntryFile {
   readonly damage?: string;
 }
 
+/** An unfinished file of a run that was killed. Size in bytes. */
+export interface TemporaryFile {
+  readonly path: EspPath;
+  readonly size: number;
+  /**
+   * The file that it became. Power was lost in the middle of a rename, and both names lead to the
+   * same clusters: to remove or replace either would free what the other holds. Only a file system
+   * check can tell them apart.
+   */
+  readonly twin?: EspPath;
+}
+
 /** Everything on an ESP that a plan needs to know. Sizes in bytes. */
 export interface Inventory {
   readonly blobs: readonly BlobFile[];
   readonly entries: readonly EntryFile[];
-  /** Unfinished files of a run that was killed. */
-  readonly temporaries: readonly { readonly path: EspPath; readonly size: number }[];
+  readonly temporaries: readonly TemporaryFile[];
   readonly loaderConf: Uint8Array | undefined;
   /** Trimmed content of `loader/entries.srel`. */
   readonly layout: string | undefined;
@@ -99,8 +110,6 @@ export function scanInventory(disk: Disk, root: string, token: string): Inventor
     (listings.get(directory) ?? [])
       .filter(({ kind }) => kind === 'file')
       .map(({ name }) => ({ name, path: espPath(directory, name) }));
-  const size = (path: EspPath) => disk.stat(`${root}/${path}`)?.size ?? 0;
-
   return {
     blobs: files(blobDirectory(token)).flatMap(({ name, path }) => {
       const parsed = parseBlobName(name);
@@ -114,11 +123,12 @@ export function scanInventory(disk: Disk, root: string, token: string): Inventor
         .filter(({ name }) => isListed(name, '.conf'))
         .map(({ name, path }) => scanType1(disk, root, path, parseEntryName(token, name))),
     ],
-    temporaries: [...listings.keys()].flatMap((directory) =>
-      files(directory)
-        .filter(({ name }) => isTemporaryName(name))
-        .map(({ path }) => ({ path, size: size(path) })),
-    ),
+    temporaries: [...listings.keys()].flatMap((directory) => {
+      const paths = files(directory).map(({ path }) => path);
+      const isTemporary = (path: EspPath) => isTemporaryName(path.slice(directory.length + 1));
+      const finished = paths.filter((path) => !isTemporary(path));
+      return paths.filter(isTemporary).map((path) => scanTemporary(disk, root, path, finished));
+    }),
     loaderConf: readSmall(disk, `${root}/${LOADER_CONF}`, LIMIT.loaderConf),
     layout: text(readSmall(disk, `${root}/${ENTRIES_SREL}`, LIMIT.srel))?.trim(),
     directories: new Set([...listings].flatMap(([path, list]) => (list ? [path] : []))),
@@ -126,6 +136,39 @@ export function scanInventory(disk: Disk, root: string, token: string): Inventor
     free: space.free,
     total: space.total,
   };
+}
+
+function scanTemporary(
+  disk: Disk,
+  root: string,
+  path: EspPath,
+  finished: readonly EspPath[],
+): TemporaryFile {
+  const size = disk.stat(`${root}/${path}`)?.size ?? 0;
+  const twin = finished.find(
+    (other) => size > 0 && haveSameContent(disk, `${root}/${path}`, `${root}/${other}`),
+  );
+  return { path, size, ...(twin === undefined ? {} : { twin }) };
+}
+
+/** Bytes compared at a time. */
+const CHUNK = 1024 * 1024;
+
+function haveSameContent(disk: Disk, a: string, b: string): boolean {
+  if (disk.stat(a)?.size !== disk.stat(b)?.size) return false;
+  const [left, right] = [disk.open(a), disk.open(b)];
+  try {
+    for (let at = 0; at < left.size; at += CHUNK) {
+      const [one, other] = [left.read(at, CHUNK), right.read(at, CHUNK)];
+      if (one.length !== other.length || one.some((byte, index) => byte !== other[index])) {
+        return false;
+      }
+    }
+    return true;
+  } finally {
+    left.close();
+    right.close();
+  }
 }
 
 /** Whether systemd-boot would look at a file of this name (BLS §Locations). */

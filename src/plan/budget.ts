@@ -27,7 +27,8 @@ export function budgetOf(
   const { clusterSize } = inventory;
   const size = (bytes: number) => allocated(bytes, clusterSize);
   const sum = (sizes: readonly number[]) => sizes.reduce((total, bytes) => total + size(bytes), 0);
-  const free = inventory.free + sum(inventory.temporaries.map((file) => file.size));
+  const swept = inventory.temporaries.filter(({ twin }) => twin === undefined);
+  const free = inventory.free + sum(swept.map((file) => file.size));
   return {
     free,
     available: free + sum([...own.values()].map((file) => file.size)) - reserve,

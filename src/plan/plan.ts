@@ -1,12 +1,12 @@
 /** The decision: what is wanted, what is there and how much fits, turned into a plan or a refusal. Pure. */
-import type { Inventory } from '../esp/inventory.ts';
+import type { Inventory, TemporaryFile } from '../esp/inventory.ts';
 import { ENTRIES_SREL, type EspPath, LOADER_CONF } from '../esp/layout.ts';
 import { allocated } from '../esp/space.ts';
 import { isSector } from '../loader/loader-conf.ts';
 import { type Budget, budgetOf, steadyCost, writeCost } from './budget.ts';
 import { freeFirst } from './free-first.ts';
 import { keyOf, type OwnFile, type OwnFiles, ownFiles, standing } from './present.ts';
-import { protectedKeys, type Roots } from './roots.ts';
+import { protectedKeys, type Roots, twins } from './roots.ts';
 import type { Content, LeftOut, Phase, PhaseName, Plan, Refusal, Step } from './step.ts';
 import { filesOf, idOf, type WantedFile, type WantedGeneration } from './wanted.ts';
 
@@ -159,7 +159,7 @@ function schedule(
   const removals = (files: readonly OwnFile[], role: OwnFile['role']) =>
     files.filter((file) => file.role === role).map((file) => removal(file, REASON[role]));
   const phases: [PhaseName, readonly Step[]][] = [
-    ['sweep', inventory.temporaries.map((file) => removal(file, 'a killed run left it'))],
+    ['sweep', sweepable(inventory).map((file) => removal(file, 'a killed run left it'))],
     ['free-entries', removals(early, 'entry')],
     ['free-blobs', removals(early, 'blob')],
     ['put', choice.put],
@@ -172,8 +172,12 @@ function schedule(
   const sizeOf = (files: readonly OwnFile[]) =>
     files.reduce((sum, { size }) => sum + allocated(size, clusterSize), 0);
   const gone = new Set(choice.stale);
+  const shared = new Set(twins(inventory));
   return {
-    phases: phases.flatMap(([name, steps]): Phase[] => (steps.length > 0 ? [{ name, steps }] : [])),
+    phases: phases.flatMap(([name, planned]): Phase[] => {
+      const steps = planned.filter(({ path }) => !shared.has(path));
+      return steps.length > 0 ? [{ name, steps }] : [];
+    }),
     default: input.default,
     entries: [
       ...new Set([
@@ -192,6 +196,11 @@ function schedule(
       after: budget.free - choice.growth + sizeOf(choice.stale),
     },
   };
+}
+
+/** The remains of killed runs that are nothing else as well. */
+function sweepable({ temporaries }: Inventory): readonly TemporaryFile[] {
+  return temporaries.filter(({ twin }) => twin === undefined);
 }
 
 const REASON = {

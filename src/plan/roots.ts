@@ -1,5 +1,6 @@
 /** What a removal must spare besides what is wanted. Pure. */
 import type { Inventory } from '../esp/inventory.ts';
+import type { EspPath } from '../esp/layout.ts';
 import { keyOf, type OwnFile, type OwnFiles } from './present.ts';
 
 /** Why entries stay that no wanted generation asks for. */
@@ -26,7 +27,13 @@ export function protectedKeys(
   const roots = [...own.values()].filter(isRoot);
   const foreign = inventory.entries.filter(({ name }) => name === undefined);
   return new Set([
+    ...twins(inventory).map(keyOf),
     ...roots.map(({ path }) => keyOf(path)),
     ...[...roots, ...foreign].flatMap(({ references }) => references.map(keyOf)),
   ]);
+}
+
+/** Files that share their clusters with the temporary file they were: nothing may be done to them. */
+export function twins({ temporaries }: Inventory): EspPath[] {
+  return temporaries.flatMap(({ twin }) => (twin === undefined ? [] : [twin]));
 }
