@@ -1,11 +1,13 @@
 /** `install` and `plan`: survey, plan, apply; the second stops before the last. */
 import { EspError, EXIT_WARNINGS } from '../error.ts';
 import { requireEsp } from '../esp/mount.ts';
+import type { Phase } from '../plan/step.ts';
 import type { Report } from '../transaction/report.ts';
 import type { Context } from './context.ts';
 import { espRoots } from './esp-roots.ts';
 import type { Log } from './log.ts';
 import type { Invocation } from './program.ts';
+import { type Progress, startProgress } from './progress.ts';
 import { type Outcome, renderOutcome, toDocument } from './report.ts';
 import { readSettings } from './settings.ts';
 import { type Survey, survey } from './survey.ts';
@@ -33,12 +35,18 @@ async function perform(
   const settings = await readSettings(flags, context.environment, context.disk);
   const roots = espRoots(settings, context);
   const log = lazyLog(verbosity);
-  const surveyed = await survey(settings, toplevel, context);
   const outcomes: Outcome[] = [];
+  const progress = startProgress(json || verbosity !== 0);
   try {
-    for (const root of roots) outcomes.push(await treat(verb, root, surveyed, context, log));
+    const surveyed = await survey(settings, toplevel, context);
+    try {
+      const tools = { context, log, progress };
+      for (const root of roots) outcomes.push(await treat(verb, root, surveyed, tools));
+    } finally {
+      surveyed.dispose();
+    }
   } finally {
-    surveyed.dispose();
+    progress.stop();
   }
   const warnings = [...new Set(outcomes.flatMap((outcome) => outcome.warnings))];
   if (json) context.print(JSON.stringify(toDocument(verb, outcomes, warnings), undefined, 2));
@@ -62,18 +70,24 @@ function lazyLog(verbosity: number): () => Promise<Log> {
   };
 }
 
+/** What a run works and speaks with. */
+interface Tools {
+  readonly context: Context;
+  readonly log: () => Promise<Log>;
+  readonly progress: Progress;
+}
+
 async function treat(
   verb: 'install' | 'plan',
   path: string,
   surveyed: Survey,
-  context: Context,
-  log: () => Promise<Log>,
+  tools: Tools,
 ): Promise<Outcome> {
   try {
-    const root = requireEsp(context.disk, path, surveyed.settings['allow-directory']);
+    const root = requireEsp(tools.context.disk, path, surveyed.settings['allow-directory']);
     return verb === 'plan'
-      ? refusedOr(await decide(root, surveyed, context))
-      : await installOne(root, surveyed, context, log);
+      ? refusedOr(await decide(root, surveyed, tools.context))
+      : await installOne(root, surveyed, tools);
   } catch (error) {
     if (!(error instanceof EspError)) throw error;
     return { root: path, warnings: [], failure: error };
@@ -87,8 +101,7 @@ async function treat(
 async function installOne(
   root: string,
   surveyed: Survey,
-  context: Context,
-  log: () => Promise<Log>,
+  { context, log, progress }: Tools,
 ): Promise<Outcome> {
   const first = refusedOr(await decide(root, surveyed, context));
   if (first.plan?.phases.length === 0) return { ...first, report: { changes: [], written: 0 } };
@@ -109,7 +122,10 @@ async function installOne(
   const outcome = refusedOr(await decide(root, surveyed, context));
   if (!outcome.plan) return outcome;
   const { signer, sources } = surveyed;
-  const report = await apply(outcome.plan, { disk, root, signer, sources, processId });
+  const onPhase = ({ name, steps }: Phase) =>
+    progress.say(`${root}: ${name}, ${steps.length} files`);
+  const site = { disk, root, signer, sources, processId, onPhase };
+  const report = await apply(outcome.plan, site);
   await logChanges(root, report, await log());
   return { ...outcome, report };
 }

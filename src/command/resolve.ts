@@ -150,17 +150,17 @@ async function describe(
     isImage || signer.fingerprint === 'unsigned'
       ? plain
       : await signedKernel(plain, find(plain.path).stat, signer, context, cache);
-  const uname = isImage ? kernelRelease(bootspec.kernel, context) : undefined;
+  const release = kernelRelease(bootspec.kernel, context);
   return {
     ...variant,
     kernel,
     ...(initrd === undefined ? {} : { initrd: payload(initrd) }),
     ...(bootspec.devicetree === undefined ? {} : { devicetree: payload(bootspec.devicetree) }),
-    ...(uname === undefined ? {} : { uname }),
+    ...(isImage && release !== undefined ? { uname: release } : {}),
   };
 }
 
-/** @throws {PE_MALFORMED} when the kernel is no EFI program: no stub could start it */
+/** @throws {PE_MALFORMED} when the kernel is no EFI program: neither stub nor loader could start it */
 function kernelRelease(path: string, { disk }: Context): string | undefined {
   const source = disk.open(path);
   try {

@@ -175,7 +175,7 @@ function schedule(
   const shared = new Set(twins(inventory));
   return {
     phases: phases.flatMap(([name, planned]): Phase[] => {
-      const steps = planned.filter(({ path }) => !shared.has(path));
+      const steps = planned.filter(({ kind, path }) => kind === 'overwrite' || !shared.has(path));
       return steps.length > 0 ? [{ name, steps }] : [];
     }),
     default: input.default,
