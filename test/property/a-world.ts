@@ -1,0 +1,267 @@
+/** Machines in memory: profiles, a store and an ESP on one disk, and runs of the real program over them. */
+import type { Context } from '../../src/command/context.ts';
+import { readSettings } from '../../src/command/settings.ts';
+import { survey } from '../../src/command/survey.ts';
+import { decide, type EspDecision } from '../../src/command/survey-esp.ts';
+import { hash } from '../../src/digest.ts';
+import { EspError } from '../../src/error.ts';
+import { BOOTSPEC, SPECIALISATIONS } from '../../src/generation/bootspec.ts';
+import type { Plan } from '../../src/plan/step.ts';
+import { apply } from '../../src/transaction/apply.ts';
+import { aPe, countingBytes } from '../pe/a-pe.ts';
+import { MemoryDisk } from '../support/memory-disk.ts';
+import { watched } from './watched-disk.ts';
+
+/** What may be wrong with a generation. */
+export type Breakage = 'no-kernel' | 'no-document' | 'not-a-program';
+
+/** One generation of the system profile. Kernels and initrds are numbers of a small pool. */
+export interface WorldGeneration {
+  readonly number: number;
+  readonly kernel: number;
+  readonly initrd: number;
+  readonly specialisations: number;
+  readonly broken?: Breakage | undefined;
+}
+
+/** A machine at the moment of a run. Sizes in bytes. */
+export interface World {
+  readonly generations: readonly WorldGeneration[];
+  /** Number of the profile's current generation. */
+  readonly current: number;
+  /** Number of the generation that runs, if it still exists. */
+  readonly booted?: number | undefined;
+  /** The generation that is to boot next; the current one unless told. */
+  readonly target?: number | undefined;
+  /** The entry that was selected at the last boot. */
+  readonly selected?: string | undefined;
+  readonly format: 'uki' | 'type1';
+  readonly limit: number;
+  readonly reserve: number;
+  readonly capacity: number;
+  readonly clusterSize: number;
+  /** The version of the loader that systemd brings. */
+  readonly loader: number;
+}
+
+/** What lies on an ESP: content by path from its root. */
+export type Tree = ReadonlyMap<string, Uint8Array>;
+
+export const ESP = '/boot';
+const STORE = '/nix/store';
+const PROFILES = '/nix/var/nix/profiles';
+const SYSTEMD = '/nix/store/systemd/lib/systemd/boot/efi';
+const CACHE = '/var/cache/espalier';
+const SELECTED =
+  '/sys/firmware/efi/efivars/LoaderEntrySelected-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f';
+
+const KERNELS = [900, 2500, 4100].map((size, index) =>
+  aPe({
+    sections: [
+      { name: '.text', bytes: countingBytes(size) },
+      { name: '.data', bytes: new Uint8Array(16).fill(index + 1) },
+    ],
+  }),
+);
+const INITRDS = [300, 1500, 5000, 9000].map((size, index) => countingBytes(size).fill(index, 0, 9));
+
+const kernelPath = (index: number) => `${STORE}/linux-6.12.${index}/bzImage`;
+const initrdPath = (index: number) => `${STORE}/initrd-linux-6.12.${index}/initrd`;
+
+/** Sizes of the pools that a world draws from. */
+export const POOL = { kernels: KERNELS.length, initrds: INITRDS.length };
+
+const STUB = aPe({
+  sections: [{ name: '.text', bytes: countingBytes(700) }],
+  sizeOfHeaders: 0x400,
+});
+
+/** Returns a boot loader that says that it is systemd-boot. */
+export function aLoader(version: number): Uint8Array {
+  const text = `#### LoaderInfo: systemd-boot ${version} ####`;
+  return aPe({
+    sections: [
+      { name: '.text', bytes: countingBytes(600) },
+      { name: '.sdmagic', bytes: new TextEncoder().encode(text) },
+    ],
+  });
+}
+
+/** The path of a generation's system. Another content under the same number is another system. */
+export function toplevelOf({ number, kernel, initrd, specialisations }: WorldGeneration): string {
+  return `${STORE}/${kernel}${initrd}${specialisations}-nixos-system-${number}`;
+}
+
+/** How a run goes. */
+export interface RunOptions {
+  /** The operation at which the power fails. */
+  readonly failAt?: number;
+  /** What of the unsynced changes survives: see MemoryDisk.crash. */
+  readonly seed?: number;
+}
+
+/** What a run did. Sizes in bytes. */
+export interface Ran {
+  readonly tree: Tree;
+  readonly plan?: Plan;
+  /** Why nothing was done, or not everything. */
+  readonly failure?: { readonly code: string; readonly message: string };
+  /** How many operations it took on the disk. */
+  readonly operations: number;
+  readonly free: { readonly before: number; readonly least: number; readonly after: number };
+}
+
+/** Runs the program once over a machine with this ESP. */
+export async function run(world: World, esp: Tree, options: RunOptions = {}): Promise<Ran> {
+  const disk = aDisk(world, esp);
+  const free = () => disk.fileSystem(ESP)?.free ?? 0;
+  const before = free();
+  let least = before;
+  const context = aContext(disk, () => {
+    least = Math.min(least, free());
+  });
+  const started = disk.operations;
+  const ended = (): Omit<Ran, 'plan' | 'failure'> => ({
+    tree: treeOf(disk),
+    operations: disk.operations - started,
+    free: { before, least, after: free() },
+  });
+  try {
+    const decision = await decided(world, context);
+    const { plan, surveyed } = decision;
+    if ('kind' in plan) return { ...ended(), failure: { code: 'ESP_FULL', message: plan.message } };
+    if (options.failAt !== undefined) disk.failPowerAt(options.failAt);
+    const { signer, sources } = surveyed;
+    await apply(plan, { disk: context.disk, root: ESP, signer, sources, processId: 7 });
+    return { ...ended(), plan };
+  } catch (error) {
+    if (options.failAt === undefined && error instanceof EspError) {
+      return { ...ended(), failure: error };
+    }
+    if (options.failAt === undefined || !isPowerLoss(error)) throw error;
+    disk.crash(options.seed ?? 0);
+    return ended();
+  }
+}
+
+function isPowerLoss(error: unknown): boolean {
+  return error instanceof Error && error.name === 'PowerLoss';
+}
+
+async function decided(world: World, context: Context) {
+  const flags = {
+    esp: [ESP],
+    systemd: `${STORE}/systemd`,
+    format: world.format,
+    limit: String(world.limit),
+    reserve: String(world.reserve),
+    'allow-unsigned': true,
+  };
+  const settings = await readSettings(flags, {}, context.disk);
+  const target = world.generations.find(({ number }) => number === world.target);
+  const surveyed = await survey(settings, target && toplevelOf(target), context);
+  const decision: EspDecision = await decide(ESP, surveyed, context);
+  return { plan: decision.plan, surveyed };
+}
+
+function aContext(disk: MemoryDisk, onChange: () => void): Context {
+  return {
+    disk: watched(disk, onChange),
+    environment: {},
+    uid: 0,
+    processId: 7,
+    now: 0,
+    runSecrets: () => Promise.reject(new EspError('INITRD_SECRETS_FAILED', 'there are none')),
+    workerEntry: new URL('file:///nowhere'),
+    print: () => undefined,
+  };
+}
+
+function treeOf(disk: MemoryDisk): Tree {
+  return new Map(
+    [...disk.tree(ESP)].map(([path, content]) => [path.slice(ESP.length + 1), content]),
+  );
+}
+
+function aDisk(world: World, esp: Tree): MemoryDisk {
+  const { capacity, clusterSize } = world;
+  const disk = new MemoryDisk({ mount: ESP, capacity, clusterSize });
+  for (const [path, content] of esp) disk.plant(`${ESP}/${path}`, content);
+  KERNELS.forEach((bytes, index) => {
+    disk.plant(kernelPath(index), bytes);
+  });
+  INITRDS.forEach((bytes, index) => {
+    disk.plant(initrdPath(index), bytes);
+  });
+  disk.plant(`${STORE}/not-a-program-6.12/bzImage`, 'no program at all');
+  disk.plant(`${SYSTEMD}/systemd-bootx64.efi`, aLoader(world.loader));
+  disk.plant(`${SYSTEMD}/linuxx64.efi.stub`, STUB);
+  for (const generation of world.generations) plantGeneration(disk, generation);
+  disk.plant(`${PROFILES}/system`, { link: `system-${world.current}-link` });
+  const booted = world.generations.find(({ number }) => number === world.booted);
+  if (booted) disk.plant('/run/booted-system', { link: toplevelOf(booted) });
+  if (world.selected !== undefined) disk.plant(SELECTED, variable(world.selected));
+  plantDigests(disk);
+  return disk;
+}
+
+function plantGeneration(disk: MemoryDisk, generation: WorldGeneration): void {
+  const { number, broken } = generation;
+  const toplevel = toplevelOf(generation);
+  disk.plant(`${PROFILES}/system-${number}-link`, { link: toplevel });
+  const names = Array.from({ length: generation.specialisations }, (_, index) => `s${index}`);
+  const children = names.map((name) => [
+    name,
+    document(disk, generation, `${toplevel}-${name}`, name),
+  ]);
+  const own = document(disk, generation, toplevel);
+  const text = JSON.stringify({ ...own, [SPECIALISATIONS]: Object.fromEntries(children) });
+  disk.plant(`${toplevel}/boot.json`, broken === 'no-document' ? text.slice(0, -9) : text);
+}
+
+function document(disk: MemoryDisk, generation: WorldGeneration, toplevel: string, name = '') {
+  const { kernel, initrd, broken } = generation;
+  disk.plant(`${toplevel}/init`, '#!/bin/sh\n');
+  const kernels: Partial<Record<Breakage, string>> = {
+    'no-kernel': `${STORE}/gone/bzImage`,
+    'not-a-program': `${STORE}/not-a-program-6.12/bzImage`,
+  };
+  return {
+    [BOOTSPEC]: {
+      system: 'x86_64-linux',
+      init: `${toplevel}/init`,
+      kernel: (broken && kernels[broken]) ?? kernelPath(kernel),
+      initrd: initrdPath(initrd),
+      kernelParams: ['quiet', `name=${name}`],
+      label: 'NixOS',
+      toplevel,
+    },
+  };
+}
+
+/** Digests are remembered already: taking them anew would need real files. */
+function plantDigests(disk: MemoryDisk): void {
+  const files: [string, Uint8Array][] = [
+    ...KERNELS.map((bytes, index): [string, Uint8Array] => [kernelPath(index), bytes]),
+    ...INITRDS.map((bytes, index): [string, Uint8Array] => [initrdPath(index), bytes]),
+    [`${STORE}/not-a-program-6.12/bzImage`, new TextEncoder().encode('no program at all')],
+  ];
+  const rows = files.map(([path, bytes]) => {
+    const stat = disk.stat(path);
+    return [
+      ...['file', path, stat?.device, stat?.inode, stat?.size, stat?.modified, stat?.changed],
+      hash(bytes),
+    ];
+  });
+  disk.plant(`${CACHE}/digests.json`, JSON.stringify({ version: 1, rows }));
+}
+
+/** An EFI variable as efivarfs shows it: attributes, then UTF-16. */
+function variable(text: string): Uint8Array {
+  const bytes = new Uint8Array(4 + 2 * (text.length + 1));
+  const view = new DataView(bytes.buffer);
+  [...text].forEach((character, index) => {
+    view.setUint16(4 + 2 * index, character.charCodeAt(0), true);
+  });
+  return bytes;
+}

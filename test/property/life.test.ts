@@ -1,0 +1,127 @@
+/** Whatever happens to a machine, these stay true after every run. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { entryId } from '../../src/esp/layout.ts';
+import { type Ran, run, type Tree, type World } from './a-world.ts';
+import { anyLife } from './any-world.ts';
+import { bounds } from './bounds.ts';
+import { bootable, defaultOf, differences, isOurs, isSame } from './truths.ts';
+
+/** One run in a life: the world, the ESP before it, and what it did. */
+interface Chapter {
+  readonly world: World;
+  readonly before: Tree;
+  readonly ran: Ran;
+}
+
+/** Declares a truth about every run of every life. */
+function always(title: string, runs: number, check: (chapter: Chapter) => Promise<void> | void) {
+  test(title, async () => {
+    await fc.assert(
+      fc.asyncProperty(anyLife(4), async ({ start, moments }) => {
+        let before = start;
+        for (const { selected, ...moment } of moments) {
+          const world = { ...moment, selected: pick(before, selected) };
+          const ran = await run(world, before);
+          await check({ world, before, ran });
+          before = ran.tree;
+        }
+      }),
+      bounds(runs),
+    );
+  });
+}
+
+/** The ID of one of the entries that boot. */
+function pick(tree: Tree, index: number | undefined): string | undefined {
+  const paths = index === undefined ? [] : bootable(tree);
+  const path = paths[(index ?? 0) % Math.max(1, paths.length)];
+  return path === undefined ? undefined : idOf(path);
+}
+
+const idOf = (path: string): string => entryId(path.slice(path.lastIndexOf('/') + 1));
+
+always('the plan after a run is empty, and running it changes nothing', 150, async (chapter) => {
+  const { world, ran } = chapter;
+  if (ran.failure) return;
+  const again = await run(world, ran.tree);
+  assert.equal(again.failure, undefined);
+  assert.deepEqual(again.plan?.phases, []);
+  assert.deepEqual(differences(ran.tree, again.tree), []);
+  assert.equal(again.operations, 0);
+});
+
+always('two runs on equal input give equal trees', 60, async ({ world, before, ran }) => {
+  const twin = await run(world, before);
+  assert.deepEqual(differences(ran.tree, twin.tree), []);
+});
+
+always('what we refuse is refused before anything is touched', 150, ({ before, ran }) => {
+  if (!ran.failure) return;
+  assert.equal(ran.operations, 0, ran.failure.message);
+  assert.deepEqual(differences(before, ran.tree), []);
+});
+
+always('nothing foreign changes', 100, ({ before, ran }) => {
+  for (const [path, bytes] of before) {
+    if (!isOurs(path)) assert.ok(isSame(bytes, ran.tree.get(path)), path);
+  }
+  for (const path of ran.tree.keys()) assert.ok(isOurs(path) || before.has(path), path);
+});
+
+always('the target boots, is the default, and every generation that must stay boots', 150, (c) => {
+  const { world, ran } = c;
+  if (ran.failure) return;
+  const id = defaultOf(ran.tree);
+  assert.equal(id, ran.plan?.default);
+  const booting = bootable(ran.tree);
+  const next = booting.find((path) => idOf(path) === id);
+  assert.ok(next, `${id} does not boot`);
+  const number = world.target ?? world.current;
+  assert.match(next, new RegExp(`nixos-generation-${number}-`));
+  for (const generation of world.generations) {
+    const must = [world.current, world.booted].includes(generation.number);
+    if (!must || isBroken(generation.broken)) continue;
+    assert.ok(
+      booting.some((path) => path.includes(`nixos-generation-${generation.number}-`)),
+      `generation ${generation.number} has to stay`,
+    );
+  }
+});
+
+const isBroken = (broken: string | undefined): boolean => broken !== undefined;
+
+always('no entry of a root is removed: what was selected, and what cannot be read', 150, (c) => {
+  const { world, before, ran } = c;
+  const kept = bootable(before).filter((path) => {
+    const number = Number(/nixos-generation-(\d+)-/.exec(path)?.[1]);
+    const generation = world.generations.find((candidate) => candidate.number === number);
+    return idOf(path) === world.selected || isBroken(generation?.broken);
+  });
+  const after = new Set(bootable(ran.tree));
+  for (const path of kept) assert.ok(after.has(path), `${path} is gone`);
+});
+
+always('no more space is used at the peak, or in the end, than was foretold', 200, ({ ran }) => {
+  if (!ran.plan) return;
+  const { space } = ran.plan;
+  const { before, least, after } = ran.free;
+  assert.equal(space.free, before);
+  assert.ok(before - least <= Math.max(0, space.peak), `${before - least} > ${space.peak}`);
+  assert.ok(after >= space.after, `${after} < ${space.after}`);
+});
+
+always('the reserve is left to others by every run that writes an entry', 100, ({ world, ran }) => {
+  const writes = ran.plan?.phases.some(({ name }) => name === 'put' || name === 'publish');
+  if (writes) assert.ok(ran.free.after >= world.reserve, `${ran.free.after} < ${world.reserve}`);
+});
+
+always('every file of ours that is left is whole and has a use', 100, ({ ran }) => {
+  if (ran.failure) return;
+  const whole = new Set(bootable(ran.tree));
+  for (const path of ran.tree.keys()) {
+    assert.ok(!/\/\.espalier-/.test(path), `${path} is left behind`);
+    if (isOurs(path) && path.includes('nixos-generation-')) assert.ok(whole.has(path), path);
+  }
+});

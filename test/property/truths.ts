@@ -1,0 +1,75 @@
+/** What must be true of an ESP, judged from its bytes alone and without the code that wrote them. */
+import { bytesSource } from '../../src/byte-source.ts';
+import { hash } from '../../src/digest.ts';
+import { parseBlobName, parseEntryName } from '../../src/esp/layout.ts';
+import { parsePe, readSection } from '../../src/pe/pe.ts';
+import { ukiId } from '../../src/uki/uki.ts';
+import type { Tree } from './a-world.ts';
+
+const fileName = (path: string): string => path.slice(path.lastIndexOf('/') + 1);
+
+/** Files that are ours by their name, and the three fixed names that we share. */
+export function isOurs(path: string): boolean {
+  const [directory, name] = [path.slice(0, path.lastIndexOf('/')), fileName(path)];
+  if (SHARED.has(path)) return true;
+  if (/^\.espalier-\d+-\d+\.tmp$/.test(name)) return true;
+  if (directory === 'EFI/nixos') return parseBlobName(name) !== undefined;
+  const isEntryDirectory = directory === 'EFI/Linux' || directory === 'loader/entries';
+  return isEntryDirectory && parseEntryName('nixos', name) !== undefined;
+}
+
+export const LOADERS = ['EFI/systemd/systemd-bootx64.efi', 'EFI/BOOT/BOOTX64.EFI'] as const;
+const SHARED = new Set<string>([...LOADERS, 'loader/loader.conf', 'loader/entries.srel']);
+
+/** The entries of ours that boot: every byte they consist of has the digest that its name tells. */
+export function bootable(tree: Tree): string[] {
+  return [...tree.keys()].filter((path) => {
+    const bytes = tree.get(path);
+    const name = isOurs(path) ? parseEntryName('nixos', fileName(path)) : undefined;
+    if (!name || !bytes) return false;
+    return name.kind === 'type1'
+      ? hash(bytes) === name.digest && type1Files(bytes).every((file) => isBlobWhole(tree, file))
+      : imageId(bytes) === name.digest;
+  });
+}
+
+/** The files that a Type #1 entry names. */
+export function type1Files(bytes: Uint8Array): string[] {
+  const text = new TextDecoder().decode(bytes);
+  return [...text.matchAll(/^(?:linux|initrd) \/(.*)$/gm)].map((match) => match[1] ?? '');
+}
+
+function isBlobWhole(tree: Tree, path: string): boolean {
+  const bytes = tree.get(path);
+  return bytes !== undefined && parseBlobName(fileName(path))?.digest === hash(bytes);
+}
+
+function imageId(bytes: Uint8Array): string | undefined {
+  try {
+    const source = bytesSource(bytes);
+    const sections = parsePe(source).sections.map((section) => ({
+      name: section.name,
+      digest: hash(readSection(source, section, bytes.length)),
+    }));
+    return ukiId(sections, 'unsigned');
+  } catch {
+    return undefined;
+  }
+}
+
+/** The ID that loader.conf names as the default. */
+export function defaultOf(tree: Tree): string | undefined {
+  const text = new TextDecoder().decode(tree.get('loader/loader.conf'));
+  return /^default (.*)$/m.exec(text)?.[1];
+}
+
+/** Where two trees differ, for a readable failure. */
+export function differences(a: Tree, b: Tree): string[] {
+  const paths = new Set([...a.keys(), ...b.keys()]);
+  return [...paths].filter((path) => !isSame(a.get(path), b.get(path))).sort();
+}
+
+export function isSame(a: Uint8Array | undefined, b: Uint8Array | undefined): boolean {
+  if (a === undefined || b === undefined) return a === b;
+  return a.length === b.length && a.every((byte, index) => byte === b[index]);
+}
