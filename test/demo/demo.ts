@@ -27,6 +27,11 @@ const bootTools: readonly Tool[] = ['qemu-system-x86'];
 
 const loaderConf = 'timeout 0\nsecure-boot-enroll force\n';
 
+function toolsFor(boot: boolean): readonly Tool[] {
+  const tools = [...keyTools, ...enrolmentTools, ...checkTools, ...imageTools];
+  return boot ? [...tools, ...bootTools] : tools;
+}
+
 /** Leaves the stage out when a tool is missing. */
 function need(tools: readonly Tool[]): void {
   const missing = missingTools(tools);
@@ -45,15 +50,15 @@ function fetchParts(): Parts {
 }
 
 function prepareTools(boot: boolean): void {
-  const wanted = [...keyTools, ...enrolmentTools, ...checkTools, ...imageTools];
-  if (boot) wanted.push(...bootTools);
+  const wanted = toolsFor(boot);
   if (isRoot() && missingTools(wanted).length > 0) say('installing Debian packages');
   const missing = ensureTools(wanted);
   if (missing.length === 0) {
     say('all there');
     return;
   }
-  say(`missing, and only root can install them: ${missing.join(', ')}`);
+  say(styleText(['bold', 'yellow'], `missing: ${missing.join(', ')}`));
+  say(`${isRoot() ? 'apt-get could not install them; try' : 'only root can install them'}:`);
   say(styleText('bold', installCommand(missing)));
 }
 
@@ -179,6 +184,7 @@ async function main(wantsBoot: boolean): Promise<void> {
   if (stages.leftOut.length > 0) {
     const titles = stages.leftOut.join('; ');
     say(styleText(['bold', 'yellow'], `LEFT OUT ${stages.leftOut.length}: ${titles}`));
+    say(`To see them, run this once: ${installCommand(missingTools(toolsFor(wantsBoot)))}`);
   }
   say(`Done in ${stages.elapsed()} s. The ESP is in ${shown(esp)}.`);
 }

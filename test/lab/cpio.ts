@@ -1,5 +1,5 @@
 /** The cpio format from which the kernel unpacks an initrd, and its members. */
-import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
+import { lstatSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** One member of an archive. `content` is a file's bytes, or the text of a symbolic link. */
@@ -8,9 +8,11 @@ export interface Member {
   readonly content: Uint8Array;
   /** The kind and the permission bits, as stat(2) gives them. */
   readonly mode: number;
+  /** Seconds since the epoch, which is what it is if not given. */
+  readonly modified?: number;
 }
 
-const kinds = { directory: 0o040000, file: 0o100000, link: 0o120000 } as const;
+const kinds = { directory: 0o040000, file: 0o100000 } as const;
 
 /** Returns a file with the content of a file on this machine. */
 export function memberFrom(path: string, source: string, permissions = 0o644): Member {
@@ -28,9 +30,10 @@ export function membersUnder(directory: string): readonly Member[] {
   const nested = entries.flatMap((entry) => {
     const source = join(directory, entry.name);
     if (entry.isDirectory()) return membersUnder(source);
-    const path = source.slice(1);
-    if (!entry.isSymbolicLink()) return [memberFrom(path, source, statSync(source).mode & 0o777)];
-    return [{ ...memberOf(path, readlinkSync(source)), mode: kinds.link | 0o777 }];
+    const { mode, mtimeMs } = lstatSync(source);
+    const link = entry.isSymbolicLink();
+    const content = link ? new TextEncoder().encode(readlinkSync(source)) : readFileSync(source);
+    return [{ path: source.slice(1), content, mode, modified: Math.floor(mtimeMs / 1000) }];
   });
   return [folder(directory.slice(1)), ...nested];
 }
@@ -60,11 +63,14 @@ function parentFolders(members: readonly Member[]): readonly string[] {
   return [...folders].sort();
 }
 
-function record({ path, content, mode }: Member, inode: number): readonly Uint8Array[] {
+function record(
+  { path, content, mode, modified = 0 }: Member,
+  inode: number,
+): readonly Uint8Array[] {
   const name = new TextEncoder().encode(`${path}\0`);
   const links = 1;
   // inode, mode, uid, gid, links, mtime, size, device and node numbers (four), name size, checksum
-  const fields = [inode, mode, 0, 0, links, 0, content.length, 0, 0, 0, 0, name.length, 0];
+  const fields = [inode, mode, 0, 0, links, modified, content.length, 0, 0, 0, 0, name.length, 0];
   const header = `070701${fields.map((field) => field.toString(16).padStart(8, '0')).join('')}`;
   return [
     new TextEncoder().encode(header),
