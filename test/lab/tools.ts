@@ -6,7 +6,6 @@ import { attempt, environment } from './run.ts';
 /** The program that shows a package to be installed; a Python module is written `python:<name>`. */
 const witnesses = {
   binutils: 'objcopy',
-  cpio: 'cpio',
   dosfstools: 'mkfs.vfat',
   efitools: 'sign-efi-sig-list',
   mtools: 'mcopy',
