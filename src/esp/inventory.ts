@@ -69,7 +69,7 @@ export interface Inventory {
   readonly entries: readonly EntryFile[];
   readonly temporaries: readonly TemporaryFile[];
   readonly loaderConf: Uint8Array | undefined;
-  /** Trimmed content of `loader/entries.srel`. */
+  /** Trimmed content of `loader/entries.srel`, unless that is empty. */
   readonly layout: string | undefined;
   /** Those directories we may need that exist. */
   readonly directories: ReadonlySet<EspPath>;
@@ -130,7 +130,7 @@ export function scanInventory(disk: Disk, root: string, token: string): Inventor
       return paths.filter(isTemporary).map((path) => scanTemporary(disk, root, path, finished));
     }),
     loaderConf: readSmall(disk, `${root}/${LOADER_CONF}`, LIMIT.loaderConf),
-    layout: text(readSmall(disk, `${root}/${ENTRIES_SREL}`, LIMIT.srel))?.trim(),
+    layout: readLayout(disk, `${root}/${ENTRIES_SREL}`),
     directories: new Set([...listings].flatMap(([path, list]) => (list ? [path] : []))),
     clusterSize: Math.max(space.clusterSize, 1),
     free: space.free,
@@ -169,6 +169,17 @@ function haveSameContent(disk: Disk, a: string, b: string): boolean {
     left.close();
     right.close();
   }
+}
+
+/**
+ * An empty file says nothing: power lost in the middle of a rename, and the file system check after
+ * it, may leave ours so. One that is too long to be a mark is another's all the same.
+ */
+function readLayout(disk: Disk, path: string): string | undefined {
+  const stat = disk.stat(path);
+  if (stat?.kind !== 'file') return undefined;
+  if (stat.size > LIMIT.srel) return `${stat.size} bytes`;
+  return text(disk.read(path, LIMIT.srel))?.trim() || undefined;
 }
 
 /** Whether systemd-boot would look at a file of this name (BLS §Locations). */
