@@ -29,18 +29,23 @@ export async function list(
   return 0;
 }
 
-const HEAD = ['', 'TITLE', 'VERSION', 'SIZE', 'ENTRY'] as const;
+const HEAD = ['', 'TITLE', 'SIZE', 'ENTRY'] as const;
 
 function row(entry: MenuEntry): string[] {
   const marks = [entry.default ? '>' : ' ', entry.booted ? '*' : ' '].join('');
   const note = entry.damage === undefined ? '' : `  (damaged: ${entry.damage})`;
   return [
     marks,
-    printable(entry.title ?? entry.id),
-    printable(entry.version ?? ''),
+    printable(titleOf(entry)),
     formatSize(entry.size),
     `${printable(entry.id)}${note}`,
   ];
+}
+
+/** What tells an entry from the others: an image has its version in its title already. */
+function titleOf({ title, version, id }: MenuEntry): string {
+  const shown = title ?? id;
+  return version === undefined || shown.includes(version) ? shown : `${shown} (${version})`;
 }
 
 /** Titles come from the ESP, where anyone may have put codes that steer a terminal. */

@@ -64,11 +64,24 @@ function fileSystem(path: string): FileSystem {
   return { type, clusterSize: bsize, free: bavail * bsize, total: blocks * bsize };
 }
 
+const { O_RDONLY, O_NONBLOCK, O_NOATIME } = fs.constants;
+
+/** Opens without waiting, and without a trace: a look at the ESP must not write access times to it. */
+function openQuietly(path: string): number {
+  try {
+    return fs.openSync(path, O_RDONLY | O_NONBLOCK | O_NOATIME);
+  } catch (error) {
+    // Only a file's owner may leave no trace.
+    if (errno(error) !== 'EPERM') throw error;
+    return fs.openSync(path, O_RDONLY | O_NONBLOCK);
+  }
+}
+
 /** Opens a regular file for reading; a FIFO planted in its place cannot make this wait. */
 function openRegular(path: string): { fd: number; size: number } {
   let fd: number;
   try {
-    fd = fs.openSync(path, fs.constants.O_RDONLY | fs.constants.O_NONBLOCK);
+    fd = openQuietly(path);
   } catch (error) {
     if (!isAbsent(error)) throw error;
     throw new EspError('FILE_MISSING', `${path} does not exist`, { cause: error });

@@ -109,8 +109,3 @@ export interface Refusal {
   readonly needed: number;
   readonly available: number;
 }
-
-/** Every step of a plan, in order. */
-export function stepsOf(plan: Plan): readonly Step[] {
-  return plan.phases.flatMap(({ steps }) => steps);
-}

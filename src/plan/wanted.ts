@@ -79,7 +79,7 @@ export interface ImageSettings {
 }
 
 /** The default systemd-boot sort key where a bootspec gives none. */
-export const DEFAULT_SORT_KEY = 'nixos';
+const DEFAULT_SORT_KEY = 'nixos';
 
 /** How a generation is called in messages: `5`, or `PROFILE-5` for a named profile. */
 export function generationName({
@@ -203,7 +203,7 @@ export function textSection(name: string, text: string): SectionContent {
 }
 
 /** Returns a section whose content is a file. */
-export function fileSection(name: string, { path, size, digest }: Payload): SectionContent {
+function fileSection(name: string, { path, size, digest }: Payload): SectionContent {
   return { name, digest, size, content: { kind: 'file', path } };
 }
 

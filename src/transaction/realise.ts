@@ -134,7 +134,7 @@ function signedSize(source: ReturnType<Disk['open']>, path: string, signer: Sign
 }
 
 /** Returns how a stub and the sections of a recipe come together. */
-export function imageLayout(
+function imageLayout(
   { stub, sections }: { stub: string; sections: readonly SectionContent[] },
   disk: Disk,
 ): ImageLayout {
