@@ -73,26 +73,40 @@ export const FOREIGN: Tree = new Map(
 );
 
 /** What lies on the ESP before the first run. */
-const anyStart: fc.Arbitrary<Tree> = fc
-  .record({
-    foreign: fc.boolean(),
-    loaderConf: fc.option(fc.constantFrom('timeout 9\n', `timeout 3\n${'#'.repeat(600)}\n`)),
-    temporary: fc.boolean(),
-    loaders: fc.subarray([aLoader(250), aLoader(300), new Uint8Array([0x4d, 0x5a])], {
-      maxLength: 1,
-    }),
-  })
-  .map(({ foreign, loaderConf, temporary, loaders: [loader] }) => {
-    const tree = new Map<string, Uint8Array>(foreign ? FOREIGN : []);
-    if (loaderConf) tree.set('loader/loader.conf', new TextEncoder().encode(loaderConf));
-    if (temporary) tree.set('EFI/Linux/.espalier-99-3.tmp', new Uint8Array(700));
-    if (loader) tree.set('EFI/systemd/systemd-bootx64.efi', loader);
-    return tree;
-  });
+export interface Start {
+  readonly foreign: boolean;
+  readonly loaderConf: string | undefined;
+  /** The remains of a run that was killed. */
+  readonly temporary: boolean;
+  /** Version of the loader; 0 is one that was cut short. */
+  readonly loader: number | undefined;
+}
+
+const anyStart: fc.Arbitrary<Start> = fc.record({
+  foreign: fc.boolean(),
+  loaderConf: fc.option(fc.constantFrom('timeout 9\n', `timeout 3\n${'#'.repeat(600)}\n`), {
+    nil: undefined,
+  }),
+  temporary: fc.boolean(),
+  loader: fc.option(fc.constantFrom(0, 250, 300), { nil: undefined }),
+});
+
+/** Returns the files of a start. */
+export function startTree({ foreign, loaderConf, temporary, loader }: Start): Tree {
+  const tree = new Map<string, Uint8Array>(foreign ? FOREIGN : []);
+  if (loaderConf) tree.set('loader/loader.conf', new TextEncoder().encode(loaderConf));
+  if (temporary) tree.set('EFI/Linux/.espalier-99-3.tmp', new Uint8Array(700));
+  if (loader !== undefined) {
+    const whole = aLoader(loader);
+    const bytes = loader === 0 ? whole.subarray(0, 900) : whole;
+    tree.set('EFI/systemd/systemd-bootx64.efi', bytes);
+  }
+  return tree;
+}
 
 /** A machine's life: what lay on its ESP, and what was wanted at each run. */
 export interface Life {
-  readonly start: Tree;
+  readonly start: Start;
   readonly moments: readonly Moment[];
 }
 
@@ -103,7 +117,7 @@ export const anyLife = (runs: number): fc.Arbitrary<Life> =>
       .tuple(...Array.from({ length: count }, (_, index) => anyGeneration(index + 1)))
       .chain((generations) =>
         anyStart.chain((start) => {
-          const capacity = ground.capacity + footprint(start, ground.clusterSize);
+          const capacity = ground.capacity + footprint(startTree(start), ground.clusterSize);
           const moment = anyMoment(generations, { ...ground, capacity });
           return fc.record({
             start: fc.constant(start),

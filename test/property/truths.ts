@@ -1,11 +1,13 @@
 /** What must be true of an ESP, judged from its bytes alone and without the code that wrote them. */
+import { createHash } from 'node:crypto';
 import { bytesSource } from '../../src/byte-source.ts';
-import { hash } from '../../src/digest.ts';
-import { parseBlobName, parseEntryName } from '../../src/esp/layout.ts';
+import type { Digest } from '../../src/digest.ts';
+import { entryId, parseBlobName, parseEntryName } from '../../src/esp/layout.ts';
 import { parsePe, readSection } from '../../src/pe/pe.ts';
 import { ukiId } from '../../src/uki/uki.ts';
 import type { Tree } from './a-world.ts';
 
+const hash = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex') as Digest;
 const fileName = (path: string): string => path.slice(path.lastIndexOf('/') + 1);
 
 /** Files that are ours by their name, and the three fixed names that we share. */
@@ -19,7 +21,22 @@ export function isOurs(path: string): boolean {
 }
 
 export const LOADERS = ['EFI/systemd/systemd-bootx64.efi', 'EFI/BOOT/BOOTX64.EFI'] as const;
+/** Whether firmware could start the loader at a path: a program of which nothing is missing. */
+export function startsFrom(tree: Tree, path: string): boolean {
+  const bytes = tree.get(path);
+  try {
+    return bytes !== undefined && parsePe(bytesSource(bytes)).sections.length > 0;
+  } catch {
+    return false;
+  }
+}
+
 const SHARED = new Set<string>([...LOADERS, 'loader/loader.conf', 'loader/entries.srel']);
+
+/** What systemd-boot calls the entry at a path. */
+export function idOf(path: string): string {
+  return entryId(fileName(path));
+}
 
 /** The entries of ours that boot: every byte they consist of has the digest that its name tells. */
 export function bootable(tree: Tree): string[] {
