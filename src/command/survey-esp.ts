@@ -131,7 +131,10 @@ function loaderSettings(
   }
   const configured = Object.entries(settings.loader);
   if (configured.length > 0) return configured.map(([key, value]) => [key, String(value)]);
-  return loaderConf ? parseLoaderConf(new TextDecoder().decode(loaderConf)) : [['timeout', '5']];
+  // An empty file is what a file system check may make of ours after a power failure: no choice of anyone.
+  return loaderConf?.length
+    ? parseLoaderConf(new TextDecoder().decode(loaderConf))
+    : [['timeout', '5']];
 }
 
 /** Which copies of the loader to write. A copy that would not start comes before one that would. */
