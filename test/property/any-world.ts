@@ -35,8 +35,14 @@ const anyGround: fc.Arbitrary<Ground> = fc
     capacity: Math.ceil(((roomy ? 2000 : kib) * KIB) / clusterSize) * clusterSize,
   }));
 
-/** A machine at one moment; which of the entries that boot was selected, counted around. */
-export type Moment = Omit<World, 'selected'> & { readonly selected: number | undefined };
+/** A machine at one moment, and what happened to its ESP just before. */
+export interface Moment {
+  readonly world: Omit<World, 'selected'>;
+  /** Which of the entries that boot was selected, counted around. */
+  readonly selected: number | undefined;
+  /** Which of our files was cut to half its length, counted around. */
+  readonly damaged: number | undefined;
+}
 
 /** One moment: which of the generations exist, and what is wanted. */
 const anyMoment = (generations: readonly WorldGeneration[], ground: Ground): fc.Arbitrary<Moment> =>
@@ -47,7 +53,6 @@ const anyMoment = (generations: readonly WorldGeneration[], ground: Ground): fc.
       return fc.record({
         generations: fc.constant(present),
         current: number,
-        selected: fc.option(fc.nat({ max: 5 }), { nil: undefined, freq: 2 }),
         booted: fc.option(number, { nil: undefined }),
         target: fc.option(number, { nil: undefined, freq: 3 }),
         format: fc.constantFrom('uki' as const, 'type1' as const, 'type1' as const),
@@ -56,7 +61,13 @@ const anyMoment = (generations: readonly WorldGeneration[], ground: Ground): fc.
         loader: fc.constantFrom(256, 257, 257, 258),
       });
     })
-    .map((moment) => ({ ...ground, ...moment }));
+    .chain((moment) =>
+      fc.record({
+        world: fc.constant({ ...ground, ...moment }),
+        selected: fc.option(fc.nat({ max: 5 }), { nil: undefined, freq: 2 }),
+        damaged: fc.option(fc.nat({ max: 9 }), { nil: undefined, freq: 2 }),
+      }),
+    );
 
 /** Files of others, some of them with names that nearly are ours. */
 export const FOREIGN: Tree = new Map(

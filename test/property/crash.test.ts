@@ -42,11 +42,13 @@ const truths: Readonly<Record<string, (crash: Crash) => void>> = {
       );
     if (LOADERS.some((path) => startsFrom(before, path))) assert.ok(LOADERS.some(isWhole));
   },
-  'a default that was set names an entry that boots': ({ after, crashed }) => {
+  'a default that this run has set names an entry that boots': ({ before, after, crashed }) => {
     const id = defaultOf(crashed);
-    if (id !== defaultOf(after)) return;
+    if (id !== defaultOf(after) || id === defaultOf(before)) return;
     assert.ok(
-      bootable(crashed).some((path) => idOf(path) === id),
+      bootable(crashed)
+        .map(idOf)
+        .includes(id ?? ''),
       id,
     );
   },
@@ -94,7 +96,7 @@ async function heal(where: string, chapter: Chapter, crashed: Tree): Promise<voi
   during(`${where}: the next run heals it`, () => {
     if (!isTight(world, ran)) {
       assert.equal(healed.failure, undefined, healed.failure?.message);
-      const lost = before.get(CONF)?.length !== 512 && !crashed.has(CONF) ? [CONF] : [];
+      const lost = before.get(CONF)?.length !== 512 && !mended.get(CONF)?.length ? [CONF] : [];
       assert.deepEqual(
         differences(healed.tree, ran.tree).filter((path) => !lost.includes(path)),
         [],

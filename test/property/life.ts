@@ -1,7 +1,7 @@
 /** How a machine lives: one run after another, each on what the one before left. */
 import { type Ran, run, type Tree, type World } from './a-world.ts';
 import { type Life, startTree } from './any-world.ts';
-import { bootable, idOf } from './truths.ts';
+import { bootable, idOf, isOurs } from './truths.ts';
 
 /** One run in a life: the machine, the ESP before it, and what it did. */
 export interface Chapter {
@@ -13,19 +13,26 @@ export interface Chapter {
 /** Lives a life, chapter by chapter. */
 export async function* live({ start, moments }: Life): AsyncGenerator<Chapter> {
   let before = startTree(start);
-  for (const { selected, ...moment } of moments) {
-    const world = { ...moment, selected: pick(before, selected) };
-    const ran = await run(world, before);
-    yield { world, before, ran };
+  for (const { world, selected, damaged } of moments) {
+    before = cutShort(before, damaged);
+    const selectedId = pick(bootable(before), selected);
+    const now = { ...world, selected: selectedId === undefined ? undefined : idOf(selectedId) };
+    const ran = await run(now, before);
+    yield { world: now, before, ran };
     before = ran.tree;
   }
 }
 
-/** The ID of one of the entries that boot. */
-function pick(tree: Tree, index: number | undefined): string | undefined {
-  const paths = index === undefined ? [] : bootable(tree);
-  const path = paths[(index ?? 0) % Math.max(1, paths.length)];
-  return path === undefined ? undefined : idOf(path);
+function pick(paths: readonly string[], index: number | undefined): string | undefined {
+  return index === undefined ? undefined : paths[index % Math.max(1, paths.length)];
+}
+
+/** Returns a tree in which half of a file is missing: of an entry, a kernel or a loader. */
+function cutShort(tree: Tree, index: number | undefined): Tree {
+  const path = pick([...tree.keys()].filter(isOurs), index);
+  const bytes = path === undefined ? undefined : tree.get(path);
+  if (path === undefined || bytes === undefined || bytes.length <= 512) return tree;
+  return new Map([...tree, [path, bytes.slice(0, bytes.length / 2)]]);
 }
 
 /** Clusters that a plan may count once too often: of directories, and of names in them. */
