@@ -124,6 +124,8 @@ function configure(suite: string, folder: string, mirror: Mirror): readonly stri
     'Dir::Etc::sourcelist': list,
     'Dir::Etc::sourceparts': '/dev/null',
     'Dir::State::Lists': join(folder, 'lists'),
+    // what is installed here may be newer than the suite's, and is not what is asked for
+    'Dir::State::status': '/dev/null',
     'Dir::Cache': join(folder, 'cache'),
     // apt otherwise drops to a user that cannot write into a folder of ours
     'APT::Sandbox::User': 'root',

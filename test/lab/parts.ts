@@ -15,6 +15,8 @@ export interface Parts {
   readonly systemdRoot: Readonly<Record<SystemdVersion, string>>;
   /** The ukify 257 script, to be run with `systemPython` of tools.ts; needs python3-pefile. */
   readonly ukify: string;
+  /** bootctl 252 and the folders of the libraries that it needs, which a bare machine may lack. */
+  readonly bootctl: { readonly path: string; readonly libraries: readonly string[] };
   readonly kernel: string;
   /** `uname -r` of that kernel. */
   readonly kernelVersion: string;
@@ -41,7 +43,12 @@ const suiteOf: Record<SystemdVersion, SuiteName> = { 252: 'bookworm', 257: 'trix
 
 /** What comes from each suite. A package given as a pattern is found among the dependencies of its meta package. */
 const packages: Record<SuiteName, readonly string[]> = {
-  bookworm: ['systemd-boot-efi', 'busybox-static', 'ovmf'],
+  bookworm: [
+    ...['systemd-boot-efi', 'busybox-static', 'ovmf'],
+    // Installing systemd-boot would put it on the machine's own ESP, so bootctl is unpacked as well.
+    ...['systemd-boot', 'libsystemd-shared', 'libip4tc2', 'libkmod2', 'libseccomp2', 'libssl3'],
+    ...['libgcrypt20', 'libgpg-error0', 'liblz4-1', 'libpam0g', 'libaudit1', 'libcap-ng0'],
+  ],
   trixie: ['systemd-boot-efi', 'systemd-ukify'],
   sid: ['systemd-boot-efi'],
 };
@@ -114,6 +121,14 @@ function locate(folder: string): Parts | undefined {
     systemdBoot: each((version) => efi(version, 'systemd-bootx64.efi')),
     systemdRoot: each((version) => join(folder, suiteOf[version], 'usr')),
     ukify: join(folder, 'trixie/usr/bin/ukify'),
+    bootctl: {
+      path: join(folder, 'bookworm/usr/bin/bootctl'),
+      libraries: [
+        join(folder, 'bookworm/usr/lib/x86_64-linux-gnu/systemd'),
+        join(folder, 'bookworm/usr/lib/x86_64-linux-gnu'),
+        join(folder, 'bookworm/lib/x86_64-linux-gnu'),
+      ],
+    },
     kernel: join(folder, 'bookworm/boot', `vmlinuz-${kernelVersion}`),
     kernelVersion,
     modules: join(moduleFolder, kernelVersion),
@@ -129,5 +144,5 @@ function locate(folder: string): Parts | undefined {
 function files(parts: Parts): readonly string[] {
   const { stub, addonStub, systemdBoot, ovmf } = parts;
   const many = [stub, addonStub, systemdBoot, ovmf].flatMap((record) => Object.values(record));
-  return [...many, parts.ukify, parts.kernel, parts.modules, parts.busybox];
+  return [...many, parts.ukify, parts.bootctl.path, parts.kernel, parts.modules, parts.busybox];
 }
