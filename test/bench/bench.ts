@@ -3,8 +3,8 @@
  * beside its peers where they are there. Times of one machine and one hour mean little: ratios do.
  */
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
-import { availableParallelism, release } from 'node:os';
-import { join } from 'node:path';
+import { availableParallelism, loadavg, release } from 'node:os';
+import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { bundle } from '../build.ts';
 import { cacheFolder } from '../lab/parts.ts';
@@ -18,6 +18,7 @@ const HELP = `npm run bench -- [--quick] [--only LETTERS] [--json]
 
   --quick         three runs of each instead of nine
   --only LETTERS  only these workloads, as --only=ab (a to e, and f for memory)
+  --program FILE  another build of ours instead of one made now
   --json          print a JSON document
 
 LZBT=FILE and UKIFY=FILE name peers to measure beside us.`;
@@ -26,6 +27,7 @@ const { values } = parseArgs({
   options: {
     quick: { type: 'boolean', default: false },
     only: { type: 'string', default: `${Object.keys(WORKLOADS).join('')}f` },
+    program: { type: 'string' },
     json: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   },
@@ -38,22 +40,23 @@ else await bench(values);
 interface Request {
   readonly quick: boolean;
   readonly only: string;
+  readonly program?: string | undefined;
   readonly json: boolean;
 }
 
-async function bench({ quick, only, json }: Request): Promise<void> {
+async function bench({ quick, only, program, json }: Request): Promise<void> {
   const rounds = quick ? 3 : 9;
   const peers = findPeers(process.env);
   const work = workDirectory();
   const print = (text: string) => json || console.log(`${text}\n`);
   print(
     [
-      `Node ${process.version}, ${availableParallelism()} CPUs, Linux ${release()}; ${work}`,
+      `Node ${process.version}, ${availableParallelism()} CPUs, load ${loadavg()[0]?.toFixed(1)}, Linux ${release()}; ${work}`,
       `median of ${rounds} runs (smallest–largest), taken in turns; CPU is the mean`,
       ...peers.leftOut.map((sentence) => `left out: ${sentence}`),
     ].join('\n'),
   );
-  const workshop: Workshop = { work, bundle: await bundle(), peers };
+  const workshop: Workshop = { work, bundle: program ? resolve(program) : await bundle(), peers };
   const results: Result[] = [];
   for (const [letter, make] of Object.entries(WORKLOADS)) {
     if (!only.includes(letter)) continue;

@@ -52,7 +52,7 @@ export function aMachine(root: string, shape: MachineShape): Machine {
   for (const path of payloads) inflate(path, shape.initrdSize ?? INITRD_SIZE);
   let shown = count;
   const show = (another: boolean): void => {
-    fs.rmSync(link(count));
+    fs.rmSync(link(count), { force: true });
     shown = another ? count : shape.generations;
     aProfiles(root, all.slice(0, shown));
   };

@@ -3,7 +3,7 @@ import type { Anatomy, Cost } from './process.ts';
 import { formatMib, formatSpread, mean, type Spread, spread } from './statistics.ts';
 import type { Workload } from './workload.ts';
 
-/** All runs of one contender. Those of equal index ran one after the other. */
+/** All runs of one contender. */
 export interface Runs {
   readonly name: string;
   readonly costs: readonly Cost[];
@@ -17,7 +17,7 @@ export interface Figures extends Anatomy {
   readonly cpu: number;
   readonly read: number;
   readonly written: number;
-  /** Wall time as a multiple of what the target is measured by, run by run. */
+  /** Wall time as a multiple of the median of what the target is measured by. */
   readonly ratio: Spread;
 }
 
@@ -28,9 +28,9 @@ export interface Result {
 }
 
 export function resultOf({ contenders: _, ...workload }: Workload, runs: readonly Runs[]): Result {
-  const base = runs.filter(({ name }) => workload.target.of.includes(name));
-  const baseAt = (index: number) =>
-    base.reduce((sum, { costs }) => sum + (costs[index]?.wall ?? Number.NaN), 0);
+  const base = runs
+    .filter(({ name }) => workload.target.of.includes(name))
+    .reduce((sum, { costs }) => sum + spread(costs.map(({ wall }) => wall)).median, 0);
   const figures = runs.map(({ name, costs, anatomy }) => ({
     name,
     ...anatomy,
@@ -38,7 +38,7 @@ export function resultOf({ contenders: _, ...workload }: Workload, runs: readonl
     cpu: mean(costs.map(({ cpu }) => cpu)),
     read: spread(costs.map(({ read }) => read)).median,
     written: spread(costs.map(({ written }) => written)).median,
-    ratio: spread(costs.map(({ wall }, index) => wall / baseAt(index))),
+    ratio: spread(costs.map(({ wall }) => wall / base)),
   }));
   const [ours] = figures;
   return {
