@@ -27,6 +27,8 @@ export interface Workload {
   readonly target: Target;
   /** Bytes of all kernels and initrds. */
   readonly payload: number;
+  /** Whether the job takes reading any of them. */
+  readonly needsPayload: boolean;
   readonly contenders: readonly Contender[];
 }
 
@@ -74,6 +76,7 @@ function freshInstall(
     title: `fresh install of ${generations} generations, ${kernels} kernels, ${initrds} initrds, type1`,
     target,
     payload: machine.payload,
+    needsPayload: true,
     contenders: [
       ...installers(workshop).map((installer): Contender => {
         const at = site(join(workshop.work, id), installer.name);
@@ -97,6 +100,7 @@ function nothingChanged(workshop: Workshop): Workload {
     title: 'second run of (a), nothing changed',
     target: { atMost: 1.8, of: [EMPTY_NODE] },
     payload: machine.payload,
+    needsPayload: false,
     contenders: [
       ...installers(workshop).map((installer): Contender => {
         const command = installer.install(machine, site(root, installer.name));
@@ -117,6 +121,7 @@ function oneMore(workshop: Workshop): Workload {
     title: 'one generation more than (a), with a kernel and an initrd of its own',
     target: { atMost: 2.5, of: FLOOR_AND_NODE },
     payload: machine.payload,
+    needsPayload: true,
     contenders: [
       ...installers(workshop).map((installer) => addsOne(installer, machine, root)),
       floor(root, whatAnotherBrings(ours(workshop), machine, reference, root)),
@@ -189,6 +194,7 @@ function oneImage(workshop: Workshop): Workload {
     title: 'one signed UKI, kernel of 12 MiB and initrd of 32 MiB',
     target: { atMost: 3, of: FLOOR_AND_NODE },
     payload: machine.payload,
+    needsPayload: true,
     contenders: [
       {
         name: installer.name,
