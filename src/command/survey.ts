@@ -1,4 +1,5 @@
 /** Reads the world on the side of the system: generations, what they need, and what must stay. */
+import { posix } from 'node:path';
 import { openDigestCache } from '../disk/digest-cache.ts';
 import type { FileStat } from '../disk/disk.ts';
 import { EspError, explain } from '../error.ts';
@@ -48,7 +49,7 @@ export interface Survey {
 export interface Profiles {
   readonly generations: readonly Generation[];
   readonly malformed: readonly Malformed[];
-  /** Real paths; the system profile's first. */
+  /** Real paths, or a link that leads nowhere; the system profile's first. */
   readonly current: readonly string[];
 }
 
@@ -166,13 +167,22 @@ export function readProfiles(settings: Settings, { disk }: Context): Profiles {
     const found = findGenerationLinks(disk, path);
     links.push(...found);
     const named = new Set(found.flatMap(({ profile }) => (profile === undefined ? [] : [profile])));
-    current.push(currentToplevel(disk, path));
+    current.push(currentSystem(disk, path));
     for (const profile of named) current.push(currentToplevel(disk, path, profile));
   }
   return {
     ...readGenerations(disk, links.toSorted(compareGenerations)),
     current: current.filter((path) => path !== undefined),
   };
+}
+
+/**
+ * Where the system profile leads: a real path, or the generation's link when that leads nowhere. A
+ * current system that is gone must not count as none, for which the newest of all would boot next.
+ */
+function currentSystem(disk: Context['disk'], directory: string): string | undefined {
+  const link = disk.readLink(`${directory}/system`);
+  return currentToplevel(disk, directory) ?? (link && posix.resolve(directory, link));
 }
 
 function noGeneration(settings: Settings, malformed: readonly Malformed[]): EspError {
@@ -213,7 +223,7 @@ function findTarget(
 ): Generation {
   const found = generations.find((candidate) => !system || hasSystem(candidate, system));
   if (found) return found;
-  const broken = malformed.find(({ link }) => disk.realPath(link) === system);
+  const broken = malformed.find(({ link }) => (disk.realPath(link) ?? link) === system);
   if (broken) throw targetBroken(broken);
   throw new EspError('TARGET_BROKEN', `${system}: no generation leads to it`, {
     hint: 'nothing was touched; set it as the profile’s current system first (`nix-env --profile /nix/var/nix/profiles/system --set …`)',
