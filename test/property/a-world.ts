@@ -63,13 +63,28 @@ const KERNELS = [900, 2500, 4100].map((size, index) =>
     ],
   }),
 );
-const INITRDS = [300, 1500, 5000, 9000].map((size, index) => countingBytes(size).fill(index, 0, 9));
+const INITRD_SIZES = [300, 1500, 5000, 9000];
 
-const kernelPath = (index: number) => `${STORE}/linux-6.12.${index}/bzImage`;
-const initrdPath = (index: number) => `${STORE}/initrd-linux-6.12.${index}/initrd`;
+/** Sizes of the pools that a world draws from. An initrd is made for a kernel: it holds its modules. */
+export const POOL = { kernels: KERNELS.length, initrds: INITRD_SIZES.length };
 
-/** Sizes of the pools that a world draws from. */
-export const POOL = { kernels: KERNELS.length, initrds: INITRDS.length };
+const kernelPath = (kernel: number) => `${STORE}/linux-6.12.${kernel}/bzImage`;
+const initrdPath = (kernel: number, initrd: number) =>
+  `${STORE}/initrd-${initrd}-linux-6.12.${kernel}/initrd`;
+
+const BROKEN_KERNEL = `${STORE}/not-a-program-6.12/bzImage`;
+
+/** Every file that generations consist of. */
+const PAYLOADS: Tree = new Map<string, Uint8Array>([
+  ...KERNELS.map((bytes, kernel) => [kernelPath(kernel), bytes] as const),
+  ...KERNELS.flatMap((_, kernel) =>
+    INITRD_SIZES.map((size, initrd) => {
+      const bytes = countingBytes(size).fill(16 * kernel + initrd, 0, 9);
+      return [initrdPath(kernel, initrd), bytes] as const;
+    }),
+  ),
+  [BROKEN_KERNEL, new TextEncoder().encode('no program at all')],
+]);
 
 const STUB = aPe({
   sections: [{ name: '.text', bytes: countingBytes(700) }],
@@ -103,6 +118,8 @@ export interface RunOptions {
 /** What a run did. Sizes in bytes. */
 export interface Ran {
   readonly tree: Tree;
+  /** Pairs of names that share their clusters, as power lost in a rename leaves them. */
+  readonly shared: readonly (readonly [temporary: string, final: string])[];
   readonly plan?: Plan;
   /** Why nothing was done, or not everything. */
   readonly failure?: { readonly code: string; readonly message: string };
@@ -123,6 +140,7 @@ export async function run(world: World, esp: Tree, options: RunOptions = {}): Pr
   const started = disk.operations;
   const ended = (): Omit<Ran, 'plan' | 'failure'> => ({
     tree: treeOf(disk),
+    shared: sharedNames(disk),
     operations: disk.operations - started,
     free: { before, least, after: free() },
   });
@@ -183,17 +201,21 @@ function treeOf(disk: MemoryDisk): Tree {
   );
 }
 
+function sharedNames(disk: MemoryDisk): [string, string][] {
+  const paths = [...treeOf(disk).keys()].sort();
+  const inode = (path: string) => disk.stat(`${ESP}/${path}`)?.inode;
+  return paths.flatMap((path) =>
+    paths
+      .filter((other) => other > path && inode(other) === inode(path))
+      .map((other): [string, string] => [path, other]),
+  );
+}
+
 function aDisk(world: World, esp: Tree): MemoryDisk {
   const { capacity, clusterSize } = world;
   const disk = new MemoryDisk({ mount: ESP, capacity, clusterSize });
   for (const [path, content] of esp) disk.plant(`${ESP}/${path}`, content);
-  KERNELS.forEach((bytes, index) => {
-    disk.plant(kernelPath(index), bytes);
-  });
-  INITRDS.forEach((bytes, index) => {
-    disk.plant(initrdPath(index), bytes);
-  });
-  disk.plant(`${STORE}/not-a-program-6.12/bzImage`, 'no program at all');
+  for (const [path, content] of PAYLOADS) disk.plant(path, content);
   disk.plant(`${SYSTEMD}/systemd-bootx64.efi`, aLoader(world.loader));
   disk.plant(`${SYSTEMD}/linuxx64.efi.stub`, STUB);
   for (const generation of world.generations) plantGeneration(disk, generation);
@@ -224,14 +246,14 @@ function document(disk: MemoryDisk, generation: WorldGeneration, toplevel: strin
   disk.plant(`${toplevel}/init`, '#!/bin/sh\n');
   const kernels: Partial<Record<Breakage, string>> = {
     'no-kernel': `${STORE}/gone/bzImage`,
-    'not-a-program': `${STORE}/not-a-program-6.12/bzImage`,
+    'not-a-program': BROKEN_KERNEL,
   };
   return {
     [BOOTSPEC]: {
       system: 'x86_64-linux',
       init: `${toplevel}/init`,
       kernel: (broken && kernels[broken]) ?? kernelPath(kernel),
-      initrd: initrdPath(initrd),
+      initrd: initrdPath(kernel, initrd),
       kernelParams: ['quiet', `name=${name}`],
       label: 'NixOS',
       toplevel,
@@ -241,12 +263,7 @@ function document(disk: MemoryDisk, generation: WorldGeneration, toplevel: strin
 
 /** Digests are remembered already: taking them anew would need real files. */
 function plantDigests(disk: MemoryDisk): void {
-  const files: [string, Uint8Array][] = [
-    ...KERNELS.map((bytes, index): [string, Uint8Array] => [kernelPath(index), bytes]),
-    ...INITRDS.map((bytes, index): [string, Uint8Array] => [initrdPath(index), bytes]),
-    [`${STORE}/not-a-program-6.12/bzImage`, new TextEncoder().encode('no program at all')],
-  ];
-  const rows = files.map(([path, bytes]) => {
+  const rows = [...PAYLOADS].map(([path, bytes]) => {
     const stat = disk.stat(path);
     return [
       ...['file', path, stat?.device, stat?.inode, stat?.size, stat?.modified, stat?.changed],

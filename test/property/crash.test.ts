@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { run, type Tree } from './a-world.ts';
+import { type Ran, run, type Tree } from './a-world.ts';
 import { anyLife } from './any-world.ts';
 import { bounds, isUnhurried } from './bounds.ts';
 import { type Chapter, isTight, live } from './life.ts';
@@ -75,10 +75,12 @@ async function crashHere(chapter: Chapter, seeds: readonly number[]): Promise<vo
   for (let count = 0; count * stride + offset < ran.operations; count++) {
     const failAt = Math.floor(count * stride + offset);
     const seed = seeds[count % seeds.length] ?? 0;
-    const { tree: crashed } = await run(world, before, { failAt, seed });
+    const crashed = await run(world, before, { failAt, seed });
     const where = `power fails in operation ${failAt} of ${ran.operations}, seed ${seed}`;
     for (const [promise, check] of Object.entries(truths)) {
-      during(`${where}: ${promise}`, () => check({ before, after: ran.tree, crashed }));
+      during(`${where}: ${promise}`, () =>
+        check({ before, after: ran.tree, crashed: crashed.tree }),
+      );
     }
     await heal(where, chapter, crashed);
   }
@@ -89,7 +91,7 @@ async function crashHere(chapter: Chapter, seeds: readonly number[]): Promise<vo
  * is left it may refuse instead: the directories that were made already are counted once more. And a
  * foreign loader.conf may be gone with its settings, when power fails while it is replaced.
  */
-async function heal(where: string, chapter: Chapter, crashed: Tree): Promise<void> {
+async function heal(where: string, chapter: Chapter, crashed: Ran): Promise<void> {
   const { world, before, ran } = chapter;
   const mended = fsck(crashed);
   const healed = await run(world, mended);
@@ -109,10 +111,10 @@ async function heal(where: string, chapter: Chapter, crashed: Tree): Promise<voi
       assert.equal(defaultOf(healed.tree), defaultOf(ran.tree));
     }
   });
-  if (mended === crashed) return;
-  const unmended = await run(world, crashed);
+  if (crashed.shared.length === 0) return;
+  const unmended = await run(world, crashed.tree);
   during(`${where}: without a file system check it boots all the same`, () => {
-    if (bootable(crashed).length > 0) assert.notDeepEqual(bootable(unmended.tree), []);
+    if (bootable(crashed.tree).length > 0) assert.notDeepEqual(bootable(unmended.tree), []);
   });
 }
 
@@ -120,19 +122,8 @@ async function heal(where: string, chapter: Chapter, crashed: Tree): Promise<voi
  * What fsck.fat makes of two names for the same clusters, as power lost in a rename leaves them: one
  * keeps them, the other is cut to nothing. Here it is the final name, the worse of the two.
  */
-function fsck(tree: Tree): Tree {
-  const mended = new Map(tree);
-  for (const [temporary, bytes] of tree) {
-    if (!/\/\.espalier-/.test(temporary) || bytes.length === 0) continue;
-    const directory = temporary.slice(0, temporary.lastIndexOf('/') + 1);
-    for (const [path, other] of tree) {
-      const isBeside = path.startsWith(directory) && !path.slice(directory.length).includes('/');
-      if (path !== temporary && isBeside && isSame(bytes, other)) {
-        mended.set(path, new Uint8Array());
-      }
-    }
-  }
-  return [...mended].some(([path, bytes]) => bytes !== tree.get(path)) ? mended : tree;
+function fsck({ tree, shared }: Ran): Tree {
+  return new Map([...tree, ...shared.map(([, final]) => [final, new Uint8Array()] as const)]);
 }
 
 function during(what: string, check: () => void): void {
