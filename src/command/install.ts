@@ -29,7 +29,7 @@ export function plan(invocation: Invocation, context: Context): Promise<number> 
  */
 async function perform(
   verb: 'install' | 'plan',
-  { toplevel, flags, json, verbosity }: Invocation,
+  { operand: toplevel, flags, json, verbosity }: Invocation,
   context: Context,
 ): Promise<number> {
   const settings = await readSettings(flags, context.environment, context.disk);

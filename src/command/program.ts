@@ -1,12 +1,14 @@
 /** The command line: verbs, options and help. Does no work: each verb is loaded when it is called. */
 import { Command, CommanderError, Option } from 'commander';
 import { EspError } from '../error.ts';
+import { CONFINE_OPTIONS } from './confine-options.ts';
 import type { Context } from './context.ts';
-import { OPTIONS, type RawSettings } from './settings.ts';
+import { OPTIONS, type Option as OptionDeclaration, type RawSettings } from './settings.ts';
 
 /** What a verb gets from the command line. */
 export interface Invocation {
-  readonly toplevel?: string;
+  /** What the verb acts on, when it was named. */
+  readonly operand?: string;
   readonly flags: RawSettings;
   readonly json: boolean;
   /** -1 with `-q`, 0, or the number of `-v`. */
@@ -16,42 +18,70 @@ export interface Invocation {
 /** Runs a verb and returns the exit status. */
 type Verb = (invocation: Invocation, context: Context) => Promise<number>;
 
+/** What a verb acts on: `<UNIT>`, or `[TOPLEVEL]` when it may be left out. */
+interface Operand {
+  readonly syntax: string;
+  readonly help: string;
+}
+
 interface VerbDeclaration {
   readonly name: string;
-  readonly takesToplevel: boolean;
+  readonly operand?: Operand;
+  readonly options: readonly OptionDeclaration[];
   readonly summary: string;
   readonly example: string;
   readonly load: () => Promise<Verb>;
 }
 
+const TOPLEVEL: Operand = {
+  syntax: '[TOPLEVEL]',
+  help: 'system to boot next (default: the profile’s current one)',
+};
+
+/** Options of every verb that looks at an ESP. */
+const ESP_OPTIONS: readonly OptionDeclaration[] = [
+  ...OPTIONS,
+  { name: 'config', value: 'FILE', help: 'configuration file (default: /etc/espalier.toml)' },
+];
+
 const VERBS: readonly VerbDeclaration[] = [
   {
     name: 'install',
-    takesToplevel: true,
+    operand: TOPLEVEL,
+    options: ESP_OPTIONS,
     summary: 'bring the ESP in line with the profiles and make TOPLEVEL boot next',
     example: 'espalier install --certificate db.pem --private-key db.key --limit 10',
     load: async () => (await import('./install.ts')).install,
   },
   {
     name: 'plan',
-    takesToplevel: true,
+    operand: TOPLEVEL,
+    options: ESP_OPTIONS,
     summary: 'print what install would do, and do nothing',
     example: 'espalier plan --allow-unsigned --json',
     load: async () => (await import('./install.ts')).plan,
   },
   {
     name: 'list',
-    takesToplevel: false,
+    options: ESP_OPTIONS,
     summary: 'list the boot entries on the ESP',
     example: 'espalier list --esp /boot',
     load: async () => (await import('./list.ts')).list,
   },
   {
     name: 'status',
-    takesToplevel: false,
+    options: ESP_OPTIONS,
     summary: 'show what boots now, what boots next, the loader and the space',
     example: 'espalier status --json',
     load: async () => (await import('./status.ts')).status,
+  },
+  {
+    name: 'confine',
+    operand: { syntax: '<UNIT>', help: 'unit file, or the name of a unit of the system' },
+    options: CONFINE_OPTIONS,
+    summary: 'write a drop-in that lets a service see its closure and nothing else',
+    example: 'espalier confine nginx.service --package /etc/nginx',
+    load: async () => (await import('./confine.ts')).confine,
   },
 ];
 
@@ -91,14 +121,12 @@ export async function run(
 
 function declare(
   program: Command,
-  { name, takesToplevel, summary, example }: VerbDeclaration,
+  { name, operand, options, summary, example }: VerbDeclaration,
   action: (invocation: Invocation) => Promise<void>,
 ): void {
   const command = program.command(name).description(summary).exitOverride();
-  if (takesToplevel) {
-    command.argument('[TOPLEVEL]', 'system to boot next (default: the profile’s current one)');
-  }
-  for (const option of OPTIONS) {
+  if (operand) command.argument(operand.syntax, operand.help);
+  for (const option of options) {
     const declared = new Option(
       option.value === undefined ? `--${option.name}` : `--${option.name} <${option.value}>`,
       option.help,
@@ -107,16 +135,15 @@ function declare(
     command.addOption(declared);
   }
   command
-    .option('--config <FILE>', 'configuration file (default: /etc/espalier.toml)')
     .option('--json', 'print a JSON document')
     .option('-v, --verbose', 'log more; twice for every step', (_, before: number) => before + 1, 0)
     .option('-q, --quiet', 'log errors only')
     .addHelpText('after', `\nExample:\n  $ ${example}`)
     .action(async (...parameters: unknown[]) => {
-      const [toplevel] = takesToplevel ? parameters : [];
+      const [named] = operand ? parameters : [];
       const { json, verbose, quiet, ...flags } = command.opts();
       await action({
-        ...(typeof toplevel === 'string' ? { toplevel } : {}),
+        ...(typeof named === 'string' ? { operand: named } : {}),
         flags: dashed(flags),
         json: json === true,
         verbosity: quiet === true ? -1 : Number(verbose),

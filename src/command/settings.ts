@@ -5,7 +5,7 @@ import type { Disk } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
 
 /** One setting that may come from a flag, the environment or the configuration file. */
-interface Option {
+export interface Option {
   /** Its long flag without dashes; also its key in the configuration file. */
   readonly name: string;
   /** What follows the flag; absent for a switch. */
