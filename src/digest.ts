@@ -20,11 +20,6 @@ export function digestOf(bytes: Uint8Array): Digest {
   return bytesToHex(bytes) as Digest;
 }
 
-/** Returns the 32 raw bytes of a digest. */
-export function digestBytes(digest: Digest): Uint8Array {
-  return hexToBytes(digest);
-}
-
 const ALPHABET = 'abcdefghijklmnopqrstuvwxyz234567';
 
 /** Returns a digest as 52 characters of lower-case, unpadded base32 (RFC 4648 §6). */
