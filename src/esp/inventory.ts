@@ -241,7 +241,9 @@ function scanImage(
     const { sections } = parsePe(file);
     const read = (wanted: string) => {
       const section = sections.find((candidate) => candidate.name === wanted);
-      return section ? (text(readSection(file, section, LIMIT.cmdline)) ?? '') : '';
+      // What is too long to be shown must not hide whose image this is, and what it refers to.
+      if (!section || section.virtualSize > LIMIT.cmdline) return '';
+      return text(readSection(file, section, LIMIT.cmdline)) ?? '';
     };
     const thin = sections.some((section) => THIN.includes(section.name));
     entry = {
