@@ -185,15 +185,30 @@ export async function readSettings(
     { values: withoutConfig(flags), origin: (key: string) => `--${key}` },
   ];
   const merged = Object.assign({}, ...sources.map(({ values }) => values)) as RawSettings;
+  const mistake = (where: string, message: string) => {
+    const top = where.split('.')[0] ?? '';
+    const origin = sources.findLast(({ values }) => top in values)?.origin ?? String;
+    return new EspError('CONFIG_INVALID', `${origin(where)}: ${message}`, {
+      hint: 'see espalier install --help',
+    });
+  };
   const checked = v.safeParse(schema, merged);
-  if (checked.success) return checked.output;
-  const [issue] = checked.issues;
-  const where = v.getDotPath(issue) ?? '';
-  const top = where.split('.')[0] ?? '';
-  const origin = sources.findLast(({ values }) => top in values)?.origin ?? String;
-  throw new EspError('CONFIG_INVALID', `${origin(where)}: ${issue.message}`, {
-    hint: 'see espalier install --help',
-  });
+  if (!checked.success) {
+    const [issue] = checked.issues;
+    throw mistake(v.getDotPath(issue) ?? '', issue.message);
+  }
+  const missing = namedFiles(checked.output).find(([, at]) => disk.stat(at)?.kind !== 'file');
+  if (missing) throw mistake(missing[0], `${missing[1]} is no file`);
+  return checked.output;
+}
+
+/** Files that are read in the middle of a run: one that is missing should be told before it. */
+function namedFiles({ 'loader-conf': loaderConf, sections }: Settings): [string, string][] {
+  const named = [
+    ['loader-conf', loaderConf],
+    ...Object.entries(sections).map(([name, at]) => [`sections.${name}`, at]),
+  ];
+  return named.flatMap(([where, at]) => (where && at ? [[where, at]] : []));
 }
 
 function withoutConfig({ config: _path, ...settings }: RawSettings): RawSettings {
@@ -201,7 +216,12 @@ function withoutConfig({ config: _path, ...settings }: RawSettings): RawSettings
 }
 
 async function readConfig(disk: Disk, file: string, required: boolean): Promise<RawSettings> {
-  if (!required && !disk.stat(file)) return {};
+  if (!disk.stat(file)) {
+    if (!required) return {};
+    throw new EspError('CONFIG_INVALID', `${file}: there is no such configuration file`, {
+      hint: 'correct --config or ESPALIER_CONFIG',
+    });
+  }
   const bytes = disk.read(file, CONFIG_LIMIT);
   const { parse } = await import('smol-toml');
   try {
