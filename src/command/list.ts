@@ -33,7 +33,7 @@ const HEAD = ['', 'TITLE', 'SIZE', 'ENTRY'] as const;
 
 function row(entry: MenuEntry): string[] {
   const marks = [entry.default ? '>' : ' ', entry.booted ? '*' : ' '].join('');
-  const note = entry.damage === undefined ? '' : `  (damaged: ${entry.damage})`;
+  const note = entry.damage === undefined ? '' : `  (damaged: ${printable(entry.damage)})`;
   return [
     marks,
     printable(titleOf(entry)),
@@ -48,7 +48,7 @@ function titleOf({ title, version, id }: MenuEntry): string {
   return version === undefined || shown.includes(version) ? shown : `${shown} (${version})`;
 }
 
-/** Titles come from the ESP, where anyone may have put codes that steer a terminal. */
+/** Titles, names and paths come from the ESP, where anyone may have put codes that steer a terminal. */
 function printable(text: string): string {
   return text.replace(/\p{Cc}|\p{Cf}/gu, '�').slice(0, 200);
 }
