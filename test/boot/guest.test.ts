@@ -8,7 +8,8 @@ import { after, suite, test } from 'node:test';
 import { type DemoWorld, makeProfiles } from '../demo/profiles.ts';
 import { memberFrom, membersUnder } from '../lab/cpio.ts';
 import { copyOff, makeEmptyImage } from '../lab/esp-image.ts';
-import { type GuestRan, runInGuest } from '../lab/guest.ts';
+import { runInGuest } from '../lab/guest.ts';
+import type { GuestRan } from '../lab/guest-commands.ts';
 import { bootImage } from '../lab/qemu.ts';
 import { run } from '../lab/run.ts';
 import {

@@ -12,7 +12,7 @@ export interface Member {
   readonly modified?: number;
 }
 
-const kinds = { directory: 0o040000, file: 0o100000 } as const;
+const kinds = { directory: 0o040000, file: 0o100000, link: 0o120000 } as const;
 
 /** Returns a file with the content of a file on this machine. */
 export function memberFrom(path: string, source: string, permissions = 0o644): Member {
@@ -22,6 +22,11 @@ export function memberFrom(path: string, source: string, permissions = 0o644): M
 /** Returns a file with the given text. */
 export function memberOf(path: string, text: string, permissions = 0o644): Member {
   return { path, content: new TextEncoder().encode(text), mode: kinds.file | permissions };
+}
+
+/** Returns a symbolic link. */
+export function linkOf(path: string, target: string): Member {
+  return { path, content: new TextEncoder().encode(target), mode: kinds.link | 0o777 };
 }
 
 /** Returns everything under an absolute path as members of the same path, links as links. */

@@ -1,9 +1,12 @@
 /** `node test/lab/fetch.ts`: brings everything that tests with real parts want, and says what it could not bring. */
 import { ensureParts } from './parts.ts';
+import { ensureSystemdRoot } from './systemd-root.ts';
 import { ensureTools, installCommand } from './tools.ts';
 
 try {
-  ensureParts((what) => console.log(`fetching ${what}`));
+  const say = (what: string): void => console.log(`fetching ${what}`);
+  ensureParts(say);
+  ensureSystemdRoot(say);
 } catch (error) {
   console.error(
     `the real parts were not fetched: ${error instanceof Error ? error.message : error}`,

@@ -3,6 +3,7 @@ import { mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { formatCpio, type Member, memberFrom, memberOf } from './cpio.ts';
+import { commandMembers, findAllRan, type GuestRan, runCommands } from './guest-commands.ts';
 import { moduleMember, shellMember } from './initrd.ts';
 import type { Parts } from './parts.ts';
 import { drive, runMachine } from './qemu.ts';
@@ -20,13 +21,6 @@ export interface GuestOptions {
   readonly limit?: number;
 }
 
-/** What one command did. Standard output and error are one text, in their order. */
-export interface GuestRan {
-  readonly command: string;
-  readonly status: number;
-  readonly output: string;
-}
-
 /** In the order in which they have to be loaded. */
 const modules = [
   'drivers/virtio/virtio.ko',
@@ -42,8 +36,6 @@ const modules = [
   'fs/fat/vfat.ko',
 ];
 
-const mark = 'ESPALIER-GUEST';
-
 const guestInit = `#!/bin/busybox sh
 /bin/busybox --install -s /bin
 export PATH=/bin HOME=/tmp
@@ -54,12 +46,7 @@ mount -t devtmpfs dev /dev
 for module in $(cat /modules/order); do insmod /modules/$module || echo "$module was not loaded"; done
 mount -t vfat -o umask=0077 /dev/vda /boot || echo "/boot was not mounted"
 cd /tmp
-for script in $(ls /commands | sort -n); do
-  echo "${mark} begin $script"
-  sh /commands/$script 2>&1
-  echo "
-${mark} end $script $?"
-done
+${runCommands}
 umount /boot
 poweroff -f
 `;
@@ -75,32 +62,21 @@ export async function runInGuest(options: GuestOptions): Promise<readonly GuestR
   try {
     const initrd = join(folder, 'initrd');
     const base = [shellMember(parts), ...nodeMembers(), ...moduleMembers(parts)];
-    const scripts = commands.map((command, index) => memberOf(`commands/${index}`, `${command}\n`));
     const init = memberOf('init', guestInit, 0o755);
-    writeFileSync(initrd, formatCpio([...base, ...members, ...scripts, init]));
+    writeFileSync(initrd, formatCpio([...base, ...members, ...commandMembers(commands), init]));
     const kernel = ['-kernel', parts.kernel, '-initrd', initrd];
     const cmdline = 'console=ttyS0 quiet loglevel=1 panic=1';
     const args = ['-machine', 'q35', '-no-reboot', ...kernel, '-append', cmdline];
     const disk = drive(image, 'format=raw,if=virtio');
     const { text } = await runMachine([...args, ...disk], { limit, memory: 1536 });
-    return commands.map((command, index) => findRan(text, command, index));
+    return findAllRan(text, commands);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
 }
 
-function findRan(text: string, command: string, index: number): GuestRan {
-  const pattern = new RegExp(`${mark} begin ${index}\\n([^]*?)\\n?${mark} end ${index} (\\d+)`);
-  const [, output = '', status] = pattern.exec(text) ?? [];
-  if (status === undefined) {
-    throw new Error(
-      `the guest did not finish "${command}"; its console ends: ${text.slice(-2000)}`,
-    );
-  }
-  return { command, status: Number(status), output };
-}
-
-function moduleMembers(parts: Parts): readonly Member[] {
+/** Returns the kernel's modules for a FAT file system on a virtio disk, and `modules/order`, their order. */
+export function moduleMembers(parts: Parts): readonly Member[] {
   const members = modules.map((path) => moduleMember(parts, path));
   const order = members.map(({ path }) => path.slice(path.indexOf('/') + 1)).join('\n');
   return [...members, memberOf('modules/order', order)];
