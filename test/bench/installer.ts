@@ -40,14 +40,14 @@ export function espalier(bundle: string, format: Format, isSigned: boolean): Ins
 }
 
 /** Returns lanzaboote's tool: its stub per generation is small, and it signs each. */
-export function lzbt(program: string): Installer {
+function lzbt(program: string): Installer {
   return {
     name: 'lzbt, signed',
-    install: ({ systemd, stub, certificate, privateKey, links }, { esp }) => ({
+    install: ({ systemd, stub, loaderConf, certificate, privateKey, links }, { esp }) => ({
       program,
       args: [
         ...['install', '--system', 'x86_64-linux', '--systemd', systemd],
-        ...['--systemd-boot-loader-config', '/dev/null', '--configuration-limit', '0'],
+        ...['--systemd-boot-loader-config', loaderConf, '--configuration-limit', '0'],
         ...['--public-key', certificate, '--private-key', privateKey],
         esp,
         ...links(),
@@ -61,7 +61,7 @@ export function lzbt(program: string): Installer {
 export type ImageBuilder = (machine: Machine, output: string) => Command;
 
 /** Returns systemd's builder of images; it does not make what it writes durable. */
-export function ukify(program: string, isSigned: boolean): ImageBuilder {
+function ukify(program: string, isSigned: boolean): ImageBuilder {
   return ({ kernel, initrd, stub, certificate, privateKey }, output) => ({
     program: systemPython,
     args: [

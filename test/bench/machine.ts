@@ -22,6 +22,7 @@ export interface Machine {
   /** Holds `lib/systemd/boot/efi`, as `--systemd` wants it. */
   readonly systemd: string;
   readonly stub: string;
+  readonly loaderConf: string;
   readonly certificate: string;
   readonly privateKey: string;
   /** Bytes of all kernels and initrds. */
@@ -36,7 +37,7 @@ export interface Machine {
 }
 
 export const KERNEL_SIZE = 12 * MIB;
-export const INITRD_SIZE = 32 * MIB;
+const INITRD_SIZE = 32 * MIB;
 
 /** Makes a machine in a directory that does not exist yet. */
 export function aMachine(root: string, shape: MachineShape): Machine {
@@ -107,7 +108,7 @@ const VERSION = '257.9';
 const LOADER_SIZE = 100 * 1024;
 
 /** Makes a boot loader and a stub that have of systemd's the size and the marks, so that none need be installed. */
-function aSystemd(systemd: string): Pick<Machine, 'systemd' | 'stub'> {
+function aSystemd(systemd: string): Pick<Machine, 'systemd' | 'stub' | 'loaderConf'> {
   const efi = join(systemd, 'lib/systemd/boot/efi');
   const text = (content: string) => new TextEncoder().encode(content);
   const code = { name: '.text', bytes: randomBytes(LOADER_SIZE) };
@@ -120,7 +121,9 @@ function aSystemd(systemd: string): Pick<Machine, 'systemd' | 'stub'> {
   fs.writeFileSync(join(efi, 'systemd-bootx64.efi'), aProgram([code, sbat, ...loader]));
   const stub = join(efi, 'linuxx64.efi.stub');
   fs.writeFileSync(stub, aProgram([code, sbat]));
-  return { systemd, stub };
+  const loaderConf = join(systemd, 'loader.conf');
+  fs.writeFileSync(loaderConf, 'timeout 5\n');
+  return { systemd, stub, loaderConf };
 }
 
 const keys = join(import.meta.dirname, '../../fixtures/keys');

@@ -106,7 +106,8 @@ export async function watch(commands: readonly Command[]): Promise<Anatomy> {
       look(String(child.pid), peaks);
       await setImmediate();
     }
-    if ((await status) !== 0) throw new Error(`${program} ended with ${await status}`);
+    const code = await status;
+    if (code !== 0) throw new Error(`${program} ended with ${code}`);
   }
   return { peak: Math.max(...peaks.values()), processes: peaks.size };
 }

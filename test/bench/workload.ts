@@ -42,9 +42,9 @@ export interface Workshop {
 }
 
 /** Copying the same bytes to the same file system, and making them durable. */
-export const FLOOR = 'floor: cp, sync -f';
+const FLOOR = 'floor: cp, sync -f';
 /** A process that does nothing. */
-export const EMPTY_NODE = 'empty Node';
+const EMPTY_NODE = 'empty Node';
 const FLOOR_AND_NODE = [FLOOR, EMPTY_NODE];
 
 type Make = (workshop: Workshop) => Workload;
