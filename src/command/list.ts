@@ -1,7 +1,8 @@
 /** `list`: the boot entries on the ESP, in the order of the menu. */
+import { scanInventory } from '../esp/inventory.ts';
 import type { Context } from './context.ts';
 import { espRoots } from './esp-roots.ts';
-import { type MenuEntry, readMenu } from './menu.ts';
+import { type MenuEntry, menuOf } from './menu.ts';
 import type { Invocation } from './program.ts';
 import { formatSize } from './report.ts';
 import { readSettings } from './settings.ts';
@@ -16,7 +17,7 @@ export async function list(
   const roots = espRoots(settings, { disk, environment, print, ...context });
   const menus = roots.map((root) => ({
     esp: root,
-    entries: readMenu(disk, root, settings).entries,
+    entries: menuOf(root, scanInventory(disk, root, settings['entry-token']), settings, disk),
   }));
   if (json) {
     print(JSON.stringify({ version: 1, verb: 'list', esps: menus }, undefined, 2));

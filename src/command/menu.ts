@@ -2,7 +2,8 @@
 
 import { lastValue } from '../bls.ts';
 import type { Disk } from '../disk/disk.ts';
-import { type EntryFile, type Inventory, scanInventory } from '../esp/inventory.ts';
+import type { EntryFile, Inventory } from '../esp/inventory.ts';
+import type { EspPath } from '../esp/layout.ts';
 import { parseLoaderConf } from '../loader/loader-conf.ts';
 import { matchesPattern } from '../loader/pattern.ts';
 import { compareVersions } from '../loader/version.ts';
@@ -13,7 +14,7 @@ export interface MenuEntry {
   readonly id: string;
   readonly title: string | undefined;
   readonly version: string | undefined;
-  readonly path: string;
+  readonly path: EspPath;
   /** What the entry's files occupy; what several entries share is counted for each. */
   readonly size: number;
   /** Number of the generation, of an entry of ours. */
@@ -25,39 +26,38 @@ export interface MenuEntry {
   readonly damage: string | undefined;
 }
 
-/** An ESP as its menu shows it. */
-export interface Menu {
-  readonly inventory: Inventory;
-  readonly entries: readonly MenuEntry[];
-}
-
-/** Reads the menu of an ESP. */
-export function readMenu(disk: Disk, root: string, settings: Settings): Menu {
-  const inventory = scanInventory(disk, root, settings['entry-token']);
+/** Returns the menu of an ESP whose inventory has been read. */
+export function menuOf(
+  root: string,
+  inventory: Inventory,
+  settings: Settings,
+  disk: Disk,
+): readonly MenuEntry[] {
   const booted = disk.realPath(settings.booted);
   const conf = inventory.loaderConf && new TextDecoder().decode(inventory.loaderConf);
   const pattern = conf === undefined ? undefined : lastValue(parseLoaderConf(conf), 'default');
   const sorted = inventory.entries.toSorted(compareEntries);
   const isDefault = ({ id }: EntryFile) => pattern !== undefined && matchesPattern(pattern, id);
   const first = sorted.find(isDefault) ?? sorted[0];
-  const sizes = new Map(inventory.blobs.map(({ path, size }) => [path.toLowerCase(), size]));
-  return {
-    inventory,
-    entries: sorted.map((entry) => ({
+  const blobs = new Map(inventory.blobs.map((blob) => [blob.path.toLowerCase(), blob]));
+  return sorted.map((entry) => {
+    const named = entry.references.map((path) => blobs.get(path.toLowerCase()));
+    const broken = named.find((blob) => blob?.damage !== undefined);
+    return {
       id: entry.id,
       title: entry.title,
       version: entry.version,
       path: entry.path,
-      size: entry.references.reduce(
-        (sum, path) => sum + (sizes.get(path.toLowerCase()) ?? 0),
-        entry.size,
-      ),
+      size: named.reduce((sum, blob) => sum + (blob?.size ?? 0), entry.size),
       generation: entry.name?.generation,
       default: entry === first,
       booted: booted !== undefined && ` ${entry.cmdline} `.includes(` init=${booted}/`),
-      damage: entry.damage ?? missingFile(entry, disk, root),
-    })),
-  };
+      damage:
+        entry.damage ??
+        missingFile(entry, disk, root) ??
+        (broken && `it names ${broken.path}, which is damaged`),
+    };
+  });
 }
 
 function missingFile({ references }: EntryFile, disk: Disk, root: string): string | undefined {

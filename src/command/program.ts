@@ -76,6 +76,16 @@ const VERBS: readonly VerbDeclaration[] = [
     load: async () => (await import('./status.ts')).status,
   },
   {
+    name: 'verify',
+    options: [
+      ...ESP_OPTIONS,
+      { name: 'deep', help: 'read every byte and check every digest and signature' },
+    ],
+    summary: 'check what lies on the ESP against its names',
+    example: 'espalier verify --deep',
+    load: async () => (await import('./verify.ts')).verify,
+  },
+  {
     name: 'confine',
     operand: { syntax: '<UNIT>', help: 'unit file, or the name of a unit of the system' },
     options: CONFINE_OPTIONS,

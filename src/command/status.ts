@@ -1,12 +1,11 @@
 /** `status`: what runs, what boots next and whether that is what the profile says, the loader, the space. */
 import { EspError, EXIT_WARNINGS } from '../error.ts';
-import { espPath } from '../esp/layout.ts';
+import { scanInventory } from '../esp/inventory.ts';
 import { allocated } from '../esp/space.ts';
-import { architecture } from '../loader/architecture.ts';
-import { loaderIdentity } from '../loader/systemd-boot.ts';
 import type { Context } from './context.ts';
 import { espRoots } from './esp-roots.ts';
-import { type Menu, readMenu } from './menu.ts';
+import { type LoaderStatus, loaderCopies } from './loader-copies.ts';
+import { menuOf } from './menu.ts';
 import type { Invocation } from './program.ts';
 import { formatSize } from './report.ts';
 import { readSettings, type Settings } from './settings.ts';
@@ -18,7 +17,7 @@ interface EspStatus {
   readonly bootsNext: string | undefined;
   /** Whether what boots next is the profile's current system; undefined when there is no profile to ask. */
   readonly upToDate: boolean | undefined;
-  readonly loaders: readonly { readonly path: string; readonly is: string }[];
+  readonly loaders: readonly LoaderStatus[];
   readonly entries: number;
   readonly damaged: number;
   readonly space: { readonly total: number; readonly free: number; readonly ours: number };
@@ -30,9 +29,10 @@ export async function status({ flags, json }: Invocation, context: Context): Pro
   const settings = await readSettings(flags, environment, disk);
   const booted = disk.realPath(settings.booted);
   const current = currentSystem(settings, context);
-  const esps = espRoots(settings, context).map((root) =>
-    describe(root, readMenu(disk, root, settings), current, settings, context),
-  );
+  const esps: EspStatus[] = [];
+  for (const root of espRoots(settings, context)) {
+    esps.push(await describe(root, current, settings, context));
+  }
   if (json) {
     print(JSON.stringify({ version: 1, verb: 'status', booted, current, esps }, undefined, 2));
   } else {
@@ -55,13 +55,15 @@ function currentSystem(settings: Settings, context: Context): string | undefined
   }
 }
 
-function describe(
+async function describe(
   root: string,
-  { inventory, entries }: Menu,
   current: string | undefined,
   settings: Settings,
-  { disk }: Context,
-): EspStatus {
+  context: Context,
+): Promise<EspStatus> {
+  const { disk } = context;
+  const inventory = scanInventory(disk, root, settings['entry-token']);
+  const entries = menuOf(root, inventory, settings, disk);
   const next = entries.find((entry) => entry.default);
   const file = inventory.entries.find(({ id }) => id === next?.id);
   const own = [...inventory.blobs, ...inventory.entries.filter(({ name }) => name !== undefined)];
@@ -70,7 +72,7 @@ function describe(
     bootsNext: next?.id,
     upToDate:
       current === undefined ? undefined : ` ${file?.cmdline ?? ''} `.includes(` init=${current}/`),
-    loaders: loaderFiles(settings).map((path) => ({ path, is: identify(`${root}/${path}`, disk) })),
+    loaders: await loaderCopies(root, settings, context),
     entries: entries.length,
     damaged: entries.filter(({ damage }) => damage !== undefined).length,
     space: {
@@ -79,32 +81,6 @@ function describe(
       ours: own.reduce((sum, { size }) => sum + allocated(size, inventory.clusterSize), 0),
     },
   };
-}
-
-/** Nix’s name for the architectures that Node runs on. */
-const SYSTEMS: Readonly<Record<string, string>> = {
-  x64: 'x86_64-linux',
-  ia32: 'i686-linux',
-  arm64: 'aarch64-linux',
-  arm: 'armv7l-linux',
-  riscv64: 'riscv64-linux',
-  loong64: 'loongarch64-linux',
-};
-
-function loaderFiles(settings: Settings) {
-  const { loader, fallback } = architecture(settings.system ?? SYSTEMS[process.arch] ?? '');
-  return [espPath('EFI', 'systemd', loader), espPath('EFI', 'BOOT', fallback)];
-}
-
-function identify(path: string, disk: Context['disk']): string {
-  if (disk.stat(path)?.kind !== 'file') return 'absent';
-  const file = disk.open(path);
-  try {
-    const identity = loaderIdentity(file);
-    return identity.kind === 'systemd-boot' ? `systemd-boot ${identity.version}` : identity.kind;
-  } finally {
-    file.close();
-  }
 }
 
 const DRIFT = { true: 'as the profile says', false: 'NOT what the profile says' } as const;

@@ -11,6 +11,7 @@ import { loaderIdentity } from '../loader/systemd-boot.ts';
 import { decideLoader, type LoaderPlace } from '../loader/upgrade.ts';
 import { type LoaderCopy, type PlanInput, plan } from '../plan/plan.ts';
 import { twins } from '../plan/roots.ts';
+import type { Scope } from '../plan/scope.ts';
 import type { Plan, Refusal } from '../plan/step.ts';
 import type { Signer } from '../signer/signer.ts';
 import type { Context } from './context.ts';
@@ -23,10 +24,23 @@ export interface EspDecision {
   readonly warnings: readonly string[];
 }
 
+/** What a verb is after: how much it may do, and how closely it looks at what is there. */
+export interface Purpose {
+  readonly scope: Scope;
+  /** Every byte is read, instead of names, sizes and headers. */
+  readonly deep: boolean;
+}
+
 /** Surveys an ESP and plans for it. Touches nothing. `root` is where it is mounted. */
-export async function decide(root: string, survey: Survey, context: Context): Promise<EspDecision> {
+export async function decide(
+  root: string,
+  survey: Survey,
+  context: Context,
+  { scope, deep }: Purpose = { scope: 'all', deep: false },
+): Promise<EspDecision> {
   const { settings } = survey;
-  const inventory = scanInventory(context.disk, root, settings['entry-token']);
+  const seen = scanInventory(context.disk, root, settings['entry-token']);
+  const inventory = deep ? await examineAll(root, seen, context) : seen;
   if (inventory.layout !== undefined && inventory.layout !== 'type1') {
     throw new EspError(
       'FOREIGN_LAYOUT',
@@ -55,6 +69,7 @@ export async function decide(root: string, survey: Survey, context: Context): Pr
     loaders: loaders.copies,
     loaderConf: new TextDecoder().decode(conf),
     reserve: settings.reserve,
+    scope,
   };
   return {
     root,
@@ -205,6 +220,11 @@ async function examine(path: string, signer: Signer, disk: Context['disk']) {
   } finally {
     file.close();
   }
+}
+
+async function examineAll(root: string, inventory: Inventory, context: Context) {
+  const { examine } = await import('./examination.ts');
+  return examine(root, inventory, context);
 }
 
 // Cryptography is loaded by the runs that sign: it costs as much as all the rest of an idle one.

@@ -19,15 +19,8 @@ export interface Shortage {
  */
 export function freeFirst({ missing, stale, own, clusterSize }: Shortage): OwnFile[] | undefined {
   if (missing <= 0) return [];
-  const staleFiles = new Set(stale);
   const entries = stale.filter(({ role }) => role === 'entry');
-  const spared = [...own.values()].some((file) => !staleFiles.has(file) && boots(file, own))
-    ? undefined
-    : entries
-        .filter((file) => boots(file, own))
-        .sort(byAge)
-        .at(-1);
-
+  const spared = lastThatBoots(stale, own);
   const remaining = new Set(entries);
   const removed: OwnFile[] = [];
   let freed = 0;
@@ -50,6 +43,14 @@ export function freeFirst({ missing, stale, own, clusterSize }: Shortage): OwnFi
     removeUnnamedBlobs();
   }
   return freed >= missing ? removed : undefined;
+}
+
+/** Returns the newest of the stale entries that boot, if no other entry of ours boots. */
+export function lastThatBoots(stale: readonly OwnFile[], own: OwnFiles): OwnFile | undefined {
+  const staleFiles = new Set(stale);
+  const bootable = [...own.values()].filter((file) => boots(file, own));
+  if (bootable.some((file) => !staleFiles.has(file))) return undefined;
+  return bootable.sort(byAge).at(-1);
 }
 
 /** Oldest generation first; the path decides between entries of one generation. */

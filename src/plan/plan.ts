@@ -7,6 +7,7 @@ import { type Budget, budgetOf, steadyCost, writeCost } from './budget.ts';
 import { freeFirst } from './free-first.ts';
 import { keyOf, type OwnFile, type OwnFiles, ownFiles, standing } from './present.ts';
 import { protectedKeys, type Roots, twins } from './roots.ts';
+import { removalsWithin, type Scope, type Write, writesWithin } from './scope.ts';
 import type { Content, LeftOut, Phase, PhaseName, Plan, Refusal, Step } from './step.ts';
 import { filesOf, idOf, type WantedFile, type WantedGeneration } from './wanted.ts';
 
@@ -37,13 +38,12 @@ export interface PlanInput {
   readonly loaderConf: string;
   /** Bytes to keep free for others. */
   readonly reserve: number;
+  readonly scope: Scope;
 }
 
-/** One way to do it: these generations, these steps that write, these files of ours without a use. */
+/** One way to do it: these files to write, these files of ours without a use. */
 interface Choice {
-  readonly generations: readonly WantedGeneration[];
-  readonly put: readonly Step[];
-  readonly publish: readonly Step[];
+  readonly writes: readonly Write[];
   readonly stale: readonly OwnFile[];
   /** Bytes in use beyond what is in use now when everything is written and nothing removed. */
   readonly growth: number;
@@ -69,7 +69,7 @@ export function plan(input: PlanInput): Plan | Refusal {
   const { chosen, leftOut } = chooseWishes(input, ground);
   if (!chosen) return refuse(input, ground);
   for (;;) {
-    const choice = choose(chosen, ground);
+    const choice = choose(chosen, input.scope, ground);
     const early = freeFirst({
       missing: choice.growth - ground.budget.free,
       stale: choice.stale,
@@ -121,29 +121,27 @@ function wantedFiles(generations: readonly WantedGeneration[]): WantedFile[] {
 }
 
 /** Works out what a set of generations lacks, and which files of ours it leaves without a use. */
-function choose(generations: readonly WantedGeneration[], ground: Ground): Choice {
+function choose(generations: readonly WantedGeneration[], scope: Scope, ground: Ground): Choice {
   const { own, kept, budget, clusterSize } = ground;
-  const used = new Map<string, WantedFile>();
-  for (const file of wantedFiles(generations)) used.set(keyOf(file.path), file);
-  const steps = { blob: [] as Step[], entry: [] as Step[] };
-  let growth = budget.loaders;
-  for (const file of used.values()) {
+  const used = new Map(wantedFiles(generations).map((file) => [keyOf(file.path), file]));
+  const lacking = [...used.values()].flatMap((file): Write[] => {
     const found = standing(file, own);
-    if (found.kind === 'present') continue;
-    const { content, size, role } = file;
-    const because =
-      found.kind === 'missing' ? 'it is not there' : `it is damaged: ${found.because}`;
-    steps[role].push({ kind: 'write', path: found.at, size, content, because });
-    growth += writeCost(file, clusterSize);
-  }
-  if (growth > 0) growth += budget.directories;
+    return found.kind === 'present' ? [] : [{ file, found }];
+  });
+  const unused = [...own].flatMap(([key, file]) => (used.has(key) || kept.has(key) ? [] : [file]));
+  const writes = writesWithin(scope, lacking, own);
+  const written = writes.reduce((sum, { file }) => sum + writeCost(file, clusterSize), 0);
+  const growth = written + (scope === 'gc' ? 0 : budget.loaders);
   return {
-    generations,
-    put: steps.blob,
-    publish: steps.entry,
-    stale: [...own].flatMap(([key, file]) => (used.has(key) || kept.has(key) ? [] : [file])),
-    growth,
+    writes,
+    stale: removalsWithin(scope, unused, generations, lacking, own),
+    growth: growth > 0 ? growth + budget.directories : 0,
   };
+}
+
+function writeStep({ file: { size, content }, found }: Write): Step {
+  const because = found.kind === 'missing' ? 'it is not there' : `it is damaged: ${found.because}`;
+  return { kind: 'write', path: found.at, size, content, because };
 }
 
 /** Puts the steps of a choice in order. `early` are the files that have to make room. */
@@ -154,18 +152,23 @@ function schedule(
   early: readonly OwnFile[],
   leftOut: readonly LeftOut[],
 ): Plan {
-  const { inventory } = input;
+  const { inventory, scope } = input;
   const late = choice.stale.filter((file) => !early.includes(file));
   const removals = (files: readonly OwnFile[], role: OwnFile['role']) =>
     files.filter((file) => file.role === role).map((file) => removal(file, REASON[role]));
+  const writes = (role: OwnFile['role']) =>
+    choice.writes.filter(({ file }) => file.role === role).map(writeStep);
   const phases: [PhaseName, readonly Step[]][] = [
     ['sweep', sweepable(inventory).map((file) => removal(file, 'a killed run left it'))],
     ['free-entries', removals(early, 'entry')],
     ['free-blobs', removals(early, 'blob')],
-    ['put', choice.put],
-    ['publish', choice.publish],
-    ...input.loaders.map((copy): [PhaseName, Step[]] => ['loader', [{ kind: 'replace', ...copy }]]),
-    ['default', [...layoutMark(inventory), ...defaultSteps(inventory, input.loaderConf)]],
+    ['put', writes('blob')],
+    ['publish', writes('entry')],
+    ...(scope === 'gc' ? [] : input.loaders).map((copy): [PhaseName, Step[]] => [
+      'loader',
+      [{ kind: 'replace', ...copy }],
+    ]),
+    ['default', defaultsWithin(scope, inventory, input.loaderConf)],
     ['remove-entries', removals(late, 'entry')],
     ['remove-blobs', removals(late, 'blob')],
   ];
@@ -184,7 +187,7 @@ function schedule(
         ...[...own.values()].flatMap((file) =>
           file.role === 'entry' && !gone.has(file) ? [idOf(file.path)] : [],
         ),
-        ...choice.publish.map(({ path }) => idOf(path)),
+        ...writes('entry').map(({ path }) => idOf(path)),
       ]),
     ].sort(),
     leftOut,
@@ -210,6 +213,14 @@ const REASON = {
 
 function removal({ path, size }: { path: EspPath; size: number }, because: string): Step {
   return { kind: 'remove', path, size, because };
+}
+
+/** A repair leaves alone what boots next, unless nothing says so; a collection always does. */
+function defaultsWithin(scope: Scope, inventory: Inventory, wanted: string): Step[] {
+  const steps = [...layoutMark(inventory), ...defaultSteps(inventory, wanted)];
+  return scope === 'all'
+    ? steps
+    : steps.filter(({ kind }) => scope === 'repair' && kind === 'write');
 }
 
 /** BLS §Locations: the file that marks an ESP as one with Type #1 entries. */
@@ -256,7 +267,7 @@ function textStep(
 function refuse(input: PlanInput, { own, kept, budget, clusterSize }: Ground): Refusal {
   const { inventory, musts, reserve } = input;
   const { bytes: needed } = steadyCost(wantedFiles(musts), kept, own, budget, clusterSize);
-  const growth = choose(musts, { own, kept, budget, clusterSize }).growth;
+  const growth = choose(musts, input.scope, { own, kept, budget, clusterSize }).growth;
   const ours = [...own.values()].reduce((sum, { size }) => sum + allocated(size, clusterSize), 0);
   const others = inventory.total - inventory.free - ours;
   return {

@@ -3,7 +3,13 @@ import type { KeyObject, X509Certificate } from 'node:crypto';
 import { digestOf, hash } from '../digest.ts';
 import { signAuthenticode } from './cms.ts';
 import { type Verdict, verifyAuthenticode } from './cms-verification.ts';
-import type { Signer } from './signer.ts';
+import type { Signer, Verifier } from './signer.ts';
+
+/** Returns the verifier for a certificate. */
+export function certificateVerifier(certificate: X509Certificate): Verifier {
+  const der = Uint8Array.from(certificate.raw);
+  return { verify: (signatures, imageDigest) => bestVerdict(signatures, imageDigest, der) };
+}
 
 /** Returns the signer for a certificate and its private key. Each distinct digest is signed once. */
 export function certificateSigner(certificate: X509Certificate, privateKey: KeyObject): Signer {
@@ -19,7 +25,7 @@ export function certificateSigner(certificate: X509Certificate, privateKey: KeyO
       signed.set(key, signature);
       return signature;
     },
-    verify: (signatures, imageDigest) => bestVerdict(signatures, imageDigest, der),
+    ...certificateVerifier(certificate),
   };
 }
 

@@ -50,6 +50,12 @@ export function verifyAuthenticode(
   return because === undefined ? { kind: 'valid' } : { kind: 'invalid', because };
 }
 
+/** Returns the certificates (DER) that a signature carries; none when its structure is wrong. */
+export function certificatesIn(signature: Uint8Array): readonly Uint8Array[] {
+  const data = readSignedData(signature);
+  return typeof data === 'string' ? [] : data.certificates.map(({ whole }) => whole);
+}
+
 /** What of a signature matters: elements of a blob that nothing vouches for yet. */
 interface SignedData {
   readonly digestAlgorithms: Element;

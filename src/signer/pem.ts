@@ -2,9 +2,9 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import type { Disk } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
-import { certificateSigner } from './certificate-signer.ts';
+import { certificateSigner, certificateVerifier } from './certificate-signer.ts';
 import { type Owner, requireSafeKey } from './key-safety.ts';
-import type { Signer } from './signer.ts';
+import type { Signer, Verifier } from './signer.ts';
 
 /** Where the two files are, as absolute paths, and whether a key that others can reach is accepted. */
 export interface SignerFiles {
@@ -66,6 +66,14 @@ function requireTrial(path: string, signer: Signer): void {
     `certificate ${path}: its trial signature is not valid: ${verdict.because}`,
     'use an X.509 version 3 certificate in plain DER or PEM, as openssl makes it',
   );
+}
+
+/**
+ * Loads what judges signatures by a certificate (PEM).
+ * @throws {KEY_INVALID} when there is no certificate in the file
+ */
+export function loadVerifier(path: string, disk: Disk): Verifier {
+  return certificateVerifier(loadCertificate(path, disk));
 }
 
 function loadCertificate(path: string, disk: Disk): X509Certificate {

@@ -1,8 +1,14 @@
 /** The Signer port: who signs images, and what a signature found on one is worth. */
 import type { Verdict } from './cms-verification.ts';
 
+/** Judges signatures. */
+export interface Verifier {
+  /** Judges all signatures of one image by its digest (32 bytes): one that is valid is enough. */
+  verify(signatures: readonly Uint8Array[], imageDigest: Uint8Array): Verdict;
+}
+
 /** Signs the Authenticode digests of images, and judges signatures. An implementer writes all three. */
-export interface Signer {
+export interface Signer extends Verifier {
   /** Hexadecimal SHA-256 of the certificate in DER, or `unsigned`: part of the names of what it signs. */
   readonly fingerprint: string;
   /**
@@ -10,8 +16,6 @@ export interface Signer {
    * @throws {SIGNER_FAILED}
    */
   sign(imageDigest: Uint8Array): Uint8Array | undefined;
-  /** Judges all signatures of one image by its digest (32 bytes): one that is valid is enough. */
-  verify(signatures: readonly Uint8Array[], imageDigest: Uint8Array): Verdict;
 }
 
 /** Signs nothing and asks for no signature: the explicit choice of a machine without Secure Boot. */

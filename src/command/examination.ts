@@ -1,0 +1,99 @@
+/** Reads every byte of our files on an ESP and holds it against their names. */
+import { createHash } from 'node:crypto';
+import { type Digest, digestOf, hash } from '../digest.ts';
+import type { OpenFile } from '../disk/disk.ts';
+import { hashFiles } from '../disk/hash-files.ts';
+import { EspError, explain } from '../error.ts';
+import type { BlobFile, EntryFile, Inventory } from '../esp/inventory.ts';
+import type { EspPath } from '../esp/layout.ts';
+import { authenticodeDigestInput } from '../pe/authenticode.ts';
+import { certificateTable } from '../pe/certificate-table.ts';
+import { contentRange, parsePe, readRange } from '../pe/pe.ts';
+import { certificatesIn, verifyAuthenticode } from '../signer/cms-verification.ts';
+import { unsigned } from '../signer/signer.ts';
+import { ukiId } from '../uki/uki.ts';
+import type { Context } from './context.ts';
+
+/**
+ * Returns an inventory in which every file of ours that is not what its name says counts as damaged.
+ * Memory does not grow with the size of the files.
+ */
+export async function examine(
+  root: string,
+  inventory: Inventory,
+  { disk, workerEntry }: Context,
+): Promise<Inventory> {
+  const unreadable = new Map<string, string>();
+  const digests = await hashFiles(
+    inventory.blobs.map(({ path, size }) => ({ path: `${root}/${path}`, size })),
+    { workerEntry, onUnreadable: (path, error) => unreadable.set(path, explain(error)) },
+  );
+  const examineBlob = (blob: BlobFile): BlobFile => {
+    const path = `${root}/${blob.path}`;
+    const wrong = digests.get(path) !== blob.name.digest;
+    return wrong ? { ...blob, damage: unreadable.get(path) ?? NOT_ITS_NAME } : blob;
+  };
+  const examineEntry = (entry: EntryFile): EntryFile => {
+    if (entry.name?.kind !== 'uki' || entry.damage !== undefined) return entry;
+    const file = disk.open(`${root}/${entry.path}`);
+    try {
+      const isWhole = identities(file).includes(entry.name.digest);
+      return isWhole ? entry : { ...entry, damage: NOT_ITS_NAME };
+    } catch (error) {
+      if (!(error instanceof EspError)) throw error;
+      return { ...entry, damage: explain(error) };
+    } finally {
+      file.close();
+    }
+  };
+  return {
+    ...inventory,
+    blobs: inventory.blobs.map(examineBlob),
+    entries: inventory.entries.map(examineEntry),
+  };
+}
+
+const NOT_ITS_NAME = 'its content is not what its name says';
+
+/** Returns the names that an image may have: one for each signature that is good for it, or the unsigned one. */
+function identities(file: OpenFile): readonly Digest[] {
+  const pe = parsePe(file);
+  const sections = pe.sections.map((section) => ({
+    name: section.name,
+    digest: hashAll(readRange(file, contentRange(section))),
+  }));
+  const signatures = certificateTable(file, pe);
+  if (signatures.length === 0) return [ukiId(sections, unsigned.fingerprint)];
+  const image = sha256(authenticodeDigestInput(file));
+  return signatures
+    .flatMap((signature) =>
+      certificatesIn(signature).filter(
+        (certificate) => verifyAuthenticode(signature, image, certificate).kind === 'valid',
+      ),
+    )
+    .map((certificate) => ukiId(sections, hash(certificate)));
+}
+
+function hashAll(chunks: Iterable<Uint8Array>): Digest {
+  return digestOf(sha256(chunks));
+}
+
+function sha256(chunks: Iterable<Uint8Array>): Uint8Array {
+  const state = createHash('sha256');
+  for (const bytes of chunks) state.update(bytes);
+  return state.digest();
+}
+
+/** Returns the paths that entries of ours name and that are not there or damaged, each with its entry. */
+export function brokenReferences({ blobs, entries }: Inventory): readonly [EntryFile, EspPath][] {
+  const whole = new Set(
+    blobs.filter(({ damage }) => damage === undefined).map(({ path }) => path.toLowerCase()),
+  );
+  return entries
+    .filter(({ name }) => name !== undefined)
+    .flatMap((entry) =>
+      entry.references
+        .filter((path) => !whole.has(path.toLowerCase()))
+        .map((path): [EntryFile, EspPath] => [entry, path]),
+    );
+}

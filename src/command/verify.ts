@@ -1,0 +1,98 @@
+/** `verify`: whether what lies on the ESP is what its names say, and would start. */
+import { EXIT_WARNINGS } from '../error.ts';
+import { type Inventory, scanInventory } from '../esp/inventory.ts';
+import { ENTRIES, type EspPath } from '../esp/layout.ts';
+import type { Context } from './context.ts';
+import { espRoots } from './esp-roots.ts';
+import { loaderCopies } from './loader-copies.ts';
+import { menuOf } from './menu.ts';
+import type { Invocation } from './program.ts';
+import { readSettings, type Settings } from './settings.ts';
+
+/** Something that is not as it should be. */
+interface Finding {
+  readonly path: EspPath;
+  readonly problem: string;
+  /** Whether the machine may not start, or not start what it should, because of it. */
+  readonly fatal: boolean;
+}
+
+/** Status when what boots next, or every copy of the loader, is damaged. */
+const EXIT_BROKEN = 1;
+
+/** Verifies every ESP: names, sizes and headers; with `--deep` every byte and every signature. */
+export async function verify({ flags, json }: Invocation, context: Context): Promise<number> {
+  const { disk, environment, print } = context;
+  const { deep: given, ...others } = flags;
+  const deep = given === true;
+  const settings = await readSettings(others, environment, disk);
+  const esps: { esp: string; findings: readonly Finding[] }[] = [];
+  for (const esp of espRoots(settings, context)) {
+    const seen = scanInventory(disk, esp, settings['entry-token']);
+    const inventory = deep ? await examineAll(esp, seen, context) : seen;
+    const loaders = await loaderFindings(esp, settings, context);
+    const findings = [...loaders, ...entryFindings(esp, inventory, settings, context)];
+    esps.push({ esp, findings });
+  }
+  if (json) print(JSON.stringify({ version: 1, verb: 'verify', deep, esps }, undefined, 2));
+  else for (const { esp, findings } of esps) print(render(esp, findings));
+  const all = esps.flatMap(({ findings }) => findings);
+  if (all.some(({ fatal }) => fatal)) return EXIT_BROKEN;
+  return all.length > 0 ? EXIT_WARNINGS : 0;
+}
+
+async function examineAll(root: string, inventory: Inventory, context: Context) {
+  const { examine } = await import('./examination.ts');
+  return examine(root, inventory, context);
+}
+
+function entryFindings(
+  root: string,
+  inventory: Inventory,
+  settings: Settings,
+  { disk }: Context,
+): readonly Finding[] {
+  const entries = menuOf(root, inventory, settings, disk);
+  if (entries.length === 0) {
+    return [{ path: ENTRIES, problem: 'there is no boot entry', fatal: true }];
+  }
+  return [
+    ...entries.flatMap(({ path, damage, generation, default: isDefault }): Finding[] =>
+      damage === undefined || generation === undefined
+        ? []
+        : [{ path, problem: damage, fatal: isDefault }],
+    ),
+    ...inventory.blobs.flatMap(({ path, damage }): Finding[] =>
+      damage === undefined ? [] : [{ path, problem: damage, fatal: false }],
+    ),
+    ...inventory.temporaries.map(({ path, twin }) => ({
+      path,
+      problem: twin
+        ? `it shares its clusters with ${twin}: run fsck.fat -a`
+        : 'a killed run left it',
+      fatal: false,
+    })),
+  ];
+}
+
+/** One copy that does not start needs a look; two that do not are a machine that does not start. */
+async function loaderFindings(
+  root: string,
+  settings: Settings,
+  context: Context,
+): Promise<readonly Finding[]> {
+  const copies = await loaderCopies(root, settings, context);
+  const fatal = copies.every(({ problem }) => problem !== undefined);
+  return copies.flatMap(({ path, problem }) =>
+    problem === undefined ? [] : [{ path, problem, fatal }],
+  );
+}
+
+function render(esp: string, findings: readonly Finding[]): string {
+  if (findings.length === 0) return `${esp}: all is well`;
+  const lines = findings.map(
+    ({ path, problem, fatal }) => `  ${fatal ? '!' : '-'} ${path}: ${problem}`,
+  );
+  const advice = '  `espalier repair` rewrites what fails, from the store';
+  return [`${esp}: ${findings.length} findings`, ...lines, advice].join('\n');
+}
