@@ -1,0 +1,92 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import fc from 'fast-check';
+import { findEsp, parseMounts, requireEsp } from '../../src/esp/mount.ts';
+import { MemoryDisk } from '../support/memory-disk.ts';
+import { throwsWith } from './throws-with.ts';
+
+/** One line of a mount table. */
+function line(point: string, type: string, { options = 'rw,relatime', superOptions = 'rw' } = {}) {
+  return `36 35 8:1 / ${point} ${options} shared:1 master:2 - ${type} /dev/sda1 ${superOptions}\n`;
+}
+
+/** A disk with these mounts and an ESP in `/boot`. */
+function aDisk(...lines: readonly string[]): MemoryDisk {
+  const table = line('/', 'ext4') + lines.join('');
+  return new MemoryDisk({
+    files: {
+      '/proc/self/mountinfo': table,
+      '/efi/x': '',
+      '/boot/x': '',
+      '/link': { link: '/boot' },
+    },
+  });
+}
+
+describe('the mount table', () => {
+  test('is read as the kernel writes it', () => {
+    const table =
+      line('/boot', 'vfat') +
+      line('/mnt/my\\040usb\\134x', 'fuseblk') +
+      '37 35 0:5 / /dev rw - devtmpfs devtmpfs rw\n' +
+      'too short\n' +
+      '1 2 3:4 / /x rw,ro-ish - vfat /dev/x rw\n';
+    assert.deepEqual(parseMounts(table), [
+      { point: '/boot', type: 'vfat', readOnly: false },
+      { point: '/mnt/my usb\\x', type: 'fuseblk', readOnly: false },
+      { point: '/dev', type: 'devtmpfs', readOnly: false },
+      { point: '/x', type: 'vfat', readOnly: false },
+    ]);
+  });
+
+  test('shows what is read-only, as a mount and as a file system', () => {
+    for (const ro of [{ options: 'ro,nosuid' }, { superOptions: 'ro,fmask=0077' }]) {
+      assert.equal(parseMounts(line('/boot', 'vfat', ro))[0]?.readOnly, true);
+    }
+  });
+
+  test('may hold anything', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary' }), (text) => Array.isArray(parseMounts(text))),
+    );
+  });
+});
+
+describe('an ESP', () => {
+  test('is a FAT file system that is mounted there, found through links too', () => {
+    const disk = aDisk(line('/boot', 'vfat'));
+    assert.equal(requireEsp(disk, '/boot', false), '/boot');
+    assert.equal(requireEsp(disk, '/link', false), '/boot');
+  });
+
+  test('is not a directory below the mount point, nor one with nothing mounted', () => {
+    const disk = aDisk(line('/', 'vfat'));
+    throwsWith('ESP_NOT_MOUNTED', () => requireEsp(disk, '/boot', false));
+    throwsWith('ESP_NOT_MOUNTED', () => requireEsp(disk, '/none', false));
+    throwsWith('ESP_NOT_MOUNTED', () => requireEsp(disk, '/none', true));
+    throwsWith('ESP_NOT_MOUNTED', () => requireEsp(disk, '/boot/x', true));
+  });
+
+  test('is not another file system, and not one that is read-only', () => {
+    throwsWith('ESP_NOT_FAT', () => requireEsp(aDisk(line('/boot', 'ext4')), '/boot', false));
+    const readOnly = aDisk(line('/boot', 'vfat', { options: 'ro' }));
+    throwsWith('ESP_READ_ONLY', () => requireEsp(readOnly, '/boot', false));
+  });
+
+  test('is what was mounted last, as over an automount', () => {
+    const disk = aDisk(line('/boot', 'autofs'), line('/boot', 'vfat'));
+    assert.equal(requireEsp(disk, '/boot', false), '/boot');
+    const covered = aDisk(line('/boot', 'vfat'), line('/boot', 'tmpfs'));
+    throwsWith('ESP_NOT_FAT', () => requireEsp(covered, '/boot', false));
+  });
+
+  test('is any directory where that is allowed', () => {
+    assert.equal(requireEsp(aDisk(), '/link', true), '/boot');
+  });
+
+  test('is found at the first of the usual places that is one', () => {
+    assert.equal(findEsp(aDisk(line('/boot', 'vfat'))), '/boot');
+    assert.equal(findEsp(aDisk(line('/boot', 'vfat'), line('/efi', 'vfat'))), '/efi');
+    assert.equal(findEsp(aDisk(line('/boot', 'ext4'))), undefined);
+  });
+});
