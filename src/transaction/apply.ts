@@ -18,6 +18,8 @@ export interface Site {
   readonly processId: number;
   /** Told before each phase, for progress; may be absent. */
   readonly onPhase?: (phase: Phase) => void;
+  /** Ends the work before the next phase; the report tells what was done until then. */
+  readonly signal?: AbortSignal;
 }
 
 /** A step whose new content lies under a temporary name, durable, waiting for its rename. */
@@ -38,6 +40,9 @@ export async function apply(plan: Plan, site: Site): Promise<Report> {
   const changes: Change[] = [];
   let count = 0;
   for (const phase of plan.phases) {
+    // SAFETY: between two phases all is durable and nothing half done: as good a moment to stop as
+    // when everything is finished. What boots next is a whole entry, the old one or the new one.
+    if (site.signal?.aborted) break;
     site.onPhase?.(phase);
     const nextName = () => temporaryName(site.processId, count++);
     changes.push(...(await runPhase(phase, site, nextName)));

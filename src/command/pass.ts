@@ -1,0 +1,95 @@
+/** One pass over the ESPs: decide what each should become, and make it so. */
+import { EspError } from '../error.ts';
+import { requireEsp } from '../esp/mount.ts';
+import type { Phase } from '../plan/step.ts';
+import type { Report } from '../transaction/report.ts';
+import type { Context } from './context.ts';
+import type { Log } from './log.ts';
+import type { Outcome } from './report.ts';
+import type { Survey } from './survey.ts';
+import { decide, type EspDecision } from './survey-esp.ts';
+
+/** Who makes a pass, and what it works and speaks with. */
+export interface Tools {
+  /** `plan` changes nothing. */
+  readonly verb: 'install' | 'plan' | 'watch';
+  readonly context: Context;
+  readonly log: () => Promise<Log>;
+  /** Told what goes on. */
+  readonly say: (text: string) => void;
+  /** Seconds to wait for another run on the same ESP. */
+  readonly lockTimeout: number;
+  /** Ends the pass before the next phase. */
+  readonly signal?: AbortSignal;
+}
+
+/** Deals with one ESP after the other. One that fails leaves the others as they are. */
+export async function pass(
+  roots: readonly string[],
+  surveyed: Survey,
+  tools: Tools,
+): Promise<readonly Outcome[]> {
+  const outcomes: Outcome[] = [];
+  for (const root of roots) outcomes.push(await treat(root, surveyed, tools));
+  return outcomes;
+}
+
+async function treat(path: string, surveyed: Survey, tools: Tools): Promise<Outcome> {
+  try {
+    const root = requireEsp(tools.context.disk, path, surveyed.settings['allow-directory']);
+    return tools.verb === 'plan'
+      ? refusedOr(await decide(root, surveyed, tools.context))
+      : await installOne(root, surveyed, tools);
+  } catch (error) {
+    if (!(error instanceof EspError)) throw error;
+    return { root: path, warnings: [], failure: error };
+  }
+}
+
+/**
+ * Looks first and locks second: a run that finds nothing to do leaves no trace, takes no lock and
+ * waits for nobody. Under the lock everything is read again, for another run may have changed it.
+ */
+async function installOne(root: string, surveyed: Survey, tools: Tools): Promise<Outcome> {
+  const { context, log, say, signal } = tools;
+  const first = refusedOr(await decide(root, surveyed, context));
+  if (first.plan?.phases.length === 0) return { ...first, report: { changes: [], written: 0 } };
+  const { apply } = await import('../transaction/apply.ts');
+  using _lock = await lock(root, tools);
+  const outcome = refusedOr(await decide(root, surveyed, context));
+  if (!outcome.plan) return outcome;
+  const { signer, sources } = surveyed;
+  const onPhase = ({ name, steps }: Phase) => say(`${root}: ${name}, ${steps.length} files`);
+  const site = { disk: context.disk, root, signer, sources, processId: context.processId, onPhase };
+  const report = await apply(outcome.plan, signal ? { ...site, signal } : site);
+  await logChanges(root, report, await log());
+  return { ...outcome, report };
+}
+
+async function lock(root: string, { verb, context, log, lockTimeout }: Tools) {
+  const { acquireLock, lockDirectory } = await import('../transaction/lock.ts');
+  const { disk, environment, uid } = context;
+  const stat = disk.stat(root);
+  return acquireLock({
+    disk,
+    directory: lockDirectory(environment, uid),
+    key: `${(stat?.device ?? 0).toString(16)}-${(stat?.inode ?? 0).toString(16)}`,
+    verb,
+    timeoutSeconds: lockTimeout,
+    onWait: (holder) => void log().then((opened) => opened.warn({ esp: root, holder }, 'waiting')),
+  });
+}
+
+/** A refusal is a value until here, where it becomes the failure of this ESP. */
+function refusedOr({ root, plan: decided, warnings }: EspDecision): Outcome {
+  if (!('kind' in decided)) return { root, warnings, plan: decided };
+  const { message, hint } = decided;
+  return { root, warnings, failure: new EspError('ESP_FULL', `${root}: ${message}`, { hint }) };
+}
+
+async function logChanges(esp: string, { changes, written }: Report, log: Log): Promise<void> {
+  for (const { phase, kind, path, size, because } of changes) {
+    log.debug({ esp, phase, path, size, because }, kind);
+  }
+  log.info({ esp, changes: changes.length, written }, 'installed');
+}
