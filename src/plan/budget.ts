@@ -43,19 +43,21 @@ export function writeCost({ path, size }: WantedFile, clusterSize: number): numb
   return allocated(size, clusterSize) + nameCost(fileName(path));
 }
 
-/** What a set of generations costs for good. */
+/** What a set of generations costs for good, in bytes. */
 export interface SteadyCost {
+  /** With what is there as it is, and what is lacking at its upper bound. */
   readonly bytes: number;
-  /** Whether any of it has to be written still. */
+  /** With everything at its upper bound, as soon as anything is lacking. */
+  readonly bound: number;
+  /** Whether anything is lacking. */
   readonly grows: boolean;
 }
 
 /**
  * Returns what files occupy together, each counted once, with those of ours that stay anyway.
  *
- * What is all there is counted as it is. As soon as something is to be written, everything is counted
- * at its upper bound, names included: so a generation that did not fit does not fit the next time,
- * and one that is there is not pushed out by its own names.
+ * A choice is made by `bound`: a generation that did not fit by its upper bound does not fit the next
+ * time, when others are there and known to be smaller; else the two runs would choose otherwise.
  */
 export function steadyCost(
   files: readonly WantedFile[],
@@ -65,6 +67,7 @@ export function steadyCost(
   clusterSize: number,
 ): SteadyCost {
   const actual = new Map<string, number>();
+  const most = new Map<string, number>();
   let names = 0;
   let grows = false;
   for (const key of kept) actual.set(key, allocated(own.get(key)?.size ?? 0, clusterSize));
@@ -74,7 +77,13 @@ export function steadyCost(
     grows ||= found === undefined;
     if (!actual.has(key)) names += nameCost(fileName(file.path));
     actual.set(key, allocated(found?.size ?? file.size, clusterSize));
+    most.set(key, allocated(file.size, clusterSize));
   }
-  const bytes = [...actual.values()].reduce((total, cost) => total + cost, 0);
-  return { bytes: grows ? bytes + names + directories + loaders : bytes, grows };
+  const room = grows ? names + directories + loaders : 0;
+  const bytes = sum(actual) + room;
+  return { bytes, bound: grows ? sum(new Map([...actual, ...most])) + room : bytes, grows };
+}
+
+function sum(costs: ReadonlyMap<string, number>): number {
+  return [...costs.values()].reduce((total, cost) => total + cost, 0);
 }

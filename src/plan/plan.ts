@@ -110,7 +110,7 @@ function chooseWishes(
   const least = cost(chosen);
   if (least.grows && least.bytes > budget.available) return { chosen: undefined, leftOut };
   for (const wish of input.wishes) {
-    if (cost([...chosen, wish]).bytes <= budget.available) chosen.push(wish);
+    if (cost([...chosen, wish]).bound <= budget.available) chosen.push(wish);
     else leftOut.push({ generation: wish.name, because: 'no space on the ESP' });
   }
   return { chosen, leftOut };
