@@ -37,6 +37,7 @@ export function watched(disk: WritableDisk, onChange: () => void): WritableDisk 
     copy: toldLater((from, to) => disk.copy(from, to)),
     overwrite: told((path, bytes) => disk.overwrite(path, bytes)),
     replaceText: toldLater((path, text) => disk.replaceText(path, text)),
+    makeLink: told((path, target, modified) => disk.makeLink(path, target, modified)),
     rename: told((from, to) => disk.rename(from, to)),
     remove: told((path) => disk.remove(path)),
     syncDirectory: told((path) => disk.syncDirectory(path)),
