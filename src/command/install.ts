@@ -1,9 +1,9 @@
-/** `install` and `plan`: survey, plan, apply; the second stops before the last. */
+/** `install`, `plan`, `repair`, `gc`: survey, plan, apply, each with a purpose of its own. */
 import { EXIT_WARNINGS } from '../error.ts';
 import type { Context } from './context.ts';
 import { espRoots } from './esp-roots.ts';
 import type { Log } from './log.ts';
-import { pass } from './pass.ts';
+import { type PassVerb, pass } from './pass.ts';
 import type { Invocation } from './program.ts';
 import { startProgress } from './progress.ts';
 import { type Outcome, renderOutcome, toDocument } from './report.ts';
@@ -20,12 +20,22 @@ export function plan(invocation: Invocation, context: Context): Promise<number> 
   return perform('plan', invocation, context);
 }
 
+/** Rewrites what is damaged, from the store, and leaves everything else as it is. */
+export function repair(invocation: Invocation, context: Context): Promise<number> {
+  return perform('repair', invocation, context);
+}
+
+/** Removes what nothing needs, and writes nothing. */
+export function gc(invocation: Invocation, context: Context): Promise<number> {
+  return perform('gc', invocation, context);
+}
+
 /**
  * Surveys once, then deals with one ESP after the other. The first is the primary: what stops it
  * stops the run with its own status. A mirror that fails leaves the others as they are.
  */
 async function perform(
-  verb: 'install' | 'plan',
+  verb: PassVerb,
   { operand: toplevel, flags, json, verbosity }: Invocation,
   context: Context,
 ): Promise<number> {

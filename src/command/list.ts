@@ -9,13 +9,10 @@ import { readSettings } from './settings.ts';
 import { formatTable } from './table.ts';
 
 /** Lists the entries of every ESP. */
-export async function list(
-  { flags, json }: Invocation,
-  { disk, environment, print, ...context }: Context,
-): Promise<number> {
+export async function list({ flags, json }: Invocation, context: Context): Promise<number> {
+  const { disk, environment, print } = context;
   const settings = await readSettings(flags, environment, disk);
-  const roots = espRoots(settings, { disk, environment, print, ...context });
-  const menus = roots.map((root) => ({
+  const menus = espRoots(settings, context).map((root) => ({
     esp: root,
     entries: menuOf(root, scanInventory(disk, root, settings['entry-token']), settings, disk),
   }));
@@ -33,10 +30,10 @@ export async function list(
 const HEAD = ['', 'TITLE', 'SIZE', 'ENTRY'] as const;
 
 function row(entry: MenuEntry): string[] {
-  const marks = [entry.default ? '>' : ' ', entry.booted ? '*' : ' '].join('');
+  const marks = [entry.default && '>', entry.booted && '*', entry.pinned && 'p'];
   const note = entry.damage === undefined ? '' : `  (damaged: ${printable(entry.damage)})`;
   return [
-    marks,
+    marks.map((mark) => mark || ' ').join(''),
     printable(titleOf(entry)),
     formatSize(entry.size),
     `${printable(entry.id)}${note}`,

@@ -4,9 +4,11 @@ import { lastValue } from '../bls.ts';
 import type { Disk } from '../disk/disk.ts';
 import type { EntryFile, Inventory } from '../esp/inventory.ts';
 import type { EspPath } from '../esp/layout.ts';
+import { findGenerationLinks } from '../generation/profile.ts';
 import { parseLoaderConf } from '../loader/loader-conf.ts';
 import { matchesPattern } from '../loader/pattern.ts';
 import { compareVersions } from '../loader/version.ts';
+import { pinsDirectory } from './pins.ts';
 import type { Settings } from './settings.ts';
 
 /** One line of the menu. Sizes in bytes. */
@@ -23,6 +25,8 @@ export interface MenuEntry {
   readonly default: boolean;
   /** Whether it boots the system that is running. */
   readonly booted: boolean;
+  /** Whether it boots a system that a person asked to keep. */
+  readonly pinned: boolean;
   readonly damage: string | undefined;
 }
 
@@ -34,6 +38,9 @@ export function menuOf(
   disk: Disk,
 ): readonly MenuEntry[] {
   const booted = disk.realPath(settings.booted);
+  const pinned = findGenerationLinks(disk, pinsDirectory(settings, disk)).flatMap(
+    ({ path }) => disk.realPath(path) ?? [],
+  );
   const conf = inventory.loaderConf && new TextDecoder().decode(inventory.loaderConf);
   const pattern = conf === undefined ? undefined : lastValue(parseLoaderConf(conf), 'default');
   const sorted = inventory.entries.toSorted(compareEntries);
@@ -51,13 +58,19 @@ export function menuOf(
       size: named.reduce((sum, blob) => sum + (blob?.size ?? 0), entry.size),
       generation: entry.name?.generation,
       default: entry === first,
-      booted: booted !== undefined && ` ${entry.cmdline} `.includes(` init=${booted}/`),
+      booted: booted !== undefined && boots(entry, booted),
+      pinned: pinned.some((system) => boots(entry, system)),
       damage:
         entry.damage ??
         missingFile(entry, disk, root) ??
         (broken && `it names ${broken.path}, which is damaged`),
     };
   });
+}
+
+/** Whether an entry's command line names the init of a system. */
+export function boots({ cmdline }: EntryFile, system: string): boolean {
+  return ` ${cmdline} `.includes(` init=${system}/`);
 }
 
 function missingFile({ references }: EntryFile, disk: Disk, root: string): string | undefined {

@@ -7,12 +7,23 @@ import type { Context } from './context.ts';
 import type { Log } from './log.ts';
 import type { Outcome } from './report.ts';
 import type { Survey } from './survey.ts';
-import { decide, type EspDecision } from './survey-esp.ts';
+import { decide, type EspDecision, type Purpose } from './survey-esp.ts';
+
+/** What each verb is after. `plan` decides as `install` does, and stops there. */
+const PURPOSES = {
+  install: { scope: 'all', deep: false },
+  plan: { scope: 'all', deep: false },
+  watch: { scope: 'all', deep: false },
+  repair: { scope: 'repair', deep: true },
+  gc: { scope: 'gc', deep: false },
+} as const satisfies Record<string, Purpose>;
+
+/** The verbs that make passes. */
+export type PassVerb = keyof typeof PURPOSES;
 
 /** Who makes a pass, and what it works and speaks with. */
 export interface Tools {
-  /** `plan` changes nothing. */
-  readonly verb: 'install' | 'plan' | 'watch';
+  readonly verb: PassVerb;
   readonly context: Context;
   readonly log: () => Promise<Log>;
   /** Told what goes on. */
@@ -38,8 +49,8 @@ async function treat(path: string, surveyed: Survey, tools: Tools): Promise<Outc
   try {
     const root = requireEsp(tools.context.disk, path, surveyed.settings['allow-directory']);
     return tools.verb === 'plan'
-      ? refusedOr(await decide(root, surveyed, tools.context))
-      : await installOne(root, surveyed, tools);
+      ? refusedOr(await decide(root, surveyed, tools.context, PURPOSES.plan))
+      : await carryOut(root, surveyed, tools);
   } catch (error) {
     if (!(error instanceof EspError)) throw error;
     return { root: path, warnings: [], failure: error };
@@ -50,13 +61,14 @@ async function treat(path: string, surveyed: Survey, tools: Tools): Promise<Outc
  * Looks first and locks second: a run that finds nothing to do leaves no trace, takes no lock and
  * waits for nobody. Under the lock everything is read again, for another run may have changed it.
  */
-async function installOne(root: string, surveyed: Survey, tools: Tools): Promise<Outcome> {
-  const { context, log, say, signal } = tools;
-  const first = refusedOr(await decide(root, surveyed, context));
+async function carryOut(root: string, surveyed: Survey, tools: Tools): Promise<Outcome> {
+  const { verb, context, log, say, signal } = tools;
+  const purpose = PURPOSES[verb];
+  const first = refusedOr(await decide(root, surveyed, context, purpose));
   if (first.plan?.phases.length === 0) return { ...first, report: { changes: [], written: 0 } };
   const { apply } = await import('../transaction/apply.ts');
   using _lock = await lock(root, tools);
-  const outcome = refusedOr(await decide(root, surveyed, context));
+  const outcome = refusedOr(await decide(root, surveyed, context, purpose));
   if (!outcome.plan) return outcome;
   const { signer, sources } = surveyed;
   const onPhase = ({ name, steps }: Phase) => say(`${root}: ${name}, ${steps.length} files`);

@@ -38,6 +38,11 @@ const TOPLEVEL: Operand = {
   help: 'system to boot next (default: the profile’s current one)',
 };
 
+const GENERATION: Operand = {
+  syntax: '<GENERATION>',
+  help: 'its number, PROFILE-NUMBER, or a path that leads to it',
+};
+
 /** Options of every verb that looks at an ESP. */
 const ESP_OPTIONS: readonly OptionDeclaration[] = [
   ...OPTIONS,
@@ -84,6 +89,36 @@ const VERBS: readonly VerbDeclaration[] = [
     summary: 'check what lies on the ESP against its names',
     example: 'espalier verify --deep',
     load: async () => (await import('./verify.ts')).verify,
+  },
+  {
+    name: 'repair',
+    options: ESP_OPTIONS,
+    summary: 'read every byte on the ESP and rewrite what fails, from the store',
+    example: 'espalier repair --certificate db.pem --private-key db.key',
+    load: async () => (await import('./install.ts')).repair,
+  },
+  {
+    name: 'gc',
+    options: ESP_OPTIONS,
+    summary: 'remove from the ESP what no generation needs, and write nothing',
+    example: 'espalier gc --limit 5',
+    load: async () => (await import('./install.ts')).gc,
+  },
+  {
+    name: 'pin',
+    operand: GENERATION,
+    options: ESP_OPTIONS,
+    summary: 'keep a generation on the ESP whatever the limit is',
+    example: 'espalier pin 42',
+    load: async () => (await import('./pin.ts')).pin,
+  },
+  {
+    name: 'unpin',
+    operand: GENERATION,
+    options: ESP_OPTIONS,
+    summary: 'give a pinned generation back to the limit',
+    example: 'espalier unpin 42',
+    load: async () => (await import('./pin.ts')).unpin,
   },
   {
     name: 'confine',

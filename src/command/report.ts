@@ -2,6 +2,7 @@
 import { type EspError, explain } from '../error.ts';
 import type { Plan, Step } from '../plan/step.ts';
 import type { Report } from '../transaction/report.ts';
+import type { PassVerb } from './pass.ts';
 
 /** What became of one ESP, or would. */
 export interface Outcome {
@@ -44,7 +45,7 @@ const MARKS: Readonly<Record<Step['kind'], string>> = {
 };
 
 /** Returns an outcome as text: for a plan every step with its reason, for an install what was done. */
-export function renderOutcome(verb: 'install' | 'plan', outcome: Outcome): string {
+export function renderOutcome(verb: PassVerb, outcome: Outcome): string {
   const { root, plan, report, failure } = outcome;
   if (failure) return `${root}: ${explain(failure)}`;
   if (!plan) return `${root}:`;
@@ -52,16 +53,17 @@ export function renderOutcome(verb: 'install' | 'plan', outcome: Outcome): strin
   const left = plan.leftOut.map(
     ({ generation, because }) => `  left out: generation ${generation}, ${because}`,
   );
-  return [`${root}: ${summary(plan, report)}`, ...lines, ...left].join('\n');
+  return [`${root}: ${summary(verb, plan, report)}`, ...lines, ...left].join('\n');
 }
 
-function summary(plan: Plan, report: Report | undefined): string {
-  const next = `boots next: ${plan.default}`;
-  if (plan.phases.length === 0) return `nothing to do; ${next}`;
-  if (!report) return `${plan.phases.length} phases; ${next}`;
+function summary(verb: PassVerb, plan: Plan, report: Report | undefined): string {
+  // A repair and a collection leave alone what boots next.
+  const next = verb === 'repair' || verb === 'gc' ? '' : `; boots next: ${plan.default}`;
+  if (plan.phases.length === 0) return `nothing to do${next}`;
+  if (!report) return `${plan.phases.length} phases${next}`;
   const count = (kind: string) => report.changes.filter((change) => change.kind === kind).length;
   const written = `${count('written')} written (${formatSize(report.written)})`;
-  return `${written}, ${count('removed')} removed; ${next}`;
+  return `${written}, ${count('removed')} removed${next}`;
 }
 
 function planLines({ phases, space }: Plan): string[] {

@@ -60,6 +60,11 @@ export const OPTIONS: readonly Option[] = [
     help: 'where digests are remembered (default: /var/cache/espalier)',
   },
   {
+    name: 'pins',
+    value: 'DIR',
+    help: 'where pins are kept (default: among the roots of Nix, else /var/lib/espalier/pins)',
+  },
+  {
     name: 'lock-timeout',
     value: 'SECONDS',
     help: 'how long to wait for another run on the same ESP (default: 60)',
@@ -134,6 +139,7 @@ const schema = v.strictObject({
   ),
   booted: v.optional(path, '/run/booted-system'),
   'cache-dir': v.optional(path, '/var/cache/espalier'),
+  pins: v.optional(path),
   'lock-timeout': v.optional(count, 60),
   force: v.optional(flag, false),
   /** Only in the configuration file: lines of loader.conf. */

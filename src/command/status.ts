@@ -5,7 +5,7 @@ import { allocated } from '../esp/space.ts';
 import type { Context } from './context.ts';
 import { espRoots } from './esp-roots.ts';
 import { type LoaderStatus, loaderCopies } from './loader-copies.ts';
-import { menuOf } from './menu.ts';
+import { boots, menuOf } from './menu.ts';
 import type { Invocation } from './program.ts';
 import { formatSize } from './report.ts';
 import { readSettings, type Settings } from './settings.ts';
@@ -70,8 +70,7 @@ async function describe(
   return {
     esp: root,
     bootsNext: next?.id,
-    upToDate:
-      current === undefined ? undefined : ` ${file?.cmdline ?? ''} `.includes(` init=${current}/`),
+    upToDate: current === undefined ? undefined : file !== undefined && boots(file, current),
     loaders: await loaderCopies(root, settings, context),
     entries: entries.length,
     damaged: entries.filter(({ damage }) => damage !== undefined).length,

@@ -1,7 +1,7 @@
 /** Reads the world on the side of the system: generations, what they need, and what must stay. */
 import { posix } from 'node:path';
 import { openDigestCache } from '../disk/digest-cache.ts';
-import type { FileStat } from '../disk/disk.ts';
+import type { Disk, FileStat } from '../disk/disk.ts';
 import { EspError, explain } from '../error.ts';
 import {
   compareGenerations,
@@ -22,6 +22,7 @@ import type { LeftOut } from '../plan/step.ts';
 import { generationName, type WantedGeneration } from '../plan/wanted.ts';
 import { type Signer, unsigned } from '../signer/signer.ts';
 import type { Context } from './context.ts';
+import { pinsDirectory } from './pins.ts';
 import { resolve } from './resolve.ts';
 import type { Settings } from './settings.ts';
 
@@ -49,6 +50,8 @@ export interface Survey {
 export interface Profiles {
   readonly generations: readonly Generation[];
   readonly malformed: readonly Malformed[];
+  /** Real paths of systems that a person asked to keep. */
+  readonly pinned: ReadonlySet<string>;
   /** Real paths, or a link that leads nowhere; the system profile's first. */
   readonly current: readonly string[];
 }
@@ -74,6 +77,7 @@ export async function survey(
 
   const running = generations.filter((generation) => booted && hasSystem(generation, booted));
   const roots = new Map<string, RootReason>([
+    ...[...profiles.pinned].map((path) => [path, 'pinned'] as const),
     ...running.map(({ toplevel }) => [toplevel, 'booted'] as const),
     ...current.map((path) => [path, 'current'] as const),
     [target.toplevel, 'target'],
@@ -170,8 +174,13 @@ export function readProfiles(settings: Settings, { disk }: Context): Profiles {
     current.push(currentSystem(disk, path));
     for (const profile of named) current.push(currentToplevel(disk, path, profile));
   }
+  const pins = findGenerationLinks(disk, pinsDirectory(settings, disk));
   return {
-    ...readGenerations(disk, links.toSorted(compareGenerations)),
+    ...readGenerations(
+      disk,
+      [...links, ...unlisted(pins, links, disk)].toSorted(compareGenerations),
+    ),
+    pinned: new Set(pins.flatMap(({ path }) => disk.realPath(path) ?? [])),
     current: current.filter((path) => path !== undefined),
   };
 }
@@ -183,6 +192,12 @@ export function readProfiles(settings: Settings, { disk }: Context): Profiles {
 function currentSystem(disk: Context['disk'], directory: string): string | undefined {
   const link = disk.readLink(`${directory}/system`);
   return currentToplevel(disk, directory) ?? (link && posix.resolve(directory, link));
+}
+
+/** Pins of generations that their profiles have no longer: they are generations all the same. */
+function unlisted(pins: readonly Link[], links: readonly Link[], { realPath }: Disk): Link[] {
+  const listed = new Set(links.map(({ path }) => realPath(path)));
+  return pins.filter(({ path }) => !listed.has(realPath(path)));
 }
 
 function noGeneration(settings: Settings, malformed: readonly Malformed[]): EspError {

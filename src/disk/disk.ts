@@ -80,6 +80,8 @@ export interface WritableDisk extends Disk {
   overwrite(path: string, bytes: Uint8Array): void;
   /** Replaces a small text file as a whole (temporary, rename), then reads it back. */
   replaceText(path: string, text: string): Promise<void>;
+  /** Makes or replaces a symbolic link, durably. `modified` is its own time, in milliseconds. */
+  makeLink(path: string, target: string, modified: number): void;
   rename(from: string, to: string): void;
   /** Removes a file; a file that is already gone is no error. */
   remove(path: string): void;

@@ -13,6 +13,8 @@ export const writing: Omit<WritableDisk, keyof Disk> = {
   copy,
   overwrite: (path, bytes) => translated('overwrite', path, () => overwrite(path, bytes)),
   replaceText,
+  makeLink: (path, target, modified) =>
+    translated('link', path, () => makeLink(path, target, modified)),
   // SAFETY: the port only carries out; what boots if power fails here is told where a plan calls it.
   rename: (from, to) => translated('rename', from, () => fs.renameSync(from, to)),
   // SAFETY: as for rename.
@@ -41,6 +43,16 @@ function makeDirectory(path: string): void {
 
 function isDirectory(path: string): boolean {
   return fs.statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+}
+
+function makeLink(path: string, target: string, modified: number): void {
+  const temporary = `${path}.new`;
+  fs.rmSync(temporary, { force: true });
+  fs.symlinkSync(target, temporary);
+  fs.lutimesSync(temporary, modified / 1000, modified / 1000);
+  // SAFETY: no link of ours is on an ESP; one that is lost here protects nothing until it is made again.
+  fs.renameSync(temporary, path);
+  syncDirectory(dirname(path));
 }
 
 function syncDirectory(path: string): void {

@@ -50,6 +50,7 @@ export function faultyDisk(disk: WritableDisk, failAt: number, error: Error): Fa
     copy: awaited((from, to) => disk.copy(from, to)),
     overwrite: counted((path, bytes) => disk.overwrite(path, bytes)),
     replaceText: awaited((path, text) => disk.replaceText(path, text)),
+    makeLink: counted((path, target, modified) => disk.makeLink(path, target, modified)),
     rename: counted((from, to) => disk.rename(from, to)),
     remove: counted((path) => disk.remove(path)),
     syncDirectory: counted((path) => disk.syncDirectory(path)),

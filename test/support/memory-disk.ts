@@ -236,6 +236,17 @@ export class MemoryDisk implements WritableDisk {
     this.syncDirectory(dirname(target));
   }
 
+  makeLink(path: string, target: string, modified: number): void {
+    kernel('link', path, () => {
+      const place = this.#find(path, false) ?? fail('ENOENT');
+      if (place.node !== undefined) place.directory.volume.unlink(place.directory, place.name);
+      const node = { kind: 'link', inode: 0, target, modified } as const;
+      place.directory.volume.link(place.directory, place.name, node);
+      this.#tick();
+    });
+    this.syncDirectory(dirname(path));
+  }
+
   rename(from: string, to: string): void {
     kernel('rename', from, () => {
       const source = this.#existing(from, false);

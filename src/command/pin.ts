@@ -1,0 +1,53 @@
+/** `pin` and `unpin`: generations that no limit and no deletion takes from the ESP. */
+import { dirname } from 'node:path';
+import { EspError } from '../error.ts';
+import type { Generation } from '../generation/generation.ts';
+import { generationName } from '../plan/wanted.ts';
+import type { Context } from './context.ts';
+import { linkOfPin, pinsDirectory } from './pins.ts';
+import type { Invocation } from './program.ts';
+import { readSettings, type Settings } from './settings.ts';
+import { readProfiles } from './survey.ts';
+
+/** Protects a generation. Where Nix is, its store path is kept from garbage collection too. */
+export async function pin({ operand, flags }: Invocation, context: Context): Promise<number> {
+  const { disk, environment, print } = context;
+  const settings = await readSettings(flags, environment, disk);
+  const generation = find(operand ?? '', settings, context);
+  const link = linkOfPin(pinsDirectory(settings, disk), generation);
+  disk.makeDirectory(dirname(link));
+  disk.makeLink(link, generation.toplevel, generation.builtAt * 1000);
+  print(`pinned generation ${generationName(generation)}: ${link} -> ${generation.toplevel}`);
+  return 0;
+}
+
+/** Gives a generation back to the limit; its entries go with the next `install` or `gc`. */
+export async function unpin({ operand, flags }: Invocation, context: Context): Promise<number> {
+  const { disk, environment, print } = context;
+  const settings = await readSettings(flags, environment, disk);
+  const generation = find(operand ?? '', settings, context);
+  const link = linkOfPin(pinsDirectory(settings, disk), generation);
+  if (!disk.linkStat(link)) {
+    throw new EspError('CONFIG_INVALID', `generation ${generationName(generation)} is not pinned`, {
+      hint: 'espalier list marks pinned generations with `p`',
+    });
+  }
+  // SAFETY: a link outside the ESP; the entries it protected boot as before until a later run.
+  disk.remove(link);
+  disk.syncDirectory(dirname(link));
+  print(`unpinned generation ${generationName(generation)}`);
+  return 0;
+}
+
+/** Finds a generation by its number, by profile and number (`work-7`), or by a path that leads to it. */
+function find(operand: string, settings: Settings, context: Context): Generation {
+  const { generations } = readProfiles(settings, context);
+  const path = operand.includes('/') ? context.disk.realPath(operand) : undefined;
+  const found = generations.find(
+    (generation) => generationName(generation) === operand || generation.toplevel === path,
+  );
+  if (found) return found;
+  throw new EspError('CONFIG_INVALID', `${operand}: no generation that can boot has this name`, {
+    hint: `there are ${generations.map(generationName).join(', ') || 'none'}`,
+  });
+}

@@ -1,0 +1,208 @@
+/** The unit files: what systemd starts, when, and how little of the machine it may touch. */
+
+/** What differs from machine to machine. All paths are absolute. */
+export interface Installation {
+  readonly node: string;
+  /** The program's own file. */
+  readonly program: string;
+  /** The configuration file, when it is not the usual one. */
+  readonly config?: string;
+  /** What the services see and may write to, beside their own state: the ESPs. */
+  readonly writable: readonly string[];
+  /** What they see and may read: profiles, store, keys. Whether it is there is looked at when they start. */
+  readonly readable: readonly string[];
+}
+
+/** A unit file by its name. */
+export interface UnitFile {
+  readonly name: string;
+  readonly text: string;
+}
+
+/** One or more lines of a unit file under the reason for them. */
+type Directive = readonly [reason: string, ...lines: readonly string[]];
+
+/** Returns the unit files for an installation. */
+export function unitFiles(installation: Installation): readonly UnitFile[] {
+  return [
+    { name: 'espalier-watch.service', text: watchService(installation) },
+    { name: 'espalier-install.service', text: installService(installation) },
+    { name: 'espalier-verify.service', text: verifyService(installation) },
+    { name: 'espalier-verify.timer', text: verifyTimer },
+  ];
+}
+
+function watchService(installation: Installation): string {
+  return unit({
+    Unit: [['Shown by systemctl status.', 'Description=Boot entries follow the profiles']],
+    Service: [
+      ['It tells when it is ready, what it did last, and that it is alive.', 'Type=notify'],
+      ['The words come through systemd-notify, a process of its own.', 'NotifyAccess=all'],
+      [JITLESS, exec('ExecStart', installation, 'watch')],
+      [
+        'SIGHUP reads the configuration again; Node sends it, so no other program is needed.',
+        reload(installation),
+      ],
+      ['A loop that hangs for so long is killed and started again.', 'WatchdogSec=5min'],
+      [
+        'What crashed is tried again, for as long as it takes.',
+        'Restart=on-failure',
+        'RestartSec=10s',
+      ],
+      [
+        'Wrong settings (2) and a refusal (3) stay what they are until a person changes something.',
+        'RestartPreventExitStatus=2 3',
+      ],
+      [
+        'SIGTERM is for the program alone: it ends what it started, after the phase that runs.',
+        'KillMode=mixed',
+      ],
+      ['A phase may be writing a large image to a slow disk.', 'TimeoutStopSec=2min'],
+      ...everyService(installation, 'BindPaths'),
+    ],
+    Install: [['It is part of a machine that is up.', 'WantedBy=multi-user.target']],
+  });
+}
+
+function installService(installation: Installation): string {
+  return unit({
+    Unit: [['Shown by systemctl status.', 'Description=Bring the ESP in line with the profiles']],
+    Service: [
+      ['A hook that starts it waits until the entries are durable.', 'Type=oneshot'],
+      [JITLESS, exec('ExecStart', installation, 'install')],
+      [
+        'Done with warnings (5): the target boots, and the journal says what needs a look.',
+        'SuccessExitStatus=5',
+      ],
+      [
+        'A run that waits for another one and then writes large images is not stuck.',
+        'TimeoutStartSec=15min',
+      ],
+      ...everyService(installation, 'BindPaths'),
+    ],
+  });
+}
+
+function verifyService(installation: Installation): string {
+  return unit({
+    Unit: [['Shown by systemctl status.', 'Description=Verify every file of ours on the ESP']],
+    Service: [
+      ['It ends by itself, and failed is what it is when something is damaged.', 'Type=oneshot'],
+      [JITLESS, exec('ExecStart', installation, 'verify', '--deep')],
+      [
+        'It reads all of the ESP, and nobody waits for it.',
+        'CPUSchedulingPolicy=idle',
+        'IOSchedulingClass=idle',
+      ],
+      ...everyService(installation, 'BindReadOnlyPaths'),
+    ],
+  });
+}
+
+const verifyTimer = unit({
+  Unit: [['Shown by systemctl list-timers.', 'Description=Verify the ESP once a week']],
+  Timer: [
+    ['Flash memory fades and file systems rot slowly.', 'OnCalendar=weekly'],
+    ['A machine that was off on the day does it when it is on again.', 'Persistent=yes'],
+    ['Machines that share a disk or a host do not do it together.', 'RandomizedDelaySec=6h'],
+    ['Any hour of that day will do, so nobody is woken for it.', 'AccuracySec=1h'],
+  ],
+  Install: [['It is one of the machine’s regular jobs.', 'WantedBy=timers.target']],
+});
+
+const JITLESS =
+  'Without a JIT compiler nothing that was written can be executed, see MemoryDenyWriteExecute=.';
+
+/** Returns what all services have in common; `bind` is how they see the ESPs. */
+function everyService(
+  { writable, readable }: Installation,
+  bind: 'BindPaths' | 'BindReadOnlyPaths',
+): readonly Directive[] {
+  const paths = (all: readonly string[]): string => all.map((path) => quote(`-${path}`)).join(' ');
+  return [
+    ['The journal shows the program’s name and not that of Node.', 'SyslogIdentifier=espalier'],
+    [
+      'Locks lie here, shared with every run outside, so they outlive the service.',
+      'RuntimeDirectory=espalier',
+      'RuntimeDirectoryPreserve=yes',
+    ],
+    [
+      'Digests are remembered here; without it every start hashes every kernel again.',
+      'CacheDirectory=espalier',
+      'CacheDirectoryMode=0700',
+    ],
+    ['Confined, these are the ESPs.', `${bind}=${paths(writable)}`],
+    [
+      'Confined, these are the profiles, the store, the keys and the way to systemd.',
+      `BindReadOnlyPaths=${paths(readable)}`,
+    ],
+    ...sandbox,
+  ];
+}
+
+/** What no service of ours needs. There is no ProtectSystem=: confinement leaves nothing to protect. */
+const sandbox: readonly Directive[] = [
+  [
+    'The ESP, the state and the keys are root’s own: it needs no power over what is not.',
+    'CapabilityBoundingSet=',
+  ],
+  ['Nothing that it starts can get more than it has.', 'NoNewPrivileges=yes'],
+  ['Whoever it could become in here is nobody outside.', 'PrivateUsers=yes'],
+  ['It speaks to nobody on any network.', 'PrivateNetwork=yes'],
+  ['Should a drop-in give it the network, it gives the addresses too.', 'IPAddressDeny=any'],
+  ['The one socket is that of systemd.', 'RestrictAddressFamilies=AF_UNIX'],
+  [
+    'The ESP is a mounted file system: its block device is not needed.',
+    'PrivateDevices=yes',
+    'DevicePolicy=closed',
+  ],
+  ['Its temporary files are nobody’s business.', 'PrivateTmp=yes'],
+  ['What it might mount stays with it; what the machine mounts arrives.', 'PrivateMounts=yes'],
+  ['Nothing that boots lies in a home.', 'ProtectHome=yes'],
+  ['It sets no clock,', 'ProtectClock=yes'],
+  ['no host name,', 'ProtectHostname=yes'],
+  ['no setting of the kernel,', 'ProtectKernelTunables=yes'],
+  ['loads no module,', 'ProtectKernelModules=yes'],
+  ['reads no kernel log,', 'ProtectKernelLogs=yes'],
+  ['and leaves control groups alone.', 'ProtectControlGroups=yes'],
+  ['Other processes are out of sight,', 'ProtectProc=invisible'],
+  ['and of /proc it reads its own mount table only.', 'ProcSubset=pid'],
+  ['It makes no name spaces,', 'RestrictNamespaces=yes'],
+  ['wants no real-time scheduling,', 'RestrictRealtime=yes'],
+  ['makes no setuid files,', 'RestrictSUIDSGID=yes'],
+  ['is of one kind of binary,', 'LockPersonality=yes', 'SystemCallArchitectures=native'],
+  ['and has no memory that is both written and executed.', 'MemoryDenyWriteExecute=yes'],
+  [
+    'Of system calls, those of a service without privileges; what else it tries fails.',
+    'SystemCallFilter=@system-service',
+    'SystemCallFilter=~@privileged @resources',
+    'SystemCallErrorNumber=EPERM',
+  ],
+  ['What it writes beside the ESP is for root alone.', 'UMask=0077'],
+];
+
+function exec(name: string, { node, program, config }: Installation, ...verb: string[]): string {
+  const settings = config === undefined ? [] : ['--config', config];
+  const words = [node, '--jitless', program, ...verb, ...settings];
+  return `${name}=${words.map((word) => quote(word).replaceAll('$', '$$$$')).join(' ')}`;
+}
+
+function reload({ node }: Installation): string {
+  return `ExecReload=${quote(node)} --jitless --eval "process.kill($MAINPID, 'SIGHUP')"`;
+}
+
+/** Returns a word as systemd.syntax(7) §Quoting and systemd.unit(5) §Specifiers want it. */
+function quote(word: string): string {
+  const text = word.replaceAll('%', '%%');
+  return /^[\w@%./:+=-]+$/.test(text) ? text : `"${text.replace(/["\\]/g, '\\$&')}"`;
+}
+
+function unit(sections: Readonly<Record<string, readonly Directive[]>>): string {
+  return Object.entries(sections)
+    .map(([name, directives]) => `[${name}]\n${directives.map(format).join('')}`)
+    .join('\n');
+}
+
+function format([reason, ...lines]: Directive): string {
+  return `# ${reason}\n${lines.join('\n')}\n`;
+}

@@ -1,0 +1,27 @@
+/** What can stop a confinement, and the one place that gives each reason its code. */
+import { EspError } from '../error.ts';
+
+/** The unit could be confined, but what came out would not be what it says or would not run. */
+export function refused(message: string, hint: string): EspError {
+  return new EspError('FOREIGN_LAYOUT', message, { hint });
+}
+
+/** The unit is not there, or is not written as systemd.syntax(7) has it. */
+export function badUnit(message: string, hint?: string): EspError {
+  return new EspError('CONFIG_INVALID', message, hint === undefined ? {} : { hint });
+}
+
+/** An executable that is neither ELF nor script, or that is damaged. */
+export function badExecutable(message: string): EspError {
+  return new EspError('PE_MALFORMED', message);
+}
+
+/** Something that the service needs to run is not on this system. */
+export function absent(message: string, hint?: string): EspError {
+  return new EspError('FILE_MISSING', message, hint === undefined ? {} : { hint });
+}
+
+/** The store did not tell the closure. */
+export function storeFailed(message: string, hint: string, cause?: unknown): EspError {
+  return new EspError('IO', message, { hint, cause });
+}
