@@ -44,6 +44,10 @@ export interface PlanInput {
 /** One way to do it: these files to write, these files of ours without a use. */
 interface Choice {
   readonly writes: readonly Write[];
+  /** What is to become of loader.conf and of the mark of the layout. */
+  readonly defaults: readonly Step[];
+  /** Our files, those that are to be mended marked as damaged. */
+  readonly own: OwnFiles;
   readonly stale: readonly OwnFile[];
   /** Bytes in use beyond what is in use now when everything is written and nothing removed. */
   readonly growth: number;
@@ -69,11 +73,11 @@ export function plan(input: PlanInput): Plan | Refusal {
   const { chosen, leftOut } = chooseWishes(input, ground);
   if (!chosen) return refuse(input, ground);
   for (;;) {
-    const choice = choose(chosen, input.scope, ground);
+    const choice = choose(chosen, input, ground);
     const early = freeFirst({
       missing: choice.growth - ground.budget.free,
       stale: choice.stale,
-      own: ground.own,
+      own: choice.own,
       clusterSize: ground.clusterSize,
     });
     if (early) return schedule(input, ground, choice, early, leftOut);
@@ -109,6 +113,9 @@ function chooseWishes(
   const chosen = [...input.musts];
   const least = cost(chosen);
   if (least.grows && least.bytes > budget.available) return { chosen: undefined, leftOut };
+  // Nearly always everything fits, and one look tells; else each wish is weighed in its turn.
+  const all = [...chosen, ...input.wishes];
+  if (cost(all).bound <= budget.available) return { chosen: all, leftOut };
   for (const wish of input.wishes) {
     if (cost([...chosen, wish]).bound <= budget.available) chosen.push(wish);
     else leftOut.push({ generation: wish.name, because: 'no space on the ESP' });
@@ -121,8 +128,11 @@ function wantedFiles(generations: readonly WantedGeneration[]): WantedFile[] {
 }
 
 /** Works out what a set of generations lacks, and which files of ours it leaves without a use. */
-function choose(generations: readonly WantedGeneration[], scope: Scope, ground: Ground): Choice {
-  const { own, kept, budget, clusterSize } = ground;
+function choose(
+  generations: readonly WantedGeneration[],
+  { scope, inventory, loaderConf }: PlanInput,
+  { own, kept, budget, clusterSize }: Ground,
+): Choice {
   const used = new Map(wantedFiles(generations).map((file) => [keyOf(file.path), file]));
   const lacking = [...used.values()].flatMap((file): Write[] => {
     const found = standing(file, own);
@@ -130,13 +140,30 @@ function choose(generations: readonly WantedGeneration[], scope: Scope, ground: 
   });
   const unused = [...own].flatMap(([key, file]) => (used.has(key) || kept.has(key) ? [] : [file]));
   const writes = writesWithin(scope, lacking, own);
+  const judged = withDamage(own, lacking);
+  const defaults = defaultsWithin(scope, inventory, loaderConf);
+  const made = defaults.filter(({ kind }) => kind !== 'overwrite').length;
   const written = writes.reduce((sum, { file }) => sum + writeCost(file, clusterSize), 0);
   const growth = written + (scope === 'gc' ? 0 : budget.loaders);
   return {
     writes,
-    stale: removalsWithin(scope, unused, generations, lacking, own),
-    growth: growth > 0 ? growth + budget.directories : 0,
+    defaults,
+    own: judged,
+    stale: removalsWithin(scope, unused, generations, lacking, judged),
+    // A small file by itself takes a cluster, and another for its name.
+    growth: growth > 0 ? growth + budget.directories : 2 * made * clusterSize,
   };
+}
+
+/** A file whose header is whole may have another size than it should: until it is mended, it is damaged. */
+function withDamage(own: OwnFiles, lacking: readonly Write[]): OwnFiles {
+  const judged = new Map(own);
+  for (const { file, found } of lacking) {
+    const key = keyOf(file.path);
+    const damaged = own.get(key);
+    if (damaged && found.kind === 'damaged') judged.set(key, { ...damaged, damage: found.because });
+  }
+  return judged;
 }
 
 function writeStep({ file: { size, content }, found }: Write): Step {
@@ -168,7 +195,7 @@ function schedule(
       'loader',
       [{ kind: 'replace', ...copy }],
     ]),
-    ['default', defaultsWithin(scope, inventory, input.loaderConf)],
+    ['default', choice.defaults],
     ['remove-entries', removals(late, 'entry')],
     ['remove-blobs', removals(late, 'blob')],
   ];
@@ -267,7 +294,7 @@ function textStep(
 function refuse(input: PlanInput, { own, kept, budget, clusterSize }: Ground): Refusal {
   const { inventory, musts, reserve } = input;
   const { bytes: needed } = steadyCost(wantedFiles(musts), kept, own, budget, clusterSize);
-  const growth = choose(musts, input.scope, { own, kept, budget, clusterSize }).growth;
+  const growth = choose(musts, input, { own, kept, budget, clusterSize }).growth;
   const ours = [...own.values()].reduce((sum, { size }) => sum + allocated(size, clusterSize), 0);
   const others = inventory.total - inventory.free - ours;
   return {
