@@ -47,7 +47,9 @@ describe('the mount table', () => {
 
   test('may hold anything', () => {
     fc.assert(
-      fc.property(fc.string({ unit: 'binary' }), (text) => Array.isArray(parseMounts(text))),
+      fc.property(fc.string({ unit: 'binary', maxLength: 300 }), (text) =>
+        Array.isArray(parseMounts(text)),
+      ),
     );
   });
 });

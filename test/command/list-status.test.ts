@@ -1,0 +1,122 @@
+/** What `list` and `status` say about an ESP, and that nothing on it can make them say more. */
+import assert from 'node:assert/strict';
+import * as fs from 'node:fs';
+import { describe, test } from 'node:test';
+import { aPe } from '../pe/a-pe.ts';
+import { aMachine, type Machine } from './a-machine.ts';
+
+const text = (value: string) => new TextEncoder().encode(value);
+
+async function machineWith(t: Parameters<typeof aMachine>[0], format = 'uki'): Promise<Machine> {
+  const machine = aMachine(t, { generations: [{}, { specialisations: { gaming: {} } }, {}] });
+  await machine.run('install', '--format', format);
+  return machine;
+}
+
+const view = (machine: Machine, verb: 'list' | 'status', ...args: readonly string[]) =>
+  machine.runWith({}, verb, ...machine.arguments(), ...args);
+
+describe('list', () => {
+  test('entries come as in the menu, with marks for what boots next and what runs', async (t) => {
+    for (const format of ['uki', 'type1']) {
+      const machine = await machineWith(t, format);
+      machine.boots(1);
+      const { status, output } = await view(machine, 'list');
+      assert.equal(status, 0);
+      const [head = '', ...rows] = output.split('\n');
+      assert.match(head, /TITLE +SIZE +ENTRY/);
+      const numbers = rows.map((row) => /nixos-generation-(\d+)/.exec(row)?.[1]);
+      assert.deepEqual(numbers, ['3', '2', '2', '1']);
+      assert.match(rows[0] ?? '', /^> /);
+      assert.match(rows[3] ?? '', /^ \*/);
+      assert.match(rows[0] ?? '', /NixOS Yarara .*\(Generation 3, 2026-11-22\) +[\d.]+ KiB/);
+    }
+  });
+
+  test('an empty ESP has no entries', async (t) => {
+    assert.equal((await view(aMachine(t), 'list')).output, 'no boot entries');
+  });
+
+  test('entries of others are listed too', async (t) => {
+    const machine = await machineWith(t);
+    machine.put('loader/entries/windows.conf', 'title Windows\nefi /EFI/Microsoft/x.efi\n');
+    const { output } = await view(machine, 'list', '--json');
+    const [{ entries }] = JSON.parse(output).esps;
+    const windows = entries.find(({ id }: { id: string }) => id === 'windows.conf');
+    assert.equal(windows.title, 'Windows');
+    assert.equal(windows.damage, 'EFI/Microsoft/x.efi is not there');
+    assert.deepEqual(Object.keys(JSON.parse(output)), ['version', 'verb', 'esps']);
+  });
+
+  test('damage is told beside the entry', async (t) => {
+    const machine = await machineWith(t, 'type1');
+    fs.rmSync(`${machine.esp}/${machine.paths(/nixos\/initrd-/)[0]}`);
+    assert.match(
+      (await view(machine, 'list')).output,
+      /\(damaged: EFI\/nixos\/initrd-.* is not there\)/,
+    );
+  });
+
+  test('what lies on the ESP cannot steer the terminal', async (t) => {
+    const machine = await machineWith(t);
+    const evil = '\u001b[2J\u009b31m\u202e';
+    machine.put('loader/entries/a.conf', `title ${evil}\nversion ${evil}\nlinux /${evil}\n`);
+    machine.put(`loader/entries/b${evil}.conf`, 'linux /x\n');
+    machine.put(
+      'EFI/Linux/c.efi',
+      aPe({ sections: [{ name: '\u001b[2J', bytes: text('x') }] }).subarray(0, 600),
+    );
+    const { output } = await view(machine, 'list');
+    assert.doesNotMatch(output, /[^\P{C}\n]/u);
+    const planned = await machine.run('plan');
+    assert.doesNotMatch(planned.output, /[^\P{C}\n]/u);
+  });
+});
+
+describe('status', () => {
+  test('it says what boots next, that this is current, the loaders and the space', async (t) => {
+    const machine = await machineWith(t);
+    machine.boots(3);
+    const { status, output } = await view(machine, 'status');
+    assert.equal(status, 0);
+    assert.match(output, new RegExp(`^running: +${machine.toplevel(3)}$`, 'm'));
+    assert.match(output, /boots next: nixos-generation-3-.*\(as the profile says\)/);
+    assert.match(output, /EFI\/systemd\/systemd-bootx64\.efi {2}systemd-boot 257\.9/);
+    assert.match(output, /EFI\/BOOT\/BOOTX64\.EFI {2}systemd-boot 257\.9/);
+    assert.match(output, /entries: +4$/m);
+    assert.match(output, /space: .* of .* free, .* ours/);
+  });
+
+  test('drift and damage are told, and by the exit status', async (t) => {
+    const machine = await machineWith(t);
+    machine.generations([{}, { specialisations: { gaming: {} } }, {}, {}]);
+    const drifted = await view(machine, 'status');
+    assert.equal(drifted.status, 5);
+    assert.match(drifted.output, /NOT what the profile says/);
+    await machine.run('install');
+    fs.truncateSync(`${machine.esp}/${machine.paths(/generation-1-/)[0]}`, 700);
+    const damaged = await view(machine, 'status');
+    assert.equal(damaged.status, 5);
+    assert.match(damaged.output, /5, 1 damaged/);
+  });
+
+  test('its document is as stable as that of plan', async (t) => {
+    const machine = await machineWith(t);
+    const document = JSON.parse((await view(machine, 'status', '--json')).output);
+    assert.deepEqual(Object.keys(document), ['version', 'verb', 'current', 'esps']);
+    const [esp] = document.esps;
+    assert.deepEqual(
+      [document.version, document.current, esp.upToDate, esp.entries, esp.damaged],
+      [1, machine.toplevel(3), true, 4, 0],
+    );
+    assert.ok(esp.space.ours > 0);
+  });
+
+  test('without profiles, as on a rescue system, it tells what it can', async (t) => {
+    const machine = await machineWith(t);
+    const { status, output } = await view(machine, 'status', '--profiles', '/none');
+    assert.equal(status, 0);
+    assert.match(output, /profile: +none/);
+    assert.match(output, /boots next: nixos-generation-3-\S+$/m);
+  });
+});

@@ -1,0 +1,170 @@
+/** The program as a process: its words on stderr, its exit statuses, and two of it at once. */
+import assert from 'node:assert/strict';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import * as fs from 'node:fs';
+import { join } from 'node:path';
+import { describe, test } from 'node:test';
+import { nodeDisk } from '../../src/disk/node-disk.ts';
+import { acquireLock, lockDirectory } from '../../src/transaction/lock.ts';
+import { aMachine, MAIN, type Machine } from './a-machine.ts';
+
+function espalier(machine: Machine, ...args: readonly string[]) {
+  const env = { PATH: process.env['PATH'], ...machine.environment() };
+  return spawnSync(process.execPath, [MAIN, ...args], { encoding: 'utf8', env });
+}
+
+describe('a process', () => {
+  test('a run that went well says so on stdout, logs on stderr, and ends with 0', (t) => {
+    const machine = aMachine(t);
+    const args = ['install', ...machine.arguments(), '--allow-unsigned'];
+    const { status, stdout, stderr } = espalier(machine, ...args, '-v');
+    assert.equal(status, 0, stderr);
+    assert.match(stdout, /boots next: nixos-generation-1-/);
+    const [line = ''] = stderr.trim().split('\n');
+    assert.equal(JSON.parse(line).msg, 'installed');
+  });
+
+  test('a refusal is one line with its code, and a hint', (t) => {
+    const machine = aMachine(t);
+    const { status, stdout, stderr } = espalier(machine, 'install', '--esp', '/none');
+    assert.equal(status, 3);
+    assert.equal(stdout, '');
+    assert.match(
+      stderr,
+      /^espalier: \/none: no such directory \[ESP_NOT_MOUNTED\]\n {2}hint: .*\n$/,
+    );
+  });
+
+  const misuses: readonly (readonly [readonly string[], RegExp])[] = [
+    [['instal'], /unknown command 'instal'/],
+    [['install', '--limt', '3'], /unknown option '--limt'/],
+    [['install', 'a', 'b'], /too many arguments/],
+    [['install', '--limit'], /argument missing/],
+    [['list', '/nix/store/x'], /too many arguments/],
+  ];
+  for (const [args, expected] of misuses) {
+    test(`${args.join(' ')} is misuse`, (t) => {
+      const { status, stderr } = espalier(aMachine(t), ...args);
+      assert.equal(status, 2, stderr);
+      assert.match(stderr, expected);
+      assert.match(stderr, /hint: see espalier --help/);
+    });
+  }
+
+  test('help and version go to stdout and end well; nothing at all is misuse', (t) => {
+    const machine = aMachine(t);
+    const help = espalier(machine, '--help');
+    assert.equal(help.status, 0);
+    for (const verb of ['install', 'plan', 'list', 'status'])
+      assert.match(help.stdout, new RegExp(verb));
+    const verb = espalier(machine, 'install', '--help');
+    assert.equal(verb.status, 0);
+    assert.match(verb.stdout, /--private-key <FILE>/);
+    assert.match(verb.stdout, /Example:\n {2}\$ espalier install/);
+    assert.match(espalier(machine, '--version').stdout, /^\d+\.\d+\.\d+\n$/);
+    assert.equal(espalier(machine).status, 2);
+  });
+
+  test('a broken generation is told on stderr, and the run ends with 5', (t) => {
+    const machine = aMachine(t, { generations: [{ kernel: 'text' }, {}] });
+    const { status, stderr } = espalier(
+      machine,
+      'install',
+      ...machine.arguments(),
+      '--allow-unsigned',
+    );
+    assert.equal(status, 5);
+    const messages = stderr
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line).msg);
+    assert.match(messages.join('\n'), /generation 1 is broken and left as it is/);
+  });
+
+  test('everything about a run may come from the environment', (t) => {
+    const machine = aMachine(t);
+    const env = {
+      ...machine.environment(),
+      PATH: process.env['PATH'],
+      ESPALIER_ESP: machine.esp,
+      ESPALIER_ALLOW_DIRECTORY: '1',
+      ESPALIER_ALLOW_UNSIGNED: '1',
+      ESPALIER_PROFILES: machine.profiles,
+      ESPALIER_SYSTEMD: machine.systemd,
+      ESPALIER_CACHE_DIR: join(machine.root, 'cache'),
+      ESPALIER_BOOTED: '/none',
+    };
+    const { status, stderr } = spawnSync(process.execPath, [MAIN, 'install'], {
+      env,
+      encoding: 'utf8',
+    });
+    assert.equal(status, 0, stderr);
+    assert.deepEqual(machine.installed(), [1]);
+  });
+});
+
+describe('two at once', () => {
+  const uid = process.getuid?.() ?? 0;
+
+  /** Takes the lock of a machine's ESP, as another run of ours would. */
+  function hold(machine: Machine) {
+    const { dev, ino } = fs.statSync(machine.esp);
+    const directory = lockDirectory(machine.environment(), uid);
+    const key = `${dev.toString(16)}-${ino.toString(16)}`;
+    return acquireLock({ disk: nodeDisk(), directory, key, verb: 'install', timeoutSeconds: 1 });
+  }
+
+  test('a run that waits in vain says who is at work, and touches nothing', async (t) => {
+    const machine = aMachine(t);
+    using _held = await hold(machine);
+    const args = [...machine.arguments(), '--allow-unsigned', '--lock-timeout', '0'];
+    const { status, stderr } = espalier(machine, 'install', ...args);
+    assert.equal(status, 1);
+    assert.match(stderr, new RegExp(`another run .* \\(install, process ${process.pid}, since `));
+    assert.match(stderr, /\[LOCKED\]\n {2}hint: /);
+    assert.deepEqual(machine.tree(), {});
+  });
+
+  test('a run waits for the one before it, says for whom, and then does its work', async (t) => {
+    const machine = aMachine(t);
+    const held = await hold(machine);
+    const args = ['install', ...machine.arguments(), '--allow-unsigned'];
+    const env = { PATH: process.env['PATH'], ...machine.environment() };
+    const child = spawn(process.execPath, [MAIN, ...args], { env });
+    t.after(() => child.kill());
+    const [said] = await once(child.stderr, 'data');
+    const { msg, holder } = JSON.parse(String(said));
+    assert.equal(msg, 'waiting');
+    assert.match(holder, new RegExp(`process ${process.pid}`));
+    assert.deepEqual(machine.tree(), {});
+    held.release();
+    const [status] = await once(child, 'exit');
+    assert.equal(status, 0);
+    assert.deepEqual(machine.installed(), [1]);
+  });
+
+  test('a run with nothing to do waits for nobody', async (t) => {
+    const machine = aMachine(t);
+    await machine.run('install');
+    using _held = await hold(machine);
+    const args = [...machine.arguments(), '--allow-unsigned', '--lock-timeout', '0'];
+    assert.equal(espalier(machine, 'install', ...args).status, 0);
+  });
+
+  test('a run that is killed leaves remains that the next one sweeps', async (t) => {
+    const machine = aMachine(t, { generations: [{ initrd: new Uint8Array(48 << 20) }] });
+    const args = ['install', ...machine.arguments(), '--allow-unsigned'];
+    const env = { PATH: process.env['PATH'], ...machine.environment() };
+    const child = spawn(process.execPath, [MAIN, ...args], { env, stdio: 'ignore' });
+    t.after(() => child.kill('SIGKILL'));
+    while (machine.paths(/\.espalier-/).length === 0 && child.exitCode === null) {
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    child.kill('SIGKILL');
+    if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
+    assert.equal(espalier(machine, ...args).status, 0);
+    assert.deepEqual(machine.paths(/\.espalier-/), []);
+    assert.deepEqual(machine.installed(), [1]);
+  });
+});
