@@ -36,7 +36,7 @@ const lazyBuiltins: Plugin = {
       const names = Object.keys(builtin).filter((name) => /^[a-z_]\w*$/i.test(name));
       return {
         contents: [
-          `const load = () => process.getBuiltinModule(${JSON.stringify(path)});`,
+          `let loaded; const load = () => (loaded ??= process.getBuiltinModule(${JSON.stringify(path)}));`,
           STAND_IN,
           'export default /* @__PURE__ */ standIn(load);',
           ...names
@@ -63,7 +63,7 @@ export async function bundle(): Promise<string> {
     plugins: [lazyBuiltins],
     // Dependencies in CommonJS call require for Node's own modules.
     banner: {
-      js: "const require=process.getBuiltinModule('node:module').createRequire(import.meta.url);",
+      js: "const require=process.getBuiltinModule('node:module').createRequire(import.meta.url);const __filename=import.meta.filename;",
     },
   });
   chmodSync(output, 0o755);

@@ -7,7 +7,7 @@ import { type PassVerb, pass } from './pass.ts';
 import type { Invocation } from './program.ts';
 import { startProgress } from './progress.ts';
 import { type Outcome, renderOutcome, toDocument } from './report.ts';
-import { readSettings } from './settings.ts';
+import { readSettings, type Settings } from './settings.ts';
 import { survey } from './survey.ts';
 
 /** Brings every ESP in line with the profiles. */
@@ -34,44 +34,60 @@ export function gc(invocation: Invocation, context: Context): Promise<number> {
  * Surveys once, then deals with one ESP after the other. The first is the primary: what stops it
  * stops the run with its own status. A mirror that fails leaves the others as they are.
  */
-async function perform(
-  verb: PassVerb,
-  { operand: toplevel, flags, json, verbosity }: Invocation,
-  context: Context,
-): Promise<number> {
-  const settings = await readSettings(flags, context.environment, context.disk);
+async function perform(verb: PassVerb, invocation: Invocation, context: Context): Promise<number> {
+  const settings = await readSettings(invocation.flags, context.environment, context.disk);
   const roots = espRoots(settings, context);
-  const log = lazyLog(verbosity);
-  const lockTimeout = settings['lock-timeout'];
+  const log = lazyLog(invocation.verbosity);
+  const outcomes = await surveyAndPass(verb, roots, settings, invocation, { context, log });
+  return report(verb, outcomes, invocation, { context, log });
+}
+
+/** What a run speaks with. */
+interface Voice {
+  readonly context: Context;
+  readonly log: () => Promise<Log>;
+}
+
+async function surveyAndPass(
+  verb: PassVerb,
+  roots: readonly string[],
+  settings: Settings,
+  { operand: toplevel, json, verbosity }: Invocation,
+  { context, log }: Voice,
+): Promise<readonly Outcome[]> {
   const progress = startProgress(json || verbosity !== 0);
-  let outcomes: readonly Outcome[];
   try {
     const surveyed = await survey(settings, toplevel, context);
+    if (verbosity > 0) for (const notice of surveyed.notices) (await log()).info(notice);
     try {
-      outcomes = await pass(roots, surveyed, {
-        verb,
-        context,
-        log,
-        say: progress.say,
-        lockTimeout,
-      });
+      const lockTimeout = settings['lock-timeout'];
+      return await pass(roots, surveyed, { verb, context, log, say: progress.say, lockTimeout });
     } finally {
       surveyed.dispose();
     }
   } finally {
     progress.stop();
   }
+}
+
+/** Prints what became of every ESP, and returns the exit status. */
+async function report(
+  verb: PassVerb,
+  outcomes: readonly Outcome[],
+  { json }: Invocation,
+  { context, log }: Voice,
+): Promise<number> {
   const warnings = [...new Set(outcomes.flatMap((outcome) => outcome.warnings))];
   if (json) context.print(JSON.stringify(toDocument(verb, outcomes, warnings), undefined, 2));
   else for (const outcome of outcomes) context.print(renderOutcome(verb, outcome));
   for (const warning of warnings) (await log()).warn(warning);
   const [primary, ...mirrors] = outcomes;
   if (primary?.failure) throw primary.failure;
-  for (const { root, failure } of mirrors) {
-    if (failure) (await log()).error({ esp: root, code: failure.code }, failure.message);
+  const failed = mirrors.filter(({ failure }) => failure);
+  for (const { root, failure } of failed) {
+    (await log()).error({ esp: root, code: failure?.code }, failure?.message);
   }
-  const degraded = warnings.length > 0 || mirrors.some(({ failure }) => failure);
-  return degraded ? EXIT_WARNINGS : 0;
+  return warnings.length + failed.length > 0 ? EXIT_WARNINGS : 0;
 }
 
 /** Opens the log when there is first something to say: a run that has nothing to say pays nothing. */

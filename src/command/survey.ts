@@ -43,6 +43,8 @@ export interface Survey {
   readonly booted: string | undefined;
   readonly sources: ReadonlyMap<string, FileStat>;
   readonly warnings: readonly string[];
+  /** What costs time and nothing else. */
+  readonly notices: readonly string[];
   readonly dispose: () => void;
 }
 
@@ -94,7 +96,7 @@ export async function survey(
   ];
   const policy = { settings, signer, stub: settings.format === 'uki' ? stub : undefined };
   const resolution = await resolve(wantedGenerations, policy, context, cache);
-  await cache.save();
+  const unsaved = await cache.save();
 
   const broken = resolution.broken.find(({ link }) => link === target.link);
   if (broken) {
@@ -122,6 +124,7 @@ export async function survey(
     booted: running.length > 0 ? undefined : booted,
     sources: resolution.sources,
     warnings,
+    notices: unsaved ? [`the next run will hash again: ${explain(unsaved)}`] : [],
     dispose: resolution.dispose,
   };
 }

@@ -60,7 +60,7 @@ export async function hashFiles(
     }
     await helper?.done;
   } finally {
-    await helper?.stop();
+    helper?.stop();
   }
   // Whatever the thread took and did not answer for is hashed, or reported, here.
   for (const file of queue) {
@@ -81,7 +81,7 @@ function* take(queue: readonly SizedFile[], next: Int32Array): Generator<SizedFi
 interface Helper {
   /** Settles, and never fails, when the thread has ended for whatever reason. */
   readonly done: Promise<void>;
-  stop(): Promise<unknown>;
+  stop(): void;
 }
 
 /** Starts a second thread when there is enough for two; its answers go into `digests`. */
@@ -100,11 +100,19 @@ async function startHelper(
     workerData: job,
     resourceLimits: SMALL,
   });
-  worker.on('message', ([path, digest]: HashAnswer) => digests.set(path, digest));
+  worker.on('message', (answer: HashAnswer | null) => answer && digests.set(...answer));
   // A thread that breaks costs only time: its share of the files is hashed by the one that asked.
   worker.on('error', () => undefined);
-  const done = new Promise<void>((resolve) => worker.on('exit', () => resolve()));
-  return { done, stop: () => worker.terminate() };
+  // Its last word is `null`: taking it down takes longer, and nobody needs to wait for that.
+  const done = new Promise<void>((resolve) => {
+    worker.on('message', (answer: HashAnswer | null) => answer === null && resolve());
+    worker.on('exit', () => resolve());
+  });
+  const stop = () => {
+    worker.unref();
+    void worker.terminate();
+  };
+  return { done, stop };
 }
 
 /** The last argument of a program that is to call {@link serveHashWorker} and nothing else. */
@@ -129,6 +137,7 @@ export async function serveHashWorker(): Promise<boolean> {
       // The asking thread tries the file itself and meets the error where it can be told.
     }
   }
+  parentPort.postMessage(null);
   return true;
 }
 

@@ -36,12 +36,16 @@ export function isAbsent(error: unknown): boolean {
   return ABSENT.has(errno(error) ?? '');
 }
 
-/** Returns the error for an operation that failed; one that is an {@link EspError} already stays. */
+/**
+ * Returns the error for an operation that failed; one that is an {@link EspError} already stays.
+ * @throws the error itself when it is not the kernel's: a bug must not pass for a bad disk
+ */
 export function ioError(operation: string, path: string, error: unknown): EspError {
   if (error instanceof EspError) return error;
   const number = errno(error);
-  const [code, hint] = CODES[number ?? ''] ?? ['IO', undefined];
-  const message = `cannot ${operation} ${path}${number === undefined ? '' : `: ${number}`}`;
+  if (number === undefined) throw error;
+  const [code, hint] = CODES[number] ?? ['IO', undefined];
+  const message = `cannot ${operation} ${path}: ${number}`;
   return new EspError(code, message, { cause: error, ...(hint !== undefined && { hint }) });
 }
 

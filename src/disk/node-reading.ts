@@ -149,15 +149,17 @@ function fill(fd: number, offset: number, bytes: Uint8Array): Uint8Array {
 function openFile(path: string): OpenFile {
   const { fd, size } = openRegular(path);
   let open = true;
+  const within = (offset: number, length: number) => Math.max(0, Math.min(length, size - offset));
+  const readInto = (offset: number, memory: Uint8Array): Uint8Array => {
+    // The kernel hands the number out again: reading on would read another file.
+    if (!open) throw new Error(`${path} is read after it was closed`);
+    const part = memory.subarray(0, within(offset, memory.length));
+    return translated('read', path, () => fill(fd, offset, part));
+  };
   return {
     size,
-    read(offset, length) {
-      // The kernel hands the number out again: reading on would read another file.
-      if (!open) throw new Error(`${path} is read after it was closed`);
-      const wanted = Math.min(length, size - offset);
-      if (wanted <= 0) return new Uint8Array(0);
-      return translated('read', path, () => readAt(fd, offset, wanted));
-    },
+    read: (offset, length) => readInto(offset, new Uint8Array(within(offset, length))),
+    readInto,
     close() {
       if (open) fs.closeSync(fd);
       open = false;

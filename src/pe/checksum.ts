@@ -7,8 +7,8 @@ export interface Checksum {
   finish(fileSize: number): number;
 }
 
-/** Words added before the sum is folded: 2^20 of them stay exact in a double. */
-const BLOCK = 2 ** 20;
+/** Words added before the sum is folded: half words of 2^14 of them stay below 2^31 in each sum. */
+const BLOCK = 2 ** 14;
 
 /** Returns an empty sum (PE/COFF §Optional Header Windows-Specific Fields, CheckSum). */
 export function createChecksum(): Checksum {
@@ -30,7 +30,7 @@ function sumBytes(bytes: Uint8Array): number {
   const head = -bytes.byteOffset & 3;
   if (bytes.length < head) return fold(addBytes(bytes, 0, bytes.length));
   const count = (bytes.length - head) >>> 2;
-  const words = new Uint32Array(bytes.buffer, bytes.byteOffset + head, count);
+  const words = new Int32Array(bytes.buffer, bytes.byteOffset + head, count);
   let middle = 0;
   for (let start = 0; start < count; start += BLOCK)
     middle = fold(middle + addWords(words, start, Math.min(start + BLOCK, count)));
@@ -38,17 +38,23 @@ function sumBytes(bytes: Uint8Array): number {
   return fold((head % 2 === 0 ? middle : swap(middle)) + ends);
 }
 
-/** Four running sums, because one would wait for itself at every word. */
-function addWords(words: Uint32Array, start: number, end: number): number {
+/** Four running sums, because one would wait for itself at every word; half words, because they stay small integers. */
+function addWords(words: Int32Array, start: number, end: number): number {
   let [a, b, c, d] = [0, 0, 0, 0];
   let at = start;
   for (; at + 4 <= end; at += 4) {
-    a += words[at] ?? 0;
-    b += words[at + 1] ?? 0;
-    c += words[at + 2] ?? 0;
-    d += words[at + 3] ?? 0;
+    const [w, x, y, z] = [
+      words[at] ?? 0,
+      words[at + 1] ?? 0,
+      words[at + 2] ?? 0,
+      words[at + 3] ?? 0,
+    ];
+    a = (a + (w & 0xffff) + (x & 0xffff)) | 0;
+    b = (b + (w >>> 16) + (x >>> 16)) | 0;
+    c = (c + (y & 0xffff) + (z & 0xffff)) | 0;
+    d = (d + (y >>> 16) + (z >>> 16)) | 0;
   }
-  for (; at < end; at++) a += words[at] ?? 0;
+  for (; at < end; at++) a += ((words[at] ?? 0) & 0xffff) + ((words[at] ?? 0) >>> 16);
   return a + b + c + d;
 }
 

@@ -30,7 +30,7 @@ interface Staged {
 }
 
 /** Files written at once: enough that one is made durable while the next is being read. */
-const PARALLEL = 3;
+const PARALLEL = 4;
 
 /**
  * Carries out a plan and returns what was done. A plan without phases does nothing at all.

@@ -1,9 +1,56 @@
 /** The one file that is shipped does what the sources do. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync, utimesSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { bundle } from '../build.ts';
-import { aProfiles, aRoot, aToplevel } from '../generation/a-generation.ts';
-import { aSystemd } from './a-systemd.ts';
+import { aMachine, type Machine } from './a-machine.ts';
+
+/** Gives every file the age of those in a store: what changed a moment ago is not remembered. */
+function makeOld(root: string): void {
+  for (const entry of readdirSync(root, { recursive: true, withFileTypes: true })) {
+    if (entry.isFile()) utimesSync(join(entry.parentPath, entry.name), 1, 1);
+  }
+}
+
+function ship(machine: Machine, file: string, ...args: readonly string[]) {
+  return spawnSync(process.execPath, [file, ...args], {
+    encoding: 'utf8',
+    env: { ...process.env, ...machine.environment() },
+  });
+}
+
+test('the bundle installs, remembers digests, and has nothing to do the second time', async (t) => {
+  const file = await bundle();
+  const machine = aMachine(t, { generations: [{}, { specialisations: { gaming: {} } }] });
+  makeOld(machine.root);
+  const args = ['install', ...machine.arguments(), '--allow-unsigned'];
+  const first = ship(machine, file, ...args);
+  assert.equal(first.status, 0, first.stderr);
+  assert.ok(existsSync(join(machine.root, 'cache/digests.json')));
+  const second = ship(machine, file, ...args);
+  assert.match(second.stdout, /nothing to do/);
+  assert.equal(second.stderr, '');
+});
+
+test('the bundle signs, and reads a configuration file', async (t) => {
+  const file = await bundle();
+  const machine = aMachine(t);
+  const { status, stdout, stderr } = ship(
+    machine,
+    file,
+    ...['install', ...machine.arguments(), '--allow-insecure-key', '--format', 'type1'],
+    ...['--certificate', 'fixtures/keys/db.pem', '--private-key', 'fixtures/keys/db.key'],
+  );
+  assert.equal(status, 0, `${stdout}${stderr}`);
+});
+
+test('the bundle tells a mistake from a bug', async () => {
+  const file = await bundle();
+  const { status, stderr } = spawnSync(process.execPath, [file, 'install', '--limit', 'many'], {
+    encoding: 'utf8',
+  });
+  assert.equal(status, 2);
+  assert.match(stderr, /^espalier: --limit: .*\[CONFIG_INVALID\]\n {2}hint: /);
+});

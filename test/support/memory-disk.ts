@@ -165,7 +165,12 @@ export class MemoryDisk implements WritableDisk {
     const bytes = this.#regular(path).content.current;
     const read = (offset: number, length: number): Uint8Array =>
       bytes.slice(offset, offset + length);
-    return { size: bytes.length, read, close: () => undefined };
+    const readInto = (offset: number, memory: Uint8Array): Uint8Array => {
+      const part = bytes.subarray(offset, offset + memory.length);
+      memory.set(part);
+      return memory.subarray(0, part.length);
+    };
+    return { size: bytes.length, read, readInto, close: () => undefined };
   }
 
   fileSystem(path: string): FileSystem | undefined {
