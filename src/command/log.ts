@@ -1,5 +1,6 @@
 /** Logging to stderr: lines for a person on a terminal, JSON for whatever collects it otherwise. */
 import { pino } from 'pino';
+import type { Disk } from '../disk/disk.ts';
 
 /** Where events go. The message is constant; what varies is in the fields. */
 export type Log = Pick<pino.Logger, 'debug' | 'info' | 'warn' | 'error'>;
@@ -12,13 +13,45 @@ const NAMES: Readonly<Record<number, string>> = {
   50: 'error',
 };
 
-/** Opens the log. @param verbosity -1 for errors only, 0 for warnings too, 1 for phases, 2 for steps */
-export function openLog(verbosity: number): Log {
+/** Priorities of syslog(3), by level. */
+const PRIORITIES: Readonly<Record<number, number>> = { 20: 7, 30: 6, 40: 4, 50: 3 };
+
+/**
+ * Opens the log.
+ * @param verbosity -1 for errors only, 0 for warnings too, 1 for phases, 2 for steps
+ * @param journal whether stderr is a stream to the journal, see {@link isJournal}
+ */
+export function openLog(verbosity: number, journal = false): Log {
   const options = { level: LEVELS[verbosity] ?? 'debug', base: null };
+  if (process.stderr.isTTY) {
+    return pino(options, { write: (line) => process.stderr.write(pretty(line)) });
+  }
   // Written at once: a run that ends badly must not take its last words with it.
-  return process.stderr.isTTY
-    ? pino(options, { write: (line) => process.stderr.write(pretty(line)) })
-    : pino(options, pino.destination({ dest: 2, sync: true }));
+  const stderr = pino.destination({ dest: 2, sync: true });
+  if (!journal) return pino(options, stderr);
+  return pino(options, { write: (line) => void stderr.write(prioritised(line)) });
+}
+
+/**
+ * Whether stderr is what systemd connected to the journal: `JOURNAL_STREAM` names its device and
+ * inode (systemd.exec(5)), and whoever redirects stderr does not change the variable.
+ */
+export function isJournal(
+  disk: Pick<Disk, 'stat'>,
+  environment: Readonly<Record<string, string | undefined>>,
+): boolean {
+  const stream = environment['JOURNAL_STREAM'];
+  const stat = stream === undefined ? undefined : disk.stat('/proc/self/fd/2');
+  return stat !== undefined && stream === `${stat.device}:${stat.inode}`;
+}
+
+/**
+ * Returns a line as the journal wants it: it takes a leading `<N>` for the priority and off the text
+ * (systemd.exec(5) §SyslogLevelPrefix, sd-daemon(3)). What is left is the line of JSON.
+ */
+function prioritised(line: string): string {
+  const level = /^\{"level":(\d+)/.exec(line)?.[1];
+  return `<${PRIORITIES[Number(level)] ?? 6}>${line}`;
 }
 
 /** Returns a line of the JSON log as a person reads it. */

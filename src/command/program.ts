@@ -4,6 +4,7 @@ import { EspError } from '../error.ts';
 import { CONFINE_OPTIONS } from './confine-options.ts';
 import type { Context } from './context.ts';
 import { OPTIONS, type Option as OptionDeclaration, type RawSettings } from './settings.ts';
+import { WATCH_OPTIONS } from './watch-options.ts';
 
 /** What a verb gets from the command line. */
 export interface Invocation {
@@ -65,6 +66,13 @@ const VERBS: readonly VerbDeclaration[] = [
     summary: 'print what install would do, and do nothing',
     example: 'espalier plan --allow-unsigned --json',
     load: async () => (await import('./install.ts')).plan,
+  },
+  {
+    name: 'watch',
+    options: [...ESP_OPTIONS, ...WATCH_OPTIONS],
+    summary: 'keep the ESP in line with the profiles, as a service',
+    example: 'espalier watch --certificate db.pem --private-key db.key --rescan 600',
+    load: async () => (await import('./watch.ts')).watch,
   },
   {
     name: 'list',

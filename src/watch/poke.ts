@@ -1,5 +1,5 @@
 /** Pokes: something in some directories may have changed. What it was, nobody is told or asks. */
-import { dirname } from 'node:path';
+import { basename, dirname } from 'node:path';
 import { type FSWatcher, watch } from 'chokidar';
 
 /** A directory as it was found. */
@@ -43,16 +43,20 @@ const ROUNDS = 3;
 /** Opens a lookout that watches nothing yet. */
 export function openLookout({ locate, poke }: Outlook): Lookout {
   const posts = new Map<string, Post>();
-  const leave = async (path: string): Promise<void> => {
-    const post = posts.get(path);
+  let left: Promise<unknown> = Promise.resolve();
+  const leave = (path: string): void => {
+    const closing = posts.get(path)?.watcher.close();
     posts.delete(path);
-    await post?.watcher.close();
+    left = Promise.all([left, closing]);
   };
-  const take = async ({ path, identity }: Place): Promise<unknown> => {
-    const { watcher, trouble } = await open(path, poke, () => {
-      // The next pass arms again, and finds nobody at this post.
-      void leave(path).then(poke);
-    });
+  const take = async (path: string, identity: string): Promise<unknown> => {
+    // A place that ends is left, and so armed again by the pass that the poke leads to: its number
+    // may by then be another directory's, and look as if nothing had happened.
+    const onEnd = (): void => {
+      leave(path);
+      poke();
+    };
+    const { watcher, trouble } = await open(path, { poke, onEnd });
     if (trouble === undefined) posts.set(path, { identity, watcher });
     else await watcher.close();
     return trouble;
@@ -66,9 +70,11 @@ export function openLookout({ locate, poke }: Outlook): Lookout {
         ([path, identity]) => posts.get(path)?.identity !== identity && !troubles.has(path),
       );
       if (stale.length + fresh.length === 0) break;
-      for (const [path] of stale) await leave(path);
+      for (const [path] of stale) leave(path);
+      // chokidar shares what it has open: a watch that is still closing would be handed out again.
+      await left;
       for (const [path, identity] of fresh) {
-        const trouble = await take({ path, identity });
+        const trouble = await take(path, identity);
         if (trouble !== undefined) troubles.set(path, trouble);
       }
     }
@@ -78,7 +84,8 @@ export function openLookout({ locate, poke }: Outlook): Lookout {
     arm,
     watched: () => [...posts.keys()],
     async close() {
-      for (const path of posts.keys()) await leave(path);
+      for (const path of posts.keys()) leave(path);
+      await left;
     },
   };
 }
@@ -96,13 +103,12 @@ function nearest(path: string, locate: Outlook['locate']): [path: string, identi
  * Watches one directory and nothing in it: one watch of the kernel, however many links it holds and
  * wherever they lead. chokidar itself tells of what it finds different, and so not of a link that
  * leads nowhere, nor of a new directory where the old one was; its raw events leave nothing out.
- * @param onBreak called when the watch ends by itself
+ * @param events `onEnd` is called when the directory itself moved, went, or cannot be watched any more
  * @returns the watcher, once it watches, and why it does not, if so
  */
 async function open(
   path: string,
-  poke: () => void,
-  onBreak: () => void,
+  { poke, onEnd }: { poke: () => void; onEnd: () => void },
 ): Promise<{ watcher: FSWatcher; trouble: unknown }> {
   const watcher = watch(path, {
     followSymlinks: false,
@@ -112,11 +118,12 @@ async function open(
     backend: 'native',
     ignored: (candidate) => candidate !== path,
   });
-  watcher.on('raw', poke);
+  // What happens to the directory itself comes under its own name, not that of something in it.
+  watcher.on('raw', (_event, name) => (name === basename(path) ? onEnd() : poke()));
   const trouble = await new Promise<unknown>((resolve) => {
     watcher.once('ready', () => resolve(undefined));
     watcher.once('error', resolve);
   });
-  watcher.on('error', onBreak);
+  watcher.on('error', onEnd);
   return { watcher, trouble };
 }

@@ -1,0 +1,123 @@
+/** One pass of the watcher: what `install` does, with a memory of the pass before. */
+import { lastValue } from '../bls.ts';
+import type { Disk } from '../disk/disk.ts';
+import { EspError } from '../error.ts';
+import { LOADER_CONF } from '../esp/layout.ts';
+import { parseLoaderConf } from '../loader/loader-conf.ts';
+import type { WantedGeneration } from '../plan/wanted.ts';
+import { espRoots } from './esp-roots.ts';
+import { type Notices, noticesOf, noticesOfFailure } from './notices.ts';
+import { pass, type Tools } from './pass.ts';
+import { formatSize, type Outcome } from './report.ts';
+import type { Settings } from './settings.ts';
+import { type Survey, survey } from './survey.ts';
+
+/** What is known from one pass to the next. To forget it costs a line in the log. */
+export interface Memory {
+  /** The entry that the profiles made boot next when everything was last in line. */
+  readonly followed?: string;
+  readonly notices: Notices;
+  /** How the primary ESP stands. */
+  readonly standing: string;
+  /** What was last changed on an ESP, and when. */
+  readonly change?: string;
+}
+
+/**
+ * Brings every ESP in line with the profiles.
+ * @returns what is to be remembered, and whether all is in line
+ */
+export async function follow(
+  settings: Settings,
+  memory: Memory,
+  tools: Tools,
+): Promise<{ memory: Memory; settled: boolean }> {
+  try {
+    const roots = espRoots(settings, tools.context);
+    const surveyed = await survey(settings, undefined, tools.context);
+    try {
+      const outcomes = await pass(roots, keepChoice(surveyed, roots[0], memory, tools), tools);
+      return remember(memory, surveyed, outcomes, tools);
+    } finally {
+      surveyed.dispose();
+    }
+  } catch (error) {
+    if (!(error instanceof EspError)) throw error;
+    const notices = noticesOfFailure(error, memory.notices);
+    return { memory: { ...memory, notices }, settled: false };
+  }
+}
+
+function remember(
+  before: Memory,
+  surveyed: Survey,
+  outcomes: readonly Outcome[],
+  { signal, context }: Tools,
+): { memory: Memory; settled: boolean } {
+  const settled = signal?.aborted !== true && outcomes.every(({ failure }) => !failure);
+  const change = describeChange(outcomes, context.now);
+  const memory = {
+    ...before,
+    notices: noticesOf(outcomes),
+    standing: outcomes[0]?.plan ? describe(outcomes[0].plan) : before.standing,
+    ...(change === undefined ? {} : { change }),
+    ...(settled ? { followed: surveyed.default } : {}),
+  };
+  return { memory, settled };
+}
+
+function describe({ default: next, space }: NonNullable<Outcome['plan']>): string {
+  return `${next} boots next, ${formatSize(space.after)} free`;
+}
+
+function describeChange(outcomes: readonly Outcome[], now: number): string | undefined {
+  const changes = outcomes.flatMap(({ report }) => report?.changes ?? []);
+  if (changes.length === 0) return undefined;
+  const written = changes.filter(({ kind }) => kind === 'written').length;
+  const time = new Date(now * 1000).toISOString();
+  return `${written} written, ${changes.length - written} removed at ${time}`;
+}
+
+/** Says how things stand, in one line. */
+export function statusOf({ notices, standing, change }: Memory): string {
+  const wrong = [...notices.values()].find(({ level }) => level !== 'warn');
+  const last = change === undefined ? undefined : `last change: ${change}`;
+  return [wrong?.text, standing, last].filter((part) => part !== undefined).join('; ');
+}
+
+/**
+ * `install TOPLEVEL` may have made another system boot next than the profiles say. Between two
+ * changes of the profiles that choice stands: a watcher that took it back would fight the hook.
+ */
+function keepChoice(
+  surveyed: Survey,
+  primary: string | undefined,
+  { followed }: Memory,
+  { context }: Tools,
+): Survey {
+  if (surveyed.default !== followed || primary === undefined) return surveyed;
+  const chosen = namedDefault(context.disk, primary);
+  return chosen === undefined ? surveyed : withDefault(surveyed, chosen);
+}
+
+/** Makes a wanted entry the one that boots next, and its generation one that must be on the ESP. */
+function withDefault(surveyed: Survey, id: string): Survey {
+  const { musts, wishes } = surveyed;
+  const hasIt = ({ entries }: WantedGeneration) => entries.some((entry) => entry.id === id);
+  if (musts.some(hasIt)) return { ...surveyed, default: id };
+  const wish = wishes.find(hasIt);
+  if (!wish) return surveyed;
+  const others = wishes.filter((other) => other !== wish);
+  return { ...surveyed, default: id, musts: [...musts, wish], wishes: others };
+}
+
+/** loader.conf is one sector when it is ours. Bytes. */
+const CONF_LIMIT = 64 * 1024;
+
+function namedDefault(disk: Disk, root: string): string | undefined {
+  const path = `${root}/${LOADER_CONF}`;
+  const stat = disk.stat(path);
+  if (stat?.kind !== 'file' || stat.size > CONF_LIMIT) return undefined;
+  const text = new TextDecoder().decode(disk.read(path, CONF_LIMIT));
+  return lastValue(parseLoaderConf(text), 'default');
+}
