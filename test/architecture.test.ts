@@ -17,7 +17,8 @@ const FLOORS: readonly (readonly string[])[] = [
   ['generation', 'esp', 'uki', 'loader', 'signer'],
   ['plan', 'measure'],
   ['transaction'],
-  ['command', 'confine', 'diskimage'],
+  ['confine', 'diskimage'],
+  ['command'],
   ['main.ts'],
 ];
 
