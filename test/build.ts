@@ -1,10 +1,19 @@
 /** Bundles the program into the one file that is shipped. */
 import { chmodSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { build, type Plugin } from 'esbuild';
+import { type BuildOptions, build, type Plugin } from 'esbuild';
 
 const root = resolve(import.meta.dirname, '..');
 const output = resolve(root, 'dist/espalier.mjs');
+
+/** How everything is bundled. */
+const COMMON = {
+  bundle: true,
+  platform: 'node',
+  target: 'node24',
+  minify: true,
+  legalComments: 'none',
+} as const satisfies BuildOptions;
 
 /** A value that is looked up each time it is used: it can be called, and its properties read. */
 const STAND_IN = `const standIn = (find) => new Proxy(() => {}, {
@@ -49,18 +58,56 @@ const lazyBuiltins: Plugin = {
   },
 };
 
+/** Packages that few runs need, and whose text V8 would parse in every run. */
+const RARE = ['asn1js', 'chokidar', 'pino', 'smol-toml', 'write-file-atomic', 'yocto-spinner'];
+
+/**
+ * Keeps rare packages as text until the module that needs them runs: to pass over a text costs next
+ * to nothing, and to parse a program that is not run costs as much as the rest of an idle run.
+ */
+const rarePackages: Plugin = {
+  name: 'rare-packages',
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: new RegExp(`^(${RARE.join('|')})$`) }, ({ path }) => ({
+      path,
+      namespace: 'rare',
+    }));
+    onLoad({ filter: /.*/, namespace: 'rare' }, async ({ path }) => {
+      const names = Object.keys(await import(path)).filter((name) => /^\w+$/.test(name));
+      const contents = `export { ${names.join(', ')} } from '${path}'`;
+      const packed = await build({
+        ...COMMON,
+        stdin: { contents, resolveDir: root },
+        format: 'cjs',
+        write: false,
+      });
+      const exported = names.map((name) =>
+        name === 'default'
+          ? 'export default packed.default;'
+          : `export const ${name} = packed.${name};`,
+      );
+      return {
+        contents: [
+          `const text = ${JSON.stringify(packed.outputFiles[0]?.text)};`,
+          'const module = { exports: {} };',
+          "new Function('module', 'require', '__filename', text)(module, require, __filename);",
+          'const packed = module.exports;',
+          ...exported,
+        ].join('\n'),
+        loader: 'js',
+      };
+    });
+  },
+};
+
 /** Writes `dist/espalier.mjs` and returns its path. */
 export async function bundle(): Promise<string> {
   await build({
+    ...COMMON,
     entryPoints: [resolve(root, 'src/main.ts')],
     outfile: output,
-    bundle: true,
-    platform: 'node',
     format: 'esm',
-    target: 'node24',
-    minify: true,
-    legalComments: 'none',
-    plugins: [lazyBuiltins],
+    plugins: [lazyBuiltins, rarePackages],
     // Dependencies in CommonJS call require for Node's own modules.
     banner: {
       js: "const require=process.getBuiltinModule('node:module').createRequire(import.meta.url);const __filename=import.meta.filename;",

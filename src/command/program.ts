@@ -154,7 +154,10 @@ export async function run(
     .exitOverride()
     .configureOutput({ outputError: () => undefined });
   for (const verb of VERBS) {
-    declare(program, verb, async (invocation) => {
+    const command = program.command(verb.name).description(verb.summary).exitOverride();
+    // The options of one verb are not cheap to declare, and no run has two.
+    if (!argv.includes(verb.name)) continue;
+    declare(command, verb, async (invocation) => {
       status = await (await verb.load())(invocation, context);
     });
   }
@@ -173,11 +176,10 @@ export async function run(
 }
 
 function declare(
-  program: Command,
-  { name, operand, options, summary, example }: VerbDeclaration,
+  command: Command,
+  { operand, options, example }: VerbDeclaration,
   action: (invocation: Invocation) => Promise<void>,
 ): void {
-  const command = program.command(name).description(summary).exitOverride();
   if (operand) command.argument(operand.syntax, operand.help);
   for (const option of options) {
     const declared = new Option(
