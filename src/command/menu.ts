@@ -8,6 +8,7 @@ import { findGenerationLinks } from '../generation/profile.ts';
 import { parseLoaderConf } from '../loader/loader-conf.ts';
 import { matchesPattern } from '../loader/pattern.ts';
 import { compareVersions } from '../loader/version.ts';
+import { bootedSystem } from './booted.ts';
 import { pinsDirectory } from './pins.ts';
 import type { Settings } from './settings.ts';
 
@@ -37,7 +38,7 @@ export function menuOf(
   settings: Settings,
   disk: Disk,
 ): readonly MenuEntry[] {
-  const booted = disk.realPath(settings.booted);
+  const booted = bootedSystem(disk, settings.booted);
   const pinned = findGenerationLinks(disk, pinsDirectory(settings, disk)).flatMap(
     ({ path }) => disk.realPath(path) ?? [],
   );

@@ -2,6 +2,7 @@
 import { EspError, EXIT_WARNINGS } from '../error.ts';
 import { scanInventory } from '../esp/inventory.ts';
 import { allocated } from '../esp/space.ts';
+import { bootedSystem } from './booted.ts';
 import type { Context } from './context.ts';
 import { espRoots } from './esp-roots.ts';
 import { type LoaderStatus, loaderCopies } from './loader-copies.ts';
@@ -27,7 +28,7 @@ interface EspStatus {
 export async function status({ flags, json }: Invocation, context: Context): Promise<number> {
   const { disk, environment, print } = context;
   const settings = await readSettings(flags, environment, disk);
-  const booted = disk.realPath(settings.booted);
+  const booted = bootedSystem(disk, settings.booted);
   const current = currentSystem(settings, context);
   const esps: EspStatus[] = [];
   for (const root of espRoots(settings, context)) {

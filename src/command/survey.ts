@@ -21,6 +21,7 @@ import { type Architecture, architecture } from '../loader/architecture.ts';
 import type { LeftOut } from '../plan/step.ts';
 import { generationName, type WantedGeneration } from '../plan/wanted.ts';
 import { type Signer, unsigned } from '../signer/signer.ts';
+import { bootedSystem } from './booted.ts';
 import type { Context } from './context.ts';
 import { pinsDirectory } from './pins.ts';
 import { resolve } from './resolve.ts';
@@ -75,7 +76,7 @@ export async function survey(
   assertOneArchitecture(generations, settings.system);
   const wantedSystem = toplevel === undefined ? current[0] : findSystem(toplevel, context);
   const target = findTarget(profiles, wantedSystem, context);
-  const booted = context.disk.realPath(settings.booted);
+  const booted = bootedSystem(context.disk, settings.booted);
 
   const running = generations.filter((generation) => booted && hasSystem(generation, booted));
   const roots = new Map<string, RootReason>([

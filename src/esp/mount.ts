@@ -1,4 +1,4 @@
-/** Whether a directory is a mounted ESP, as the kernel's mount table tells. */
+/** What the kernel's mount table tells: whether a directory is a mounted ESP, and what a mount shows. */
 import type { Disk } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
 
@@ -7,6 +7,10 @@ export interface Mount {
   readonly point: string;
   readonly type: string;
   readonly readOnly: boolean;
+  /** Numbers that tell the file system from others. */
+  readonly device: string;
+  /** The directory of the file system that is shown: not `/` for a bind mount of a part. */
+  readonly root: string;
 }
 
 const MOUNT_TABLE = '/proc/self/mountinfo';
@@ -20,11 +24,11 @@ export function parseMounts(text: string): Mount[] {
   return text.split('\n').flatMap((line) => {
     const fields = line.split(' ');
     const divider = fields.indexOf('-', 6);
-    const [point, options] = [fields[4], fields[5]];
+    const [device, root, point, options] = fields.slice(2, 6);
     const [type, superOptions] = [fields[divider + 1], fields[divider + 3]];
-    if (divider < 0 || !point || !options || !type) return [];
+    if (divider < 0 || !device || !root || !point || !options || !type) return [];
     const readOnly = [options, superOptions ?? ''].some((list) => list.split(',').includes('ro'));
-    return [{ point: decodeOctal(point), type, readOnly }];
+    return [{ point: decodeOctal(point), type, readOnly, device, root: decodeOctal(root) }];
   });
 }
 
@@ -38,8 +42,37 @@ function decodeOctal(text: string): string {
 function mountAt(disk: Disk, path: string): Mount | undefined {
   // A look inside makes an automount happen before the table is read.
   disk.list(path);
-  const mounts = parseMounts(new TextDecoder().decode(disk.read(MOUNT_TABLE, TABLE_LIMIT)));
-  return mounts.findLast(({ point }) => point === path);
+  return readMounts(disk).findLast(({ point }) => point === path);
+}
+
+function readMounts(disk: Pick<Disk, 'read'>): Mount[] {
+  return parseMounts(new TextDecoder().decode(disk.read(MOUNT_TABLE, TABLE_LIMIT)));
+}
+
+/**
+ * Returns the path below another mount at which the directory that is bound to `path` is seen too,
+ * if there is one.
+ */
+export function findOrigin(disk: Pick<Disk, 'read' | 'stat'>, path: string): string | undefined {
+  const mounts = readMounts(disk);
+  const bound = mounts.findLast(({ point }) => point === path);
+  const stat = disk.stat(path);
+  if (!bound || !stat) return undefined;
+  const showsIt = ({ device, root, point }: Mount) =>
+    device === bound.device && point !== path && `${bound.root}/`.startsWith(`${bare(root)}/`);
+  return mounts
+    .filter(showsIt)
+    .map(({ root, point }) => bare(point) + bound.root.slice(bare(root).length))
+    .find((candidate) => {
+      // Something else may be mounted over it.
+      const seen = disk.stat(candidate);
+      return seen?.device === stat.device && seen.inode === stat.inode;
+    });
+}
+
+/** A path to which more can be appended. */
+function bare(path: string): string {
+  return path === '/' ? '' : path;
 }
 
 /** Returns the first of the usual places at which a FAT file system is mounted. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { findEsp, parseMounts, requireEsp } from '../../src/esp/mount.ts';
+import { findEsp, findOrigin, parseMounts, requireEsp } from '../../src/esp/mount.ts';
 import { MemoryDisk } from '../support/memory-disk.ts';
 import { throwsWith } from './throws-with.ts';
 
@@ -30,12 +30,12 @@ describe('the mount table', () => {
       line('/mnt/my\\040usb\\134x', 'fuseblk') +
       '37 35 0:5 / /dev rw - devtmpfs devtmpfs rw\n' +
       'too short\n' +
-      '1 2 3:4 / /x rw,ro-ish - vfat /dev/x rw\n';
+      '1 2 3:4 /sub\\040volume /x rw,ro-ish - vfat /dev/x rw\n';
     assert.deepEqual(parseMounts(table), [
-      { point: '/boot', type: 'vfat', readOnly: false },
-      { point: '/mnt/my usb\\x', type: 'fuseblk', readOnly: false },
-      { point: '/dev', type: 'devtmpfs', readOnly: false },
-      { point: '/x', type: 'vfat', readOnly: false },
+      { point: '/boot', type: 'vfat', readOnly: false, device: '8:1', root: '/' },
+      { point: '/mnt/my usb\\x', type: 'fuseblk', readOnly: false, device: '8:1', root: '/' },
+      { point: '/dev', type: 'devtmpfs', readOnly: false, device: '0:5', root: '/' },
+      { point: '/x', type: 'vfat', readOnly: false, device: '3:4', root: '/sub volume' },
     ]);
   });
 
@@ -90,5 +90,56 @@ describe('an ESP', () => {
     assert.equal(findEsp(aDisk(line('/boot', 'vfat'))), '/boot');
     assert.equal(findEsp(aDisk(line('/boot', 'vfat'), line('/efi', 'vfat'))), '/efi');
     assert.equal(findEsp(aDisk(line('/boot', 'ext4'))), undefined);
+  });
+});
+
+describe('what is bound to a place', () => {
+  /** A disk with these mounts, on which files with the same number are the same file. */
+  function aBoundDisk(inodes: Readonly<Record<string, number>>, ...mounts: readonly string[]) {
+    const disk = new MemoryDisk({ files: { '/proc/self/mountinfo': mounts.join(''), '/x': '' } });
+    return {
+      read: disk.read.bind(disk),
+      stat(path: string) {
+        const [stat, inode] = [disk.stat('/x'), inodes[path]];
+        return stat && inode !== undefined ? { ...stat, inode } : undefined;
+      },
+    };
+  }
+  const mount = (root: string, point: string, device = '8:1') =>
+    `36 35 ${device} ${root} ${point} rw - ext4 /dev/sda1 rw\n`;
+  const booted = mount('/nix/store/abc', '/run/booted');
+
+  test('is found where it is seen through another mount', () => {
+    const store = aBoundDisk(
+      { '/run/booted': 7, '/nix/store/abc': 7 },
+      mount('/nix/store', '/nix/store'),
+      booted,
+    );
+    assert.equal(findOrigin(store, '/run/booted'), '/nix/store/abc');
+    const root = aBoundDisk({ '/run/booted': 7, '/nix/store/abc': 7 }, mount('/', '/'), booted);
+    assert.equal(findOrigin(root, '/run/booted'), '/nix/store/abc');
+    const volume = aBoundDisk(
+      { '/run/booted': 7, '/nix/store/abc': 7 },
+      mount('/', '/nix'),
+      mount('/store/abc', '/run/booted'),
+    );
+    assert.equal(findOrigin(volume, '/run/booted'), '/nix/store/abc');
+  });
+
+  test('is not found where something else is seen, nor on another file system', () => {
+    const covered = aBoundDisk(
+      { '/run/booted': 7, '/nix/store/abc': 8 },
+      mount('/', '/'),
+      mount('/nix/st', '/nix/st'),
+      booted,
+    );
+    assert.equal(findOrigin(covered, '/run/booted'), undefined);
+    const other = aBoundDisk(
+      { '/run/booted': 7, '/nix/store/abc': 7 },
+      mount('/', '/', '8:2'),
+      booted,
+    );
+    assert.equal(findOrigin(other, '/run/booted'), undefined);
+    assert.equal(findOrigin(other, '/elsewhere'), undefined);
   });
 });
