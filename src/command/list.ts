@@ -6,7 +6,7 @@ import { type MenuEntry, menuOf } from './menu.ts';
 import type { Invocation } from './program.ts';
 import { formatSize } from './report.ts';
 import { readSettings } from './settings.ts';
-import { formatTable } from './table.ts';
+import { formatTable, printable } from './table.ts';
 
 /** Lists the entries of every ESP. */
 export async function list({ flags, json }: Invocation, context: Context): Promise<number> {
@@ -44,9 +44,4 @@ function row(entry: MenuEntry): string[] {
 function titleOf({ title, version, id }: MenuEntry): string {
   const shown = title ?? id;
   return version === undefined || shown.includes(version) ? shown : `${shown} (${version})`;
-}
-
-/** Titles, names and paths come from the ESP, where anyone may have put codes that steer a terminal. */
-function printable(text: string): string {
-  return text.replace(/\p{Cc}|\p{Cf}/gu, '�').slice(0, 200);
 }

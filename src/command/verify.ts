@@ -8,6 +8,7 @@ import { loaderCopies } from './loader-copies.ts';
 import { menuOf } from './menu.ts';
 import type { Invocation } from './program.ts';
 import { readSettings, type Settings } from './settings.ts';
+import { printable } from './table.ts';
 
 /** Something that is not as it should be. */
 interface Finding {
@@ -91,7 +92,8 @@ async function loaderFindings(
 function render(esp: string, findings: readonly Finding[]): string {
   if (findings.length === 0) return `${esp}: all is well`;
   const lines = findings.map(
-    ({ path, problem, fatal }) => `  ${fatal ? '!' : '-'} ${path}: ${problem}`,
+    ({ path, problem, fatal }) =>
+      `  ${fatal ? '!' : '-'} ${printable(path)}: ${printable(problem)}`,
   );
   const advice = '  `espalier repair` rewrites what fails, from the store';
   return [`${esp}: ${findings.length} findings`, ...lines, advice].join('\n');
