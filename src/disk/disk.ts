@@ -70,18 +70,21 @@ export interface NewFile {
   abandon(): Promise<void>;
 }
 
+/** Who may read what is made: its owner alone, or everyone, as is the custom for unit files. */
+export type Readers = 'owner' | 'everyone';
+
 /** Writing. Only `transaction/` holds one. */
 export interface WritableDisk extends Disk {
-  /** Makes a directory and its missing parents, each durable in its own parent. */
-  makeDirectory(path: string): void;
+  /** Makes a directory and its missing parents, each durable in its own parent and for `owner`. */
+  makeDirectory(path: string, readers?: Readers): void;
   /** Makes a file that must not exist yet, open for writing. */
   create(path: string): Promise<NewFile>;
   /** Copies a file to a name that must not exist yet, and makes the content durable. */
   copy(from: string, to: string): Promise<void>;
   /** Overwrites the first bytes of an existing file where it lies, durably. */
   overwrite(path: string, bytes: Uint8Array): void;
-  /** Replaces a small text file as a whole (temporary, rename), then reads it back. */
-  replaceText(path: string, text: string): Promise<void>;
+  /** Replaces a small text file as a whole (temporary, rename) for `owner`, then reads it back. */
+  replaceText(path: string, text: string, readers?: Readers): Promise<void>;
   /** Makes or replaces a symbolic link, durably. `modified` is its own time, in milliseconds. */
   makeLink(path: string, target: string, modified: number): void;
   rename(from: string, to: string): void;

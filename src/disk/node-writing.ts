@@ -2,13 +2,14 @@
 import * as fs from 'node:fs';
 import { dirname } from 'node:path';
 import { EspError } from '../error.ts';
-import type { Disk, NewFile, WritableDisk } from './disk.ts';
+import type { Disk, NewFile, Readers, WritableDisk } from './disk.ts';
 import { ioError, optional, translated } from './io-error.ts';
 import { reading } from './node-reading.ts';
 
 /** Changes the real file system. */
 export const writing: Omit<WritableDisk, keyof Disk> = {
-  makeDirectory: (path) => translated('make the directory', path, () => makeDirectory(path)),
+  makeDirectory: (path, readers) =>
+    translated('make the directory', path, () => makeDirectory(path, readers)),
   create,
   copy,
   overwrite: (path, bytes) => translated('overwrite', path, () => overwrite(path, bytes)),
@@ -25,14 +26,17 @@ export const writing: Omit<WritableDisk, keyof Disk> = {
 
 /** What is made is for its owner only: an image may carry secrets. FAT keeps no permissions. */
 const FILE_MODE = 0o600;
-const DIRECTORY_MODE = 0o700;
+const MODES: Record<Readers, { readonly file: number; readonly directory: number }> = {
+  owner: { file: FILE_MODE, directory: 0o700 },
+  everyone: { file: 0o644, directory: 0o755 },
+};
 
-function makeDirectory(path: string): void {
+function makeDirectory(path: string, readers: Readers = 'owner'): void {
   if (isDirectory(path)) return;
   const parent = dirname(path);
-  if (parent !== path) makeDirectory(parent);
+  if (parent !== path) makeDirectory(parent, readers);
   try {
-    fs.mkdirSync(path, DIRECTORY_MODE);
+    fs.mkdirSync(path, MODES[readers].directory);
   } catch (error) {
     // Another process may have made it meanwhile.
     if (!isDirectory(path)) throw error;
@@ -164,14 +168,14 @@ async function attempt<T>(operation: string, path: string, work: Promise<T>): Pr
  * disk it renames a truncated file into place. Writing the text into its temporary file beforehand,
  * to the end or not at all, leaves its own write nothing to run out of.
  */
-async function replaceText(path: string, text: string): Promise<void> {
+async function replaceText(path: string, text: string, readers: Readers = 'owner'): Promise<void> {
   const { default: writeFileAtomic } = await import('write-file-atomic');
   // SAFETY: on FAT the name may be gone for a moment; only files that nothing boots from come here.
   await attempt(
     'replace',
     path,
     writeFileAtomic(path, text, {
-      mode: FILE_MODE,
+      mode: MODES[readers].file,
       chown: false as never, // its types leave out the documented `false`: the owner stays
       fsync: true,
       tmpfileCreated: (temporary) => fs.writeFileSync(temporary, text, { flag: 'r+' }),

@@ -99,6 +99,18 @@ test('what is made is for its owner only, and replaced text stays so', async () 
   );
 });
 
+test('what is made for everyone can be read by everyone', async () => {
+  const directory = join(mkdtempSync(join(top, 'd')), 'made');
+  disk.makeDirectory(directory, 'everyone');
+  const path = join(directory, 'text');
+  await disk.replaceText(path, 'one', 'everyone');
+  const modes = [directory, path].map((each) => disk.stat(each)?.mode ?? 0);
+  assert.deepEqual(
+    modes.map((mode) => mode & 0o444),
+    [0o444, 0o444],
+  );
+});
+
 test('a copy is for its owner to write, whatever the original allowed', async () => {
   const directory = mkdtempSync(join(top, 'd'));
   writeFileSync(join(directory, 'from'), 'abc');
