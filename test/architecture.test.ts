@@ -41,8 +41,7 @@ const EMPTY_NOUNS = /(^|\/)(utils?|helpers?|common|types|managers?)(\/|\.ts$)/;
 const MAX_LINES = 400;
 
 /** Where each dangerous call is made, and how far above it its reason may begin, in lines. */
-const DANGEROUS =
-  /\.(rename|remove|overwrite|syncDirectory)\(|\bfs\.(rename|unlink|rm|fsync)Sync\(/;
+const DANGEROUS = /\.(rename|remove|overwrite|syncDirectory)\(|\bfs\.(rename|fsync)Sync\(/;
 const REASON_WITHIN = 8;
 /** Nothing boots from a lock file or from the note beside it. */
 const NO_ESP = ['transaction/lock.ts'];

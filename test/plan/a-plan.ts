@@ -114,12 +114,12 @@ export function anInventory(shape: InventoryShape = {}): Inventory {
 /** A loader.conf of one sector. */
 export const CONF = 'default x\n'.padEnd(512, '\n');
 
-export function blobFile({ path, size }: WantedFile): BlobFile {
+function blobFile({ path, size }: WantedFile): BlobFile {
   return { path, size, name: { kind: 'kernel', version: '1', digest: hash(path) } };
 }
 
 /** Returns an entry as an inventory has it. */
-export function entryFile({ id, file, blobs, toplevel }: WantedEntry, number: number): EntryFile {
+function entryFile({ id, file, blobs, toplevel }: WantedEntry, number: number): EntryFile {
   const { content } = file;
   return {
     path: file.path,

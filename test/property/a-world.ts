@@ -47,7 +47,7 @@ export interface World {
 /** What lies on an ESP: content by path from its root. */
 export type Tree = ReadonlyMap<string, Uint8Array>;
 
-export const ESP = '/boot';
+const ESP = '/boot';
 const STORE = '/nix/store';
 const PROFILES = '/nix/var/nix/profiles';
 const SYSTEMD = '/nix/store/systemd/lib/systemd/boot/efi';
@@ -103,7 +103,7 @@ export function aLoader(version: number): Uint8Array {
 }
 
 /** The path of a generation's system. Another content under the same number is another system. */
-export function toplevelOf({ number, kernel, initrd, specialisations }: WorldGeneration): string {
+function toplevelOf({ number, kernel, initrd, specialisations }: WorldGeneration): string {
   return `${STORE}/${kernel}${initrd}${specialisations}-nixos-system-${number}`;
 }
 

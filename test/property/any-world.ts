@@ -70,7 +70,7 @@ const anyMoment = (generations: readonly WorldGeneration[], ground: Ground): fc.
     );
 
 /** Files of others, some of them with names that nearly are ours. */
-export const FOREIGN: Tree = new Map(
+const FOREIGN: Tree = new Map(
   Object.entries({
     'EFI/Microsoft/Boot/bootmgfw.efi': 'windows',
     'EFI/Linux/fedora-6.12.efi': 'another distribution',

@@ -51,7 +51,7 @@ export function bootable(tree: Tree): string[] {
 }
 
 /** The files that a Type #1 entry names. */
-export function type1Files(bytes: Uint8Array): string[] {
+function type1Files(bytes: Uint8Array): string[] {
   const text = new TextDecoder().decode(bytes);
   return [...text.matchAll(/^(?:linux|initrd) \/(.*)$/gm)].map((match) => match[1] ?? '');
 }
