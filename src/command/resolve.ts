@@ -150,7 +150,11 @@ async function describe(
     isImage || signer.fingerprint === 'unsigned'
       ? plain
       : await signedKernel(plain, find(plain.path).stat, signer, context, cache);
-  const release = kernelRelease(bootspec.kernel, context);
+  // A Type #1 entry needs to know of its kernel, once, that it is an EFI program; an image needs more.
+  const { stat } = find(plain.path);
+  const isProgram = cache.get(EFI_PROGRAM, plain.path, stat) !== undefined;
+  const release = isImage || !isProgram ? kernelRelease(plain.path, context) : undefined;
+  if (!isProgram) cache.put(EFI_PROGRAM, plain.path, stat, plain.digest);
   return {
     ...variant,
     kernel,
@@ -159,6 +163,9 @@ async function describe(
     ...(isImage && release !== undefined ? { uname: release } : {}),
   };
 }
+
+/** The key under which a kernel is remembered that has the headers of an EFI program. */
+const EFI_PROGRAM = 'efi-program';
 
 /** @throws {PE_MALFORMED} when the kernel is no EFI program: neither stub nor loader could start it */
 function kernelRelease(path: string, { disk }: Context): string | undefined {
