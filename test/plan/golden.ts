@@ -1,4 +1,4 @@
-/** Expectations that are kept as files, to be read and reviewed: `UPDATE_GOLDEN=1` writes them anew. */
+/** Expectations that are kept as files, to be read and reviewed: `UPDATE_GOLDEN=1`, then `npm run format`. */
 import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
