@@ -4,6 +4,7 @@ import { EspError } from '../error.ts';
 import { CONFINE_OPTIONS } from './confine-options.ts';
 import type { Context } from './context.ts';
 import { OPTIONS, type Option as OptionDeclaration, type RawSettings } from './settings.ts';
+import { UNIT_OPTIONS } from './unit-options.ts';
 import { WATCH_OPTIONS } from './watch-options.ts';
 
 /** What a verb gets from the command line. */
@@ -135,6 +136,13 @@ const VERBS: readonly VerbDeclaration[] = [
     summary: 'write a drop-in that lets a service see its closure and nothing else',
     example: 'espalier confine nginx.service --package /etc/nginx',
     load: async () => (await import('./confine.ts')).confine,
+  },
+  {
+    name: 'units',
+    options: UNIT_OPTIONS,
+    summary: 'write the unit files of the watcher, of install for hooks and of the weekly verify',
+    example: 'espalier units --prefix /usr/local',
+    load: async () => (await import('./units.ts')).units,
   },
 ];
 

@@ -168,7 +168,8 @@ export type Settings = v.InferOutput<typeof schema>;
 /** Values from one place, by setting name, unchecked. */
 export type RawSettings = Readonly<Record<string, unknown>>;
 
-const CONFIG_FILE = '/etc/espalier.toml';
+/** Where the configuration is when no flag and no variable names another place. */
+export const CONFIG_FILE = '/etc/espalier.toml';
 const CONFIG_LIMIT = 1024 * 1024;
 
 /**

@@ -1,10 +1,14 @@
 /** The unit files: what systemd starts, when, and how little of the machine it may touch. */
 
+import { dirname } from 'node:path';
+
 /** What differs from machine to machine. All paths are absolute. */
 export interface Installation {
   readonly node: string;
   /** The program's own file. */
   readonly program: string;
+  /** The systemd-notify program. */
+  readonly notify: string;
   /** The configuration file, when it is not the usual one. */
   readonly config?: string;
   /** What the services see and may write to, beside their own state: the ESPs. */
@@ -37,7 +41,11 @@ function watchService(installation: Installation): string {
     Unit: [['Shown by systemctl status.', 'Description=Boot entries follow the profiles']],
     Service: [
       ['It tells when it is ready, what it did last, and that it is alive.', 'Type=notify'],
-      ['The words come through systemd-notify, a process of its own.', 'NotifyAccess=all'],
+      [
+        'The words come through systemd-notify, a process of its own, which is found here.',
+        'NotifyAccess=all',
+        `Environment=${quote(`PATH=${dirname(installation.notify)}`)}`,
+      ],
       [JITLESS, exec('ExecStart', installation, 'watch')],
       [
         'SIGHUP reads the configuration again; Node sends it, so no other program is needed.',
@@ -94,7 +102,7 @@ function verifyService(installation: Installation): string {
         'CPUSchedulingPolicy=idle',
         'IOSchedulingClass=idle',
       ],
-      ...everyService(installation, 'BindReadOnlyPaths'),
+      ...everyService(installation, 'BindPaths'),
     ],
   });
 }
@@ -109,6 +117,9 @@ const verifyTimer = unit({
   ],
   Install: [['It is one of the machine’s regular jobs.', 'WantedBy=timers.target']],
 });
+
+const HEADER =
+  '# Written by `espalier units`. Change it with `systemctl edit`, which this does not undo.\n';
 
 const JITLESS =
   'Without a JIT compiler nothing that was written can be executed, see MemoryDenyWriteExecute=.';
@@ -131,6 +142,7 @@ function everyService(
       'CacheDirectory=espalier',
       'CacheDirectoryMode=0700',
     ],
+    ['Where Nix is not, pins lie here.', 'StateDirectory=espalier'],
     ['Confined, these are the ESPs.', `${bind}=${paths(writable)}`],
     [
       'Confined, these are the profiles, the store, the keys and the way to systemd.',
@@ -165,7 +177,7 @@ const sandbox: readonly Directive[] = [
   ['loads no module,', 'ProtectKernelModules=yes'],
   ['reads no kernel log,', 'ProtectKernelLogs=yes'],
   ['and leaves control groups alone.', 'ProtectControlGroups=yes'],
-  ['Other processes are out of sight,', 'ProtectProc=invisible'],
+  ['Processes of other users are out of sight,', 'ProtectProc=invisible'],
   ['and of /proc it reads its own mount table only.', 'ProcSubset=pid'],
   ['It makes no name spaces,', 'RestrictNamespaces=yes'],
   ['wants no real-time scheduling,', 'RestrictRealtime=yes'],
@@ -188,19 +200,20 @@ function exec(name: string, { node, program, config }: Installation, ...verb: st
 }
 
 function reload({ node }: Installation): string {
-  return `ExecReload=${quote(node)} --jitless --eval "process.kill($MAINPID, 'SIGHUP')"`;
+  return `ExecReload=${quote(node)} --jitless --eval "process.kill(\${MAINPID}, 'SIGHUP')"`;
 }
 
 /** Returns a word as systemd.syntax(7) §Quoting and systemd.unit(5) §Specifiers want it. */
 function quote(word: string): string {
   const text = word.replaceAll('%', '%%');
-  return /^[\w@%./:+=-]+$/.test(text) ? text : `"${text.replace(/["\\]/g, '\\$&')}"`;
+  return /^[\w@%./+=-]+$/.test(text) ? text : `"${text.replace(/["\\]/g, '\\$&')}"`;
 }
 
 function unit(sections: Readonly<Record<string, readonly Directive[]>>): string {
-  return Object.entries(sections)
-    .map(([name, directives]) => `[${name}]\n${directives.map(format).join('')}`)
-    .join('\n');
+  const texts = Object.entries(sections).map(
+    ([name, directives]) => `[${name}]\n${directives.map(format).join('')}`,
+  );
+  return [HEADER, ...texts].join('\n');
 }
 
 function format([reason, ...lines]: Directive): string {

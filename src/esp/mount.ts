@@ -17,7 +17,7 @@ const MOUNT_TABLE = '/proc/self/mountinfo';
 const TABLE_LIMIT = 16 * 1024 * 1024;
 
 /** Where an ESP is usually mounted, in the order of preference of systemd's tools. */
-const CANDIDATES = ['/efi', '/boot', '/boot/efi'];
+export const ESP_PLACES = ['/efi', '/boot', '/boot/efi'];
 
 /** Parses a mount table (proc(5) §mountinfo); later lines cover earlier ones at the same point. */
 export function parseMounts(text: string): Mount[] {
@@ -77,7 +77,7 @@ function bare(path: string): string {
 
 /** Returns the first of the usual places at which a FAT file system is mounted. */
 export function findEsp(disk: Disk): string | undefined {
-  return CANDIDATES.find((path) => disk.stat(path) && mountAt(disk, path)?.type === 'vfat');
+  return ESP_PLACES.find((path) => disk.stat(path) && mountAt(disk, path)?.type === 'vfat');
 }
 
 /**
