@@ -1,9 +1,127 @@
 /** `confine`: a drop-in that lets a service see its closure and nothing else. */
+import { dirname, resolve } from 'node:path';
+import * as v from 'valibot';
+import { type Confinement, planConfinement, type Request } from '../confine/confinement.ts';
+import { DROP_IN_MARK, EMPTY_ROOT } from '../confine/drop-in.ts';
+import { queryNixStore } from '../confine/store.ts';
 import { EspError } from '../error.ts';
 import type { Context } from './context.ts';
 import type { Invocation } from './program.ts';
+import type { RawSettings } from './settings.ts';
 
 /** Writes the drop-in of one unit. */
-export async function confine({ operand }: Invocation, _context: Context): Promise<number> {
-  throw new EspError('CONFIG_INVALID', `${operand}: cannot be confined yet`);
+export async function confine(
+  { operand = '', flags, json, verbosity }: Invocation,
+  { disk, print }: Context,
+): Promise<number> {
+  const { output, request } = readRequest(operand, flags);
+  const confinement = await planConfinement(request, disk, queryNixStore);
+  const file = output === '-' ? undefined : (output ?? confinement.unit.ownDropIn);
+  const changed = file !== undefined && (await write(file, confinement.text, disk));
+  const notices = [...confinement.notices, ...rootNotices(disk)];
+  if (json)
+    print(
+      JSON.stringify(toDocument(request, confinement, { file, changed, notices }), undefined, 2),
+    );
+  else if (file === undefined) print(confinement.text.trimEnd());
+  else print(`${file}: ${changed ? 'written' : 'unchanged'}, ${confinement.binds.length} paths`);
+  if (!json && verbosity >= 0) for (const notice of notices) console.error(`espalier: ${notice}`);
+  return 0;
+}
+
+const path = v.pipe(
+  v.string('expected a path'),
+  v.nonEmpty('expected a path, got nothing'),
+  v.transform((given) => resolve(given)),
+);
+const schema = v.strictObject({
+  closure: v.optional(path),
+  elf: v.optional(v.boolean(), false),
+  nix: v.optional(v.boolean(), false),
+  mode: v.optional(
+    v.picklist(['full-apivfs', 'chroot-only'], 'expected full-apivfs or chroot-only'),
+    'full-apivfs',
+  ),
+  'full-unit': v.optional(v.boolean(), false),
+  package: v.optional(v.array(path), []),
+  'bin-sh': v.optional(v.union([v.literal(false), path], 'expected a path'), '/bin/sh'),
+  output: v.optional(v.union([v.literal('-'), path], 'expected a path or -')),
+});
+
+/** Checks the command line. @throws {CONFIG_INVALID} naming the flag that is wrong */
+function readRequest(
+  unit: string,
+  flags: RawSettings,
+): { output: string | undefined; request: Request } {
+  const checked = v.safeParse(schema, flags);
+  if (!checked.success) {
+    const [issue] = checked.issues;
+    throw misuse(`--${v.getDotPath(issue) ?? ''}: ${issue.message}`);
+  }
+  const { closure, elf, nix, mode, package: packages, output, ...rest } = checked.output;
+  const kinds = [
+    ...(closure === undefined ? [] : [{ file: closure }]),
+    ...(elf ? (['elf'] as const) : []),
+    ...(nix ? (['nix'] as const) : []),
+  ];
+  if (kinds.length > 1) throw misuse('expected one of --closure, --elf and --nix, got several');
+  const binSh = rest['bin-sh'] === false ? undefined : rest['bin-sh'];
+  return {
+    output,
+    request: {
+      unit: unit.includes('/') ? resolve(unit) : unit,
+      closure: kinds[0] ?? 'auto',
+      mode,
+      fullUnit: rest['full-unit'],
+      packages,
+      binSh,
+      output,
+    },
+  };
+}
+
+function misuse(message: string): EspError {
+  return new EspError('CONFIG_INVALID', message, { hint: 'see espalier confine --help' });
+}
+
+/** A drop-in has a few hundred lines, that of a whole desktop some thousand: bytes. */
+const DROP_IN_LIMIT = 16 * 1024 * 1024;
+
+/** Writes the drop-in unless it is there already. Returns whether it wrote. */
+async function write(file: string, text: string, disk: Context['disk']): Promise<boolean> {
+  const before = disk.stat(file)
+    ? new TextDecoder().decode(disk.read(file, DROP_IN_LIMIT))
+    : undefined;
+  if (before === text) return false;
+  if (before !== undefined && !before.startsWith(DROP_IN_MARK)) {
+    throw new EspError('FOREIGN_LAYOUT', `${file} was not written by espalier confine`, {
+      hint: 'name another file with --output, or remove it',
+    });
+  }
+  disk.makeDirectory(dirname(file));
+  await disk.replaceText(file, text);
+  return true;
+}
+
+/** Distributions other than NixOS need not have the directory that the new root is mounted on. */
+function rootNotices(disk: Context['disk']): string[] {
+  if (disk.stat(EMPTY_ROOT)?.kind === 'directory') return [];
+  return [`${EMPTY_ROOT} does not exist: the service starts only once it is made`];
+}
+
+function toDocument(
+  { mode }: Request,
+  { unit, binds, text }: Confinement,
+  { file, changed, notices }: { file: string | undefined; changed: boolean; notices: string[] },
+): unknown {
+  return {
+    version: 1,
+    verb: 'confine',
+    unit: { name: unit.name.full, file: unit.file, dropIns: unit.dropIns },
+    mode,
+    ...(file === undefined ? {} : { output: file, changed }),
+    binds,
+    notices,
+    text,
+  };
 }

@@ -3,7 +3,7 @@ import type { UnitName } from './unit-name.ts';
 import { unescapeName } from './unit-name.ts';
 
 /** Specifiers that systemd knows and that we do not know now: the host's, the boot's, the run's. */
-const UNKNOWN_NOW = /[abdABHlmMoqvwW]/;
+const UNKNOWN_NOW = /[abdABDHlmMoqsvwW]/;
 
 /** For units of the system manager, which runs as root. */
 const FIXED: Readonly<Record<string, string>> = {
@@ -14,7 +14,6 @@ const FIXED: Readonly<Record<string, string>> = {
   G: '0',
   h: '/root',
   L: '/var/log',
-  s: '/bin/sh',
   S: '/var/lib',
   t: '/run',
   T: '/tmp',

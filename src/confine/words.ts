@@ -30,20 +30,30 @@ function readWord(bytes: string, start: number, value: string): { text: string; 
   let quote = '';
   let at = start;
   while (at < bytes.length && (quote !== '' || !isBlank(bytes[at]))) {
-    const character = bytes[at] ?? '';
-    if (character === '\\') {
-      const { means, length } = readEscape(bytes, at);
-      text += means;
-      at += length;
-      continue;
-    }
-    if (quote === '' ? /["']/.test(character) : character === quote) {
-      quote = quote === '' ? character : '';
-    } else text += character;
-    at += 1;
+    const piece = readPiece(bytes, at, quote);
+    quote = piece.quote;
+    text += piece.means;
+    at += piece.length;
   }
   if (quote !== '') throw badUnit(`${value}: expected a closing ${quote}, got the end`);
   return { text, next: at };
+}
+
+/** What stands at one place of a word, how many bytes it takes, and the quote that is open after it. */
+interface Piece {
+  readonly means: string;
+  readonly length: number;
+  readonly quote: string;
+}
+
+function readPiece(bytes: string, at: number, quote: string): Piece {
+  const character = bytes[at] ?? '';
+  if (character === '\\') return { ...readEscape(bytes, at), quote };
+  if (character === quote) return { means: '', length: 1, quote: '' };
+  const opens = quote === '' && `"'`.includes(character);
+  return opens
+    ? { means: '', length: 1, quote: character }
+    : { means: character, length: 1, quote };
 }
 
 const LETTERS: Readonly<Record<string, string>> = {
