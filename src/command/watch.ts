@@ -1,5 +1,6 @@
 /** `watch`: install's passes in a loop, as a service that follows the profiles until it is stopped. */
 import { dirname } from 'node:path';
+import { setFlagsFromString } from 'node:v8';
 import type { Disk } from '../disk/disk.ts';
 import { EspError, explain } from '../error.ts';
 import { parseLink } from '../generation/profile.ts';
@@ -35,6 +36,9 @@ interface Kit {
 /** Follows the profiles until SIGTERM or SIGINT; SIGHUP makes it read the configuration again. */
 export async function watch({ flags, verbosity }: Invocation, context: Context): Promise<number> {
   const { disk, environment, processId } = context;
+  // Or else V8 wakes up every eight seconds, for as long as nothing happens, to see whether it should
+  // give memory back.
+  setFlagsFromString('--memory-reducer-gc-count=0');
   const { timing, settings: given } = readTiming(flags);
   const settings = await readSettings(given, environment, disk);
   const claim = await claimEsps(settings, context);
@@ -83,6 +87,7 @@ async function reconcile(state: State, lookout: Lookout, kit: Kit): Promise<Outc
   });
   const current = new Map([...memory.notices, ...noticesOfLookout(troubles)]);
   state.memory = { ...memory, notices: announce(state.memory.notices, current, log) };
+  log.debug({ settled }, 'looked');
   await herald.status(statusOf(state.memory));
   return settled ? 'settled' : 'unsettled';
 }

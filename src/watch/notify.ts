@@ -55,7 +55,9 @@ function send(message: Readonly<Record<string, string>>, environment: Environmen
     ([name, value]) => `${name}=${value.replace(/\s+/g, ' ')}`,
   );
   const { PATH, NOTIFY_SOCKET } = environment;
-  return new Promise((resolve, reject) => {
+  const child = spawn(PROGRAM, assignments, { env: { PATH, NOTIFY_SOCKET }, stdio: 'ignore' });
+  const timer = setTimeout(() => child.kill('SIGKILL'), PATIENCE);
+  const sent = new Promise<void>((resolve, reject) => {
     const fail = (reason: string, cause?: unknown): void =>
       reject(
         new EspError('IO', `${PROGRAM} ${Object.keys(message).join(' ')}: ${reason}`, {
@@ -63,15 +65,11 @@ function send(message: Readonly<Record<string, string>>, environment: Environmen
           hint: 'see that it is in the PATH of the unit, and that NotifyAccess= is all',
         }),
       );
-    const child = spawn(PROGRAM, assignments, {
-      env: { PATH, NOTIFY_SOCKET },
-      stdio: 'ignore',
-      timeout: PATIENCE,
-    });
     child.once('error', (error) => fail('cannot be run', error));
     child.once('exit', (status, signal) => {
       if (status === 0) resolve();
       else fail(signal === null ? `failed with status ${status}` : `ended by ${signal}`);
     });
   });
+  return sent.finally(() => clearTimeout(timer));
 }

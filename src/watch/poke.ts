@@ -120,10 +120,11 @@ async function open(
   });
   // What happens to the directory itself comes under its own name, not that of something in it.
   watcher.on('raw', (_event, name) => (name === basename(path) ? onEnd() : poke()));
-  const trouble = await new Promise<unknown>((resolve) => {
-    watcher.once('ready', () => resolve(undefined));
-    watcher.once('error', resolve);
-  });
-  watcher.on('error', onEnd);
+  const { promise: ready, resolve } = Promise.withResolvers<unknown>();
+  let watching = false;
+  watcher.on('error', (error) => (watching ? onEnd() : resolve(error)));
+  watcher.on('ready', () => resolve(undefined));
+  const trouble = await ready;
+  watching = trouble === undefined;
   return { watcher, trouble };
 }

@@ -49,28 +49,27 @@ export function startLoop(
   clock: Clock = systemClock,
 ): Loop {
   const { promise: ended, resolve: end, reject: fail } = Promise.withResolvers<void>();
-  let state: 'waiting' | 'running' | 'stopped' = 'waiting';
-  /** Whether something was said since the last pass began. */
+  let running = false;
+  let stopping = false;
+  /** Whether anything was said since the last pass began. */
   let dirty = false;
   let failures = 0;
-  let stopping = false;
   let cancel = (): void => undefined;
 
   const schedule = (delay: number): void => {
     cancel();
-    state = 'waiting';
     cancel = clock.after(delay, () => void run().catch(fail));
   };
   const run = async (): Promise<void> => {
-    state = 'running';
+    running = true;
     dirty = false;
-    failures = (await reconcile()) === 'settled' ? 0 : failures + 1;
-    state = 'stopped';
+    const outcome = await reconcile();
+    running = false;
+    failures = outcome === 'settled' ? 0 : failures + 1;
     if (stopping) end();
     else if (dirty) schedule(timing.debounce);
     else if (failures > 0) schedule(retryDelay(failures, timing, clock.random()));
     else if (timing.rescan > 0) schedule(timing.rescan);
-    else state = 'waiting';
   };
 
   schedule(0);
@@ -78,12 +77,12 @@ export function startLoop(
     poke() {
       if (stopping || dirty) return;
       dirty = true;
-      if (state === 'waiting') schedule(timing.debounce);
+      if (!running) schedule(timing.debounce);
     },
     stop() {
       stopping = true;
       cancel();
-      if (state !== 'running') end();
+      if (!running) end();
       return ended;
     },
     ended,
