@@ -17,8 +17,8 @@ export interface Memory {
   /** The entry that the profiles made boot next when everything was last in line. */
   readonly followed?: string;
   readonly notices: Notices;
-  /** How the primary ESP stands. */
-  readonly standing: string;
+  /** How the primary ESP stood when it was last seen. */
+  readonly standing?: string;
   /** What was last changed on an ESP, and when. */
   readonly change?: string;
 }
@@ -56,10 +56,11 @@ function remember(
 ): { memory: Memory; settled: boolean } {
   const settled = signal?.aborted !== true && outcomes.every(({ failure }) => !failure);
   const change = describeChange(outcomes, context.now);
+  const plan = outcomes[0]?.plan;
   const memory = {
     ...before,
     notices: noticesOf(outcomes),
-    standing: outcomes[0]?.plan ? describe(outcomes[0].plan) : before.standing,
+    ...(plan === undefined ? {} : { standing: describe(plan) }),
     ...(change === undefined ? {} : { change }),
     ...(settled ? { followed: surveyed.default } : {}),
   };
