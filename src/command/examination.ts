@@ -21,15 +21,15 @@ import type { Context } from './context.ts';
 export async function examine(
   root: string,
   inventory: Inventory,
-  { disk, workerEntry }: Context,
+  { disk, locate, workerEntry }: Context,
 ): Promise<Inventory> {
   const unreadable = new Map<string, string>();
   const digests = await hashFiles(
-    inventory.blobs.map(({ path, size }) => ({ path: `${root}/${path}`, size })),
+    inventory.blobs.map(({ path, size }) => ({ path: locate(`${root}/${path}`), size })),
     { workerEntry, onUnreadable: (path, error) => unreadable.set(path, explain(error)) },
   );
   const examineBlob = (blob: BlobFile): BlobFile => {
-    const path = `${root}/${blob.path}`;
+    const path = locate(`${root}/${blob.path}`);
     const wrong = digests.get(path) !== blob.name.digest;
     return wrong ? { ...blob, damage: unreadable.get(path) ?? NOT_ITS_NAME } : blob;
   };

@@ -80,10 +80,10 @@ async function carryOut(root: string, surveyed: Survey, tools: Tools): Promise<O
 
 async function lock(root: string, { verb, context, log, lockTimeout }: Tools) {
   const { acquireLock, lockDirectory } = await import('../transaction/lock.ts');
-  const { disk, environment, uid } = context;
+  const { disk, host, environment, uid } = context;
   const stat = disk.stat(root);
   return acquireLock({
-    disk,
+    disk: host,
     directory: lockDirectory(environment, uid),
     key: `${(stat?.device ?? 0).toString(16)}-${(stat?.inode ?? 0).toString(16)}`,
     verb,

@@ -47,7 +47,7 @@ const PLAIN = 'file';
 export async function takeDigests(
   generations: readonly Generation[],
   secrets: Secrets,
-  { disk, workerEntry }: Context,
+  { disk, locate, workerEntry }: Context,
   cache: DigestCache,
 ): Promise<ReadonlyMap<string, Hashed>> {
   const private_ = new Set([...secrets.values()].map(({ path }) => path));
@@ -59,10 +59,10 @@ export async function takeDigests(
     if (stat && digest) known.set(path, { stat, digest });
     else if (stat) unknown.set(path, stat);
   }
-  const files = [...unknown].map(([path, { size }]) => ({ path, size }));
+  const files = [...unknown].map(([path, { size }]) => ({ path: locate(path), size }));
   const hashed = await hashFiles(files, { workerEntry, onUnreadable: () => undefined });
   for (const [path, stat] of unknown) {
-    const digest = hashed.get(path);
+    const digest = hashed.get(locate(path));
     if (digest) known.set(path, { stat, digest });
     if (digest && !private_.has(path)) cache.put(PLAIN, path, stat, digest);
   }

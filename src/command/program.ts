@@ -2,7 +2,7 @@
 import { Command, CommanderError, Option } from 'commander';
 import { EspError } from '../error.ts';
 import { CONFINE_OPTIONS } from './confine-options.ts';
-import type { Context } from './context.ts';
+import { type Context, contextBelow } from './context.ts';
 import { OPTIONS, type Option as OptionDeclaration, type RawSettings } from './settings.ts';
 import { UNIT_OPTIONS } from './unit-options.ts';
 import { WATCH_OPTIONS } from './watch-options.ts';
@@ -48,6 +48,11 @@ const GENERATION: Operand = {
 /** Options of every verb that looks at an ESP. */
 const ESP_OPTIONS: readonly OptionDeclaration[] = [
   ...OPTIONS,
+  {
+    name: 'root',
+    value: 'DIR',
+    help: 'a system that is mounted there: every other path is one below',
+  },
   { name: 'config', value: 'FILE', help: 'configuration file (default: /etc/espalier.toml)' },
 ];
 
@@ -166,7 +171,10 @@ export async function run(
     // The options of one verb are not cheap to declare, and no run has two.
     if (!argv.includes(verb.name)) continue;
     declare(command, verb, async (invocation) => {
-      status = await (await verb.load())(invocation, context);
+      const { root, ...flags } = invocation.flags;
+      const named = root ?? context.environment['ESPALIER_ROOT'];
+      const below = typeof named === 'string' ? await contextBelow(named, context) : context;
+      status = await (await verb.load())({ ...invocation, flags }, below);
     });
   }
   try {

@@ -55,7 +55,6 @@ export async function decide(
   const conf = formatLoaderConf(loaderSettings(survey, inventory, context), id);
   const selected = variables && loaderVariable(context.disk, variables, 'LoaderEntrySelected');
   const input: PlanInput = {
-    token: settings['entry-token'],
     inventory,
     default: id,
     musts: survey.musts,
@@ -86,11 +85,14 @@ export async function decide(
 
 /**
  * Where to read EFI variables: those of this machine matter when its own ESP is written, not when a
- * directory is filled for another's.
+ * directory is filled for another's, or the system is not running.
  */
-function efiVariables({ settings }: Survey, { environment }: Context): string | undefined {
+function efiVariables(
+  { settings }: Survey,
+  { environment, isElsewhere }: Context,
+): string | undefined {
   const named = environment['ESPALIER_EFIVARS'];
-  return named ?? (settings['allow-directory'] ? undefined : EFI_VARIABLES);
+  return named ?? (settings['allow-directory'] || isElsewhere ? undefined : EFI_VARIABLES);
 }
 
 function requireSignable(
@@ -178,6 +180,7 @@ async function decideLoaders(
       copies.push({
         path: to,
         size,
+        replaces: disk.stat(`${root}/${to}`)?.size ?? 0,
         content: { kind: signed ? 'signed' : 'file', path },
         because: decision.because,
         starts: found.installed.kind === 'systemd-boot' && found.signature !== 'invalid',

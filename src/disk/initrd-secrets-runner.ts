@@ -13,6 +13,8 @@ export interface SecretsBounds {
   readonly timeout?: number;
   /** How much it may append. */
   readonly growth?: number;
+  /** The root of the system that the program belongs to; its path is one inside. */
+  readonly root?: string;
 }
 
 /** How often the size of the copy is looked at while the program runs, in milliseconds. */
@@ -39,7 +41,7 @@ const TAIL_LINES = 5;
  */
 export async function appendInitrdSecrets(
   secrets: { readonly program: string; readonly initrd: string; readonly directory: string },
-  { timeout = 60, growth = 1024 ** 3 }: SecretsBounds = {},
+  { timeout = 60, growth = 1024 ** 3, root }: SecretsBounds = {},
 ): Promise<{ path: string; size: number; remove(): void }> {
   const { program, initrd, directory } = secrets;
   const home = prepared(initrd, directory, () =>
@@ -51,7 +53,7 @@ export async function appendInitrdSecrets(
     const path = join(home, 'initrd');
     const original = prepared(initrd, directory, () => copyPrivately(initrd, path));
     const limit = original + growth;
-    await run(program, path, { timeout, limit });
+    await run({ program, path, root }, { timeout, limit });
     return { path, size: checkedSize(program, path, original, limit), remove };
   } catch (error) {
     remove();
@@ -90,12 +92,19 @@ function checkedSize(program: string, path: string, original: number, limit: num
 
 type Child = ChildProcessByStdio<null, null, Readable>;
 
+/** A program, the copy it is given, and the root that both are below, if that is not the host's. */
+interface Call {
+  readonly program: string;
+  readonly path: string;
+  readonly root: string | undefined;
+}
+
 async function run(
-  program: string,
-  path: string,
+  call: Call,
   { timeout, limit }: { timeout: number; limit: number },
 ): Promise<void> {
-  const child = await start(program, path);
+  const { program, path } = call;
+  const child = await start(call);
   const tail = keepTail(child.stderr);
   const stopped = Promise.withResolvers<string>();
   const timer = setTimeout(
@@ -118,12 +127,14 @@ async function run(
   }
 }
 
-async function start(program: string, path: string): Promise<Child> {
-  const home = dirname(path);
+async function start({ program, path, root }: Call): Promise<Child> {
+  const seen = path.slice(root?.length ?? 0);
+  const [file = '', ...args] =
+    root === undefined ? [program, seen] : ['chroot', root, program, seen];
   try {
-    const child = spawn(program, [path], {
-      cwd: home,
-      env: environment(home),
+    const child = spawn(file, args, {
+      cwd: dirname(path),
+      env: environment(dirname(seen)),
       // A group of its own, so that its children can be killed with it.
       detached: true,
       stdio: ['ignore', 'ignore', 'pipe'],

@@ -125,6 +125,7 @@ async function copy(from: string, to: string): Promise<void> {
   try {
     await checkCopy(from, to);
   } catch (error) {
+    // SAFETY: a temporary name; nothing boots from a copy that was not finished.
     optional('remove', to, () => fs.unlinkSync(to));
     throw error;
   }

@@ -93,7 +93,7 @@ export function parseEntryName(token: string, name: string): EntryName | undefin
   if (!kind || !lower.startsWith(prefix)) return undefined;
   const stem = lower.slice(prefix.length, -SUFFIX[kind].length);
   const counted = COUNTER.exec(stem);
-  const match = /^(\d{1,15})(?:-specialisation-([a-z0-9_.-]{1,64}))?-([a-z2-7]{52})$/.exec(
+  const match = /^(0|[1-9]\d{0,14})(?:-specialisation-([a-z0-9_.-]{1,64}))?-([a-z2-7]{52})$/.exec(
     counted?.[1] ?? stem,
   );
   const digest = match?.[3] === undefined ? undefined : parseBase32(match[3]);

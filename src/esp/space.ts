@@ -1,4 +1,5 @@
 /** Space on a FAT file system, counted as it is handed out: in clusters. All sizes in bytes. */
+import { directoryOf, type EspPath, fileName } from './layout.ts';
 
 /** Returns what a file of `size` bytes occupies. An empty file has no cluster. */
 export function allocated(size: number, clusterSize: number): number {
@@ -12,6 +13,24 @@ const SLOT_CHARACTERS = 13;
  * Returns what a name occupies in its directory: one slot, and one more for each 13 characters (FAT
  * long names). Twice, for the temporary name that stands beside it for a moment.
  */
-export function nameCost(name: string): number {
+function nameCost(name: string): number {
   return 2 * SLOT_BYTES * (1 + Math.ceil(name.length / SLOT_CHARACTERS));
+}
+
+/**
+ * Returns an upper bound of what directories grow by when they get these names: each in whole
+ * clusters, and one more for each that has to be made.
+ * @param present the directories that exist
+ */
+export function directoryGrowth(
+  paths: readonly EspPath[],
+  present: ReadonlySet<EspPath>,
+  clusterSize: number,
+): number {
+  let growth = 0;
+  for (const [directory, made] of Map.groupBy(paths, directoryOf)) {
+    const names = made.reduce((sum, path) => sum + nameCost(fileName(path)), 0);
+    growth += allocated(names, clusterSize) + (present.has(directory) ? 0 : clusterSize);
+  }
+  return growth;
 }

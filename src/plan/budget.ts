@@ -1,8 +1,7 @@
 /** How much fits on an ESP: what a set of files costs, and what there is for them. Pure; all in bytes. */
 import type { Inventory } from '../esp/inventory.ts';
-import { ourDirectories } from '../esp/inventory.ts';
-import { fileName } from '../esp/layout.ts';
-import { allocated, nameCost } from '../esp/space.ts';
+import type { EspPath } from '../esp/layout.ts';
+import { allocated, directoryGrowth } from '../esp/space.ts';
 import { keyOf, type OwnFiles, standing } from './present.ts';
 import type { WantedFile } from './wanted.ts';
 
@@ -12,35 +11,73 @@ export interface Budget {
   readonly free: number;
   /** What our files may occupy in all: free space and what they occupy already, less the reserve. */
   readonly available: number;
-  /** What the directories may grow by as soon as any file is made. */
-  readonly directories: number;
-  /** What the loader copies to be written occupy beside their predecessors. */
-  readonly loaders: number;
+  /** What the fixed files that are not there yet will occupy: loader.conf, entries.srel. */
+  readonly fixed: number;
+  readonly loaders: LoaderCost;
+  /** The directories that exist. */
+  readonly directories: ReadonlySet<EspPath>;
 }
 
-/** Returns the space of an ESP. `loader` is the size of the largest loader copy to write. */
+/** What the loader copies to be written occupy. */
+export interface LoaderCost {
+  /** Beside their predecessors, while they are written. */
+  readonly peak: number;
+  /** More than their predecessors, for good. */
+  readonly growth: number;
+}
+
+/** A loader copy and the file that it replaces, if there is one: sizes in bytes. */
+export interface LoaderSizes {
+  readonly path: EspPath;
+  readonly size: number;
+  readonly replaces: number;
+}
+
+/** Returns the space of an ESP. */
 export function budgetOf(
   inventory: Inventory,
   own: OwnFiles,
-  { reserve, token, loaders }: { reserve: number; token: string; loaders: readonly number[] },
+  { reserve, loaders }: { reserve: number; loaders: readonly LoaderSizes[] },
 ): Budget {
-  const { clusterSize } = inventory;
+  const { clusterSize, directories } = inventory;
   const size = (bytes: number) => allocated(bytes, clusterSize);
   const sum = (sizes: readonly number[]) => sizes.reduce((total, bytes) => total + size(bytes), 0);
   const swept = inventory.temporaries.filter(({ twin }) => twin === undefined);
   const free = inventory.free + sum(swept.map((file) => file.size));
+  const absent = [inventory.loaderConf, inventory.layout].filter((found) => found === undefined);
+  const names = directoryGrowth(
+    loaders.map(({ path }) => path),
+    directories,
+    clusterSize,
+  );
   return {
     free,
     available: free + sum([...own.values()].map((file) => file.size)) - reserve,
-    // One cluster for each directory that is made or grows, one for loader.conf, one for entries.srel.
-    directories: (ourDirectories(token).length + 2) * clusterSize,
-    loaders: sum(loaders),
+    // A small file by itself takes a cluster, and another for its name.
+    fixed: 2 * absent.length * clusterSize,
+    loaders: {
+      peak: sum(loaders.map((copy) => copy.size)) + names,
+      growth: loaders.reduce(
+        (total, copy) => total + Math.max(0, size(copy.size) - size(copy.replaces)),
+        names,
+      ),
+    },
+    directories,
   };
 }
 
-/** What a file occupies when it is written: its clusters, and its name in the directory. */
-export function writeCost({ path, size }: WantedFile, clusterSize: number): number {
-  return allocated(size, clusterSize) + nameCost(fileName(path));
+/** What files occupy when they are written: their clusters, and their names in the directories. */
+export function writeCost(
+  files: readonly WantedFile[],
+  { directories }: Budget,
+  clusterSize: number,
+): number {
+  const names = directoryGrowth(
+    files.map(({ path }) => path),
+    directories,
+    clusterSize,
+  );
+  return files.reduce((sum, { size }) => sum + allocated(size, clusterSize), names);
 }
 
 /** What a set of generations costs for good, in bytes. */
@@ -63,25 +100,31 @@ export function steadyCost(
   files: readonly WantedFile[],
   kept: ReadonlySet<string>,
   own: OwnFiles,
-  { directories, loaders }: Budget,
+  { directories, fixed, loaders }: Budget,
   clusterSize: number,
 ): SteadyCost {
   const actual = new Map<string, number>();
   const most = new Map<string, number>();
-  let names = 0;
-  let grows = false;
+  const lacking: EspPath[] = [];
   for (const key of kept) actual.set(key, allocated(own.get(key)?.size ?? 0, clusterSize));
   for (const file of files) {
     const key = keyOf(file.path);
     const found = standing(file, own).kind === 'present' ? own.get(key) : undefined;
-    grows ||= found === undefined;
-    if (!actual.has(key)) names += nameCost(fileName(file.path));
+    if (found === undefined) lacking.push(file.path);
     actual.set(key, allocated(found?.size ?? file.size, clusterSize));
     most.set(key, allocated(file.size, clusterSize));
   }
-  const room = grows ? names + directories + loaders : 0;
-  const bytes = sum(actual) + room;
-  return { bytes, bound: grows ? sum(new Map([...actual, ...most])) + room : bytes, grows };
+  const grows = lacking.length > 0;
+  if (!grows) return { bytes: sum(actual), bound: sum(actual), grows };
+  const names = (paths: readonly EspPath[]) =>
+    directoryGrowth([...new Set(paths)], directories, clusterSize);
+  const room = fixed + loaders.growth;
+  const all = files.map(({ path }) => path);
+  return {
+    bytes: sum(actual) + names(lacking) + room,
+    bound: sum(new Map([...actual, ...most])) + names(all) + room,
+    grows,
+  };
 }
 
 function sum(costs: ReadonlyMap<string, number>): number {

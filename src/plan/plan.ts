@@ -15,13 +15,14 @@ import { filesOf, idOf, type WantedFile, type WantedGeneration } from './wanted.
 export interface LoaderCopy {
   readonly path: EspPath;
   readonly size: number;
+  /** Bytes of the file that is there now; 0 when there is none. */
+  readonly replaces: number;
   readonly content: Content;
   readonly because: string;
 }
 
 /** Everything that decides a plan. */
 export interface PlanInput {
-  readonly token: string;
   readonly inventory: Inventory;
   /** The ID of the entry that boots next; it belongs to one of the `musts`. */
   readonly default: string;
@@ -91,13 +92,12 @@ export function plan(input: PlanInput): Plan | Refusal {
 }
 
 function survey(input: PlanInput): Ground {
-  const { inventory, token, reserve } = input;
+  const { inventory, loaders, reserve } = input;
   const own = ownFiles(inventory);
-  const loaders = input.loaders.map(({ size }) => size);
   return {
     own,
     kept: protectedKeys(input.roots, inventory, own),
-    budget: budgetOf(inventory, own, { reserve, token, loaders }),
+    budget: budgetOf(inventory, own, { reserve, loaders }),
     clusterSize: inventory.clusterSize,
   };
 }
@@ -142,16 +142,18 @@ function choose(
   const writes = writesWithin(scope, lacking, own);
   const judged = withDamage(own, lacking);
   const defaults = defaultsWithin(scope, inventory, loaderConf);
-  const made = defaults.filter(({ kind }) => kind !== 'overwrite').length;
-  const written = writes.reduce((sum, { file }) => sum + writeCost(file, clusterSize), 0);
-  const growth = written + (scope === 'gc' ? 0 : budget.loaders);
+  const files = writes.map(({ file }) => file);
+  const replaced = defaults.some(({ kind }) => kind === 'replace') ? 2 * clusterSize : 0;
   return {
     writes,
     defaults,
     own: judged,
     stale: removalsWithin(scope, unused, generations, lacking, judged),
-    // A small file by itself takes a cluster, and another for its name.
-    growth: growth > 0 ? growth + budget.directories : 2 * made * clusterSize,
+    growth:
+      writeCost(files, budget, clusterSize) +
+      replaced +
+      (scope === 'gc' ? 0 : budget.loaders.peak) +
+      (scope === 'all' ? budget.fixed : 0),
   };
 }
 
@@ -191,10 +193,9 @@ function schedule(
     ['free-blobs', removals(early, 'blob')],
     ['put', writes('blob')],
     ['publish', writes('entry')],
-    ...(scope === 'gc' ? [] : input.loaders).map((copy): [PhaseName, Step[]] => [
-      'loader',
-      [{ kind: 'replace', ...copy }],
-    ]),
+    ...(scope === 'gc' ? [] : input.loaders).map(
+      ({ replaces: _, ...copy }): [PhaseName, Step[]] => ['loader', [{ kind: 'replace', ...copy }]],
+    ),
     ['default', choice.defaults],
     ['remove-entries', removals(late, 'entry')],
     ['remove-blobs', removals(late, 'blob')],

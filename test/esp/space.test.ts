@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { allocated, nameCost } from '../../src/esp/space.ts';
+import { espPath } from '../../src/esp/layout.ts';
+import { allocated, directoryGrowth } from '../../src/esp/space.ts';
 
 test('a file takes whole clusters, and an empty one takes none', () => {
   assert.deepEqual(
@@ -23,8 +24,17 @@ test('a file never takes less than its size, nor a cluster more than it has to',
   );
 });
 
-test('a name takes a slot, and one more for each 13 characters, twice', () => {
-  assert.equal(nameCost('a'), 128);
-  assert.equal(nameCost('a'.repeat(13)), 128);
-  assert.equal(nameCost('a'.repeat(14)), 192);
+/** Names of a length in one directory. */
+const names = (count: number, length: number) =>
+  Array.from({ length: count }, (_, index) => espPath('EFI', String(index).padStart(length, 'x')));
+
+test('a name takes a slot of 32 bytes and one more for each 13 characters, twice', () => {
+  const present = new Set([espPath('EFI')]);
+  assert.equal(directoryGrowth(names(4, 13), present, 512), 512);
+  assert.equal(directoryGrowth(names(4, 14), present, 512), 1024);
+  assert.equal(directoryGrowth([], present, 512), 0);
+});
+
+test('a directory that has to be made takes a cluster more', () => {
+  assert.equal(directoryGrowth(names(1, 5), new Set(), 4096), 8192);
 });

@@ -135,7 +135,6 @@ function entryFile({ id, file, blobs, toplevel }: WantedEntry, number: number): 
 /** Returns the input of a plan; the first must boots next. */
 export function anInput(difference: Partial<PlanInput> & Pick<PlanInput, 'musts'>): PlanInput {
   return {
-    token: 'nixos',
     inventory: anInventory(),
     default: difference.musts[0]?.entries[0]?.id ?? '',
     wishes: [],

@@ -12,6 +12,7 @@ const KIB = 1024;
 const loader = (name: string) => ({
   path: espPath('EFI', name, 'x.efi'),
   size: 100_000,
+  replaces: 0,
   content: { kind: 'file', path: '/nix/store/systemd-boot' } as const,
   because: 'there is none',
 });
@@ -288,7 +289,7 @@ describe('space', () => {
   test('a shortage that is none any more when old files are gone is no refusal', () => {
     const plan = planned({
       musts: [five],
-      inventory: anInventory({ has: [one, two, three], free: 100 * KIB }),
+      inventory: anInventory({ has: [one, two, three], free: 80 * KIB }),
     });
     assert.deepEqual(outline(plan), [
       'free-entries: -generation-1.conf',

@@ -183,8 +183,12 @@ async function decided(world: World, context: Context) {
 }
 
 function aContext(disk: MemoryDisk, onChange: () => void): Context {
+  const host = watched(disk, onChange);
   return {
-    disk: watched(disk, onChange),
+    disk: host,
+    host,
+    locate: (path) => path,
+    isElsewhere: false,
     environment: {},
     uid: 0,
     processId: 7,
@@ -265,12 +269,14 @@ function document(disk: MemoryDisk, generation: WorldGeneration, toplevel: strin
 function plantDigests(disk: MemoryDisk): void {
   const rows = [...PAYLOADS].map(([path, bytes]) => {
     const stat = disk.stat(path);
-    return [
-      ...['file', path, stat?.device, stat?.inode, stat?.size, stat?.modified, stat?.changed],
+    const { device, inode, size, modified, changed } = stat ?? {};
+    const keys = path === BROKEN_KERNEL ? ['file'] : ['file', 'efi-program'];
+    return keys.map((key) => [
+      ...[key, path, device, inode, size, modified, changed],
       hash(bytes),
-    ];
+    ]);
   });
-  disk.plant(`${CACHE}/digests.json`, JSON.stringify({ version: 1, rows }));
+  disk.plant(`${CACHE}/digests.json`, JSON.stringify({ version: 1, rows: rows.flat() }));
 }
 
 /** An EFI variable as efivarfs shows it: attributes, then UTF-16. */

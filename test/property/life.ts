@@ -36,7 +36,7 @@ function cutShort(tree: Tree, index: number | undefined): Tree {
 }
 
 /** Clusters that a plan may count once too often: of directories, and of names in them. */
-const SLACK = 16;
+const SLACK = 4;
 
 /** Whether a run left something out, or hardly a cluster free: the next may then choose otherwise. */
 export function isTight({ clusterSize, reserve }: World, { plan }: Ran): boolean {

@@ -1,0 +1,107 @@
+/** A disk as it would look from inside another root, for a system that is mounted and not running. */
+import { dirname } from 'node:path';
+import { EspError } from '../error.ts';
+import type { Disk, WritableDisk } from './disk.ts';
+
+/** As many as the kernel follows (path_resolution(7)). */
+const MAX_LINKS = 40;
+const MOUNT_TABLE = '/proc/self/mountinfo';
+
+/** A disk below a root, which can also say where the host finds its files. */
+export interface RootedDisk extends WritableDisk {
+  /** Returns the host's path of a path inside; a final link is not followed. */
+  locate(path: string): string;
+}
+
+/**
+ * Returns the disk below a directory of another one: every path, and every target of a link, is
+ * taken as one inside, and none leads out. The mount table shows the mounts below it.
+ * @param root the host's real path of the root
+ */
+export function rootedDisk(host: WritableDisk, root: string): RootedDisk {
+  const find = (path: string) => walk(host, root, path, true);
+  /** Where a name lies that may not exist yet: its directory resolved, itself as it is. */
+  const name = (path: string) => walk(host, root, path, false);
+  const inside = (path: string) => path.slice(root.length) || '/';
+  const reading: Disk = {
+    stat: (path) => host.stat(find(path)),
+    linkStat: (path) => host.linkStat(name(path)),
+    list: (path) => host.list(find(path)),
+    readLink: (path) => host.readLink(name(path)),
+    realPath: (path) => {
+      const real = find(path);
+      return host.stat(real) ? inside(real) : undefined;
+    },
+    read: (path, limit) =>
+      path === MOUNT_TABLE
+        ? new TextEncoder().encode(mountsBelow(root, host.read(MOUNT_TABLE, limit)))
+        : host.read(find(path), limit),
+    open: (path) => host.open(find(path)),
+    fileSystem: (path) => host.fileSystem(find(path)),
+  };
+  return {
+    ...reading,
+    locate: name,
+    makeDirectory: (path) => host.makeDirectory(name(path)),
+    create: (path) => host.create(name(path)),
+    copy: (from, to) => host.copy(find(from), name(to)),
+    overwrite: (path, bytes) => host.overwrite(find(path), bytes),
+    replaceText: (path, text) => host.replaceText(name(path), text),
+    makeLink: (path, target, modified) => host.makeLink(name(path), target, modified),
+    // SAFETY: as on the host; what boots if power fails here is told where a plan calls it.
+    rename: (from, to) => host.rename(name(from), name(to)),
+    // SAFETY: as for rename.
+    remove: (path) => host.remove(name(path)),
+    // SAFETY: as for rename.
+    syncDirectory: (path) => host.syncDirectory(find(path)),
+  };
+}
+
+/**
+ * Resolves a path as the kernel does for a process whose root is `root` (chroot(2)), and returns the
+ * host's path. Of a path that leads nowhere the rest is taken as it is.
+ */
+function walk(host: Disk, root: string, path: string, followLast: boolean): string {
+  const left = partsOf(path);
+  let links = 0;
+  let at = root;
+  for (let part = left.shift(); part !== undefined; part = left.shift()) {
+    if (part === '..') {
+      at = at === root ? root : dirname(at);
+      continue;
+    }
+    const next = `${at}/${part}`;
+    const follow = left.length > 0 || followLast;
+    const target = follow ? linkTarget(host, next) : undefined;
+    if (target === undefined) {
+      at = next;
+      continue;
+    }
+    if (++links > MAX_LINKS) throw new EspError('FILE_MISSING', `${path}: too many links`);
+    if (target.startsWith('/')) at = root;
+    left.unshift(...partsOf(target));
+  }
+  return at;
+}
+
+function partsOf(path: string): string[] {
+  return path.split('/').filter((part) => part !== '' && part !== '.');
+}
+
+function linkTarget(host: Disk, path: string): string | undefined {
+  return host.linkStat(path)?.kind === 'link' ? host.readLink(path) : undefined;
+}
+
+/** Returns those lines of a mount table (proc(5) §mountinfo) that are below a root, seen from there. */
+function mountsBelow(root: string, table: Uint8Array): string {
+  return new TextDecoder()
+    .decode(table)
+    .split('\n')
+    .flatMap((line) => {
+      const fields = line.split(' ');
+      const point = fields[4] ?? '';
+      if (point !== root && !point.startsWith(`${root}/`)) return [];
+      return [fields.with(4, point.slice(root.length) || '/').join(' ')];
+    })
+    .join('\n');
+}
