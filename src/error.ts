@@ -20,6 +20,7 @@ const families = {
   // space
   ESP_FULL: 'space',
   // failed: an effect did not happen, or what we were given cannot be read
+  UNFINISHED: 'failed',
   TARGET_BROKEN: 'failed',
   BOOTSPEC_MALFORMED: 'failed',
   BOOTSPEC_UNSUPPORTED: 'failed',

@@ -73,10 +73,24 @@ async function carryOut(root: string, surveyed: Survey, tools: Tools): Promise<O
   const { signer, sources } = surveyed;
   const onPhase = ({ name, steps }: Phase) => say(`${root}: ${name}, ${steps.length} files`);
   const site = { disk: context.disk, root, signer, sources, processId: context.processId, onPhase };
-  const report = await apply(outcome.plan, signal ? { ...site, signal } : site);
+  const report = await apply(outcome.plan, signal ? { ...site, signal } : site).catch(unfinished);
   await logChanges(root, report, await log());
   return { ...outcome, report };
 }
+
+/**
+ * Once a plan is being carried out, nothing is a refusal any more: a disk that turns out to be full or
+ * read-only leaves the ESP safe and the work undone.
+ */
+function unfinished(cause: unknown): never {
+  if (!(cause instanceof EspError) || cause.status === UNFINISHED_STATUS) throw cause;
+  throw new EspError('UNFINISHED', 'the run did not finish; what boots is whole', {
+    cause,
+    ...(cause.hint === undefined ? {} : { hint: cause.hint }),
+  });
+}
+
+const UNFINISHED_STATUS = 1;
 
 async function lock(root: string, { verb, context, log, lockTimeout }: Tools) {
   const { acquireLock, lockDirectory } = await import('../transaction/lock.ts');

@@ -117,12 +117,13 @@ async function separate<T>(
 /** Lets the generation's program append secrets to a copy of its initrd, in memory where there is such a place. */
 async function appendSecrets(
   { initrd, initrdSecrets }: Bootspec,
-  { runSecrets, disk, environment, uid }: Context,
+  { runSecrets, disk, environment, uid, isElsewhere }: Context,
 ): Promise<SecretInitrd | undefined> {
   if (initrd === undefined || initrdSecrets === undefined) return undefined;
-  const memory = uid === 0 ? '/run' : environment['XDG_RUNTIME_DIR'];
+  const memory = isElsewhere || uid === 0 ? '/run' : environment['XDG_RUNTIME_DIR'];
   const inMemory = memory !== undefined && disk.stat(memory)?.kind === 'directory';
-  const directory = inMemory ? memory : (environment['TMPDIR'] ?? '/tmp');
+  const other = isElsewhere ? '/tmp' : (environment['TMPDIR'] ?? '/tmp');
+  const directory = inMemory ? memory : other;
   return runSecrets({ program: initrdSecrets, initrd, directory });
 }
 
