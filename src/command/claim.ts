@@ -18,15 +18,15 @@ export interface Claim {
  */
 export async function claimEsps(
   { esp }: Settings,
-  { disk, environment, uid }: Context,
+  { disk, host, locate, environment, uid }: Context,
   held?: Claim,
 ): Promise<Claim> {
-  // By path: an ESP that is not mounted yet has no other name.
-  const paths = esp?.map((path) => disk.realPath(path) ?? path).sort() ?? [];
+  // By path: an ESP that is not mounted yet has no other name. One that is to be found has the system's.
+  const paths = (esp ?? ['/']).map((path) => locate(disk.realPath(path) ?? path)).sort();
   const key = `watch-${hash(paths.join('\0')).slice(0, 16)}`;
   if (key === held?.key) return held;
   const lock = await acquireLock({
-    disk,
+    disk: host,
     directory: lockDirectory(environment, uid),
     key,
     verb: 'watch',

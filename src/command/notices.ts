@@ -1,5 +1,5 @@
 /** What is wrong at the moment: told once when it begins and once when it is over. */
-import { type EspError, explain } from '../error.ts';
+import { EspError, explain } from '../error.ts';
 import type { Log } from './log.ts';
 import type { Outcome } from './report.ts';
 
@@ -17,7 +17,7 @@ export type Notices = ReadonlyMap<string, Notice>;
 export function noticesOf(outcomes: readonly Outcome[]): Notices {
   return new Map([
     ...outcomes.flatMap(({ root, failure }) =>
-      failure ? [[`${root} ${failure.code}`, noticeOf(failure, root)] as const] : [],
+      failure ? [[`${root} ${kindOf(failure)}`, noticeOf(failure, root)] as const] : [],
     ),
     ...outcomes
       .flatMap(({ warnings }) => warnings)
@@ -43,6 +43,11 @@ export function noticesOfLookout(troubles: ReadonlyMap<string, unknown>): Notice
       return [`watch ${path}`, { level: 'warn', text, fields: { because: explain(trouble) } }];
     }),
   );
+}
+
+/** The codes of a failure and its causes: words may count bytes and name temporary files. */
+function kindOf({ code, cause }: EspError): string {
+  return cause instanceof EspError ? `${code} ${kindOf(cause)}` : code;
 }
 
 // That a hook is at work on the ESP is the order of the day.

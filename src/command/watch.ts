@@ -1,7 +1,6 @@
 /** `watch`: install's passes in a loop, as a service that follows the profiles until it is stopped. */
 import { dirname } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
-import type { Disk } from '../disk/disk.ts';
 import { EspError, explain } from '../error.ts';
 import { parseLink } from '../generation/profile.ts';
 import { findServiceManager } from '../watch/notify.ts';
@@ -43,18 +42,18 @@ const V8_FLAGS = [
 
 /** Follows the profiles until SIGTERM or SIGINT; SIGHUP makes it read the configuration again. */
 export async function watch({ flags, verbosity }: Invocation, context: Context): Promise<number> {
-  const { disk, environment, processId } = context;
+  const { disk, host, environment, processId } = context;
   for (const flag of V8_FLAGS) setFlagsFromString(flag);
   const { timing, settings: given } = readTiming(flags);
   const settings = await readSettings(given, environment, disk);
   const claim = await claimEsps(settings, context);
   const state: State = { settings, claim, memory: { notices: new Map() } };
   // A service tells what it does, not only what is wrong.
-  const log = openLog(verbosity < 0 ? -1 : verbosity + 1, isJournal(disk, environment));
+  const log = openLog(verbosity < 0 ? -1 : verbosity + 1, isJournal(host, environment));
   const herald = createHerald(findServiceManager(environment, processId), log);
   const ending = new AbortController();
   const kit: Kit = { context, log, herald, signal: ending.signal };
-  const lookout = openLookout({ locate: locateOn(disk), poke: () => loop.poke() });
+  const lookout = openLookout({ locate: locateIn(context), poke: () => loop.poke() });
   const loop = startLoop(() => reconcile(state, lookout, kit), timing);
   const end = (): void => {
     if (ending.signal.aborted) return;
@@ -124,13 +123,13 @@ function directoriesOf({ profiles }: Settings): readonly string[] {
 }
 
 /** A directory that may not be looked at is as good as none; the pass says what is wrong with it. */
-function locateOn(disk: Disk): (path: string) => Place | undefined {
+function locateIn({ disk, locate }: Context): (path: string) => Place | undefined {
   return (path) => {
     try {
       const real = disk.realPath(path);
       const stat = real === undefined ? undefined : disk.stat(real);
       if (real === undefined || stat?.kind !== 'directory') return undefined;
-      return { path: real, identity: `${stat.device}:${stat.inode}` };
+      return { path: locate(real), identity: `${stat.device}:${stat.inode}` };
     } catch (error) {
       if (error instanceof EspError) return undefined;
       throw error;

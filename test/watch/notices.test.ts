@@ -71,6 +71,20 @@ describe('a notice', () => {
     );
   });
 
+  test('is another one for another cause', () => {
+    const hear = aListener();
+    const unfinished = (code: ErrorCode) => () => {
+      const failure = new EspError('IO', 'unfinished', { cause: new EspError(code, code) });
+      return noticesOf([{ root: '/boot', warnings: [], failure }]);
+    };
+    hear(unfinished('ESP_FULL'));
+    assert.deepEqual(hear(unfinished('ESP_FULL')), []);
+    assert.deepEqual(hear(unfinished('ESP_READ_ONLY')), [
+      'error unfinished: because ESP_READ_ONLY',
+      'info over unfinished: because ESP_FULL',
+    ]);
+  });
+
   test('about an ESP is not over because nobody could look', () => {
     const hear = aListener();
     const broken = (number: number) => (known: Notices) =>
