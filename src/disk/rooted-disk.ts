@@ -45,14 +45,15 @@ export function rootedDisk(host: WritableDisk, root: string): RootedDisk {
     makeDirectory: (path) => host.makeDirectory(name(path)),
     create: (path) => host.create(name(path)),
     copy: (from, to) => host.copy(find(from), name(to)),
+    // SAFETY: as on the host; what boots if power fails here is told where a plan calls it.
     overwrite: (path, bytes) => host.overwrite(find(path), bytes),
     replaceText: (path, text) => host.replaceText(name(path), text),
     makeLink: (path, target, modified) => host.makeLink(name(path), target, modified),
-    // SAFETY: as on the host; what boots if power fails here is told where a plan calls it.
+    // SAFETY: as for overwrite.
     rename: (from, to) => host.rename(name(from), name(to)),
-    // SAFETY: as for rename.
+    // SAFETY: as for overwrite.
     remove: (path) => host.remove(name(path)),
-    // SAFETY: as for rename.
+    // SAFETY: as for overwrite.
     syncDirectory: (path) => host.syncDirectory(find(path)),
   };
 }
