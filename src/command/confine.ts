@@ -18,6 +18,7 @@ export async function confine(
   const confinement = await planConfinement(request, disk, queryNixStore);
   const file = output === '-' ? undefined : (output ?? confinement.unit.ownDropIn);
   const changed = file !== undefined && (await write(file, confinement.text, disk));
+  if (output === undefined && confinement.unit.isOfSystem) disk.makeDirectory(EMPTY_ROOT);
   const notices = [...confinement.notices, ...rootNotices(disk)];
   if (json)
     print(
@@ -103,10 +104,10 @@ async function write(file: string, text: string, disk: Context['disk']): Promise
   return true;
 }
 
-/** Distributions other than NixOS need not have the directory that the new root is mounted on. */
+/** Few distributions have the directory on which the service's root is mounted. */
 function rootNotices(disk: Context['disk']): string[] {
   if (disk.stat(EMPTY_ROOT)?.kind === 'directory') return [];
-  return [`${EMPTY_ROOT} does not exist: the service starts only once it is made`];
+  return [`${EMPTY_ROOT} does not exist: the service starts only once there is such a directory`];
 }
 
 function toDocument(

@@ -5,7 +5,6 @@ import type { OpenFile } from '../disk/disk.ts';
 import { hashFiles } from '../disk/hash-files.ts';
 import { EspError, explain } from '../error.ts';
 import type { BlobFile, EntryFile, Inventory } from '../esp/inventory.ts';
-import type { EspPath } from '../esp/layout.ts';
 import { authenticodeDigestInput } from '../pe/authenticode.ts';
 import { certificateTable } from '../pe/certificate-table.ts';
 import { contentRange, parsePe, readRange } from '../pe/pe.ts';
@@ -82,18 +81,4 @@ function sha256(chunks: Iterable<Uint8Array>): Uint8Array {
   const state = createHash('sha256');
   for (const bytes of chunks) state.update(bytes);
   return state.digest();
-}
-
-/** Returns the paths that entries of ours name and that are not there or damaged, each with its entry. */
-export function brokenReferences({ blobs, entries }: Inventory): readonly [EntryFile, EspPath][] {
-  const whole = new Set(
-    blobs.filter(({ damage }) => damage === undefined).map(({ path }) => path.toLowerCase()),
-  );
-  return entries
-    .filter(({ name }) => name !== undefined)
-    .flatMap((entry) =>
-      entry.references
-        .filter((path) => !whole.has(path.toLowerCase()))
-        .map((path): [EntryFile, EspPath] => [entry, path]),
-    );
 }

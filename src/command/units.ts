@@ -1,7 +1,10 @@
 /** `units`: writes the unit files of the services, for this machine and this program. */
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Disk } from '../disk/disk.ts';
+import { planConfinement } from '../confine/confinement.ts';
+import { EMPTY_ROOT } from '../confine/drop-in.ts';
+import { queryNixStore } from '../confine/store.ts';
+import type { Disk, WritableDisk } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
 import { ESP_PLACES, findEsp } from '../esp/mount.ts';
 import { parseLink } from '../generation/profile.ts';
@@ -19,10 +22,15 @@ export async function units({ flags, json }: Invocation, context: Context): Prom
   const installation = await describe(flags, context);
   const directory = resolve(textOf(flags, 'prefix') ?? '/usr/local', 'lib/systemd/system');
   const written: string[] = [];
-  disk.makeDirectory(directory, 'everyone');
+  const write = async (path: string, text: string): Promise<void> => {
+    disk.makeDirectory(dirname(path), 'everyone');
+    await disk.replaceText(path, text, 'everyone');
+    written.push(path);
+  };
   for (const { name, text } of unitFiles(installation)) {
-    await disk.replaceText(join(directory, name), text, 'everyone');
-    written.push(join(directory, name));
+    const path = join(directory, name);
+    await write(path, text);
+    if (name.endsWith('.service')) await confine(path, installation, disk, write);
   }
   if (json) print(JSON.stringify({ version: 1, verb: 'units', written }, undefined, 2));
   else {
@@ -30,6 +38,22 @@ export async function units({ flags, json }: Invocation, context: Context): Prom
     print('next: systemctl daemon-reload && systemctl enable --now espalier-watch.service');
   }
   return 0;
+}
+
+/** Lets a service see what it executes, and the paths that its unit binds, and nothing else. */
+async function confine(
+  unit: string,
+  { program, notify }: Installation,
+  disk: WritableDisk,
+  write: (path: string, text: string) => Promise<void>,
+): Promise<void> {
+  const output = `${unit}.d/confinement.conf`;
+  const packages = [program, notify];
+  const request = { unit, closure: 'auto', mode: 'full-apivfs', packages, output } as const;
+  const shellLess = { ...request, fullUnit: false, binSh: undefined };
+  const confinement = await planConfinement(shellLess, disk, queryNixStore);
+  await write(output, confinement.text);
+  if (confinement.unit.isOfSystem) disk.makeDirectory(EMPTY_ROOT, 'everyone');
 }
 
 function textOf(flags: Invocation['flags'], name: string): string | undefined {

@@ -12,6 +12,8 @@ export interface Unit {
   readonly dropIns: readonly string[];
   /** Of all its files, in the order in which they count. */
   readonly assignments: readonly Assignment[];
+  /** It was asked for by name: it is loaded by the manager of this system. */
+  readonly isOfSystem: boolean;
   /** Where our own drop-in for it goes. */
   readonly ownDropIn: string;
 }
@@ -58,7 +60,8 @@ export function readUnit(disk: Disk, operand: string, output?: string): Unit {
   );
   const texts = [file, ...dropIns].map((path) => readText(disk, path));
   if (texts[0]?.trim() === '') throw badUnit(`${file}: the unit is masked`);
-  return { name, file, dropIns, assignments: texts.flatMap(parseUnit), ownDropIn };
+  const assignments = texts.flatMap(parseUnit);
+  return { name, file, dropIns, assignments, isOfSystem: isName, ownDropIn };
 }
 
 function findFragment(

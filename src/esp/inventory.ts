@@ -84,7 +84,7 @@ const LIMIT = { conf: 64 * 1024, loaderConf: 64 * 1024, srel: 4096, cmdline: 64 
 const MAX_FILES = 20_000;
 
 /** The directories in which we may make files. */
-export function ourDirectories(token: string): readonly EspPath[] {
+function ourDirectories(token: string): readonly EspPath[] {
   return [
     blobDirectory(token),
     IMAGES,

@@ -26,7 +26,7 @@ export function makeEmptyImage(image: string, size: number): void {
 }
 
 /** Copies the content of `directory` into the image's root. */
-export function copyOnto(image: string, directory: string): void {
+function copyOnto(image: string, directory: string): void {
   const names = readdirSync(directory).map((name) => join(directory, name));
   if (names.length > 0) run('mcopy', ['-i', image, '-s', '-o', ...names, '::/'], quiet);
 }

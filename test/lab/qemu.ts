@@ -145,7 +145,7 @@ export async function runMachine(
 }
 
 /** Returns console text without escape sequences, carriage returns and other control characters. */
-export function stripTerminal(text: string): string {
+function stripTerminal(text: string): string {
   const control = String.fromCharCode(0x1b);
   const sequences = new RegExp(`${control}(\\[[0-9;?=]*[A-Za-z]|[()][A-Z0-9]|.)`, 'g');
   const printable = [...text.replace(sequences, '')].filter((c) => c === '\n' || c >= ' ');
@@ -153,7 +153,7 @@ export function stripTerminal(text: string): string {
 }
 
 /** Returns the last proof line in the console text. */
-export function findProof(text: string): Proof | undefined {
+function findProof(text: string): Proof | undefined {
   const line = text
     .split('\n')
     .findLast((candidate) => candidate.includes(`${proofMark} `))

@@ -23,7 +23,7 @@ export const systemPython = '/usr/bin/python3';
 export type Tool = keyof typeof witnesses;
 
 /** Every package the lab knows. */
-export const allTools = Object.keys(witnesses) as readonly Tool[];
+const allTools = Object.keys(witnesses) as readonly Tool[];
 
 /** Returns the packages of `wanted` that are not installed, without touching the network. */
 export function missingTools(wanted: readonly Tool[] = allTools): readonly Tool[] {

@@ -271,10 +271,7 @@ function plantDigests(disk: MemoryDisk): void {
     const stat = disk.stat(path);
     const { device, inode, size, modified, changed } = stat ?? {};
     const keys = path === BROKEN_KERNEL ? ['file'] : ['file', 'efi-program'];
-    return keys.map((key) => [
-      ...[key, path, device, inode, size, modified, changed],
-      hash(bytes),
-    ]);
+    return keys.map((key) => [...[key, path, device, inode, size, modified, changed], hash(bytes)]);
   });
   disk.plant(`${CACHE}/digests.json`, JSON.stringify({ version: 1, rows: rows.flat() }));
 }

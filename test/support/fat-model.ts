@@ -1,7 +1,7 @@
 /** What survives a power failure on FAT: names, contents and freed clusters, each in two states. */
 
 /** Bytes that a disk writes as a whole or not at all. */
-export const SECTOR = 512;
+const SECTOR = 512;
 
 /** A source of chance in [0, 1). */
 export type Random = () => number;
