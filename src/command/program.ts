@@ -89,7 +89,10 @@ const VERBS: readonly VerbDeclaration[] = [
   },
   {
     name: 'status',
-    options: ESP_OPTIONS,
+    options: [
+      ...ESP_OPTIONS.filter(({ name }) => name !== 'format'),
+      { name: 'format', value: 'prometheus', help: 'print metrics for a node_exporter text file' },
+    ],
     summary: 'show what boots now, what boots next, the loader and the space',
     example: 'espalier status --json',
     load: async () => (await import('./status.ts')).status,

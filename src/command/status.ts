@@ -13,35 +13,61 @@ import { readSettings, type Settings } from './settings.ts';
 import { readProfiles } from './survey.ts';
 
 /** How one ESP stands. Sizes in bytes. */
-interface EspStatus {
+export interface EspStatus {
   readonly esp: string;
   readonly bootsNext: string | undefined;
   /** Whether what boots next is the profile's current system; undefined when there is no profile to ask. */
-  readonly upToDate: boolean | undefined;
+  readonly nextIsCurrent: boolean | undefined;
+  /** Whether what boots next is what runs; undefined when nobody knows what runs. */
+  readonly nextIsBooted: boolean | undefined;
   readonly loaders: readonly LoaderStatus[];
   readonly entries: number;
   readonly damaged: number;
-  readonly space: { readonly total: number; readonly free: number; readonly ours: number };
+  readonly space: {
+    readonly total: number;
+    readonly free: number;
+    readonly ours: number;
+    /** How many more entries fit that are as large as the largest and share nothing. */
+    readonly roomFor: number;
+  };
+}
+
+/** How a machine stands. */
+export interface Status {
+  /** Real path of the running system. */
+  readonly booted: string | undefined;
+  /** Real path of the system that the profile leads to. */
+  readonly current: string | undefined;
+  readonly bootedIsCurrent: boolean | undefined;
+  readonly esps: readonly EspStatus[];
 }
 
 /** Shows the status of every ESP; the exit status tells drift from its absence. */
 export async function status({ flags, json }: Invocation, context: Context): Promise<number> {
   const { disk, environment, print } = context;
-  const settings = await readSettings(flags, environment, disk);
+  const { format, ...others } = flags;
+  if (format !== undefined && format !== 'prometheus') {
+    throw new EspError('CONFIG_INVALID', `--format: expected prometheus, got ${format}`, {
+      hint: 'for a document use --json',
+    });
+  }
+  const settings = await readSettings(others, environment, disk);
   const booted = bootedSystem(disk, settings.booted);
   const current = currentSystem(settings, context);
   const esps: EspStatus[] = [];
   for (const root of espRoots(settings, context)) {
-    esps.push(await describe(root, current, settings, context));
+    esps.push(await describe(root, { current, booted }, settings, context));
   }
-  if (json) {
-    print(JSON.stringify({ version: 1, verb: 'status', booted, current, esps }, undefined, 2));
-  } else {
-    print(`running:    ${booted ?? 'unknown'}`);
-    print(`profile:    ${current ?? 'none'}`);
-    for (const esp of esps) print(render(esp));
-  }
-  return esps.some(({ upToDate, damaged }) => upToDate === false || damaged > 0)
+  const found: Status = {
+    booted,
+    current,
+    bootedIsCurrent: booted && current ? booted === current : undefined,
+    esps,
+  };
+  if (format === 'prometheus') print((await import('./metrics.ts')).formatMetrics(found));
+  else if (json) print(JSON.stringify({ version: 1, verb: 'status', ...found }, undefined, 2));
+  else print(render(found));
+  return esps.some(({ nextIsCurrent, damaged }) => nextIsCurrent === false || damaged > 0)
     ? EXIT_WARNINGS
     : 0;
 }
@@ -58,7 +84,7 @@ function currentSystem(settings: Settings, context: Context): string | undefined
 
 async function describe(
   root: string,
-  current: string | undefined,
+  { current, booted }: Pick<Status, 'current' | 'booted'>,
   settings: Settings,
   context: Context,
 ): Promise<EspStatus> {
@@ -67,11 +93,14 @@ async function describe(
   const entries = menuOf(root, inventory, settings, disk);
   const next = entries.find((entry) => entry.default);
   const file = inventory.entries.find(({ id }) => id === next?.id);
+  const isFor = (system: string) => file !== undefined && boots(file, system);
+  const largest = Math.max(inventory.clusterSize, ...entries.map(({ size }) => size));
   const own = [...inventory.blobs, ...inventory.entries.filter(({ name }) => name !== undefined)];
   return {
     esp: root,
     bootsNext: next?.id,
-    upToDate: current === undefined ? undefined : file !== undefined && boots(file, current),
+    nextIsCurrent: current === undefined ? undefined : isFor(current),
+    nextIsBooted: booted === undefined ? undefined : isFor(booted),
     loaders: await loaderCopies(root, settings, context),
     entries: entries.length,
     damaged: entries.filter(({ damage }) => damage !== undefined).length,
@@ -79,19 +108,28 @@ async function describe(
       total: inventory.total,
       free: inventory.free,
       ours: own.reduce((sum, { size }) => sum + allocated(size, inventory.clusterSize), 0),
+      roomFor: Math.max(0, Math.floor((inventory.free - settings.reserve) / largest)),
     },
   };
 }
 
-const DRIFT = { true: 'as the profile says', false: 'NOT what the profile says' } as const;
+function render({ booted, current, bootedIsCurrent, esps }: Status): string {
+  const restart = bootedIsCurrent === false ? '  (not what runs: restart to run it)' : '';
+  return [
+    `running:    ${booted ?? 'unknown'}`,
+    `profile:    ${current ?? 'none'}${restart}`,
+    ...esps.map(renderEsp),
+  ].join('\n');
+}
 
-function render({ esp, bootsNext, upToDate, loaders, entries, damaged, space }: EspStatus): string {
-  const drift = upToDate === undefined ? '' : `  (${DRIFT[`${upToDate}`]})`;
+function renderEsp(status: EspStatus): string {
+  const { esp, bootsNext, nextIsCurrent, loaders, entries, damaged, space } = status;
+  const drift = nextIsCurrent ? '  (as the profile says)' : '  (NOT what the profile says)';
   return [
     `${esp}:`,
-    `  boots next: ${bootsNext ?? 'nothing'}${drift}`,
+    `  boots next: ${bootsNext ?? 'nothing'}${nextIsCurrent === undefined ? '' : drift}`,
     ...loaders.map(({ path, is }) => `  loader:     ${path}  ${is}`),
     `  entries:    ${entries}${damaged > 0 ? `, ${damaged} damaged` : ''}`,
-    `  space:      ${formatSize(space.free)} of ${formatSize(space.total)} free, ${formatSize(space.ours)} ours`,
+    `  space:      ${formatSize(space.free)} of ${formatSize(space.total)} free, ${formatSize(space.ours)} ours, room for about ${space.roomFor} more entries`,
   ].join('\n');
 }

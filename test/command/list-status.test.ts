@@ -106,10 +106,24 @@ describe('status', () => {
     assert.deepEqual(Object.keys(document), ['version', 'verb', 'current', 'esps']);
     const [esp] = document.esps;
     assert.deepEqual(
-      [document.version, document.current, esp.upToDate, esp.entries, esp.damaged],
+      [document.version, document.current, esp.nextIsCurrent, esp.entries, esp.damaged],
       [1, machine.toplevel(3), true, 4, 0],
     );
     assert.ok(esp.space.ours > 0);
+  });
+
+  test('its metrics tell space, damage and drift, one value on a line', async (t) => {
+    const machine = aMachine(t, { generations: [{}, {}] });
+    await machine.run('install');
+    machine.boots(1);
+    const args = machine.arguments();
+    const { output, status } = await machine.runWith({}, 'status', ...args, '--format=prometheus');
+    assert.equal(status, 0);
+    const values = output.split('\n').filter((line) => !line.startsWith('#'));
+    for (const line of values)
+      assert.match(line, /^espalier_[a-z_]+\{esp="[^"]+"(,\w+="[^"]+")?\} \d+$/);
+    assert.ok(values.some((line) => /drift\{.*"profile and next boot"\} 0$/.test(line)));
+    assert.ok(values.some((line) => /drift\{.*"running and profile"\} 1$/.test(line)));
   });
 
   test('without profiles, as on a rescue system, it tells what it can', async (t) => {
