@@ -60,8 +60,14 @@ async function surveyAndPass(
     const surveyed = await survey(settings, toplevel, context);
     if (verbosity > 0) for (const notice of surveyed.notices) (await log()).info(notice);
     try {
-      const lockTimeout = settings['lock-timeout'];
-      return await pass(roots, surveyed, { verb, context, log, say: progress.say, lockTimeout });
+      return await pass(roots, surveyed, {
+        verb,
+        context,
+        log,
+        tellsChanges: verbosity > 0,
+        say: progress.say,
+        lockTimeout: settings['lock-timeout'],
+      });
     } finally {
       surveyed.dispose();
     }

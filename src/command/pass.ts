@@ -26,6 +26,8 @@ export interface Tools {
   readonly verb: PassVerb;
   readonly context: Context;
   readonly log: () => Promise<Log>;
+  /** Whether anybody wants to read what was changed: the log is not opened for nobody. */
+  readonly tellsChanges: boolean;
   /** Told what goes on. */
   readonly say: (text: string) => void;
   /** Seconds to wait for another run on the same ESP. */
@@ -62,7 +64,7 @@ async function treat(path: string, surveyed: Survey, tools: Tools): Promise<Outc
  * waits for nobody. Under the lock everything is read again, for another run may have changed it.
  */
 async function carryOut(root: string, surveyed: Survey, tools: Tools): Promise<Outcome> {
-  const { verb, context, log, say, signal } = tools;
+  const { verb, context, log, tellsChanges, say, signal } = tools;
   const purpose = PURPOSES[verb];
   const first = refusedOr(await decide(root, surveyed, context, purpose));
   if (first.plan?.phases.length === 0) return { ...first, report: { changes: [], written: 0 } };
@@ -74,7 +76,7 @@ async function carryOut(root: string, surveyed: Survey, tools: Tools): Promise<O
   const onPhase = ({ name, steps }: Phase) => say(`${root}: ${name}, ${steps.length} files`);
   const site = { disk: context.disk, root, signer, sources, processId: context.processId, onPhase };
   const report = await apply(outcome.plan, signal ? { ...site, signal } : site).catch(unfinished);
-  await logChanges(root, report, await log());
+  if (tellsChanges) logChanges(root, report, await log());
   return { ...outcome, report };
 }
 
@@ -113,7 +115,7 @@ function refusedOr({ root, plan: decided, warnings }: EspDecision): Outcome {
   return { root, warnings, failure: new EspError('ESP_FULL', `${root}: ${message}`, { hint }) };
 }
 
-async function logChanges(esp: string, { changes, written }: Report, log: Log): Promise<void> {
+function logChanges(esp: string, { changes, written }: Report, log: Log): void {
   for (const { phase, kind, path, size, because } of changes) {
     log.debug({ esp, phase, path, size, because }, kind);
   }

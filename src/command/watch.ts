@@ -86,6 +86,7 @@ async function reconcile(state: State, lookout: Lookout, kit: Kit): Promise<Outc
     verb: 'watch',
     context: { ...context, now: Math.floor(Date.now() / 1000) },
     log: async () => log,
+    tellsChanges: true,
     say: (text) => log.debug(text),
     // Who holds the lock now does what we would; once it is free there is little left to do.
     lockTimeout: 0,
