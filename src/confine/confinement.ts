@@ -76,11 +76,11 @@ export async function planConfinement(
   const tools = toolsFor(unit, disk);
   const { programs, missing } = executedPrograms(unit, tools);
   const named = namedPaths(disk, unit);
-  const roots = {
-    programs: [...programs, ...programTexts(unit, named)],
-    extras: [...request.packages, ...(request.fullUnit ? named : [])],
-  };
-  const binds = await bindsFor(request, roots, tools, queryStore);
+  const extras = [
+    ...request.packages,
+    ...(request.fullUnit ? named : programTexts(unit, named, request)),
+  ];
+  const binds = await bindsFor(request, { programs, extras }, tools, queryStore);
   const outside = named.filter((path) => !isInside(path, binds));
   return {
     unit,
@@ -139,8 +139,9 @@ function executedPrograms(
   throw badUnit(`${unit.file}: expected a command in ExecStart= or its kin, got none`);
 }
 
-/** Of what commands are given, what lies in the store is part of the program: a script, as a rule. */
-function programTexts(unit: Unit, named: readonly string[]): string[] {
+/** What commands are given that lies in a store is part of the program, a script as a rule; the store knows it. */
+function programTexts(unit: Unit, named: readonly string[], { closure }: Request): string[] {
+  if (closure !== 'auto' && closure !== 'nix') return [];
   const commands = EXEC_SETTINGS.flatMap((key) => settingsOf(unit, key)).join('\n');
   return named.filter((path) => storePathOf(path) !== undefined && commands.includes(path));
 }

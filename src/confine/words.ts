@@ -70,7 +70,8 @@ const LETTERS: Readonly<Record<string, string>> = {
   "'": "'",
 };
 
-const ESCAPE = /\\(?:([abfnrtvs\\"'])|x([\da-f]{2})|([0-7]{3})|u([\da-f]{4})|U([\da-f]{8}))/iy;
+const ESCAPE =
+  /\\(?:([abfnrtvs\\"'])|x([\da-fA-F]{2})|([0-7]{3})|u([\da-fA-F]{4})|U([\da-fA-F]{8}))/y;
 
 /** Reads the escape at `at`; `length` counts its backslash. */
 function readEscape(bytes: string, at: number): { means: string; length: number } {
