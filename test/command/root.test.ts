@@ -1,9 +1,9 @@
 /** `--root`: a machine that does not start, mounted on one that does. */
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { findParts } from '../lab/parts.ts';
 import { aMachine, type Machine } from './a-machine.ts';
 
 /** Everything below a directory; links are not followed. */
@@ -81,9 +81,8 @@ test('a root that is not there is a mistake of the command line', async (t) => {
 
 test('the secrets program of a mounted system runs inside of it', async (t) => {
   if (process.getuid?.() !== 0) return t.skip('SKIPPED, needs root: chroot');
-  const busybox = spawnSync('sh', ['-c', 'command -v busybox'], { encoding: 'utf8' }).stdout.trim();
-  if (busybox === '')
-    return t.skip('SKIPPED, needs a static shell: apt-get install busybox-static');
+  const busybox = findParts()?.busybox;
+  if (busybox === undefined) return t.skip('SKIPPED, missing parts: node test/lab/fetch.ts');
   const machine = aMachine(t, {
     generations: [{ secrets: 'cat /secret >> "$1"' }],
   });
