@@ -15,6 +15,9 @@ export interface ExecCommand {
 /** Every prefix of systemd 258, in any order. */
 const PREFIX = /^[-@:+!|]*/;
 
+/** A bare name, or a path to a file that is absolute, also once a specifier is replaced. */
+const PROGRAM = /^(?!\.\.?$)[^/]+$|^[/%].*[^/]$/s;
+
 /**
  * Returns the commands of one assignment.
  * @throws {CONFIG_INVALID} when a quote is not closed, or a program is neither absolute nor a name
@@ -31,8 +34,7 @@ export function parseExec(value: string): ExecCommand[] {
 function toCommand([first = '', ...rest]: readonly string[], value: string): ExecCommand {
   const prefix = PREFIX.exec(first)?.[0] ?? '';
   const program = first.slice(prefix.length);
-  const isPath = program.includes('/') && !program.startsWith('%');
-  if (program === '' || (isPath && !program.startsWith('/'))) {
+  if (!PROGRAM.test(program)) {
     throw badUnit(`${value}: expected an absolute path or a name to execute, got "${program}"`);
   }
   return {

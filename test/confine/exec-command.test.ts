@@ -28,7 +28,7 @@ describe('a command', () => {
   });
 
   test('that names nothing, or a path from nowhere, is refused', () => {
-    for (const value of ['-', 'bin/a', '""']) {
+    for (const value of ['-', 'bin/a', '""', '/bin/', '/bin/true ; ..']) {
       assert.throws(() => parseExec(value), { code: 'CONFIG_INVALID' });
     }
   });
