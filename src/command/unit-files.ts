@@ -1,9 +1,10 @@
 /** The unit files: what systemd starts, when, and how little of the machine it may touch. */
 
 import { dirname } from 'node:path';
+import type { Reach } from './reach.ts';
 
 /** What differs from machine to machine. All paths are absolute. */
-export interface Installation {
+export interface Installation extends Reach {
   readonly node: string;
   /** The program's own file. */
   readonly program: string;
@@ -11,10 +12,6 @@ export interface Installation {
   readonly notify: string;
   /** The configuration file, when it is not the usual one. */
   readonly config?: string;
-  /** What the services see and may write to, beside their own state: the ESPs. */
-  readonly writable: readonly string[];
-  /** What they see and may read: profiles, store, keys. Whether it is there is looked at when they start. */
-  readonly readable: readonly string[];
 }
 
 /** A unit file by its name. */
@@ -32,7 +29,7 @@ export function unitFiles(installation: Installation): readonly UnitFile[] {
     { name: 'espalier-watch.service', text: watchService(installation) },
     { name: 'espalier-install.service', text: installService(installation) },
     { name: 'espalier-verify.service', text: verifyService(installation) },
-    { name: 'espalier-verify.timer', text: verifyTimer },
+    { name: 'espalier-verify.timer', text: verifyTimer() },
   ];
 }
 
@@ -66,7 +63,7 @@ function watchService(installation: Installation): string {
         'KillMode=mixed',
       ],
       ['A phase may be writing a large image to a slow disk.', 'TimeoutStopSec=2min'],
-      ...everyService(installation, 'BindPaths'),
+      ...everyService(installation),
     ],
     Install: [['It is part of a machine that is up.', 'WantedBy=multi-user.target']],
   });
@@ -86,7 +83,7 @@ function installService(installation: Installation): string {
         'A run that waits for another one and then writes large images is not stuck.',
         'TimeoutStartSec=15min',
       ],
-      ...everyService(installation, 'BindPaths'),
+      ...everyService(installation),
     ],
   });
 }
@@ -102,21 +99,23 @@ function verifyService(installation: Installation): string {
         'CPUSchedulingPolicy=idle',
         'IOSchedulingClass=idle',
       ],
-      ...everyService(installation, 'BindPaths'),
+      ...everyService(installation),
     ],
   });
 }
 
-const verifyTimer = unit({
-  Unit: [['Shown by systemctl list-timers.', 'Description=Verify the ESP once a week']],
-  Timer: [
-    ['Flash memory fades and file systems rot slowly.', 'OnCalendar=weekly'],
-    ['A machine that was off on the day does it when it is on again.', 'Persistent=yes'],
-    ['Machines that share a disk or a host do not do it together.', 'RandomizedDelaySec=6h'],
-    ['Any hour of that day will do, so nobody is woken for it.', 'AccuracySec=1h'],
-  ],
-  Install: [['It is one of the machine’s regular jobs.', 'WantedBy=timers.target']],
-});
+function verifyTimer(): string {
+  return unit({
+    Unit: [['Shown by systemctl list-timers.', 'Description=Verify the ESP once a week']],
+    Timer: [
+      ['Flash memory fades and file systems rot slowly.', 'OnCalendar=weekly'],
+      ['A machine that was off on the day does it when it is on again.', 'Persistent=yes'],
+      ['Machines that share a disk or a host do not do it together.', 'RandomizedDelaySec=6h'],
+      ['Any hour of that day will do, so nobody is woken for it.', 'AccuracySec=1h'],
+    ],
+    Install: [['It is one of the machine’s regular jobs.', 'WantedBy=timers.target']],
+  });
+}
 
 const HEADER =
   '# Written by `espalier units`. Change it with `systemctl edit`, which this does not undo.\n';
@@ -124,11 +123,8 @@ const HEADER =
 const JITLESS =
   'Without a JIT compiler nothing that was written can be executed, see MemoryDenyWriteExecute=.';
 
-/** Returns what all services have in common; `bind` is how they see the ESPs. */
-function everyService(
-  { writable, readable }: Installation,
-  bind: 'BindPaths' | 'BindReadOnlyPaths',
-): readonly Directive[] {
+/** Returns what all services have in common. */
+function everyService({ program, writable, readable }: Installation): readonly Directive[] {
   const paths = (all: readonly string[]): string => all.map((path) => quote(`-${path}`)).join(' ');
   return [
     ['The journal shows the program’s name and not that of Node.', 'SyslogIdentifier=espalier'],
@@ -143,9 +139,13 @@ function everyService(
       'CacheDirectoryMode=0700',
     ],
     ['Where Nix is not, pins lie here.', 'StateDirectory=espalier'],
-    ['Confined, these are the ESPs.', `${bind}=${paths(writable)}`],
     [
-      'Confined, these are the profiles, the store, the keys and the way to systemd.',
+      'Confined, it sees the ESPs that were there when it started or come later,',
+      `BindPaths=${paths(writable)}`,
+    ],
+    ['itself,', `BindReadOnlyPaths=${quote(program)}`],
+    [
+      'and the settings, the profiles, the store, the keys and the way to systemd.',
       `BindReadOnlyPaths=${paths(readable)}`,
     ],
     ...sandbox,

@@ -1,0 +1,52 @@
+/** What of a machine the services have to reach, as its settings tell. */
+import { dirname, resolve } from 'node:path';
+import type { Disk } from '../disk/disk.ts';
+import { ESP_PLACES, findEsp } from '../esp/mount.ts';
+import { parseLink } from '../generation/profile.ts';
+import { CONFIG_FILE, type Settings } from './settings.ts';
+
+/** Paths that a service sees; whether they are there is looked at when it starts. */
+export interface Reach {
+  readonly writable: readonly string[];
+  readonly readable: readonly string[];
+}
+
+/** Returns what services with these settings reach beside their own state. `config` is named or usual. */
+export function reach(settings: Settings, config: string | undefined, disk: Disk): Reach {
+  return {
+    writable: [...esps(settings, disk), ...cache(settings)],
+    readable: [
+      config === undefined ? CONFIG_FILE : resolve(config),
+      ...settings.profiles.map((path) => (parseLink(path) ? dirname(path) : path)),
+      settings.pins ?? '/nix/var/nix/gcroots',
+      '/nix/store',
+      `${settings.systemd ?? '/usr'}/lib/systemd/boot/efi`,
+      ...files(settings),
+      settings.booted,
+      // Words to systemd go in here.
+      '/run/systemd/notify',
+    ],
+  };
+}
+
+/** All of the usual places, when no ESP is named and none is mounted now. */
+function esps({ esp }: Settings, disk: Disk): readonly string[] {
+  const mounted = findEsp(disk);
+  return esp ?? (mounted === undefined ? ESP_PLACES : [mounted]);
+}
+
+/** The usual one is part of the service's state. */
+function cache({ 'cache-dir': directory }: Settings): readonly string[] {
+  return directory === '/var/cache/espalier' ? [] : [directory];
+}
+
+function files(settings: Settings): readonly string[] {
+  const { stub, certificate, 'private-key': privateKey, sections } = settings;
+  return [
+    stub,
+    certificate,
+    privateKey,
+    settings['loader-conf'],
+    ...Object.values(sections),
+  ].filter((path) => path !== undefined);
+}
