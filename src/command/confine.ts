@@ -18,16 +18,23 @@ export async function confine(
   const confinement = await planConfinement(request, disk, queryNixStore);
   const file = output === '-' ? undefined : (output ?? confinement.unit.ownDropIn);
   const changed = file !== undefined && (await write(file, confinement.text, disk));
-  if (output === undefined && confinement.unit.isOfSystem) disk.makeDirectory(EMPTY_ROOT);
+  if (output === undefined && confinement.unit.isOfSystem)
+    disk.makeDirectory(EMPTY_ROOT, 'everyone');
   const notices = [...confinement.notices, ...rootNotices(disk)];
-  if (json)
-    print(
-      JSON.stringify(toDocument(request, confinement, { file, changed, notices }), undefined, 2),
-    );
-  else if (file === undefined) print(confinement.text.trimEnd());
-  else print(`${file}: ${changed ? 'written' : 'unchanged'}, ${confinement.binds.length} paths`);
-  if (!json && verbosity >= 0) for (const notice of notices) console.error(`espalier: ${notice}`);
+  const done = { file, changed, notices };
+  if (json) print(JSON.stringify(toDocument(request, confinement, done), undefined, 2));
+  else print(file === undefined ? confinement.text.trimEnd() : summary(file, changed, confinement));
+  if (notices.length > 0) {
+    const log = (await import('./log.ts')).openLog(verbosity);
+    for (const notice of notices) log.warn({ unit: confinement.unit.name.full }, notice);
+  }
   return 0;
+}
+
+function summary(file: string, changed: boolean, { binds, unit }: Confinement): string {
+  const reload = unit.isOfSystem ? '\nrun systemctl daemon-reload, and restart the service' : '';
+  const did = changed ? 'written' : 'unchanged';
+  return `${file}: ${did}, ${binds.length} paths${changed ? reload : ''}`;
 }
 
 const path = v.pipe(
@@ -99,8 +106,8 @@ async function write(file: string, text: string, disk: Context['disk']): Promise
       hint: 'name another file with --output, or remove it',
     });
   }
-  disk.makeDirectory(dirname(file));
-  await disk.replaceText(file, text);
+  disk.makeDirectory(dirname(file), 'everyone');
+  await disk.replaceText(file, text, 'everyone');
   return true;
 }
 

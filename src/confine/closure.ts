@@ -1,7 +1,7 @@
 /** From what a service starts with to what it must see: the roots, followed through store, ELF or a list. */
 import { join } from 'node:path/posix';
 import type { Disk } from '../disk/disk.ts';
-import { absent, badUnit, refused } from './complaint.ts';
+import { absent, badUnit, isUnusable, refused } from './complaint.ts';
 import type { Bind } from './library-search.ts';
 import { isProgram, type ProgramTools, programClosure } from './program.ts';
 import { type StoreQuery, storePathOf } from './store.ts';
@@ -68,18 +68,24 @@ function realPath(disk: Disk, path: string): string {
 function fileClosure(bind: Bind, root: Root, tools: ProgramTools): Bind[] {
   if (root.isProgram) return programClosure(root.place, tools);
   if (tools.disk.stat(bind.source)?.kind === 'directory') {
-    return [bind, ...elfFilesIn(bind, tools).flatMap((file) => libraries(file, tools))];
+    return [bind, ...filesIn(bind, tools).flatMap((file) => librariesOf(file, tools))];
   }
   return isProgram(bind.source, tools) ? programClosure(root.place, tools) : [bind];
 }
 
-function libraries(file: Bind, { libraries: known }: ProgramTools): Bind[] {
-  const elf = known.elf(file.source);
-  return elf ? known.linkedTo(file, elf) : [];
+/** Of a file in a package. One that could not be loaded outside either need not be inside. */
+function librariesOf(file: Bind, { libraries }: ProgramTools): Bind[] {
+  try {
+    const elf = libraries.elf(file.source);
+    return elf ? libraries.linkedTo(file, elf) : [];
+  } catch (error) {
+    if (isUnusable(error)) return [];
+    throw error;
+  }
 }
 
 /** Every file below a directory, links left aside: what they lead to is there itself or not ours. */
-function elfFilesIn(top: Bind, { disk }: ProgramTools): Bind[] {
+function filesIn(top: Bind, { disk }: ProgramTools): Bind[] {
   const files: Bind[] = [];
   const queue = [top];
   for (let at = queue.pop(); at; at = queue.pop()) {

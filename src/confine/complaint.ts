@@ -21,6 +21,11 @@ export function absent(message: string, hint?: string): EspError {
   return new EspError('FILE_MISSING', message, hint === undefined ? {} : { hint });
 }
 
+/** Whether a file is no program, or misses something that it needs. */
+export function isUnusable(error: unknown): boolean {
+  return error instanceof EspError && ['PE_MALFORMED', 'FILE_MISSING'].includes(error.code);
+}
+
 /** The store did not tell the closure. */
 export function storeFailed(message: string, hint: string, cause?: unknown): EspError {
   return new EspError('IO', message, { hint, cause });

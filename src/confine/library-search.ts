@@ -46,7 +46,9 @@ export function candidates(
   linker: Linker,
   list: (directory: string) => readonly string[],
 ): Candidates[] {
-  if (name.includes('/')) return [{ fromCache: false, files: [{ source: name, place: name }] }];
+  if (name.startsWith('/')) return [{ fromCache: false, files: [{ source: name, place: name }] }];
+  // Relative to wherever the service is when it loads it, which nobody can tell.
+  if (name.includes('/')) return [];
   const inDirectory = ({ here, there }: Directory): Candidates => {
     const below = ['', ...hardwareDirectories(here, linker, list)];
     const files = below.map((part) => ({

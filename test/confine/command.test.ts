@@ -33,6 +33,7 @@ describe('espalier confine', () => {
     const file = `${unit}.d/confinement.conf`;
     assert.match(await confine(unit), new RegExp(`^${file}: written, \\d+ paths$`));
     const text = fs.readFileSync(file, 'utf8');
+    assert.equal(fs.statSync(file).mode & 0o777, 0o644);
     const before = fs.statSync(file).mtimeMs;
     assert.match(await confine(unit), /: unchanged, /);
     assert.equal(fs.statSync(file).mtimeMs, before);

@@ -103,6 +103,12 @@ describe('a confined service', () => {
     assert.deepEqual(shown(got), [...DAEMON, '/opt/p', '/usr/lib64/libt.so'].sort());
   });
 
+  test('sees a package whole, also when something in it could never be loaded', async () => {
+    const files = { '/opt/p/a.so': aProgram('gone.so'), '/opt/p/b': anElf().subarray(0, 70) };
+    const got = await confined({ lines: [START], files, request: { packages: ['/opt/p'] } });
+    assert.deepEqual(shown(got), [...DAEMON, '/opt/p'].sort());
+  });
+
   test('does without a program that may be missing', async () => {
     const { notices } = await confined({ lines: [START, 'ExecStartPre=-/gone'] });
     assert.match(notices.join(), /\/gone does not exist, and the unit says it need not/);
