@@ -7,8 +7,8 @@ import { bundle } from './build.ts';
 const root = resolve(import.meta.dirname, '..');
 const quick = process.argv.includes('quick');
 
-/** Folders whose tests need real parts, firmware or patience. */
-const SLOW = ['test/boot/', 'test/interop/', 'test/property/'];
+/** What the paths of tests begin with that need real parts, firmware or patience. */
+const SLOW = ['test/boot/', 'test/interop/', 'test/property/', 'test/units/guest'];
 
 interface Check {
   readonly name: string;

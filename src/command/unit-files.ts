@@ -2,6 +2,7 @@
 
 import { dirname } from 'node:path';
 import type { Reach } from './reach.ts';
+import { CONFIG_FILE } from './settings.ts';
 
 /** What differs from machine to machine. All paths are absolute. */
 export interface Installation extends Reach {
@@ -34,6 +35,7 @@ export function unitFiles(installation: Installation): readonly UnitFile[] {
 }
 
 function watchService(installation: Installation): string {
+  const { config: settings = CONFIG_FILE } = installation;
   return unit({
     Unit: [['Shown by systemctl status.', 'Description=Boot entries follow the profiles']],
     Service: [
@@ -43,10 +45,14 @@ function watchService(installation: Installation): string {
         'NotifyAccess=all',
         `Environment=${quote(`PATH=${dirname(installation.notify)}`)}`,
       ],
-      [JITLESS, exec('ExecStart', installation, 'watch')],
       [
-        'SIGHUP reads the configuration again; Node sends it, so no other program is needed.',
-        reload(installation),
+        'A bound file is that of the start, whatever takes its place later: so there is a copy.',
+        evaluate('ExecStartPre', installation, copyOf(settings)),
+      ],
+      [JITLESS, exec('ExecStart', { ...installation, config: COPY }, 'watch')],
+      [
+        'This process sees the file that is there now; SIGHUP makes the watcher read the copy.',
+        evaluate('ExecReload', installation, `${copyOf(settings)}; ${HANGUP}`),
       ],
       ['A loop that hangs for so long is killed and started again.', 'WatchdogSec=5min'],
       [
@@ -140,12 +146,12 @@ function everyService({ program, writable, readable }: Installation): readonly D
     ],
     ['Where Nix is not, pins lie here.', 'StateDirectory=espalier'],
     [
-      'Confined, it sees the ESPs that were there when it started or come later,',
+      'Confined, it sees the ESPs: those that are there when it starts, and those mounted later.',
       `BindPaths=${paths(writable)}`,
     ],
-    ['itself,', `BindReadOnlyPaths=${quote(program)}`],
+    ['Confined, it sees its own program.', `BindReadOnlyPaths=${quote(program)}`],
     [
-      'and the settings, the profiles, the store, the keys and the way to systemd.',
+      'Confined, it reads settings, profiles, store and keys as they are at its start, and tells systemd.',
       `BindReadOnlyPaths=${paths(readable)}`,
     ],
     ...sandbox,
@@ -171,19 +177,35 @@ const sandbox: readonly Directive[] = [
   ['Its temporary files are nobody’s business.', 'PrivateTmp=yes'],
   ['What it might mount stays with it; what the machine mounts arrives.', 'PrivateMounts=yes'],
   ['Nothing that boots lies in a home.', 'ProtectHome=yes'],
-  ['It sets no clock,', 'ProtectClock=yes'],
-  ['no host name,', 'ProtectHostname=yes'],
-  ['no setting of the kernel,', 'ProtectKernelTunables=yes'],
-  ['loads no module,', 'ProtectKernelModules=yes'],
-  ['reads no kernel log,', 'ProtectKernelLogs=yes'],
-  ['and leaves control groups alone.', 'ProtectControlGroups=yes'],
-  ['Processes of other users are out of sight,', 'ProtectProc=invisible'],
-  ['and of /proc it reads its own mount table only.', 'ProcSubset=pid'],
-  ['It makes no name spaces,', 'RestrictNamespaces=yes'],
-  ['wants no real-time scheduling,', 'RestrictRealtime=yes'],
-  ['makes no setuid files,', 'RestrictSUIDSGID=yes'],
-  ['is of one kind of binary,', 'LockPersonality=yes', 'SystemCallArchitectures=native'],
-  ['and has no memory that is both written and executed.', 'MemoryDenyWriteExecute=yes'],
+  ['It reads the clock and never sets it.', 'ProtectClock=yes'],
+  ['It has no use for another host name.', 'ProtectHostname=yes'],
+  ['It changes no setting of the kernel.', 'ProtectKernelTunables=yes'],
+  [
+    'The file systems it needs are mounted already, so it loads no module.',
+    'ProtectKernelModules=yes',
+  ],
+  [
+    'Its own log goes to the journal, and that of the kernel is not its business.',
+    'ProtectKernelLogs=yes',
+  ],
+  [
+    'It has one process and short-lived children: nothing to sort into control groups.',
+    'ProtectControlGroups=yes',
+  ],
+  ['Processes of other users are not its business.', 'ProtectProc=invisible'],
+  ['Of /proc it reads its own mount table and nothing about the machine.', 'ProcSubset=pid'],
+  ['It starts no containers, so it makes no name spaces.', 'RestrictNamespaces=yes'],
+  ['Nobody waits for it by the millisecond.', 'RestrictRealtime=yes'],
+  ['FAT has no setuid files, and it makes them nowhere else.', 'RestrictSUIDSGID=yes'],
+  [
+    'It makes the system calls of its own architecture and of no other.',
+    'LockPersonality=yes',
+    'SystemCallArchitectures=native',
+  ],
+  [
+    'With --jitless V8 needs no memory that is both written and executed.',
+    'MemoryDenyWriteExecute=yes',
+  ],
   [
     'Of system calls, those of a service without privileges; what else it tries fails.',
     'SystemCallFilter=@system-service',
@@ -196,11 +218,29 @@ const sandbox: readonly Directive[] = [
 function exec(name: string, { node, program, config }: Installation, ...verb: string[]): string {
   const settings = config === undefined ? [] : ['--config', config];
   const words = [node, '--jitless', program, ...verb, ...settings];
-  return `${name}=${words.map((word) => quote(word).replaceAll('$', '$$$$')).join(' ')}`;
+  return `${name}=${command(words)}`;
 }
 
-function reload({ node }: Installation): string {
-  return `ExecReload=${quote(node)} --jitless --eval "process.kill(\${MAINPID}, 'SIGHUP')"`;
+/** Where the watcher reads its settings. */
+const COPY = '/run/espalier/watch.toml';
+
+/** JavaScript that copies the settings; those that nobody has written are an empty file. */
+function copyOf(settings: string): string {
+  const path = JSON.stringify(settings);
+  return `fs.writeFileSync('${COPY}', fs.existsSync(${path}) ? fs.readFileSync(${path}) : '')`;
+}
+
+/** JavaScript that tells the main process to read its settings again. */
+const HANGUP = "process.kill(+process.env.MAINPID, 'SIGHUP')";
+
+/** Node is there anyway, so what a shell would do takes no other program. */
+function evaluate(name: string, { node }: Installation, script: string): string {
+  return `${name}=${command([node, '--jitless', '--eval', script])}`;
+}
+
+/** Returns words as a command without variables: systemd.service(5) §Command Lines. */
+function command(words: readonly string[]): string {
+  return words.map((word) => quote(word).replaceAll('$', '$$$$')).join(' ');
 }
 
 /** Returns a word as systemd.syntax(7) §Quoting and systemd.unit(5) §Specifiers want it. */

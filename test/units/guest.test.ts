@@ -74,15 +74,16 @@ const steps = {
   start: `systemctl start espalier-watch && ${until(installed(1))}; ${until(`${service} | grep "boots next"`)}; ${service}
     grep VmRSS /proc/${mainProcess}/status`,
   follow: (switchTo: Switch) => `${switchTo(2)}; ${until(installed(2))}`,
-  reload: `printf '[loader]\\ntimeout = 77\\n' >> /etc/espalier.toml
-    systemctl reload espalier-watch && ${until('grep "timeout 77" /boot/loader/loader.conf')}; ${service}`,
+  reload: `(cat /etc/espalier.toml; printf 'limit = 1\\n[loader]\\ntimeout = 77\\n') > /etc/new
+    mv /etc/new /etc/espalier.toml; systemctl reload espalier-watch && ${until('grep "timeout 77" /boot/loader/loader.conf')}; ${service}`,
   hang: `${override('WatchdogSec=10s', 'RestartSec=1s')}
     systemctl restart espalier-watch; kill -STOP ${mainProcess}
     ${until('[ $(systemctl show -P NRestarts espalier-watch) -gt 0 ]')}
     ${until(`${service} | grep "boots next"`)}; journalctl -o cat -u espalier-watch | grep -i watchdog`,
   late: (switchTo: Switch) => `systemctl stop espalier-watch; umount /boot; ${switchTo(3)}
     systemctl start espalier-watch; (${until(`${service} | grep "no FAT"`)}); ls -A /boot
-    mount -t vfat -o umask=0077,noatime /dev/vda /boot; ${until(installed(3))}`,
+    mount -t vfat -o umask=0077,noatime /dev/vda /boot; ${until(installed(3))}
+    ${until(`! ${installed(2)}`)}; ls /boot/EFI/Linux`,
   stop: (switchTo: Switch) => `${switchTo(4)}; ${until(writing)}
     systemctl stop espalier-watch; ${service}; ls -A /boot/EFI/Linux; ${verify}`,
   kill: (switchTo: Switch) => `systemctl start espalier-watch; ${switchTo(5)}; ${until(writing)}
@@ -152,6 +153,14 @@ suite('the services in a guest, confined', () => {
 
   test('an ESP that is mounted late is seen from inside', { skip }, async () => {
     await succeed('late');
+  });
+
+  test('what runs stays on the ESP whatever the limit is: the link to it is a mount inside', {
+    skip,
+  }, async () => {
+    const output = await succeed('late');
+    const kept = [...output.matchAll(/nixos-generation-(\d+)-/g)].map(([, number]) => number);
+    assert.deepEqual(kept.sort(), ['1', '3']);
   });
 
   test('a stop in the middle of a write leaves a whole ESP', { skip }, async () => {
