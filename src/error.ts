@@ -16,6 +16,7 @@ const families = {
   ESP_NOT_FAT: 'refused',
   ESP_READ_ONLY: 'refused',
   FOREIGN_LAYOUT: 'refused',
+  UNIT_REFUSED: 'refused',
   SECURE_BOOT_UNSIGNED: 'refused',
   // space
   ESP_FULL: 'space',
@@ -29,6 +30,7 @@ const families = {
   FILE_MISSING: 'failed',
   FILE_TOO_LARGE: 'failed',
   PE_MALFORMED: 'failed',
+  ELF_MALFORMED: 'failed',
   SIGNATURE_MALFORMED: 'failed',
   SIGNER_FAILED: 'failed',
   SHORT_WRITE: 'failed',

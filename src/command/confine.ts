@@ -102,7 +102,7 @@ async function write(file: string, text: string, disk: Context['disk']): Promise
     : undefined;
   if (before === text) return false;
   if (before !== undefined && !before.startsWith(DROP_IN_MARK)) {
-    throw new EspError('FOREIGN_LAYOUT', `${file} was not written by espalier confine`, {
+    throw new EspError('UNIT_REFUSED', `${file} was not written by espalier confine`, {
       hint: 'name another file with --output, or remove it',
     });
   }

@@ -1,6 +1,6 @@
 /** Which directories the settings mean by ESP. */
 import { EspError } from '../error.ts';
-import { findEsp, requireEsp } from '../esp/mount.ts';
+import { type Access, findEsp, requireEsp } from '../esp/mount.ts';
 import type { Context } from './context.ts';
 import type { Settings } from './settings.ts';
 
@@ -9,7 +9,11 @@ import type { Settings } from './settings.ts';
  * told when its turn comes: it must not stop the primary.
  * @throws {ESP_NOT_MOUNTED} @throws {ESP_NOT_FAT} @throws {ESP_READ_ONLY} for the primary
  */
-export function espRoots(settings: Settings, { disk }: Context): readonly string[] {
+export function espRoots(
+  settings: Settings,
+  { disk }: Context,
+  access: Access = 'write',
+): readonly string[] {
   const [primary, ...mirrors] = settings.esp ?? [findEsp(disk)];
   if (primary === undefined) {
     throw new EspError(
@@ -18,6 +22,6 @@ export function espRoots(settings: Settings, { disk }: Context): readonly string
       { hint: 'mount the ESP, or name where it is mounted with --esp' },
     );
   }
-  const real = requireEsp(disk, primary, settings['allow-directory']);
+  const real = requireEsp(disk, primary, settings['allow-directory'], access);
   return [...new Set([real, ...mirrors.filter((path) => path !== undefined)])];
 }

@@ -12,7 +12,7 @@ import { formatTable, printable } from './table.ts';
 export async function list({ flags, json }: Invocation, context: Context): Promise<number> {
   const { disk, environment, print } = context;
   const settings = await readSettings(flags, environment, disk);
-  const menus = espRoots(settings, context).map((root) => ({
+  const menus = espRoots(settings, context, 'read').map((root) => ({
     esp: root,
     entries: menuOf(root, scanInventory(disk, root, settings['entry-token']), settings, disk),
   }));

@@ -55,7 +55,7 @@ export async function status({ flags, json }: Invocation, context: Context): Pro
   const booted = bootedSystem(disk, settings.booted);
   const current = currentSystem(settings, context);
   const esps: EspStatus[] = [];
-  for (const root of espRoots(settings, context)) {
+  for (const root of espRoots(settings, context, 'read')) {
     esps.push(await describe(root, { current, booted }, settings, context));
   }
   const found: Status = {

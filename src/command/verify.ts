@@ -28,7 +28,7 @@ export async function verify({ flags, json }: Invocation, context: Context): Pro
   const deep = given === true;
   const settings = await readSettings(others, environment, disk);
   const esps: { esp: string; findings: readonly Finding[] }[] = [];
-  for (const esp of espRoots(settings, context)) {
+  for (const esp of espRoots(settings, context, 'read')) {
     const seen = scanInventory(disk, esp, settings['entry-token']);
     const inventory = deep ? await examineAll(esp, seen, context) : seen;
     const loaders = await loaderFindings(esp, settings, context);

@@ -26,7 +26,7 @@ const MAX_FILES = 50_000;
 /**
  * Returns what must be bound for roots.
  * @throws {FILE_MISSING} when a root or something it needs is not on this system
- * @throws {FOREIGN_LAYOUT} when only the store may tell and a program does not lie in it
+ * @throws {UNIT_REFUSED} when only the store may tell and a program does not lie in it
  * @throws {IO} when the store does not answer
  */
 export async function closureOf(

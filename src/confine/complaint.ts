@@ -3,7 +3,7 @@ import { EspError } from '../error.ts';
 
 /** The unit could be confined, but what came out would not be what it says or would not run. */
 export function refused(message: string, hint: string): EspError {
-  return new EspError('FOREIGN_LAYOUT', message, { hint });
+  return new EspError('UNIT_REFUSED', message, { hint });
 }
 
 /** The unit is not there, or is not written as systemd.syntax(7) has it. */
@@ -13,7 +13,7 @@ export function badUnit(message: string, hint?: string): EspError {
 
 /** An executable that is neither ELF nor script, or that is damaged. */
 export function badExecutable(message: string): EspError {
-  return new EspError('PE_MALFORMED', message);
+  return new EspError('ELF_MALFORMED', message);
 }
 
 /** Something that the service needs to run is not on this system. */
@@ -23,7 +23,7 @@ export function absent(message: string, hint?: string): EspError {
 
 /** Whether a file is no program, or misses something that it needs. */
 export function isUnusable(error: unknown): boolean {
-  return error instanceof EspError && ['PE_MALFORMED', 'FILE_MISSING'].includes(error.code);
+  return error instanceof EspError && ['ELF_MALFORMED', 'FILE_MISSING'].includes(error.code);
 }
 
 /** The store did not tell the closure. */

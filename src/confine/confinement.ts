@@ -61,9 +61,9 @@ const SHELL = '/bin/sh';
 /**
  * Returns the drop-in with which a service sees the closure of what it executes and nothing else.
  * @throws {CONFIG_INVALID} when there is no such unit, or it cannot be read
- * @throws {FOREIGN_LAYOUT} when a setting of the unit, or the kind of closure, rules it out
+ * @throws {UNIT_REFUSED} when a setting of the unit, or the kind of closure, rules it out
  * @throws {FILE_MISSING} when a program or something it needs is not on this system
- * @throws {PE_MALFORMED} when a program is neither ELF nor a script, or damaged
+ * @throws {ELF_MALFORMED} when a program is neither ELF nor a script, or damaged
  * @throws {IO} when the store does not tell the closure
  */
 export async function planConfinement(

@@ -92,9 +92,9 @@ interface Fields {
 
 interface Reader {
   readonly layout: Layout;
-  /** @throws {PE_MALFORMED} when the bytes are not all there */
+  /** @throws {ELF_MALFORMED} when the bytes are not all there */
   fields(offset: number, length: number, what: string): Fields;
-  /** Text up to its NUL. @throws {PE_MALFORMED} when it has none within {@link MAX_STRING} bytes */
+  /** Text up to its NUL. @throws {ELF_MALFORMED} when it has none within {@link MAX_STRING} bytes */
   string(offset: number, what: string): string;
   complain(what: string, expected: string, got: number | string): Error;
 }
@@ -102,7 +102,7 @@ interface Reader {
 /**
  * Reads what a file asks of the dynamic linker.
  * @param name the file, for what is said of it
- * @throws {PE_MALFORMED} naming the file, what is wrong in it, expected and got
+ * @throws {ELF_MALFORMED} naming the file, what is wrong in it, expected and got
  */
 export function readElf(source: ByteSource, name: string): Elf {
   const reader = openReader(source, name);

@@ -16,9 +16,9 @@ import { type LoaderCache, readLoaderCache } from './loader-cache.ts';
 
 /** The system as linkers see it; each file is read once. */
 export interface Libraries {
-  /** Returns what a program needs besides itself. @throws {FILE_MISSING} {PE_MALFORMED} */
+  /** Returns what a program needs besides itself. @throws {FILE_MISSING} {ELF_MALFORMED} */
   linkedTo(program: Bind, elf: Elf): Bind[];
-  /** Reads an ELF file; undefined when it is none. @throws {PE_MALFORMED} when it is damaged */
+  /** Reads an ELF file; undefined when it is none. @throws {ELF_MALFORMED} when it is damaged */
   elf(path: string): Elf | undefined;
 }
 

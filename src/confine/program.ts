@@ -45,7 +45,7 @@ export function isProgram(path: string, { disk, libraries }: ProgramTools): bool
  * Returns a program and everything it needs to start, each at the path where it is looked for.
  * @param place absolute; may be or lead through symbolic links
  * @throws {FILE_MISSING} when the program, its interpreter or one of its libraries is not there
- * @throws {PE_MALFORMED} when a file is neither ELF nor a script, or damaged
+ * @throws {ELF_MALFORMED} when a file is neither ELF nor a script, or damaged
  */
 export function programClosure(place: string, tools: ProgramTools, depth = 0): Bind[] {
   const { disk, libraries } = tools;

@@ -47,7 +47,7 @@ const CONFLICTS: readonly Conflict[] = [
   },
 ];
 
-/** @throws {FOREIGN_LAYOUT} naming the setting that a confinement would contradict, and why */
+/** @throws {UNIT_REFUSED} naming the setting that a confinement would contradict, and why */
 export function refuseConflicts(unit: Unit): void {
   for (const { key, conflicts, reason, hint } of CONFLICTS) {
     const values = settingsOf(unit, key).filter((value) => conflicts(value) !== undefined);

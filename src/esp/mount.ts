@@ -80,12 +80,20 @@ export function findEsp(disk: Disk): string | undefined {
   return ESP_PLACES.find((path) => disk.stat(path) && mountAt(disk, path)?.type === 'vfat');
 }
 
+/** What is to be done with an ESP. One that is read-only can still be looked at. */
+export type Access = 'read' | 'write';
+
 /**
- * Makes sure that a directory is a FAT file system mounted for writing, and returns its real path.
+ * Makes sure that a directory is a mounted FAT file system, and returns its real path.
  * @param allowDirectory any directory will do, as when an image is built
  * @throws {ESP_NOT_MOUNTED} @throws {ESP_NOT_FAT} @throws {ESP_READ_ONLY}
  */
-export function requireEsp(disk: Disk, path: string, allowDirectory: boolean): string {
+export function requireEsp(
+  disk: Disk,
+  path: string,
+  allowDirectory: boolean,
+  access: Access = 'write',
+): string {
   const real = disk.realPath(path);
   if (real === undefined || disk.stat(real)?.kind !== 'directory') {
     throw new EspError('ESP_NOT_MOUNTED', `${path}: no such directory`, {
@@ -104,7 +112,7 @@ export function requireEsp(disk: Disk, path: string, allowDirectory: boolean): s
       hint: 'firmware reads FAT only: name the mount point of the ESP with --esp, or use --allow-directory to fill a directory for an image',
     });
   }
-  if (mount.readOnly) {
+  if (mount.readOnly && access === 'write') {
     throw new EspError('ESP_READ_ONLY', `${path}: the file system is mounted read-only`, {
       hint: 'if the kernel remounted it after an error, run fsck.fat on it; then mount it for writing',
     });

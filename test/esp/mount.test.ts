@@ -73,6 +73,7 @@ describe('an ESP', () => {
     throwsWith('ESP_NOT_FAT', () => requireEsp(aDisk(line('/boot', 'ext4')), '/boot', false));
     const readOnly = aDisk(line('/boot', 'vfat', { options: 'ro' }));
     throwsWith('ESP_READ_ONLY', () => requireEsp(readOnly, '/boot', false));
+    assert.equal(requireEsp(readOnly, '/boot', false, 'read'), '/boot');
   });
 
   test('is what was mounted last, as over an automount', () => {
