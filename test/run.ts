@@ -8,7 +8,13 @@ const root = resolve(import.meta.dirname, '..');
 const quick = process.argv.includes('quick');
 
 /** What the paths of tests begin with that need real parts, firmware or patience. */
-const SLOW = ['test/boot/', 'test/interop/', 'test/property/', 'test/units/guest'];
+const SLOW = [
+  'test/boot/',
+  'test/disk/vfat',
+  'test/interop/',
+  'test/property/',
+  'test/units/guest',
+];
 
 interface Check {
   readonly name: string;
