@@ -4,6 +4,7 @@ import { appendInitrdSecrets } from '../disk/initrd-secrets-runner.ts';
 import { nodeDisk } from '../disk/node-disk.ts';
 import { writeOutput } from '../disk/standard-output.ts';
 import { EspError } from '../error.ts';
+import type { BootspecMemory } from '../generation/generation.ts';
 import type { SecretsRunner } from '../generation/initrd-secrets.ts';
 
 /** Everything a verb may touch. */
@@ -24,6 +25,8 @@ export interface Context {
   /** What a thread that hashes is started from. */
   readonly workerEntry: URL;
   readonly print: (text: string) => void;
+  /** Documents read by earlier passes of this process. */
+  readonly bootspecs?: BootspecMemory;
 }
 
 /** Returns the context of this process. `workerEntry` is the program's own file. */

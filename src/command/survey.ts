@@ -158,7 +158,7 @@ async function chooseSigner(
 }
 
 /** Reads every generation that the settings name. */
-export function readProfiles(settings: Settings, { disk }: Context): Profiles {
+export function readProfiles(settings: Settings, { disk, bootspecs }: Context): Profiles {
   const links: Link[] = [];
   const current: (string | undefined)[] = [];
   for (const path of settings.profiles) {
@@ -183,6 +183,7 @@ export function readProfiles(settings: Settings, { disk }: Context): Profiles {
     ...readGenerations(
       disk,
       [...links, ...unlisted(pins, links, disk)].toSorted(compareGenerations),
+      bootspecs,
     ),
     pinned: new Set(pins.flatMap(({ path }) => disk.realPath(path) ?? [])),
     current: current.filter((path) => path !== undefined),
@@ -200,6 +201,7 @@ function currentSystem(disk: Context['disk'], directory: string): string | undef
 
 /** Pins of generations that their profiles have no longer: they are generations all the same. */
 function unlisted(pins: readonly Link[], links: readonly Link[], { realPath }: Disk): Link[] {
+  if (pins.length === 0) return [];
   const listed = new Set(links.map(({ path }) => realPath(path)));
   return pins.filter(({ path }) => !listed.has(realPath(path)));
 }

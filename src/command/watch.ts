@@ -52,7 +52,12 @@ export async function watch({ flags, verbosity }: Invocation, context: Context):
   const log = openLog(verbosity < 0 ? -1 : verbosity + 1, isJournal(host, environment));
   const herald = createHerald(findServiceManager(environment, processId), log);
   const ending = new AbortController();
-  const kit: Kit = { context, log, herald, signal: ending.signal };
+  const kit: Kit = {
+    context: { ...context, bootspecs: new Map() },
+    log,
+    herald,
+    signal: ending.signal,
+  };
   const lookout = openLookout({ locate: locateIn(context), poke: () => loop.poke() });
   const loop = startLoop(() => reconcile(state, lookout, kit), timing);
   const end = (): void => {

@@ -1,5 +1,5 @@
 /** What a generation is: a numbered link of a profile to a system that can boot. */
-import type { Disk } from '../disk/disk.ts';
+import type { Disk, FileStat } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
 import { BOOTSPEC_LIMIT, type Bootspec, parseBootspec } from './bootspec.ts';
 import { synthesise } from './synthesise.ts';
@@ -55,19 +55,29 @@ export function compareGenerations(
  * Reads the generation behind a link and looks for every file that booting it needs, its
  * specialisations included. Whatever is wrong with it is returned, not thrown.
  */
-export function readGeneration(disk: Disk, link: Link): Generation | Malformed {
+export function readGeneration(
+  disk: Disk,
+  link: Link,
+  memory: BootspecMemory = new Map(),
+): Generation | Malformed {
   const name = { profile: link.profile, number: link.number, link: link.path };
   try {
-    return { ...name, ...readSystem(disk, link.path) };
+    return { ...name, ...readSystem(disk, link.path, memory) };
   } catch (cause) {
     if (cause instanceof EspError) return { ...name, cause };
     throw cause;
   }
 }
 
+/**
+ * Documents as they were read, by path: for a service that looks again and again at generations that
+ * do not change. Whether the files they name are there is looked at every time.
+ */
+export type BootspecMemory = Map<string, { readonly stat: FileStat; readonly bootspec: Bootspec }>;
+
 type LinkedSystem = Pick<Generation, 'toplevel' | 'builtAt' | 'bootspec' | 'synthesised'>;
 
-function readSystem(disk: Disk, link: string): LinkedSystem {
+function readSystem(disk: Disk, link: string, memory: BootspecMemory): LinkedSystem {
   const stat = disk.linkStat(link);
   // `boot.json` may name another toplevel, as that of the system which a wrapper was built around.
   // The link wins: the profile, the install hook and garbage collection know the system by it.
@@ -78,7 +88,7 @@ function readSystem(disk: Disk, link: string): LinkedSystem {
       hint: 'delete this generation: what it leads to is gone from the Nix store',
     });
   }
-  const description = describeSystem(disk, toplevel);
+  const description = describeSystem(disk, toplevel, memory);
   requireFiles(disk, description.bootspec);
   for (const specialisation of description.bootspec.specialisations.values()) {
     requireFiles(disk, specialisation);
@@ -93,13 +103,30 @@ function readSystem(disk: Disk, link: string): LinkedSystem {
 function describeSystem(
   disk: Disk,
   toplevel: string,
+  memory: BootspecMemory,
 ): Pick<Generation, 'bootspec' | 'synthesised'> {
   const file = `${toplevel}/boot.json`;
   if (disk.linkStat(file) === undefined) {
     return { bootspec: synthesise(disk, toplevel), synthesised: true };
   }
-  const text = decode(disk.read(file, BOOTSPEC_LIMIT), file);
-  return { bootspec: parseBootspec(text, file), synthesised: false };
+  const stat = disk.stat(file);
+  const known = memory.get(file);
+  if (known && stat && isSameFile(known.stat, stat)) {
+    return { bootspec: known.bootspec, synthesised: false };
+  }
+  const bootspec = parseBootspec(decode(disk.read(file, BOOTSPEC_LIMIT), file), file);
+  if (stat) memory.set(file, { stat, bootspec });
+  return { bootspec, synthesised: false };
+}
+
+function isSameFile(a: FileStat, b: FileStat): boolean {
+  return (
+    a.device === b.device &&
+    a.inode === b.inode &&
+    a.size === b.size &&
+    a.modified === b.modified &&
+    a.changed === b.changed
+  );
 }
 
 function decode(bytes: Uint8Array, file: string): string {
