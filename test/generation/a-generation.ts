@@ -212,7 +212,7 @@ function storePath(store: string, name: string, inputs: unknown = ''): string {
 }
 
 /** Writes a file of the store, once. */
-function write(path: string, content: Uint8Array | string, mode = 0o444): string {
+function write(path: string, content: Uint8Array | string, mode = 0o644): string {
   fs.mkdirSync(dirname(path), { recursive: true });
   if (!fs.existsSync(path)) fs.writeFileSync(path, content, { mode });
   return path;
