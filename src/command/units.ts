@@ -1,6 +1,7 @@
 /** `units`: writes the unit files of the services, for this machine and this program, and confines them. */
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { kindAt } from '../confine/accessible.ts';
 import { planConfinement } from '../confine/confinement.ts';
 import { EMPTY_ROOT } from '../confine/drop-in.ts';
 import { queryNixStore } from '../confine/store.ts';
@@ -92,20 +93,10 @@ function theBundle(program: string): string {
 
 function theNotifier(disk: Disk, searchPath: string): string {
   const candidates = searchPath.split(':').map((directory) => join(directory, 'systemd-notify'));
-  const path = candidates.find((candidate) => isFile(disk, candidate));
+  const path = candidates.find((candidate) => kindAt(disk, candidate) === 'file');
   const real = path === undefined ? undefined : disk.realPath(path);
   if (real !== undefined) return real;
   throw new EspError('FILE_MISSING', 'systemd-notify is not in the PATH', {
     hint: 'it comes with systemd; the watcher says through it that it is ready and alive',
   });
-}
-
-/** As a shell searches: a directory that this user may not enter holds nothing for them. */
-function isFile(disk: Disk, path: string): boolean {
-  try {
-    return disk.stat(path)?.kind === 'file';
-  } catch (error) {
-    if (error instanceof EspError) return false;
-    throw error;
-  }
 }

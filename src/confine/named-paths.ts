@@ -1,6 +1,7 @@
 /** Which paths a unit names besides its programs: what `--full-unit` binds, and is missed otherwise. */
 import { normalize } from 'node:path/posix';
 import type { Disk } from '../disk/disk.ts';
+import { kindAt } from './accessible.ts';
 import { expandSpecifiers } from './specifier.ts';
 import { storePathsIn } from './store.ts';
 import type { Unit } from './unit.ts';
@@ -39,7 +40,7 @@ export function namedPaths(disk: Disk, unit: Unit): string[] {
     .flatMap((assignment) => wordsOf(assignment, unit));
   const paths = words.flatMap((word) => [...pathsIn(word), ...storePathsIn(word)]);
   return [...new Set(paths)].filter(
-    (path) => !NEVER_BOUND.test(path) && disk.stat(path) !== undefined,
+    (path) => !NEVER_BOUND.test(path) && kindAt(disk, path) !== undefined,
   );
 }
 

@@ -1,6 +1,8 @@
 /** What a program needs to start: its libraries, and for a script its interpreter with its own. */
+
 import { basename, join } from 'node:path/posix';
 import type { Disk } from '../disk/disk.ts';
+import { kindAt } from './accessible.ts';
 import { absent, badExecutable } from './complaint.ts';
 import type { Bind } from './library-search.ts';
 import type { Libraries } from './linked.ts';
@@ -33,7 +35,7 @@ export function findProgram(name: string, { disk, searchPath }: ProgramTools): s
   const paths = name.startsWith('/')
     ? [name]
     : searchPath.map((directory) => join(directory, name));
-  return paths.find((path) => disk.stat(path)?.kind === 'file');
+  return paths.find((path) => kindAt(disk, path) === 'file');
 }
 
 /** Whether a file can be executed at all: ELF or a script. */

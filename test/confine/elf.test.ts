@@ -76,7 +76,10 @@ describe('the table of the dynamic linker', () => {
 
   test('says what ldconfig says of it', (t) => {
     if (!hasTool('ldconfig')) return t.skip('needs ldconfig');
-    const printed = execFileSync('ldconfig', ['-p'], { encoding: 'utf8' });
+    const printed = execFileSync('ldconfig', ['-p'], {
+      encoding: 'utf8',
+      env: { ...process.env, PATH: `${process.env['PATH']}:/usr/sbin:/sbin` },
+    });
     const lines = [...printed.matchAll(/^\t(\S+) \(.*\) => (\S+)$/gm)];
     const expected = lines.map(([, name, file]) => `${name} ${file}`);
     const cache = readLoaderCache(bytesSource(readFileSync(path)));
