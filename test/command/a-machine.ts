@@ -55,6 +55,16 @@ export function aSystemdBoot(version: string, ...more: readonly ASection[]): Uin
 
 const STUB = aPe({ sections: [{ name: '.text', bytes: countingBytes(700) }] });
 
+/** A service at work may remove a file between the moment it is listed and the moment it is read. */
+function readIfThere(path: string): Uint8Array | undefined {
+  try {
+    return fs.readFileSync(path);
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
 /** A machine: where its parts are, and what can be done with it. */
 export class Machine {
   readonly root: string;
@@ -125,27 +135,34 @@ export class Machine {
     this.variable(name, 'loader', Buffer.from(`${text}\0`, 'utf16le'));
   }
 
+  /** The path of every file on the ESP, in order. */
+  #files(esp: string): string[] {
+    return fs
+      .readdirSync(esp, { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map((entry) => join(entry.parentPath, entry.name).slice(esp.length + 1))
+      .sort();
+  }
+
   /** Every file on the ESP with the SHA-256 of its content, by path. */
   tree(esp: string = this.esp): Record<string, string> {
-    const found: Record<string, string> = {};
-    for (const entry of fs.readdirSync(esp, { recursive: true, withFileTypes: true })) {
-      const path = join(entry.parentPath, entry.name);
-      if (!entry.isFile()) continue;
-      const digest = createHash('sha256').update(fs.readFileSync(path)).digest('hex');
-      found[path.slice(esp.length + 1)] = digest;
-    }
-    return Object.fromEntries(Object.entries(found).sort(([a], [b]) => (a < b ? -1 : 1)));
+    return Object.fromEntries(
+      this.#files(esp).flatMap((path) => {
+        const bytes = readIfThere(join(esp, path));
+        return bytes ? [[path, createHash('sha256').update(bytes).digest('hex')]] : [];
+      }),
+    );
   }
 
   /** The paths on the ESP that match. */
   paths(pattern: RegExp): string[] {
-    return Object.keys(this.tree()).filter((path) => pattern.test(path));
+    return this.#files(this.esp).filter((path) => pattern.test(path));
   }
 
   /** The numbers of the generations that have an entry, in order; specialisations are not counted. */
   installed(): number[] {
     const entry = /nixos-generation-(\d+)-[a-z2-7]{52}\.(efi|conf)$/;
-    return Object.keys(this.tree())
+    return this.#files(this.esp)
       .flatMap((path) => entry.exec(path)?.[1] ?? [])
       .map(Number)
       .sort((a, b) => a - b);
