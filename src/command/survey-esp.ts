@@ -40,7 +40,9 @@ export async function decide(
 ): Promise<EspDecision> {
   const { settings } = survey;
   const seen = scanInventory(context.disk, root, settings['entry-token']);
-  const inventory = deep ? await examineAll(root, seen, context) : seen;
+  const inventory = deep
+    ? await (await import('./examination.ts')).examine(root, seen, context)
+    : seen;
   if (inventory.layout !== undefined && inventory.layout !== 'type1') {
     throw new EspError(
       'FOREIGN_LAYOUT',
@@ -223,11 +225,6 @@ async function examine(path: string, signer: Signer, disk: Context['disk']) {
   } finally {
     file.close();
   }
-}
-
-async function examineAll(root: string, inventory: Inventory, context: Context) {
-  const { examine } = await import('./examination.ts');
-  return examine(root, inventory, context);
 }
 
 // Cryptography is loaded by the runs that sign: it costs as much as all the rest of an idle one.

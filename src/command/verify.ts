@@ -30,7 +30,9 @@ export async function verify({ flags, json }: Invocation, context: Context): Pro
   const esps: { esp: string; findings: readonly Finding[] }[] = [];
   for (const esp of espRoots(settings, context, 'read')) {
     const seen = scanInventory(disk, esp, settings['entry-token']);
-    const inventory = deep ? await examineAll(esp, seen, context) : seen;
+    const inventory = deep
+      ? await (await import('./examination.ts')).examine(esp, seen, context)
+      : seen;
     const loaders = await loaderFindings(esp, settings, context);
     const findings = [...loaders, ...entryFindings(esp, inventory, settings, context)];
     esps.push({ esp, findings });
@@ -40,11 +42,6 @@ export async function verify({ flags, json }: Invocation, context: Context): Pro
   const all = esps.flatMap(({ findings }) => findings);
   if (all.some(({ fatal }) => fatal)) return EXIT_BROKEN;
   return all.length > 0 ? EXIT_WARNINGS : 0;
-}
-
-async function examineAll(root: string, inventory: Inventory, context: Context) {
-  const { examine } = await import('./examination.ts');
-  return examine(root, inventory, context);
 }
 
 function entryFindings(
