@@ -11,7 +11,7 @@ import type { RawSettings } from './settings.ts';
 
 /** Writes the drop-in of one unit. */
 export async function confine(
-  { operand = '', flags, json, verbosity }: Invocation,
+  { operands: [operand = ''], flags, json, verbosity }: Invocation,
   { disk, print }: Context,
 ): Promise<number> {
   const { output, request } = readRequest(operand, flags);

@@ -52,7 +52,7 @@ async function surveyAndPass(
   verb: PassVerb,
   roots: readonly string[],
   settings: Settings,
-  { operand: toplevel, json, verbosity }: Invocation,
+  { operands: [toplevel], json, verbosity }: Invocation,
   { context, log }: Voice,
 ): Promise<readonly Outcome[]> {
   const progress = startProgress(json || verbosity !== 0);

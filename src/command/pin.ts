@@ -10,7 +10,10 @@ import { readSettings, type Settings } from './settings.ts';
 import { readProfiles } from './survey.ts';
 
 /** Protects a generation. Where Nix is, its store path is kept from garbage collection too. */
-export async function pin({ operand, flags }: Invocation, context: Context): Promise<number> {
+export async function pin(
+  { operands: [operand], flags }: Invocation,
+  context: Context,
+): Promise<number> {
   const { disk, environment, print } = context;
   const settings = await readSettings(flags, environment, disk);
   const generation = find(operand ?? '', settings, context);
@@ -22,7 +25,10 @@ export async function pin({ operand, flags }: Invocation, context: Context): Pro
 }
 
 /** Gives a generation back to the limit; its entries go with the next `install` or `gc`. */
-export async function unpin({ operand, flags }: Invocation, context: Context): Promise<number> {
+export async function unpin(
+  { operands: [operand], flags }: Invocation,
+  context: Context,
+): Promise<number> {
   const { disk, environment, print } = context;
   const settings = await readSettings(flags, environment, disk);
   const generation = find(operand ?? '', settings, context);

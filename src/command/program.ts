@@ -9,8 +9,8 @@ import { WATCH_OPTIONS } from './watch-options.ts';
 
 /** What a verb gets from the command line. */
 export interface Invocation {
-  /** What the verb acts on, when it was named. */
-  readonly operand?: string;
+  /** What the verb acts on, as far as it was named. */
+  readonly operands: readonly string[];
   readonly flags: RawSettings;
   readonly json: boolean;
   /** -1 with `-q`, 0, or the number of `-v`. */
@@ -20,15 +20,16 @@ export interface Invocation {
 /** Runs a verb and returns the exit status. */
 type Verb = (invocation: Invocation, context: Context) => Promise<number>;
 
-/** What a verb acts on: `<UNIT>`, or `[TOPLEVEL]` when it may be left out. */
+/** What a verb acts on: `<UNIT>`, `[TOPLEVEL]` when it may be left out, `<FILE...>` for one or more. */
 interface Operand {
   readonly syntax: string;
   readonly help: string;
 }
 
 interface VerbDeclaration {
+  /** One word, or two: `uki build`. */
   readonly name: string;
-  readonly operand?: Operand;
+  readonly operands?: readonly Operand[];
   readonly options: readonly OptionDeclaration[];
   readonly summary: string;
   readonly example: string;
@@ -59,7 +60,7 @@ const ESP_OPTIONS: readonly OptionDeclaration[] = [
 const VERBS: readonly VerbDeclaration[] = [
   {
     name: 'install',
-    operand: TOPLEVEL,
+    operands: [TOPLEVEL],
     options: ESP_OPTIONS,
     summary: 'bring the ESP in line with the profiles and make TOPLEVEL boot next',
     example: 'espalier install --certificate db.pem --private-key db.key --limit 10',
@@ -67,7 +68,7 @@ const VERBS: readonly VerbDeclaration[] = [
   },
   {
     name: 'plan',
-    operand: TOPLEVEL,
+    operands: [TOPLEVEL],
     options: ESP_OPTIONS,
     summary: 'print what install would do, and do nothing',
     example: 'espalier plan --allow-unsigned --json',
@@ -123,7 +124,7 @@ const VERBS: readonly VerbDeclaration[] = [
   },
   {
     name: 'pin',
-    operand: GENERATION,
+    operands: [GENERATION],
     options: ESP_OPTIONS,
     summary: 'keep a generation on the ESP whatever the limit is',
     example: 'espalier pin 42',
@@ -131,7 +132,7 @@ const VERBS: readonly VerbDeclaration[] = [
   },
   {
     name: 'unpin',
-    operand: GENERATION,
+    operands: [GENERATION],
     options: ESP_OPTIONS,
     summary: 'give a pinned generation back to the limit',
     example: 'espalier unpin 42',
@@ -139,7 +140,7 @@ const VERBS: readonly VerbDeclaration[] = [
   },
   {
     name: 'confine',
-    operand: { syntax: '<UNIT>', help: 'unit file, or the name of a unit of the system' },
+    operands: [{ syntax: '<UNIT>', help: 'unit file, or the name of a unit of the system' }],
     options: CONFINE_OPTIONS,
     summary: 'write a drop-in that lets a service see its closure and nothing else',
     example: 'espalier confine nginx.service --package /etc/nginx',
@@ -170,9 +171,10 @@ export async function run(
     .exitOverride()
     .configureOutput({ outputError: () => undefined });
   for (const verb of VERBS) {
-    const command = program.command(verb.name).description(verb.summary).exitOverride();
+    const words = verb.name.split(' ');
+    const command = commandFor(program, words).description(verb.summary);
     // The options of one verb are not cheap to declare, and no run has two.
-    if (!argv.includes(verb.name)) continue;
+    if (!words.every((word) => argv.includes(word))) continue;
     declare(command, verb, async (invocation) => {
       const { root, ...flags } = invocation.flags;
       const named = root ?? context.environment['ESPALIER_ROOT'];
@@ -194,12 +196,20 @@ export async function run(
   return status;
 }
 
+/** The command that these words lead to, made where it is not there yet. */
+function commandFor(program: Command, words: readonly string[]): Command {
+  return words.reduce((parent, word) => {
+    const found = parent.commands.find((command) => command.name() === word);
+    return found ?? parent.command(word).exitOverride();
+  }, program);
+}
+
 function declare(
   command: Command,
-  { operand, options, example }: VerbDeclaration,
+  { operands = [], options, example }: VerbDeclaration,
   action: (invocation: Invocation) => Promise<void>,
 ): void {
-  if (operand) command.argument(operand.syntax, operand.help);
+  for (const { syntax, help } of operands) command.argument(syntax, help);
   for (const option of options) {
     const declared = new Option(
       option.value === undefined ? `--${option.name}` : `--${option.name} <${option.value}>`,
@@ -214,10 +224,10 @@ function declare(
     .option('-q, --quiet', 'log errors only')
     .addHelpText('after', `\nExample:\n  $ ${example}`)
     .action(async (...parameters: unknown[]) => {
-      const [named] = operand ? parameters : [];
+      const named = parameters.slice(0, operands.length).flat();
       const { json, verbose, quiet, ...flags } = command.opts();
       await action({
-        ...(typeof named === 'string' ? { operand: named } : {}),
+        operands: named.filter((value) => typeof value === 'string'),
         flags: dashed(flags),
         json: json === true,
         verbosity: quiet === true ? -1 : Number(verbose),
