@@ -1,0 +1,187 @@
+/** How the pieces of an image become a file: read once, hashed and summed as they pass, signed last. */
+import { createHash, type Hash } from 'node:crypto';
+import type { Disk, FileStat, NewFile, WritableDisk } from '../disk/disk.ts';
+import { EspError } from '../error.ts';
+import { authenticodeDigestInput } from '../pe/authenticode.ts';
+import { attachSignature, signedLayout } from '../pe/certificate-table.ts';
+import { createChecksum } from '../pe/checksum.ts';
+import type { ImageLayout, Piece } from '../pe/image-layout.ts';
+import type { Range } from '../pe/pe.ts';
+import type { Signer } from '../signer/signer.ts';
+
+/** Small enough to stay in the processor's cache from being read to being written. */
+const CHUNK = 256 * 1024;
+
+/**
+ * Assembles an image as a new file, signs it, makes it durable and returns its size in bytes. Memory
+ * does not grow with the size.
+ */
+export async function assemble(
+  layout: ImageLayout,
+  path: string,
+  { disk, signer }: { readonly disk: WritableDisk; readonly signer: Signer },
+): Promise<number> {
+  const { checksumOffset, certificateEntryOffset } = layout;
+  const sha256 = createHash('sha256');
+  const checksum = createChecksum();
+  let size = layout.size;
+  await fill(disk, path, async (file) => {
+    let offset = 0;
+    await stream(layout.pieces, disk, (bytes) => {
+      const written = file.write(bytes);
+      hashCovered(sha256, bytes, offset, layout.digestRanges);
+      checksum.update(bytes);
+      offset += bytes.length;
+      return written;
+    });
+    const signature = signer.sign(sha256.digest());
+    if (signature) {
+      const { append, entry } = attachSignature({ size, certificateEntryOffset }, signature);
+      await file.write(append);
+      await file.writeAt(entry.offset, entry.bytes);
+      // The entry is 8-byte aligned in the file, so its share of the sum does not depend on where it is.
+      checksum.update(append);
+      checksum.update(entry.bytes);
+      size += append.length;
+    }
+    const sum = new Uint8Array(4);
+    new DataView(sum.buffer).setUint32(0, checksum.finish(size), true);
+    await file.writeAt(checksumOffset, sum);
+  });
+  return size;
+}
+
+/** Makes a file, fills it and makes it durable; nothing is left open when that fails. */
+export async function fill(
+  disk: WritableDisk,
+  path: string,
+  work: (file: NewFile) => Promise<void>,
+): Promise<void> {
+  const file = await disk.create(path);
+  try {
+    await work(file);
+  } catch (error) {
+    await file.abandon();
+    throw error;
+  }
+  await file.finish();
+}
+
+/** The sources of an image as they were when they were looked at, by path. */
+export interface Sources {
+  readonly disk: Disk;
+  readonly sources: ReadonlyMap<string, FileStat>;
+}
+
+/**
+ * Checks that sources still are the files that they were.
+ * @throws {SOURCE_CHANGED}
+ */
+export function requireUnchanged(paths: readonly string[], { disk, sources }: Sources): void {
+  for (const path of paths) {
+    const before = sources.get(path);
+    const now = disk.stat(path);
+    const same =
+      before === undefined ||
+      (now?.inode === before.inode &&
+        now.size === before.size &&
+        now.modified === before.modified &&
+        now.changed === before.changed);
+    if (!same) {
+      throw new EspError('SOURCE_CHANGED', `${path}: it changed while it was being installed`, {
+        hint: 'run again when nothing writes to it any more',
+      });
+    }
+  }
+}
+
+/** Returns the layout of a PE file with our signature added. */
+export function signedFile(
+  source: ReturnType<Disk['open']>,
+  path: string,
+  signer: Signer,
+): ImageLayout {
+  const sha256 = createHash('sha256');
+  for (const bytes of authenticodeDigestInput(source)) sha256.update(bytes);
+  const signature = signer.sign(sha256.digest());
+  if (!signature) throw new EspError('SIGNER_FAILED', `${path}: there is no key to sign it with`);
+  return signedLayout(source, path, signature);
+}
+
+/** Feeds a hash those bytes of a chunk that the Authenticode digest covers. */
+function hashCovered(
+  sha256: Hash,
+  bytes: Uint8Array,
+  offset: number,
+  ranges: readonly Range[],
+): void {
+  for (const range of ranges) {
+    const start = Math.max(range.offset, offset);
+    const end = Math.min(range.offset + range.size, offset + bytes.length);
+    if (start < end) sha256.update(bytes.subarray(start - offset, end - offset));
+  }
+}
+
+/**
+ * Hands out the bytes of pieces in order, at most 1 MiB at a time. While one chunk is on its way
+ * through the sink, the next is being read.
+ */
+export async function stream(
+  pieces: readonly Piece[],
+  disk: Disk,
+  sink: (bytes: Uint8Array) => Promise<void>,
+): Promise<void> {
+  let pending: Promise<void> = Promise.resolve();
+  try {
+    for (const bytes of chunks(pieces, disk)) {
+      await pending;
+      pending = sink(bytes);
+    }
+  } finally {
+    await pending;
+  }
+}
+
+function* chunks(pieces: readonly Piece[], disk: Disk): Generator<Uint8Array> {
+  const memory = alternating();
+  for (const piece of pieces) {
+    if (piece.kind === 'bytes') yield piece.bytes;
+    else if (piece.kind === 'zeros') yield new Uint8Array(piece.size);
+    else yield* fileChunks(piece, disk, memory);
+  }
+}
+
+/**
+ * Returns two buffers in turns, across all files of an image: one is read into while the other is
+ * being written. New memory for every chunk would cost more than reading it.
+ */
+function alternating(): () => Uint8Array {
+  let [next, other] = [new Uint8Array(CHUNK), new Uint8Array(CHUNK)];
+  return () => {
+    [next, other] = [other, next];
+    return next;
+  };
+}
+
+function* fileChunks(
+  { path, offset, size }: Extract<Piece, { kind: 'file' }>,
+  disk: Disk,
+  nextMemory: () => Uint8Array,
+): Generator<Uint8Array> {
+  const file = disk.open(path);
+  try {
+    for (let done = 0; done < size; ) {
+      const bytes = file.readInto(offset + done, nextMemory().subarray(0, size - done));
+      if (bytes.length === 0) {
+        throw new EspError(
+          'SOURCE_CHANGED',
+          `${path}: ends at ${offset + done} of ${offset + size} bytes`,
+        );
+      }
+      yield bytes;
+      done += bytes.length;
+    }
+  } finally {
+    file.close();
+  }
+}
