@@ -4,7 +4,7 @@ import { appendInitrdSecrets } from '../disk/initrd-secrets-runner.ts';
 import { nodeDisk } from '../disk/node-disk.ts';
 import { writeOutput } from '../disk/standard-output.ts';
 import { EspError } from '../error.ts';
-import type { BootspecMemory } from '../generation/generation.ts';
+import type { GenerationMemory } from '../generation/generation.ts';
 import type { SecretsRunner } from '../generation/initrd-secrets.ts';
 
 /** Everything a verb may touch. */
@@ -25,8 +25,8 @@ export interface Context {
   /** What a thread that hashes is started from. */
   readonly workerEntry: URL;
   readonly print: (text: string) => void;
-  /** Documents read by earlier passes of this process. */
-  readonly bootspecs?: BootspecMemory;
+  /** Generations read by earlier passes of this process. */
+  readonly generations?: GenerationMemory;
 }
 
 /** Returns the context of this process. `workerEntry` is the program's own file. */

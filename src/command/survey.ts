@@ -158,7 +158,7 @@ async function chooseSigner(
 }
 
 /** Reads every generation that the settings name. */
-export function readProfiles(settings: Settings, { disk, bootspecs }: Context): Profiles {
+export function readProfiles(settings: Settings, { disk, generations: memory }: Context): Profiles {
   const links: Link[] = [];
   const current: (string | undefined)[] = [];
   for (const path of settings.profiles) {
@@ -179,12 +179,11 @@ export function readProfiles(settings: Settings, { disk, bootspecs }: Context): 
     for (const profile of named) current.push(currentToplevel(disk, path, profile));
   }
   const pins = findGenerationLinks(disk, pinsDirectory(settings, disk));
+  const listed = readGenerations(disk, links, memory);
+  const lone = readGenerations(disk, unlisted(pins, listed, disk));
   return {
-    ...readGenerations(
-      disk,
-      [...links, ...unlisted(pins, links, disk)].toSorted(compareGenerations),
-      bootspecs,
-    ),
+    generations: [...listed.generations, ...lone.generations].toSorted(compareGenerations),
+    malformed: [...listed.malformed, ...lone.malformed].toSorted(compareGenerations),
     pinned: new Set(pins.flatMap(({ path }) => disk.realPath(path) ?? [])),
     current: current.filter((path) => path !== undefined),
   };
@@ -200,10 +199,16 @@ function currentSystem(disk: Context['disk'], directory: string): string | undef
 }
 
 /** Pins of generations that their profiles have no longer: they are generations all the same. */
-function unlisted(pins: readonly Link[], links: readonly Link[], { realPath }: Disk): Link[] {
-  if (pins.length === 0) return [];
-  const listed = new Set(links.map(({ path }) => realPath(path)));
-  return pins.filter(({ path }) => !listed.has(realPath(path)));
+function unlisted(
+  pins: readonly Link[],
+  { generations, malformed }: Pick<Profiles, 'generations' | 'malformed'>,
+  { realPath }: Disk,
+): Link[] {
+  const listed = new Set([
+    ...generations.map(({ toplevel }) => toplevel),
+    ...malformed.map(({ link }) => realPath(link)),
+  ]);
+  return pins.filter(({ path }) => !listed.has(realPath(path) ?? path));
 }
 
 function noGeneration(settings: Settings, malformed: readonly Malformed[]): EspError {

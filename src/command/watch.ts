@@ -2,6 +2,7 @@
 import { dirname } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
 import { EspError, explain } from '../error.ts';
+import type { GenerationMemory } from '../generation/generation.ts';
 import { parseLink } from '../generation/profile.ts';
 import { findServiceManager } from '../watch/notify.ts';
 import { type Lookout, openLookout, type Place } from '../watch/poke.ts';
@@ -21,6 +22,8 @@ interface State {
   settings: Settings;
   claim: Claim;
   memory: Memory;
+  /** When everything was last looked at, in milliseconds of the process; undefined for not lately. */
+  looked: number | undefined;
 }
 
 /** What the service works and speaks with. */
@@ -28,6 +31,9 @@ interface Kit {
   readonly context: Context;
   readonly log: Log;
   readonly herald: Herald;
+  /** Milliseconds after which what is known of generations is looked at again. */
+  readonly rescan: number;
+  readonly generations: GenerationMemory;
   /** Aborted when the service is to end. */
   readonly signal: AbortSignal;
 }
@@ -47,15 +53,18 @@ export async function watch({ flags, verbosity }: Invocation, context: Context):
   const { timing, settings: given } = readTiming(flags);
   const settings = await readSettings(given, environment, disk);
   const claim = await claimEsps(settings, context);
-  const state: State = { settings, claim, memory: { notices: new Map() } };
+  const state: State = { settings, claim, memory: { notices: new Map() }, looked: undefined };
   // A service tells what it does, not only what is wrong.
   const log = openLog(verbosity < 0 ? -1 : verbosity + 1, isJournal(host, environment));
   const herald = createHerald(findServiceManager(environment, processId), log);
   const ending = new AbortController();
+  const generations: GenerationMemory = new Map();
   const kit: Kit = {
-    context: { ...context, bootspecs: new Map() },
+    context: { ...context, generations },
     log,
     herald,
+    rescan: timing.rescan,
+    generations,
     signal: ending.signal,
   };
   const lookout = openLookout({ locate: locateIn(context), poke: () => loop.poke() });
@@ -86,6 +95,10 @@ export async function watch({ flags, verbosity }: Invocation, context: Context):
 /** One pass, with eyes on the profiles before it looks at them. */
 async function reconcile(state: State, lookout: Lookout, kit: Kit): Promise<Outcome> {
   const { context, log, herald, signal } = kit;
+  if (state.looked === undefined || performance.now() - state.looked >= kit.rescan) {
+    kit.generations.clear();
+    state.looked = performance.now();
+  }
   const troubles = await lookout.arm(directoriesOf(state.settings));
   const { memory, settled } = await follow(state.settings, state.memory, {
     verb: 'watch',
@@ -99,6 +112,7 @@ async function reconcile(state: State, lookout: Lookout, kit: Kit): Promise<Outc
   });
   const current = new Map([...memory.notices, ...noticesOfLookout(troubles)]);
   state.memory = { ...memory, notices: announce(state.memory.notices, current, log) };
+  if (!settled) state.looked = undefined;
   log.debug({ settled }, 'looked');
   await herald.status(statusOf(state.memory));
   return settled ? 'settled' : 'unsettled';
@@ -112,6 +126,7 @@ async function reload(state: State, given: RawSettings, kit: Kit): Promise<void>
     const settings = await readSettings(given, context.environment, context.disk);
     state.claim = await claimEsps(settings, context, state.claim);
     state.settings = settings;
+    state.looked = undefined;
     log.info('read the configuration again');
   } catch (error) {
     if (!(error instanceof EspError)) throw error;

@@ -52,33 +52,41 @@ export function compareGenerations(
 }
 
 /**
+ * Generations that were found whole, by the path of their link: for a service that looks again and
+ * again at a thousand that do not change. A link that is still the same one is not followed again,
+ * so whoever keeps this has to forget it once in a while.
+ */
+export type GenerationMemory = Map<
+  string,
+  { readonly stat: FileStat; readonly generation: Generation }
+>;
+
+/**
  * Reads the generation behind a link and looks for every file that booting it needs, its
  * specialisations included. Whatever is wrong with it is returned, not thrown.
  */
 export function readGeneration(
   disk: Disk,
   link: Link,
-  memory: BootspecMemory = new Map(),
+  memory?: GenerationMemory,
 ): Generation | Malformed {
   const name = { profile: link.profile, number: link.number, link: link.path };
   try {
-    return { ...name, ...readSystem(disk, link.path, memory) };
+    const stat = disk.linkStat(link.path);
+    const known = memory?.get(link.path);
+    if (known && stat && isSameFile(known.stat, stat)) return known.generation;
+    const generation = { ...name, ...readSystem(disk, link.path, stat) };
+    if (stat) memory?.set(link.path, { stat, generation });
+    return generation;
   } catch (cause) {
     if (cause instanceof EspError) return { ...name, cause };
     throw cause;
   }
 }
 
-/**
- * Documents as they were read, by path: for a service that looks again and again at generations that
- * do not change. Whether the files they name are there is looked at every time.
- */
-export type BootspecMemory = Map<string, { readonly stat: FileStat; readonly bootspec: Bootspec }>;
-
 type LinkedSystem = Pick<Generation, 'toplevel' | 'builtAt' | 'bootspec' | 'synthesised'>;
 
-function readSystem(disk: Disk, link: string, memory: BootspecMemory): LinkedSystem {
-  const stat = disk.linkStat(link);
+function readSystem(disk: Disk, link: string, stat: FileStat | undefined): LinkedSystem {
   // `boot.json` may name another toplevel, as that of the system which a wrapper was built around.
   // The link wins: the profile, the install hook and garbage collection know the system by it.
   // What is booted is what `boot.json` says, so its own `init` and `toplevel` stay as they are.
@@ -88,7 +96,7 @@ function readSystem(disk: Disk, link: string, memory: BootspecMemory): LinkedSys
       hint: 'delete this generation: what it leads to is gone from the Nix store',
     });
   }
-  const description = describeSystem(disk, toplevel, memory);
+  const description = describeSystem(disk, toplevel);
   requireFiles(disk, description.bootspec);
   for (const specialisation of description.bootspec.specialisations.values()) {
     requireFiles(disk, specialisation);
@@ -103,19 +111,12 @@ function readSystem(disk: Disk, link: string, memory: BootspecMemory): LinkedSys
 function describeSystem(
   disk: Disk,
   toplevel: string,
-  memory: BootspecMemory,
 ): Pick<Generation, 'bootspec' | 'synthesised'> {
   const file = `${toplevel}/boot.json`;
   if (disk.linkStat(file) === undefined) {
     return { bootspec: synthesise(disk, toplevel), synthesised: true };
   }
-  const stat = disk.stat(file);
-  const known = memory.get(file);
-  if (known && stat && isSameFile(known.stat, stat)) {
-    return { bootspec: known.bootspec, synthesised: false };
-  }
   const bootspec = parseBootspec(decode(disk.read(file, BOOTSPEC_LIMIT), file), file);
-  if (stat) memory.set(file, { stat, bootspec });
   return { bootspec, synthesised: false };
 }
 

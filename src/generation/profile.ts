@@ -2,9 +2,9 @@
 import type { Disk } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
 import {
-  type BootspecMemory,
   compareGenerations,
   type Generation,
+  type GenerationMemory,
   isMalformed,
   type Link,
   type Malformed,
@@ -57,12 +57,10 @@ export function currentToplevel(
 export function readGenerations(
   disk: Disk,
   links: readonly Link[],
-  memory?: BootspecMemory,
+  memory?: GenerationMemory,
 ): { readonly generations: readonly Generation[]; readonly malformed: readonly Malformed[] } {
   const generations: Generation[] = [];
   const malformed: Malformed[] = [];
-  // What is remembered of generations that are gone is not worth keeping for ever.
-  if (memory && memory.size > 2 * links.length) memory.clear();
   for (const link of links) {
     const generation = readGeneration(disk, link, memory);
     if (isMalformed(generation)) malformed.push(generation);

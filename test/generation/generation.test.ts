@@ -9,6 +9,7 @@ import { BOOTSPEC_LIMIT } from '../../src/generation/bootspec.ts';
 import {
   compareGenerations,
   type Generation,
+  type GenerationMemory,
   isMalformed,
   kernelVersion,
   type Malformed,
@@ -178,6 +179,40 @@ for (const [what, { damage, code, part }] of Object.entries(damages)) {
     assertMalformed(read(root, damage(root)), code, part);
   });
 }
+
+test('a generation that was found whole is not looked at again while its link is the same', (t) => {
+  const root = aRoot(t);
+  const path = join(aProfiles(root, [{}, {}]), 'system-1-link');
+  const memory: GenerationMemory = new Map();
+  const followed: string[] = [];
+  const realPath = (link: string) => {
+    followed.push(link);
+    return disk.realPath(link);
+  };
+  const again = () => readGeneration({ ...disk, realPath }, { number: 1, path }, memory);
+  const first = again();
+  assert.equal(again(), first);
+  assert.deepEqual(followed, [path], 'followed once');
+
+  const other = fs.realpathSync(join(root, 'nix/var/nix/profiles/system-2-link'));
+  fs.rmSync(path);
+  fs.symlinkSync(other, path);
+  const changed = again();
+  assert.ok(!isMalformed(changed) && changed.toplevel === other, 'another link is followed');
+});
+
+test('a generation that is broken is looked at again every time', (t) => {
+  const root = aRoot(t);
+  const path = join(aProfiles(root, [{}]), 'system-1-link');
+  const kernel = join(path, 'kernel');
+  const memory: GenerationMemory = new Map();
+  const content = fs.readFileSync(kernel);
+  const file = fs.realpathSync(kernel);
+  fs.rmSync(file);
+  assertMalformed(readGeneration(disk, { number: 1, path }, memory), 'GENERATION_BROKEN', 'kernel');
+  fs.writeFileSync(file, content);
+  assert.ok(!isMalformed(readGeneration(disk, { number: 1, path }, memory)));
+});
 
 test('a bug is not mistaken for a broken generation', (t: TestContext) => {
   const profiles = aProfiles(aRoot(t), [{}]);

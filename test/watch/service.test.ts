@@ -116,6 +116,17 @@ describe('espalier watch', { concurrency: 4 }, () => {
       await until('the generation', has(machine, 1));
     });
 
+    test('a generation that loses its kernel, with the rescan', async (t) => {
+      const machine = aMachine(t, { generations: [{ version: '6.12.1' }, {}] });
+      const service = aService(t, machine, { args: ['-v', '--rescan', '1'] });
+      await until('two entries', () => machine.installed().length === 2);
+      fs.rmSync(fs.realpathSync(join(machine.link(1), 'kernel')));
+      await until('a word', () =>
+        service.log.some(({ msg }) => /generation 1 is broken/.test(msg)),
+      );
+      assert.deepEqual(machine.installed(), [1, 2], 'what it has on the ESP stays');
+    });
+
     test('a generation that is broken', async (t) => {
       const machine = aMachine(t, { generations: [{}, {}] });
       fs.truncateSync(join(machine.toplevel(1), 'boot.json'), 1);
