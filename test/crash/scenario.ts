@@ -1,0 +1,203 @@
+/** The runs that are interrupted, in every way there is: what lay there before, and what is then run. */
+import { mkdirSync } from 'node:fs';
+import { type Payload, World } from './world.ts';
+
+/**
+ * One run. `prepare` builds the world and its ESP, a plain directory, by running the real program for
+ * everything that happened before; `action` is the verb and the settings of the run under test, without
+ * those of the ESP itself.
+ *
+ * So one scenario can run in a guest, with the ESP's files on a FAT image at `/boot` and the world at its
+ * own path; on this machine, with {@link World.onDirectory}; and in this process.
+ */
+export interface Scenario {
+  /** In kebab case. */
+  readonly name: string;
+  /** One line. */
+  readonly about: string;
+  readonly prepare: (world: World) => void | Promise<void>;
+  readonly action: (world: World) => readonly string[];
+  /**
+   * Returns the bytes that are free on the ESP when the action starts; without it there are enough. On
+   * a FAT image a foreign file takes up the rest; elsewhere the Disk port or a small file system tells it.
+   */
+  readonly free?: (world: World) => number;
+}
+
+/** Makes the world of a scenario anew below `root`, an absolute path that does not exist yet. */
+export async function makeWorld(
+  scenario: Scenario,
+  root: string,
+  payload: Payload,
+): Promise<World> {
+  mkdirSync(root, { recursive: true });
+  const world = new World(root, payload);
+  world.brings('257');
+  await scenario.prepare(world);
+  return world;
+}
+
+const install = (world: World): string[] => ['install', ...world.settings()];
+
+/** Makes and installs one generation after another, and says that the last of them is running. */
+function lived(world: World, generations: number, ...settings: readonly string[]): void {
+  for (let number = 1; number <= generations; number++) {
+    world.generation(number);
+    world.boots(number);
+    world.run(['install', ...world.settings(...settings)]);
+  }
+}
+
+const IMAGE = (number: number) =>
+  new RegExp(`^EFI/Linux/nixos-generation-${number}-[a-z2-7]+\\.efi$`);
+const SYSTEMD_BOOT = 'EFI/systemd/systemd-bootx64.efi';
+const FALLBACK = 'EFI/BOOT/BOOTX64.EFI';
+
+/** Settings of somebody else: longer than a sector, and with a default of their own. */
+const FOREIGN_SETTINGS = [
+  '# Made by hand; see the notes of the other system.',
+  ...Array.from({ length: 16 }, (_, line) => `# ${'-'.repeat(40)} ${line}`),
+  'timeout 0',
+  'default arch.conf',
+  'editor no',
+  '',
+].join('\n');
+
+/** Puts a system beside ours that systemd-boot boots as well, and two that it does not. */
+function putForeign(world: World): void {
+  const { payload } = world;
+  world.put(SYSTEMD_BOOT, payload.loader('257'));
+  world.put(FALLBACK, payload.loader('257'));
+  world.put('EFI/Microsoft/Boot/bootmgfw.efi', payload.loader('252'));
+  world.put('EFI/nixos/notes.txt', 'somebody keeps notes here\n');
+  world.put('EFI/Linux/readme.efi', 'no image at all\n');
+  world.put('vmlinuz-linux', payload.kernel);
+  world.put('initramfs-linux.img', payload.initrd('foreign'));
+  world.put(
+    'loader/entries/arch.conf',
+    [
+      'title Arch Linux',
+      'sort-key arch',
+      'linux /vmlinuz-linux',
+      'initrd /initramfs-linux.img',
+      'options init=/nix/store/foreign-generation-arch/init console=ttyS0 quiet panic=1',
+      '',
+    ].join('\n'),
+  );
+  world.put('loader/loader.conf', FOREIGN_SETTINGS);
+}
+
+/** Every scenario; the first ones are the plainest. */
+export const SCENARIOS: readonly Scenario[] = [
+  {
+    name: 'first-install',
+    about: 'the first generation, onto an empty ESP',
+    prepare: (world) => world.generation(1),
+    action: install,
+  },
+  {
+    name: 'new-generation',
+    about: 'one more generation, which becomes the default',
+    prepare(world) {
+      lived(world, 1);
+      world.generation(2);
+    },
+    action: install,
+  },
+  {
+    name: 'limit-reached',
+    about: 'one more generation, and the only other one goes',
+    prepare(world) {
+      world.generation(1);
+      world.run(install(world));
+      world.generation(2);
+    },
+    action: (world) => ['install', ...world.settings('--limit', '1')],
+  },
+  {
+    name: 'loader-upgrade',
+    about: 'both copies of an older systemd-boot are replaced',
+    prepare(world) {
+      world.brings('252');
+      lived(world, 1);
+      world.brings('257');
+    },
+    action: install,
+  },
+  {
+    name: 'key-rotation',
+    about: 'everything is signed by one key, and the settings name another',
+    prepare: (world) => lived(world, 1, ...world.signedBy('old')),
+    action: (world) => ['install', ...world.settings(...world.signedBy('new'))],
+  },
+  {
+    name: 'free-first',
+    about: 'the new generation only fits once an old one is gone',
+    prepare(world) {
+      lived(world, 2);
+      world.generation(3);
+    },
+    action: (world) => ['install', ...world.settings('--limit', '2')],
+    free: (world) => Math.floor(world.sizeOf(world.find(IMAGE(1))) / 2),
+  },
+  {
+    name: 'repair',
+    about: 'an initrd is missing, one has a flipped bit, a loader copy is cut short',
+    prepare(world) {
+      lived(world, 1, '--format', 'type1');
+      const first = world.find(/^EFI\/nixos\/initrd-/);
+      world.generation(2);
+      world.run(['install', ...world.settings('--format', 'type1')]);
+      const second = world.files().find((path) => path.includes('/initrd-') && path !== first);
+      world.generation(3);
+      world.run(['install', ...world.settings('--format', 'type1')]);
+      world.remove(first);
+      world.flip(second ?? '');
+      world.truncate(SYSTEMD_BOOT);
+    },
+    action: (world) => ['repair', ...world.settings('--format', 'type1')],
+  },
+  {
+    name: 'heal',
+    about: 'the default image and a loader copy are cut short, loader.conf is empty',
+    prepare(world) {
+      lived(world, 2);
+      world.truncate(world.find(IMAGE(2)));
+      world.truncate(FALLBACK);
+      world.put('loader/loader.conf', '');
+    },
+    action: install,
+  },
+  {
+    name: 'shared-files',
+    about: 'of two generations with one kernel and one initrd, one goes',
+    prepare(world) {
+      world.generation(1);
+      world.generation(2, 'shared');
+      world.generation(3, 'shared');
+      world.boots(3);
+      world.run(['install', ...world.settings('--format', 'type1')]);
+      world.generation(4);
+    },
+    action: (world) => ['install', ...world.settings('--format', 'type1', '--limit', '2')],
+  },
+  {
+    name: 'foreign-settings',
+    about: 'beside another system, whose loader.conf is longer than a sector',
+    prepare(world) {
+      putForeign(world);
+      world.generation(1);
+    },
+    action: install,
+  },
+  {
+    name: 'interrupted-twice',
+    about: 'a killed run left the beginning of an image under a temporary name',
+    async prepare(world) {
+      lived(world, 1);
+      world.generation(2);
+      await world.runUntilKilled(install(world), 3);
+    },
+    action: install,
+  },
+];
