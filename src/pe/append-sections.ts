@@ -4,6 +4,7 @@ import { EspError } from '../error.ts';
 import { packedRanges } from './authenticode.ts';
 import {
   type Content,
+  contentPieces,
   contentSize,
   type ImageLayout,
   type Piece,
@@ -155,9 +156,9 @@ function endAddress(rows: readonly Row[]): number {
 }
 
 function paddedTo(content: Content, size: number): Piece[] {
-  const piece: Piece = content.kind === 'bytes' ? content : { ...content, offset: 0 };
   const padding = size - contentSize(content);
-  return padding > 0 ? [piece, { kind: 'zeros', size: padding }] : [piece];
+  const pieces = contentPieces(content);
+  return padding > 0 ? [...pieces, { kind: 'zeros', size: padding }] : [...pieces];
 }
 
 /** SizeOfHeaders, grown when the section table needs it: no section may start inside the headers. */

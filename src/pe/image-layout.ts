@@ -4,7 +4,8 @@ import type { Range } from './pe.ts';
 /** What a new section holds. Sizes in bytes. */
 export type Content =
   | { readonly kind: 'bytes'; readonly bytes: Uint8Array }
-  | { readonly kind: 'file'; readonly path: string; readonly size: number };
+  | { readonly kind: 'file'; readonly path: string; readonly size: number }
+  | { readonly kind: 'pieces'; readonly pieces: readonly Piece[] };
 
 /** Consecutive bytes of an image: given, taken from a file, or zero. */
 export type Piece =
@@ -33,7 +34,19 @@ export interface ImageLayout {
 
 /** Returns the bytes a section's content takes. */
 export function contentSize(content: Content): number {
-  return content.kind === 'bytes' ? content.bytes.length : content.size;
+  return contentPieces(content).reduce((sum, piece) => sum + pieceSize(piece), 0);
+}
+
+/** Returns a section's content as pieces, in order. */
+export function contentPieces(content: Content): readonly Piece[] {
+  switch (content.kind) {
+    case 'bytes':
+      return [content];
+    case 'file':
+      return [{ ...content, offset: 0 }];
+    case 'pieces':
+      return content.pieces;
+  }
 }
 
 /** Returns the bytes a piece stands for. */

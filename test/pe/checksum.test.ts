@@ -19,11 +19,13 @@ function naive(bytes: Uint8Array): number {
   return sum + bytes.length;
 }
 
-test('any cut into chunks, at any alignment in memory, gives the sum of the whole', () => {
-  const chunks = fc.array(fc.tuple(fc.uint8Array({ maxLength: 90 }), fc.nat({ max: 5 })));
+test('any cut into chunks, at any alignment in memory, compiled or not, gives the sum of the whole', () => {
+  const byte = fc.oneof(fc.nat({ max: 255 }), fc.constantFrom(0, 255));
+  const bytes = fc.array(byte, { maxLength: 90 }).map((all) => Uint8Array.from(all));
+  const chunks = fc.array(fc.tuple(bytes, fc.nat({ max: 5 })));
   fc.assert(
-    fc.property(chunks, (parts) => {
-      const checksum = createChecksum();
+    fc.property(chunks, fc.boolean(), (parts, isCompiled) => {
+      const checksum = createChecksum(isCompiled);
       const whole: number[] = [];
       for (const [bytes, shift] of parts) {
         const memory = new Uint8Array(bytes.length + shift);
@@ -33,16 +35,18 @@ test('any cut into chunks, at any alignment in memory, gives the sum of the whol
       }
       assert.equal(checksum.finish(whole.length), naive(Uint8Array.from(whole)));
     }),
-    { numRuns: 300 },
+    { numRuns: 600 },
   );
 });
 
-test('eight mebibytes of the largest words lose no carry', () => {
-  const bytes = new Uint8Array(8 * 1024 * 1024 + 3).fill(0xff);
-  const checksum = createChecksum();
-  checksum.update(bytes);
-  assert.equal(checksum.finish(bytes.length), naive(bytes));
-});
+for (const isCompiled of [true, false]) {
+  test(`eight mebibytes of the largest words lose no carry, ${isCompiled ? '' : 'not '}compiled`, () => {
+    const bytes = new Uint8Array(8 * 1024 * 1024 + 3).fill(0xff);
+    const checksum = createChecksum(isCompiled);
+    checksum.update(bytes);
+    assert.equal(checksum.finish(bytes.length), naive(bytes));
+  });
+}
 
 test('the sum over the stub of systemd 252 is the one that its linker wrote', {
   skip: parts === undefined && 'needs the real parts',
