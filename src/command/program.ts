@@ -4,6 +4,7 @@ import { EspError } from '../error.ts';
 import { CONFINE_OPTIONS } from './confine-options.ts';
 import { type Context, contextBelow } from './context.ts';
 import { OPTIONS, type Option as OptionDeclaration, type RawSettings } from './settings.ts';
+import { UKI_BUILD_OPTIONS, UKI_INSPECT_OPTIONS } from './uki-options.ts';
 import { UNIT_OPTIONS } from './unit-options.ts';
 import { WATCH_OPTIONS } from './watch-options.ts';
 
@@ -152,6 +153,21 @@ const VERBS: readonly VerbDeclaration[] = [
     summary: 'write the unit files of the watcher, of install for hooks and of the weekly verify',
     example: 'espalier units --prefix /usr/local',
     load: async () => (await import('./units.ts')).units,
+  },
+  {
+    name: 'uki build',
+    options: UKI_BUILD_OPTIONS,
+    summary: 'build an image from a kernel, initrds and texts, as ukify does',
+    example: 'espalier uki build --linux bzImage --initrd initrd --cmdline @cmdline --output a.efi',
+    load: async () => (await import('./uki-build.ts')).ukiBuild,
+  },
+  {
+    name: 'uki inspect',
+    operands: [{ syntax: '<IMAGE>', help: 'file to look into' }],
+    options: UKI_INSPECT_OPTIONS,
+    summary: 'show what an image carries, section by section',
+    example: 'espalier uki inspect --json /boot/EFI/Linux/nixos.efi',
+    load: async () => (await import('./uki-inspect.ts')).ukiInspect,
   },
 ];
 

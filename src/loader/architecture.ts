@@ -49,3 +49,8 @@ export function architecture(system: string): Architecture {
     stub: `linux${efi}.efi.stub`,
   };
 }
+
+/** Returns what EFI calls the processor of a PE/COFF machine number, or undefined for one it has no loader for. */
+export function efiName(machine: number): string | undefined {
+  return Object.values(processors).find(([, number]) => number === machine)?.[0];
+}

@@ -1,4 +1,4 @@
-/** The kernel command line of a generation. */
+/** Kernel command lines: that of a generation, and one that a person wrote. */
 import { EspError } from '../error.ts';
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the ones to refuse
@@ -16,6 +16,11 @@ export function formatCmdline(init: string, kernelParams: readonly string[]): st
   if (bad >= 0)
     throw malformed(`kernelParams[${bad}]`, 'no control character', kernelParams[bad] ?? '');
   return [`init=${init}`, ...kernelParams].join(' ');
+}
+
+/** Returns a command line as ukify takes one from an option: single blanks between its words. */
+export function collapseBlanks(text: string): string {
+  return text.trim().replace(/\s+/g, ' ');
 }
 
 function malformed(field: string, expected: string, got: string): EspError {

@@ -29,33 +29,72 @@ const MAX_TEXT = 1024 * 1024;
 /** Shown by ukify although systemd-stub does not know it. */
 const SOFTWARE_BILL = '.sbom';
 
+/** A section of an image by its name, in the order of the section table. */
+export type NamedReport = readonly [name: string, report: SectionReport];
+
 /**
- * Returns what an image carries, in the shape of `ukify inspect --json` (systemd 262), section by
- * section and without holding one in memory.
+ * Returns what an image carries, section by section and without holding one in memory.
+ * @param options.all sections that ukify does not show by itself as well: the stub's and unknown ones
  * @throws {PE_MALFORMED} when the image is not whole
  */
-export function inspectUki(source: ByteSource, hashChunks: HashChunks, name?: string): UkiReport {
-  const sections = parsePe(source, name).sections.filter((section) => isShown(section.name));
-  const [base, ...profiles] = splitProfiles(sections).map((profile) =>
-    reportProfile(
-      profile.map((section) => [section.name, reportSection(source, section, hashChunks)]),
-    ),
-  );
-  return profiles.length > 0 ? { ...base, _profiles: profiles } : { ...base };
+export function inspectSections(
+  source: ByteSource,
+  hashChunks: HashChunks,
+  { name, all = false }: { readonly name?: string; readonly all?: boolean } = {},
+): readonly NamedReport[] {
+  return parsePe(source, name)
+    .sections.filter((section) => all || isShown(section.name))
+    .map((section) => [section.name, reportSection(source, section, hashChunks)]);
 }
 
 function isShown(name: string): boolean {
   return isSectionName(name) || name === SOFTWARE_BILL;
 }
 
-function reportProfile(sections: readonly (readonly [string, SectionReport])[]): ProfileReport {
-  const profile: Record<string, SectionReport | SectionReport[]> = {};
-  for (const [name, found] of Map.groupBy(sections, ([section]) => section)) {
-    const [first, ...more] = found.map(([, report]) => report);
-    const isList = more.length > 0 || findKnown(name)?.repeatable === true;
-    if (first !== undefined) profile[name] = isList ? [first, ...more] : first;
-  }
-  return profile;
+/** Returns sections in the shape of `ukify inspect --json` (systemd 262), profile by profile. */
+export function ukiReport(sections: readonly NamedReport[]): UkiReport {
+  const [base, ...profiles] = splitProfiles(
+    sections.map(([name, report]) => ({ name, report })),
+  ).map(profileReport);
+  return profiles.length > 0 ? { ...base, _profiles: profiles } : { ...base };
+}
+
+function profileReport(
+  sections: readonly { readonly name: string; readonly report: SectionReport }[],
+): ProfileReport {
+  const byName = Map.groupBy(sections, ({ name }) => name);
+  return Object.fromEntries(
+    [...byName].flatMap(([name, found]) => {
+      const [first, ...more] = found.map(({ report }) => report);
+      if (first === undefined) return [];
+      const isList = more.length > 0 || findKnown(name)?.repeatable === true;
+      return [[name, isList ? [first, ...more] : first]];
+    }),
+  );
+}
+
+/** Returns sections as lines of text, in the words of `ukify inspect`. */
+export function formatSections(sections: readonly NamedReport[]): string {
+  return sections
+    .flatMap(([name, { size, sha256, text }]) => [
+      `${printable(name)}:`,
+      `  size: ${size} bytes`,
+      `  sha256: ${sha256}`,
+      ...(text === undefined ? [] : ['  text:', indented(printable(text.trimEnd()))]),
+    ])
+    .join('\n');
+}
+
+function indented(text: string): string {
+  return text.replace(/^(?=.*\S)/gm, '    ');
+}
+
+/** Text of an image nobody vouches for, without what a terminal would take as a command. */
+function printable(text: string): string {
+  return text.replace(/[^\P{Cc}\n\t]/gu, (character) => {
+    const code = character.charCodeAt(0).toString(16).padStart(2, '0');
+    return `\\x${code}`;
+  });
 }
 
 function reportSection(

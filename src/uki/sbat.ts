@@ -4,8 +4,13 @@ import { EspError } from '../error.ts';
 const HEADER = 'sbat,1,SBAT Version,sbat,1,https://github.com/rhboot/shim/blob/main/SBAT.md';
 const UKI = 'uki,1,UKI,uki,1,https://uapi-group.org/specifications/specs/unified_kernel_image/';
 
+const ADDON =
+  'uki-addon,1,UKI Addon,addon,1,https://www.freedesktop.org/software/systemd/man/latest/systemd-stub.html';
+
 /** What a UKI says of itself when nobody says anything else. */
 export const defaultSbat = new TextEncoder().encode(`${HEADER}\n${UKI}\n`);
+/** What an addon says of itself. */
+export const addonSbat = new TextEncoder().encode(`${HEADER}\n${ADDON}\n`);
 
 /**
  * Merges the `.sbat` contents of stub, kernel and user in this order: the version line once and

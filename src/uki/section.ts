@@ -111,16 +111,25 @@ function inOrder<T extends { readonly name: string }>(
  * @throws {CONFIG_INVALID} naming the section
  */
 export function requireKnown(sections: readonly { readonly name: string }[]): void {
+  const unknown = sections.find(({ name }) => findKnown(name) === undefined);
+  if (unknown !== undefined) {
+    throw new EspError(
+      'CONFIG_INVALID',
+      `section ${unknown.name}: systemd-stub knows none of this name`,
+    );
+  }
+  requireDistinct(sections);
+}
+
+/**
+ * Refuses a second section of a name in one profile, unless it is one that may repeat.
+ * @throws {CONFIG_INVALID} naming the section
+ */
+export function requireDistinct(sections: readonly { readonly name: string }[]): void {
   for (const profile of splitProfiles(sections)) {
     const seen = new Set<string>();
     for (const { name } of profile) {
-      const known = findKnown(name);
-      if (known === undefined)
-        throw new EspError(
-          'CONFIG_INVALID',
-          `section ${name}: systemd-stub knows none of this name`,
-        );
-      if (seen.has(name) && !known.repeatable)
+      if (seen.has(name) && findKnown(name)?.repeatable !== true)
         throw new EspError('CONFIG_INVALID', `section ${name}: expected one per profile, got two`);
       seen.add(name);
     }

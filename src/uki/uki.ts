@@ -33,16 +33,30 @@ export function ukiLayout(
   requirePresent(sections, '.linux');
   requirePresent(sections, '.osrel');
   const given = sections.filter(({ name }) => name === '.sbat').map(givenSbat);
-  const own = given.length > 0 ? given : [defaultSbat];
-  const merged = mergeSbat([...stubSbat(stub), ...kernelSbat(kernel), ...own]);
-  const sbat: UkiSection = { name: '.sbat', content: { kind: 'bytes', bytes: merged } };
+  const sbat = ukiSbat(stub, kernel, given);
   const others = sections.filter(({ name }) => name !== '.sbat');
-  const ordered = inFileOrder([sbat, ...others]);
-  return appendSections(
-    stub,
-    ordered.map(({ name, content }) => ({ name, content, code: name === '.linux' })),
-    { nxCompat: kernel.nxCompat },
-  );
+  return layOut(stub, inFileOrder([sbat, ...others]), kernel.nxCompat);
+}
+
+/** Lays out a stub with sections in this order; `.linux` alone is code. */
+export function layOut(
+  stub: Uint8Array,
+  sections: readonly UkiSection[],
+  nxCompat: boolean,
+): ImageLayout {
+  const marked = sections.map((section) => ({ ...section, code: section.name === '.linux' }));
+  return appendSections(stub, marked, { nxCompat });
+}
+
+/** Returns the merged `.sbat` of an image: the stub's, the kernel's, and what was given or else the default. */
+export function ukiSbat(
+  stub: Uint8Array,
+  kernel: Pick<KernelTraits, 'sbat'>,
+  given: readonly Uint8Array[],
+): UkiSection {
+  const own = given.length > 0 ? given : [defaultSbat];
+  const bytes = mergeSbat([...stubSbat(stub), ...kernelSbat(kernel), ...own]);
+  return { name: '.sbat', content: { kind: 'bytes', bytes } };
 }
 
 function requirePresent(sections: readonly UkiSection[], name: string): void {
@@ -52,7 +66,7 @@ function requirePresent(sections: readonly UkiSection[], name: string): void {
 
 function givenSbat({ content }: UkiSection): Uint8Array {
   if (content.kind === 'bytes') return content.bytes;
-  throw new RangeError('"content" of .sbat expected bytes, got a file');
+  throw new RangeError('"content" of .sbat expected bytes');
 }
 
 function stubSbat(stub: Uint8Array): Uint8Array[] {

@@ -8,7 +8,12 @@ import { after, test } from 'node:test';
 import { bytesSource } from '../../src/byte-source.ts';
 import { digestOf } from '../../src/digest.ts';
 import { parsePe } from '../../src/pe/pe.ts';
-import { inspectUki, type SectionReport, type UkiReport } from '../../src/uki/inspect.ts';
+import {
+  inspectSections,
+  type SectionReport,
+  type UkiReport,
+  ukiReport,
+} from '../../src/uki/inspect.ts';
 import { kernelTraits } from '../../src/uki/kernel.ts';
 import { entryOsRelease } from '../../src/uki/os-release.ts';
 import { type UkiSection, ukiLayout } from '../../src/uki/uki.ts';
@@ -96,7 +101,8 @@ for (const version of ['252', '257', '262'] as const) {
   }, () => {
     assert.ok(parts);
     const { ours, theirs } = buildBoth(parts, parts.stub[version]);
-    const inspected = (path: string) => inspectUki(bytesSource(readFileSync(path)), hashChunks);
+    const inspected = (path: string) =>
+      ukiReport(inspectSections(bytesSource(readFileSync(path)), hashChunks));
     assert.deepEqual(ukifyInspect(parts, ours), inspected(ours));
     assert.deepEqual(ukifyInspect(parts, theirs), inspected(theirs));
     assert.deepEqual(comparable(inspected(ours)), comparable(inspected(theirs)));

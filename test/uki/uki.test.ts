@@ -6,7 +6,7 @@ import fc from 'fast-check';
 import { bytesSource } from '../../src/byte-source.ts';
 import { digestOf, hash } from '../../src/digest.ts';
 import { findSection, NX_COMPAT, parsePe, readSection } from '../../src/pe/pe.ts';
-import { inspectUki } from '../../src/uki/inspect.ts';
+import { inspectSections, ukiReport } from '../../src/uki/inspect.ts';
 import { mergeSbat } from '../../src/uki/sbat.ts';
 import { isSectionName } from '../../src/uki/section.ts';
 import { type UkiSection, ukiId, ukiLayout } from '../../src/uki/uki.ts';
@@ -59,7 +59,7 @@ test('profiles stay where they are, each opened by its .profile', () => {
     names.slice(3).join(' '),
     '.osrel .cmdline .linux .profile .pcrsig .profile .osrel .cmdline',
   );
-  const report = inspectUki(bytesSource(image), hashChunks);
+  const report = ukiReport(inspectSections(bytesSource(image), hashChunks));
   assert.deepEqual(Object.keys(report), ['.sbat', '.osrel', '.cmdline', '.linux', '_profiles']);
   assert.deepEqual(
     report._profiles?.map((profile) => Object.keys(profile)),
@@ -148,7 +148,7 @@ test('the identity of what was planned is that of the image that was built', () 
         name,
         digest: hash(content.kind === 'bytes' ? content.bytes : ''),
       }));
-      const report = inspectUki(bytesSource(build(sections).image), hashChunks);
+      const report = ukiReport(inspectSections(bytesSource(build(sections).image), hashChunks));
       const found = Object.entries(report)
         .filter(([name]) => isSectionName(name))
         .map(([name, { sha256 }]) => ({ name, digest: sha256 }));
@@ -172,7 +172,7 @@ test('the stubs of systemd 252, 257 and 262 take a UKI, and .sbat keeps its name
     pe.sections.slice(1).forEach(({ virtualAddress, name }, index) => {
       assert.ok(virtualAddress >= (ends[index] ?? 0), `${version}: ${name} overlaps in memory`);
     });
-    const report = inspectUki(bytesSource(image), hashChunks);
+    const report = ukiReport(inspectSections(bytesSource(image), hashChunks));
     assert.match(JSON.stringify(report['.sbat']), /systemd.*uki,1,UKI/);
   }
 });

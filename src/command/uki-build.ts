@@ -1,0 +1,71 @@
+/** `uki build`: an image by hand, from what `ukify build` takes. */
+import { dirname } from 'node:path';
+import { EspError } from '../error.ts';
+import { type Signer, unsigned } from '../signer/signer.ts';
+import { placeImage } from '../transaction/place-image.ts';
+import { buildLayout } from '../uki/build.ts';
+import type { Context } from './context.ts';
+import type { Invocation } from './program.ts';
+import { type BuildSettings, misuse, readBuildSettings } from './uki-build-settings.ts';
+import { type Inputs, inputsOn } from './uki-inputs.ts';
+import { gatherParts } from './uki-parts.ts';
+
+/** Builds an image and writes it. */
+export async function ukiBuild(
+  { flags, json, verbosity }: Invocation,
+  context: Context,
+): Promise<number> {
+  const { disk, processId, print } = context;
+  const settings = readBuildSettings(flags, disk);
+  const inputs = inputsOn(disk);
+  const { signer, warnings } = await chooseSigner(settings, inputs, context);
+  const output = disk.realPath(settings.output) ?? settings.output;
+  const layout = buildLayout(gatherParts(settings, inputs, { disk, signer }));
+  requirePlace(output, inputs, disk);
+  const size = await placeImage(layout, output, { disk, signer, processId, sources: inputs.seen });
+  const isSigned = signer.fingerprint !== unsigned.fingerprint;
+  if (json) {
+    const done = { output, size, certificate: isSigned ? signer.fingerprint : null };
+    print(JSON.stringify({ version: 1, verb: 'uki build', ...done }, undefined, 2));
+  } else print(`${output}: ${size} bytes, ${isSigned ? 'signed' : 'not signed'}`);
+  if (warnings.length > 0) {
+    const log = (await import('./log.ts')).openLog(verbosity);
+    for (const warning of warnings) log.warn(warning);
+  }
+  return 0;
+}
+
+async function chooseSigner(
+  settings: BuildSettings,
+  inputs: Inputs,
+  { disk, uid, environment, now }: Context,
+): Promise<{ readonly signer: Signer; readonly warnings: readonly string[] }> {
+  const privateKey = settings['secureboot-private-key'];
+  const certificate = settings['secureboot-certificate'];
+  if (privateKey === undefined || certificate === undefined)
+    return { signer: unsigned, warnings: [] };
+  inputs.file('secureboot-private-key', privateKey);
+  inputs.file('secureboot-certificate', certificate);
+  const store = environment['NIX_STORE_DIR'];
+  const owner = { uid, stores: store === undefined ? [] : [store] };
+  const { loadSigner } = await import('../signer/pem.ts');
+  const allowInsecureKey = settings['allow-insecure-key'];
+  return loadSigner({ certificate, privateKey, allowInsecureKey }, owner, disk, now);
+}
+
+/** Nothing that the image is made from, and nothing that is no file, may be lost to it. */
+function requirePlace(output: string, { seen }: Inputs, disk: Context['disk']): void {
+  if (disk.stat(dirname(output))?.kind !== 'directory') {
+    throw misuse(`--output: ${dirname(output)} is no directory`);
+  }
+  const there = disk.stat(output);
+  if (there === undefined) return;
+  if (there.kind !== 'file') throw misuse(`--output: ${output} is there and is no file`);
+  const input = [...seen].find(
+    ([, { device, inode }]) => device === there.device && inode === there.inode,
+  );
+  if (input === undefined) return;
+  throw new EspError('CONFIG_INVALID', `--output: ${output} is ${input[0]}, which goes into it`, {
+    hint: 'name another file with --output',
+  });
+}

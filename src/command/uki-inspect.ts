@@ -1,0 +1,29 @@
+/** `uki inspect`: what an image carries, as `ukify inspect` tells it. */
+import { createHash } from 'node:crypto';
+import { resolve } from 'node:path';
+import { type Digest, digestOf } from '../digest.ts';
+import { formatSections, inspectSections, ukiReport } from '../uki/inspect.ts';
+import type { Context } from './context.ts';
+import type { Invocation } from './program.ts';
+
+/** Prints what an image carries. */
+export async function ukiInspect(
+  { operands: [image = ''], flags, json }: Invocation,
+  { disk, print }: Context,
+): Promise<number> {
+  const source = disk.open(resolve(image));
+  try {
+    const options = { name: image, all: flags['all'] === true };
+    const sections = inspectSections(source, hashChunks, options);
+    print(json ? JSON.stringify(ukiReport(sections), undefined, 2) : formatSections(sections));
+    return 0;
+  } finally {
+    source.close();
+  }
+}
+
+function hashChunks(chunks: Iterable<Uint8Array>): Digest {
+  const sha256 = createHash('sha256');
+  for (const chunk of chunks) sha256.update(chunk);
+  return digestOf(sha256.digest());
+}

@@ -1,0 +1,60 @@
+/** The options of `uki build` and its siblings, apart from their work so that the help costs no more than this table. */
+import type { Option } from './settings.ts';
+
+export const UKI_BUILD_OPTIONS: readonly Option[] = [
+  { name: 'linux', value: 'FILE', help: 'kernel; without one an addon or a profile is built' },
+  { name: 'initrd', value: 'FILE', repeatable: true, help: 'initrd; repeat to join several' },
+  { name: 'cmdline', value: 'TEXT|@FILE', help: 'kernel command line' },
+  {
+    name: 'os-release',
+    value: 'TEXT|@FILE',
+    help: 'os-release text, empty for none (default: that of this system, with a kernel)',
+  },
+  {
+    name: 'uname',
+    value: 'RELEASE',
+    help: 'kernel release, empty for none (default: read from it)',
+  },
+  { name: 'microcode', value: 'FILE', help: 'uncompressed microcode archive' },
+  { name: 'splash', value: 'FILE', help: 'boot splash, a bitmap' },
+  { name: 'devicetree', value: 'FILE', help: 'device tree' },
+  {
+    name: 'devicetree-auto',
+    value: 'FILE',
+    repeatable: true,
+    help: 'device tree that is used where it fits the hardware',
+  },
+  { name: 'pcrpkey', value: 'FILE', help: 'public key (PEM) of those who sign PCR values' },
+  { name: 'sbat', value: 'TEXT|@FILE', repeatable: true, help: 'SBAT, merged with the stub’s' },
+  {
+    name: 'section',
+    value: 'NAME:TEXT|NAME:@FILE',
+    repeatable: true,
+    help: 'any other section',
+  },
+  { name: 'profile', value: 'TEXT|@FILE', help: 'profile: ID= and TITLE=' },
+  {
+    name: 'join-profile',
+    value: 'FILE',
+    repeatable: true,
+    help: 'image of a profile to add, made with --profile',
+  },
+  { name: 'stub', value: 'FILE', help: 'stub of the image (default: the one in --systemd)' },
+  {
+    name: 'systemd',
+    value: 'DIR',
+    help: 'holds lib/systemd/boot/efi (default: the running system’s own, else /usr)',
+  },
+  { name: 'efi-arch', value: 'ARCH', help: 'whose stub to take (default: the kernel’s)' },
+  { name: 'secureboot-private-key', value: 'FILE', help: 'PEM private key to sign with' },
+  { name: 'secureboot-certificate', value: 'FILE', help: 'PEM certificate to sign for' },
+  { name: 'allow-insecure-key', help: 'use a private key that others can read or replace' },
+  { name: 'sign-kernel', help: 'sign the kernel inside too (default: unless it is signed)' },
+  { name: 'no-sign-kernel', help: 'leave the kernel inside as it is' },
+  { name: 'config', value: 'FILE', help: 'configuration file of ukify; flags count more' },
+  { name: 'output', value: 'FILE', help: 'where the image goes (default: LINUX[.unsigned].efi)' },
+];
+
+export const UKI_INSPECT_OPTIONS: readonly Option[] = [
+  { name: 'all', help: 'show sections of the stub and unknown ones as well' },
+];
