@@ -93,7 +93,7 @@ export function findPeers({ LZBT, UKIFY }: Readonly<Record<string, string | unde
   const leftOut: string[] = [];
   const installer = LZBT ? lzbt(resolve(LZBT)) : undefined;
   if (!installer) leftOut.push('lzbt: LZBT=FILE names it');
-  const script = UKIFY ?? findParts()?.ukify;
+  const script = UKIFY ?? findParts()?.ukify['257'];
   const lacking = missingTools(['python3-pefile', 'sbsigntool']);
   if (script === undefined) {
     leftOut.push('ukify: UKIFY=FILE names it');

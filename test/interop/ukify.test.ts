@@ -81,12 +81,12 @@ function buildBoth({ kernel, ukify }: Parts, stub: string): { ours: string; thei
     output: theirs,
   };
   const args = Object.entries(flags).map(([flag, value]) => `--${flag}=${value}`);
-  run(systemPython, [ukify, 'build', '--efi-arch=x64', ...args]);
+  run(systemPython, [ukify['257'], 'build', '--efi-arch=x64', ...args]);
   return { ours, theirs };
 }
 
 function ukifyInspect({ ukify }: Parts, path: string): UkiReport {
-  return JSON.parse(run(systemPython, [ukify, 'inspect', path, '--json=short']));
+  return JSON.parse(run(systemPython, [ukify['257'], 'inspect', path, '--json=short']));
 }
 
 /** ukify 257 ends `.sbat` with a NUL, 262 does not any more: of that section, the text is compared. */

@@ -13,8 +13,8 @@ export interface Parts {
   readonly systemdBoot: Readonly<Record<SystemdVersion, string>>;
   /** Directories that hold `lib/systemd/boot/efi`, as `--systemd` wants one. */
   readonly systemdRoot: Readonly<Record<SystemdVersion, string>>;
-  /** The ukify 257 script, to be run with `systemPython` of tools.ts; needs python3-pefile. */
-  readonly ukify: string;
+  /** The ukify scripts, to be run with `systemPython` of tools.ts; they need python3-pefile. */
+  readonly ukify: Readonly<Record<'257' | '262', string>>;
   /** bootctl 252 and the folders of the libraries that it needs, which a bare machine may lack. */
   readonly bootctl: { readonly path: string; readonly libraries: readonly string[] };
   readonly kernel: string;
@@ -50,7 +50,7 @@ const packages: Record<SuiteName, readonly string[]> = {
     ...['libgcrypt20', 'libgpg-error0', 'liblz4-1', 'libpam0g', 'libaudit1', 'libcap-ng0'],
   ],
   trixie: ['systemd-boot-efi', 'systemd-ukify'],
-  sid: ['systemd-boot-efi'],
+  sid: ['systemd-boot-efi', 'systemd-ukify'],
 };
 const kernelPackage = 'linux-image-cloud-amd64';
 const kernelPattern = /^linux-image-[0-9].*-cloud-amd64$/;
@@ -120,7 +120,7 @@ function locate(folder: string): Parts | undefined {
     addonStub: { 257: efi('257', 'addonx64.efi.stub'), 262: efi('262', 'addonx64.efi.stub') },
     systemdBoot: each((version) => efi(version, 'systemd-bootx64.efi')),
     systemdRoot: each((version) => join(folder, suiteOf[version], 'usr')),
-    ukify: join(folder, 'trixie/usr/bin/ukify'),
+    ukify: { 257: join(folder, 'trixie/usr/bin/ukify'), 262: join(folder, 'sid/usr/bin/ukify') },
     bootctl: {
       path: join(folder, 'bookworm/usr/bin/bootctl'),
       libraries: [
@@ -142,7 +142,9 @@ function locate(folder: string): Parts | undefined {
 }
 
 function files(parts: Parts): readonly string[] {
-  const { stub, addonStub, systemdBoot, ovmf } = parts;
-  const many = [stub, addonStub, systemdBoot, ovmf].flatMap((record) => Object.values(record));
-  return [...many, parts.ukify, parts.bootctl.path, parts.kernel, parts.modules, parts.busybox];
+  const { stub, addonStub, systemdBoot, ukify, ovmf } = parts;
+  const many = [stub, addonStub, systemdBoot, ukify, ovmf].flatMap((record) =>
+    Object.values(record),
+  );
+  return [...many, parts.bootctl.path, parts.kernel, parts.modules, parts.busybox];
 }
