@@ -32,6 +32,7 @@ const families = {
   PE_MALFORMED: 'failed',
   ELF_MALFORMED: 'failed',
   SIGNATURE_MALFORMED: 'failed',
+  VERITY_MALFORMED: 'failed',
   SIGNER_FAILED: 'failed',
   SHORT_WRITE: 'failed',
   READ_BACK_MISMATCH: 'failed',

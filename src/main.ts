@@ -2,6 +2,7 @@
 /** argv in, exit code out: the only place that prints an error or ends the process. */
 import { HASH_WORKER, serveHashWorker } from './disk/hash-files.ts';
 import { EspError, EXIT_BUG, explain } from './error.ts';
+import { BLOCK_THREAD, serveBlockThread } from './verity/block-thread.ts';
 
 /** Prints an error as a person should read it and returns the exit status that stands for it. */
 function fail(error: unknown): number {
@@ -30,5 +31,8 @@ const VERSION = '0.1.0';
 
 // The program starts itself once more, on a thread, to hash with two cores; a look at the arguments
 // tells the two apart for less than loading `node:worker_threads` in every run would cost.
-const isWorker = process.argv.at(-1) === HASH_WORKER && (await serveHashWorker());
+const last = process.argv.at(-1);
+const isWorker =
+  (last === HASH_WORKER && (await serveHashWorker())) ||
+  (last === BLOCK_THREAD && (await serveBlockThread()));
 if (!isWorker) process.exitCode = await main();

@@ -32,7 +32,7 @@ const PURE = ['plan', 'esp', 'pe', 'uki', 'loader', 'generation'];
 const NODE_MODULES: Readonly<Record<string, readonly string[]>> = {
   'node:fs': ['disk'],
   'node:fs/promises': ['disk'],
-  'node:crypto': ['transaction', 'signer', 'command', 'disk'],
+  'node:crypto': ['transaction', 'signer', 'command', 'disk', 'verity'],
 };
 
 /** Names that say nothing about what lies behind them. */

@@ -6,6 +6,11 @@ import { type Context, contextBelow } from './context.ts';
 import { OPTIONS, type Option as OptionDeclaration, type RawSettings } from './settings.ts';
 import { UKI_BUILD_OPTIONS, UKI_INSPECT_OPTIONS } from './uki-options.ts';
 import { UNIT_OPTIONS } from './unit-options.ts';
+import {
+  VERITY_DUMP_OPTIONS,
+  VERITY_FORMAT_OPTIONS,
+  VERITY_VERIFY_OPTIONS,
+} from './verity-options.ts';
 import { WATCH_OPTIONS } from './watch-options.ts';
 
 /** What a verb gets from the command line. */
@@ -45,6 +50,12 @@ const TOPLEVEL: Operand = {
 const GENERATION: Operand = {
   syntax: '<GENERATION>',
   help: 'its number, PROFILE-NUMBER, or a path that leads to it',
+};
+
+const DATA: Operand = { syntax: '<DATA>', help: 'file or block device with the data' };
+const HASH: Operand = {
+  syntax: '<HASH>',
+  help: 'file or block device with the hash area; the same as DATA with --hash-offset',
 };
 
 /** Options of every verb that looks at an ESP. */
@@ -168,6 +179,30 @@ const VERBS: readonly VerbDeclaration[] = [
     summary: 'show what an image carries, section by section',
     example: 'espalier uki inspect --json /boot/EFI/Linux/nixos.efi',
     load: async () => (await import('./uki-inspect.ts')).ukiInspect,
+  },
+  {
+    name: 'verity format',
+    operands: [DATA, HASH],
+    options: VERITY_FORMAT_OPTIONS,
+    summary: 'write the dm-verity hash area of DATA into HASH and print the root hash',
+    example: 'espalier verity format usr.erofs usr.verity --root-hash-file usr.roothash',
+    load: async () => (await import('./verity-format.ts')).verityFormat,
+  },
+  {
+    name: 'verity dump',
+    operands: [HASH],
+    options: VERITY_DUMP_OPTIONS,
+    summary: 'print the superblock of a dm-verity hash area',
+    example: 'espalier verity dump usr.verity',
+    load: async () => (await import('./verity-dump.ts')).verityDump,
+  },
+  {
+    name: 'verity verify',
+    operands: [DATA, HASH, { syntax: '[ROOTHASH]', help: 'in hexadecimal' }],
+    options: VERITY_VERIFY_OPTIONS,
+    summary: 'check DATA and its dm-verity hash area against a root hash',
+    example: 'espalier verity verify usr.erofs usr.verity --root-hash-file usr.roothash',
+    load: async () => (await import('./verity-verify.ts')).verityVerify,
   },
 ];
 

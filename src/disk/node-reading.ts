@@ -136,7 +136,7 @@ function readAt(fd: number, offset: number, length: number): Uint8Array {
 }
 
 /** Reads until `bytes` is full or the file ends; returns what was read. */
-function fill(fd: number, offset: number, bytes: Uint8Array): Uint8Array {
+export function fill(fd: number, offset: number, bytes: Uint8Array): Uint8Array {
   let done = 0;
   while (done < bytes.length) {
     const count = fs.readSync(fd, bytes, done, bytes.length - done, offset + done);

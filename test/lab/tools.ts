@@ -6,6 +6,7 @@ import { attempt, environment } from './run.ts';
 /** The program that shows a package to be installed; a Python module is written `python:<name>`. */
 const witnesses = {
   binutils: 'objcopy',
+  'cryptsetup-bin': 'veritysetup',
   dosfstools: 'mkfs.vfat',
   efitools: 'sign-efi-sig-list',
   mtools: 'mcopy',

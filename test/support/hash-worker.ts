@@ -1,4 +1,5 @@
-/** What main.ts does on a thread, alone: the entry that tests hand to hashFiles. */
+/** What main.ts does on a thread, alone: the entry that tests hand to what starts one. */
 import { serveHashWorker } from '../../src/disk/hash-files.ts';
+import { serveBlockThread } from '../../src/verity/block-thread.ts';
 
-await serveHashWorker();
+if (!(await serveHashWorker())) await serveBlockThread();

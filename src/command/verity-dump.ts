@@ -1,0 +1,27 @@
+/** `verity dump`: what the superblock of a hash area says. */
+import { openRaw } from '../disk/raw-file.ts';
+import { formatHeader, headerDocument } from '../verity/header-text.ts';
+import { readSuperblock } from '../verity/superblock.ts';
+import type { Context } from './context.ts';
+import type { Invocation } from './program.ts';
+import { dumpSchema, readFlags } from './verity-settings.ts';
+
+/**
+ * Prints the superblock in HASH.
+ * @throws {VERITY_MALFORMED} when there is none
+ */
+export async function verityDump(
+  { operands: [path = ''], flags, json }: Invocation,
+  { locate, print }: Context,
+): Promise<number> {
+  const { 'hash-offset': offset } = readFlags(dumpSchema, flags, 'verity dump');
+  const hash = openRaw(locate(path), 'read');
+  try {
+    const header = { superblock: readSuperblock(hash, offset, path), offset };
+    const document = { version: 1, verb: 'verity dump', ...headerDocument(header) };
+    print(json ? JSON.stringify(document, undefined, 2) : formatHeader(header, path));
+    return 0;
+  } finally {
+    hash.close();
+  }
+}

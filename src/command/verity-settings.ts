@@ -1,0 +1,76 @@
+/** The flags of `verity`, checked. */
+import { hexToBytes } from '@noble/hashes/utils.js';
+import * as v from 'valibot';
+import { EspError } from '../error.ts';
+import { ALGORITHMS, isAlgorithm } from '../verity/algorithm.ts';
+import { isBlockSize, MAX_SALT } from '../verity/superblock.ts';
+import { parseUuid } from '../verity/uuid.ts';
+import type { RawSettings } from './settings.ts';
+
+const count = v.pipe(
+  v.string('expected a number'),
+  v.regex(/^\d{1,15}$/, 'expected a number'),
+  v.transform(Number),
+);
+const blockSize = v.optional(
+  v.pipe(count, v.check(isBlockSize, 'expected a power of two from 512 to 524288')),
+  '4096',
+);
+const hashOffset = v.optional(v.pipe(count, v.multipleOf(512, 'expected a multiple of 512')), '0');
+const path = v.optional(v.pipe(v.string(), v.nonEmpty('expected a path, got nothing')));
+const uuid = v.optional(
+  v.pipe(
+    v.string(),
+    v.rawTransform(({ dataset: { value }, addIssue, NEVER }) => {
+      const bytes = parseUuid(value);
+      if (bytes === undefined) addIssue({ message: 'expected a UUID' });
+      return bytes ?? NEVER;
+    }),
+  ),
+);
+const salt = v.optional(
+  v.pipe(
+    v.string(),
+    v.regex(/^(-|([0-9a-f]{2}){1,256})$/i, `expected 1 to ${MAX_SALT} bytes in hexadecimal, or -`),
+    v.transform((hex) => hexToBytes(hex === '-' ? '' : hex)),
+  ),
+);
+
+export const formatSchema = v.strictObject({
+  'data-block-size': blockSize,
+  'hash-block-size': blockSize,
+  'data-blocks': v.optional(v.pipe(count, v.minValue(1, 'expected at least 1'))),
+  'hash-offset': hashOffset,
+  hash: v.optional(
+    v.pipe(
+      v.string(),
+      v.transform((name) => name.toLowerCase()),
+      v.guard(isAlgorithm, `expected one of ${ALGORITHMS.join(', ')}`),
+    ),
+    'sha256',
+  ),
+  salt,
+  uuid,
+  seed: uuid,
+  'root-hash-file': path,
+});
+
+export const dumpSchema = v.strictObject({ 'hash-offset': hashOffset });
+
+export const verifySchema = v.strictObject({ 'hash-offset': hashOffset, 'root-hash-file': path });
+
+/** Returns the flags of a verb. @throws {CONFIG_INVALID} naming the one that is wrong */
+export function readFlags<Schema extends v.GenericSchema>(
+  schema: Schema,
+  flags: RawSettings,
+  verb: string,
+): v.InferOutput<Schema> {
+  const checked = v.safeParse(schema, flags);
+  if (checked.success) return checked.output;
+  const [issue] = checked.issues;
+  throw misuse(`--${v.getDotPath(issue) ?? ''}: ${issue.message}`, verb);
+}
+
+export function misuse(message: string, verb: string): EspError {
+  return new EspError('CONFIG_INVALID', message, { hint: `see espalier ${verb} --help` });
+}

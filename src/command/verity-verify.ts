@@ -1,0 +1,80 @@
+/** `verity verify`: whether data, hash area and root hash belong together. */
+import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js';
+import { openRaw } from '../disk/raw-file.ts';
+import { digestSize } from '../verity/algorithm.ts';
+import { checkAll, type Finding } from '../verity/check.ts';
+import { readSuperblock, type Superblock } from '../verity/superblock.ts';
+import type { Context } from './context.ts';
+import type { Invocation } from './program.ts';
+import { misuse, readFlags, verifySchema } from './verity-settings.ts';
+
+const VERB = 'verity verify';
+
+/** Status when something is corrupt. */
+const EXIT_CORRUPT = 1;
+
+/** Far beyond any digest in hexadecimal, in bytes. */
+const ROOT_HASH_LIMIT = 1024;
+
+/**
+ * Reads all of DATA and of the hash area in HASH, and names the first block that is not what the root
+ * hash says.
+ * @throws {VERITY_MALFORMED} when HASH has no superblock
+ * @throws {CONFIG_INVALID} when there is no root hash, or one of another length
+ */
+export async function verityVerify(
+  { operands: [dataPath = '', hashPath = '', rootHashText], flags, json }: Invocation,
+  { disk, locate, print, workerEntry }: Context,
+): Promise<number> {
+  const settings = readFlags(verifySchema, flags, VERB);
+  const offset = settings['hash-offset'];
+  const file = settings['root-hash-file'];
+  if ((rootHashText === undefined) === (file === undefined)) {
+    throw misuse('expected a root hash, or --root-hash-file, and not both', VERB);
+  }
+  const text =
+    rootHashText ?? new TextDecoder().decode(disk.read(file ?? '', ROOT_HASH_LIMIT)).trim();
+  const data = openRaw(locate(dataPath), 'read');
+  try {
+    const hash = openRaw(locate(hashPath), 'read');
+    try {
+      const parameters = readSuperblock(hash, offset, hashPath);
+      const rootHash = readRootHash(text, parameters);
+      const labour = { name: dataPath, workerEntry };
+      const finding = await checkAll({ data, hash, parameters, offset }, rootHash, labour);
+      if (json) {
+        const document = { version: 1, verb: VERB, rootHash: bytesToHex(rootHash), finding };
+        print(JSON.stringify(document, undefined, 2));
+      } else print(describe(finding, dataPath, hashPath));
+      return finding.kind === 'intact' ? 0 : EXIT_CORRUPT;
+    } finally {
+      hash.close();
+    }
+  } finally {
+    data.close();
+  }
+}
+
+function readRootHash(text: string, { algorithm }: Superblock): Uint8Array {
+  const size = digestSize(algorithm);
+  if (new RegExp(`^[0-9a-f]{${size * 2}}$`, 'i').test(text)) return hexToBytes(text);
+  throw misuse(
+    `root hash: expected ${size * 2} hexadecimal digits for ${algorithm}, got ${text.length}`,
+    VERB,
+  );
+}
+
+function describe(finding: Finding, data: string, hash: string): string {
+  switch (finding.kind) {
+    case 'intact':
+      return `${data}: intact`;
+    case 'short':
+      return `${finding.of === 'data' ? data : hash}: expected at least ${finding.expected} bytes, got ${finding.got}`;
+    case 'root-hash':
+      return `${hash}: expected root hash ${finding.expected}, got ${finding.got}`;
+    case 'hash-block':
+      return `${hash}: corrupt at byte ${finding.offset}: block ${finding.block} of level ${finding.level} of the hash tree`;
+    case 'data-block':
+      return `${data}: corrupt at byte ${finding.offset}: data block ${finding.block}`;
+  }
+}

@@ -1,0 +1,60 @@
+/** Where a superblock and the levels of its hash tree lie (cryptsetup §verity hash tree, kernel verity.rst). */
+import { digestSize } from './algorithm.ts';
+import { type Parameters, SUPERBLOCK_SIZE } from './superblock.ts';
+
+/** One level of the tree: digests in slots, one behind the other, zeros up to the end of its last block. */
+export interface Level {
+  /** Of its first block, in bytes. */
+  readonly offset: number;
+  /** How many digests it holds. */
+  readonly digests: number;
+  readonly blocks: number;
+}
+
+/** The layout of a hash area. Offsets and sizes in bytes. */
+export interface HashArea {
+  /** Of the superblock. */
+  readonly offset: number;
+  /** From the one that holds the digests of the data up to the one that is a single block. */
+  readonly levels: readonly Level[];
+  readonly treeBlocks: number;
+  /** A digest with the zeros that fill it up to a power of two. */
+  readonly slotSize: number;
+  /** Where the area ends. */
+  readonly end: number;
+}
+
+/** Of a file the superblock's own block is written whole: as long as a hash block, and at most a page. */
+const PAGE = 4096;
+
+/** Returns the layout of a hash area whose superblock lies at `offset`, a multiple of 512. */
+export function hashArea(parameters: Parameters, offset: number): HashArea {
+  const { hashBlockSize } = parameters;
+  const slotSize = 2 ** Math.ceil(Math.log2(digestSize(parameters.algorithm)));
+  const perBlock = hashBlockSize / slotSize;
+  const sizes: { digests: number; blocks: number }[] = [];
+  for (let digests = parameters.dataBlocks; digests > 1; ) {
+    const blocks = Math.ceil(digests / perBlock);
+    sizes.push({ digests, blocks });
+    digests = blocks;
+  }
+  // On the disk the single block comes first and the digests of the data last.
+  let at = roundUp(offset + SUPERBLOCK_SIZE, hashBlockSize);
+  const start = at;
+  const levels: Level[] = [];
+  for (const { digests, blocks } of sizes.reverse()) {
+    levels.unshift({ offset: at, digests, blocks });
+    at += blocks * hashBlockSize;
+  }
+  return {
+    offset,
+    levels,
+    treeBlocks: (at - start) / hashBlockSize,
+    slotSize,
+    end: levels.length > 0 ? at : roundUp(offset + SUPERBLOCK_SIZE, Math.min(hashBlockSize, PAGE)),
+  };
+}
+
+function roundUp(value: number, unit: number): number {
+  return Math.ceil(value / unit) * unit;
+}
