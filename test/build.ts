@@ -100,12 +100,12 @@ const rarePackages: Plugin = {
   },
 };
 
-/** Writes `dist/espalier.mjs` and returns its path. */
-export async function bundle(): Promise<string> {
+/** Writes `dist/espalier.mjs`, or another file, and returns its path. */
+export async function bundle(outfile = output): Promise<string> {
   await build({
     ...COMMON,
     entryPoints: [resolve(root, 'src/main.ts')],
-    outfile: output,
+    outfile,
     format: 'esm',
     plugins: [lazyBuiltins, rarePackages],
     // Dependencies in CommonJS call require for Node's own modules.
@@ -113,8 +113,8 @@ export async function bundle(): Promise<string> {
       js: "const require=process.getBuiltinModule('node:module').createRequire(import.meta.url);const __filename=import.meta.filename;",
     },
   });
-  chmodSync(output, 0o755);
-  return output;
+  chmodSync(outfile, 0o755);
+  return outfile;
 }
 
 if (import.meta.main) {

@@ -10,7 +10,8 @@ import { type Notices, noticesOf, noticesOfFailure } from './notices.ts';
 import { pass, type Tools } from './pass.ts';
 import { formatSize, type Outcome } from './report.ts';
 import type { Settings } from './settings.ts';
-import { type Survey, survey } from './survey.ts';
+import type { Survey } from './survey.ts';
+import { openSurveyor } from './surveyor.ts';
 
 /** What is known from one pass to the next. To forget it costs a line in the log. */
 export interface Memory {
@@ -34,13 +35,14 @@ export async function follow(
 ): Promise<{ memory: Memory; settled: boolean }> {
   try {
     const roots = espRoots(settings, tools.context);
-    const surveyed = await survey(settings, undefined, tools.context);
-    try {
-      const outcomes = await pass(roots, keepChoice(surveyed, roots[0], memory, tools), tools);
-      return remember(memory, surveyed, outcomes, tools);
-    } finally {
-      surveyed.dispose();
-    }
+    using surveyor = await openSurveyor(settings, undefined, tools.context);
+    const chosen = (surveyed: Survey) => keepChoice(surveyed, roots[0], memory, tools);
+    const wants = {
+      known: () => chosen(surveyor.known()),
+      renewed: async () => chosen(await surveyor.renewed()),
+    };
+    const outcomes = await pass(roots, wants, tools);
+    return remember(memory, surveyor.known(), outcomes, tools);
   } catch (error) {
     if (!(error instanceof EspError)) throw error;
     const notices = noticesOfFailure(error, memory.notices);

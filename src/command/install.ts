@@ -8,7 +8,7 @@ import type { Invocation } from './program.ts';
 import { startProgress } from './progress.ts';
 import { type Outcome, renderOutcome, toDocument } from './report.ts';
 import { readSettings, type Settings } from './settings.ts';
-import { survey } from './survey.ts';
+import { openSurveyor } from './surveyor.ts';
 
 /** Brings every ESP in line with the profiles. */
 export function install(invocation: Invocation, context: Context): Promise<number> {
@@ -57,20 +57,17 @@ async function surveyAndPass(
 ): Promise<readonly Outcome[]> {
   const progress = startProgress(json || verbosity !== 0);
   try {
-    const surveyed = await survey(settings, toplevel, context);
-    if (verbosity > 0) for (const notice of surveyed.notices) (await log()).info(notice);
-    try {
-      return await pass(roots, surveyed, {
-        verb,
-        context,
-        log,
-        tellsChanges: verbosity > 0,
-        say: progress.say,
-        lockTimeout: settings['lock-timeout'],
-      });
-    } finally {
-      surveyed.dispose();
-    }
+    using surveyor = await openSurveyor(settings, toplevel, context);
+    const { notices } = surveyor.known();
+    if (verbosity > 0) for (const notice of notices) (await log()).info(notice);
+    return await pass(roots, surveyor, {
+      verb,
+      context,
+      log,
+      tellsChanges: verbosity > 0,
+      say: progress.say,
+      lockTimeout: settings['lock-timeout'],
+    });
   } finally {
     progress.stop();
   }

@@ -8,6 +8,7 @@ import type { Log } from './log.ts';
 import type { Outcome } from './report.ts';
 import type { Survey } from './survey.ts';
 import { decide, type EspDecision, type Purpose } from './survey-esp.ts';
+import type { Wants } from './surveyor.ts';
 
 /** What each verb is after. `plan` decides as `install` does, and stops there. */
 const PURPOSES = {
@@ -39,20 +40,21 @@ export interface Tools {
 /** Deals with one ESP after the other. One that fails leaves the others as they are. */
 export async function pass(
   roots: readonly string[],
-  surveyed: Survey,
+  wants: Wants,
   tools: Tools,
 ): Promise<readonly Outcome[]> {
   const outcomes: Outcome[] = [];
-  for (const root of roots) outcomes.push(await treat(root, surveyed, tools));
+  for (const root of roots) outcomes.push(await treat(root, wants, tools));
   return outcomes;
 }
 
-async function treat(path: string, surveyed: Survey, tools: Tools): Promise<Outcome> {
+async function treat(path: string, wants: Wants, tools: Tools): Promise<Outcome> {
   try {
-    const root = requireEsp(tools.context.disk, path, surveyed.settings['allow-directory']);
+    const { settings } = wants.known();
+    const root = requireEsp(tools.context.disk, path, settings['allow-directory']);
     return tools.verb === 'plan'
-      ? refusedOr(await decide(root, surveyed, tools.context, PURPOSES.plan))
-      : await carryOut(root, surveyed, tools);
+      ? refusedOr(await decide(root, wants.known(), tools.context, PURPOSES.plan))
+      : await carryOut(root, wants, tools);
   } catch (error) {
     if (!(error instanceof EspError)) throw error;
     return { root: path, warnings: [], failure: error };
@@ -61,15 +63,17 @@ async function treat(path: string, surveyed: Survey, tools: Tools): Promise<Outc
 
 /**
  * Looks first and locks second: a run that finds nothing to do leaves no trace, takes no lock and
- * waits for nobody. Under the lock everything is read again, for another run may have changed it.
+ * waits for nobody. Under the lock everything is read again, profiles included: another run may have
+ * changed the ESP, after profiles that are newer than what this one knows.
  */
-async function carryOut(root: string, surveyed: Survey, tools: Tools): Promise<Outcome> {
+async function carryOut(root: string, wants: Wants, tools: Tools): Promise<Outcome> {
   const { verb, context, log, tellsChanges, say, signal } = tools;
   const purpose = PURPOSES[verb];
-  const first = refusedOr(await decide(root, surveyed, context, purpose));
-  if (first.plan?.phases.length === 0) return { ...first, report: { changes: [], written: 0 } };
+  const first = await glance(root, wants.known(), tools);
+  if (first?.plan?.phases.length === 0) return { ...first, report: { changes: [], written: 0 } };
   const { apply } = await import('../transaction/apply.ts');
   using _lock = await lock(root, tools);
+  const surveyed = await wants.renewed();
   const outcome = refusedOr(await decide(root, surveyed, context, purpose));
   if (!outcome.plan) return outcome;
   const { signer, sources } = surveyed;
@@ -78,6 +82,20 @@ async function carryOut(root: string, surveyed: Survey, tools: Tools): Promise<O
   const report = await apply(outcome.plan, signal ? { ...site, signal } : site).catch(unfinished);
   if (tellsChanges) logChanges(root, report, await log());
   return { ...outcome, report };
+}
+
+/** Decides without the lock. What goes wrong may be another run's work in progress: it decides nothing. */
+async function glance(
+  root: string,
+  surveyed: Survey,
+  { verb, context }: Tools,
+): Promise<Outcome | undefined> {
+  try {
+    return refusedOr(await decide(root, surveyed, context, PURPOSES[verb]));
+  } catch (error) {
+    if (error instanceof EspError) return undefined;
+    throw error;
+  }
 }
 
 /**

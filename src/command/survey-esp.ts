@@ -1,5 +1,5 @@
 /** Reads one ESP and decides what it should become. */
-import type { Line } from '../bls.ts';
+import { type Line, lastValue } from '../bls.ts';
 import type { OpenFile } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
 import { type Inventory, scanInventory } from '../esp/inventory.ts';
@@ -66,6 +66,7 @@ export async function decide(
       broken: new Set(survey.quarantined.map(({ number }) => number)),
       booted: survey.booted,
       selected,
+      next: scope === 'gc' ? namedDefault(inventory) : undefined,
     },
     loaders: loaders.copies,
     loaderConf: new TextDecoder().decode(conf),
@@ -133,6 +134,11 @@ const COMMANDS = {
 
 function describeTwin(path: EspPath): string {
   return `${path} shares its clusters with a temporary file since power was lost while it was renamed; both are left alone until fsck.fat -a has mended the ESP`;
+}
+
+/** What boots next is nothing that a collection may change. */
+function namedDefault({ loaderConf }: Inventory): string | undefined {
+  return lastValue(parseLoaderConf(new TextDecoder().decode(loaderConf)), 'default');
 }
 
 /** The largest loader.conf that is taken as one, in bytes. */

@@ -1,7 +1,8 @@
 /** The decision: what is wanted, what is there and how much fits, turned into a plan or a refusal. Pure. */
-import type { Inventory, TemporaryFile } from '../esp/inventory.ts';
+import type { Inventory } from '../esp/inventory.ts';
 import { ENTRIES_SREL, type EspPath, LOADER_CONF } from '../esp/layout.ts';
 import { allocated } from '../esp/space.ts';
+import type { TemporaryFile } from '../esp/temporaries.ts';
 import { isSector } from '../loader/loader-conf.ts';
 import { type Budget, budgetOf, steadyCost, writeCost } from './budget.ts';
 import { freeFirst } from './free-first.ts';
@@ -130,9 +131,10 @@ function wantedFiles(generations: readonly WantedGeneration[]): WantedFile[] {
 /** Works out what a set of generations lacks, and which files of ours it leaves without a use. */
 function choose(
   generations: readonly WantedGeneration[],
-  { scope, inventory, loaderConf }: PlanInput,
+  input: PlanInput,
   { own, kept, budget, clusterSize }: Ground,
 ): Choice {
+  const { scope } = input;
   const used = new Map(wantedFiles(generations).map((file) => [keyOf(file.path), file]));
   const lacking = [...used.values()].flatMap((file): Write[] => {
     const found = standing(file, own);
@@ -141,8 +143,8 @@ function choose(
   const unused = [...own].flatMap(([key, file]) => (used.has(key) || kept.has(key) ? [] : [file]));
   const writes = writesWithin(scope, lacking, own);
   const judged = withDamage(own, lacking);
-  const defaults = defaultsWithin(scope, inventory, loaderConf);
   const files = writes.map(({ file }) => file);
+  const defaults = defaultsWithin(input, [...own.keys(), ...files.map(({ path }) => keyOf(path))]);
   const replaced = defaults.some(({ kind }) => kind === 'replace') ? 2 * clusterSize : 0;
   return {
     writes,
@@ -243,9 +245,19 @@ function removal({ path, size }: { path: EspPath; size: number }, because: strin
   return { kind: 'remove', path, size, because };
 }
 
-/** A repair leaves alone what boots next, unless nothing says so; a collection always does. */
-function defaultsWithin(scope: Scope, inventory: Inventory, wanted: string): Step[] {
-  const steps = [...layoutMark(inventory), ...defaultSteps(inventory, wanted)];
+/**
+ * A repair leaves alone what boots next, unless nothing says so and the entry is there; a collection
+ * always does.
+ */
+function defaultsWithin(
+  { scope, inventory, loaderConf, default: id }: PlanInput,
+  keys: readonly string[],
+): Step[] {
+  const isThere = keys.some((key) => key.endsWith(`/${id.toLowerCase()}`));
+  const steps = [
+    ...layoutMark(inventory),
+    ...(scope === 'all' || isThere ? defaultSteps(inventory, loaderConf) : []),
+  ];
   return scope === 'all'
     ? steps
     : steps.filter(({ kind }) => scope === 'repair' && kind === 'write');

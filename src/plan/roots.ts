@@ -11,19 +11,24 @@ export interface Roots {
   readonly booted: string | undefined;
   /** The ID of the entry that was selected at the last boot. */
   readonly selected: string | undefined;
+  /** The ID of the entry that boots next, where that is to stay so. */
+  readonly next?: string | undefined;
 }
 
 /** Returns the keys of files of ours that stay: protected entries, and whatever anyone's entry names. */
 export function protectedKeys(
-  { broken, booted, selected }: Roots,
+  { broken, booted, selected, next }: Roots,
   inventory: Inventory,
   own: OwnFiles,
 ): ReadonlySet<string> {
+  const isNamed = ({ path }: OwnFile, id: string | undefined) =>
+    id !== undefined && keyOf(path).endsWith(`/${id.toLowerCase()}`);
   const isRoot = (file: OwnFile) =>
     file.role === 'entry' &&
     (broken.has(file.generation) ||
       (booted !== undefined && ` ${file.cmdline} `.includes(` init=${booted}/`)) ||
-      (selected !== undefined && keyOf(file.path).endsWith(`/${selected.toLowerCase()}`)));
+      isNamed(file, selected) ||
+      isNamed(file, next));
   const roots = [...own.values()].filter(isRoot);
   const foreign = inventory.entries.filter(({ name }) => name === undefined);
   return new Set([

@@ -144,6 +144,22 @@ describe('two at once', () => {
     assert.deepEqual(machine.installed(), [1]);
   });
 
+  test('a run that waited goes by the profiles as they are when its turn comes', async (t) => {
+    const machine = aMachine(t);
+    const held = await hold(machine);
+    const args = ['install', ...machine.arguments(), '--allow-unsigned'];
+    const env = { PATH: process.env['PATH'], ...machine.environment() };
+    const child = spawn(process.execPath, [MAIN, ...args], { env });
+    t.after(() => child.kill());
+    await once(child.stderr, 'data');
+    machine.generations([{}, {}]);
+    held.release();
+    const [status] = await once(child, 'exit');
+    assert.equal(status, 0);
+    assert.deepEqual(machine.installed(), [1, 2]);
+    assert.equal(machine.next(), 2);
+  });
+
   test('a run with nothing to do waits for nobody', async (t) => {
     const machine = aMachine(t);
     await machine.run('install');

@@ -133,6 +133,15 @@ describe('repair', () => {
   });
 });
 
+describe('repair of an ESP that was never installed to', () => {
+  test('it makes nothing boot next that is not there', async (t) => {
+    const machine = aMachine(t);
+    const { status } = await machine.run('repair');
+    assert.equal(status, 0);
+    assert.deepEqual(machine.paths(/loader\.conf|nixos-generation/), []);
+  });
+});
+
 describe('gc', () => {
   test('it removes what no generation needs, and writes nothing', async (t) => {
     const machine = aMachine(t, { generations: [{ initrd: 'one' }, { initrd: 'two' }] });
@@ -153,6 +162,14 @@ describe('gc', () => {
     const before = machine.tree();
     await machine.run('gc', '--format', 'type1');
     assert.deepEqual(machine.tree(), before);
+  });
+
+  test('what boots next stays, also where the limit would not keep it', async (t) => {
+    const machine = aMachine(t, { generations: [{}, {}, {}] });
+    await machine.run('install', machine.toplevel(1));
+    await machine.run('gc', '--limit', '1');
+    assert.deepEqual(machine.installed(), [1, 3]);
+    assert.equal(machine.next(), 1);
   });
 
   test('the last entry that boots stays, whatever the profiles say', async (t) => {

@@ -1,0 +1,66 @@
+/** A survey for as long as it is true: what others did to the profiles meanwhile makes it a new one. */
+import type { Disk } from '../disk/disk.ts';
+import { findGenerationLinks, parseLink } from '../generation/profile.ts';
+import type { Context } from './context.ts';
+import { pinsDirectory } from './pins.ts';
+import type { Settings } from './settings.ts';
+import { type Survey, survey } from './survey.ts';
+
+/** What the system wants, as it was first seen and as it is now. */
+export interface Wants {
+  /** The last survey. */
+  known(): Survey;
+  /** Surveys again if a profile or a pin changed since, and returns what is then known. */
+  renewed(): Promise<Survey>;
+}
+
+/** A survey that can be renewed; disposing it removes private copies. */
+export interface Surveyor extends Wants, Disposable {}
+
+/** More often than this the profiles do not change while they are looked at. */
+const TRIES = 5;
+
+/** Surveys the system, and remembers by which links. Throws as {@link survey} does. */
+export async function openSurveyor(
+  settings: Settings,
+  toplevel: string | undefined,
+  context: Context,
+): Promise<Surveyor> {
+  const look = async () => {
+    const links = linksOf(settings, context.disk);
+    return { links, survey: await survey(settings, toplevel, context) };
+  };
+  let last = await look();
+  return {
+    known: () => last.survey,
+    async renewed() {
+      for (let count = 0; count < TRIES; count++) {
+        if (last.links === linksOf(settings, context.disk)) break;
+        const next = await look();
+        last.survey.dispose();
+        last = next;
+      }
+      return last.survey;
+    },
+    [Symbol.dispose]: () => last.survey.dispose(),
+  };
+}
+
+/** Tells one state of the profiles and pins from another: a link that changes is another file. */
+function linksOf(settings: Settings, disk: Disk): string {
+  const paths = settings.profiles.flatMap((path) =>
+    parseLink(path) ? [path] : linksIn(disk, path),
+  );
+  return [...paths, ...linksIn(disk, pinsDirectory(settings, disk))]
+    .map((path) => {
+      const { inode, modified, changed } = disk.linkStat(path) ?? {};
+      return [path, inode, modified, changed].join('\0');
+    })
+    .join('\n');
+}
+
+/** The links of generations in a directory, and those that say which is current. */
+function linksIn(disk: Disk, directory: string): string[] {
+  const links = findGenerationLinks(disk, directory).map(({ path }) => path);
+  return [...new Set(links.flatMap((path) => [path, path.replace(/-\d+-link$/, '')]))];
+}

@@ -1,0 +1,174 @@
+/** Twenty at once: whoever comes first, is killed or has to wait, the ESP is as some order would leave it. */
+import assert from 'node:assert/strict';
+import * as fs from 'node:fs';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import fc from 'fast-check';
+import { bundle } from '../build.ts';
+import { aKernel, aMachine } from '../command/a-machine.ts';
+import { bounds } from '../property/bounds.ts';
+import { aloneOn, type Tree } from './alone.ts';
+import { anyStorm, BEFORE, GENERATIONS, type Weather } from './any-storm.ts';
+import { ProfileDirectory } from './moment.ts';
+import { argumentsOf, type Ended, type Moment, type Place, rage, type Storm } from './storm.ts';
+import { danglingDefault, dishonest, explanations, remains, strangers } from './verdict.ts';
+
+const FOREIGN: Readonly<Record<string, string>> = {
+  'EFI/Microsoft/Boot/bootmgfw.efi': 'windows',
+  'EFI/Linux/fedora-6.12.efi': 'another distribution',
+  'EFI/nixos/0c1dn4a-linux-6.12-bzImage.efi': 'of the builder in nixpkgs',
+  'loader/entries/memtest.conf': 'title Memtest\nefi /EFI/memtest.efi\n',
+};
+
+/** Large enough that a write takes a while. Bytes. */
+const INITRD_SIZE = 3 << 20;
+
+/** Where a storm takes place, and how. */
+interface Ground {
+  readonly format: Place['format'];
+  readonly esps: number;
+  readonly program: string;
+}
+
+function aPlace(t: TestContext, { format, esps, program }: Ground): Place {
+  const machine = aMachine(t, {
+    generations: GENERATIONS.map((number) => ({
+      kernel: aKernel(number < 3 ? 'old' : 'new'),
+      initrd: new Uint8Array(INITRD_SIZE).fill(number),
+    })),
+  });
+  const paths = Array.from({ length: esps }, (_, index) => join(machine.root, `esp-${index}`));
+  for (const path of paths) plant(path, FOREIGN);
+  const profiles = new ProfileDirectory(machine, join(machine.root, 'profiles'), BEFORE);
+  age(machine.root);
+  return { machine, program, profiles, esps: paths, format };
+}
+
+function plant(directory: string, files: Readonly<Record<string, string>>): void {
+  for (const [path, text] of Object.entries(files)) {
+    fs.mkdirSync(join(directory, path, '..'), { recursive: true });
+    fs.writeFileSync(join(directory, path), text);
+  }
+}
+
+/** Gives every file the age of those in a store: what changed a moment ago is not remembered. */
+function age(root: string): void {
+  for (const entry of fs.readdirSync(root, { recursive: true, withFileTypes: true })) {
+    if (entry.isFile()) fs.utimesSync(join(entry.parentPath, entry.name), 1, 1);
+  }
+}
+
+/** Looks at what boots next, again and again while work goes on; returns what it saw that must not be. */
+async function lookOn(esps: readonly string[], work: Promise<unknown>): Promise<string[]> {
+  const seen = new Set<string>();
+  let over = false;
+  const watching = (async () => {
+    while (!over) {
+      for (const esp of esps) {
+        const id = danglingDefault(esp);
+        if (id !== undefined) seen.add(`${id} boots next and is not there`);
+      }
+      await new Promise((resolve) => setTimeout(resolve, 2));
+    }
+  })();
+  await work.finally(() => {
+    over = true;
+  });
+  await watching;
+  return [...seen];
+}
+
+type Alone = ReturnType<typeof aloneOn>;
+
+/** What runs alone would make of each limit and each moment of the profiles. */
+async function allRight(storm: Storm, moments: readonly Moment[], alone: Alone): Promise<Tree[]> {
+  const limits = new Set([0, ...storm.calls.map(({ limit }) => limit)]);
+  const trees: Tree[] = [];
+  for (const { profiles } of moments) {
+    for (const limit of limits) trees.push(await alone([{ verb: 'install', limit, profiles }]));
+  }
+  return trees;
+}
+
+async function isExplained(
+  tree: Tree,
+  ended: readonly Ended[],
+  moments: readonly Moment[],
+  alone: Alone,
+): Promise<boolean> {
+  for (const runs of explanations(ended, moments)) {
+    const right = await alone(runs);
+    if (isSame(tree, right)) return true;
+  }
+  return false;
+}
+
+function isSame(tree: Tree, right: Tree): boolean {
+  const ours = Object.keys(tree).filter((path) => !(path in FOREIGN));
+  return (
+    ours.length === Object.keys(right).length && ours.every((path) => tree[path] === right[path])
+  );
+}
+
+async function weather(t: TestContext, storm: Storm, ground: Ground): Promise<void> {
+  const place = aPlace(t, ground);
+  const { machine, esps } = place;
+  const foreign = machine.tree(esps[0]);
+  let raged: Awaited<ReturnType<typeof rage>> | undefined;
+  const seen = await lookOn(
+    esps,
+    rage(storm, BEFORE, place).then((result) => {
+      raged = result;
+    }),
+  );
+  assert.ok(raged);
+  const { ended, moments } = raged;
+  assert.deepEqual(ended.map(dishonest).filter(Boolean), []);
+  assert.deepEqual(seen, []);
+  const alone = aloneOn(place);
+  const right = await allRight(storm, moments, alone);
+  const killed = ended.some(({ status }) => status === null);
+  for (const esp of esps) {
+    const tree = machine.tree(esp);
+    assert.deepEqual(strangers(tree, foreign, right), []);
+    if (killed) continue;
+    assert.deepEqual(remains(tree), []);
+    const explained = await isExplained(tree, ended, moments, alone);
+    assert.ok(explained, `no order of the runs leaves ${Object.keys(tree).join(', ')}`);
+  }
+  const last = await machine.runWith(
+    {},
+    ...argumentsOf({ verb: 'install', limit: 0, reversed: false }, place),
+    ...['--lock-timeout', '0'],
+  );
+  assert.equal(last.status, 0, last.error?.message);
+  const profiles = moments.at(-1)?.profiles ?? BEFORE;
+  const whole = await alone([{ verb: 'install', limit: 0, profiles }]);
+  for (const esp of esps) assert.deepEqual(machine.tree(esp), { ...foreign, ...whole });
+}
+
+/** Declares a promise about storms of some weather. */
+function throughout(title: string, runs: number, kind: Weather & Omit<Ground, 'program'>): void {
+  test(title, async (t) => {
+    const program = await bundle(join(aMachine(t).root, 'espalier.mjs'));
+    await fc.assert(
+      fc.asyncProperty(anyStorm(kind), (storm) => weather(t, storm, { ...kind, program })),
+      { ...bounds(runs), endOnFailure: true },
+    );
+  });
+}
+
+const TWENTY = {
+  processes: 20,
+  duration: 600,
+  kills: false,
+  watchers: 0,
+  esps: 1,
+  format: 'uki',
+} as const;
+
+throughout('twenty runs leave what some order of them would have left', 3, TWENTY);
+throughout('of twenty runs, killed at any moment, the next one makes what it would alone', 3, {
+  ...TWENTY,
+  kills: true,
+});
