@@ -1,8 +1,10 @@
 /** What veritysetup prints of a hash area: the names of its fields, and how they stand on the line. */
-import { bytesToHex } from '@noble/hashes/utils.js';
+import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js';
+import { isAlgorithm } from './algorithm.ts';
 import { hashArea } from './hash-area.ts';
-import type { Superblock } from './superblock.ts';
-import { formatUuid } from './uuid.ts';
+import { isRootHash } from './root-hash.ts';
+import { isBlockSize, type Superblock } from './superblock.ts';
+import { formatUuid, parseUuid } from './uuid.ts';
 
 /** What is known of a hash area: its superblock, where that lies in bytes, and maybe its root hash. */
 export interface Header {
@@ -34,6 +36,46 @@ export function formatHeader({ superblock, offset, rootHash }: Header, file: str
     `VERITY header information for ${file}`,
     ...fields.map(([name, value]) => `${name}\t${value}`),
   ].join('\n');
+}
+
+/** What can be read from such text; `dump` does not tell the root hash. */
+export interface HeaderText {
+  readonly rootHash?: string;
+  /** Of the field names that a superblock needs, all were there and make sense. */
+  readonly superblock?: Superblock;
+}
+
+/** Returns what `veritysetup format` or `veritysetup dump` printed. */
+export function parseHeader(text: string): HeaderText {
+  const fields = new Map(
+    [...text.matchAll(/^([A-Z][A-Za-z ]+):[ \t]+(\S+)/gm)].map(([, name = '', value = '']) => [
+      name,
+      value,
+    ]),
+  );
+  const field = (name: string) => fields.get(name) ?? '';
+  const rootHash = field('Root hash').toLowerCase();
+  const superblock = superblockOf(field);
+  return { ...(isRootHash(rootHash) && { rootHash }), ...(superblock && { superblock }) };
+}
+
+function superblockOf(field: (name: string) => string): Superblock | undefined {
+  const algorithm = field('Hash algorithm').toLowerCase();
+  const uuid = parseUuid(field('UUID'));
+  const dataBlockSize = Number(field('Data block size'));
+  const hashBlockSize = Number(field('Hash block size'));
+  const dataBlocks = Number(field('Data blocks'));
+  const saltText = field('Salt');
+  const isWhole =
+    field('Hash type') === '1' &&
+    isBlockSize(dataBlockSize) &&
+    isBlockSize(hashBlockSize) &&
+    Number.isSafeInteger(dataBlocks) &&
+    dataBlocks > 0 &&
+    /^(-|([0-9a-f]{2}){1,256})$/i.test(saltText);
+  if (!isWhole || uuid === undefined || !isAlgorithm(algorithm)) return undefined;
+  const salt = hexToBytes(saltText === '-' ? '' : saltText);
+  return { algorithm, dataBlockSize, hashBlockSize, dataBlocks, salt, uuid };
 }
 
 /** Returns a header as plain data for a JSON document. */

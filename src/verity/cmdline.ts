@@ -1,0 +1,133 @@
+/** Root hashes on the kernel command line (systemd-veritysetup-generator(8), kernel-command-line(7)). */
+import { EspError } from '../error.ts';
+import type { Designator } from './partition-type.ts';
+import { isRootHash, partitionUuids } from './root-hash.ts';
+
+/** What the kernel does about a block that is not what the root hash says; without it, the read fails. */
+type OnCorruption = 'ignore' | 'restart' | 'panic';
+
+const CORRUPTION: Readonly<Record<OnCorruption, string>> = {
+  ignore: 'ignore-corruption',
+  restart: 'restart-on-corruption',
+  panic: 'panic-on-corruption',
+};
+
+/** How a system is to set up the device of a root hash. What is left out follows from the hash. */
+export interface DeviceOptions {
+  readonly designator: Designator;
+  /** Hexadecimal. */
+  readonly rootHash: string;
+  /** Device with the data, as /etc/fstab names it. */
+  readonly data?: string;
+  /** Device with the hash area; where that lies behind the data, the same one. */
+  readonly hash?: string;
+  /** Where the hash area begins on its device, in bytes. */
+  readonly hashOffset?: number;
+  readonly dataBlocks?: number;
+  readonly onCorruption?: OnCorruption;
+  readonly ignoreZeroBlocks?: boolean;
+  readonly checkAtMostOnce?: boolean;
+  /** Path of a signature in DER, or `base64:` and the signature, or `auto`. */
+  readonly rootHashSignature?: string;
+  /** Further options as systemd-veritysetup knows them: `fec-roots=2`. */
+  readonly others?: readonly string[];
+}
+
+/**
+ * Returns the words for a device, the one with the root hash first.
+ * @throws {CONFIG_INVALID} when a value cannot stand on a command line
+ */
+export function verityWords(options: DeviceOptions): readonly string[] {
+  const { designator } = options;
+  const rootHash = options.rootHash.toLowerCase();
+  if (!isRootHash(rootHash)) throw invalid(`${designator}hash`, 'a root hash', rootHash);
+  // Nothing can be found by the last half of the hash where data and hash area are one partition.
+  const isOne = options.hashOffset !== undefined && options.hash === undefined;
+  const data = options.data ?? (isOne ? `PARTUUID=${partitionUuids(rootHash).data}` : undefined);
+  const list = deviceOptions(options);
+  for (const option of list) requireWord(`${designator} options`, option, /[\s",]/);
+  const keys: readonly (readonly [key: string, value: string | undefined])[] = [
+    ['data', data],
+    ['hash', isOne ? data : options.hash],
+    ['options', list.join(',') || undefined],
+  ];
+  return [
+    `${designator}hash=${rootHash}`,
+    ...keys.flatMap(([key, value]) => {
+      if (value === undefined) return [];
+      requireWord(`${designator} ${key}`, value, /[\s"]/);
+      return [`systemd.verity_${designator}_${key}=${value}`];
+    }),
+  ];
+}
+
+function deviceOptions(options: DeviceOptions): string[] {
+  const { hashOffset, dataBlocks, onCorruption, rootHashSignature, others = [] } = options;
+  const list: readonly (string | false | undefined)[] = [
+    hashOffset !== undefined && `hash-offset=${hashOffset}`,
+    dataBlocks !== undefined && `data-blocks=${dataBlocks}`,
+    onCorruption && CORRUPTION[onCorruption],
+    options.ignoreZeroBlocks && 'ignore-zero-blocks',
+    options.checkAtMostOnce && 'check-at-most-once',
+    rootHashSignature && `root-hash-signature=${rootHashSignature}`,
+    ...others,
+  ];
+  return list.filter((option) => typeof option === 'string');
+}
+
+/** Nothing is quoted on this command line: the initrd and the kernel do not agree on how. */
+function requireWord(what: string, value: string, bad: RegExp): void {
+  if (value !== '' && !bad.test(value) && !/\p{Cc}/u.test(value)) return;
+  throw invalid(what, 'no blanks, quotes, commas in an option, or control characters', value);
+}
+
+function invalid(what: string, expected: string, got: string): EspError {
+  return new EspError(
+    'CONFIG_INVALID',
+    `${what}: expected ${expected}, got ${JSON.stringify(got)}`,
+  );
+}
+
+/** Returns the root hashes that a command line names, in lower case. */
+export function rootHashesOnCmdline(
+  cmdline: string,
+): Readonly<Partial<Record<Designator, string>>> {
+  const words = assignments(cmdline);
+  const [root, usr] = [words.get('roothash'), words.get('usrhash')];
+  return { ...(root !== undefined && { root }), ...(usr !== undefined && { usr }) };
+}
+
+/**
+ * Returns a command line with words of {@link verityWords} behind it, but for those it has already.
+ * @throws {CONFIG_INVALID} when it says something else, naming both
+ */
+export function appendVerity(cmdline: string, words: readonly string[]): string {
+  const before = assignments(cmdline);
+  const missing = words.filter((word) => {
+    const [key, value] = split(word);
+    const said = before.get(key);
+    if (said === undefined || said === value) return said === undefined;
+    throw new EspError('CONFIG_INVALID', `command line: expected ${word}, got ${key}=${said}`, {
+      hint: 'leave it out there, or name the source that it comes from',
+    });
+  });
+  return [cmdline, ...missing].filter((part) => part !== '').join(' ');
+}
+
+/**
+ * What is assigned to which key, as systemd reads it: a word in quotes may hold blanks, `rd.` before a
+ * key says that it is for the initrd, a dash in it is as good as an underscore, and the last one counts.
+ */
+function assignments(cmdline: string): ReadonlyMap<string, string> {
+  const words = cmdline.match(/(?:[^\s"]|"[^"]*"?)+/g) ?? [];
+  return new Map(words.map((word) => split(word.replaceAll('"', ''))));
+}
+
+function split(word: string): readonly [key: string, value: string] {
+  const at = word.indexOf('=');
+  const key = (at < 0 ? word : word.slice(0, at)).replace(/^rd\./, '').replaceAll('-', '_');
+  const value = at < 0 ? '' : word.slice(at + 1);
+  return [key, ROOT_HASH_KEYS.includes(key) ? value.toLowerCase() : value];
+}
+
+const ROOT_HASH_KEYS = ['roothash', 'usrhash'];

@@ -1,0 +1,76 @@
+/** The root hashes in what `systemd-repart --json` prints, over one run or several on the same image. */
+import * as v from 'valibot';
+import { EspError } from '../error.ts';
+import { parseDocument } from './document.ts';
+import { parsePartitionType } from './partition-type.ts';
+import { isRootHash, type RootHash } from './root-hash.ts';
+
+/** A text with the name of its file. */
+export interface NamedText {
+  readonly name: string;
+  readonly text: string;
+}
+
+/** What a row says while its root hash is not known, as when the partition is filled by another run. */
+const UNKNOWN = 'TBD';
+
+const rows = v.array(
+  v.object({
+    type: v.string('expected the type of a partition'),
+    uuid: v.optional(v.string()),
+    roothash: v.nullish(
+      v.pipe(
+        v.string(),
+        v.check(
+          (text) => text === UNKNOWN || isRootHash(text),
+          `expected a root hash or ${UNKNOWN}`,
+        ),
+      ),
+    ),
+  }),
+);
+
+/**
+ * Returns each root hash once. The same partition, by its UUID, has the same hash in every run, or in
+ * some none yet; older versions of systemd name it only on the partition with the hash tree.
+ * @throws {VERITY_MALFORMED} when a text is not such output, or runs contradict each other
+ */
+export function rootHashesOfRepart(runs: readonly NamedText[]): readonly RootHash[] {
+  const byPartition = new Map<string, string>();
+  const found = new Map<string, RootHash>();
+  for (const { name, text } of runs) {
+    for (const { uuid, rootHash } of knownRows(text, name)) {
+      requireSame(byPartition, uuid, rootHash.hex, name);
+      found.set(Object.values(rootHash).join(' '), rootHash);
+    }
+  }
+  return [...found.values()];
+}
+
+/** The rows that tell the root hash of a verity group. */
+function knownRows(text: string, name: string) {
+  return parseDocument(rows, text, name).flatMap(({ type: typeText, uuid, roothash }) => {
+    const type = parsePartitionType(typeText);
+    if (type === undefined || roothash == null || roothash === UNKNOWN) return [];
+    const { designator, architecture } = type;
+    const rootHash: RootHash = { hex: roothash.toLowerCase(), designator, architecture };
+    return [{ uuid, rootHash }];
+  });
+}
+
+function requireSame(
+  before: Map<string, string>,
+  uuid: string | undefined,
+  hex: string,
+  name: string,
+): void {
+  if (uuid === undefined) return;
+  const expected = before.get(uuid) ?? hex;
+  before.set(uuid, hex);
+  if (expected === hex) return;
+  throw new EspError(
+    'VERITY_MALFORMED',
+    `${name}: partition ${uuid}: expected root hash ${expected} as before, got ${hex}`,
+    { hint: 'these runs were not on the same image' },
+  );
+}

@@ -1,0 +1,69 @@
+/** Root hashes from whatever carries one, recognised by its content. */
+import { EspError } from '../error.ts';
+import { parseHeader } from './header-text.ts';
+import { type NamedText, rootHashesOfRepart } from './repart-output.ts';
+import { isRootHash, type RootHash } from './root-hash.ts';
+import { parseSignatureDocument } from './signature-document.ts';
+
+/** A source with the name of its file, or of what else it came from. */
+export interface Source {
+  readonly name: string;
+  readonly content: Uint8Array;
+}
+
+/** One form that a root hash comes in. */
+interface Form {
+  readonly matches: (text: string) => boolean;
+  readonly read: (source: NamedText) => readonly RootHash[];
+}
+
+const FORMS: readonly Form[] = [
+  // A file as `--root-hash-file` writes it, or the text itself.
+  { matches: isRootHash, read: ({ text }) => [unknown(text)] },
+  // A verity signature partition.
+  {
+    matches: (text) => text.startsWith('{'),
+    read: ({ text, name }) => [unknown(parseSignatureDocument(text, name).rootHash)],
+  },
+  { matches: (text) => text.startsWith('VERITY header information'), read: readHeader },
+];
+
+const unknown = (hex: string): RootHash => ({ hex: hex.toLowerCase(), designator: 'unknown' });
+
+function readHeader({ name, text }: NamedText): readonly RootHash[] {
+  const { rootHash, superblock } = parseHeader(text);
+  if (rootHash !== undefined) return [{ ...unknown(rootHash), ...(superblock && { superblock }) }];
+  throw new EspError('VERITY_MALFORMED', `${name}: expected a root hash, got a header without`, {
+    hint: 'what veritysetup format prints has it, what veritysetup dump prints has not',
+  });
+}
+
+/** What repart prints is an array; several are runs on the same image. */
+const isRepart = ({ text }: NamedText): boolean => text.startsWith('[');
+
+/**
+ * Returns the root hashes in sources: output of systemd-repart, output of veritysetup, signature
+ * documents, and plain hexadecimal.
+ * @throws {VERITY_MALFORMED} naming the source that is none of these
+ */
+export function rootHashesIn(sources: readonly Source[]): readonly RootHash[] {
+  const texts = sources.map(({ name, content }) => ({ name, text: textOf(content) }));
+  return [
+    ...rootHashesOfRepart(texts.filter(isRepart)),
+    ...texts.filter((source) => !isRepart(source)).flatMap(readOne),
+  ];
+}
+
+function readOne(source: NamedText): readonly RootHash[] {
+  const form = FORMS.find(({ matches }) => matches(source.text));
+  if (form !== undefined) return form.read(source);
+  throw new EspError(
+    'VERITY_MALFORMED',
+    `${source.name}: expected a root hash, output of systemd-repart --json or veritysetup format, or a signature document`,
+  );
+}
+
+/** Partitions are padded with zeros, and files end with a line. */
+function textOf(content: Uint8Array): string {
+  return new TextDecoder().decode(content).replace(/\0+$/, '').trim();
+}
