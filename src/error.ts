@@ -27,6 +27,7 @@ const families = {
   BOOTSPEC_UNSUPPORTED: 'failed',
   GENERATION_BROKEN: 'failed',
   INITRD_SECRETS_FAILED: 'failed',
+  DRACUT_FAILED: 'failed',
   FILE_MISSING: 'failed',
   FILE_TOO_LARGE: 'failed',
   PE_MALFORMED: 'failed',

@@ -56,6 +56,13 @@ const schema = v.strictObject({
   'secureboot-certificate': path,
   'allow-insecure-key': flag,
   'sign-kernel': v.optional(v.boolean()),
+  dracut: flag,
+  kver: text,
+  install: texts,
+  add: texts,
+  'add-drivers': texts,
+  'force-drivers': texts,
+  filesystems: texts,
   output: path,
 });
 

@@ -7,6 +7,7 @@ import { buildLayout } from '../uki/build.ts';
 import type { Context } from './context.ts';
 import type { Invocation } from './program.ts';
 import { type BuildSettings, misuse, readBuildSettings } from './uki-build-settings.ts';
+import { initrdByDracut } from './uki-dracut.ts';
 import { type Inputs, inputsOn } from './uki-inputs.ts';
 import { gatherParts } from './uki-parts.ts';
 
@@ -15,14 +16,19 @@ export async function ukiBuild(
   { flags, json, verbosity }: Invocation,
   context: Context,
 ): Promise<number> {
-  const { disk, processId, print } = context;
+  const { disk, print } = context;
   const settings = readBuildSettings(flags, disk);
   const inputs = inputsOn(disk);
   const { signer, warnings } = await chooseSigner(settings, inputs, context);
   const output = disk.realPath(settings.output) ?? settings.output;
-  const layout = buildLayout(gatherParts(settings, inputs, { disk, signer }));
-  requirePlace(output, inputs, disk);
-  const size = await placeImage(layout, output, { disk, signer, processId, sources: inputs.seen });
+  const dracut = await initrdByDracut(settings, context);
+  const initrd = dracut === undefined ? settings.initrd : [dracut.path, ...settings.initrd];
+  let size: number;
+  try {
+    size = await buildAt(output, { ...settings, initrd }, inputs, { ...context, signer });
+  } finally {
+    dracut?.remove();
+  }
   const isSigned = signer.fingerprint !== unsigned.fingerprint;
   if (json) {
     const done = { output, size, certificate: isSigned ? signer.fingerprint : null };
@@ -33,6 +39,18 @@ export async function ukiBuild(
     for (const warning of warnings) log.warn(warning);
   }
   return 0;
+}
+
+/** Returns the size of the image in bytes. */
+function buildAt(
+  output: string,
+  settings: BuildSettings,
+  inputs: Inputs,
+  { disk, signer, processId }: Context & { readonly signer: Signer },
+): Promise<number> {
+  const layout = buildLayout(gatherParts(settings, inputs, { disk, signer }));
+  requirePlace(output, inputs, disk);
+  return placeImage(layout, output, { disk, signer, processId, sources: inputs.seen });
 }
 
 async function chooseSigner(

@@ -51,6 +51,27 @@ export const UKI_BUILD_OPTIONS: readonly Option[] = [
   { name: 'allow-insecure-key', help: 'use a private key that others can read or replace' },
   { name: 'sign-kernel', help: 'sign the kernel inside too (default: unless it is signed)' },
   { name: 'no-sign-kernel', help: 'leave the kernel inside as it is' },
+  { name: 'dracut', help: 'have dracut make an initrd, which comes before any --initrd' },
+  {
+    name: 'kver',
+    value: 'RELEASE',
+    help: 'dracut: whose modules to take (default: --uname, else read from the kernel)',
+  },
+  { name: 'install', value: 'LIST', repeatable: true, help: 'dracut: files to install' },
+  { name: 'add', value: 'LIST', repeatable: true, help: 'dracut: dracut modules to add' },
+  { name: 'add-drivers', value: 'LIST', repeatable: true, help: 'dracut: kernel modules to add' },
+  {
+    name: 'force-drivers',
+    value: 'LIST',
+    repeatable: true,
+    help: 'dracut: kernel modules to add and to load early',
+  },
+  {
+    name: 'filesystems',
+    value: 'LIST',
+    repeatable: true,
+    help: 'dracut: the only file systems whose modules are taken',
+  },
   { name: 'config', value: 'FILE', help: 'configuration file of ukify; flags count more' },
   { name: 'output', value: 'FILE', help: 'where the image goes (default: LINUX[.unsigned].efi)' },
 ];
@@ -58,3 +79,12 @@ export const UKI_BUILD_OPTIONS: readonly Option[] = [
 export const UKI_INSPECT_OPTIONS: readonly Option[] = [
   { name: 'all', help: 'show sections of the stub and unknown ones as well' },
 ];
+
+/** Options that are dracut's own lists, under its names. */
+export const DRACUT_LISTS = [
+  'install',
+  'add',
+  'add-drivers',
+  'force-drivers',
+  'filesystems',
+] as const;

@@ -32,6 +32,7 @@ interface Ran {
 /** A folder with a kernel, an initrd and a stub. */
 export class Workbench {
   readonly folder: string;
+  environment: Readonly<Record<string, string>> = {};
 
   constructor(folder: string) {
     this.folder = folder;
@@ -65,7 +66,7 @@ export class Workbench {
     const context: Context = {
       ...real,
       disk: { ...real.disk, ...difference },
-      environment: {},
+      environment: this.environment,
       print: (text) => void lines.push(text),
     };
     try {
