@@ -1,0 +1,106 @@
+/** The partitions that a root hash names, on a disk or an image of one, and whether they belong to it. */
+
+import { hexToBytes } from '@noble/hashes/utils.js';
+import { EspError } from '../error.ts';
+import { checkAll, checkTop, type Finding } from './check.ts';
+import type { BlockSource, Labour } from './data-digests.ts';
+import { type Partition, readPartitionTable } from './gpt.ts';
+import { partitionUuids } from './root-hash.ts';
+import { readSuperblock, type Superblock } from './superblock.ts';
+
+/** What was found for a root hash. Offsets in a finding are in the partitions. */
+export type PairOnDisk =
+  | { readonly kind: 'absent'; readonly missing: readonly MissingPartition[] }
+  | { readonly kind: 'found'; readonly data: Partition; hash: Partition; superblock: Superblock }
+  | { readonly kind: 'different'; readonly data: Partition; hash: Partition; finding: PairFinding };
+
+/** A partition that is not there, with the UUID that it would have. */
+export interface MissingPartition {
+  readonly content: 'data' | 'hash';
+  readonly uuid: string;
+}
+
+/** What came of a check; a hash area may also have no superblock that can be read. */
+export type PairFinding = Finding | { readonly kind: 'superblock'; readonly because: string };
+
+/** A finding with the superblock, where there is one. */
+export interface Judgement {
+  readonly finding: PairFinding;
+  readonly superblock?: Superblock;
+}
+
+/** How hard to look. */
+export interface Look {
+  /** Where the hash area lies behind the data in one partition: at this byte of it. */
+  readonly hashOffset?: number;
+  /** Reads everything, and not the top of the tree alone. */
+  readonly deep?: Labour;
+}
+
+/**
+ * Looks for the pair of a root hash among the partitions of a disk. Which partitions those are follows
+ * from the hash alone, as for systemd-veritysetup-generator(8).
+ * @throws {VERITY_MALFORMED} when the disk has no partition table
+ */
+export async function findPair(
+  disk: BlockSource,
+  name: string,
+  rootHash: string,
+  look: Look = {},
+): Promise<PairOnDisk> {
+  const { partitions } = readPartitionTable(disk, name);
+  const uuids = partitionUuids(rootHash);
+  const withUuid = (uuid: string) => partitions.find((partition) => partition.uuid === uuid);
+  const isOne = look.hashOffset !== undefined;
+  const data = withUuid(uuids.data);
+  const hash = isOne ? data : withUuid(uuids.hash);
+  if (data === undefined || hash === undefined) {
+    const missing: MissingPartition[] = [];
+    if (data === undefined) missing.push({ content: 'data', uuid: uuids.data });
+    if (hash === undefined && !isOne) missing.push({ content: 'hash', uuid: uuids.hash });
+    return { kind: 'absent', missing };
+  }
+  const sources = { data: partOf(disk, data), hash: partOf(disk, hash) };
+  const called = `${name} partition ${hash.number}`;
+  const { finding, superblock } = await judgePair(sources, called, rootHash, look);
+  return superblock && finding.kind === 'intact'
+    ? { kind: 'found', data, hash, superblock }
+    : { kind: 'different', data, hash, finding };
+}
+
+/** Judges data and hash area, wherever they are, by a root hash. `name` is the hash area's. */
+export async function judgePair(
+  { data, hash }: { readonly data: BlockSource; readonly hash: BlockSource },
+  name: string,
+  rootHash: string,
+  { hashOffset = 0, deep }: Look = {},
+): Promise<Judgement> {
+  const superblock = superblockIn(hash, hashOffset, name);
+  if (typeof superblock === 'string') {
+    return { finding: { kind: 'superblock', because: superblock } };
+  }
+  const pair = { data, hash, parameters: superblock, offset: hashOffset };
+  const expected = hexToBytes(rootHash);
+  const finding = deep ? await checkAll(pair, expected, deep) : checkTop(pair, expected);
+  return { superblock, finding };
+}
+
+function superblockIn(hash: BlockSource, offset: number, name: string): Superblock | string {
+  try {
+    return readSuperblock(hash, offset, name);
+  } catch (error) {
+    if (error instanceof EspError && error.code === 'VERITY_MALFORMED') return error.message;
+    throw error;
+  }
+}
+
+/** Returns the bytes of one partition. */
+function partOf(disk: BlockSource, { offset, size }: Partition): BlockSource {
+  const within = (at: number, length: number) => Math.max(0, Math.min(length, size - at));
+  return {
+    size,
+    read: (at, length) => disk.read(offset + at, within(at, length)),
+    readInto: (at, memory) =>
+      disk.readInto(offset + at, memory.subarray(0, within(at, memory.length))),
+  };
+}
