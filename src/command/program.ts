@@ -4,7 +4,7 @@ import { EspError } from '../error.ts';
 import { CONFINE_OPTIONS } from './confine-options.ts';
 import { type Context, contextBelow } from './context.ts';
 import { OPTIONS, type Option as OptionDeclaration, type RawSettings } from './settings.ts';
-import { UKI_BUILD_OPTIONS, UKI_INSPECT_OPTIONS } from './uki-options.ts';
+import { UKI_BUILD_OPTIONS, UKI_INSPECT_OPTIONS, UKI_VERIFY_OPTIONS } from './uki-options.ts';
 import { UNIT_OPTIONS } from './unit-options.ts';
 import {
   VERITY_DUMP_OPTIONS,
@@ -179,6 +179,14 @@ const VERBS: readonly VerbDeclaration[] = [
     summary: 'show what an image carries, section by section',
     example: 'espalier uki inspect --json /boot/EFI/Linux/nixos.efi',
     load: async () => (await import('./uki-inspect.ts')).ukiInspect,
+  },
+  {
+    name: 'uki verify',
+    operands: [{ syntax: '<IMAGE>', help: 'the image, or - for what ukify inspect --json prints' }],
+    options: UKI_VERIFY_OPTIONS,
+    summary: 'check that an image names the root hashes of the partitions made with it',
+    example: 'espalier uki verify nixos.efi --repart repart-output.json',
+    load: async () => (await import('./uki-verify.ts')).ukiVerify,
   },
   {
     name: 'verity format',

@@ -13,8 +13,8 @@ export async function ukiInspect(
 ): Promise<number> {
   const source = disk.open(resolve(image));
   try {
-    const options = { name: image, all: flags['all'] === true };
-    const sections = inspectSections(source, hashChunks, options);
+    const all = flags['all'] === true ? { shown: () => true } : {};
+    const sections = inspectSections(source, hashChunks, { name: image, ...all });
     print(json ? JSON.stringify(ukiReport(sections), undefined, 2) : formatSections(sections));
     return 0;
   } finally {
@@ -22,7 +22,8 @@ export async function ukiInspect(
   }
 }
 
-function hashChunks(chunks: Iterable<Uint8Array>): Digest {
+/** Returns the digest of a section's bytes. */
+export function hashChunks(chunks: Iterable<Uint8Array>): Digest {
   const sha256 = createHash('sha256');
   for (const chunk of chunks) sha256.update(chunk);
   return digestOf(sha256.digest());

@@ -80,6 +80,15 @@ export const UKI_INSPECT_OPTIONS: readonly Option[] = [
   { name: 'all', help: 'show sections of the stub and unknown ones as well' },
 ];
 
+export const UKI_VERIFY_OPTIONS: readonly Option[] = [
+  {
+    name: 'repart',
+    value: 'FILE',
+    repeatable: true,
+    help: 'output of systemd-repart --json; repeat for several runs on the same disk',
+  },
+];
+
 /** Options that are dracut's own lists, under its names. */
 export const DRACUT_LISTS = [
   'install',

@@ -34,16 +34,19 @@ export type NamedReport = readonly [name: string, report: SectionReport];
 
 /**
  * Returns what an image carries, section by section and without holding one in memory.
- * @param options.all sections that ukify does not show by itself as well: the stub's and unknown ones
+ * @param options.shown which sections, by name; by default those that ukify shows
  * @throws {PE_MALFORMED} when the image is not whole
  */
 export function inspectSections(
   source: ByteSource,
   hashChunks: HashChunks,
-  { name, all = false }: { readonly name?: string; readonly all?: boolean } = {},
+  {
+    name,
+    shown = isShown,
+  }: { readonly name?: string; readonly shown?: (name: string) => boolean } = {},
 ): readonly NamedReport[] {
   return parsePe(source, name)
-    .sections.filter((section) => all || isShown(section.name))
+    .sections.filter((section) => shown(section.name))
     .map((section) => [section.name, reportSection(source, section, hashChunks)]);
 }
 
