@@ -87,6 +87,7 @@ export interface WritableDisk extends Disk {
   replaceText(path: string, text: string, readers?: Readers): Promise<void>;
   /** Makes or replaces a symbolic link, durably. `modified` is its own time, in milliseconds. */
   makeLink(path: string, target: string, modified: number): void;
+  /** Gives a file another name, whose content is durable at once; the name is after `syncDirectory`. */
   rename(from: string, to: string): void;
   /** Removes a file; a file that is already gone is no error. */
   remove(path: string): void;

@@ -13,6 +13,10 @@ export interface GuestOptions {
   readonly parts: Parts;
   /** A FAT image: `/dev/vda` in the guest, mounted as vfat on `/boot`. The guest writes to it. */
   readonly image: string;
+  /** More images: `/dev/vdb` and so on in the guest, not mounted. */
+  readonly more?: readonly string[];
+  /** A file that gets every write to `image` in the format of dm-log-writes. */
+  readonly log?: string;
   /** Files to put into the guest, beside a shell and Node. */
   readonly members: readonly Member[];
   /** Shell commands, run one after another whatever their status. `node` is the Node of this process. */
@@ -57,7 +61,7 @@ poweroff -f
  * @throws {Error} with the end of the console when the machine did not come to the last command
  */
 export async function runInGuest(options: GuestOptions): Promise<readonly GuestRan[]> {
-  const { parts, image, members, commands, limit = 90 } = options;
+  const { parts, image, more = [], log, members, commands, limit = 90 } = options;
   const folder = mkdtempSync(join(tmpdir(), 'espalier-guest-'));
   try {
     const initrd = join(folder, 'initrd');
@@ -67,12 +71,39 @@ export async function runInGuest(options: GuestOptions): Promise<readonly GuestR
     const kernel = ['-kernel', parts.kernel, '-initrd', initrd];
     const cmdline = 'console=ttyS0 quiet loglevel=1 panic=1';
     const args = ['-machine', 'q35', '-no-reboot', ...kernel, '-append', cmdline];
-    const disk = drive(image, 'format=raw,if=virtio');
-    const { text } = await runMachine([...args, ...disk], { limit, memory: 1536 });
+    const first = log === undefined ? plainDisk(image) : loggedDisk(image, log);
+    const disks = [...first, ...more.flatMap(plainDisk)];
+    const { text } = await runMachine([...args, ...disks], { limit, memory: 1536 });
     return findAllRan(text, commands);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+/** Returns the arguments for a disk. Disks are named in the guest in the order of their devices. */
+function plainDisk(image: string, index = -1): readonly string[] {
+  const id = `disk${index + 1}`;
+  return [...drive(image, `format=raw,if=none,id=${id}`), '-device', `virtio-blk-pci,drive=${id}`];
+}
+
+/** Returns the arguments for a disk whose writes are logged, in order and with what they write. */
+function loggedDisk(image: string, log: string): readonly string[] {
+  writeFileSync(log, '');
+  const nodes = [
+    { driver: 'file', 'node-name': 'image', filename: image },
+    { driver: 'file', 'node-name': 'log', filename: log },
+    {
+      driver: 'blklogwrites',
+      'node-name': 'logged',
+      file: 'image',
+      log: 'log',
+      'log-sector-size': 512,
+    },
+  ];
+  return [
+    ...nodes.flatMap((node) => ['-blockdev', JSON.stringify(node)]),
+    ...['-device', 'virtio-blk-pci,drive=logged'],
+  ];
 }
 
 /** Returns the kernel's modules for a FAT file system on a virtio disk, and `modules/order`, their order. */

@@ -1,0 +1,108 @@
+/** What systemd-boot would list and start, as its documentation says (Boot Loader Specification, loader.conf(5)). */
+import { sectionText } from './pe-section.ts';
+import { contentOf, type Tree, textOf } from './tree.ts';
+import { compare, compareVersions } from './version-order.ts';
+
+/** One line of the menu. `path` is the entry's own file, `files` are those that it needs beside it. */
+export interface MenuEntry {
+  readonly id: string;
+  readonly path: string;
+  readonly files: readonly string[];
+  readonly sortKey: string;
+  readonly machineId: string;
+  readonly version: string;
+}
+
+/** Returns the menu, top line first. */
+export function menuOf(tree: Tree): MenuEntry[] {
+  const entries = [...tree.files.keys()].flatMap((path) => {
+    const [, name = ''] = /^(?:loader\/entries|EFI\/Linux)\/([^/]+)$/i.exec(path) ?? [];
+    if (/^(?:\.|auto-|$)/i.test(name)) return [];
+    const entry = /\.conf$/i.test(name)
+      ? type1(tree, path, name)
+      : /\.efi$/i.test(name)
+        ? type2(tree, path, name)
+        : undefined;
+    return entry ?? [];
+  });
+  return entries.sort(menuOrder);
+}
+
+/** Returns the entry that starts when nobody touches a key and no EFI variable says otherwise. */
+export function choiceOf(tree: Tree): MenuEntry | undefined {
+  const menu = menuOf(tree);
+  const conf = textOf(tree, 'loader/loader.conf') ?? '';
+  const pattern = lastOf(linesOf(conf), 'default')?.toLowerCase();
+  const named =
+    pattern === undefined ? undefined : menu.find(({ id }) => glob(pattern).test(id.toLowerCase()));
+  return named ?? menu[0];
+}
+
+/** BLS §Type #1. An entry whose program is not there is not listed; a missing initrd is noticed later. */
+function type1(tree: Tree, path: string, name: string): MenuEntry | undefined {
+  const lines = linesOf(textOf(tree, path) ?? '');
+  const programs = lines.filter(([key]) => key === 'linux' || key === 'efi');
+  const named = [...programs, ...lines.filter(([key]) => key === 'initrd')];
+  const files = named.map(([, file]) => file.replace(/^\/+/, ''));
+  const program = files[0];
+  if (programs.length !== 1 || program === undefined || !tree.files.has(program)) return undefined;
+  return {
+    id: name.toLowerCase(),
+    path,
+    files,
+    sortKey: lastOf(lines, 'sort-key') ?? '',
+    machineId: lastOf(lines, 'machine-id') ?? '',
+    version: lastOf(lines, 'version') ?? '',
+  };
+}
+
+/** BLS §Type #2: an image tells about itself in `.osrel`, and without it is not listed. */
+function type2(tree: Tree, path: string, name: string): MenuEntry | undefined {
+  const release = sectionText(contentOf(tree, path), '.osrel');
+  if (release === undefined) return undefined;
+  const lines = linesOf(release, '=');
+  const first = (...keys: readonly string[]) =>
+    keys.map((key) => lastOf(lines, key)).find((value) => value !== undefined && value !== '');
+  if (first('PRETTY_NAME', 'IMAGE_ID', 'NAME', 'ID') === undefined) return undefined;
+  return {
+    id: name.toLowerCase(),
+    path,
+    files: [],
+    sortKey: first('IMAGE_ID', 'ID') ?? '',
+    machineId: '',
+    version: first('IMAGE_VERSION', 'VERSION', 'VERSION_ID', 'BUILD_ID') ?? '',
+  };
+}
+
+/** Entries with a sort key come first and are sorted by it; the rest by their IDs, the newest first. */
+function menuOrder(a: MenuEntry, b: MenuEntry): number {
+  if ((a.sortKey === '') !== (b.sortKey === '')) return a.sortKey === '' ? 1 : -1;
+  const bySortKey =
+    a.sortKey === ''
+      ? 0
+      : compare(a.sortKey, b.sortKey) ||
+        compare(a.machineId, b.machineId) ||
+        compareVersions(b.version, a.version);
+  return bySortKey || compareVersions(b.id, a.id);
+}
+
+type Line = readonly [key: string, value: string];
+
+/** Lines of keys and values; what follows a NUL is not read, and one pair of quotes is taken away. */
+function linesOf(text: string, separator?: '='): Line[] {
+  return (text.split('\0')[0] ?? '').split(/[\n\r]/).flatMap((raw): Line[] => {
+    const line = raw.trim();
+    const match = (separator ? /^([^=]+)=(.*)$/ : /^(\S+)[ \t]+(.*)$/).exec(line);
+    if (line.startsWith('#') || !match?.[1]) return [];
+    return [[match[1], (match[2] ?? '').replace(/^(["'])(.*)\1$/, '$2')]];
+  });
+}
+
+function lastOf(lines: readonly Line[], key: string): string | undefined {
+  return lines.findLast(([other]) => other === key)?.[1];
+}
+
+function glob(pattern: string): RegExp {
+  const escaped = pattern.replace(/[.+^${}()|[\]\\]/g, '\\$&');
+  return new RegExp(`^${escaped.replaceAll('*', '.*').replaceAll('?', '.')}$`);
+}

@@ -1,0 +1,40 @@
+/** What fsck.fat says about an image, and what it makes of it. */
+import { attempt } from '../lab/run.ts';
+
+/** What every mounted file system shows, and the next mount, unmount or check settles. */
+const ORDINARY = [
+  /^Dirty bit is set/,
+  /^ ?Automatically removing dirty bit/,
+  /^There are differences between boot sector and its backup/,
+  /^This is mostly harmless/,
+  /^ *\d+:\w+\/\w+/,
+  /^ *Not automatically fixing this/,
+  /^Free cluster summary wrong/,
+  /^ *Auto-correcting/,
+];
+const IDLE =
+  /^(fsck\.fat |Leaving filesystem unchanged|\*\*\* Filesystem was changed|Writing changes|.*: \d+ files, |$)/;
+
+/** Complaints, numbers taken out, so that equal ones are one. */
+export interface Checkup {
+  readonly isClean: boolean;
+  readonly complaints: readonly string[];
+}
+
+/** Looks at an image and changes nothing. */
+export function checkImage(image: string): Checkup {
+  return checkupOf(attempt('fsck.fat', ['-n', image]));
+}
+
+/** Mends an image without asking, as a system does when it starts. */
+export function mendImage(image: string): Checkup {
+  return checkupOf(attempt('fsck.fat', ['-a', image]));
+}
+
+function checkupOf({ status, stdout, stderr }: ReturnType<typeof attempt>): Checkup {
+  const complaints = `${stdout}\n${stderr}`
+    .split('\n')
+    .filter((line) => ![IDLE, ...ORDINARY].some((pattern) => pattern.test(line)))
+    .map((line) => line.trim().replace(/\d+/g, 'N'));
+  return { isClean: status === 0, complaints: [...new Set(complaints)] };
+}

@@ -1,0 +1,148 @@
+/** What must hold whenever power fails. Shares nothing with the installer. */
+import { choiceOf } from './boot-menu.ts';
+import { contentOf, type Tree } from './tree.ts';
+import { isForeign, LOADER_CONF, LOADERS, type Truth } from './truth.ts';
+
+/** A promise that is judged at every moment. */
+export type Clause =
+  | 'loader'
+  | 'settings'
+  | 'entry'
+  | 'default'
+  | 'foreign'
+  | 'file-system'
+  | 'convergence'
+  | 'boot';
+
+/** A promise that was broken, and how. */
+export interface Finding {
+  readonly clause: Clause;
+  readonly what: string;
+}
+
+/**
+ * What FAT itself makes unavoidable where a fixed name gets new content. Each is harmless by order or by
+ * a second copy, and is counted: how many moments of all it lasts.
+ */
+export type Window =
+  /** One copy of the loader cannot be read; the other one is whole. */
+  | 'one-loader'
+  /** loader.conf is not there or empty; the menu's own order chooses an entry that is whole. */
+  | 'no-settings'
+  /** A foreign loader.conf is lost with what it said. */
+  | 'settings-lost'
+  /** An entry that this run removes is listed while its clusters are free already; another one starts. */
+  | 'dying-entry'
+  /** A part of a long name that nothing removes; it is no file. */
+  | 'name-fragment';
+
+/** What one moment came to. */
+export interface Judgement {
+  readonly findings: readonly Finding[];
+  readonly windows: readonly Window[];
+}
+
+interface Opinion {
+  readonly clause: Clause;
+  /** Returns what is wrong, if anything is. */
+  readonly judge: (tree: Tree, truth: Truth) => readonly string[];
+}
+
+const opinions: readonly Opinion[] = [
+  {
+    clause: 'loader',
+    judge(tree, truth) {
+      const had = LOADERS.some((path) => truth.isWhole(truth.before, path));
+      const has = LOADERS.some((path) => truth.isWhole(tree, path));
+      return [
+        ...(had && !has ? ['no copy of the boot loader is whole'] : []),
+        ...LOADERS.filter((path) => isTorn(tree, path, truth)).map(
+          (path) => `${path} would start and is not whole`,
+        ),
+      ];
+    },
+  },
+  {
+    clause: 'settings',
+    judge(tree, { before, after }) {
+      const found = tree.files.get(LOADER_CONF);
+      const known = [before, after].map((known) => known.files.get(LOADER_CONF)?.sha256);
+      const isKnown = found === undefined || found.size === 0 || known.includes(found.sha256);
+      return isKnown ? [] : [`${LOADER_CONF} is neither the old text nor the new one`];
+    },
+  },
+  {
+    clause: 'entry',
+    judge(tree, truth) {
+      const [last, now, next] = [truth.before, tree, truth.after].map((which) =>
+        truth.bootable(which),
+      );
+      const lost = last?.filter((path) => next?.includes(path) && !now?.includes(path)) ?? [];
+      return [
+        ...(last?.length && !now?.length ? ['no entry is whole'] : []),
+        ...lost.map((path) => `${path} was whole, is wanted, and is not whole`),
+        ...newlyBroken(tree, truth)
+          .filter((path) => truth.after.files.has(path))
+          .map((path) => `${path} is listed and not whole`),
+      ];
+    },
+  },
+  {
+    clause: 'default',
+    judge(tree, truth) {
+      if (!truth.boots(truth.before) || truth.boots(tree)) return [];
+      return [`what starts by itself, ${choiceOf(tree)?.id ?? 'nothing'}, is not whole`];
+    },
+  },
+  {
+    // More than that it boots: what loader.conf was told to name is there by then.
+    clause: 'default',
+    judge(tree, truth) {
+      const conf = (which: Tree) => which.files.get(LOADER_CONF)?.sha256;
+      if (conf(tree) !== conf(truth.after) || conf(tree) === conf(truth.before)) return [];
+      const [chosen, meant] = [choiceOf(tree)?.path, choiceOf(truth.after)?.path];
+      return chosen === meant ? [] : [`${LOADER_CONF} names ${meant}, and ${chosen} starts`];
+    },
+  },
+  {
+    clause: 'foreign',
+    judge: (tree, { before }) =>
+      [...before.files].flatMap(([path, { sha256 }]) =>
+        isForeign(path) && tree.files.get(path)?.sha256 !== sha256 ? [`${path} changed`] : [],
+      ),
+  },
+];
+
+/** Judges what lies on an ESP at one moment. */
+export function judgeTree(tree: Tree, truth: Truth): Judgement {
+  const findings = opinions.flatMap(({ clause, judge }) =>
+    judge(tree, truth).map((what) => ({ clause, what })),
+  );
+  const isLess = (path: string) => truth.isWhole(truth.before, path) && !truth.isWhole(tree, path);
+  const hadSettings = (truth.before.files.get(LOADER_CONF)?.size ?? 0) > 0;
+  const hasSettings = (tree.files.get(LOADER_CONF)?.size ?? 0) > 0;
+  return {
+    findings,
+    windows: [
+      ...(LOADERS.some(isLess) ? (['one-loader'] as const) : []),
+      ...(hadSettings && !hasSettings ? (['no-settings'] as const) : []),
+      ...(newlyBroken(tree, truth).some((path) => !truth.after.files.has(path))
+        ? (['dying-entry'] as const)
+        : []),
+    ],
+  };
+}
+
+/** Returns the paths of entries that are listed, are not whole, and were not listed so before. */
+function newlyBroken(tree: Tree, truth: Truth): string[] {
+  const broken = truth.unwhole(truth.before);
+  return truth.unwhole(tree).filter((path) => !broken.includes(path));
+}
+
+/** A copy that was whole and now is a program with other content: firmware would start it. */
+function isTorn(tree: Tree, path: string, truth: Truth): boolean {
+  const found = tree.files.get(path);
+  if (found === undefined || found.isCutOff || truth.isWhole(tree, path)) return false;
+  if (found.sha256 === truth.before.files.get(path)?.sha256) return false;
+  return new TextDecoder('latin1').decode(contentOf(tree, path).subarray(0, 2)) === 'MZ';
+}

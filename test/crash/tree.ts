@@ -1,0 +1,93 @@
+/** What lies on a FAT image, read by mtools. */
+import { hash } from 'node:crypto';
+import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { attempt } from '../lab/run.ts';
+
+/** One file. `sha256` in hex, `size` in bytes. */
+export interface EspFile {
+  readonly sha256: string;
+  readonly size: number;
+  /** Its clusters end before it does: firmware refuses to read it. */
+  readonly isCutOff: boolean;
+}
+
+/** Every file by its path. The content lies in `folder` until the next tree is read into it. */
+export interface Tree {
+  readonly folder: string;
+  readonly files: ReadonlyMap<string, EspFile>;
+  /** The same for trees with the same names and contents, but for those of temporary files. */
+  readonly identity: string;
+}
+
+/**
+ * Copies everything on an image into `folder`, which is emptied first, and returns it as a tree. A file
+ * whose clusters break off is there as far as they go.
+ */
+export function readImage(image: string, folder: string): Tree {
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder, { recursive: true });
+  const { status } = attempt('mcopy', ['-i', image, '-s', '-n', '-m', '::/*', folder], quiet);
+  // mcopy ends at the first file that it cannot read, so on a broken file system each is asked for.
+  const cutOff =
+    status === 0 ? [] : pathsOn(image).filter((path) => !isCopied(image, path, folder));
+  return readFolder(folder, new Set(cutOff));
+}
+
+const quiet = { env: { MTOOLS_SKIP_CHECK: '1' } };
+
+/** A directory at a time: what is broken in one hides nothing in another. */
+function pathsOn(image: string, directory = ''): string[] {
+  const { stdout } = attempt('mdir', ['-i', image, '-b', '-a', `::/${directory}`], quiet);
+  const paths = stdout.split('\n').map((line) => line.trim().replace(/^::\//, ''));
+  return paths
+    .filter((path) => path !== '')
+    .flatMap((path) => (path.endsWith('/') ? pathsOn(image, path) : [path]));
+}
+
+function isCopied(image: string, path: string, folder: string): boolean {
+  const target = join(folder, path);
+  mkdirSync(dirname(target), { recursive: true });
+  return attempt('mcopy', ['-i', image, '-n', '-m', `::/${path}`, target], quiet).status === 0;
+}
+
+/** Returns what lies in a folder as a tree. */
+export function readFolder(folder: string, cutOff: ReadonlySet<string> = new Set()): Tree {
+  const files = new Map(
+    readdirSync(folder, { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map((entry) => join(entry.parentPath, entry.name).slice(folder.length + 1))
+      .sort()
+      .map((path): [string, EspFile] => {
+        const content = readFileSync(join(folder, path));
+        const sha256 = hash('sha256', content);
+        return [path, { sha256, size: content.length, isCutOff: cutOff.has(path) }];
+      }),
+  );
+  return { folder, files, identity: identityOf(files) };
+}
+
+/** A temporary file is swept unread, so all that counts is whether there is something in it. */
+function identityOf(files: Tree['files']): string {
+  const described = [...files].map(([path, { sha256, size, isCutOff }]) =>
+    path.endsWith('.tmp') ? [path, size > 0] : [path, sha256, isCutOff],
+  );
+  return hash('sha256', JSON.stringify(described));
+}
+
+/** Returns the content of a file of a tree. */
+export function contentOf({ folder }: Tree, path: string): Uint8Array {
+  return readFileSync(join(folder, path));
+}
+
+/** Returns the text of a file of a tree, or nothing when it is not there. */
+export function textOf(tree: Tree, path: string): string | undefined {
+  return tree.files.has(path) ? new TextDecoder().decode(contentOf(tree, path)) : undefined;
+}
+
+/** Returns the paths at which two trees differ. */
+export function differences(a: Tree, b: Tree): string[] {
+  return [...new Set([...a.files.keys(), ...b.files.keys()])]
+    .filter((path) => a.files.get(path)?.sha256 !== b.files.get(path)?.sha256)
+    .sort();
+}

@@ -1,0 +1,179 @@
+/** What is whole on an ESP, decided by other people's tools from the trees before and after a run. */
+import assert from 'node:assert/strict';
+import { hash } from 'node:crypto';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { attempt } from '../lab/run.ts';
+import { choiceOf, type MenuEntry, menuOf } from './boot-menu.ts';
+import { type Tree, textOf } from './tree.ts';
+import type { World } from './world.ts';
+
+export const LOADERS = ['EFI/systemd/systemd-bootx64.efi', 'EFI/BOOT/BOOTX64.EFI'] as const;
+export const LOADER_CONF = 'loader/loader.conf';
+
+/** Names that belong to the installer; everything else is somebody else's. */
+const OURS = [
+  /^EFI\/Linux\/nixos-generation-\d+-[\w.-]*[a-z2-7]{52}(\+\d+(-\d+)?)?\.efi$/,
+  /^loader\/entries\/nixos-generation-\d+-[\w.-]*[a-z2-7]{52}(\+\d+(-\d+)?)?\.conf$/,
+  /^EFI\/nixos\/(kernel|initrd|devicetree)-.+-[a-z2-7]{52}\.efi$/,
+  /(^|\/)\.espalier-\d+-\d+\.tmp$/,
+  /^loader\/(loader\.conf|entries\.srel)$/,
+  ...LOADERS.map((path) => new RegExp(`^${path.replaceAll('.', '\\.')}$`)),
+];
+
+export function isForeign(path: string): boolean {
+  return !OURS.some((pattern) => pattern.test(path));
+}
+
+/** What a run that nobody interrupted found and left, and which of its files are whole. */
+export class Truth {
+  readonly before: Tree;
+  readonly after: Tree;
+  /** Digests of images, blobs and loaders that other people's tools accept. */
+  readonly #whole: ReadonlySet<string>;
+
+  /** @throws {AssertionError} when the uninterrupted run left anything that is not whole */
+  constructor(world: World, before: Tree, after: Tree) {
+    this.before = before;
+    this.after = after;
+    const tools = new Tools(world, before);
+    this.#whole = new Set(
+      [before, after].flatMap((tree) =>
+        [...tree.files].flatMap(([path, { sha256 }]) => (tools.accept(tree, path) ? [sha256] : [])),
+      ),
+    );
+    assert.deepEqual(this.unwhole(after), [], 'every entry is whole after the run');
+    assert.ok(this.boots(after), 'what is chosen after the run is whole');
+    for (const path of LOADERS) assert.ok(this.isWhole(after, path), path);
+  }
+
+  /** Tells whether a file is there with content that is known to be whole. */
+  isWhole(tree: Tree, path: string): boolean {
+    return this.#whole.has(tree.files.get(path)?.sha256 ?? '');
+  }
+
+  /** Tells whether an entry and all that it names is whole. */
+  isWholeEntry(tree: Tree, { path, files }: MenuEntry): boolean {
+    return [path, ...files].every((file) => this.isWhole(tree, file));
+  }
+
+  /** Returns the paths of the entries that are whole. */
+  bootable(tree: Tree): string[] {
+    return menuOf(tree).flatMap((entry) => (this.isWholeEntry(tree, entry) ? [entry.path] : []));
+  }
+
+  /** Returns the paths of entries that are listed and would not start what they should. */
+  unwhole(tree: Tree): string[] {
+    return menuOf(tree).flatMap((entry) => (this.isWholeEntry(tree, entry) ? [] : [entry.path]));
+  }
+
+  /** Tells whether what starts by itself is whole. */
+  boots(tree: Tree): boolean {
+    const choice = choiceOf(tree);
+    return choice !== undefined && this.isWholeEntry(tree, choice);
+  }
+}
+
+/** Other people's tools, and the files that everything on the ESP was made of. */
+class Tools {
+  readonly #world: World;
+  readonly #store: ReadonlySet<string>;
+  readonly #loaders: readonly string[];
+  readonly #certificates: readonly string[];
+  readonly #verdicts = new Map<string, boolean>();
+  readonly #before: Tree;
+
+  constructor(world: World, before: Tree) {
+    this.#world = world;
+    this.#before = before;
+    this.#store = new Set(filesBelow(join(world.root, 'nix/store')).map(digestOfFile));
+    this.#loaders = (['252', '257'] as const).map((version) =>
+      digest(world.payload.loader(version)),
+    );
+    this.#certificates = filesBelow(join(world.root, 'keys')).filter((path) =>
+      path.endsWith('db.pem'),
+    );
+  }
+
+  accept(tree: Tree, path: string): boolean {
+    const key = `${tree.files.get(path)?.sha256} ${path}`;
+    const known = this.#verdicts.get(key);
+    if (known !== undefined) return known;
+    const verdict = this.#judge(tree, path);
+    this.#verdicts.set(key, verdict);
+    return verdict;
+  }
+
+  #judge(tree: Tree, path: string): boolean {
+    const { sha256 = '' } = tree.files.get(path) ?? {};
+    if (isForeign(path)) return this.#before.files.get(path)?.sha256 === sha256;
+    if (path.startsWith('EFI/Linux/')) return this.#isImage(join(tree.folder, path));
+    if (path.startsWith('EFI/nixos/')) return this.#store.has(sha256);
+    if (LOADERS.some((loader) => loader === path)) return this.#isLoader(join(tree.folder, path));
+    return path.startsWith('loader/entries/') && this.#isEntry(textOf(tree, path) ?? '');
+  }
+
+  /** A Type #1 entry starts a system of this world. */
+  #isEntry(text: string): boolean {
+    return this.#startsSystem(/^options (.*)$/m.exec(text)?.[1] ?? '');
+  }
+
+  #startsSystem(cmdline: string): boolean {
+    const init = /(?:^| )init=(\S+)/.exec(cmdline)?.[1] ?? '';
+    return init.startsWith(`${this.#world.root}/nix/store/`) && statSync(init).isFile();
+  }
+
+  /** An image holds a kernel and an initrd of the store, starts a system of this world, and is signed. */
+  #isImage(path: string): boolean {
+    const [linux, initrd, cmdline] = ['.linux', '.initrd', '.cmdline'].map((name) =>
+      sectionOf(path, name),
+    );
+    if (!linux || !initrd || !cmdline) return false;
+    const isOfStore = [linux, initrd].every((bytes) => this.#store.has(digest(bytes)));
+    return (
+      isOfStore && this.#startsSystem(new TextDecoder().decode(cmdline)) && this.#isSigned(path)
+    );
+  }
+
+  #isLoader(path: string): boolean {
+    if (this.#certificates.length === 0) return this.#loaders.includes(digestOfFile(path));
+    return sectionOf(path, '.sdmagic') !== undefined && this.#isSigned(path);
+  }
+
+  /** Where there are keys, one of them has signed every byte. */
+  #isSigned(path: string): boolean {
+    if (this.#certificates.length === 0) return true;
+    return this.#certificates.some(
+      (certificate) => attempt('sbverify', ['--cert', certificate, path]).status === 0,
+    );
+  }
+}
+
+/** Returns the content of a PE section as objcopy sees it, or undefined when it sees none. */
+function sectionOf(path: string, name: string): Uint8Array | undefined {
+  const folder = mkdtempSync(join(tmpdir(), 'espalier-section-'));
+  try {
+    const output = join(folder, 'section');
+    const dump = ['--dump-section', `${name}=${output}`, path, join(folder, 'copy')];
+    return attempt('objcopy', dump).status === 0 ? readFileSync(output) : undefined;
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function filesBelow(folder: string): string[] {
+  const exists = statSync(folder, { throwIfNoEntry: false })?.isDirectory() === true;
+  if (!exists) return [];
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name));
+}
+
+function digestOfFile(path: string): string {
+  return digest(readFileSync(path));
+}
+
+function digest(bytes: Uint8Array): string {
+  return hash('sha256', bytes);
+}
