@@ -24,7 +24,7 @@ export function mergeSbat(contents: readonly Uint8Array[]): Uint8Array {
 }
 
 function componentLines(content: Uint8Array): string[] {
-  const [first, ...rest] = decode(content).split(/\r?\n/);
+  const [first, ...rest] = decode(content).split(/\r?\n|\r/);
   if (first === undefined || !first.startsWith('sbat,')) return [];
   return rest.filter((line) => line !== '' && line !== HEADER);
 }

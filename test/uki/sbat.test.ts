@@ -22,6 +22,10 @@ test('what does not start with a version line adds nothing, nor does what follow
   assert.equal(merge('linux,1,x\n', '', `${header}a,1\n\0b,1\n`), `${header}a,1\n`);
 });
 
+test('a line may end with a carriage return alone', () => {
+  assert.equal(merge(`${header}\r`, `${header}a,1\rb,1\r\n`), `${header}a,1\nb,1\n`);
+});
+
 test('merging is idempotent and adds no line of its own', () => {
   assert.equal(merge(), header);
   assert.deepEqual(mergeSbat([defaultSbat]), defaultSbat);
