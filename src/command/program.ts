@@ -9,6 +9,7 @@ import { UNIT_OPTIONS } from './unit-options.ts';
 import {
   VERITY_DUMP_OPTIONS,
   VERITY_FORMAT_OPTIONS,
+  VERITY_SIGN_OPTIONS,
   VERITY_VERIFY_OPTIONS,
 } from './verity-options.ts';
 import { WATCH_OPTIONS } from './watch-options.ts';
@@ -212,6 +213,13 @@ const VERBS: readonly VerbDeclaration[] = [
     example: 'espalier verity verify usr.erofs usr.verity --root-hash-file usr.roothash',
     load: async () => (await import('./verity-verify.ts')).verityVerify,
   },
+  {
+    name: 'verity sign',
+    operands: [
+      {
+        syntax: '<SOURCE>',
+        help: 'root hash, or a file with one: as veritysetup or systemd-repart --json print it',
+      },
 ];
 
 /**

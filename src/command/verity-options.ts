@@ -35,3 +35,12 @@ export const VERITY_VERIFY_OPTIONS: readonly Option[] = [
   HASH_OFFSET,
   { ...ROOT_HASH_FILE, help: 'read the root hash from FILE' },
 ];
+
+export const VERITY_SIGN_OPTIONS: readonly Option[] = [
+  { name: 'certificate', value: 'FILE', help: 'PEM certificate to sign for' },
+  { name: 'private-key', value: 'FILE', help: 'PEM private key to sign with' },
+  { name: 'allow-insecure-key', help: 'use a private key that others can read or replace' },
+  { name: 'of', value: 'root|usr', help: 'which root hash is meant, of a SOURCE with both' },
+  { name: 'output', value: 'FILE', help: 'write the signature to FILE, PKCS#7 in DER' },
+  { name: 'document', value: 'FILE', help: 'write what a signature partition holds to FILE' },
+];

@@ -1,4 +1,5 @@
 /** The flags of `verity`, checked. */
+import { resolve } from 'node:path';
 import { hexToBytes } from '@noble/hashes/utils.js';
 import * as v from 'valibot';
 import { EspError } from '../error.ts';
@@ -17,7 +18,11 @@ const blockSize = v.optional(
   '4096',
 );
 const hashOffset = v.optional(v.pipe(count, v.multipleOf(512, 'expected a multiple of 512')), '0');
-const path = v.optional(v.pipe(v.string(), v.nonEmpty('expected a path, got nothing')));
+const path = v.pipe(v.string('expected a path'), v.nonEmpty('expected a path, got nothing'));
+const absolutePath = v.pipe(
+  path,
+  v.transform((given) => resolve(given)),
+);
 const uuid = v.optional(
   v.pipe(
     v.string(),
@@ -52,12 +57,24 @@ export const formatSchema = v.strictObject({
   salt,
   uuid,
   seed: uuid,
-  'root-hash-file': path,
+  'root-hash-file': v.optional(path),
 });
 
 export const dumpSchema = v.strictObject({ 'hash-offset': hashOffset });
 
-export const verifySchema = v.strictObject({ 'hash-offset': hashOffset, 'root-hash-file': path });
+export const verifySchema = v.strictObject({
+  'hash-offset': hashOffset,
+  'root-hash-file': v.optional(path),
+});
+
+export const signSchema = v.strictObject({
+  certificate: absolutePath,
+  'private-key': absolutePath,
+  'allow-insecure-key': v.optional(v.boolean(), false),
+  of: v.optional(v.picklist(['root', 'usr'], 'expected root or usr')),
+  output: v.optional(path),
+  document: v.optional(path),
+});
 
 /** Returns the flags of a verb. @throws {CONFIG_INVALID} naming the one that is wrong */
 export function readFlags<Schema extends v.GenericSchema>(

@@ -15,14 +15,19 @@ export interface RawFile extends OpenFile {
   sync(): void;
 }
 
-const { O_RDONLY, O_RDWR, O_CREAT, O_NONBLOCK } = fs.constants;
-const FLAGS = { read: O_RDONLY, write: O_RDWR | O_CREAT } as const;
+const { O_RDONLY, O_RDWR, O_CREAT, O_NONBLOCK, O_TRUNC } = fs.constants;
+const FLAGS = {
+  read: O_RDONLY,
+  write: O_RDWR | O_CREAT,
+  replace: O_RDWR | O_CREAT | O_TRUNC,
+} as const;
 
-/** What is made is no secret: it holds digests of what is read by everyone. */
+/** What is made is no secret: digests of what everyone may read, and signatures. */
 const MODE = 0o644;
 
 /**
- * Opens a file or block device; for writing, a file that does not exist is made.
+ * Opens a file or block device; for writing, a file that does not exist is made, and for replacing one
+ * that does is emptied.
  * @throws {FILE_MISSING} when it does not exist, or is neither
  */
 export function openRaw(path: string, use: keyof typeof FLAGS): RawFile {

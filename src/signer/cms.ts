@@ -26,8 +26,8 @@ export const MESSAGE_DIGEST = oid('1.2.840.113549.1.9.4');
 export const SHA_256 = oid('2.16.840.1.101.3.4.2.1');
 export const RSA_ENCRYPTION = oid('1.2.840.113549.1.1.1');
 
-const sha256Algorithm = sequence(SHA_256, nothing());
-const version1 = integer(1);
+export const sha256Algorithm = sequence(SHA_256, nothing());
+export const version1 = integer(1);
 
 /**
  * Firmware looks for the digest algorithm without parsing: EDK2 compares the bytes at offset 32 with the
@@ -98,15 +98,15 @@ function attribute(type: Uint8Array, value: Uint8Array): Uint8Array {
   return sequence(type, setOf(value));
 }
 
-function issuerAndSerialNumber(certificate: Uint8Array): Uint8Array {
+export function issuerAndSerialNumber(certificate: Uint8Array): Uint8Array {
   const name = nameOf(certificate);
   if (name !== undefined) return sequence(name.issuer, name.serialNumber);
   throw new EspError('SIGNER_FAILED', 'certificate: no issuer and serial number found in its DER');
 }
 
-function signed(attributes: Uint8Array, privateKey: KeyObject): Uint8Array {
+export function signed(bytes: Uint8Array, privateKey: KeyObject): Uint8Array {
   try {
-    return sign('sha256', attributes, privateKey);
+    return sign('sha256', bytes, privateKey);
   } catch (cause) {
     throw new EspError('SIGNER_FAILED', 'private key: cannot sign', { cause });
   }

@@ -37,6 +37,23 @@ export function loadSigner(
   disk: Disk,
   now: number,
 ): LoadedSigner {
+  const { certificate, privateKey } = loadKeyPair(files, owner, disk);
+  const signer = certificateSigner(certificate, privateKey);
+  requireTrial(files.certificate, signer);
+  return {
+    signer,
+    warnings: dateWarnings(files.certificate, certificate, now),
+  };
+}
+
+/** A certificate and the private key that belongs to it. */
+export interface KeyPair {
+  readonly certificate: X509Certificate;
+  readonly privateKey: KeyObject;
+}
+
+/** Loads the two files of {@link loadSigner}, with the same errors. */
+export function loadKeyPair(files: SignerFiles, owner: Owner, disk: Disk): KeyPair {
   requireFile('certificate', files.certificate, disk);
   requireFile('private key', files.privateKey, disk);
   const certificate = loadCertificate(files.certificate, disk);
@@ -48,12 +65,7 @@ export function loadSigner(
       'give the two files that were made together',
     );
   }
-  const signer = certificateSigner(certificate, privateKey);
-  requireTrial(files.certificate, signer);
-  return {
-    signer,
-    warnings: dateWarnings(files.certificate, certificate, now),
-  };
+  return { certificate, privateKey };
 }
 
 /** Signs once for trial: what would fail in the middle of a run fails before it. */

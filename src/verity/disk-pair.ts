@@ -24,7 +24,7 @@ export interface MissingPartition {
 export type PairFinding = Finding | { readonly kind: 'superblock'; readonly because: string };
 
 /** A finding with the superblock, where there is one. */
-export interface Judgement {
+interface Judgement {
   readonly finding: PairFinding;
   readonly superblock?: Superblock;
 }
@@ -69,7 +69,7 @@ export async function findPair(
 }
 
 /** Judges data and hash area, wherever they are, by a root hash. `name` is the hash area's. */
-export async function judgePair(
+async function judgePair(
   { data, hash }: { readonly data: BlockSource; readonly hash: BlockSource },
   name: string,
   rootHash: string,

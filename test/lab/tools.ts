@@ -9,6 +9,7 @@ const witnesses = {
   'cryptsetup-bin': 'veritysetup',
   dosfstools: 'mkfs.vfat',
   efitools: 'sign-efi-sig-list',
+  fdisk: 'sfdisk',
   mtools: 'mcopy',
   openssl: 'openssl',
   osslsigncode: 'osslsigncode',
