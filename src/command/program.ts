@@ -220,6 +220,13 @@ const VERBS: readonly VerbDeclaration[] = [
         syntax: '<SOURCE>',
         help: 'root hash, or a file with one: as veritysetup or systemd-repart --json print it',
       },
+    ],
+    options: VERITY_SIGN_OPTIONS,
+    summary: 'sign a dm-verity root hash for the kernel and systemd',
+    example:
+      'espalier verity sign usr.roothash --certificate db.pem --private-key db.key --output usr.p7s',
+    load: async () => (await import('./verity-sign.ts')).veritySign,
+  },
 ];
 
 /**
