@@ -161,8 +161,9 @@ function openFile(path: string): OpenFile {
     read: (offset, length) => readInto(offset, new Uint8Array(within(offset, length))),
     readInto,
     close() {
-      if (open) fs.closeSync(fd);
+      if (!open) return;
       open = false;
+      translated('close', path, () => fs.closeSync(fd));
     },
   };
 }

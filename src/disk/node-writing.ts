@@ -119,10 +119,10 @@ async function create(path: string): Promise<NewFile> {
       try {
         await attempt('sync', path, handle.sync());
       } finally {
-        await handle.close();
+        await attempt('close', path, handle.close());
       }
     },
-    abandon: () => handle.close(),
+    abandon: () => attempt('close', path, handle.close()),
   };
 }
 
@@ -151,7 +151,7 @@ async function checkCopy(from: string, to: string): Promise<void> {
     );
     if (got.size !== expected.size) throw shortWrite(to, expected.size, got.size);
   } finally {
-    await handle.close();
+    await attempt('close', to, handle.close());
   }
 }
 

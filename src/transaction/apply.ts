@@ -127,9 +127,18 @@ async function stage(
   );
   await Promise.all(workers);
   if (failure === undefined) return staged;
-  // SAFETY: a temporary name that stays behind means nothing to a loader; the next run sweeps it.
-  for (const temporary of begun) disk.remove(`${root}/${temporary}`);
+  for (const temporary of begun) removeIfPossible(`${root}/${temporary}`, disk);
   throw failure;
+}
+
+/** What failed first is what a person has to know, and not that its remains cannot be removed either. */
+function removeIfPossible(path: string, disk: WritableDisk): void {
+  try {
+    // SAFETY: a temporary name that stays behind means nothing to a loader; the next run sweeps it.
+    disk.remove(path);
+  } catch (error) {
+    if (!(error instanceof EspError)) throw error;
+  }
 }
 
 function wrongSize(step: Step, size: number): EspError {

@@ -97,7 +97,13 @@ function lockOf(database: DatabaseSync, beforeRelease: () => void): Lock {
 
 /** Makes the directory and refuses one in which others could put a file of theirs in our way. */
 function prepare(disk: WritableDisk, directory: string, path: string): void {
-  disk.makeDirectory(directory);
+  try {
+    disk.makeDirectory(directory);
+  } catch (cause) {
+    // Not as other errors of files are told: where locks lie is not the ESP.
+    if (!(cause instanceof EspError)) throw cause;
+    throw new EspError('IO', `cannot make ${directory}, where locks lie`, { cause, hint: ROOM });
+  }
   const stat = disk.linkStat(directory);
   if (stat?.kind !== 'directory' || !isOurs(stat)) {
     throw new EspError('IO', `${directory}: expected a directory that only this user can write`, {
@@ -111,6 +117,8 @@ function prepare(disk: WritableDisk, directory: string, path: string): void {
     });
   }
 }
+
+const ROOM = 'see whether the directory can be written and has room';
 
 function isOurs(stat: FileStat): boolean {
   return stat.uid === process.getuid?.() && (stat.mode & 0o022) === 0;
@@ -128,9 +136,7 @@ function tryLock(open: () => DatabaseSync, path: string): DatabaseSync | undefin
     const code = sqliteCode(error);
     if (code === SQLITE_BUSY) return undefined;
     const hint =
-      code === SQLITE_NOTADB
-        ? 'something else wrote to it; a lock file is empty: remove it'
-        : 'see whether the directory can be written and has room';
+      code === SQLITE_NOTADB ? 'something else wrote to it; a lock file is empty: remove it' : ROOM;
     throw new EspError('IO', `cannot lock ${path}`, { cause: error, hint });
   }
 }
@@ -147,8 +153,7 @@ async function leaveNote(disk: WritableDisk, note: string, verb: string): Promis
   try {
     disk.remove(note);
     const file = await disk.create(note);
-    await file.write(new TextEncoder().encode(text));
-    await file.abandon();
+    await file.write(new TextEncoder().encode(text)).finally(() => file.abandon());
   } catch (error) {
     // The lock is held all the same; whoever waits is told less.
     if (!(error instanceof EspError)) throw error;

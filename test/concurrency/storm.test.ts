@@ -158,17 +158,39 @@ function throughout(title: string, runs: number, kind: Weather & Omit<Ground, 'p
   });
 }
 
-const TWENTY = {
+const TWENTY: Weather & Omit<Ground, 'program'> = {
   processes: 20,
   duration: 600,
   kills: false,
   watchers: 0,
   esps: 1,
   format: 'uki',
-} as const;
+};
 
 throughout('twenty runs leave what some order of them would have left', 3, TWENTY);
+
 throughout('of twenty runs, killed at any moment, the next one makes what it would alone', 3, {
   ...TWENTY,
+  kills: true,
+});
+
+throughout('runs that take two ESPs in either order wait for each other and not for ever', 2, {
+  ...TWENTY,
+  processes: 12,
+  esps: 2,
+  format: 'type1',
+});
+
+throughout('a watcher among installs adds an order, and takes nothing back', 2, {
+  ...TWENTY,
+  processes: 12,
+  watchers: 1,
+  format: 'type1',
+});
+
+throughout('watchers that are killed leave their place to the next one', 2, {
+  ...TWENTY,
+  processes: 12,
+  watchers: 4,
   kills: true,
 });

@@ -180,6 +180,17 @@ describe('what goes wrong', () => {
     assert.ok((disk.fileSystem('/boot')?.free ?? 0) >= free - 512, 'a directory may have grown');
   });
 
+  test('what failed first is told, even if its remains cannot be removed', async () => {
+    const { disk, site } = aSite();
+    const dead = Object.assign(faultyDisk(disk, 3, new EspError('ESP_FULL', 'no room')), {
+      remove: () => {
+        throw new EspError('IO', 'nor can it be removed');
+      },
+    });
+    const plan = aPlan(['put', write('EFI/nixos/a', text('a'))]);
+    await assert.rejects(apply(plan, { ...site, disk: dead }), { code: 'ESP_FULL' });
+  });
+
   test('what an earlier phase did stays when a later one fails', async () => {
     const { disk, site } = aSite({ files: start });
     const failing = {

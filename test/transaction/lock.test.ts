@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { nodeDisk } from '../../src/disk/node-disk.ts';
+import { EspError } from '../../src/error.ts';
 import { acquireLock, type Lock, lockDirectory } from '../../src/transaction/lock.ts';
 import { withCode } from '../support/disk-contract.ts';
 
@@ -196,6 +197,19 @@ describe('what is in the way is named', () => {
     disk.makeDirectory(directory);
     chownSync(directory, 65534, 65534);
     await assert.rejects(acquire(directory), withCode(directory, 'IO'));
+  });
+
+  test('a full or read-only place for locks is not told as a full or read-only ESP', async () => {
+    for (const code of ['ESP_FULL', 'ESP_READ_ONLY'] as const) {
+      const makeDirectory = () => {
+        throw new EspError(code, '/run is the trouble');
+      };
+      const request = { directory: fresh(), key: 'fd00-1', verb: 'gc', timeoutSeconds: 0 };
+      await assert.rejects(
+        acquireLock({ ...request, disk: { ...disk, makeDirectory } }),
+        withCode('where locks lie', 'IO'),
+      );
+    }
   });
 
   test('a directory that cannot be made says why', async () => {
