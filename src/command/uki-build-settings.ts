@@ -26,6 +26,9 @@ const paths = v.optional(
   ),
   [],
 );
+const count = v.optional(
+  v.pipe(v.string(), v.regex(/^\d{1,15}$/, 'expected a number'), v.transform(Number)),
+);
 const flag = v.optional(v.boolean(), false);
 
 /** The EFI names that ukify knows. */
@@ -56,6 +59,18 @@ const schema = v.strictObject({
   'secureboot-certificate': path,
   'allow-insecure-key': flag,
   'sign-kernel': v.optional(v.boolean()),
+  verity: texts,
+  'verity-of': v.optional(v.picklist(['root', 'usr'], 'expected root or usr')),
+  'verity-hash-area': path,
+  'verity-data-device': text,
+  'verity-hash-device': text,
+  'verity-hash-offset': count,
+  'verity-data-blocks': count,
+  'verity-on-corruption': v.optional(
+    v.picklist(['ignore', 'restart', 'panic'], 'expected ignore, restart or panic'),
+  ),
+  'verity-signature': text,
+  'verity-option': texts,
   dracut: flag,
   kver: text,
   install: texts,

@@ -4,12 +4,14 @@ import { EspError } from '../error.ts';
 import { type Signer, unsigned } from '../signer/signer.ts';
 import { placeImage } from '../transaction/place-image.ts';
 import { buildLayout } from '../uki/build.ts';
+import { withVerityWords } from '../uki/verity-cmdline.ts';
 import type { Context } from './context.ts';
 import type { Invocation } from './program.ts';
 import { type BuildSettings, misuse, readBuildSettings } from './uki-build-settings.ts';
 import { initrdByDracut } from './uki-dracut.ts';
 import { type Inputs, inputsOn } from './uki-inputs.ts';
 import { gatherParts } from './uki-parts.ts';
+import { verityWordsFor } from './uki-verity.ts';
 
 /** Builds an image and writes it. */
 export async function ukiBuild(
@@ -21,11 +23,12 @@ export async function ukiBuild(
   const inputs = inputsOn(disk);
   const { signer, warnings } = await chooseSigner(settings, inputs, context);
   const output = disk.realPath(settings.output) ?? settings.output;
+  const words = await verityWordsFor(settings, inputs, context);
   const dracut = await initrdByDracut(settings, context);
   const initrd = dracut === undefined ? settings.initrd : [dracut.path, ...settings.initrd];
   let size: number;
   try {
-    size = await buildAt(output, { ...settings, initrd }, inputs, { ...context, signer });
+    size = await buildAt(output, { ...settings, initrd }, inputs, { ...context, signer, words });
   } finally {
     dracut?.remove();
   }
@@ -46,9 +49,10 @@ function buildAt(
   output: string,
   settings: BuildSettings,
   inputs: Inputs,
-  { disk, signer, processId }: Context & { readonly signer: Signer },
+  { disk, signer, words, processId }: Context & { signer: Signer; words: readonly string[] },
 ): Promise<number> {
-  const layout = buildLayout(gatherParts(settings, inputs, { disk, signer }));
+  const parts = gatherParts(settings, inputs, { disk, signer });
+  const layout = buildLayout(words.length > 0 ? withVerityWords(parts, words) : parts);
   requirePlace(output, inputs, disk);
   return placeImage(layout, output, { disk, signer, processId, sources: inputs.seen });
 }

@@ -72,6 +72,50 @@ export const UKI_BUILD_OPTIONS: readonly Option[] = [
     repeatable: true,
     help: 'dracut: the only file systems whose modules are taken',
   },
+  {
+    name: 'verity',
+    value: 'SOURCE',
+    repeatable: true,
+    help: 'put the root hash on the command line: hexadecimal, or a file or device with the output of systemd-repart --json or veritysetup format, a root hash, a signature, or data with --verity-hash-area',
+  },
+  { name: 'verity-of', value: 'root|usr', help: 'what it is of, where SOURCE does not say' },
+  {
+    name: 'verity-hash-area',
+    value: 'FILE',
+    help: 'hash area of the data in SOURCE: they are hashed anew',
+  },
+  {
+    name: 'verity-data-device',
+    value: 'DEVICE',
+    help: 'where the system finds the data (default: by the root hash)',
+  },
+  {
+    name: 'verity-hash-device',
+    value: 'DEVICE',
+    help: 'where the system finds the hash area (default: by the root hash)',
+  },
+  {
+    name: 'verity-hash-offset',
+    value: 'BYTES',
+    help: 'where the hash area begins, behind the data unless it has a device or a file of its own',
+  },
+  { name: 'verity-data-blocks', value: 'N', help: 'blocks of data that are covered' },
+  {
+    name: 'verity-on-corruption',
+    value: 'ignore|restart|panic',
+    help: 'what the kernel does then (default: the read fails)',
+  },
+  {
+    name: 'verity-signature',
+    value: 'PATH|base64:TEXT|auto',
+    help: 'where the system finds the signature of the root hash',
+  },
+  {
+    name: 'verity-option',
+    value: 'OPTION',
+    repeatable: true,
+    help: 'any other option of systemd-veritysetup, as check-at-most-once',
+  },
   { name: 'config', value: 'FILE', help: 'configuration file of ukify; flags count more' },
   { name: 'output', value: 'FILE', help: 'where the image goes (default: LINUX[.unsigned].efi)' },
 ];

@@ -4,7 +4,7 @@ import { bytesSource } from '../byte-source.ts';
 import { EspError } from '../error.ts';
 import type { Content, ImageLayout, Piece } from '../pe/image-layout.ts';
 import { roundUp } from '../pe/image-layout.ts';
-import { contentRange, findSection, parsePe } from '../pe/pe.ts';
+import { contentRange, findSection, parsePe, readSection } from '../pe/pe.ts';
 import type { KernelTraits } from './kernel.ts';
 import { addonSbat, mergeSbat } from './sbat.ts';
 import { inFileOrder, requireDistinct, type SectionName } from './section.ts';
@@ -28,6 +28,9 @@ export interface ImageParts {
 
 /** What the base profile is called when others are joined and it has no name. */
 const MAIN_PROFILE = new TextEncoder().encode('ID=main');
+
+/** No kernel takes more than some KiB. Bytes. */
+const MAX_CMDLINE = 1024 * 1024;
 
 /** What is taken from the image of a profile. A profile has no other section that counts. */
 const PROFILE_SECTIONS: readonly SectionName[] = [
@@ -109,6 +112,9 @@ export function profileSections(
     );
   }
   return sections.map((section) => {
+    // It is text, and may get more words.
+    if (section.name === '.cmdline')
+      return bytesSection(section.name, readSection(source, section, MAX_CMDLINE));
     const piece: Piece = { kind: 'file', path, ...contentRange(section) };
     return { name: section.name, content: { kind: 'pieces', pieces: [piece] } };
   });

@@ -60,7 +60,12 @@ export class Workbench {
   }
 
   /** Runs a verb of `uki`, whatever its end. */
-  async try(args: readonly string[], difference: Partial<WritableDisk> = {}): Promise<Ran> {
+  try(args: readonly string[], difference: Partial<WritableDisk> = {}): Promise<Ran> {
+    return this.run(['uki', ...args], difference);
+  }
+
+  /** Runs any verb. */
+  async run(args: readonly string[], difference: Partial<WritableDisk> = {}): Promise<Ran> {
     const lines: string[] = [];
     const real = processContext(pathToFileURL(import.meta.filename));
     const context: Context = {
@@ -70,7 +75,7 @@ export class Workbench {
       print: (text) => void lines.push(text),
     };
     try {
-      const status = await run(['uki', ...args], '0', context);
+      const status = await run(args, '0', context);
       return { status, output: lines.join('\n') };
     } catch (error) {
       if (!(error instanceof EspError)) throw error;
