@@ -2,7 +2,8 @@
 import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js';
 import { openRaw } from '../disk/raw-file.ts';
 import { digestSize } from '../verity/algorithm.ts';
-import { checkAll, type Finding } from '../verity/check.ts';
+import { checkAll } from '../verity/check.ts';
+import { describeFinding } from '../verity/finding.ts';
 import { readSuperblock, type Superblock } from '../verity/superblock.ts';
 import type { Context } from './context.ts';
 import type { Invocation } from './program.ts';
@@ -45,7 +46,7 @@ export async function verityVerify(
       if (json) {
         const document = { version: 1, verb: VERB, rootHash: bytesToHex(rootHash), finding };
         print(JSON.stringify(document, undefined, 2));
-      } else print(describe(finding, dataPath, hashPath));
+      } else print(describeFinding(finding, dataPath, hashPath));
       return finding.kind === 'intact' ? 0 : EXIT_CORRUPT;
     } finally {
       hash.close();
@@ -62,19 +63,4 @@ function readRootHash(text: string, { algorithm }: Superblock): Uint8Array {
     `root hash: expected ${size * 2} hexadecimal digits for ${algorithm}, got ${text.length}`,
     VERB,
   );
-}
-
-function describe(finding: Finding, data: string, hash: string): string {
-  switch (finding.kind) {
-    case 'intact':
-      return `${data}: intact`;
-    case 'short':
-      return `${finding.of === 'data' ? data : hash}: expected at least ${finding.expected} bytes, got ${finding.got}`;
-    case 'root-hash':
-      return `${hash}: expected root hash ${finding.expected}, got ${finding.got}`;
-    case 'hash-block':
-      return `${hash}: corrupt at byte ${finding.offset}: block ${finding.block} of level ${finding.level} of the hash tree`;
-    case 'data-block':
-      return `${data}: corrupt at byte ${finding.offset}: data block ${finding.block}`;
-  }
 }

@@ -4,18 +4,9 @@ import type { ByteSource } from '../byte-source.ts';
 import { digestSize } from './algorithm.ts';
 import { blockHasher } from './block-hasher.ts';
 import { type BlockSource, dataDigests, type Labour } from './data-digests.ts';
+import type { Finding, Short } from './finding.ts';
 import { type HashArea, hashArea } from './hash-area.ts';
 import type { Parameters } from './superblock.ts';
-
-/** What the check found. Offsets are in bytes, levels counted from the data upwards. */
-export type Finding =
-  | { readonly kind: 'intact' }
-  /** One of the two is too short for what the superblock says. */
-  | { readonly kind: 'short'; readonly of: 'data' | 'hash'; readonly expected: number; got: number }
-  /** The tree hangs together below another root hash. */
-  | { readonly kind: 'root-hash'; readonly expected: string; readonly got: string }
-  | { readonly kind: 'hash-block'; readonly level: number; block: number; readonly offset: number }
-  | { readonly kind: 'data-block'; readonly block: number; readonly offset: number };
 
 /** Data with the hash area that was made for them. Sizes and offsets in bytes. */
 export interface Pair {
@@ -31,20 +22,24 @@ const PIECE = 1024 * 1024;
 
 /** Checks that both are as long as they must be and that the top of the tree has the root hash. */
 export function checkTop(pair: Pair, rootHash: Uint8Array): Finding {
-  const { data, hash, parameters, offset } = pair;
+  const got = topDigest(pair);
+  if (!(got instanceof Uint8Array)) return got;
+  if (isSame(got, rootHash)) return { kind: 'intact' };
+  return { kind: 'root-hash', expected: bytesToHex(rootHash), got: bytesToHex(got) };
+}
+
+/** Returns the digest of the top of the tree, or which of the two is too short to have one. */
+export function topDigest({ data, hash, parameters, offset }: Pair): Uint8Array | Short {
   const { algorithm, salt, dataBlockSize, hashBlockSize, dataBlocks } = parameters;
-  const area = hashArea(parameters, offset);
+  const { levels, end } = hashArea(parameters, offset);
   const size = dataBlocks * dataBlockSize;
-  const treeEnd = area.levels[0] ? area.end : 0;
+  const top = levels.at(-1);
   if (data.size < size) return { kind: 'short', of: 'data', expected: size, got: data.size };
-  if (hash.size < treeEnd) return { kind: 'short', of: 'hash', expected: treeEnd, got: hash.size };
-  const top = area.levels.at(-1);
+  if (top && hash.size < end) return { kind: 'short', of: 'hash', expected: end, got: hash.size };
   // Data of a single block have no tree: the block itself is the top.
   const blockSize = top ? hashBlockSize : dataBlockSize;
   const block = top ? hash.read(top.offset, blockSize) : data.read(0, blockSize);
-  const got = blockHasher({ algorithm, salt, blockSize })(block);
-  if (isSame(got, rootHash)) return { kind: 'intact' };
-  return { kind: 'root-hash', expected: bytesToHex(rootHash), got: bytesToHex(got) };
+  return blockHasher({ algorithm, salt, blockSize })(block);
 }
 
 /**

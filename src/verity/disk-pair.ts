@@ -2,8 +2,9 @@
 
 import { hexToBytes } from '@noble/hashes/utils.js';
 import { EspError } from '../error.ts';
-import { checkAll, checkTop, type Finding } from './check.ts';
+import { checkAll, checkTop } from './check.ts';
 import type { BlockSource, Labour } from './data-digests.ts';
+import type { Finding } from './finding.ts';
 import { type Partition, readPartitionTable } from './gpt.ts';
 import { partitionUuids } from './root-hash.ts';
 import { readSuperblock, type Superblock } from './superblock.ts';
