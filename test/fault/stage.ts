@@ -16,9 +16,9 @@ import { sized } from './sized-disk.ts';
 /** Files by path with the SHA-256 of their content. */
 export type Tree = ReadonlyMap<string, string>;
 
-/** How a run ended. An error that is not ours has status 70. */
+/** How a run ended. An error that is not ours has status 70; a run that was killed has none. */
 export interface Ended {
-  readonly status: number;
+  readonly status: number | undefined;
   readonly message: string;
 }
 
@@ -43,7 +43,7 @@ export interface Stage {
 }
 
 /** What a run that did its work ends with. */
-export const DONE: readonly number[] = [0, 5];
+export const DONE: readonly (number | undefined)[] = [0, 5];
 
 /** An entry of ours. */
 export const ENTRY = /^(EFI\/Linux|loader\/entries)\/nixos-generation-[^/]*\.(efi|conf)$/;

@@ -1,0 +1,128 @@
+/** Lets the kernel's own calls fail under strace, or kills the process at them: the program as it ships. */
+import { spawnSync } from 'node:child_process';
+import * as fs from 'node:fs';
+import { join } from 'node:path';
+import { broken, isSame } from './judge.ts';
+import { DONE, type Ended, play, reset, type Stage, treeOf } from './stage.ts';
+
+/** A call that the program makes on the ESP. */
+export interface SystemCall {
+  readonly name: string;
+  /** Which of the calls of this name that its thread makes, from 1. */
+  readonly when: number;
+  /** How strace shows it. */
+  readonly text: string;
+}
+
+/** What is done to a call: it fails with this error, or the process is killed at it. */
+export type Injection = SystemCall & { readonly as: `error=${string}` | 'signal=SIGKILL' };
+
+/** Which errors a call may well answer; one that is not listed is left alone. */
+const ERRORS: Readonly<Record<string, readonly string[]>> = {
+  openat: ['EIO', 'ENOSPC', 'EROFS', 'EACCES', 'EINTR'],
+  mkdir: ['EIO', 'ENOSPC', 'EROFS'],
+  write: ['EIO', 'ENOSPC', 'EINTR'],
+  pwrite64: ['EIO', 'ENOSPC', 'EINTR'],
+  copy_file_range: ['EIO', 'ENOSPC', 'EINTR'],
+  sendfile: ['EIO', 'ENOSPC', 'EINTR'],
+  ftruncate: ['EIO'],
+  fchmod: ['EIO', 'EROFS', 'EPERM'],
+  fsync: ['EIO', 'ENOSPC', 'EINTR'],
+  rename: ['EIO', 'ENOSPC', 'EROFS'],
+  unlink: ['EIO', 'EROFS'],
+  close: ['EIO', 'EINTR'],
+  read: ['EIO', 'EINTR'],
+  pread64: ['EIO', 'EINTR'],
+  getdents64: ['EIO'],
+  statx: ['EIO', 'EACCES'],
+  fstat: ['EIO'],
+  stat: ['EIO', 'EACCES'],
+  lstat: ['EIO', 'EACCES'],
+  newfstatat: ['EIO', 'EACCES'],
+  statfs: ['EIO'],
+};
+
+/** Returns every call that the action of a scenario makes on the ESP. */
+export function callsOf(stage: Stage, program: string): readonly SystemCall[] {
+  reset(stage);
+  const log = join(stage.world.root, 'strace.log');
+  const ended = strace(stage, program, ['-y', '-s', '4096', '-o', log]);
+  if (!DONE.includes(ended.status)) throw new Error(`strace: ${ended.message}`);
+  const counts = new Map<string, number>();
+  const calls = new Map<string, SystemCall>();
+  for (const line of fs.readFileSync(log, 'utf8').split('\n')) {
+    const [, thread = '', name = ''] = /^(\d+) +(\w+)\(/.exec(line) ?? [];
+    const when = (counts.get(`${thread} ${name}`) ?? 0) + 1;
+    counts.set(`${thread} ${name}`, when);
+    const isOnEsp = line.includes(`${stage.world.esp}/`) || line.includes(`${stage.world.esp}"`);
+    const text = line.slice(0, 200);
+    if (name in ERRORS && isOnEsp) calls.set(`${name} ${when}`, { name, when, text });
+  }
+  return [...calls.values()];
+}
+
+/** Returns everything that can be done to calls. */
+export function injectionsOf(calls: readonly SystemCall[]): readonly Injection[] {
+  return calls.flatMap((call): Injection[] => [
+    { ...call, as: 'signal=SIGKILL' },
+    ...(ERRORS[call.name] ?? []).map((error): Injection => ({ ...call, as: `error=${error}` })),
+  ]);
+}
+
+/** Tries one injection and returns what is wrong afterwards, and after the run that heals. */
+export async function tryInjection(
+  stage: Stage,
+  injection: Injection,
+  program: string,
+): Promise<readonly string[]> {
+  reset(stage);
+  const { name, when, as, text } = injection;
+  const ended = strace(stage, program, [
+    '-e',
+    `inject=${name}:${as}:when=${when}`,
+    '-o',
+    '/dev/null',
+  ]);
+  const now = treeOf(stage.world.esp);
+  const where = `${stage.scenario.name}: ${as} at ${text}: status ${ended.status} (${ended.message})`;
+  const wrong = broken({ stage, ended, now }).map((promise) => `${where}: ${promise}`);
+  const healed = await play(stage);
+  const isHealed = isSame(treeOf(stage.world.esp), stage.right) && DONE.includes(healed.status);
+  return isHealed ? wrong : [...wrong, `${where}: the next run heals it; ${healed.message}`];
+}
+
+/** One thread for what Node does in the background: each count is then that of one thread. */
+const ONE_THREAD = { UV_THREADPOOL_SIZE: '1', UV_USE_IO_URING: '0' };
+
+function strace({ scenario, world }: Stage, program: string, args: readonly string[]): Ended {
+  const verb = [...scenario.action(world), ...world.onDirectory(), '--quiet'];
+  const traced = Object.keys(ERRORS).join(',');
+  const { status, signal, stderr } = spawnSync(
+    'strace',
+    [
+      ...[
+        '-f',
+        '--seccomp-bpf',
+        '-qqq',
+        '-e',
+        'signal=none',
+        '-e',
+        `trace=?${traced.replaceAll(',', ',?')}`,
+      ],
+      ...[...args, process.execPath, program, ...verb],
+    ],
+    {
+      encoding: 'utf8',
+      env: {
+        ...process.env,
+        ...ONE_THREAD,
+        XDG_RUNTIME_DIR: world.root,
+        ESPALIER_EFIVARS: join(world.root, 'efivars'),
+      },
+    },
+  );
+  return {
+    status: signal === null && status !== 137 ? (status ?? 70) : undefined,
+    message: stderr.trim(),
+  };
+}
