@@ -26,9 +26,16 @@ export function checkImage(image: string): Checkup {
   return checkupOf(attempt('fsck.fat', ['-n', image]));
 }
 
-/** Mends an image without asking, as a system does when it starts. */
+/** A directory whose only cluster is free is emptied by the first pass, and removed by the second. */
+const PASSES = 3;
+
+/** Mends an image without asking, as a system does each time it starts, and returns what is left. */
 export function mendImage(image: string): Checkup {
-  return checkupOf(attempt('fsck.fat', ['-a', image]));
+  for (let pass = 0; pass < PASSES; pass++) {
+    attempt('fsck.fat', ['-a', image]);
+    if (checkImage(image).isClean) break;
+  }
+  return checkImage(image);
 }
 
 function checkupOf({ status, stdout, stderr }: ReturnType<typeof attempt>): Checkup {

@@ -36,13 +36,17 @@ export function readImage(image: string, folder: string): Tree {
 
 const quiet = { env: { MTOOLS_SKIP_CHECK: '1' } };
 
+/** On a broken file system a directory may be its own parent. */
+const DEEPEST = 4;
+
 /** A directory at a time: what is broken in one hides nothing in another. */
-function pathsOn(image: string, directory = ''): string[] {
+function pathsOn(image: string, directory = '', depth = 0): string[] {
+  if (depth > DEEPEST) return [];
   const { stdout } = attempt('mdir', ['-i', image, '-b', '-a', `::/${directory}`], quiet);
   const paths = stdout.split('\n').map((line) => line.trim().replace(/^::\//, ''));
   return paths
     .filter((path) => path !== '')
-    .flatMap((path) => (path.endsWith('/') ? pathsOn(image, path) : [path]));
+    .flatMap((path) => (path.endsWith('/') ? pathsOn(image, path, depth + 1) : [path]));
 }
 
 function isCopied(image: string, path: string, folder: string): boolean {

@@ -104,8 +104,7 @@ class Court {
     if (known) return known;
     const copy = join(this.#bench.folder, 'mended.img');
     copyFileSync(image, copy);
-    mendImage(copy);
-    const left = checkImage(copy);
+    const left = mendImage(copy);
     const isFragment = left.complaints.every((line) => FRAGMENT.test(line));
     const after = readImage(copy, join(this.#bench.folder, 'mended'));
     const result = join2(

@@ -115,6 +115,12 @@ export class Names<Node> {
     this.#change(this.#keyOf(name), undefined);
   }
 
+  /** Takes the last change back, before anything could make it durable. */
+  retract(): void {
+    const last = this.#pending.pop();
+    if (last) this.#current.delete(last.key);
+  }
+
   #change(key: string, entry: Entry<Node> | undefined): void {
     this.#pending.push({ key, entry });
     apply(this.#current, key, entry);

@@ -124,6 +124,19 @@ test('replacing by rename may lose both names: old, new, and nothing are all see
   assert.deepEqual(seen, new Set(['old', 'new', undefined]));
 });
 
+test('power lost in the middle of a rename may leave the new name with nothing in it', async () => {
+  const seen = new Set<string | undefined>();
+  for (let seed = 0; seed < 20; seed++) {
+    const disk = new MemoryDisk();
+    await write(disk, '/boot/tmp', 'new');
+    disk.failPowerAt(0);
+    assert.throws(() => disk.rename('/boot/tmp', '/boot/name'), PowerLoss);
+    disk.crash(seed);
+    seen.add(textAt(disk, '/boot/name'));
+  }
+  assert.deepEqual(seen, new Set(['', undefined]));
+});
+
 test('overwriting one sector leaves the old bytes or the new ones, whenever the power fails', () => {
   const seen = new Set<string | undefined>();
   for (let seed = 0; seed < 60; seed++) {

@@ -260,8 +260,14 @@ export class MemoryDisk implements WritableDisk {
       if (target.node === source.node) return;
       if (target.node?.kind === 'directory') fail('EISDIR');
       const { volume } = source.directory;
-      // Three changes, each of which may survive a crash without the others: measured on vfat.
+      // Changes of which each may survive a crash without the others: measured on vfat. The new name
+      // is that of an empty file until the file itself is synced, which the port does before it returns.
       if (target.node !== undefined) volume.unlink(target.directory, target.name);
+      if (volume.fat) {
+        target.directory.names.set(target.name, volume.newFile(this.#now()));
+        this.#tick();
+        target.directory.names.retract();
+      }
       volume.link(target.directory, target.name, source.node);
       volume.unlink(source.directory, source.name);
       this.#tick();
