@@ -5,6 +5,8 @@ export interface ByteSource {
   readonly size: number;
   /** Returns `length` bytes at `offset`, or fewer where the source ends. */
   read(offset: number, length: number): Uint8Array;
+  /** As `read`, into memory of the caller, as much as fits; returns the part that was filled. */
+  readInto?(offset: number, memory: Uint8Array): Uint8Array;
 }
 
 /** Returns a source over bytes in memory. */

@@ -30,9 +30,7 @@ export interface FileSystem {
 }
 
 /** An open file; `close` may be called more than once. */
-export interface OpenFile extends ByteSource {
-  /** As `read`, into memory of the caller, as much as fits; returns the part that was filled. */
-  readInto(offset: number, memory: Uint8Array): Uint8Array;
+export interface OpenFile extends Required<ByteSource> {
   close(): void;
 }
 

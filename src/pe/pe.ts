@@ -209,16 +209,25 @@ export function readSection(source: ByteSource, section: Section, limit: number)
 }
 
 /**
- * Yields the bytes of a range in chunks of at most 1 MiB.
+ * Yields the bytes of a range in chunks of at most 1 MiB, each of them valid until the next.
  * @throws {SOURCE_CHANGED} when the source ends before its own size
  */
 export function* readRange(source: ByteSource, { offset, size }: Range): Generator<Uint8Array> {
-  for (let done = 0; done < size; done += CHUNK)
-    yield readExactly(source, offset + done, Math.min(CHUNK, size - done));
+  // New memory for every chunk would cost more than hashing it.
+  const memory = source.readInto && new Uint8Array(Math.min(CHUNK, size));
+  for (let done = 0; done < size; done += CHUNK) {
+    const length = Math.min(CHUNK, size - done);
+    yield memory && source.readInto
+      ? whole(source.readInto(offset + done, memory.subarray(0, length)), offset + done, length)
+      : readExactly(source, offset + done, length);
+  }
 }
 
 function readExactly(source: ByteSource, offset: number, length: number): Uint8Array {
-  const bytes = source.read(offset, length);
+  return whole(source.read(offset, length), offset, length);
+}
+
+function whole(bytes: Uint8Array, offset: number, length: number): Uint8Array {
   if (bytes.length === length) return bytes;
   throw new EspError(
     'SOURCE_CHANGED',
