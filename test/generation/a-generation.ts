@@ -205,10 +205,16 @@ function linkName(profile: string | undefined, number: number): string {
     : `system-profiles/${profile}-${number}-link`;
 }
 
+/** The digits that Nix knows, in the order of those of RFC 4648. */
+const NIX_DIGITS = '0123456789abcdfghijklmnpqrsvwxyz';
+
 /** A path as Nix forms it: the hash follows from the name and from what goes in. */
 function storePath(store: string, name: string, inputs: unknown = ''): string {
   const digest = base32(hash(JSON.stringify([name, inputs]))).slice(0, 32);
-  return `${store}/${digest}-${name.replace(/[^0-9A-Za-z+._?=-]/g, '-')}`;
+  const digits = digest.replace(/./g, (digit) =>
+    NIX_DIGITS.charAt('abcdefghijklmnopqrstuvwxyz234567'.indexOf(digit)),
+  );
+  return `${store}/${digits}-${name.replace(/[^0-9A-Za-z+._?=-]/g, '-')}`;
 }
 
 /** Writes a file of the store, once. */

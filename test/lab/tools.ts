@@ -11,6 +11,7 @@ const witnesses = {
   efitools: 'sign-efi-sig-list',
   fdisk: 'sfdisk',
   mtools: 'mcopy',
+  'nix-bin': 'nix-store',
   openssl: 'openssl',
   osslsigncode: 'osslsigncode',
   'python3-pefile': 'python:pefile',
