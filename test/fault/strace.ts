@@ -8,7 +8,9 @@ import { DONE, type Ended, play, reset, type Stage, treeOf } from './stage.ts';
 /** A call that the program makes on the ESP. */
 export interface SystemCall {
   readonly name: string;
-  /** Which of the calls of this name that its thread makes, from 1. */
+  /** The file on the ESP that it is made on. */
+  readonly path: string;
+  /** Which of the calls of this name on this file that its thread makes, from 1. */
   readonly when: number;
   /** How strace shows it. */
   readonly text: string;
@@ -50,13 +52,15 @@ export function callsOf(stage: Stage, program: string): readonly SystemCall[] {
   if (!DONE.includes(ended.status)) throw new Error(`strace: ${ended.message}`);
   const counts = new Map<string, number>();
   const calls = new Map<string, SystemCall>();
-  for (const line of fs.readFileSync(log, 'utf8').split('\n')) {
-    const [, thread = '', name = ''] = /^(\d+) +(\w+)\(/.exec(line) ?? [];
-    const when = (counts.get(`${thread} ${name}`) ?? 0) + 1;
-    counts.set(`${thread} ${name}`, when);
-    const isOnEsp = line.includes(`${stage.world.esp}/`) || line.includes(`${stage.world.esp}"`);
-    const text = line.slice(0, 200);
-    if (name in ERRORS && isOnEsp) calls.set(`${name} ${when}`, { name, when, text });
+  const onEsp = new RegExp(`["<](${stage.world.esp.replaceAll('.', '\\.')}(?:/[^">]*)?)[">]`);
+  for (const text of fs.readFileSync(log, 'utf8').split('\n')) {
+    const [, thread, name = ''] = /^(\d+) +(\w+)\(/.exec(text) ?? [];
+    const [, path] = onEsp.exec(text) ?? [];
+    if (path === undefined || !(name in ERRORS)) continue;
+    const key = `${name} ${path}`;
+    const when = (counts.get(`${thread} ${key}`) ?? 0) + 1;
+    counts.set(`${thread} ${key}`, when);
+    calls.set(`${key} ${when}`, { name, path, when, text: text.slice(0, 200) });
   }
   return [...calls.values()];
 }
@@ -69,46 +73,47 @@ export function injectionsOf(calls: readonly SystemCall[]): readonly Injection[]
   ]);
 }
 
+/** What came of an injection: whether the call was made again, and what is wrong. */
+export interface Tried {
+  readonly reached: boolean;
+  readonly findings: readonly string[];
+}
+
 /** Tries one injection and returns what is wrong afterwards, and after the run that heals. */
 export async function tryInjection(
   stage: Stage,
   injection: Injection,
   program: string,
-): Promise<readonly string[]> {
+): Promise<Tried> {
   reset(stage);
-  const { name, when, as, text } = injection;
-  const ended = strace(stage, program, [
-    '-e',
-    `inject=${name}:${as}:when=${when}`,
-    '-o',
-    '/dev/null',
-  ]);
+  const { name, path, when, as, text } = injection;
+  const inject = `inject=${name}:${as}:when=${when}`;
+  const log = join(stage.world.root, 'strace.log');
+  const ended = strace(stage, program, ['-P', path, '-e', inject, '-o', log]);
+  const reached = ended.status === undefined || fs.readFileSync(log, 'utf8').includes('INJECTED');
   const now = treeOf(stage.world.esp);
   const where = `${stage.scenario.name}: ${as} at ${text}: status ${ended.status} (${ended.message})`;
   const wrong = broken({ stage, ended, now }).map((promise) => `${where}: ${promise}`);
   const healed = await play(stage);
   const isHealed = isSame(treeOf(stage.world.esp), stage.right) && DONE.includes(healed.status);
-  return isHealed ? wrong : [...wrong, `${where}: the next run heals it; ${healed.message}`];
+  const unhealed = `${where}: the next run heals it; ${healed.message}`;
+  return { reached, findings: isHealed ? wrong : [...wrong, unhealed] };
 }
 
-/** One thread for what Node does in the background: each count is then that of one thread. */
+/** A process ID of its own, so that temporary files have the same names in every run. */
+const NAMESPACE = ['--pid', '--fork', '--kill-child', '--mount-proc'];
+
+/** One thread for what Node does in the background: what a call is counted by is then always the same. */
 const ONE_THREAD = { UV_THREADPOOL_SIZE: '1', UV_USE_IO_URING: '0' };
 
 function strace({ scenario, world }: Stage, program: string, args: readonly string[]): Ended {
   const verb = [...scenario.action(world), ...world.onDirectory(), '--quiet'];
   const traced = Object.keys(ERRORS).join(',');
   const { status, signal, stderr } = spawnSync(
-    'strace',
+    'unshare',
     [
-      ...[
-        '-f',
-        '--seccomp-bpf',
-        '-qqq',
-        '-e',
-        'signal=none',
-        '-e',
-        `trace=?${traced.replaceAll(',', ',?')}`,
-      ],
+      ...[...NAMESPACE, 'strace'],
+      ...['-f', '-e', 'signal=none', '-e', `trace=?${traced.replaceAll(',', ',?')}`],
       ...[...args, process.execPath, program, ...verb],
     ],
     {
