@@ -1,4 +1,5 @@
 /** The files that an image is built from, each as it was when it was first looked at. */
+import { resolve } from 'node:path';
 import type { Disk, FileStat } from '../disk/disk.ts';
 import { misuse } from './uki-build-settings.ts';
 
@@ -20,7 +21,8 @@ export interface Inputs {
 /** Returns the inputs on a disk. */
 export function inputsOn(disk: Disk): Inputs {
   const seen = new Map<string, FileStat>();
-  const file = (flag: string, path: string) => {
+  const file = (flag: string, given: string) => {
+    const path = resolve(given);
     const stat = disk.stat(path);
     if (stat?.kind !== 'file') throw misuse(`--${flag}: ${path} is no file`);
     seen.set(path, stat);

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { bytesSource } from '../../src/byte-source.ts';
@@ -246,4 +246,25 @@ describe('signed', { skip }, () => {
     );
     assert.equal(await ours('inspect', image), theirs('262', 'inspect', image).trimEnd());
   });
+});
+
+describe('what ukify tells of an image', { skip }, () => {
+  for (const version of VERSIONS) {
+    test(`uki verify reads it from ukify ${version}`, async () => {
+      assert.ok(parts);
+      const hash = 'a1'.repeat(32);
+      const image = join(folder, 'verity.efi');
+      const initrd = file('initrd-verity', countingBytes(99));
+      const options = { linux: parts.kernel, initrd, stub: parts.stub['262'], output: image };
+      await ours('build', ...flags({ ...options, verity: hash, 'verity-of': 'usr' }));
+      const rows = [{ type: 'usr-x86-64-verity', uuid: '1', roothash: hash }];
+      const repart = file('repart.json', JSON.stringify(rows));
+      const input = theirs(version, 'inspect', image, '--json=short');
+      const main = resolve(import.meta.dirname, '../../src/main.ts');
+      const said = run(process.execPath, [main, 'uki', 'verify', '-', '--repart', repart], {
+        input,
+      });
+      assert.equal(said, `-: boots the file systems of ${repart}\n`);
+    });
+  }
 });

@@ -1,4 +1,5 @@
 /** `node test/lab/fetch.ts`: brings everything that tests with real parts want, and says what it could not bring. */
+import { ensureDracutRoot } from './dracut.ts';
 import { ensureParts } from './parts.ts';
 import { ensureSystemdRoot } from './systemd-root.ts';
 import { ensureTools, installCommand } from './tools.ts';
@@ -7,6 +8,7 @@ try {
   const say = (what: string): void => console.log(`fetching ${what}`);
   ensureParts(say);
   ensureSystemdRoot(say);
+  ensureDracutRoot(say);
 } catch (error) {
   console.error(
     `the real parts were not fetched: ${error instanceof Error ? error.message : error}`,
