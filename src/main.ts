@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 /** argv in, exit code out: the only place that prints an error or ends the process. */
 import { HASH_WORKER, serveHashWorker } from './disk/hash-files.ts';
+import { openRaw } from './disk/raw-file.ts';
 import { EspError, EXIT_BUG, explain } from './error.ts';
 import { BLOCK_THREAD, serveBlockThread } from './verity/block-thread.ts';
 
@@ -34,5 +35,5 @@ const VERSION = '0.1.0';
 const last = process.argv.at(-1);
 const isWorker =
   (last === HASH_WORKER && (await serveHashWorker())) ||
-  (last === BLOCK_THREAD && (await serveBlockThread()));
+  (last === BLOCK_THREAD && (await serveBlockThread((path) => openRaw(path, 'read'))));
 if (!isWorker) process.exitCode = await main();

@@ -1,14 +1,10 @@
 /** What `uki build --verity` puts on the command line. */
-import { bytesToHex } from '@noble/hashes/utils.js';
 import { openRaw, type RawFile } from '../disk/raw-file.ts';
-import { checkTop } from '../verity/check.ts';
 import { type DeviceOptions, verityWords } from '../verity/cmdline.ts';
-import { dataDigests } from '../verity/data-digests.ts';
-import { hashTree } from '../verity/hash-tree.ts';
+import { rootHashOfPair } from '../verity/computed-root-hash.ts';
 import type { Designator } from '../verity/partition-type.ts';
 import { chooseRootHash, isRootHash, type RootHash } from '../verity/root-hash.ts';
 import { rootHashesIn, type Source } from '../verity/root-hash-source.ts';
-import { readSuperblock } from '../verity/superblock.ts';
 import type { Context } from './context.ts';
 import { type BuildSettings, misuse } from './uki-build-settings.ts';
 import type { Inputs } from './uki-inputs.ts';
@@ -113,7 +109,7 @@ function openSource(path: string, inputs: Inputs, { disk, locate }: Context): Ra
   return openRaw(locate(path), 'read');
 }
 
-/** Hashes data as their hash area says, and sees that both come to the same. */
+/** All data are hashed, and the whole hash area has to belong to them. */
 async function hashData(
   dataPath: string,
   hashPath: string,
@@ -123,17 +119,9 @@ async function hashData(
 ): Promise<RootHash> {
   using data = closing(openSource(dataPath, inputs, context));
   using hash = closing(openSource(hashPath, inputs, context));
-  const parameters = readSuperblock(hash.file, offset, hashPath);
-  const labour = { name: dataPath, workerEntry: context.workerEntry };
-  const tree = hashTree(parameters, offset, dataDigests(data.file, parameters, labour));
-  let step = await tree.next();
-  while (!step.done) step = await tree.next();
-  const rootHash = step.value;
-  const finding = checkTop({ data: data.file, hash: hash.file, parameters, offset }, rootHash);
-  if (finding.kind !== 'intact') {
-    throw misuse(`--verity-hash-area: ${hashPath} is not the hash area of ${dataPath}`);
-  }
-  return { hex: bytesToHex(rootHash), designator: 'unknown' };
+  const thread = { entry: context.workerEntry, path: context.locate(dataPath) };
+  const labour = { name: dataPath, thread };
+  return await rootHashOfPair({ data: data.file, hash: hash.file, offset }, hashPath, labour);
 }
 
 function closing(file: RawFile): Disposable & { readonly file: RawFile } {

@@ -3,7 +3,8 @@ import { bytesToHex } from '@noble/hashes/utils.js';
 import type * as v from 'valibot';
 import { openRaw, type RawFile } from '../disk/raw-file.ts';
 import { EspError } from '../error.ts';
-import { type BlockSource, dataDigests, type Labour } from '../verity/data-digests.ts';
+import { dataDigests, type Labour } from '../verity/data-digests.ts';
+import type { BlockSource } from '../verity/data-pieces.ts';
 import { hashArea } from '../verity/hash-area.ts';
 import { hashTree } from '../verity/hash-tree.ts';
 import { formatHeader, type Header, headerDocument } from '../verity/header-text.ts';
@@ -37,7 +38,7 @@ export async function verityFormat(
     const hash = openRaw(locate(hashPath), 'write');
     try {
       requireRoom(hash, hashPath, hashArea(parameters, settings['hash-offset']).end);
-      const labour = { name: dataPath, workerEntry };
+      const labour = { name: dataPath, thread: { entry: workerEntry, path: locate(dataPath) } };
       const header = await writeHashArea(hash, data, parameters, settings, labour);
       const hex = bytesToHex(header.rootHash);
       const file = settings['root-hash-file'];

@@ -41,7 +41,7 @@ export async function verityVerify(
     try {
       const parameters = readSuperblock(hash, offset, hashPath);
       const rootHash = readRootHash(text, parameters);
-      const labour = { name: dataPath, workerEntry };
+      const labour = { name: dataPath, thread: { entry: workerEntry, path: locate(dataPath) } };
       const finding = await checkAll({ data, hash, parameters, offset }, rootHash, labour);
       if (json) {
         const document = { version: 1, verb: VERB, rootHash: bytesToHex(rootHash), finding };

@@ -1,82 +1,59 @@
-/** A second thread that hashes blocks: how it is started, given pieces of data, and ended. */
-import type { BlockHash } from './block-hasher.ts';
+/** A second thread that hashes pieces of data: how it is started, what it does, how it ends. */
+import type { BlockSource, DataHash, PieceQueue } from './data-pieces.ts';
 
 /** The last argument of a program that is to call {@link serveBlockThread} and nothing else. */
 export const BLOCK_THREAD = '--block-thread';
 
-/** Pieces in flight: one is hashed while the others wait, so that the thread never does. */
-const SLOTS = 4;
+/** What a second thread needs: the program's own entry, and the path under which it finds the data. */
+export interface ThreadStart {
+  /** Must call {@link serveBlockThread} when its last argument is {@link BLOCK_THREAD}. */
+  readonly entry: URL;
+  readonly path: string;
+}
 
-/** The thread holds one block and what is shared. MiB. */
+/** The thread holds one piece of the data. MiB. */
 const SMALL = { maxOldGenerationSizeMb: 32, maxYoungGenerationSizeMb: 2 };
 
-interface Job extends BlockHash {
+interface Job {
   readonly role: 'blocks';
-  readonly slots: readonly Uint8Array<SharedArrayBuffer>[];
+  readonly path: string;
+  readonly hash: DataHash;
+  readonly queue: PieceQueue;
 }
 
-interface Piece {
-  readonly piece: number;
-  readonly slot: number;
-  /** Of the data in the slot, in bytes. */
-  readonly length: number;
-}
-
-interface Answer {
-  readonly piece: number;
-  readonly slot: number;
-  readonly digests: Uint8Array;
-}
+type Answer = readonly [piece: number, digests: Uint8Array];
 
 /** The thread as the one that started it sees it. */
 export interface BlockThread {
-  /** Gives it a piece if it has room: `fill` puts the data into the memory it is handed. */
-  give(piece: number, fill: (memory: Uint8Array) => Uint8Array): boolean;
   /** Settles when it has answered, or ended for whatever reason; true while it lives. */
   answer(): Promise<boolean>;
   stop(): void;
 }
 
-const ENDED: BlockThread = {
-  give: () => false,
-  answer: async () => false,
-  stop: () => undefined,
-};
+/** No thread: one that has ended. */
+export const ENDED: BlockThread = { answer: async () => false, stop: () => undefined };
 
 /**
- * Starts the thread. Its answers go into `done` by the number of their piece; a thread that breaks
- * answers no more, and what it was given is left to whoever gave it.
- * @param entry the program's own entry, which must call {@link serveBlockThread} when its last argument
- * is {@link BLOCK_THREAD}; without it there is no thread, which is one that has ended
+ * Starts a thread that takes pieces off the queue; its answers go into `done` by the number of their
+ * piece. One that breaks answers no more, and the piece it had taken is left to whoever waits for it.
  */
 export async function startBlockThread(
-  entry: URL | undefined,
-  { algorithm, salt, blockSize }: BlockHash,
-  pieceSize: number,
+  { entry, path }: ThreadStart,
+  hash: DataHash,
+  queue: PieceQueue,
   done: Map<number, Uint8Array>,
 ): Promise<BlockThread> {
-  if (entry === undefined) return ENDED;
   const { Worker } = await import('node:worker_threads');
-  const slots = Array.from(
-    { length: SLOTS },
-    () => new Uint8Array(new SharedArrayBuffer(pieceSize)),
-  );
-  const workerData: Job = { role: 'blocks', algorithm, salt, blockSize, slots };
-  const worker = new Worker(entry, {
-    argv: [BLOCK_THREAD],
-    workerData,
-    resourceLimits: SMALL,
-  });
-  const free = [...slots.keys()];
+  const workerData: Job = { role: 'blocks', path, hash, queue };
+  const worker = new Worker(entry, { argv: [BLOCK_THREAD], workerData, resourceLimits: SMALL });
   let lives = true;
   let wake = Promise.withResolvers<void>();
   const ring = () => {
     wake.resolve();
     wake = Promise.withResolvers();
   };
-  worker.on('message', ({ piece, slot, digests }: Answer) => {
+  worker.on('message', ([piece, digests]: Answer) => {
     done.set(piece, digests);
-    free.push(slot);
     ring();
   });
   const end = () => {
@@ -86,14 +63,6 @@ export async function startBlockThread(
   worker.on('error', end);
   worker.on('exit', end);
   return {
-    give(piece, fill) {
-      const slot = lives ? free.pop() : undefined;
-      const memory = slot === undefined ? undefined : slots[slot];
-      if (slot === undefined || memory === undefined) return false;
-      const given: Piece = { piece, slot, length: fill(memory).length };
-      worker.postMessage(given);
-      return true;
-    },
     async answer() {
       if (lives) await wake.promise;
       return lives;
@@ -106,21 +75,20 @@ export async function startBlockThread(
 }
 
 /**
- * Hashes blocks on a thread that {@link startBlockThread} started, until it is stopped.
+ * Hashes pieces on a thread that {@link startBlockThread} started, until there are none left.
  * @returns false, at once, on any other thread
  */
-export async function serveBlockThread(): Promise<boolean> {
+export async function serveBlockThread(open: (path: string) => BlockSource): Promise<boolean> {
   const { parentPort, workerData } = await import('node:worker_threads');
   if (parentPort === null || !isJob(workerData)) return false;
-  const { blockHasher } = await import('./block-hasher.ts');
-  const { slots } = workerData;
-  const hasher = blockHasher(workerData);
-  parentPort.on('message', ({ piece, slot, length }: Piece) => {
-    const memory = slots[slot];
-    if (memory === undefined) return;
-    const answer: Answer = { piece, slot, digests: hasher(memory.subarray(0, length)) };
+  const { pieceCount, pieceHasher, waitForPiece } = await import('./data-pieces.ts');
+  const { path, hash, queue } = workerData;
+  const pieces = pieceCount(hash);
+  const hasher = pieceHasher(open(path), hash);
+  for (let piece = waitForPiece(queue); piece < pieces; piece = waitForPiece(queue)) {
+    const answer: Answer = [piece, hasher(piece)];
     parentPort.postMessage(answer);
-  });
+  }
   return true;
 }
 

@@ -2,7 +2,8 @@
 import { bytesToHex } from '@noble/hashes/utils.js';
 import { EspError } from '../error.ts';
 import { checkAll, type Pair, topDigest } from './check.ts';
-import { type BlockSource, dataDigests, type Labour } from './data-digests.ts';
+import { dataDigests, type Labour } from './data-digests.ts';
+import type { BlockSource } from './data-pieces.ts';
 import { describeFinding } from './finding.ts';
 import { hashTree } from './hash-tree.ts';
 import type { RootHash } from './root-hash.ts';

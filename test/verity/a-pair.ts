@@ -1,7 +1,7 @@
 /** Data with their hash area in memory. */
 import { bytesSource } from '../../src/byte-source.ts';
-import type { BlockSource } from '../../src/verity/data-digests.ts';
 import { dataDigests } from '../../src/verity/data-digests.ts';
+import type { BlockSource } from '../../src/verity/data-pieces.ts';
 import { hashArea } from '../../src/verity/hash-area.ts';
 import { hashTree } from '../../src/verity/hash-tree.ts';
 import { formatSuperblock, type Parameters, type Superblock } from '../../src/verity/superblock.ts';

@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import { bytesToHex } from '@noble/hashes/utils.js';
+import type { ThreadStart } from '../../src/verity/block-thread.ts';
 import { dataDigests } from '../../src/verity/data-digests.ts';
 import { hashArea } from '../../src/verity/hash-area.ts';
+import { aDirectory } from './a-directory.ts';
 import { blockSource, formatted, numberedBlocks, someParameters } from './a-pair.ts';
 
 /** Root hashes and sizes that are known from elsewhere: salt 00…1f, blocks of 4096, sha256, no UUID. */
@@ -36,28 +39,35 @@ describe('a hash tree', () => {
 });
 
 describe('the digests of data', () => {
-  const parameters = someParameters({ dataBlockSize: 512, dataBlocks: 256 * 1024 });
+  const parameters = someParameters({ dataBlockSize: 512, dataBlocks: 128 * 1024 + 1 });
   const data = numberedBlocks(parameters);
 
-  async function digests(of: Uint8Array, workerEntry?: URL): Promise<Uint8Array> {
+  async function digests(of: Uint8Array, thread?: ThreadStart): Promise<Uint8Array> {
     const found: Uint8Array[] = [];
-    const labour = { name: 'usr.erofs', ...(workerEntry && { workerEntry }) };
+    const labour = { name: 'usr.erofs', ...(thread && { thread }) };
     for await (const piece of dataDigests(blockSource(of), parameters, labour)) found.push(piece);
     return Buffer.concat(found);
   }
 
-  test('are the same with a second thread, and with one that breaks', async () => {
+  test('are the same with a second thread, and with one that breaks', async (t) => {
+    const path = aDirectory(t)('usr.erofs');
+    writeFileSync(path, data);
     const alone = await digests(data);
     assert.equal(alone.length, 32 * parameters.dataBlocks);
-    const thread = new URL('../support/hash-worker.ts', import.meta.url);
-    assert.deepEqual(await digests(data, thread), alone);
-    assert.deepEqual(await digests(data, new URL('file:///there/is/no/such/entry.mjs')), alone);
+    const entry = new URL('../support/hash-worker.ts', import.meta.url);
+    assert.deepEqual(await digests(data, { entry, path }), alone);
+    // It finds the end of the data before it should.
+    writeFileSync(path, data.subarray(0, 20 * 1024 * 1024));
+    assert.deepEqual(await digests(data, { entry, path }), alone);
+    assert.deepEqual(await digests(data, { entry, path: `${path}.none` }), alone);
+    const none = new URL('file:///there/is/no/such/entry.mjs');
+    assert.deepEqual(await digests(data, { entry: none, path }), alone);
   });
 
   test('are refused of data that end too early', async () => {
     await assert.rejects(digests(data.subarray(512)), {
       code: 'SOURCE_CHANGED',
-      message: 'usr.erofs: expected 134217728 bytes, got 134217216',
+      message: 'usr.erofs: expected 67109376 bytes, got 67108864',
     });
   });
 });
