@@ -1,6 +1,7 @@
 /** `watch`: install's passes in a loop, as a service that follows the profiles until it is stopped. */
 import { dirname } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
+import type { Disk } from '../disk/disk.ts';
 import { EspError, explain } from '../error.ts';
 import type { GenerationMemory } from '../generation/generation.ts';
 import { parseLink } from '../generation/profile.ts';
@@ -13,6 +14,7 @@ import { follow, type Memory, statusOf } from './follow.ts';
 import { createHerald, type Herald } from './herald.ts';
 import { isJournal, type Log, openLog } from './log.ts';
 import { announce, noticesOfLookout } from './notices.ts';
+import { pinsDirectory } from './pins.ts';
 import type { Invocation } from './program.ts';
 import { type RawSettings, readSettings, type Settings } from './settings.ts';
 import { readTiming } from './watch-options.ts';
@@ -99,7 +101,7 @@ async function reconcile(state: State, lookout: Lookout, kit: Kit): Promise<Outc
     kit.generations.clear();
     state.looked = performance.now();
   }
-  const troubles = await lookout.arm(directoriesOf(state.settings));
+  const troubles = await lookout.arm(directoriesOf(state.settings, context.disk));
   const { memory, settled } = await follow(state.settings, state.memory, {
     verb: 'watch',
     context: { ...context, now: Math.floor(Date.now() / 1000) },
@@ -136,9 +138,9 @@ async function reload(state: State, given: RawSettings, kit: Kit): Promise<void>
   await herald.ready();
 }
 
-/** The directories in which generations appear and disappear. */
-function directoriesOf({ profiles }: Settings): readonly string[] {
-  return profiles.flatMap((path) =>
+/** The directories in which generations and pins appear and disappear. */
+function directoriesOf(settings: Settings, disk: Disk): readonly string[] {
+  return [...settings.profiles, pinsDirectory(settings, disk)].flatMap((path) =>
     parseLink(path) ? [dirname(path)] : [path, `${path}/system-profiles`],
   );
 }

@@ -75,7 +75,8 @@ export interface ToplevelShape {
 /** Returns an empty directory that is removed after the test: the root that a machine is made in. */
 export function aRoot(t: TestContext): string {
   const root = fs.realpathSync(fs.mkdtempSync(join(tmpdir(), 'espalier-test-')));
-  t.after(() => fs.rmSync(root, { recursive: true, force: true }));
+  // What a test started may still be writing while it is being ended.
+  t.after(() => fs.rmSync(root, { recursive: true, force: true, maxRetries: 10 }));
   return root;
 }
 

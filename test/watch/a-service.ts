@@ -25,7 +25,7 @@ export interface ServiceOptions {
   readonly stderr?: number;
 }
 
-const PATIENCE = 20_000;
+const PATIENCE = 40_000;
 
 /** Waits until something is so. */
 export async function until(what: string, holds: () => boolean): Promise<void> {

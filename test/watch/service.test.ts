@@ -43,6 +43,17 @@ describe('espalier watch', { concurrency: 4 }, () => {
       assert.deepEqual([...new Set(service.said)], ['installed']);
     });
 
+    test('a pinned generation gets an entry whatever the limit is, and loses it with the pin', async (t) => {
+      const machine = aMachine(t, { generations: [{}, {}] });
+      const pins = ['--pins', join(machine.root, 'pins')];
+      aService(t, machine, { args: ['--limit', '1', ...pins] });
+      await until('the second', has(machine, 2));
+      await runVerb(machine, 'pin', '1', ...pins);
+      await until('both', has(machine, 1, 2));
+      await runVerb(machine, 'unpin', '1', ...pins);
+      await until('the second again', has(machine, 2));
+    });
+
     test('a file that went or was damaged comes back with the rescan', async (t) => {
       const machine = aMachine(t, { generations: [{}, {}] });
       aService(t, machine, { args: ['--rescan', '1'] });
