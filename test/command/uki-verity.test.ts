@@ -81,7 +81,7 @@ describe('a root hash goes behind the kernel parameters', () => {
     const other = bench.put('other.erofs', countingBytes(40 * 4096).reverse());
     const wrong = ['--verity', other, '--verity-of', 'usr', '--verity-hash-area', elsewhere];
     const { error } = await bench.build(...wrong);
-    assert.match(error?.message ?? '', /usr\.verity is not the hash area of .*other\.erofs/);
+    assert.match(error?.message ?? '', /other\.erofs: corrupt at byte 0/);
   });
 
   test('with the devices and options of a layout of its own', async (t) => {
