@@ -74,5 +74,5 @@ export class EspError extends Error {
 export function explain(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const cause = error.cause === undefined ? '' : `: because ${explain(error.cause)}`;
-  return `${error.message}${cause}`;
+  return `${error.message.replaceAll('\n', '\\n')}${cause}`;
 }

@@ -11,6 +11,7 @@ const quick = process.argv.includes('quick');
 const SLOW = [
   'test/boot/',
   'test/disk/vfat',
+  'test/hostile/',
   'test/interop/',
   'test/property/',
   'test/units/guest',

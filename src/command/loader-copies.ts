@@ -51,7 +51,7 @@ async function look(
   verifier: Verifier | undefined,
   disk: Disk,
 ): Promise<Omit<LoaderStatus, 'path'>> {
-  if (disk.stat(path)?.kind !== 'file') return { is: 'absent', problem: 'it is not there' };
+  if (disk.linkStat(path)?.kind !== 'file') return { is: 'absent', problem: 'it is not there' };
   const file = disk.open(path);
   try {
     const identity = loaderIdentity(file);

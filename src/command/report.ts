@@ -3,6 +3,7 @@ import { type EspError, explain } from '../error.ts';
 import type { Plan, Step } from '../plan/step.ts';
 import type { Report } from '../transaction/report.ts';
 import type { PassVerb } from './pass.ts';
+import { printable } from './table.ts';
 
 /** What became of one ESP, or would. */
 export interface Outcome {
@@ -51,7 +52,7 @@ export function renderOutcome(verb: PassVerb, outcome: Outcome): string {
   if (!plan) return `${root}:`;
   const lines = verb === 'plan' ? planLines(plan) : [];
   const left = plan.leftOut.map(
-    ({ generation, because }) => `  left out: generation ${generation}, ${because}`,
+    ({ generation, because }) => `  left out: generation ${printable(generation)}, ${because}`,
   );
   return [`${root}: ${summary(verb, plan, report)}`, ...lines, ...left].join('\n');
 }

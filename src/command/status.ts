@@ -11,6 +11,7 @@ import type { Invocation } from './program.ts';
 import { formatSize } from './report.ts';
 import { readSettings, type Settings } from './settings.ts';
 import { readProfiles } from './survey.ts';
+import { printable } from './table.ts';
 
 /** How one ESP stands. Sizes in bytes. */
 export interface EspStatus {
@@ -127,7 +128,7 @@ function renderEsp(status: EspStatus): string {
   const drift = nextIsCurrent ? '  (as the profile says)' : '  (NOT what the profile says)';
   return [
     `${esp}:`,
-    `  boots next: ${bootsNext ?? 'nothing'}${nextIsCurrent === undefined ? '' : drift}`,
+    `  boots next: ${printable(bootsNext ?? 'nothing')}${nextIsCurrent === undefined ? '' : drift}`,
     ...loaders.map(({ path, is }) => `  loader:     ${path}  ${is}`),
     `  entries:    ${entries}${damaged > 0 ? `, ${damaged} damaged` : ''}`,
     `  space:      ${formatSize(space.free)} of ${formatSize(space.total)} free, ${formatSize(space.ours)} ours, room for about ${space.roomFor} more entries`,

@@ -1,11 +1,16 @@
 /** Reads one ESP and decides what it should become. */
-import { type Line, lastValue } from '../bls.ts';
+import { lastValue } from '../bls.ts';
 import type { OpenFile } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
 import { type Inventory, scanInventory } from '../esp/inventory.ts';
-import { type EspPath, espPath } from '../esp/layout.ts';
+import { type EspPath, espPath, LOADER_CONF } from '../esp/layout.ts';
 import { EFI_VARIABLES, loaderVariable, secureBoot } from '../loader/efi-variables.ts';
-import { formatLoaderConf, parseLoaderConf } from '../loader/loader-conf.ts';
+import {
+  formatLoaderConf,
+  parseLoaderConf,
+  type Salvage,
+  salvageSettings,
+} from '../loader/loader-conf.ts';
 import { matchesPattern } from '../loader/pattern.ts';
 import { loaderIdentity } from '../loader/systemd-boot.ts';
 import { decideLoader, type LoaderPlace } from '../loader/upgrade.ts';
@@ -54,7 +59,8 @@ export async function decide(
   requireSignable(survey, variables, context);
   const loaders = await decideLoaders(root, survey, context);
   const id = survey.default;
-  const conf = formatLoaderConf(loaderSettings(survey, inventory, context), id);
+  const { kept, lost } = loaderSettings(survey, inventory, context);
+  const conf = formatLoaderConf(kept, id);
   const selected = variables && loaderVariable(context.disk, variables, 'LoaderEntrySelected');
   const input: PlanInput = {
     inventory,
@@ -73,17 +79,32 @@ export async function decide(
     reserve: settings.reserve,
     scope,
   };
+  const planned = plan(input);
+  requireFiles(root, planned, context);
   return {
     root,
-    plan: plan(input),
+    plan: planned,
     warnings: [
       ...survey.warnings,
       ...survey.quarantined.map(describeBroken),
       ...loaders.warnings,
       ...twins(inventory).map(describeTwin),
+      ...describeLost(lost),
+      ...describeUnread(inventory),
       ...overrides(variables, id, context),
     ],
   };
+}
+
+/** A rename replaces a link or a device of ours; a directory it cannot, and we remove none. */
+function requireFiles(root: string, planned: Plan | Refusal, { disk }: Context): void {
+  if ('kind' in planned) return;
+  const steps = planned.phases.flatMap((phase) => phase.steps);
+  const found = steps.find(({ path }) => disk.linkStat(`${root}/${path}`)?.kind === 'directory');
+  if (!found) return;
+  throw new EspError('FOREIGN_LAYOUT', `${root}/${found.path}: expected a file, got a directory`, {
+    hint: 'nothing was touched; move the directory away',
+  });
 }
 
 /**
@@ -146,20 +167,45 @@ const CONF_LIMIT = 64 * 1024;
 
 /** Loader settings: from the file given, else from the configuration, else those in force. */
 function loaderSettings(
-  { settings }: Survey,
+  { settings, default: id }: Survey,
   { loaderConf }: Inventory,
   { disk }: Context,
-): readonly Line[] {
+): Salvage {
   const file = settings['loader-conf'];
   if (file !== undefined) {
-    return parseLoaderConf(new TextDecoder().decode(disk.read(file, CONF_LIMIT)));
+    const text = new TextDecoder().decode(disk.read(file, CONF_LIMIT));
+    return { kept: parseLoaderConf(text), lost: [] };
   }
   const configured = Object.entries(settings.loader);
-  if (configured.length > 0) return configured.map(([key, value]) => [key, String(value)]);
+  if (configured.length > 0) {
+    return { kept: configured.map(([key, value]) => [key, String(value)]), lost: [] };
+  }
   // An empty file is what a file system check may make of ours after a power failure: no choice of anyone.
   return loaderConf?.length
-    ? parseLoaderConf(new TextDecoder().decode(loaderConf))
-    : [['timeout', '5']];
+    ? salvageSettings(parseLoaderConf(new TextDecoder().decode(loaderConf)), id)
+    : { kept: [['timeout', '5']], lost: [] };
+}
+
+/** How many keys of lost settings are named; damage may have left thousands. */
+const NAMED = 5;
+
+function describeLost(keys: readonly string[]): string[] {
+  if (keys.length === 0) return [];
+  const named = keys
+    .slice(0, NAMED)
+    .map((key) => JSON.stringify(key.slice(0, 40)))
+    .join(', ');
+  const more = keys.length > NAMED ? ` and ${keys.length - NAMED} more` : '';
+  return [
+    `${LOADER_CONF}: settings that do not fit or cannot be read are left out: ${named}${more}`,
+  ];
+}
+
+function describeUnread({ unread = 0 }: Inventory): string[] {
+  if (unread === 0) return [];
+  return [
+    `${unread} entries of others are not read, there are too many: what they alone name is not kept`,
+  ];
 }
 
 /** Which copies of the loader to write. A copy that would not start comes before one that would. */
@@ -188,7 +234,7 @@ async function decideLoaders(
       copies.push({
         path: to,
         size,
-        replaces: disk.stat(`${root}/${to}`)?.size ?? 0,
+        replaces: disk.linkStat(`${root}/${to}`)?.size ?? 0,
         content: { kind: signed ? 'signed' : 'file', path },
         because: decision.because,
         starts: found.installed.kind === 'systemd-boot' && found.signature !== 'invalid',
@@ -220,7 +266,7 @@ function readLoader(path: string, { architecture }: Survey, disk: Context['disk'
 
 /** Looks at a copy of the loader on the ESP. */
 async function examine(path: string, signer: Signer, disk: Context['disk']) {
-  if (disk.stat(path)?.kind !== 'file') {
+  if (disk.linkStat(path)?.kind !== 'file') {
     return { installed: { kind: 'absent' }, signature: 'not-checked' } as const;
   }
   const file = disk.open(path);

@@ -15,11 +15,11 @@ import {
   entryId,
   espPath,
   IMAGES,
-  isTemporaryName,
   LOADER_CONF,
   parseBlobName,
   parseEntryName,
 } from './layout.ts';
+import { scanTemporaries, type TemporaryFile } from './temporaries.ts';
 import { parseType1, referencedPath } from './type1.ts';
 
 /** A content-addressed file of ours. Sizes in bytes. */
@@ -51,18 +51,6 @@ export interface EntryFile {
   readonly damage?: string;
 }
 
-/** An unfinished file of a run that was killed. Size in bytes. */
-export interface TemporaryFile {
-  readonly path: EspPath;
-  readonly size: number;
-  /**
-   * The file that it became. Power was lost in the middle of a rename, and both names lead to the
-   * same clusters: to remove or replace either would free what the other holds. Only a file system
-   * check can tell them apart.
-   */
-  readonly twin?: EspPath;
-}
-
 /** Everything on an ESP that a plan needs to know. Sizes in bytes. */
 export interface Inventory {
   readonly blobs: readonly BlobFile[];
@@ -71,6 +59,8 @@ export interface Inventory {
   readonly loaderConf: Uint8Array | undefined;
   /** Trimmed content of `loader/entries.srel`, unless that is empty. */
   readonly layout: string | undefined;
+  /** How many entries of others were not read, because there are too many. */
+  readonly unread?: number;
   /** Those directories we may need that exist. */
   readonly directories: ReadonlySet<EspPath>;
   readonly clusterSize: number;
@@ -80,8 +70,10 @@ export interface Inventory {
 
 /** Larger files of these kinds are not what they claim to be. Bytes. */
 const LIMIT = { conf: 64 * 1024, loaderConf: 64 * 1024, srel: 4096, cmdline: 64 * 1024 };
-/** More entries than this are not read for what they refer to. */
-const MAX_FILES = 20_000;
+/** More entries of others than this, in one directory, are not read. Ours all are. */
+const MAX_FOREIGN = 1000;
+/** What is kept of an entry: a menu shows less, and no kernel reads more. UTF-16 units; references in number. */
+const KEPT = { text: 256, cmdline: 4096, path: 260, references: 32, sections: 128 };
 
 /** The directories in which we may make files. */
 function ourDirectories(token: string): readonly EspPath[] {
@@ -99,36 +91,40 @@ function ourDirectories(token: string): readonly EspPath[] {
  * Reads an ESP's inventory.
  * @param root the directory at which the ESP is mounted
  * @throws {ESP_NOT_MOUNTED} when there is no such directory
+ * @throws {FOREIGN_LAYOUT} when something else is where a directory should be
  */
 export function scanInventory(disk: Disk, root: string, token: string): Inventory {
   const space = disk.fileSystem(root);
   if (!space) throw new EspError('ESP_NOT_MOUNTED', `${root}: no such directory`);
+  requireDirectories(disk, root, token);
   const listings = new Map(
-    ourDirectories(token).map((path) => [path, disk.list(`${root}/${path}`)?.slice(0, MAX_FILES)]),
+    ourDirectories(token).map((path) => [path, disk.list(`${root}/${path}`)]),
   );
   const files = (directory: EspPath) =>
     (listings.get(directory) ?? [])
       .filter(({ kind }) => kind === 'file')
       .map(({ name }) => ({ name, path: espPath(directory, name) }));
+  const [images, type1] = [
+    listed(files(IMAGES), '.efi', token),
+    listed(files(ENTRIES), '.conf', token),
+  ];
   return {
     blobs: files(blobDirectory(token)).flatMap(({ name, path }) => {
       const parsed = parseBlobName(name);
-      return parsed ? [scanBlob(disk, root, path, parsed)] : [];
+      return parsed ? ifThere(() => scanBlob(disk, root, path, parsed)) : [];
     }),
     entries: [
-      ...files(IMAGES)
-        .filter(({ name }) => isListed(name, '.efi'))
-        .map(({ name, path }) => scanImage(disk, root, path, parseEntryName(token, name))),
-      ...files(ENTRIES)
-        .filter(({ name }) => isListed(name, '.conf'))
-        .map(({ name, path }) => scanType1(disk, root, path, parseEntryName(token, name))),
+      ...images.entries.flatMap(({ path, name }) =>
+        ifThere(() => scanImage(disk, root, path, name)),
+      ),
+      ...type1.entries.flatMap(({ path, name }) =>
+        ifThere(() => scanType1(disk, root, path, name)),
+      ),
     ],
-    temporaries: [...listings.keys()].flatMap((directory) => {
-      const paths = files(directory).map(({ path }) => path);
-      const isTemporary = (path: EspPath) => isTemporaryName(path.slice(directory.length + 1));
-      const finished = paths.filter((path) => !isTemporary(path));
-      return paths.filter(isTemporary).map((path) => scanTemporary(disk, root, path, finished));
-    }),
+    unread: images.unread + type1.unread,
+    temporaries: [...listings.keys()].flatMap((directory) =>
+      scanTemporaries(disk, root, files(directory)),
+    ),
     loaderConf: readSmall(disk, `${root}/${LOADER_CONF}`, LIMIT.loaderConf),
     layout: readLayout(disk, `${root}/${ENTRIES_SREL}`),
     directories: new Set([...listings].flatMap(([path, list]) => (list ? [path] : []))),
@@ -138,36 +134,47 @@ export function scanInventory(disk: Disk, root: string, token: string): Inventor
   };
 }
 
-function scanTemporary(
-  disk: Disk,
-  root: string,
-  path: EspPath,
-  finished: readonly EspPath[],
-): TemporaryFile {
-  const size = disk.stat(`${root}/${path}`)?.size ?? 0;
-  const twin = finished.find(
-    (other) => size > 0 && haveSameContent(disk, `${root}/${path}`, `${root}/${other}`),
-  );
-  return { path, size, ...(twin === undefined ? {} : { twin }) };
+/** A link would lead out of the ESP, and where a file is no directory can be made. */
+function requireDirectories(disk: Disk, root: string, token: string): void {
+  for (const path of [espPath('EFI'), espPath('loader'), ...ourDirectories(token)]) {
+    const kind = disk.linkStat(`${root}/${path}`)?.kind;
+    if (kind === undefined || kind === 'directory') continue;
+    throw new EspError(
+      'FOREIGN_LAYOUT',
+      `${root}/${path}: expected a directory, got a ${kind === 'other' ? 'special file' : kind}`,
+      { hint: 'move it away, or run fsck.fat on the ESP if it should be a directory' },
+    );
+  }
 }
 
-/** Bytes compared at a time. */
-const CHUNK = 1024 * 1024;
+/** An entry's file by what its name says. */
+interface Listed {
+  readonly path: EspPath;
+  /** Absent for an entry that is not ours. */
+  readonly name: EntryName | undefined;
+}
 
-function haveSameContent(disk: Disk, a: string, b: string): boolean {
-  if (disk.stat(a)?.size !== disk.stat(b)?.size) return false;
-  const [left, right] = [disk.open(a), disk.open(b)];
+/** Returns the entries among files that systemd-boot would list: all of ours, and some of others'. */
+function listed(
+  files: readonly { readonly name: string; readonly path: EspPath }[],
+  suffix: string,
+  token: string,
+): { entries: readonly Listed[]; unread: number } {
+  const all = files
+    .filter(({ name }) => isListed(name, suffix))
+    .map(({ name, path }) => ({ path, name: parseEntryName(token, name) }));
+  let foreign = 0;
+  const entries = all.filter(({ name }) => name !== undefined || foreign++ < MAX_FOREIGN);
+  return { entries, unread: all.length - entries.length };
+}
+
+/** Whoever looks without a lock may find a file gone that was listed a moment ago: then it is not there. */
+function ifThere<T>(scan: () => T): T[] {
   try {
-    for (let at = 0; at < left.size; at += CHUNK) {
-      const [one, other] = [left.read(at, CHUNK), right.read(at, CHUNK)];
-      if (one.length !== other.length || one.some((byte, index) => byte !== other[index])) {
-        return false;
-      }
-    }
-    return true;
-  } finally {
-    left.close();
-    right.close();
+    return [scan()];
+  } catch (error) {
+    if (error instanceof EspError && error.code === 'FILE_MISSING') return [];
+    throw error;
   }
 }
 
@@ -176,8 +183,9 @@ function haveSameContent(disk: Disk, a: string, b: string): boolean {
  * it, may leave ours so. One that is too long to be a mark is another's all the same.
  */
 function readLayout(disk: Disk, path: string): string | undefined {
-  const stat = disk.stat(path);
-  if (stat?.kind !== 'file') return undefined;
+  const stat = disk.linkStat(path);
+  if (stat === undefined) return undefined;
+  if (stat.kind !== 'file') return `a ${stat.kind === 'other' ? 'special file' : stat.kind}`;
   if (stat.size > LIMIT.srel) return `${stat.size} bytes`;
   return text(disk.read(path, LIMIT.srel))?.trim() || undefined;
 }
@@ -205,16 +213,16 @@ function scanType1(
   name: EntryName | undefined,
 ): EntryFile {
   const bytes = readSmall(disk, `${root}/${path}`, LIMIT.conf);
-  const { files, options, ...shown } = parseType1(text(bytes) ?? '');
+  const { files, options, title, version, sortKey } = parseType1(text(bytes) ?? '');
   const damaged = name !== undefined && (!bytes || hash(bytes) !== name.digest);
   return {
     path,
     size: bytes?.length ?? 0,
     id: idOf(path),
     ...(name ? { name } : {}),
-    references: files,
-    cmdline: options,
-    ...shown,
+    references: references(files),
+    cmdline: cut(options, KEPT.cmdline),
+    ...shown({ title, version, sortKey }),
     ...(damaged ? { damage: 'its text is not what its name says' } : {}),
   };
 }
@@ -249,9 +257,13 @@ function scanImage(
     entry = {
       ...entry,
       ...shownBy(read('.osrel')),
-      sections: sections.map((section) => ({ name: section.name, size: section.virtualSize })),
-      cmdline: read('.cmdline'),
-      references: thin ? ['.linux', '.initrd'].map((section) => referencedPath(read(section))) : [],
+      sections: sections
+        .slice(0, KEPT.sections)
+        .map((section) => ({ name: section.name, size: section.virtualSize })),
+      cmdline: cut(read('.cmdline'), KEPT.cmdline),
+      references: thin
+        ? references(['.linux', '.initrd'].map((section) => referencedPath(read(section))))
+        : [],
     };
     // A thin image has a name like ours and is another tool's: never ours to remove.
     if (thin) {
@@ -264,18 +276,35 @@ function scanImage(
 }
 
 /** What systemd-boot shows of an image (BLS §Type #2), as far as our own images have it. */
-function shownBy(osrel: string): Pick<EntryFile, 'title' | 'version' | 'sortKey'> {
+function shownBy(osrel: string): Shown {
   const lines = parseLines(osrel, '=');
   const first = (...keys: readonly string[]) =>
     keys.map((key) => lastValue(lines, key)).find((value) => value !== undefined);
-  const title = first('PRETTY_NAME', 'IMAGE_ID', 'NAME', 'ID');
-  const version = first('IMAGE_VERSION', 'VERSION', 'VERSION_ID', 'BUILD_ID');
-  const sortKey = first('IMAGE_ID', 'ID');
-  return {
-    ...(title === undefined ? {} : { title }),
-    ...(version === undefined ? {} : { version }),
-    ...(sortKey === undefined ? {} : { sortKey }),
-  };
+  return shown({
+    title: first('PRETTY_NAME', 'IMAGE_ID', 'NAME', 'ID'),
+    version: first('IMAGE_VERSION', 'VERSION', 'VERSION_ID', 'BUILD_ID'),
+    sortKey: first('IMAGE_ID', 'ID'),
+  });
+}
+
+type Shown = Pick<EntryFile, 'title' | 'version' | 'sortKey'>;
+
+function shown(texts: { readonly [key in keyof Shown]: string | undefined }): Shown {
+  return Object.fromEntries(
+    Object.entries(texts).flatMap(([key, value]) =>
+      value === undefined ? [] : [[key, cut(value, KEPT.text)]],
+    ),
+  );
+}
+
+/** What is too long for a path on FAT leads nowhere, and so does its beginning. */
+function references(paths: readonly EspPath[]): readonly EspPath[] {
+  return paths.slice(0, KEPT.references).map((path) => espPath(cut(path, KEPT.path)));
+}
+
+/** Returns the beginning of a text; as a copy, for a part of a string keeps all of it in memory. */
+function cut(value: string, length: number): string {
+  return text(new TextEncoder().encode(value.slice(0, length))) ?? '';
 }
 
 function idOf(path: EspPath): string {
@@ -294,7 +323,7 @@ function attempt(parse: () => void): string | undefined {
 }
 
 function readSmall(disk: Disk, path: string, limit: number): Uint8Array | undefined {
-  const stat = disk.stat(path);
+  const stat = disk.linkStat(path);
   return stat?.kind === 'file' && stat.size <= limit ? disk.read(path, limit) : undefined;
 }
 

@@ -57,9 +57,14 @@ export function parseType1(text: string): Type1References {
   };
 }
 
-/** Returns a path written in an entry or an image as an ESP path: either slash, no leading one. */
+/** Returns a path written in an entry or an image as an ESP path: either slash, and never out of the ESP. */
 export function referencedPath(value: string): EspPath {
-  return espPath(...value.split(/[\\/]+/).filter((part) => part !== ''));
+  const parts: string[] = [];
+  for (const part of value.split(/[\\/]+/)) {
+    if (part === '..') parts.pop();
+    else if (part !== '' && part !== '.') parts.push(part);
+  }
+  return espPath(...parts);
 }
 
 // Line ends and other control characters would start a new key; one leading and trailing quote

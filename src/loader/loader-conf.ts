@@ -24,8 +24,7 @@ export function parseLoaderConf(text: string): Line[] {
  * @throws {CONFIG_INVALID} when a setting cannot be written on a line, or when they do not fit
  */
 export function formatLoaderConf(settings: readonly Line[], defaultId: string): Uint8Array {
-  const others = settings.filter(([key]) => !OURS.includes(key));
-  const lines: readonly Line[] = [['default', defaultId], ...others];
+  const lines = linesOf(settings, defaultId);
   const text = lines.map(formatLine).join('');
   const commented = new TextEncoder().encode(COMMENT + text);
   const bytes = commented.length <= SECTOR ? commented : new TextEncoder().encode(text);
@@ -42,6 +41,41 @@ export function formatLoaderConf(settings: readonly Line[], defaultId: string): 
 }
 
 const NEWLINE = 0x0a;
+
+/** Settings of a loader.conf on an ESP: what can be written again, and the keys of what cannot. */
+export interface Salvage {
+  readonly kept: readonly Line[];
+  readonly lost: readonly string[];
+}
+
+/**
+ * Sorts out which settings of a loader.conf found on an ESP can be written again beside the given
+ * entry: damage there, or another's long file, must not stop a run. Of a key that stands there more
+ * than once the last line counts, as it does for systemd-boot.
+ */
+export function salvageSettings(found: readonly Line[], defaultId: string): Salvage {
+  const kept: Line[] = [];
+  const lost: string[] = [];
+  for (const line of new Map(found.filter(([key]) => !OURS.includes(key)))) {
+    if (isWritable(...line) && fits([...kept, line], defaultId)) kept.push(line);
+    else lost.push(line[0]);
+  }
+  return { kept, lost };
+}
+
+/** Settings have names of small letters (loader.conf(5)); anything else is a piece of another file. */
+function isWritable(key: string, value: string): boolean {
+  return /^[a-z][a-z-]*$/.test(key) && !/[\p{Cc}\ufffd]/u.test(value) && value.isWellFormed();
+}
+
+function fits(settings: readonly Line[], defaultId: string): boolean {
+  const text = linesOf(settings, defaultId).map(formatLine).join('');
+  return new TextEncoder().encode(text).length <= SECTOR;
+}
+
+function linesOf(settings: readonly Line[], defaultId: string): readonly Line[] {
+  return [['default', defaultId], ...settings.filter(([key]) => !OURS.includes(key))];
+}
 
 /** Tells whether a file has the one size that may be overwritten in place. */
 export function isSector(bytes: Uint8Array): boolean {

@@ -10,6 +10,8 @@ export type LoaderIdentity =
   | { readonly kind: 'foreign' }
   | { readonly kind: 'malformed'; readonly because: string };
 
+/** Loaders have some hundred KiB. What is larger is not systemd's, and nobody reads it whole: bytes. */
+const MAX_LOADER = 16 * 1024 * 1024;
 /** Both sections hold a few lines; a larger one is not systemd's: bytes. */
 const MAX_SECTION = 4096;
 const MARKER = /^#### LoaderInfo: ([^ ]+) (.+) ####$/;
@@ -37,6 +39,7 @@ export function loaderIdentity(source: ByteSource): LoaderIdentity {
 }
 
 function markedVersion(source: ByteSource, pe: Pe): string | undefined {
+  if (source.size > MAX_LOADER) return undefined;
   const magic = sectionText(source, pe, '.sdmagic');
   // A marker of another product, such as the stub's, settles it; `.osrel` then speaks of a kernel.
   const version = magic === undefined ? releaseVersion(source, pe) : magicVersion(magic);

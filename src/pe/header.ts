@@ -4,7 +4,8 @@ import { EspError } from '../error.ts';
 
 /** Headers are small; what claims to lie further in is damage. Bytes. */
 const MAX_HEADER_BYTES = 1024 * 1024;
-const FIRST_READ = 4096;
+/** Read at once: the headers of most images, and of a hostile one no more than where they claim to lie. */
+const WINDOW = 4096;
 
 /** The start of a file. Every read throws PE_MALFORMED past the file's end. */
 export interface Header {
@@ -20,7 +21,8 @@ export interface Header {
  */
 export function openHeader(source: ByteSource, name: string): Header {
   const limit = Math.min(source.size, MAX_HEADER_BYTES);
-  let block = source.read(0, Math.min(limit, FIRST_READ));
+  let start = 0;
+  let block = source.read(0, Math.min(limit, WINDOW));
   const fault: Header['fault'] = (what, offset, expected, got) =>
     new EspError(
       'PE_MALFORMED',
@@ -28,8 +30,12 @@ export function openHeader(source: ByteSource, name: string): Header {
     );
   const bytes: Header['bytes'] = (offset, length) => {
     const end = offset + length;
-    if (end > block.length && end <= limit) block = source.read(0, end);
-    if (end <= block.length) return block.subarray(offset, end);
+    if ((offset < start || end > start + block.length) && end <= limit) {
+      start = offset;
+      block = source.read(start, Math.min(limit - start, Math.max(length, WINDOW)));
+    }
+    const at = offset - start;
+    if (at >= 0 && at + length <= block.length) return block.subarray(at, at + length);
     throw fault('header', offset, `${length} bytes`, `${Math.max(0, limit - offset)} to read`);
   };
   const view = (offset: number, length: number) => {

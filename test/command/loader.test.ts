@@ -162,12 +162,23 @@ describe('loader.conf', () => {
 
   test('settings that do not fit into a sector are a mistake, and nothing is touched', async (t) => {
     const machine = aMachine(t);
-    machine.put('loader/loader.conf', `timeout 1\nbeep ${'y'.repeat(600)}\n`);
+    const given = join(machine.root, 'loader.conf');
+    fs.writeFileSync(given, `timeout 1\nbeep ${'y'.repeat(600)}\n`);
     const before = machine.tree();
-    const { status, error } = await machine.run('install');
+    const { status, error } = await machine.run('install', '--loader-conf', given);
     assert.equal(status, 2);
     assert.match(error?.message ?? '', /loader\.conf: expected at most 512 bytes/);
     assert.deepEqual(machine.tree(), before);
+  });
+
+  test('what cannot stay of the settings on the ESP is told once, and stops nothing', async (t) => {
+    const machine = aMachine(t);
+    machine.put('loader/loader.conf', `timeout 1\nbeep ${'y'.repeat(600)}\n\u0001x y\neditor no\n`);
+    const { status, output } = await machine.run('install', '--json');
+    assert.equal(status, 5);
+    assert.match(JSON.parse(output).warnings[0], /left out: "beep", "\\u0001x"$/);
+    assert.match(machine.read('loader/loader.conf'), /^timeout 1\neditor no$/m);
+    assert.equal((await machine.run('install')).status, 0);
   });
 
   test('an empty one is nobody’s choice: the menu is shown as where there is none', async (t) => {

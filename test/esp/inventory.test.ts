@@ -9,6 +9,7 @@ import { scanInventory } from '../../src/esp/inventory.ts';
 import { aRoot } from '../generation/a-generation.ts';
 import { type ASection, aPe } from '../pe/a-pe.ts';
 import { MemoryDisk, type Planted } from '../support/memory-disk.ts';
+import { throwsWith } from './throws-with.ts';
 
 const id = base32(hash('something'));
 const text = (value: string) => new TextEncoder().encode(value);
@@ -30,6 +31,18 @@ const IMAGE = aPe({
     section('.cmdline', 'init=/nix/store/x/init'),
     section('.linux', 'kernel'),
   ],
+});
+
+test('a file that goes while the ESP is read is not there', () => {
+  const path = `EFI/Linux/nixos-generation-1-${id}.efi`;
+  const blob = `EFI/nixos/kernel-6.12-${id}.efi`;
+  const disk = new MemoryDisk({ files: { [`/boot/${path}`]: IMAGE, [`/boot/${blob}`]: IMAGE } });
+  const open = (file: string) => {
+    disk.remove(file);
+    return MemoryDisk.prototype.open.call(disk, file);
+  };
+  const { entries, blobs } = scanInventory(Object.assign(disk, { open }), '/boot', 'nixos');
+  assert.deepEqual([entries, blobs], [[], []]);
 });
 
 describe('an image', () => {
@@ -205,7 +218,6 @@ describe('hostile trees', () => {
       [`EFI/nixos/kernel-6.12-${id}.efi/${inside}`]: 'x',
       [`EFI/Linux/.espalier-1-1.tmp/${inside}`]: 'x',
       [`loader/loader.conf/${inside}`]: 'x',
-      [`loader/entries.srel/${inside}`]: 'x',
     });
     assert.deepEqual(
       [entries, blobs, temporaries, loaderConf, layout],
@@ -213,20 +225,28 @@ describe('hostile trees', () => {
     );
   });
 
-  test('files with the names of directories are no directories', () => {
-    const inventory = scan({ 'EFI/Linux': 'x', loader: 'x', 'EFI/nixos': 'x' });
-    assert.deepEqual([...inventory.directories], []);
-    assert.deepEqual(inventory.entries, []);
+  for (const path of ['EFI', 'EFI/Linux', 'EFI/nixos', 'loader', 'loader/entries']) {
+    test(`a file where ${path} should be is told by name`, () => {
+      throwsWith('FOREIGN_LAYOUT', () => scan({ [path]: 'x' }));
+    });
+  }
+
+  test('a mark of the layout that is no file is another’s', () => {
+    assert.equal(scan({ 'loader/entries.srel/inside': 'x' }).layout, 'a directory');
   });
 
-  test('3,000 files are read in one go', () => {
-    const files = Object.fromEntries(
-      Array.from({ length: 3000 }, (_, index) => [
-        `loader/entries/e${index}.conf`,
-        `title ${index}\n`,
-      ]),
-    );
-    assert.equal(scan(files).entries.length, 3000);
+  test('of 3,000 entries of others a thousand are read, and of ours all', () => {
+    const entries = Array.from({ length: 3000 }, (_, at) => [
+      `loader/entries/e${at}.conf`,
+      'title x\n',
+    ]);
+    const ours = Array.from({ length: 1500 }, (_, at) => [
+      `loader/entries/nixos-generation-${at}-${id}.conf`,
+      'title x\n',
+    ]);
+    const inventory = scan(Object.fromEntries([...entries, ...ours]));
+    assert.equal(inventory.entries.length, 2500);
+    assert.equal(inventory.unread, 2000);
   });
 
   test('links, pipes and files that cannot be read are left alone on a real file system', (t) => {
@@ -245,7 +265,7 @@ describe('hostile trees', () => {
       entries.map(({ title }) => title),
       ['A'],
     );
-    assert.equal(layout, undefined);
+    assert.equal(layout, 'a link');
   });
 
   test('any sections at all are read without a complaint', () => {

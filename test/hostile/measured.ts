@@ -1,0 +1,57 @@
+/** The program as a process of its own, with bounds on what it may take, and what it said. */
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before } from 'node:test';
+import { bundle } from '../build.ts';
+
+/** What no run may take, whatever lies on the ESP. Bytes. */
+export const MOST_MEMORY = 150 * 1024 * 1024;
+
+/** Long after anybody would have lost patience: this tells a loop from a slow machine. Milliseconds. */
+const LIMIT = 60_000;
+
+/** Writes the peak of the process's memory in KiB where the parent listens. */
+const TELL_PEAK = `data:text/javascript,${encodeURIComponent(
+  "import { writeSync } from 'node:fs'; process.on('exit', () => writeSync(3, String(process.resourceUsage().maxRSS)));",
+)}`;
+
+/** How a process ended. */
+export interface Measured {
+  /** Null when it was killed for taking too long. */
+  readonly status: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+  /** Peak of its resident memory in bytes; not a number when it did not live to tell. */
+  readonly peak: number;
+}
+
+/** Runs the program in one file, as it is shipped. */
+export type Measure = (
+  args: readonly string[],
+  environment: Readonly<Record<string, string>>,
+) => Measured;
+
+/** Bundles the program for the tests of one file. */
+export function aProgram(): Measure {
+  const folder = mkdtempSync(join(tmpdir(), 'espalier-program-'));
+  const file = join(folder, 'espalier.mjs');
+  before(() => bundle(file));
+  after(() => rmSync(folder, { recursive: true }));
+  return (args, environment) => {
+    const { status, stdout, stderr, output } = spawnSync(
+      process.execPath,
+      ['--import', TELL_PEAK, file, ...args],
+      {
+        encoding: 'utf8',
+        env: { PATH: process.env['PATH'], ...environment },
+        stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
+        maxBuffer: 2 ** 28,
+        timeout: LIMIT,
+        killSignal: 'SIGKILL',
+      },
+    );
+    return { status, stdout, stderr, peak: 1024 * Number(output[3] || Number.NaN) };
+  };
+}
