@@ -1,16 +1,23 @@
 /** Lets every operation on the Disk port fail in turn, and judges what each failure leaves. */
+import type { Scenario } from '../crash/scenario.ts';
 import { type Failure, type Fault, failingDisk, type Side } from './failing-disk.ts';
 import { broken, isSame } from './judge.ts';
-import { DONE, play, reset, type Stage, treeOf } from './stage.ts';
+import type { Row, Sample } from './row.ts';
+import { DONE, play, reset, type Stage, setStage, treeOf } from './stage.ts';
 
-/** What was tried on one scenario, and what was wrong. */
-export interface Findings {
-  readonly scenario: string;
-  /** How many operations an undisturbed run makes. */
-  readonly operations: number;
-  /** How many failures were tried. */
-  readonly faults: number;
-  readonly findings: readonly string[];
+/** Lets operations of one scenario fail, and returns what that showed. `root` does not exist yet. */
+export async function examineOperations(
+  scenario: Scenario,
+  root: string,
+  { stride, offset }: Sample,
+): Promise<Row> {
+  const stage = await setStage(scenario, root);
+  const failures = await failuresOf(stage);
+  const chosen = failures.filter((_, index) => index % stride === offset % stride);
+  const findings: string[] = [];
+  for (const failure of chosen) findings.push(...(await tryFailure(stage, failure)));
+  const operations = new Set(failures.map(({ side, at }) => `${side} ${at}`)).size;
+  return { scenario: scenario.name, operations, faults: chosen.length, findings };
 }
 
 const FAULTS: Readonly<Record<Side, readonly Fault[]>> = {
@@ -19,7 +26,7 @@ const FAULTS: Readonly<Record<Side, readonly Fault[]>> = {
 };
 
 /** Returns every failure of a scenario's operations, once each and from there on. */
-export async function failuresOf(stage: Stage): Promise<readonly Failure[]> {
+async function failuresOf(stage: Stage): Promise<readonly Failure[]> {
   const failures: Failure[] = [];
   for (const side of ['writing', 'reading'] as const) {
     const calls = await operationsOf(stage, side);
@@ -37,7 +44,7 @@ export async function failuresOf(stage: Stage): Promise<readonly Failure[]> {
 const PARTIAL = /^(write|write at|copy) /;
 
 /** Returns what an undisturbed run asks of the disk. */
-export async function operationsOf(stage: Stage, side: Side): Promise<readonly string[]> {
+async function operationsOf(stage: Stage, side: Side): Promise<readonly string[]> {
   reset(stage);
   let calls: readonly string[] = [];
   await play(stage, (disk) => {
@@ -49,7 +56,7 @@ export async function operationsOf(stage: Stage, side: Side): Promise<readonly s
 }
 
 /** Tries one failure and returns what is wrong afterwards, and after the run that heals. */
-export async function tryFailure(stage: Stage, failure: Failure): Promise<readonly string[]> {
+async function tryFailure(stage: Stage, failure: Failure): Promise<readonly string[]> {
   reset(stage);
   let calls: readonly string[] = [];
   const ended = await play(stage, (disk) => {

@@ -2,11 +2,13 @@
 import { spawnSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import { join } from 'node:path';
+import type { Scenario } from '../crash/scenario.ts';
 import { broken, isSame } from './judge.ts';
-import { DONE, type Ended, play, reset, type Stage, treeOf } from './stage.ts';
+import type { Row, Sample } from './row.ts';
+import { DONE, type Ended, play, reset, type Stage, setStage, treeOf } from './stage.ts';
 
 /** A call that the program makes on the ESP. */
-export interface SystemCall {
+interface SystemCall {
   readonly name: string;
   /** The file on the ESP that it is made on. */
   readonly path: string;
@@ -17,7 +19,31 @@ export interface SystemCall {
 }
 
 /** What is done to a call: it fails with this error, or the process is killed at it. */
-export type Injection = SystemCall & { readonly as: `error=${string}` | 'signal=SIGKILL' };
+type Injection = SystemCall & { readonly as: `error=${string}` | 'signal=SIGKILL' };
+
+/** Whether the calls of a scenario can be examined: no real file system of the space that it wants is made. */
+export function isTraceable({ free }: Scenario): boolean {
+  return free === undefined;
+}
+
+/**
+ * Lets system calls of one scenario fail, or be the last, and returns what that showed. `root` does not
+ * exist yet; `program` is the program as one file. Needs strace, and root for a process namespace.
+ */
+export async function examineCalls(
+  scenario: Scenario,
+  root: string,
+  program: string,
+  { stride, offset }: Sample,
+): Promise<Row> {
+  const stage = await setStage(scenario, root);
+  const calls = callsOf(stage, program);
+  const injections = injectionsOf(calls);
+  const chosen = injections.filter((_, index) => index % stride === offset % stride);
+  const findings: string[] = [];
+  for (const injection of chosen) findings.push(...(await tryInjection(stage, injection, program)));
+  return { scenario: scenario.name, operations: calls.length, faults: chosen.length, findings };
+}
 
 /** Which errors a call may well answer; one that is not listed is left alone. */
 const ERRORS: Readonly<Record<string, readonly string[]>> = {
@@ -45,7 +71,7 @@ const ERRORS: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Returns every call that the action of a scenario makes on the ESP. */
-export function callsOf(stage: Stage, program: string): readonly SystemCall[] {
+function callsOf(stage: Stage, program: string): readonly SystemCall[] {
   reset(stage);
   const log = join(stage.world.root, 'strace.log');
   const ended = strace(stage, program, ['-y', '-s', '4096', '-o', log]);
@@ -66,25 +92,19 @@ export function callsOf(stage: Stage, program: string): readonly SystemCall[] {
 }
 
 /** Returns everything that can be done to calls. */
-export function injectionsOf(calls: readonly SystemCall[]): readonly Injection[] {
+function injectionsOf(calls: readonly SystemCall[]): readonly Injection[] {
   return calls.flatMap((call): Injection[] => [
     { ...call, as: 'signal=SIGKILL' },
     ...(ERRORS[call.name] ?? []).map((error): Injection => ({ ...call, as: `error=${error}` })),
   ]);
 }
 
-/** What came of an injection: whether the call was made again, and what is wrong. */
-export interface Tried {
-  readonly reached: boolean;
-  readonly findings: readonly string[];
-}
-
 /** Tries one injection and returns what is wrong afterwards, and after the run that heals. */
-export async function tryInjection(
+async function tryInjection(
   stage: Stage,
   injection: Injection,
   program: string,
-): Promise<Tried> {
+): Promise<readonly string[]> {
   reset(stage);
   const { name, path, when, as, text } = injection;
   const inject = `inject=${name}:${as}:when=${when}`;
@@ -96,8 +116,11 @@ export async function tryInjection(
   const wrong = broken({ stage, ended, now }).map((promise) => `${where}: ${promise}`);
   const healed = await play(stage);
   const isHealed = isSame(treeOf(stage.world.esp), stage.right) && DONE.includes(healed.status);
-  const unhealed = `${where}: the next run heals it; ${healed.message}`;
-  return { reached, findings: isHealed ? wrong : [...wrong, unhealed] };
+  return [
+    ...wrong,
+    ...(isHealed ? [] : [`${where}: the next run heals it; ${healed.message}`]),
+    ...(reached ? [] : [`${where}: the call was never made`]),
+  ];
 }
 
 /** A process ID of its own, so that temporary files have the same names in every run. */

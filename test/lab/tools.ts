@@ -17,6 +17,7 @@ const witnesses = {
   'python3-pefile': 'python:pefile',
   'qemu-system-x86': 'qemu-system-x86_64',
   sbsigntool: 'sbsign',
+  strace: 'strace',
 } as const;
 
 /** Debian's own Python, which is the one that sees Debian's modules; run ukify with it. */
