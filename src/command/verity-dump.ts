@@ -15,13 +15,9 @@ export async function verityDump(
   { locate, print }: Context,
 ): Promise<number> {
   const { 'hash-offset': offset } = readFlags(dumpSchema, flags, 'verity dump');
-  const hash = openRaw(locate(path), 'read');
-  try {
-    const header = { superblock: readSuperblock(hash, offset, path), offset };
-    const document = { version: 1, verb: 'verity dump', ...headerDocument(header) };
-    print(json ? JSON.stringify(document, undefined, 2) : formatHeader(header, path));
-    return 0;
-  } finally {
-    hash.close();
-  }
+  using hash = openRaw(locate(path), 'read');
+  const header = { superblock: readSuperblock(hash, offset, path), offset };
+  const document = { version: 1, verb: 'verity dump', ...headerDocument(header) };
+  print(json ? JSON.stringify(document, undefined, 2) : formatHeader(header, path));
+  return 0;
 }

@@ -30,33 +30,25 @@ export async function verityFormat(
 ): Promise<number> {
   const { disk, locate, print, workerEntry } = context;
   const settings = readFlags(formatSchema, flags, VERB);
-  const data = openRaw(locate(dataPath), 'read');
+  using data = openRaw(locate(dataPath), 'read');
+  const parameters = parametersOf(settings, dataPath, data.size);
+  if (isSameFile(context, dataPath, hashPath)) requireBehind(parameters, settings);
+  const isNew = disk.stat(hashPath) === undefined;
+  using hash = openRaw(locate(hashPath), 'write');
   try {
-    const parameters = parametersOf(settings, dataPath, data.size);
-    if (isSameFile(context, dataPath, hashPath)) requireBehind(parameters, settings);
-    const isNew = disk.stat(hashPath) === undefined;
-    const hash = openRaw(locate(hashPath), 'write');
-    try {
-      requireRoom(hash, hashPath, hashArea(parameters, settings['hash-offset']).end);
-      const labour = { name: dataPath, thread: { entry: workerEntry, path: locate(dataPath) } };
-      const header = await writeHashArea(hash, data, parameters, settings, labour);
-      const hex = bytesToHex(header.rootHash);
-      const file = settings['root-hash-file'];
-      if (file !== undefined) await disk.replaceText(file, hex, 'everyone');
-      if (json)
-        print(JSON.stringify({ version: 1, verb: VERB, ...headerDocument(header) }, undefined, 2));
-      else print(formatHeader(header, hashPath));
-    } catch (error) {
-      // SAFETY: a hash area that was not finished is good for nothing, and was not there before.
-      if (isNew) disk.remove(hashPath);
-      throw error;
-    } finally {
-      hash.close();
-    }
-  } finally {
-    data.close();
+    requireRoom(hash, hashPath, hashArea(parameters, settings['hash-offset']).end);
+    const labour = { name: dataPath, thread: { entry: workerEntry, path: locate(dataPath) } };
+    const header = await writeHashArea(hash, data, parameters, settings, labour);
+    const file = settings['root-hash-file'];
+    if (file !== undefined) await disk.replaceText(file, bytesToHex(header.rootHash), 'everyone');
+    const document = { version: 1, verb: VERB, ...headerDocument(header) };
+    print(json ? JSON.stringify(document, undefined, 2) : formatHeader(header, hashPath));
+    return 0;
+  } catch (error) {
+    // SAFETY: a hash area that was not finished is good for nothing, and was not there before.
+    if (isNew) disk.remove(hashPath);
+    throw error;
   }
-  return 0;
 }
 
 function parametersOf(settings: Settings, dataPath: string, size: number): Parameters {

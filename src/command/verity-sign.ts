@@ -67,11 +67,7 @@ function readRootHash(
 }
 
 function writeFile(path: string, bytes: Uint8Array): void {
-  const file = openRaw(path, 'replace');
-  try {
-    file.writeAt(0, bytes);
-    file.sync();
-  } finally {
-    file.close();
-  }
+  using file = openRaw(path, 'replace');
+  file.writeAt(0, bytes);
+  file.sync();
 }

@@ -35,25 +35,17 @@ export async function verityVerify(
   }
   const text =
     rootHashText ?? new TextDecoder().decode(disk.read(file ?? '', ROOT_HASH_LIMIT)).trim();
-  const data = openRaw(locate(dataPath), 'read');
-  try {
-    const hash = openRaw(locate(hashPath), 'read');
-    try {
-      const parameters = readSuperblock(hash, offset, hashPath);
-      const rootHash = readRootHash(text, parameters);
-      const labour = { name: dataPath, thread: { entry: workerEntry, path: locate(dataPath) } };
-      const finding = await checkAll({ data, hash, parameters, offset }, rootHash, labour);
-      if (json) {
-        const document = { version: 1, verb: VERB, rootHash: bytesToHex(rootHash), finding };
-        print(JSON.stringify(document, undefined, 2));
-      } else print(describeFinding(finding, dataPath, hashPath));
-      return finding.kind === 'intact' ? 0 : EXIT_CORRUPT;
-    } finally {
-      hash.close();
-    }
-  } finally {
-    data.close();
-  }
+  using data = openRaw(locate(dataPath), 'read');
+  using hash = openRaw(locate(hashPath), 'read');
+  const parameters = readSuperblock(hash, offset, hashPath);
+  const rootHash = readRootHash(text, parameters);
+  const labour = { name: dataPath, thread: { entry: workerEntry, path: locate(dataPath) } };
+  const finding = await checkAll({ data, hash, parameters, offset }, rootHash, labour);
+  const document = { version: 1, verb: VERB, rootHash: bytesToHex(rootHash), finding };
+  print(
+    json ? JSON.stringify(document, undefined, 2) : describeFinding(finding, dataPath, hashPath),
+  );
+  return finding.kind === 'intact' ? 0 : EXIT_CORRUPT;
 }
 
 function readRootHash(text: string, { algorithm }: Superblock): Uint8Array {

@@ -6,7 +6,7 @@ import { isAbsent, translated } from './io-error.ts';
 import { fill } from './node-reading.ts';
 
 /** An open file or block device whose bytes can be overwritten. */
-export interface RawFile extends OpenFile {
+export interface RawFile extends OpenFile, Disposable {
   /** Whether it is a block device, whose size is fixed. */
   readonly isDevice: boolean;
   /** Overwrites bytes, and makes a file longer where they reach beyond its end. @throws {SHORT_WRITE} */
@@ -51,6 +51,10 @@ function rawFile(path: string, fd: number): RawFile {
   }
   const size = stats.isFile() ? stats.size : deviceSize(stats.rdev);
   let open = true;
+  const close = (): void => {
+    if (open) fs.closeSync(fd);
+    open = false;
+  };
   const readInto = (offset: number, memory: Uint8Array): Uint8Array =>
     translated('read', path, () => fill(fd, offset, memory));
   return {
@@ -70,10 +74,8 @@ function rawFile(path: string, fd: number): RawFile {
       }),
     // SAFETY: nothing boots by what is written here until its root hash is in a command line.
     sync: () => translated('sync', path, () => fs.fsyncSync(fd)),
-    close() {
-      if (open) fs.closeSync(fd);
-      open = false;
-    },
+    close,
+    [Symbol.dispose]: close,
   };
 }
 

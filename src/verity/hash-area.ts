@@ -13,8 +13,6 @@ export interface Level {
 
 /** The layout of a hash area. Offsets and sizes in bytes. */
 export interface HashArea {
-  /** Of the superblock. */
-  readonly offset: number;
   /** From the one that holds the digests of the data up to the one that is a single block. */
   readonly levels: readonly Level[];
   readonly treeBlocks: number;
@@ -47,7 +45,6 @@ export function hashArea(parameters: Parameters, offset: number): HashArea {
     at += blocks * hashBlockSize;
   }
   return {
-    offset,
     levels,
     treeBlocks: (at - start) / hashBlockSize,
     slotSize,

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { bytesToHex } from '@noble/hashes/utils.js';
+import * as fc from 'fast-check';
 import { findPair } from '../../src/verity/disk-pair.ts';
 import { partitionUuids } from '../../src/verity/root-hash.ts';
 import { aDisk } from './a-disk.ts';
@@ -107,5 +108,20 @@ describe('the pair of a root hash', () => {
       kind: 'absent',
       missing: [{ content: 'data', uuid: partition.uuid }],
     });
+  });
+
+  test('is found or different, in time, whatever its hash partition holds', async () => {
+    const { hex, hash, partitions } = await aVerityDisk();
+    const changes = fc.array(fc.tuple(fc.nat(360), fc.nat(255)), { minLength: 1, maxLength: 5 });
+    await fc.assert(
+      fc.asyncProperty(changes, async (edits) => {
+        const bytes = Uint8Array.from(hash);
+        for (const [at, value] of edits) bytes[at] = value;
+        const changed = partitions.with(1, { ...ESP, ...partitions[1], bytes });
+        const { kind } = await find(aDisk(changed), hex, { deep });
+        assert.ok(kind === 'found' || kind === 'different', kind);
+      }),
+      { interruptAfterTimeLimit: 20_000, markInterruptAsFailure: true },
+    );
   });
 });
