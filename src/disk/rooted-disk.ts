@@ -42,12 +42,12 @@ export function rootedDisk(host: WritableDisk, root: string): RootedDisk {
   return {
     ...reading,
     locate: name,
-    makeDirectory: (path) => host.makeDirectory(name(path)),
+    makeDirectory: (path, readers) => host.makeDirectory(name(path), readers),
     create: (path) => host.create(name(path)),
     copy: (from, to) => host.copy(find(from), name(to)),
     // SAFETY: as on the host; what boots if power fails here is told where a plan calls it.
     overwrite: (path, bytes) => host.overwrite(find(path), bytes),
-    replaceText: (path, text) => host.replaceText(name(path), text),
+    replaceText: (path, text, readers) => host.replaceText(name(path), text, readers),
     makeLink: (path, target, modified) => host.makeLink(name(path), target, modified),
     // SAFETY: as for overwrite.
     rename: (from, to) => host.rename(name(from), name(to)),

@@ -13,13 +13,26 @@ export function aDirectory(t: TestContext): (name: string) => string {
   return (name) => join(directory, name);
 }
 
+/** What a verb came to. */
+export interface Outcome {
+  readonly status: number;
+  readonly text: string;
+}
+
 /** Runs `espalier verity …` in this process; throws what main.ts would print. */
-export async function verity(
+export function verity(...parameters: readonly string[]): Promise<Outcome> {
+  return verityBelow('/', ...parameters);
+}
+
+/** Runs `espalier verity …` on the system that is mounted at a directory. */
+export async function verityBelow(
+  root: string,
   ...parameters: readonly string[]
-): Promise<{ readonly status: number; readonly text: string }> {
+): Promise<Outcome> {
   const lines: string[] = [];
   const context = {
     ...processContext(new URL('../support/hash-worker.ts', import.meta.url)),
+    environment: { ESPALIER_ROOT: root },
     print: (text: string) => void lines.push(text),
   };
   const status = await run(['verity', ...parameters], '0', context);

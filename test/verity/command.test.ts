@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { describe, type TestContext, test } from 'node:test';
 import { attempt, run } from '../lab/run.ts';
 import { isRoot } from '../lab/tools.ts';
-import { aDirectory, verity } from './a-directory.ts';
+import { aDirectory, verity, verityBelow } from './a-directory.ts';
 
 /** A file of 40 KiB, and where its hash area and root hash may go. */
 function someFiles(t: TestContext) {
@@ -106,6 +106,15 @@ describe('espalier verity format', () => {
       assert.equal(existsSync(hash), false);
     });
   }
+
+  test('works below another root, and what it writes there everyone may read', async (t) => {
+    const { at, data, hash, rootHash } = someFiles(t);
+    const flags = ['/usr.erofs', '/usr.verity', '--root-hash-file', '/usr.roothash'];
+    const { text } = await verityBelow(at(''), 'format', ...flags);
+    for (const file of [hash, rootHash]) assert.equal(statSync(file).mode & 0o444, 0o444, file);
+    assert.ok(text.includes(readFileSync(rootHash, 'utf8')));
+    assert.equal((await verity('verify', data, hash, '--root-hash-file', rootHash)).status, 0);
+  });
 
   const skip = !(isRoot() && existsSync('/dev/loop-control')) && 'needs root and loop devices';
   test('writes onto block devices, and not beyond their end', { skip }, async (t) => {
