@@ -26,6 +26,14 @@ export function checkImage(image: string): Checkup {
   return checkupOf(attempt('fsck.fat', ['-n', image]));
 }
 
+/** Tells whether a complaint is about a part of a long name: fsck.fat leaves it, and it is no file. */
+export function isFragment(complaint: string): boolean {
+  return FRAGMENT.test(complaint);
+}
+
+const FRAGMENT =
+  /^(Long filename fragment|\(Maybe the start bit is missing|Not auto-correcting this|Orphaned long file name part|Auto-deleting)/;
+
 /** A directory whose only cluster is free is emptied by the first pass, and removed by the second. */
 const PASSES = 3;
 

@@ -13,7 +13,7 @@ import { type DiskRequest, parseWriteLog } from './write-log.ts';
 
 /** What was recorded. `before` and `after` are FAT images. */
 export interface Recording {
-  readonly scenario: Scenario;
+  readonly scenario: Pick<Scenario, 'name' | 'action'>;
   readonly world: World;
   readonly before: string;
   readonly after: string;
@@ -31,9 +31,11 @@ export interface Studio {
 
 const MIB = 1024 * 1024;
 /** Seconds; the machine is an emulated one, and others may be at work beside it. */
-const PATIENCE = 400;
+export const PATIENCE = 600;
 const quiet = { env: { MTOOLS_SKIP_CHECK: '1' } };
 const OURS = '/espalier.mjs';
+/** The statuses of a run that went as it should: done, or done with a warning. */
+export const DONE: readonly number[] = [0, 5];
 
 /** Returns what a guest needs to run the program on a world. */
 export function membersOf(world: World, bundle: string): readonly Member[] {
@@ -57,7 +59,7 @@ export async function record(scenario: Scenario, world: World, studio: Studio): 
 /** Runs a scenario's action in a guest on an ESP image. */
 export async function recordOn(
   before: string,
-  scenario: Scenario,
+  scenario: Recording['scenario'],
   world: World,
   { parts, bundle }: Studio,
 ): Promise<Recording> {
@@ -72,7 +74,7 @@ export async function recordOn(
     commands: [commandOf(scenario.action(world))],
     limit: PATIENCE,
   });
-  assert.ok(ran?.status === 0 || ran?.status === 5, `${scenario.name}: ${ran?.output}`);
+  assert.ok(ran && DONE.includes(ran.status), `${scenario.name}: ${ran?.output}`);
   return { scenario, world, before, after, requests: parseWriteLog(readFileSync(log)) };
 }
 

@@ -127,7 +127,10 @@ export const SCENARIOS: readonly Scenario[] = [
   {
     name: 'key-rotation',
     about: 'everything is signed by one key, and the settings name another',
-    prepare: (world) => lived(world, 1, ...world.signedBy('old')),
+    prepare(world) {
+      lived(world, 1, ...world.signedBy('old'));
+      world.signedBy('new');
+    },
     action: (world) => ['install', ...world.settings(...world.signedBy('new'))],
   },
   {

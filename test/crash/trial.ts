@@ -1,14 +1,16 @@
-/** One scenario's moments, each rebuilt, judged, mended and brought to its end. */
+/** One scenario's moments: each rebuilt, judged, mended, and brought to its end by another run. */
 import { copyFileSync, cpSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { attempt } from '../lab/run.ts';
-import { checkImage, mendImage } from './fsck.ts';
+import { choiceOf } from './boot-menu.ts';
+import { type Checkup, checkImage, isFragment, mendImage } from './fsck.ts';
 import { type Finding, type Judgement, judgeTree, type Window } from './judge.ts';
+import type { Moment } from './moments.ts';
 import { randomOf } from './random.ts';
-import type { Recording } from './recording.ts';
+import { DONE, type Recording } from './recording.ts';
 import { epochsOf, replay } from './replay.ts';
-import { differences, readFolder, readImage, type Tree } from './tree.ts';
-import { LOADER_CONF, Truth } from './truth.ts';
+import { readFolder, readImage, type Tree } from './tree.ts';
+import { Truth } from './truth.ts';
 
 /** How thorough a trial is. */
 export interface Effort {
@@ -17,17 +19,20 @@ export interface Effort {
   readonly samples: number;
 }
 
+/** A finding, and the moment at which it was made. */
+export type Found = Finding & { readonly cut: string };
+
 /** What a trial came to. */
 export interface Trial {
-  readonly scenario: string;
+  readonly truth: Truth;
   readonly writes: number;
   readonly epochs: number;
   readonly prefixes: number;
   readonly reorderings: number;
-  /** Different trees that were brought to their end by another run. */
-  readonly reruns: number;
-  readonly windows: Readonly<Record<string, number>>;
-  readonly findings: readonly (Finding & { readonly cut: string })[];
+  readonly moments: readonly Moment[];
+  /** How many moments each window lasts. */
+  readonly windows: Readonly<Partial<Record<Window, number>>>;
+  readonly findings: readonly Found[];
 }
 
 /** Where a trial works: the program that is run again, and a directory for images and trees. */
@@ -36,11 +41,8 @@ export interface Bench {
   readonly folder: string;
 }
 
-const DONE: readonly (number | undefined)[] = [0, 5];
-
 /** Judges every moment of a recording. */
 export function tryRecording(recording: Recording, bench: Bench, effort: Effort): Trial {
-  const epochs = epochsOf(recording.requests);
   const at = (name: string): string => join(bench.folder, name);
   const truth = new Truth(
     recording.world,
@@ -48,24 +50,27 @@ export function tryRecording(recording: Recording, bench: Bench, effort: Effort)
     readImage(recording.after, at('after')),
   );
   const court = new Court(recording, bench, truth);
-  const counts = { prefix: 0, reordering: 0 };
-  const windows: Record<string, number> = {};
-  const findings: (Finding & { cut: string })[] = [];
+  const epochs = epochsOf(recording.requests);
   const random = randomOf(effort.seed, recording.scenario.name);
+  const counts = { prefix: 0, reordering: 0 };
+  const windows: Partial<Record<Window, number>> = {};
+  const moments: Moment[] = [];
+  const findings: Found[] = [];
   const image = at('state.img');
   for (const cut of replay(recording.before, image, epochs, { ...effort, random })) {
     counts[cut.kind]++;
-    const judgement = court.judge(image);
+    const { moment, judgement } = court.judge(image);
+    moments.push({ ...moment, index: moments.length, cut: cut.name });
     for (const window of new Set(judgement.windows)) windows[window] = (windows[window] ?? 0) + 1;
     findings.push(...judgement.findings.map((finding) => ({ ...finding, cut: cut.name })));
   }
   return {
-    scenario: recording.scenario.name,
+    truth,
     writes: epochs.flat().length,
     epochs: epochs.length,
     prefixes: counts.prefix,
     reorderings: counts.reordering,
-    reruns: court.reruns,
+    moments,
     windows,
     findings,
   };
@@ -85,51 +90,33 @@ class Court {
     this.#truth = truth;
   }
 
-  get reruns(): number {
-    return this.#ends.size;
-  }
-
-  judge(image: string): Judgement {
+  judge(image: string): { moment: Omit<Moment, 'index' | 'cut'>; judgement: Judgement } {
     const tree = readImage(image, join(this.#bench.folder, 'state'));
-    const judgement = judgeTree(tree, this.#truth);
-    const mended = this.#mend(image, tree);
-    return join2(judgement, mended, this.#end(tree));
+    const checkup = checkImage(image);
+    const starts = this.#truth.boots(tree) ? choiceOf(tree)?.id : undefined;
+    const moment = {
+      kind: `${tree.identity} ${checkup.complaints.join('|')}`,
+      isSound: checkup.complaints.length === 0,
+      ...(starts === undefined ? {} : { starts }),
+    };
+    const mended = remembered(this.#mended, moment.kind, () => this.#mend(image, checkup));
+    const judgement = allOf(judgeTree(tree, this.#truth), mended, this.#end(tree));
+    return { moment, judgement };
   }
 
   /** What `fsck.fat -a` makes of an image is sound, and keeps every promise as well. */
-  #mend(image: string, tree: Tree): Judgement {
-    const { complaints } = checkImage(image);
-    const key = `${tree.identity} ${complaints.join('|')}`;
-    const known = this.#mended.get(key);
-    if (known) return known;
+  #mend(image: string, checkup: Checkup): Judgement {
+    if (checkup.isClean) return NOTHING;
     const copy = join(this.#bench.folder, 'mended.img');
     copyFileSync(image, copy);
     const left = mendImage(copy);
-    const isFragment = left.complaints.every((line) => FRAGMENT.test(line));
-    const after = readImage(copy, join(this.#bench.folder, 'mended'));
-    const result = join2(
-      judgeTree(after, this.#truth),
-      this.#end(after),
-      left.isClean
-        ? NOTHING
-        : isFragment
-          ? { findings: [], windows: ['name-fragment'] }
-          : {
-              findings: [{ clause: 'file-system', what: left.complaints.join('; ') }],
-              windows: [],
-            },
-    );
-    this.#mended.set(key, result);
-    return result;
+    const tree = readImage(copy, join(this.#bench.folder, 'mended'));
+    return allOf(judgeTree(tree, this.#truth), this.#end(tree), judgeCheckup(left));
   }
 
   /** The next run brings a tree to where the uninterrupted one ended. */
   #end(tree: Tree): Judgement {
-    const known = this.#ends.get(tree.identity);
-    if (known) return known;
-    const result = this.#rerun(tree);
-    this.#ends.set(tree.identity, result);
-    return result;
+    return remembered(this.#ends, tree.identity, () => this.#rerun(tree));
   }
 
   #rerun(tree: Tree): Judgement {
@@ -139,35 +126,33 @@ class Court {
     cpSync(tree.folder, esp, { recursive: true });
     const args = [...scenario.action(world), ...world.onDirectory(esp)];
     const { status, stderr } = attempt(process.execPath, [this.#bench.bundle, ...args]);
-    if (!DONE.includes(status)) {
-      return {
-        findings: [{ clause: 'convergence', what: `the next run ended with ${status}: ${stderr}` }],
-        windows: [],
-      };
-    }
-    const different = differences(readFolder(esp), this.#truth.after).filter(
-      (path) => !RECOVERED.test(path),
-    );
-    const isLost = tree.files.get(LOADER_CONF)?.size !== 512;
-    const windows: Window[] = isLost && different.join() === LOADER_CONF ? ['settings-lost'] : [];
-    return windows.length > 0 || different.length === 0
-      ? { findings: [], windows }
-      : {
-          findings: [
-            { clause: 'convergence', what: `after the next run differ: ${different.join(', ')}` },
-          ],
-          windows,
-        };
+    if (!DONE.includes(status)) return broken(`the next run ended with ${status}: ${stderr}`);
+    const { different, isLost } = this.#truth.endOf(readFolder(esp), tree);
+    if (different.length > 0) return broken(`after the next run differ: ${different.join(', ')}`);
+    return isLost ? { findings: [], windows: ['settings-lost'] } : NOTHING;
   }
 }
 
-/** What fsck.fat makes of clusters that no file has. */
-const RECOVERED = /^FSCK\d{4}\.REC$/;
 const NOTHING: Judgement = { findings: [], windows: [] };
-const FRAGMENT =
-  /^(Long filename fragment|\(Maybe the start bit is missing|Not auto-correcting this|Orphaned long file name part|Auto-deleting)/;
 
-function join2(...judgements: readonly Judgement[]): Judgement {
+function broken(what: string): Judgement {
+  return { findings: [{ clause: 'convergence', what }], windows: [] };
+}
+
+function judgeCheckup({ isClean, complaints }: Checkup): Judgement {
+  if (isClean) return NOTHING;
+  return complaints.every(isFragment)
+    ? { findings: [], windows: ['name-fragment'] }
+    : { findings: [{ clause: 'file-system', what: complaints.join('; ') }], windows: [] };
+}
+
+function remembered<T>(known: Map<string, T>, key: string, make: () => T): T {
+  const value = known.get(key) ?? make();
+  known.set(key, value);
+  return value;
+}
+
+function allOf(...judgements: readonly Judgement[]): Judgement {
   return {
     findings: judgements.flatMap(({ findings }) => findings),
     windows: judgements.flatMap(({ windows }) => windows),

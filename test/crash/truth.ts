@@ -6,11 +6,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { attempt } from '../lab/run.ts';
 import { choiceOf, type MenuEntry, menuOf } from './boot-menu.ts';
-import { type Tree, textOf } from './tree.ts';
+import { differences, type Tree, textOf } from './tree.ts';
 import type { World } from './world.ts';
 
 export const LOADERS = ['EFI/systemd/systemd-bootx64.efi', 'EFI/BOOT/BOOTX64.EFI'] as const;
 export const LOADER_CONF = 'loader/loader.conf';
+
+/** What fsck.fat makes of clusters that no file has. */
+const RECOVERED = /^FSCK\d{4}\.REC$/;
+/** The size of a loader.conf of ours in bytes. */
+const SECTOR = 512;
 
 /** Names that belong to the installer; everything else is somebody else's. */
 const OURS = [
@@ -66,6 +71,21 @@ export class Truth {
   /** Returns the paths of entries that are listed and would not start what they should. */
   unwhole(tree: Tree): string[] {
     return menuOf(tree).flatMap((entry) => (this.isWholeEntry(tree, entry) ? [] : [entry.path]));
+  }
+
+  /**
+   * Compares what another run left with what the uninterrupted one did; `from` is what it began with. A
+   * foreign loader.conf that was lost then takes its settings along: that alone is a difference of its own.
+   */
+  endOf(tree: Tree, from: Tree = tree): { different: string[]; isLost: boolean } {
+    const different = differences(tree, this.after).filter((path) => !RECOVERED.test(path));
+    const [had, has] = [this.before, from].map((each) => each.files.get(LOADER_CONF));
+    const isLost =
+      had !== undefined && had.size !== SECTOR && !has?.size && different.includes(LOADER_CONF);
+    return {
+      different: isLost ? different.filter((path) => path !== LOADER_CONF) : different,
+      isLost,
+    };
   }
 
   /** Tells whether what starts by itself is whole. */

@@ -1,0 +1,109 @@
+/** One scenario from its world to its figures: recorded, judged at every moment, booted, run once more. */
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Parts } from '../lab/parts.ts';
+import { bootMoment } from './boots.ts';
+import { mendImage } from './fsck.ts';
+import { rerunInGuest } from './guest-reruns.ts';
+import { imagesOf, pickMoments } from './moments.ts';
+import { randomOf } from './random.ts';
+import { type Recording, record, recordOn, type Studio } from './recording.ts';
+import { makeWorld, type Scenario } from './scenario.ts';
+import { type Effort, type Found, type Trial, tryRecording } from './trial.ts';
+import { realPayload } from './world.ts';
+
+/** How thorough a case is. */
+export interface Thoroughness extends Effort {
+  /** Moments that are booted. */
+  readonly boots: number;
+  /** Moments at which the next run happens in a guest. */
+  readonly guests: number;
+  /** Moments from which an interrupted run is followed by another that is recorded and judged as well. */
+  readonly again: number;
+}
+
+/** The figures of one scenario. */
+export interface Figures {
+  readonly scenario: string;
+  readonly writes: number;
+  readonly epochs: number;
+  readonly prefixes: number;
+  readonly reorderings: number;
+  /** Different states of the ESP among them. */
+  readonly states: number;
+  readonly boots: number;
+  readonly guests: number;
+  readonly windows: Trial['windows'];
+  readonly findings: readonly Found[];
+  readonly seconds: number;
+}
+
+/** What cases are made with. `folder` is for images: memory if possible. */
+export interface Workshop {
+  readonly parts: Parts;
+  readonly bundle: string;
+  readonly folder: string;
+}
+
+/** Runs a case and returns its figures: its own, and those of each recording that continues it. */
+export async function runCase(
+  scenario: Scenario,
+  workshop: Workshop,
+  thoroughness: Thoroughness,
+): Promise<Figures[]> {
+  // A guest has nothing of its own where most files of the world are: /dev and /proc would hide them.
+  const root = mkdtempSync(join(tmpdir(), 'espalier-world-'));
+  const folder = mkdtempSync(join(workshop.folder, `${scenario.name}-`));
+  const studio: Studio = { ...workshop, folder };
+  try {
+    const world = await makeWorld(scenario, join(root, scenario.name), realPayload(workshop.parts));
+    const recording = await record(scenario, world, studio);
+    return await judgeRecording(recording, studio, thoroughness);
+  } finally {
+    rmSync(root, { recursive: true, force: true });
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+async function judgeRecording(
+  recording: Recording,
+  studio: Studio,
+  thoroughness: Thoroughness,
+): Promise<Figures[]> {
+  const start = performance.now();
+  const { name } = recording.scenario;
+  const folder = join(studio.folder, name);
+  mkdirSync(folder, { recursive: true });
+  const trial = tryRecording(recording, { bundle: studio.bundle, folder }, thoroughness);
+  const random = randomOf(thoroughness.seed, `${name}: moments`);
+  const startable = trial.moments.filter(({ starts }) => starts !== undefined);
+  const pick = (moments: Trial['moments'], count: number, use: string) =>
+    imagesOf(pickMoments(moments, count, random), recording, join(folder, use), thoroughness);
+  const toBoot = pick(startable, thoroughness.boots, 'boot');
+  const toRerun = pick(trial.moments, thoroughness.guests, 'guest');
+  const toContinue = pick(trial.moments, thoroughness.again, 'again');
+  const found: Found[] = [];
+  for (const [moment, image] of toBoot) {
+    found.push(...(await bootMoment(moment, image, trial.truth, studio.parts)));
+  }
+  found.push(...(await rerunInGuest(toRerun, recording, studio, trial.truth)));
+  const { writes, epochs, prefixes, reorderings, windows } = trial;
+  const own: Figures = {
+    ...{ scenario: name, writes, epochs, prefixes, reorderings, windows },
+    states: new Set(trial.moments.map(({ kind }) => kind)).size,
+    boots: toBoot.size,
+    guests: toRerun.size,
+    findings: [...trial.findings, ...found],
+    seconds: (performance.now() - start) / 1000,
+  };
+  const continued = [];
+  for (const [{ cut, isSound }, image] of toContinue) {
+    // A system that starts has its file systems checked; a kernel goes on with most that are not.
+    if (!isSound) mendImage(image);
+    const again = { ...recording.scenario, name: `${name}, again after ${cut}` };
+    const next = await recordOn(image, again, recording.world, studio);
+    continued.push(...(await judgeRecording(next, studio, { ...thoroughness, again: 0 })));
+  }
+  return [own, ...continued];
+}
