@@ -1,4 +1,5 @@
 /** One pass over the ESPs: decide what each should become, and make it so. */
+import type { FileStat } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
 import { requireEsp } from '../esp/mount.ts';
 import type { Phase } from '../plan/step.ts';
@@ -72,13 +73,15 @@ async function carryOut(root: string, wants: Wants, tools: Tools): Promise<Outco
   const first = await glance(root, wants.known(), tools);
   if (first?.plan?.phases.length === 0) return { ...first, report: { changes: [], written: 0 } };
   const { apply } = await import('../transaction/apply.ts');
-  using _lock = await lock(root, tools);
+  const mounted = context.disk.stat(root);
+  using _lock = await lock(root, mounted, tools);
   const surveyed = await wants.renewed();
   const outcome = refusedOr(await decide(root, surveyed, context, purpose));
   if (!outcome.plan) return outcome;
   const { signer, sources } = surveyed;
   const onPhase = ({ name, steps }: Phase) => say(`${root}: ${name}, ${steps.length} files`);
-  const site = { disk: context.disk, root, signer, sources, processId: context.processId, onPhase };
+  const { disk, processId } = context;
+  const site = { disk, root, mounted, signer, sources, processId, onPhase };
   const report = await apply(outcome.plan, signal ? { ...site, signal } : site).catch(unfinished);
   if (tellsChanges) logChanges(root, report, await log());
   return { ...outcome, report };
@@ -112,14 +115,17 @@ function unfinished(cause: unknown): never {
 
 const UNFINISHED_STATUS = 1;
 
-async function lock(root: string, { verb, context, log, lockTimeout }: Tools) {
+async function lock(
+  root: string,
+  mounted: FileStat | undefined,
+  { verb, context, log, lockTimeout }: Tools,
+) {
   const { acquireLock, lockDirectory } = await import('../transaction/lock.ts');
-  const { disk, host, environment, uid } = context;
-  const stat = disk.stat(root);
+  const { host, environment, uid } = context;
   return acquireLock({
     disk: host,
     directory: lockDirectory(environment, uid),
-    key: `${(stat?.device ?? 0).toString(16)}-${(stat?.inode ?? 0).toString(16)}`,
+    key: `${(mounted?.device ?? 0).toString(16)}-${(mounted?.inode ?? 0).toString(16)}`,
     verb,
     timeoutSeconds: lockTimeout,
     onWait: (holder) => void log().then((opened) => opened.warn({ esp: root, holder }, 'waiting')),

@@ -16,6 +16,8 @@ export interface Site {
   /** The sources as they were when their digests were taken, by path. */
   readonly sources: ReadonlyMap<string, FileStat>;
   readonly processId: number;
+  /** `root` as it was when the plan was made; without it, as it is when the work begins. */
+  readonly mounted?: FileStat | undefined;
   /** Told before each phase, for progress; may be absent. */
   readonly onPhase?: (phase: Phase) => void;
   /** Ends the work before the next phase; the report tells what was done until then. */
@@ -35,9 +37,11 @@ const PARALLEL = 4;
 /**
  * Carries out a plan and returns what was done. A plan without phases does nothing at all.
  * @throws {EspError} when an effect did not happen; what earlier phases did stays, and is whole
+ * @throws {ESP_NOT_MOUNTED} when it was unmounted meanwhile
  */
 export async function apply(plan: Plan, site: Site): Promise<Report> {
   const changes: Change[] = [];
+  const mounted = site.mounted ?? site.disk.stat(site.root);
   let count = 0;
   for (const phase of plan.phases) {
     // SAFETY: between two phases all is durable and nothing half done: as good a moment to stop as
@@ -45,12 +49,23 @@ export async function apply(plan: Plan, site: Site): Promise<Report> {
     if (site.signal?.aborted) break;
     site.onPhase?.(phase);
     const nextName = () => temporaryName(site.processId, count++);
+    requireMounted(mounted, site);
     changes.push(...(await runPhase(phase, site, nextName)));
+    requireMounted(mounted, site);
   }
   return {
     changes,
     written: changes.reduce((sum, { kind, size }) => sum + (kind === 'written' ? size : 0), 0),
   };
+}
+
+/** When an ESP is unmounted under our hands, a directory of the same name is left: that is none. */
+function requireMounted(before: FileStat | undefined, { disk, root }: Site): void {
+  const now = disk.stat(root);
+  if (now?.device === before?.device && now?.inode === before?.inode) return;
+  throw new EspError('ESP_NOT_MOUNTED', `${root}: it is not the file system it was any more`, {
+    hint: 'mount the ESP and run again',
+  });
 }
 
 async function runPhase(phase: Phase, site: Site, nextName: () => string): Promise<Change[]> {

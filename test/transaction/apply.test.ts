@@ -191,6 +191,13 @@ describe('what goes wrong', () => {
     await assert.rejects(apply(plan, { ...site, disk: dead }), { code: 'ESP_FULL' });
   });
 
+  test('an ESP that is unmounted meanwhile is no ESP any more', async () => {
+    const { disk, site } = aSite({ files: { '/mnt/x': 'x' } });
+    const away = { ...site, mounted: disk.stat('/mnt') };
+    await assert.rejects(apply(everything, away), { code: 'ESP_NOT_MOUNTED' });
+    assert.deepEqual(files(disk), {});
+  });
+
   test('what an earlier phase did stays when a later one fails', async () => {
     const { disk, site } = aSite({ files: start });
     const failing = {
