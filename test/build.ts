@@ -101,13 +101,13 @@ const rarePackages: Plugin = {
 };
 
 /** Writes `dist/espalier.mjs`, or another file, and returns its path. */
-export async function bundle(outfile = output): Promise<string> {
+export async function bundle(outfile = output, ...plugins: readonly Plugin[]): Promise<string> {
   await build({
     ...COMMON,
     entryPoints: [resolve(root, 'src/main.ts')],
     outfile,
     format: 'esm',
-    plugins: [lazyBuiltins, rarePackages],
+    plugins: [...plugins, lazyBuiltins, rarePackages],
     // Dependencies in CommonJS call require for Node's own modules.
     banner: {
       js: "const require=process.getBuiltinModule('node:module').createRequire(import.meta.url);const __filename=import.meta.filename;",
