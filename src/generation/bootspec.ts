@@ -48,7 +48,7 @@ const word = v.pipe(
   v.check((value) => !/[\s"]/.test(value), 'a path without blanks and quotes'),
 );
 /** valibot's `object` takes an array for one. */
-const record = v.custom<Record<string, unknown>>(isRecord, 'object');
+export const record = v.custom<Record<string, unknown>>(isRecord, 'object');
 
 /**
  * RFC 0125 allows an optional key to be absent only; documents synthesised by its own reference

@@ -11,13 +11,18 @@ export interface Place {
 /** Returns the error for what valibot found wrong in a document. */
 export function malformed(issue: BaseIssue<unknown>, place: Place): EspError {
   const keys = issue.path?.map((item) => item.key as string | number) ?? [];
-  // JSON knows no undefined, so this is how valibot reports a key that is not there.
-  const complaint =
-    issue.input === undefined ? 'missing' : `expected ${expectation(issue)}, got ${got(issue)}`;
   return new EspError(
     'BOOTSPEC_MALFORMED',
-    `${place.file}: ${pathText([...place.path, ...keys])}: ${complaint}`,
+    `${place.file}: ${pathText([...place.path, ...keys])}: ${complaint(issue)}`,
   );
+}
+
+function complaint(issue: BaseIssue<unknown>): string {
+  // How valibot reports a key that is there and should not be.
+  if (issue.expected === 'never') return 'unknown key';
+  // JSON knows no undefined, so this is how it reports one that is not there.
+  if (issue.input === undefined) return 'missing';
+  return `expected ${expectation(issue)}, got ${got(issue)}`;
 }
 
 /** Our own schemas carry what they expect as their message. */

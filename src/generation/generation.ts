@@ -3,6 +3,7 @@ import type { Disk, FileStat } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
 import { BOOTSPEC_LIMIT, type Bootspec, parseBootspec } from './bootspec.ts';
 import { synthesise } from './synthesise.ts';
+import { withVerity } from './verity.ts';
 
 /** A generation's link, as its name alone tells it. */
 export interface Link {
@@ -96,12 +97,19 @@ function readSystem(disk: Disk, link: string, stat: FileStat | undefined): Linke
       hint: 'delete this generation: what it leads to is gone from the Nix store',
     });
   }
-  const description = describeSystem(disk, toplevel);
-  requireFiles(disk, description.bootspec);
-  for (const specialisation of description.bootspec.specialisations.values()) {
+  const { bootspec: described, synthesised } = describeSystem(disk, toplevel);
+  const specialisations = [...described.specialisations].map(
+    ([name, child]) => [name, withVerity(child, child.toplevel, disk)] as const,
+  );
+  const bootspec = {
+    ...withVerity(described, toplevel, disk),
+    specialisations: new Map(specialisations),
+  };
+  requireFiles(disk, bootspec);
+  for (const specialisation of bootspec.specialisations.values()) {
     requireFiles(disk, specialisation);
   }
-  return { toplevel, builtAt: toSeconds(stat.modified), ...description };
+  return { toplevel, builtAt: toSeconds(stat.modified), bootspec, synthesised };
 }
 
 /**

@@ -97,13 +97,53 @@ export function rootHashesOnCmdline(
   return { ...(root !== undefined && { root }), ...(usr !== undefined && { usr }) };
 }
 
+/** The device of a root hash, as far as a command line says where it is. */
+export interface NamedDevice {
+  readonly designator: Designator;
+  /** As it was written, but in lower case: it may be no root hash. */
+  readonly rootHash: string;
+  /** As /etc/fstab names a device; by default both follow from the root hash. */
+  readonly data: string | undefined;
+  readonly hash: string | undefined;
+  /** Where the hash area begins on its device, in bytes, where that is said. */
+  readonly hashOffset: number | undefined;
+}
+
+/** Returns the devices of all root hashes that a command line names: the inverse of {@link verityWords}. */
+export function devicesOnCmdline(cmdline: string): readonly NamedDevice[] {
+  const words = assignments(cmdline);
+  return DESIGNATORS.flatMap((designator) => {
+    const rootHash = words.get(`${designator}hash`);
+    if (rootHash === undefined) return [];
+    const named = (key: string) => words.get(`systemd.verity_${designator}_${key}`);
+    const offset = /(?:^|,)hash-offset=(\d+)(?:,|$)/.exec(named('options') ?? '')?.[1];
+    return {
+      designator,
+      rootHash,
+      data: named('data'),
+      hash: named('hash'),
+      hashOffset: offset === undefined ? undefined : Number(offset),
+    };
+  });
+}
+
+const DESIGNATORS: readonly Designator[] = ['root', 'usr'];
+
 /**
  * Returns a command line with words of {@link verityWords} behind it, but for those it has already.
  * @throws {CONFIG_INVALID} when it says something else, naming both
  */
 export function appendVerity(cmdline: string, words: readonly string[]): string {
+  return [cmdline, ...missingWords(cmdline, words)].filter((part) => part !== '').join(' ');
+}
+
+/**
+ * Returns the words of {@link verityWords} that a command line does not have yet.
+ * @throws {CONFIG_INVALID} when it says something else, naming both
+ */
+export function missingWords(cmdline: string, words: readonly string[]): readonly string[] {
   const before = assignments(cmdline);
-  const missing = words.filter((word) => {
+  return words.filter((word) => {
     const [key, value] = split(word);
     const said = before.get(key);
     if (said === undefined || said === value) return said === undefined;
@@ -111,7 +151,6 @@ export function appendVerity(cmdline: string, words: readonly string[]): string 
       hint: 'leave it out there, or name the source that it comes from',
     });
   });
-  return [cmdline, ...missing].filter((part) => part !== '').join(' ');
 }
 
 /**
