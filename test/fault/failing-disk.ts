@@ -37,13 +37,21 @@ export interface FailingDisk {
   readonly calls: readonly string[];
 }
 
-/** Wraps a disk; what is done through its open files counts too. */
-export function failingDisk(disk: WritableDisk, failure: Failure): FailingDisk {
+/**
+ * Wraps a disk; what is done through its open files counts too.
+ * @param before told before each operation on the side of the failure
+ */
+export function failingDisk(
+  disk: WritableDisk,
+  failure: Failure,
+  before: (index: number) => unknown = () => undefined,
+): FailingDisk {
   const calls: string[] = [];
   /** Counts an operation, and says whether it is to fail. */
   const isDoomed = (side: Side, operation: string, path: string): boolean => {
     if (side !== failure.side) return false;
     const index = calls.push(`${operation} ${path}`) - 1;
+    before(index);
     return failure.lasting ? index >= failure.at : index === failure.at;
   };
   const failed = (operation: string, path: string) => {

@@ -44,7 +44,7 @@ async function failuresOf(stage: Stage): Promise<readonly Failure[]> {
 const PARTIAL = /^(write|write at|copy) /;
 
 /** Returns what an undisturbed run asks of the disk. */
-async function operationsOf(stage: Stage, side: Side): Promise<readonly string[]> {
+export async function operationsOf(stage: Stage, side: Side): Promise<readonly string[]> {
   reset(stage);
   let calls: readonly string[] = [];
   await play(stage, (disk) => {
