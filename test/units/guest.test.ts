@@ -1,6 +1,6 @@
 /** The services in a Debian guest with real systemd, confined as `espalier units` installs them. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, suite, test } from 'node:test';
@@ -21,7 +21,10 @@ const skip =
 const megabyte = 1024 * 1024;
 /** What takes so long to write that a signal hits the middle of it. */
 const large = (fill: number): Uint8Array => new Uint8Array(12 * megabyte).fill(fill);
-const generations = [{}, {}, {}, { initrd: large(4) }, { initrd: large(5) }];
+const generations = [
+  ...[{}, {}, {}, { initrd: large(4) }, { initrd: large(5) }],
+  ...[{}, {}, {}, { initrd: large(9) }],
+];
 
 const image = (number: number): string => `/boot/EFI/Linux/nixos-generation-${number}-*.efi`;
 const writing = 'ls -A /boot/EFI/Linux | grep -q "^.espalier"';
@@ -67,6 +70,23 @@ done
 $busybox rm /boot/probe
 `;
 
+const mount = 'mount -t vfat -o umask=0077,noatime /dev/vda /boot';
+
+/** How often the journal has an error of this code, as an error and as over. */
+const complaints = (code: string): string =>
+  `journalctl -o cat -u espalier-watch | grep ${code} | sed 's/.*"msg":"over".*/OVER/;s/^{.*/TOLD/'`;
+
+/** A file that says that it is larger than what its clusters hold: to read it is an error of the file system. */
+const TRAP = 'TRAP';
+
+function setTrap(image: string): void {
+  run('mcopy', ['-i', image, '-', `::/${TRAP}`], { input: 'x' });
+  const bytes = readFileSync(image);
+  const entry = bytes.indexOf(TRAP.padEnd(11));
+  bytes.writeUInt32LE(megabyte, entry + 28);
+  writeFileSync(image, bytes);
+}
+
 /** What is done in the guest, one after the other. */
 const steps = {
   setUp: `ln -s $(readlink -f /nix/var/nix/profiles/system) /run/booted-system
@@ -82,13 +102,27 @@ const steps = {
     ${until(`${service} | grep "boots next"`)}; journalctl -o cat -u espalier-watch | grep -i watchdog`,
   late: (switchTo: Switch) => `systemctl stop espalier-watch; umount /boot; ${switchTo(3)}
     systemctl start espalier-watch; (${until(`${service} | grep "no FAT"`)}); ls -A /boot
-    mount -t vfat -o umask=0077,noatime /dev/vda /boot; ${until(installed(3))}
+    ${mount}; ${until(installed(3))}
     ${until(`! ${installed(2)}`)}; ls /boot/EFI/Linux`,
   stop: (switchTo: Switch) => `${switchTo(4)}; ${until(writing)}
     systemctl stop espalier-watch; ${service}; ls -A /boot/EFI/Linux; ${verify}`,
   kill: (switchTo: Switch) => `systemctl start espalier-watch; ${switchTo(5)}; ${until(writing)}
     systemctl kill -s KILL espalier-watch; ls -A /boot/EFI/Linux
     ${until(installed(5))}; ${until(`! ${writing}`)}; ${until(`${service} | grep "generation-5.* boots next"`)}`,
+  held: (switchTo: Switch) => `umount /boot; ${switchTo(6)}
+    ${until(`${service} | grep "generation-6.* boots next"`)}; ls -A /boot
+    ${mount}; ${installed(6)}`,
+  readOnly: (switchTo: Switch) => `mount -o remount,ro /boot; ${switchTo(7)}
+    ${until(`${service} | grep "read-only"`)}; sleep 4; ${service}
+    mount -o remount,rw /boot; ${until(installed(7))}; ${complaints('ESP_READ_ONLY')}`,
+  damaged: (
+    switchTo: Switch,
+  ) => `cat /boot/${TRAP} > /dev/null; grep /boot /proc/mounts; ${switchTo(8)}
+    ${until(`${service} | grep "read-only"`)}; rm /boot/${TRAP}
+    mount -o remount,rw /boot; rm /boot/${TRAP}; ${until(installed(8))}`,
+  full: (switchTo: Switch) => `dd if=/dev/zero of=/boot/filler bs=64k; ${switchTo(9)}
+    ${until(`${service} | grep "to be had"`)}; sleep 4; ${service}; ${installed(8)}
+    rm /boot/filler; ${until(installed(9))}; ${complaints('ESP_FULL')}`,
   verify: 'systemctl start espalier-verify && journalctl -o cat -u espalier-verify',
   hook: 'systemctl start espalier-install && journalctl -o cat -u espalier-install',
   timer: 'systemctl start espalier-verify.timer && systemctl list-timers',
@@ -103,12 +137,13 @@ type Step = keyof typeof steps;
 async function runSteps(image: string): Promise<(step: Step) => GuestRan> {
   const machine = aGuestMachine(theParts(), await bundle(), generations);
   makeEmptyImage(image, 256 * megabyte);
+  setTrap(image);
   const names = Object.keys(steps) as Step[];
   const commands = Object.values(steps).map((step) =>
     typeof step === 'string' ? step : step(machine.switchTo),
   );
   const members = [...machine.members, memberOf('look', look)];
-  const ran = await runInSystemdGuest({ parts: theParts(), image, members, commands, limit: 300 });
+  const ran = await runInSystemdGuest({ parts: theParts(), image, members, commands, limit: 400 });
   return (step) => {
     const found = ran[names.indexOf(step)];
     assert.ok(found !== undefined);
@@ -173,6 +208,32 @@ suite('the services in a guest, confined', () => {
   test('a kill in the middle of a write is healed after the restart', { skip }, async () => {
     assert.match(await succeed('kill'), /\.tmp/);
     assert.match(await succeed('verify'), /all is well/);
+  });
+
+  test('an ESP that is unmounted outside is still mounted for the watcher, and nothing is lost', {
+    skip,
+  }, async () => {
+    await succeed('held');
+  });
+
+  test('an ESP that turns read-only is told once, and followed when that ends', {
+    skip,
+  }, async () => {
+    const output = await succeed('readOnly');
+    assert.deepEqual(output.match(/^(TOLD|OVER)$/gm), ['TOLD', 'OVER']);
+  });
+
+  test('an ESP that the kernel made read-only for an error is followed once it may be written to', {
+    skip,
+  }, async () => {
+    assert.match(await succeed('damaged'), /vfat ro,/);
+  });
+
+  test('a full ESP is told once, keeps what it has, and gets the rest when there is space', {
+    skip,
+  }, async () => {
+    const output = await succeed('full');
+    assert.deepEqual(output.match(/^(TOLD|OVER)$/gm), ['TOLD', 'OVER']);
   });
 
   test('the hook finds nothing left to do', { skip }, async () => {
