@@ -10,6 +10,7 @@ const quick = process.argv.includes('quick');
 /** What the paths of tests begin with that need real parts, firmware or patience. */
 const SLOW = [
   'test/boot/',
+  'test/crash/lab',
   'test/disk/vfat',
   'test/hostile/',
   'test/interop/',

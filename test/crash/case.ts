@@ -1,6 +1,5 @@
 /** One scenario from its world to its figures: recorded, judged at every moment, booted, run once more. */
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Parts } from '../lab/parts.ts';
 import { bootMoment } from './boots.ts';
@@ -39,11 +38,22 @@ export interface Figures {
   readonly seconds: number;
 }
 
-/** What cases are made with. `folder` is for images: memory if possible. */
+/** What cases are made with. */
 export interface Workshop {
   readonly parts: Parts;
   readonly bundle: string;
+  /** For images and trees: in memory if possible. */
   readonly folder: string;
+  /** For worlds: not below /dev, /proc or /sys, which in a guest are its own. */
+  readonly worlds: string;
+}
+
+/** A case for a thread. */
+export interface CaseRequest {
+  /** Of the scenario. */
+  readonly name: string;
+  readonly workshop: Workshop;
+  readonly thoroughness: Thoroughness;
 }
 
 /** Runs a case and returns its figures: its own, and those of each recording that continues it. */
@@ -52,8 +62,7 @@ export async function runCase(
   workshop: Workshop,
   thoroughness: Thoroughness,
 ): Promise<Figures[]> {
-  // A guest has nothing of its own where most files of the world are: /dev and /proc would hide them.
-  const root = mkdtempSync(join(tmpdir(), 'espalier-world-'));
+  const root = mkdtempSync(join(workshop.worlds, `${scenario.name}-`));
   const folder = mkdtempSync(join(workshop.folder, `${scenario.name}-`));
   const studio: Studio = { ...workshop, folder };
   try {
@@ -83,11 +92,10 @@ async function judgeRecording(
   const toBoot = pick(startable, thoroughness.boots, 'boot');
   const toRerun = pick(trial.moments, thoroughness.guests, 'guest');
   const toContinue = pick(trial.moments, thoroughness.again, 'again');
-  const found: Found[] = [];
+  const found: Found[] = await rerunInGuest(toRerun, recording, studio, trial.truth);
   for (const [moment, image] of toBoot) {
     found.push(...(await bootMoment(moment, image, trial.truth, studio.parts)));
   }
-  found.push(...(await rerunInGuest(toRerun, recording, studio, trial.truth)));
   const { writes, epochs, prefixes, reorderings, windows } = trial;
   const own: Figures = {
     ...{ scenario: name, writes, epochs, prefixes, reorderings, windows },

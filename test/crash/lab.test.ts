@@ -31,7 +31,10 @@ const BOUNDED: Readonly<Record<string, Partial<Thoroughness>>> = {
 suite('whenever power fails', () => {
   const memory = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
   const folder = mkdtempSync(join(memory, 'espalier-crash-'));
-  after(() => rmSync(folder, { recursive: true, force: true }));
+  const worlds = mkdtempSync(join(tmpdir(), 'espalier-worlds-'));
+  after(() => {
+    for (const made of [folder, worlds]) rmSync(made, { recursive: true, force: true });
+  });
   const whole = once(() => bundle(join(folder, 'espalier.mjs')));
 
   for (const [name, more] of Object.entries(BOUNDED)) {
@@ -58,7 +61,7 @@ suite('whenever power fails', () => {
   async function run(name: string, program: string, thoroughness: Thoroughness): Promise<Figures> {
     const scenario = SCENARIOS.find((each) => each.name === name);
     assert.ok(scenario, name);
-    const workshop = { parts: theParts(), bundle: program, folder };
+    const workshop = { parts: theParts(), bundle: program, folder, worlds };
     const [figures] = await runCase(scenario, workshop, thoroughness);
     assert.ok(figures);
     return figures;

@@ -3,12 +3,14 @@
  * written in another order, and judges what is left. Long by default.
  */
 import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { Worker } from 'node:worker_threads';
 import { bundle } from '../build.ts';
 import { cacheFolder, ensureParts } from '../lab/parts.ts';
 import { ensureTools, installCommand } from '../lab/tools.ts';
-import { type Figures, runCase, type Thoroughness } from './case.ts';
+import type { CaseRequest, Figures, Thoroughness } from './case.ts';
 import { formatFigures, formatFindings } from './figures.ts';
 import { SCENARIOS } from './scenario.ts';
 
@@ -61,20 +63,26 @@ async function lab({ quick, scenario: names, seed, json }: Request): Promise<num
     console.error(missing.length > 0 ? `install the tools: ${installCommand(missing)}` : HELP);
     return 2;
   }
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(1));
   const say = (text: string) => console.error(text);
-  const folder = workFolder();
+  const folder = workFolder(existsSync('/dev/shm') ? '/dev/shm' : cacheFolder);
   const parts = ensureParts((what) => say(`fetching ${what}`));
-  const workshop = { parts, folder, bundle: await bundle(join(folder, 'espalier.mjs')) };
+  const program = await bundle(join(folder, 'espalier.mjs'));
+  const workshop = { parts, folder, worlds: workFolder(tmpdir()), bundle: program };
   const thoroughness: Thoroughness = { seed: Number(seed), ...(quick ? QUICK : LONG) };
-  const all: Figures[] = [];
-  for (const scenario of SCENARIOS.filter(
-    ({ name }) => names.length === 0 || names.includes(name),
-  )) {
-    say(`${scenario.name}: ${scenario.about}`);
-    const figures = await runCase(scenario, workshop, thoroughness);
-    for (const each of figures) for (const line of formatFindings(each)) say(line);
-    all.push(...figures);
-  }
+  const wanted = SCENARIOS.filter(({ name }) => names.length === 0 || names.includes(name));
+  const queue = [...wanted.entries()];
+  const results: Figures[][] = [];
+  const work = async (): Promise<void> => {
+    for (let next = queue.shift(); next; next = queue.shift()) {
+      const [index, { name }] = next;
+      const figures = await runInThread({ name, workshop, thoroughness });
+      for (const line of figures.flatMap(formatFindings)) say(line);
+      results[index] = figures;
+    }
+  };
+  await Promise.all(Array.from({ length: availableParallelism() }, work));
+  const all = results.flat();
   if (json)
     console.log(
       JSON.stringify({ version: 1, seed: Number(seed), quick, scenarios: all }, undefined, 2),
@@ -83,12 +91,18 @@ async function lab({ quick, scenario: names, seed, json }: Request): Promise<num
   return all.some(({ findings }) => findings.length > 0) ? 1 : 0;
 }
 
-/** Makes a directory that lasts as long as this process, in memory where there is one. */
-function workFolder(): string {
-  const parent = existsSync('/dev/shm') ? '/dev/shm' : join(cacheFolder, 'crash');
+function runInThread(request: CaseRequest): Promise<Figures[]> {
+  return new Promise((resolve, reject) => {
+    const worker = new Worker(join(import.meta.dirname, 'case-worker.ts'), { workerData: request });
+    worker.once('message', resolve);
+    worker.once('error', reject);
+  });
+}
+
+/** Makes a directory that lasts as long as this process. */
+function workFolder(parent: string): string {
   mkdirSync(parent, { recursive: true });
   const folder = mkdtempSync(join(parent, 'espalier-crash-'));
   process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(1));
   return folder;
 }
