@@ -8,7 +8,7 @@ import type { BlobFile, EntryFile, Inventory } from '../esp/inventory.ts';
 import { authenticodeDigestInput } from '../pe/authenticode.ts';
 import { certificateTable } from '../pe/certificate-table.ts';
 import { contentRange, parsePe, readRange } from '../pe/pe.ts';
-import { certificatesIn, verifyAuthenticode } from '../signer/cms-verification.ts';
+import { signersIn } from '../signer/cms-verification.ts';
 import { unsigned } from '../signer/signer.ts';
 import { ukiId } from '../uki/uki.ts';
 import type { Context } from './context.ts';
@@ -65,11 +65,7 @@ function identities(file: OpenFile): readonly Digest[] {
   if (signatures.length === 0) return [ukiId(sections, unsigned.fingerprint)];
   const image = sha256(authenticodeDigestInput(file));
   return signatures
-    .flatMap((signature) =>
-      certificatesIn(signature).filter(
-        (certificate) => verifyAuthenticode(signature, image, certificate).kind === 'valid',
-      ),
-    )
+    .flatMap((signature) => signersIn(signature, image))
     .map((certificate) => ukiId(sections, hash(certificate)));
 }
 

@@ -32,6 +32,8 @@ const DRAIN_TIMEOUT = 500;
 const TAIL_LIMIT = 4096;
 /** How many of the last lines of stderr a complaint shows. */
 const TAIL_LINES = 5;
+/** How much of each line, in UTF-16 units. */
+const LINE_LIMIT = 200;
 
 /** Returns PATH, HOME and LANG of an environment and no other variable: no PIN, no token of a signer. */
 export function boundedEnvironment(
@@ -141,7 +143,12 @@ function keepTail(stream: Readable): () => string {
 function lastLines(text: string): string {
   const lines = text
     .split('\n')
-    .map((line) => line.replace(/\p{Cc}/gu, ' ').trim())
+    .map((line) =>
+      line
+        .replace(/\p{Cc}/gu, ' ')
+        .trim()
+        .slice(0, LINE_LIMIT),
+    )
     .filter((line) => line !== '')
     .slice(-TAIL_LINES);
   return lines.length === 0 ? '' : `: ${lines.join(' / ')}`;

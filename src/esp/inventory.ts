@@ -68,8 +68,14 @@ export interface Inventory {
   readonly total: number;
 }
 
-/** Larger files of these kinds are not what they claim to be. Bytes. */
-const LIMIT = { conf: 64 * 1024, loaderConf: 64 * 1024, srel: 4096, cmdline: 64 * 1024 };
+/** Larger files of these kinds are not what they claim to be; ours is what a bootspec may make it. Bytes. */
+const LIMIT = {
+  own: 8 * 1024 * 1024,
+  conf: 64 * 1024,
+  loaderConf: 64 * 1024,
+  srel: 4096,
+  cmdline: 64 * 1024,
+};
 /** More entries of others than this, in one directory, are not read. Ours all are. */
 const MAX_FOREIGN = 1000;
 /** What is kept of an entry: a menu shows less, and no kernel reads more. UTF-16 units; references in number. */
@@ -212,7 +218,7 @@ function scanType1(
   path: EspPath,
   name: EntryName | undefined,
 ): EntryFile {
-  const bytes = readSmall(disk, `${root}/${path}`, LIMIT.conf);
+  const bytes = readSmall(disk, `${root}/${path}`, name ? LIMIT.own : LIMIT.conf);
   const { files, options, title, version, sortKey } = parseType1(text(bytes) ?? '');
   const damaged = name !== undefined && (!bytes || hash(bytes) !== name.digest);
   return {

@@ -29,6 +29,9 @@ export interface Bootspec {
 /** The largest `boot.json` that is read, in bytes; real ones hold a few thousand. */
 export const BOOTSPEC_LIMIT = 4 * 1024 * 1024;
 
+/** What Linux takes for a path (PATH_MAX), without its NUL. */
+const PATH_LIMIT = 4095;
+
 export const BOOTSPEC = 'org.nixos.bootspec.v1';
 export const SPECIALISATIONS = 'org.nixos.specialisation.v1';
 const LANZABOOTE = 'org.nix-community.lanzaboote';
@@ -41,6 +44,7 @@ const text = v.pipe(
 const path = v.pipe(
   text,
   v.check((value) => value.startsWith('/'), 'an absolute path'),
+  v.maxLength(PATH_LIMIT, `a path of at most ${PATH_LIMIT} characters`),
 );
 /** `init` is the one path that becomes a word of the command line. */
 const word = v.pipe(

@@ -35,6 +35,7 @@ export interface WantedEntry {
   /** The system it boots: the generation's own, or a specialisation's. */
   readonly toplevel: string;
   readonly title: string;
+  readonly cmdline: string;
   readonly file: WantedFile;
   readonly blobs: readonly WantedFile[];
 }
@@ -89,11 +90,13 @@ export function generationName({
   return profile === undefined ? String(number) : `${profile}-${number}`;
 }
 
+/** The longest label that is shown, in UTF-16 units. */
+const LABEL_LIMIT = 256;
+
 /** Returns what a menu shows for an entry; a named profile stands in brackets. */
 function label({ generation, bootspec }: Resolved): string {
-  return generation.profile === undefined
-    ? bootspec.label
-    : `${bootspec.label} [${generation.profile}]`;
+  const text = bootspec.label.slice(0, LABEL_LIMIT);
+  return generation.profile === undefined ? text : `${text} [${generation.profile}]`;
 }
 
 function nameParts({ generation, specialisation }: Resolved) {
@@ -117,6 +120,7 @@ export function wantType1(token: string, resolved: Resolved): WantedEntry {
   const initrd = resolved.initrd && blob('initrd', resolved.initrd);
   const devicetree = resolved.devicetree && blob('devicetree', resolved.devicetree);
   const tag = versionTag(generation, specialisation);
+  const cmdline = formatCmdline(bootspec.init, bootspec.kernelParams);
   const text = formatType1({
     title: label(resolved),
     version: tag,
@@ -124,7 +128,7 @@ export function wantType1(token: string, resolved: Resolved): WantedEntry {
     linux: kernel.path,
     initrd: initrd ? [initrd.path] : [],
     ...(devicetree ? { devicetree: devicetree.path } : {}),
-    options: formatCmdline(bootspec.init, bootspec.kernelParams),
+    options: cmdline,
   });
   const name = formatEntryName(token, {
     kind: 'type1',
@@ -135,6 +139,7 @@ export function wantType1(token: string, resolved: Resolved): WantedEntry {
     id: name,
     toplevel: bootspec.toplevel,
     title: `${label(resolved)} (${tag})`,
+    cmdline,
     file: {
       role: 'entry',
       path: espPath(ENTRIES, name),
@@ -149,6 +154,7 @@ export function wantType1(token: string, resolved: Resolved): WantedEntry {
 export function wantUki(token: string, resolved: Resolved, image: ImageSettings): WantedEntry {
   const { generation, specialisation, bootspec } = resolved;
   const tag = versionTag(generation, specialisation);
+  const cmdline = formatCmdline(bootspec.init, bootspec.kernelParams);
   const sections: readonly SectionContent[] = [
     textSection(
       '.osrel',
@@ -158,7 +164,7 @@ export function wantUki(token: string, resolved: Resolved, image: ImageSettings)
         versionTag: tag,
       }),
     ),
-    textSection('.cmdline', formatCmdline(bootspec.init, bootspec.kernelParams)),
+    textSection('.cmdline', cmdline),
     ...(resolved.devicetree ? [fileSection('.dtb', resolved.devicetree)] : []),
     ...(resolved.uname === undefined ? [] : [textSection('.uname', resolved.uname)]),
     fileSection('.linux', resolved.kernel),
@@ -174,6 +180,7 @@ export function wantUki(token: string, resolved: Resolved, image: ImageSettings)
     id: name,
     toplevel: bootspec.toplevel,
     title: `${label(resolved)} (${tag})`,
+    cmdline,
     file: {
       role: 'entry',
       path: espPath(IMAGES, name),

@@ -50,10 +50,17 @@ export function verifyAuthenticode(
   return because === undefined ? { kind: 'valid' } : { kind: 'invalid', because };
 }
 
-/** Returns the certificates (DER) that a signature carries; none when its structure is wrong. */
-export function certificatesIn(signature: Uint8Array): readonly Uint8Array[] {
+/**
+ * Returns those of the certificates (DER) that a signature itself carries for which it is good, with
+ * the image's own digest (32 bytes); none when its structure is wrong.
+ */
+export function signersIn(signature: Uint8Array, imageDigest: Uint8Array): readonly Uint8Array[] {
   const data = readSignedData(signature);
-  return typeof data === 'string' ? [] : data.certificates.map(({ whole }) => whole);
+  if (typeof data === 'string') return [];
+  // Read once for all of them: a signature may carry thousands.
+  return data.certificates
+    .map(({ whole }) => whole)
+    .filter((certificate) => checks.every(([, passes]) => passes(data, imageDigest, certificate)));
 }
 
 /** What of a signature matters: elements of a blob that nothing vouches for yet. */
@@ -110,17 +117,19 @@ const checks: readonly (readonly [because: string, passes: Check])[] = [
     (data) =>
       sameBytes(attributeValue(data, MESSAGE_DIGEST)?.whole, octets(sha256(data.content.content))),
   ],
-  [
-    'the signature does not verify',
-    (data, _digest, certificate) =>
-      verify(
-        'sha256',
-        retagged(data.attributes.whole, SET),
-        new X509Certificate(certificate).publicKey,
-        data.signature,
-      ),
-  ],
+  ['the signature does not verify', (data, _digest, certificate) => isSigned(data, certificate)],
 ];
+
+/** The certificate may be another's, and hold a key that cannot be read or does not sign like this. */
+function isSigned({ attributes, signature }: SignedData, certificate: Uint8Array): boolean {
+  try {
+    const { publicKey } = new X509Certificate(certificate);
+    const isRsa = publicKey.asymmetricKeyType === 'rsa';
+    return isRsa && verify('sha256', retagged(attributes.whole, SET), publicKey, signature);
+  } catch {
+    return false;
+  }
+}
 
 /** Returns the parts of a signature, or what is wrong with its structure (PKCS#7 §9, §11). */
 function readSignedData(bytes: Uint8Array): SignedData | string {

@@ -8,6 +8,7 @@ import { type Context, processContext } from '../../src/command/context.ts';
 import { run } from '../../src/command/program.ts';
 import type { WritableDisk } from '../../src/disk/disk.ts';
 import { EspError } from '../../src/error.ts';
+import type { SecretsRunner } from '../../src/generation/initrd-secrets.ts';
 import { aProfiles, aRoot, type GenerationShape } from '../generation/a-generation.ts';
 import { type ASection, aPe, countingBytes } from '../pe/a-pe.ts';
 
@@ -34,6 +35,8 @@ export interface RunOptions {
   readonly environment?: Readonly<Record<string, string>>;
   /** What the disk does differently. */
   readonly disk?: Partial<WritableDisk>;
+  /** How the program of a generation that appends secrets is run. */
+  readonly runSecrets?: SecretsRunner;
 }
 
 /** Returns a kernel: the smallest program that says which one it is. */
@@ -188,12 +191,16 @@ export class Machine {
   }
 
   /** Runs the program with these arguments and no others. */
-  async runWith({ environment, disk }: RunOptions, ...args: readonly string[]): Promise<Ran> {
+  async runWith(
+    { environment, disk, runSecrets }: RunOptions,
+    ...args: readonly string[]
+  ): Promise<Ran> {
     const lines: string[] = [];
     const real = processContext(pathToFileURL(MAIN));
     const context: Context = {
       ...real,
       disk: { ...real.disk, ...disk },
+      ...(runSecrets && { runSecrets }),
       environment: { ...this.environment(), ...environment },
       // Not the superuser: locks then lie in a directory of this test's own.
       uid: real.uid || 1,

@@ -3,8 +3,8 @@ import { generateKeyPairSync } from 'node:crypto';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { signAuthenticode } from '../../src/signer/cms.ts';
-import { verifyAuthenticode } from '../../src/signer/cms-verification.ts';
-import { childrenOf, octets, parseDer, SEQUENCE, sequence } from '../../src/signer/der.ts';
+import { signersIn, verifyAuthenticode } from '../../src/signer/cms-verification.ts';
+import { childrenOf, integer, octets, parseDer, SEQUENCE, sequence } from '../../src/signer/der.ts';
 import { certificateDer, imageDigest, privateKey } from './test-key.ts';
 
 const digest = imageDigest();
@@ -50,6 +50,16 @@ test('the signed attributes are the content type and the digest, and no time', (
 test('our own signature is valid, also with the zeros that pad it in a certificate table', () => {
   assert.deepEqual(verdict(signature), { kind: 'valid' });
   assert.deepEqual(verdict(Uint8Array.from([...signature, 0, 0, 0])), { kind: 'valid' });
+});
+
+test('a signature is good for the certificate that it carries', () => {
+  assert.deepEqual(signersIn(signature, digest), [certificateDer]);
+  assert.deepEqual(signersIn(signature, imageDigest('another')), []);
+});
+
+test('a certificate that cannot be read, under the right name, is nobody’s', () => {
+  const bare = sequence(sequence(integer(1), sequence(), sequence()));
+  assert.deepEqual(signersIn(signAuthenticode(digest, bare, privateKey), digest), []);
 });
 
 test('bytes behind the signature other than padding are refused', () => {
