@@ -15,3 +15,8 @@ export function isAlgorithm(name: string): name is Algorithm {
 export function digestSize(algorithm: Algorithm): number {
   return DIGEST_SIZES[algorithm];
 }
+
+/** Returns the size in bytes of what the tree keeps for a digest: the next power of two. */
+export function slotSize(algorithm: Algorithm): number {
+  return 2 ** Math.ceil(Math.log2(digestSize(algorithm)));
+}

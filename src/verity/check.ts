@@ -1,12 +1,12 @@
 /** Whether data, hash tree and root hash belong together, and if not, what is the first that does not. */
+import { Buffer } from 'node:buffer';
 import { bytesToHex } from '@noble/hashes/utils.js';
-import type { ByteSource } from '../byte-source.ts';
-import { digestSize } from './algorithm.ts';
+import { digestSize, slotSize } from './algorithm.ts';
 import { blockHasher } from './block-hasher.ts';
 import { dataDigests, type Labour } from './data-digests.ts';
 import type { BlockSource } from './data-pieces.ts';
 import type { Finding, Short } from './finding.ts';
-import { type HashArea, hashArea } from './hash-area.ts';
+import { hashArea, type Level } from './hash-area.ts';
 import type { Parameters } from './superblock.ts';
 
 /** Data with the hash area that was made for them. Sizes and offsets in bytes. */
@@ -39,8 +39,9 @@ export function topDigest({ data, hash, parameters, offset }: Pair): Uint8Array 
   if (top && hash.size < end) return { kind: 'short', of: 'hash', expected: end, got: hash.size };
   // Data of a single block have no tree: the block itself is the top.
   const blockSize = top ? hashBlockSize : dataBlockSize;
-  const block = top ? hash.read(top.offset, blockSize) : data.read(0, blockSize);
-  return blockHasher({ algorithm, salt, blockSize })(block);
+  const hasher = blockHasher({ algorithm, salt, blockSize }, blockSize);
+  hasher.memory.set(top ? hash.read(top.offset, blockSize) : data.read(0, blockSize));
+  return hasher.digest(blockSize).subarray(0, digestSize(algorithm));
 }
 
 /**
@@ -52,81 +53,59 @@ export async function checkAll(pair: Pair, rootHash: Uint8Array, labour: Labour)
   const { data, hash, parameters, offset } = pair;
   const top = checkTop(pair, rootHash);
   if (top.kind !== 'intact') return top;
-  const area = hashArea(parameters, offset);
-  for (let level = area.levels.length - 2; level >= 0; level--) {
-    const block = firstBadHashBlock(hash, parameters, area, level);
-    if (block === undefined) continue;
-    const at = (area.levels[level]?.offset ?? 0) + block * parameters.hashBlockSize;
-    return { kind: 'hash-block', level, block, offset: at };
+  const { levels } = hashArea(parameters, offset);
+  for (let height = levels.length - 1; height > 0; height--) {
+    const bad = firstBadHashBlock(hash, parameters, levels, height - 1);
+    if (bad !== undefined) return bad;
   }
-  if (area.levels.length === 0) return top;
+  const [stored] = levels;
+  if (stored === undefined) return top;
   let checked = 0;
-  for await (const digests of dataDigests(data, parameters, labour)) {
-    const bad = firstDifference(digests, storedDigests(hash, parameters, area, 0), checked);
-    if (bad !== undefined) {
-      return { kind: 'data-block', block: bad, offset: bad * parameters.dataBlockSize };
+  for await (const slots of dataDigests(data, parameters, labour)) {
+    const at = firstDifference(slots, hash, stored.offset + checked);
+    if (at !== undefined) {
+      const block = Math.floor((checked + at) / slotSize(parameters.algorithm));
+      return { kind: 'data-block', block, offset: block * parameters.dataBlockSize };
     }
-    checked += digests.length / digestSize(parameters.algorithm);
+    checked += slots.length;
   }
   return top;
 }
 
+/** Checks the blocks of one level by the digests that the level above holds. */
 function firstBadHashBlock(
-  hash: ByteSource,
-  parameters: Parameters,
-  area: HashArea,
-  level: number,
-): number | undefined {
-  const { algorithm, salt, hashBlockSize: blockSize } = parameters;
-  const { offset, blocks } = area.levels[level] ?? { offset: 0, blocks: 0 };
-  const hasher = blockHasher({ algorithm, salt, blockSize });
-  const stored = storedDigests(hash, parameters, area, level + 1);
-  for (let block = 0; block < blocks; block += PIECE / blockSize) {
-    const length = Math.min(PIECE, (blocks - block) * blockSize);
-    const digests = hasher(hash.read(offset + block * blockSize, length));
-    const bad = firstDifference(digests, stored, block);
-    if (bad !== undefined) return bad;
+  hash: BlockSource,
+  { algorithm, salt, hashBlockSize: blockSize }: Parameters,
+  levels: readonly Level[],
+  height: number,
+): Finding | undefined {
+  const [level, above] = [levels[height], levels[height + 1]];
+  if (level === undefined || above === undefined) return undefined;
+  const size = level.blocks * blockSize;
+  const { memory, digest } = blockHasher({ algorithm, salt, blockSize }, Math.min(PIECE, size));
+  const slot = slotSize(algorithm);
+  for (let done = 0; done < size; done += PIECE) {
+    const length = Math.min(PIECE, size - done);
+    hash.readInto(level.offset + done, memory.subarray(0, length));
+    const first = done / blockSize;
+    const at = firstDifference(digest(length), hash, above.offset + first * slot);
+    if (at === undefined) continue;
+    const block = first + Math.floor(at / slot);
+    return { kind: 'hash-block', level: height, block, offset: level.offset + block * blockSize };
   }
   return undefined;
 }
 
-/** The digests that a level holds; the slots of a level lie one behind the other without a gap. */
-interface StoredDigests {
-  readonly size: number;
-  readonly slotSize: number;
-  /** Returns the bytes of `count` slots. */
-  readonly slots: (first: number, count: number) => Uint8Array;
-}
-
-function storedDigests(
-  hash: ByteSource,
-  { algorithm }: Parameters,
-  { levels, slotSize }: HashArea,
-  level: number,
-): StoredDigests {
-  const { offset } = levels[level] ?? { offset: 0 };
-  return {
-    size: digestSize(algorithm),
-    slotSize,
-    slots: (first, count) => hash.read(offset + first * slotSize, count * slotSize),
-  };
-}
-
-/** Returns the number of the first digest that is not the one stored, counted from the level's first. */
-function firstDifference(
-  digests: Uint8Array,
-  { size, slotSize, slots }: StoredDigests,
-  first: number,
-): number | undefined {
-  const count = digests.length / size;
-  const stored = slots(first, count);
-  for (let at = 0; at < count; at++) {
-    const digest = digests.subarray(at * size, (at + 1) * size);
-    if (!isSame(digest, stored.subarray(at * slotSize, at * slotSize + size))) return first + at;
-  }
-  return undefined;
+/**
+ * Returns where slots differ from those that are stored at an offset: the slots of a level lie one
+ * behind the other without a gap.
+ */
+function firstDifference(slots: Uint8Array, hash: BlockSource, offset: number): number | undefined {
+  const stored = hash.read(offset, slots.length);
+  if (isSame(slots, stored)) return undefined;
+  return slots.findIndex((byte, at) => byte !== stored[at]);
 }
 
 function isSame(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, at) => byte === b[at]);
+  return Buffer.compare(a, b) === 0;
 }

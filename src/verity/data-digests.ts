@@ -24,7 +24,7 @@ export interface Labour {
 const WORTH_A_THREAD = 64 * 1024 * 1024;
 
 /**
- * Yields the digests of the blocks, in pieces. Memory does not grow with the data.
+ * Yields the digests of the blocks in their slots, in pieces. Memory does not grow with the data.
  * @throws {SOURCE_CHANGED} when the data end before they should
  */
 export async function* dataDigests(

@@ -25,18 +25,17 @@ export function pieceCount({ size }: DataHash): number {
 }
 
 /**
- * Returns what hashes a piece by its number: the digests of its blocks.
+ * Returns what hashes a piece by its number: the digests of its blocks in their slots.
  * @throws {SOURCE_CHANGED} when the data end before they should
  */
 export function pieceHasher(source: BlockSource, hash: DataHash): (piece: number) => Uint8Array {
   const { name, size } = hash;
-  const hasher = blockHasher(hash);
-  const memory = new Uint8Array(Math.min(PIECE, size));
+  const { memory, digest } = blockHasher(hash, Math.min(PIECE, size));
   return (piece) => {
     const offset = piece * PIECE;
-    const wanted = memory.subarray(0, Math.min(PIECE, size - offset));
-    const got = source.readInto(offset, wanted);
-    if (got.length === wanted.length) return hasher(got);
+    const length = Math.min(PIECE, size - offset);
+    const got = source.readInto(offset, memory.subarray(0, length));
+    if (got.length === length) return digest(length);
     throw new EspError(
       'SOURCE_CHANGED',
       `${name}: expected ${size} bytes, got ${offset + got.length}`,

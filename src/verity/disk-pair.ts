@@ -26,7 +26,7 @@ export interface MissingPartition {
 export type PairFinding = Finding | { readonly kind: 'superblock'; readonly because: string };
 
 /** A finding with the superblock, where there is one. */
-interface Judgement {
+export interface Judgement {
   readonly finding: PairFinding;
   readonly superblock?: Superblock;
 }
@@ -71,7 +71,7 @@ export async function findPair(
 }
 
 /** Judges data and hash area, wherever they are, by a root hash. `name` is the hash area's. */
-async function judgePair(
+export async function judgePair(
   { data, hash }: { readonly data: BlockSource; readonly hash: BlockSource },
   name: string,
   rootHash: string,

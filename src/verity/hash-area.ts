@@ -1,5 +1,5 @@
 /** Where a superblock and the levels of its hash tree lie (cryptsetup §verity hash tree, kernel verity.rst). */
-import { digestSize } from './algorithm.ts';
+import { slotSize } from './algorithm.ts';
 import { type Parameters, SUPERBLOCK_SIZE } from './superblock.ts';
 
 /** One level of the tree: digests in slots, one behind the other, zeros up to the end of its last block. */
@@ -16,8 +16,6 @@ export interface HashArea {
   /** From the one that holds the digests of the data up to the one that is a single block. */
   readonly levels: readonly Level[];
   readonly treeBlocks: number;
-  /** A digest with the zeros that fill it up to a power of two. */
-  readonly slotSize: number;
   /** Where the area ends. */
   readonly end: number;
 }
@@ -28,8 +26,7 @@ const PAGE = 4096;
 /** Returns the layout of a hash area whose superblock lies at `offset`, a multiple of 512. */
 export function hashArea(parameters: Parameters, offset: number): HashArea {
   const { hashBlockSize } = parameters;
-  const slotSize = 2 ** Math.ceil(Math.log2(digestSize(parameters.algorithm)));
-  const perBlock = hashBlockSize / slotSize;
+  const perBlock = hashBlockSize / slotSize(parameters.algorithm);
   const sizes: { digests: number; blocks: number }[] = [];
   for (let digests = parameters.dataBlocks; digests > 1; ) {
     const blocks = Math.ceil(digests / perBlock);
@@ -47,7 +44,6 @@ export function hashArea(parameters: Parameters, offset: number): HashArea {
   return {
     levels,
     treeBlocks: (at - start) / hashBlockSize,
-    slotSize,
     end: levels.length > 0 ? at : roundUp(offset + SUPERBLOCK_SIZE, Math.min(hashBlockSize, PAGE)),
   };
 }
