@@ -55,23 +55,29 @@ function rawFile(path: string, fd: number): RawFile {
     if (open) fs.closeSync(fd);
     open = false;
   };
-  const readInto = (offset: number, memory: Uint8Array): Uint8Array =>
-    translated('read', path, () => fill(fd, offset, memory));
+  /** The kernel hands the number out again: going on would meet another file. */
+  const requireOpen = (): void => {
+    if (!open) throw new Error(`${path} is used after it was closed`);
+  };
+  const readInto = (offset: number, memory: Uint8Array): Uint8Array => {
+    requireOpen();
+    return translated('read', path, () => fill(fd, offset, memory));
+  };
   return {
     size,
     isDevice: stats.isBlockDevice(),
     read: (offset, length) =>
       readInto(offset, new Uint8Array(Math.max(0, Math.min(length, size - offset)))),
     readInto,
-    writeAt: (offset, bytes) =>
-      translated('write', path, () => {
-        const done = drain(fd, offset, bytes);
-        if (done === bytes.length) return;
-        throw new EspError(
-          'SHORT_WRITE',
-          `${path}: expected to write ${bytes.length} bytes, got ${done}`,
-        );
-      }),
+    writeAt(offset, bytes) {
+      requireOpen();
+      const done = translated('write', path, () => drain(fd, offset, bytes));
+      if (done === bytes.length) return;
+      throw new EspError(
+        'SHORT_WRITE',
+        `${path}: expected to write ${bytes.length} bytes, got ${done}`,
+      );
+    },
     // SAFETY: nothing boots by what is written here until its root hash is in a command line.
     sync: () => translated('sync', path, () => fs.fsyncSync(fd)),
     close,
