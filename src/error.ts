@@ -18,6 +18,7 @@ const families = {
   FOREIGN_LAYOUT: 'refused',
   UNIT_REFUSED: 'refused',
   SECURE_BOOT_UNSIGNED: 'refused',
+  VERITY_ABSENT: 'refused',
   // space
   ESP_FULL: 'space',
   // failed: an effect did not happen, or what we were given cannot be read

@@ -4,7 +4,7 @@ import type { Disk } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
 import { LOADER_CONF } from '../esp/layout.ts';
 import { parseLoaderConf } from '../loader/loader-conf.ts';
-import type { WantedGeneration } from '../plan/wanted.ts';
+import { withDefault } from './default.ts';
 import { espRoots } from './esp-roots.ts';
 import { type Notices, noticesOf, noticesOfFailure } from './notices.ts';
 import { pass, type Tools } from './pass.ts';
@@ -101,17 +101,6 @@ function keepChoice(
   if (surveyed.default !== followed || primary === undefined) return surveyed;
   const chosen = namedDefault(context.disk, primary);
   return chosen === undefined ? surveyed : withDefault(surveyed, chosen);
-}
-
-/** Makes a wanted entry the one that boots next, and its generation one that must be on the ESP. */
-function withDefault(surveyed: Survey, id: string): Survey {
-  const { musts, wishes } = surveyed;
-  const hasIt = ({ entries }: WantedGeneration) => entries.some((entry) => entry.id === id);
-  if (musts.some(hasIt)) return { ...surveyed, default: id };
-  const wish = wishes.find(hasIt);
-  if (!wish) return surveyed;
-  const others = wishes.filter((other) => other !== wish);
-  return { ...surveyed, default: id, musts: [...musts, wish], wishes: others };
 }
 
 /** loader.conf is one sector when it is ours. Bytes. */

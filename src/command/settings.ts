@@ -69,6 +69,16 @@ export const OPTIONS: readonly Option[] = [
     value: 'SECONDS',
     help: 'how long to wait for another run on the same ESP (default: 60)',
   },
+  {
+    name: 'disk',
+    value: 'FILE',
+    repeatable: true,
+    help: 'disk or image of one that holds what root hashes protect (default: the disks of this machine)',
+  },
+  {
+    name: 'require-verity',
+    help: 'refuse a system whose root hash is not that of partitions here',
+  },
   { name: 'force', help: 'replace a newer boot loader by an older one' },
 ];
 
@@ -141,6 +151,8 @@ const schema = v.strictObject({
   'cache-dir': v.optional(path, '/var/cache/espalier'),
   pins: v.optional(path),
   'lock-timeout': v.optional(count, 60),
+  disk: v.optional(paths),
+  'require-verity': v.optional(flag, false),
   force: v.optional(flag, false),
   /** Only in the configuration file: lines of loader.conf. */
   loader: v.optional(

@@ -23,6 +23,7 @@ import { generationName, type WantedGeneration } from '../plan/wanted.ts';
 import { type Signer, unsigned } from '../signer/signer.ts';
 import { bootedSystem } from './booted.ts';
 import type { Context } from './context.ts';
+import { withReachableDefault } from './default.ts';
 import { pinsDirectory } from './pins.ts';
 import { resolve } from './resolve.ts';
 import type { Settings } from './settings.ts';
@@ -40,7 +41,9 @@ export interface Survey {
   readonly wishes: readonly WantedGeneration[];
   readonly leftOut: readonly LeftOut[];
   readonly quarantined: readonly Malformed[];
-  /** Real path of the running system, if no generation has it any more. */
+  /** Real path of the running system. */
+  readonly running: string | undefined;
+  /** The same, if no generation has it any more. */
   readonly booted: string | undefined;
   readonly sources: ReadonlyMap<string, FileStat>;
   readonly warnings: readonly string[];
@@ -63,6 +66,7 @@ export interface Profiles {
  * Surveys the system: everything that is the same for every ESP. Touches nothing.
  * @param toplevel the system that is to boot next; without it the system profile's current one
  * @throws {NO_BOOTABLE_GENERATION} @throws {TARGET_BROKEN} @throws {MIXED_ARCHITECTURES}
+ * @throws {VERITY_ABSENT}
  */
 export async function survey(
   settings: Settings,
@@ -109,7 +113,7 @@ export async function survey(
   const entries = resolution.wanted.find(({ name }) => name === generationName(target))?.entries;
   const next = entries?.find((entry) => entry.toplevel === wantedSystem) ?? entries?.[0];
   if (!next) throw new EspError('TARGET_BROKEN', `${target.link}: it has no boot entry`);
-  return {
+  const surveyed: Survey = {
     settings,
     signer,
     architecture: names,
@@ -122,12 +126,19 @@ export async function survey(
       because: `the limit is ${settings.limit}`,
     })),
     quarantined: [...malformed, ...resolution.broken],
+    running: booted,
     booted: running.length > 0 ? undefined : booted,
     sources: resolution.sources,
     warnings,
     notices: unsaved ? [`the next run will hash again: ${explain(unsaved)}`] : [],
     dispose: resolution.dispose,
   };
+  try {
+    return await withReachableDefault(surveyed, context);
+  } catch (error) {
+    surveyed.dispose();
+    throw error;
+  }
 }
 
 async function chooseSigner(

@@ -7,6 +7,7 @@ import { espRoots } from './esp-roots.ts';
 import { loaderCopies } from './loader-copies.ts';
 import { menuOf } from './menu.ts';
 import type { Invocation } from './program.ts';
+import type { Search } from './root-hash-check.ts';
 import { readSettings, type Settings } from './settings.ts';
 import { printable } from './table.ts';
 
@@ -34,7 +35,11 @@ export async function verify({ flags, json }: Invocation, context: Context): Pro
       ? await (await import('./examination.ts')).examine(esp, seen, context)
       : seen;
     const loaders = await loaderFindings(esp, settings, context);
-    const findings = [...loaders, ...entryFindings(esp, inventory, settings, context)];
+    const findings = [
+      ...loaders,
+      ...entryFindings(esp, inventory, settings, context),
+      ...(await rootHashFindings(esp, inventory, { settings, context, deep })),
+    ];
     esps.push({ esp, findings });
   }
   if (json) print(JSON.stringify({ version: 1, verb: 'verify', deep, esps }, undefined, 2));
@@ -71,6 +76,25 @@ function entryFindings(
       fatal: false,
     })),
   ];
+}
+
+/** What an entry of ours would wait for in vain, or not get to read. */
+async function rootHashFindings(
+  root: string,
+  inventory: Inventory,
+  search: Search & { readonly settings: Settings },
+): Promise<readonly Finding[]> {
+  const menu = menuOf(root, inventory, search.settings, search.context.disk);
+  const first = menu.find((entry) => entry.default)?.path;
+  const findings: Finding[] = [];
+  for (const { path, name, cmdline } of inventory.entries) {
+    if (name === undefined || !cmdline.includes('hash=')) continue;
+    const { findTroubles } = await import('./root-hash-check.ts');
+    for (const { text, isUnknown } of await findTroubles(cmdline, search)) {
+      findings.push({ path, problem: text, fatal: path === first && !isUnknown });
+    }
+  }
+  return findings;
 }
 
 /** One copy that does not start needs a look; two that do not are a machine that does not start. */

@@ -45,14 +45,12 @@ export function withVerity(bootspec: Bootspec, toplevel: string, disk: Disk): Bo
     { name: toplevel, path: [VERITY], document: bootspec.extensions[VERITY] },
     { name: file, path: [], document: disk.stat(file) && readFile(disk, file) },
   ];
-  const kernelParams = documents.reduce<readonly string[]>(
-    (parameters, { name, path, document }) =>
-      document === undefined
-        ? parameters
-        : [...parameters, ...wordsOf(document, { file: name, path }, parameters)],
-    bootspec.kernelParams,
-  );
-  return kernelParams === bootspec.kernelParams ? bootspec : { ...bootspec, kernelParams };
+  let { kernelParams } = bootspec;
+  for (const { name, path, document } of documents) {
+    if (document === undefined) continue;
+    kernelParams = [...kernelParams, ...wordsOf(document, { file: name, path }, kernelParams)];
+  }
+  return { ...bootspec, kernelParams };
 }
 
 function readFile(disk: Disk, file: string): unknown {

@@ -46,6 +46,7 @@ function anEntry(shape: WantedShape, suffix = ''): WantedEntry {
       id: `${name}.conf`,
       toplevel: `/nix/store/system-${number}${suffix}`,
       title: name,
+      cmdline: '',
       file: {
         role: 'entry',
         path: espPath('loader', 'entries', `${name}.conf`),
@@ -60,6 +61,7 @@ function anEntry(shape: WantedShape, suffix = ''): WantedEntry {
     id: `${name}.efi`,
     toplevel: `/nix/store/system-${number}${suffix}`,
     title: name,
+    cmdline: '',
     file: {
       role: 'entry',
       path: espPath('EFI', 'Linux', `${name}.efi`),
