@@ -270,11 +270,23 @@ export async function run(
   return status;
 }
 
+/** What the verbs of two words have in common, by the first. */
+const GROUPS: Readonly<Record<string, string>> = {
+  uki: 'build Unified Kernel Images by hand, and look into them',
+  verity: 'make hash areas of dm-verity, check and sign them',
+};
+
 /** The command that these words lead to, made where it is not there yet. */
 function commandFor(program: Command, words: readonly string[]): Command {
   return words.reduce((parent, word) => {
     const found = parent.commands.find((command) => command.name() === word);
-    return found ?? parent.command(word).exitOverride();
+    return (
+      found ??
+      parent
+        .command(word)
+        .description(GROUPS[word] ?? '')
+        .exitOverride()
+    );
   }, program);
 }
 
