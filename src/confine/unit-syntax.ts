@@ -28,27 +28,36 @@ export function parseUnit(text: string): Assignment[] {
 /** Joins continued lines with a space, and drops comments: also those between continued lines. */
 function logicalLines(text: string): string[] {
   const lines: string[] = [];
-  let pending = '';
+  let pending: string[] = [];
   for (const raw of text.replace(/^\uFEFF/, '').split(/[\n\0]/)) {
     const line = raw.replace(/^[ \t\r]+/, '').replace(/\r$/, '');
     if (/^[#;]/.test(line)) continue;
-    const joined = pending + line;
-    const continued = endsEscaped(joined);
-    pending = continued ? `${joined.slice(0, -1)} ` : '';
-    if (!continued) lines.push(trim(joined));
+    const continued = endsEscaped(line);
+    pending.push(continued ? `${line.slice(0, -1)} ` : line);
+    if (continued) continue;
+    lines.push(trim(pending.join('')));
+    pending = [];
   }
-  if (pending !== '') lines.push(trim(pending));
+  if (pending.length > 0) lines.push(trim(pending.join('')));
   return lines;
 }
 
 /** A backslash that is itself escaped does not continue the line. */
 function endsEscaped(line: string): boolean {
-  return (/\\*$/.exec(line)?.[0].length ?? 0) % 2 === 1;
+  let end = line.length;
+  while (line[end - 1] === '\\') end--;
+  return (line.length - end) % 2 === 1;
 }
 
+// A pattern for the blanks at the end would be tried at every blank of a long line.
 function trim(text: string): string {
-  return text.replace(/^[ \t\r\n]+|[ \t\r\n]+$/g, '');
+  let [start, end] = [0, text.length];
+  while (start < end && BLANKS.includes(text.charAt(start))) start++;
+  while (end > start && BLANKS.includes(text.charAt(end - 1))) end--;
+  return text.slice(start, end);
 }
+
+const BLANKS = ' \t\r\n';
 
 /** What systemd takes for a boolean, or undefined for what it would pass over. */
 export function parseBoolean(value: string): boolean | undefined {
