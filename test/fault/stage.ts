@@ -117,6 +117,7 @@ export function reset({ world, pristine }: Stage): void {
 export async function play(
   stage: Stage,
   change: (disk: WritableDisk) => WritableDisk = (disk) => disk,
+  environment: Readonly<Record<string, string>> = {},
 ): Promise<Ended> {
   const { scenario, world } = stage;
   const real = processContext(pathToFileURL(MAIN));
@@ -125,7 +126,11 @@ export async function play(
     ...real,
     disk,
     host: disk,
-    environment: { XDG_RUNTIME_DIR: world.root, ESPALIER_EFIVARS: join(world.root, 'efivars') },
+    environment: {
+      XDG_RUNTIME_DIR: world.root,
+      ESPALIER_EFIVARS: join(world.root, 'efivars'),
+      ...environment,
+    },
     // Not the superuser: locks then lie in the world.
     uid: real.uid || 1,
     print: () => undefined,
