@@ -13,7 +13,7 @@ interface Source {
 /** Rooms by floor, the lowest first. Rooms on one floor do not know each other, but for the ground floor. */
 const FLOORS: readonly (readonly string[])[] = [
   ['error.ts', 'digest.ts', 'byte-source.ts', 'bls.ts'],
-  ['pe', 'verity', 'disk', 'watch'],
+  ['pe', 'verity', 'initrd', 'disk', 'watch'],
   ['generation', 'esp', 'uki', 'loader', 'signer'],
   ['plan', 'measure'],
   ['transaction'],

@@ -1,6 +1,6 @@
 /** `uki build`: an image by hand, from what `ukify build` takes. */
 import { dirname } from 'node:path';
-import { EspError } from '../error.ts';
+import { EspError, EXIT_WARNINGS } from '../error.ts';
 import { type Signer, unsigned } from '../signer/signer.ts';
 import { placeImage } from '../transaction/place-image.ts';
 import { buildLayout } from '../uki/build.ts';
@@ -37,11 +37,16 @@ export async function ukiBuild(
     const done = { output, size, certificate: isSigned ? signer.fingerprint : null };
     print(JSON.stringify({ version: 1, verb: 'uki build', ...done }, undefined, 2));
   } else print(`${output}: ${size} bytes, ${isSigned ? 'signed' : 'not signed'}`);
-  if (warnings.length > 0) {
-    const log = (await import('./log.ts')).openLog(verbosity);
-    for (const warning of warnings) log.warn(warning);
-  }
-  return 0;
+  const all = [...warnings, ...(words.length > 0 ? await warningsOfInitrd(output, context) : [])];
+  if (all.length === 0) return 0;
+  const log = (await import('./log.ts')).openLog(verbosity);
+  for (const warning of all) log.warn(warning);
+  return EXIT_WARNINGS;
+}
+
+async function warningsOfInitrd(output: string, context: Context): Promise<readonly string[]> {
+  const { initrdWarnings } = await import('./uki-initrd.ts');
+  return initrdWarnings(output, context);
 }
 
 /** Returns the size of the image in bytes. */

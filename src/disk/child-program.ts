@@ -130,8 +130,8 @@ async function drained(stderr: Readable): Promise<void> {
   stderr.destroy();
 }
 
-/** Reads a stream to its end and remembers only its last characters. */
-function keepTail(stream: Readable): () => string {
+/** Reads a stream to its end and remembers only its last characters; returns what tells them. */
+export function keepTail(stream: Readable): () => string {
   let tail = '';
   stream.setEncoding('utf8');
   stream.on('data', (chunk: string) => {
@@ -140,7 +140,8 @@ function keepTail(stream: Readable): () => string {
   return () => tail;
 }
 
-function lastLines(text: string): string {
+/** Returns the last lines of what a program said behind a colon, or nothing when it said nothing. */
+export function lastLines(text: string): string {
   const lines = text
     .split('\n')
     .map((line) =>

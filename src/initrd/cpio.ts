@@ -1,0 +1,117 @@
+/** Members of a cpio archive of the kinds `newc` and `crc`, read as the kernel reads them. */
+import type { ForwardBytes } from './forward-bytes.ts';
+import { damaged } from './obstacle.ts';
+
+/** One member. Size in bytes. */
+export interface Member {
+  readonly path: string;
+  /** The kind and the permission bits, as stat(2) gives them. */
+  readonly mode: number;
+  readonly size: number;
+  /** Of members that were asked for by name: the content, up to a mebibyte of it. */
+  readonly content?: Uint8Array;
+}
+
+const MAGIC = /^07070[12]$/;
+const MAGIC_SIZE = 6;
+const FIELD_SIZE = 8;
+const FIELD = { mode: 1, size: 6, nameSize: 11 } as const;
+const FIELD_COUNT = 13;
+const HEADER_SIZE = MAGIC_SIZE + FIELD_COUNT * FIELD_SIZE;
+const ALIGNMENT = 4;
+/** `PATH_MAX`: members with longer names, or none, are passed over. */
+const MAX_NAME = 4096;
+const TRAILER = 'TRAILER!!!';
+const CONTENT_LIMIT = 1024 * 1024;
+/** How much is looked at for the end of padding, in bytes. */
+const ZEROS_AT_ONCE = 4096;
+
+/** What every segment of an initrd that is not packed begins with. */
+export const ZERO_DIGIT = 0x30;
+
+/**
+ * Yields the members up to something that is neither a member nor zeros (Linux early-userspace
+ * §buffer-format); contents are passed over, but for members whose path `withContent` matches. Trailers
+ * are optional, and members may follow them.
+ * @throws {Obstruction} when a member is damaged
+ */
+export async function* cpioMembers(
+  bytes: ForwardBytes,
+  withContent?: RegExp,
+): AsyncGenerator<Member> {
+  for (;;) {
+    const next = await skipZeros(bytes);
+    if (next === undefined) return;
+    if (bytes.position % ALIGNMENT !== 0) {
+      throw damaged(`expected zeros up to a multiple of ${ALIGNMENT} bytes, got ${next}`);
+    }
+    if (next !== ZERO_DIGIT) return;
+    const header = parseHeader(await bytes.peek(HEADER_SIZE));
+    await bytes.skip(HEADER_SIZE);
+    const path = await readName(bytes, header.nameSize);
+    if (path === undefined || path === TRAILER) await skip(bytes, header.size);
+    else {
+      const { mode, size } = header;
+      const isWanted = withContent?.test(path) === true;
+      const content = isWanted
+        ? Uint8Array.from(await bytes.peek(Math.min(size, CONTENT_LIMIT)))
+        : undefined;
+      await skip(bytes, size);
+      yield { path, mode, size, ...(content && { content }) };
+    }
+    await bytes.skip(paddingAfter(header.size));
+  }
+}
+
+/** Goes on to the first byte that is not zero, and returns it; undefined at the end. */
+export async function skipZeros(bytes: ForwardBytes): Promise<number | undefined> {
+  for (let ahead = 1; ; ahead = ZEROS_AT_ONCE) {
+    const seen = await bytes.peek(ahead);
+    if (seen.length === 0) return undefined;
+    const zeros = seen.findIndex((byte) => byte !== 0);
+    await bytes.skip(zeros < 0 ? seen.length : zeros);
+    if (zeros >= 0) return seen[zeros];
+  }
+}
+
+function parseHeader(bytes: Uint8Array): Record<keyof typeof FIELD, number> {
+  const text = new TextDecoder('latin1').decode(bytes);
+  const magic = text.slice(0, MAGIC_SIZE);
+  if (!MAGIC.test(magic)) {
+    throw damaged(`expected a cpio header of "070701" or "070702", got ${JSON.stringify(magic)}`);
+  }
+  if (text.length < HEADER_SIZE) throw truncated('a header', HEADER_SIZE);
+  const field = (name: keyof typeof FIELD): number => {
+    const digits = text.slice(MAGIC_SIZE + FIELD[name] * FIELD_SIZE).slice(0, FIELD_SIZE);
+    if (/^[0-9a-f]{8}$/i.test(digits)) return Number.parseInt(digits, 16);
+    throw damaged(`expected ${FIELD_SIZE} hexadecimal digits, got ${JSON.stringify(digits)}`);
+  };
+  return { mode: field('mode'), size: field('size'), nameSize: field('nameSize') };
+}
+
+/** Returns the name behind a header, or undefined where the kernel makes nothing of it. */
+async function readName(bytes: ForwardBytes, size: number): Promise<string | undefined> {
+  const padded = size + paddingAfter(HEADER_SIZE + size);
+  if (size === 0 || size > MAX_NAME) {
+    await skip(bytes, padded);
+    return undefined;
+  }
+  const name = await bytes.peek(size);
+  if (name.length < size) throw truncated('a name', size);
+  if (name[size - 1] !== 0) throw damaged('expected a name that ends with NUL, got one without');
+  const path = new TextDecoder().decode(name.subarray(0, name.indexOf(0)));
+  await skip(bytes, padded);
+  return path;
+}
+
+async function skip(bytes: ForwardBytes, length: number): Promise<void> {
+  if (!(await bytes.skip(length))) throw truncated('a member', length);
+}
+
+function truncated(what: string, length: number): Error {
+  return damaged(`expected ${length} bytes of ${what}, got the end`);
+}
+
+function paddingAfter(length: number): number {
+  return (ALIGNMENT - (length % ALIGNMENT)) % ALIGNMENT;
+}

@@ -1,0 +1,34 @@
+/** Gzip (RFC 1952) as the kernel takes it: one member, with no more in its header than a file name. */
+import { createInflateRaw } from 'node:zlib';
+import type { ByteSource } from '../byte-source.ts';
+import type { Unpacked } from './forward-bytes.ts';
+import { damaged, Obstruction } from './obstacle.ts';
+import { pieces, readAll } from './pieces.ts';
+import { through } from './through.ts';
+
+const HEADER_SIZE = 10;
+const TRAILER_SIZE = 8;
+const DEFLATE = 8;
+const HAS_NAME = 8;
+const CHUNK_SIZE = 128 * 1024;
+
+/** Unpacks the member at an offset. @throws {Obstruction} */
+export async function* gunzipped(source: ByteSource, offset: number): Unpacked {
+  const start = dataStart(source, offset);
+  const inflate = createInflateRaw({ chunkSize: CHUNK_SIZE });
+  yield* through(pieces(source, start, source.size), inflate);
+  const end = start + inflate.bytesWritten;
+  readAll(source, end, TRAILER_SIZE);
+  return end + TRAILER_SIZE;
+}
+
+function dataStart(source: ByteSource, offset: number): number {
+  const [, , method = 0, flags = 0] = readAll(source, offset, HEADER_SIZE);
+  if (method !== DEFLATE) throw damaged(`expected gzip of method ${DEFLATE}, got ${method}`);
+  if ((flags & ~HAS_NAME) !== 0) {
+    throw new Obstruction('refused', `expected gzip with no flag but a name, got flags ${flags}`);
+  }
+  let start = offset + HEADER_SIZE;
+  if (flags === HAS_NAME) while (readAll(source, start++, 1)[0] !== 0);
+  return start;
+}

@@ -1,0 +1,87 @@
+/** LZ4 in the legacy frame, which is the only one that the kernel takes (LZ4 frame format §Legacy frame). */
+import type { ByteSource } from '../byte-source.ts';
+import type { Unpacked } from './forward-bytes.ts';
+import { damaged } from './obstacle.ts';
+import { readAll, readNumber } from './pieces.ts';
+
+const MAGIC = 0x184c2102;
+const SIZE_SIZE = 4;
+const BLOCK_SIZE = 8 * 1024 * 1024;
+/** What a block of random bytes grows to. */
+const MAX_PACKED = BLOCK_SIZE + Math.floor(BLOCK_SIZE / 255) + 16;
+const MIN_MATCH = 4;
+/** In a token: more of the length follows. */
+const MORE = 15;
+
+/** Unpacks the blocks at an offset. There is no end mark: zeros are, or the end of the file. @throws {Obstruction} */
+export async function* unlz4(source: ByteSource, offset: number): Unpacked {
+  let at = offset;
+  let memory: Uint8Array | undefined;
+  while (source.size - at >= SIZE_SIZE) {
+    const size = readNumber(source, at, SIZE_SIZE);
+    if (size === 0) break;
+    at += SIZE_SIZE;
+    if (size === MAGIC) continue;
+    if (size > MAX_PACKED) {
+      throw damaged(`expected a block of at most ${MAX_PACKED} bytes at byte ${at}, got ${size}`);
+    }
+    memory ??= new Uint8Array(BLOCK_SIZE);
+    const length = unpackBlock(readAll(source, at, size), memory);
+    // A copy: the next block is unpacked into the same memory.
+    yield memory.slice(0, length);
+    at += size;
+  }
+  return at;
+}
+
+/**
+ * Unpacks a block into memory and returns how many bytes it gave (LZ4 block format).
+ * @throws {Obstruction}
+ */
+export function unpackBlock(packed: Uint8Array, memory: Uint8Array): number {
+  let from = 0;
+  let to = 0;
+  const byte = (): number => {
+    const value = packed[from++];
+    if (value === undefined) throw damaged('expected more of a block, got its end');
+    return value;
+  };
+  const lengthOf = (short: number): number => {
+    let length = short;
+    for (let more = short === MORE ? 255 : 0; more === 255; length += more) more = byte();
+    return length;
+  };
+  const requireRoom = (length: number): void => {
+    if (to + length > memory.length) {
+      throw damaged(`expected a block to unpack to at most ${memory.length} bytes, got more`);
+    }
+  };
+  for (;;) {
+    const token = byte();
+    const literals = lengthOf(token >> 4);
+    requireRoom(literals);
+    if (from + literals > packed.length) throw damaged('expected more of a block, got its end');
+    memory.set(packed.subarray(from, from + literals), to);
+    from += literals;
+    to += literals;
+    // The last sequence has no match.
+    if (from === packed.length) return to;
+    const distance = byte() + 256 * byte();
+    if (distance === 0 || distance > to) {
+      throw damaged(`expected a match within ${to} bytes, got one ${distance} bytes back`);
+    }
+    const length = lengthOf(token & MORE) + MIN_MATCH;
+    requireRoom(length);
+    repeat(memory, to, distance, length);
+    to += length;
+  }
+}
+
+/** Copies bytes from a distance behind; what is copied may be copied again. */
+function repeat(memory: Uint8Array, to: number, distance: number, length: number): void {
+  for (let done = 0; done < length; ) {
+    const chunk = Math.min(length - done, distance + done);
+    memory.copyWithin(to + done, to - distance, to - distance + chunk);
+    done += chunk;
+  }
+}
