@@ -10,8 +10,10 @@ const quick = process.argv.includes('quick');
 /** What the paths of tests begin with that need real parts, firmware or patience. */
 const SLOW = [
   'test/boot/',
+  'test/concurrency/',
   'test/crash/lab',
   'test/disk/vfat',
+  'test/fault/',
   'test/hostile/',
   'test/interop/',
   'test/property/',

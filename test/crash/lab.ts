@@ -1,6 +1,6 @@
 /**
  * `npm run lab`: cuts the power at every block that a run writes, and at many that a disk may have
- * written in another order, and judges what is left. Long by default.
+ * written in another order, lets every operation fail, and judges what is left. Long by default.
  */
 import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { Worker } from 'node:worker_threads';
 import { bundle } from '../build.ts';
+import { examineFaults, formatRows } from '../fault/examine.ts';
 import { cacheFolder, ensureParts } from '../lab/parts.ts';
 import { ensureTools, installCommand } from '../lab/tools.ts';
 import type { CaseRequest, Figures, Thoroughness } from './case.ts';
@@ -33,6 +34,7 @@ const TOOLS = [
   'binutils',
   'sbsigntool',
   'openssl',
+  'strace',
 ] as const;
 
 const { values } = parseArgs({
@@ -83,12 +85,17 @@ async function lab({ quick, scenario: names, seed, json }: Request): Promise<num
   };
   await Promise.all(Array.from({ length: availableParallelism() }, work));
   const all = results.flat();
+  const faults = await examineFaults(wanted, { folder, program, quick, say });
   if (json)
     console.log(
-      JSON.stringify({ version: 1, seed: Number(seed), quick, scenarios: all }, undefined, 2),
+      JSON.stringify(
+        { version: 1, seed: Number(seed), quick, scenarios: all, faults },
+        undefined,
+        2,
+      ),
     );
-  else console.log(formatFigures(all));
-  return all.some(({ findings }) => findings.length > 0) ? 1 : 0;
+  else console.log(`${formatFigures(all)}\n\n${formatRows(faults)}`);
+  return [...all, ...faults].some(({ findings }) => findings.length > 0) ? 1 : 0;
 }
 
 function runInThread(request: CaseRequest): Promise<Figures[]> {

@@ -27,6 +27,7 @@ const WRITING = [
   'makeLink',
   'rename',
   'remove',
+  'syncFile',
   'syncDirectory',
 ] as const;
 
