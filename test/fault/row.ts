@@ -16,6 +16,3 @@ export interface Sample {
   readonly stride: number;
   readonly offset: number;
 }
-
-/** Every fault. */
-export const ALL: Sample = { stride: 1, offset: 0 };
