@@ -85,10 +85,15 @@ export interface WritableDisk extends Disk {
   replaceText(path: string, text: string, readers?: Readers): Promise<void>;
   /** Makes or replaces a symbolic link, durably. `modified` is its own time, in milliseconds. */
   makeLink(path: string, target: string, modified: number): void;
-  /** Gives a file another name, whose content is durable at once; the name is after `syncDirectory`. */
+  /**
+   * Gives a file another name. On FAT the platter has that name without its content until `syncFile`:
+   * empty if the name is new, with the freed clusters of the file that it replaces if it is not.
+   */
   rename(from: string, to: string): void;
   /** Removes a file; a file that is already gone is no error. */
   remove(path: string): void;
+  /** Makes durable what a file's name leads to. */
+  syncFile(path: string): void;
   /** The barrier: names made and removed in this directory are durable afterwards. */
   syncDirectory(path: string): void;
 }

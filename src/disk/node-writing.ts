@@ -16,9 +16,13 @@ export const writing: Omit<WritableDisk, keyof Disk> = {
   replaceText,
   makeLink: (path, target, modified) =>
     translated('link', path, () => makeLink(path, target, modified)),
-  rename: (from, to) => translated('rename', from, () => rename(from, to)),
   // SAFETY: the port only carries out; what boots if power fails here is told where a plan calls it.
+  rename: (from, to) => translated('rename', from, () => fs.renameSync(from, to)),
+  // SAFETY: as for rename.
   remove: (path) => void optional('remove', path, () => fs.unlinkSync(path)),
+  // SAFETY: as for rename. What is synced is the inode: on FAT, size and place in the slot of the name.
+  syncFile: (path) =>
+    translated('sync', path, () => withFile(path, fs.constants.O_RDONLY, fs.fsyncSync)),
   // SAFETY: the barrier itself. On FAT this also flushes the allocation table and the device.
   syncDirectory: (path) => translated('sync', path, () => syncDirectory(path)),
 };
@@ -46,14 +50,6 @@ function makeDirectory(path: string, readers: Readers = 'owner'): void {
 
 function isDirectory(path: string): boolean {
   return fs.statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
-}
-
-function rename(from: string, to: string): void {
-  // SAFETY: the port only carries out; what boots if power fails here is told where a plan calls it.
-  fs.renameSync(from, to);
-  // vfat makes the new name that of an empty file, or leaves it with the clusters of the file that it
-  // replaces, until the inode itself is written: syncing the directory alone would make that durable.
-  withFile(to, fs.constants.O_RDONLY, fs.fsyncSync);
 }
 
 function makeLink(path: string, target: string, modified: number): void {

@@ -51,6 +51,7 @@ export function rootedDisk(host: WritableDisk, root: string): RootedDisk {
     makeLink: (path, target, modified) => host.makeLink(name(path), target, modified),
     // SAFETY: as for overwrite.
     rename: (from, to) => host.rename(name(from), name(to)),
+    syncFile: (path) => host.syncFile(name(path)),
     // SAFETY: as for overwrite.
     remove: (path) => host.remove(name(path)),
     // SAFETY: as for overwrite.

@@ -75,19 +75,16 @@ async function runPhase(phase: Phase, site: Site, nextName: () => string): Promi
     site,
     nextName,
   );
-  for (const { step, temporary } of staged) {
-    // SAFETY: the new content is durable under its temporary name. A new name: what booted before
-    // boots still, whether or not this one arrives. A damaged file's name: nothing could boot from
-    // it. A loader copy or loader.conf: the name may be missing for a moment, and the other copy of
-    // the loader, which is whole and not in flight, or the loader's own default, boots.
-    disk.rename(`${root}/${temporary}`, `${root}/${step.path}`);
-  }
+  const fresh = giveNames(staged, site);
   for (const step of phase.steps) changeInPlace(step, site);
   for (const directory of new Set(phase.steps.map(({ path }) => directoryOf(path)))) {
     // SAFETY: the barrier. What this phase made or removed is durable before the next phase, which
     // may rely on it, begins. Power lost before it: any part of this phase, all of the earlier ones.
     if (disk.stat(`${root}/${directory}`)) disk.syncDirectory(`${root}/${directory}`);
   }
+  // SAFETY: until then a new name is that of an empty file, which no loader lists: what booted before
+  // boots still. After the names, or a part of a long name could be lost and leave the file a stray.
+  for (const path of fresh) disk.syncFile(path);
   const sizes = new Map(staged.map(({ step, size }) => [step, size]));
   return phase.steps.map((step) => ({
     phase: phase.name,
@@ -96,6 +93,23 @@ async function runPhase(phase: Phase, site: Site, nextName: () => string): Promi
     size: sizes.get(step) ?? step.size,
     because: step.because,
   }));
+}
+
+/** Renames what was staged and returns the paths that were not there before: they lead to nothing yet. */
+function giveNames(staged: readonly Staged[], { disk, root }: Site): string[] {
+  return staged.flatMap(({ step, temporary }) => {
+    const path = `${root}/${step.path}`;
+    const isNew = disk.stat(path) === undefined;
+    // SAFETY: the new content is durable under its temporary name. A new name: what booted before
+    // boots still, whether or not this one arrives. A damaged file's name: nothing could boot from
+    // it. A loader copy or loader.conf: the name may be missing for a moment, and the other copy of
+    // the loader, which is whole and not in flight, or the loader's own default, boots.
+    disk.rename(`${root}/${temporary}`, path);
+    if (isNew) return [path];
+    // SAFETY: as for the rename. Until this is done the name leads to clusters that are free already.
+    disk.syncFile(path);
+    return [];
+  });
 }
 
 /** Removals and overwrites: the steps that need no temporary file. */

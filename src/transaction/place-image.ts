@@ -35,6 +35,8 @@ export async function placeImage(
     disk.rename(temporary, path);
     // SAFETY: the barrier: the name is durable when we say that it is there.
     disk.syncDirectory(directory);
+    // SAFETY: only now does the name lead to the image: on FAT it was that of an empty file.
+    disk.syncFile(path);
     return size;
   } catch (error) {
     // SAFETY: nothing boots from a temporary name; after the rename there is none.

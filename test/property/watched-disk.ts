@@ -40,6 +40,7 @@ export function watched(disk: WritableDisk, onChange: () => void): WritableDisk 
     makeLink: told((path, target, modified) => disk.makeLink(path, target, modified)),
     rename: told((from, to) => disk.rename(from, to)),
     remove: told((path) => disk.remove(path)),
+    syncFile: told((path) => disk.syncFile(path)),
     syncDirectory: told((path) => disk.syncDirectory(path)),
   };
 }

@@ -93,6 +93,8 @@ export class Names<Node> {
   #current = new Map<string, Entry<Node>>();
   #durable = new Map<string, Entry<Node>>();
   #pending: { key: string; entry: Entry<Node> | undefined }[] = [];
+  /** What the platter has under names whose files were not synced since they were renamed. */
+  #hollow = new Map<string, Entry<Node>>();
   readonly #keyOf: (name: string) => string;
 
   constructor(keyOf: (name: string) => string) {
@@ -115,28 +117,50 @@ export class Names<Node> {
     this.#change(this.#keyOf(name), undefined);
   }
 
-  /** Takes the last change back, before anything could make it durable. */
-  retract(): void {
-    const last = this.#pending.pop();
-    if (last) this.#current.delete(last.key);
+  /**
+   * Gives a node a name that the platter keeps for `hollow`, a file without its content, until
+   * {@link settle}.
+   */
+  setHollow(name: string, node: Node, hollow: Node): void {
+    const key = this.#keyOf(name);
+    this.#change(key, { name, node: hollow });
+    this.#current.set(key, { name, node });
+    this.#hollow.set(key, { name, node: hollow });
+  }
+
+  /** Writes what a name leads to into its slot, wherever that is by now. */
+  settle(name: string): void {
+    const key = this.#keyOf(name);
+    const entry = this.#current.get(key);
+    const hollow = this.#hollow.get(key);
+    if (!entry || !hollow) return;
+    this.#hollow.delete(key);
+    if (this.#durable.get(key)?.node === hollow.node) this.#durable.set(key, entry);
+    this.#pending = this.#pending.map((change) =>
+      change.entry?.node === hollow.node ? { key, entry } : change,
+    );
   }
 
   #change(key: string, entry: Entry<Node> | undefined): void {
+    this.#hollow.delete(key);
     this.#pending.push({ key, entry });
     apply(this.#current, key, entry);
   }
 
   sync(): void {
-    this.#durable = new Map(this.#current);
+    this.#durable = new Map([...this.#current, ...this.#hollow]);
     this.#pending = [];
   }
 
   /** Takes away any of the changes that were not synced, whatever their order. */
   crash(random: Random): void {
+    // The kernel may have synced a file by itself.
+    for (const { name } of [...this.#hollow.values()]) if (survives(random)) this.settle(name);
     for (const { key, entry } of this.#pending) {
       if (survives(random)) apply(this.#durable, key, entry);
     }
     this.#current = new Map(this.#durable);
+    this.#hollow.clear();
     this.#pending = [];
   }
 }

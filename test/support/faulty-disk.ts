@@ -53,6 +53,7 @@ export function faultyDisk(disk: WritableDisk, failAt: number, error: Error): Fa
     makeLink: counted((path, target, modified) => disk.makeLink(path, target, modified)),
     rename: counted((from, to) => disk.rename(from, to)),
     remove: counted((path) => disk.remove(path)),
+    syncFile: counted((path) => disk.syncFile(path)),
     syncDirectory: counted((path) => disk.syncDirectory(path)),
   };
 }

@@ -74,7 +74,7 @@ test('a full disk keeps the beginning of what is written', async () => {
   assert.equal(disk.stat('/boot/a')?.size, 3 * 512);
 });
 
-test('what was finished and whose directory was synced survives every crash', async () => {
+test('what was finished, and synced with its directory under its new name, survives every crash', async () => {
   await fc.assert(
     fc.asyncProperty(fc.integer({ min: 0, max: 1 << 30 }), async (seed) => {
       const disk = new MemoryDisk();
@@ -82,6 +82,7 @@ test('what was finished and whose directory was synced survives every crash', as
       await write(disk, '/boot/EFI/Linux/a.tmp', 'content');
       disk.rename('/boot/EFI/Linux/a.tmp', '/boot/EFI/Linux/a.efi');
       disk.syncDirectory('/boot/EFI/Linux');
+      disk.syncFile('/boot/EFI/Linux/a.efi');
       disk.crash(seed);
       assert.deepEqual([...disk.tree().keys()], ['/boot/EFI/Linux/a.efi']);
       assert.equal(textAt(disk, '/boot/EFI/Linux/a.efi'), 'content');
@@ -112,7 +113,7 @@ test('without the barrier a crash may take the name, without finishing the conte
   assert.deepEqual(contents, new Set([undefined, '', '\0'.repeat(7), 'content']));
 });
 
-test('replacing by rename may lose both names: old, new, and nothing are all seen', async () => {
+test('replacing by rename may lose both names: old, new, an empty one, and none are all seen', async () => {
   const seen = new Set<string | undefined>();
   for (let seed = 0; seed < 60; seed++) {
     const disk = new MemoryDisk({ files: { '/boot/loader.conf': 'old' } });
@@ -121,20 +122,25 @@ test('replacing by rename may lose both names: old, new, and nothing are all see
     disk.crash(seed);
     seen.add(textAt(disk, '/boot/loader.conf'));
   }
-  assert.deepEqual(seen, new Set(['old', 'new', undefined]));
+  assert.deepEqual(seen, new Set(['old', 'new', '', undefined]));
 });
 
-test('power lost in the middle of a rename may leave the new name with nothing in it', async () => {
-  const seen = new Set<string | undefined>();
-  for (let seed = 0; seed < 20; seed++) {
+test('a new name whose file was not synced is durable as that of an empty file', async () => {
+  const renamed = async (): Promise<MemoryDisk> => {
     const disk = new MemoryDisk();
     await write(disk, '/boot/tmp', 'new');
-    disk.failPowerAt(0);
-    assert.throws(() => disk.rename('/boot/tmp', '/boot/name'), PowerLoss);
-    disk.crash(seed);
-    seen.add(textAt(disk, '/boot/name'));
-  }
-  assert.deepEqual(seen, new Set(['', undefined]));
+    disk.rename('/boot/tmp', '/boot/name');
+    disk.syncDirectory('/boot');
+    assert.equal(textAt(disk, '/boot/name'), 'new');
+    return disk;
+  };
+  const unsynced = await renamed();
+  unsynced.crash(KEEP_NOTHING);
+  assert.equal(textAt(unsynced, '/boot/name'), '');
+  const synced = await renamed();
+  synced.syncFile('/boot/name');
+  synced.crash(KEEP_NOTHING);
+  assert.equal(textAt(synced, '/boot/name'), 'new');
 });
 
 test('overwriting one sector leaves the old bytes or the new ones, whenever the power fails', () => {

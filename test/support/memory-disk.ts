@@ -234,6 +234,7 @@ export class MemoryDisk implements WritableDisk {
       await file.write(new TextEncoder().encode(text));
       await file.finish();
       this.rename(temporary, target);
+      this.syncFile(target);
     } catch (error) {
       if (!this.#off) this.remove(temporary);
       throw error;
@@ -260,15 +261,11 @@ export class MemoryDisk implements WritableDisk {
       if (target.node === source.node) return;
       if (target.node?.kind === 'directory') fail('EISDIR');
       const { volume } = source.directory;
-      // Changes of which each may survive a crash without the others: measured on vfat. The new name
-      // is that of an empty file until the file itself is synced, which the port does before it returns.
+      // Three changes, each of which may survive a crash without the others: measured on vfat. The
+      // name is that of an empty file until the file itself is synced.
       if (target.node !== undefined) volume.unlink(target.directory, target.name);
-      if (volume.fat) {
-        target.directory.names.set(target.name, volume.newFile(this.#now()));
-        this.#tick();
-        target.directory.names.retract();
-      }
-      volume.link(target.directory, target.name, source.node);
+      const hollow = volume.fat ? volume.newFile(this.#now()) : undefined;
+      volume.link(target.directory, target.name, source.node, hollow);
       volume.unlink(source.directory, source.name);
       this.#tick();
     });
@@ -281,6 +278,15 @@ export class MemoryDisk implements WritableDisk {
       if (place.node.kind === 'directory') fail('EISDIR');
       place.directory.volume.unlink(place.directory, place.name);
       this.#tick();
+    });
+  }
+
+  syncFile(path: string): void {
+    kernel('sync', path, () => {
+      const { node, directory, name } = this.#existing(path, true);
+      if (node.kind !== 'file') fail('EISDIR');
+      this.#syncFile(node);
+      directory.names.settle(name);
     });
   }
 

@@ -102,13 +102,18 @@ export class Volume {
     for (const ghost of [...this.#ghosts.values()].flat()) ghost.content.reuse();
   }
 
-  /** Puts a name into a directory, growing it where it must. */
-  link(directory: DirectoryNode, name: string, node: Node): void {
+  /**
+   * Puts a name into a directory, growing it where it must.
+   * @param hollow what the platter has under that name until the file is synced
+   */
+  link(directory: DirectoryNode, name: string, node: Node, hollow?: Node): void {
     if (this.fat && !isFatName(name)) fail('EINVAL');
     const names = directory.names.all().map((entry) => entry.name);
     const slots = [...names, name].reduce((sum, each) => sum + slotsOf(each), 2);
     this.allocate(directory, Math.ceil((slots * SLOT) / this.clusterSize));
-    directory.names.set(this.fat ? fatStored(name) : name, node);
+    const stored = this.fat ? fatStored(name) : name;
+    if (hollow) directory.names.setHollow(stored, node, hollow);
+    else directory.names.set(stored, node);
     if (node.kind === 'file') node.names++;
     this.#settle(directory);
   }
