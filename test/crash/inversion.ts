@@ -34,8 +34,8 @@ const inOtherOrder = (phases: string): Swap => ({
 });
 const unsyncedNames: Swap = {
   file: 'disk/node-writing.ts',
-  text: 'withFile(to, fs.constants.O_RDONLY, fs.fsyncSync);',
-  by: '',
+  text: 'withFile(path, fs.constants.O_RDONLY, fs.fsyncSync)',
+  by: '{}',
 };
 
 export const INVERSIONS: readonly Inversion[] = [

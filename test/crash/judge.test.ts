@@ -10,7 +10,7 @@ const repository = resolve(import.meta.dirname, '../..');
 function imported(file: string, found = new Set<string>()): Set<string> {
   if (found.has(file)) return found;
   found.add(file);
-  const statements = /^(?:import|export)\s+(?!type\s)[^;'"]*?['"](\.[^'"]+)['"]/gm;
+  const statements = /^(?:import\s+(?!type\s)|export\s*[{*])[^;'"]*?from\s+['"](\.[^'"]+)['"]/gm;
   for (const [, from = ''] of readFileSync(file, 'utf8').matchAll(statements)) {
     imported(resolve(dirname(file), from), found);
   }

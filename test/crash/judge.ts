@@ -1,7 +1,7 @@
 /** What must hold whenever power fails. Shares nothing with the installer. */
 import { choiceOf } from './boot-menu.ts';
 import { contentOf, type Tree } from './tree.ts';
-import { isForeign, LOADER_CONF, LOADERS, type Truth } from './truth.ts';
+import { isForeign, LOADER_CONF, LOADERS, type Truth, type Window } from './truth.ts';
 
 /** A promise that is judged at every moment. */
 export type Clause =
@@ -19,22 +19,6 @@ export interface Finding {
   readonly clause: Clause;
   readonly what: string;
 }
-
-/**
- * What FAT itself makes unavoidable where a fixed name gets new content. Each is harmless by order or by
- * a second copy, and is counted: how many moments of all it lasts.
- */
-export type Window =
-  /** One copy of the loader cannot be read; the other one is whole. */
-  | 'one-loader'
-  /** loader.conf is not there or empty; the menu's own order chooses an entry that is whole. */
-  | 'no-settings'
-  /** A foreign loader.conf is lost with what it said. */
-  | 'settings-lost'
-  /** An entry that this run removes is listed while its clusters are free already; another one starts. */
-  | 'dying-entry'
-  /** A part of a long name that nothing removes; it is no file. */
-  | 'name-fragment';
 
 /** What one moment came to. */
 export interface Judgement {

@@ -71,10 +71,13 @@ export function readFolder(folder: string, cutOff: ReadonlySet<string> = new Set
   return { folder, files, identity: identityOf(files) };
 }
 
-/** A temporary file is swept unread, so all that counts is whether there is something in it. */
+/** A temporary file is swept unread: all that counts is whether it is empty, or another file's twin. */
 function identityOf(files: Tree['files']): string {
+  const known = new Set(
+    [...files].flatMap(([path, { sha256 }]) => (path.endsWith('.tmp') ? [] : [sha256])),
+  );
   const described = [...files].map(([path, { sha256, size, isCutOff }]) =>
-    path.endsWith('.tmp') ? [path, size > 0] : [path, sha256, isCutOff],
+    path.endsWith('.tmp') ? [path, size > 0, known.has(sha256)] : [path, sha256, isCutOff],
   );
   return hash('sha256', JSON.stringify(described));
 }

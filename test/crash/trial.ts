@@ -4,13 +4,13 @@ import { join } from 'node:path';
 import { attempt } from '../lab/run.ts';
 import { choiceOf } from './boot-menu.ts';
 import { type Checkup, checkImage, isFragment, mendImage } from './fsck.ts';
-import { type Finding, type Judgement, judgeTree, type Window } from './judge.ts';
+import { type Finding, type Judgement, judgeTree } from './judge.ts';
 import type { Moment } from './moments.ts';
 import { randomOf } from './random.ts';
 import { DONE, type Recording } from './recording.ts';
 import { epochsOf, replay } from './replay.ts';
 import { readFolder, readImage, type Tree } from './tree.ts';
-import { Truth } from './truth.ts';
+import { Truth, type Window } from './truth.ts';
 
 /** How thorough a trial is. */
 export interface Effort {
@@ -127,9 +127,9 @@ class Court {
     const args = [...scenario.action(world), ...world.onDirectory(esp)];
     const { status, stderr } = attempt(process.execPath, [this.#bench.bundle, ...args]);
     if (!DONE.includes(status)) return broken(`the next run ended with ${status}: ${stderr}`);
-    const { different, isLost } = this.#truth.endOf(readFolder(esp), tree);
+    const { different, windows } = this.#truth.endOf(readFolder(esp), tree);
     if (different.length > 0) return broken(`after the next run differ: ${different.join(', ')}`);
-    return isLost ? { findings: [], windows: ['settings-lost'] } : NOTHING;
+    return { findings: [], windows };
   }
 }
 

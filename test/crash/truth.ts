@@ -12,6 +12,26 @@ import type { World } from './world.ts';
 export const LOADERS = ['EFI/systemd/systemd-bootx64.efi', 'EFI/BOOT/BOOTX64.EFI'] as const;
 export const LOADER_CONF = 'loader/loader.conf';
 
+/**
+ * What FAT itself makes unavoidable where a fixed name gets new content. Each is harmless by order or by
+ * a second copy, and is counted: how many moments of all it lasts.
+ */
+export type Window =
+  /** One copy of the loader cannot be read; the other one is whole. */
+  | 'one-loader'
+  /** loader.conf is not there or empty; the menu's own order chooses an entry that is whole. */
+  | 'no-settings'
+  /** A foreign loader.conf is lost with what it said. */
+  | 'settings-lost'
+  /** An entry that this run removes is listed while its clusters are free already; another one starts. */
+  | 'dying-entry'
+  /** A temporary name has the clusters of the final one too: which of them goes is for fsck.fat to say. */
+  | 'two-names'
+  /** The long part of a new name is lost; what stays is a short name of an empty file. */
+  | 'short-name'
+  /** A part of a long name that nothing removes; it is no file. */
+  | 'name-fragment';
+
 /** What fsck.fat makes of clusters that no file has. */
 const RECOVERED = /^FSCK\d{4}\.REC$/;
 /** The size of a loader.conf of ours in bytes. */
@@ -74,18 +94,17 @@ export class Truth {
   }
 
   /**
-   * Compares what another run left with what the uninterrupted one did; `from` is what it began with. A
-   * foreign loader.conf that was lost then takes its settings along: that alone is a difference of its own.
+   * Compares what another run left with what the uninterrupted one did; `from` is what it began with.
+   * What no run can mend is no difference but a window.
    */
-  endOf(tree: Tree, from: Tree = tree): { different: string[]; isLost: boolean } {
-    const different = differences(tree, this.after).filter((path) => !RECOVERED.test(path));
-    const [had, has] = [this.before, from].map((each) => each.files.get(LOADER_CONF));
-    const isLost =
-      had !== undefined && had.size !== SECTOR && !has?.size && different.includes(LOADER_CONF);
-    return {
-      different: isLost ? different.filter((path) => path !== LOADER_CONF) : different,
-      isLost,
-    };
+  endOf(tree: Tree, from: Tree = tree): { different: string[]; windows: Window[] } {
+    const windows = new Set<Window>();
+    const different = differences(tree, this.after).filter((path) => {
+      const excuse = excuses.find(({ holds }) => holds(path, from, this));
+      if (excuse?.window) windows.add(excuse.window);
+      return excuse === undefined;
+    });
+    return { different, windows: [...windows] };
   }
 
   /** Tells whether what starts by itself is whole. */
@@ -94,6 +113,35 @@ export class Truth {
     return choice !== undefined && this.isWholeEntry(tree, choice);
   }
 }
+
+/** Why a file may be left that the uninterrupted run would not have left, or be missing. */
+interface Excuse {
+  readonly window?: Window;
+  readonly holds: (path: string, from: Tree, truth: Truth) => boolean;
+}
+
+const excuses: readonly Excuse[] = [
+  { holds: (path) => RECOVERED.test(path) },
+  {
+    window: 'settings-lost',
+    holds(path, from, { before }) {
+      const [had, has] = [before, from].map(({ files }) => files.get(LOADER_CONF)?.size);
+      return path === LOADER_CONF && had !== undefined && had !== SECTOR && !has;
+    },
+  },
+  {
+    window: 'two-names',
+    holds(path, { files }) {
+      const content = files.get(path)?.sha256;
+      const isTwin = [...files].some(([other, { sha256 }]) => other !== path && sha256 === content);
+      return path.endsWith('.tmp') && isTwin;
+    },
+  },
+  {
+    window: 'short-name',
+    holds: (path, { files }) => /\/[^/]*~\d\.\w{3}$/.test(path) && files.get(path)?.size === 0,
+  },
+];
 
 /** Other people's tools, and the files that everything on the ESP was made of. */
 class Tools {
