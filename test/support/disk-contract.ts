@@ -173,6 +173,14 @@ export function describeDisk(title: string, prepare: () => Ground): void {
       assert.throws(() => disk.rename(`${directory}/a`, `${directory}/c`), withCode('/a', 'IO'));
     });
 
+    test('a file is synced where it is, and one that is not there is not', async () => {
+      const { disk, directory } = prepare();
+      await make(disk, `${directory}/a`, bytes(1));
+      disk.syncFile(`${directory}/a`);
+      assert.deepEqual(disk.read(`${directory}/a`, 1), bytes(1));
+      assert.throws(() => disk.syncFile(`${directory}/b`), withCode('/b', 'IO'));
+    });
+
     test('removing is done once and is no error the second time', async () => {
       const { disk, directory } = prepare();
       await make(disk, `${directory}/a`, bytes(1));

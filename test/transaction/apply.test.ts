@@ -43,6 +43,35 @@ describe('a plan that is carried out', () => {
     });
   });
 
+  test('is durable when it is done, however the platter then looks', async () => {
+    for (let seed = 0; seed < 20; seed++) {
+      const { disk, site } = aSite({ files: start });
+      await apply(everything, site);
+      const done = files(disk);
+      disk.crash(seed);
+      assert.deepEqual(files(disk), done);
+    }
+  });
+
+  test('syncs a file that replaces another before its directory, and a new name after it', async () => {
+    const { disk, site } = aSite({ files: start });
+    const synced: string[] = [];
+    const telling = {
+      ...faultyDisk(disk, Number.POSITIVE_INFINITY, new Error('never')),
+      syncFile: (path: string) => void synced.push(path),
+      syncDirectory: (path: string) => void synced.push(path),
+    };
+    const plan = aPlan(
+      ['publish', write('loader/entries/b.conf', text('b'))],
+      ['loader', replace('EFI/BOOT/x.efi', text('loader 2'))],
+    );
+    await apply(plan, { ...site, disk: telling });
+    assert.deepEqual(synced, [
+      ...['/boot/loader/entries', '/boot/loader/entries/b.conf'],
+      ...['/boot/EFI/BOOT/x.efi', '/boot/EFI/BOOT'],
+    ]);
+  });
+
   test('is reported step by step, with sizes and reasons', async () => {
     const { site } = aSite({ files: start });
     const { changes, written } = await apply(everything, site);
