@@ -20,23 +20,37 @@ export interface Surveyor extends Wants, Disposable {}
 /** More often than this the profiles do not change while they are looked at. */
 const TRIES = 5;
 
-/** Surveys the system, and remembers by which links. Throws as {@link survey} does. */
+/** A survey, and the links that it was made by. */
+interface Look {
+  readonly links: string;
+  readonly survey: Survey;
+}
+
+/** Surveys the system. Throws as {@link survey} does. */
 export async function openSurveyor(
   settings: Settings,
   toplevel: string | undefined,
   context: Context,
 ): Promise<Surveyor> {
-  const look = async () => {
-    const links = linksOf(settings, context.disk);
-    return { links, survey: await survey(settings, toplevel, context) };
+  const links = () => linksOf(settings, context.disk);
+  /** What changes while it is looked at is looked at again: neither what is found nor what fails is true. */
+  const look = async (tries: number): Promise<Look> => {
+    const before = links();
+    const isTorn = () => tries > 1 && links() !== before;
+    const found = await survey(settings, toplevel, context).catch((error: unknown) => {
+      if (isTorn()) return undefined;
+      throw error;
+    });
+    if (found && !isTorn()) return { links: before, survey: found };
+    found?.dispose();
+    return look(tries - 1);
   };
-  let last = await look();
+  let last = await look(TRIES);
   return {
     known: () => last.survey,
     async renewed() {
-      for (let count = 0; count < TRIES; count++) {
-        if (last.links === linksOf(settings, context.disk)) break;
-        const next = await look();
+      if (last.links !== links()) {
+        const next = await look(TRIES);
         last.survey.dispose();
         last = next;
       }
