@@ -2,11 +2,11 @@
 import { createHash, type KeyObject, sign } from 'node:crypto';
 import { EspError } from '../error.ts';
 import {
+  bits,
   childrenOf,
   EXPLICIT_0,
   INTEGER,
   integer,
-  noBits,
   nothing,
   octets,
   oid,
@@ -86,7 +86,7 @@ export function signAuthenticode(
 function indirectData(imageDigest: Uint8Array): Uint8Array<ArrayBuffer> {
   const link = tagged(2, taggedBytes(0, OBSOLETE));
   return sequence(
-    sequence(SPC_PE_IMAGE_DATA, sequence(noBits(), tagged(0, link))),
+    sequence(SPC_PE_IMAGE_DATA, sequence(bits(new Uint8Array()), tagged(0, link))),
     sequence(sha256Algorithm, octets(imageDigest)),
   );
 }

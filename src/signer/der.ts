@@ -140,6 +140,11 @@ export function integer(value: number): Uint8Array<ArrayBuffer> {
   return encode(new asn1.Integer({ value }));
 }
 
+/** DER of the INTEGER that these bytes are, most significant first; the highest bit must be clear. */
+export function bigInteger(valueHex: Uint8Array): Uint8Array<ArrayBuffer> {
+  return encode(new asn1.Integer({ valueHex }));
+}
+
 export function oid(value: string): Uint8Array<ArrayBuffer> {
   return encode(new asn1.ObjectIdentifier({ value }));
 }
@@ -148,8 +153,24 @@ export function octets(valueHex: Uint8Array): Uint8Array<ArrayBuffer> {
   return encode(new asn1.OctetString({ valueHex }));
 }
 
-export function noBits(): Uint8Array<ArrayBuffer> {
-  return encode(new asn1.BitString({ valueHex: new Uint8Array() }));
+/** DER of a BIT STRING of whole bytes. */
+export function bits(valueHex: Uint8Array): Uint8Array<ArrayBuffer> {
+  return encode(new asn1.BitString({ valueHex }));
+}
+
+export function yes(): Uint8Array<ArrayBuffer> {
+  return encode(new asn1.Boolean({ value: true }));
+}
+
+export function utf8(value: string): Uint8Array<ArrayBuffer> {
+  return encode(new asn1.Utf8String({ value }));
+}
+
+/** DER of a time in seconds since the epoch, as certificates write it (RFC 5280 §4.1.2.5). */
+export function time(seconds: number): Uint8Array<ArrayBuffer> {
+  const valueDate = new Date(seconds * 1000);
+  const isNear = valueDate.getUTCFullYear() < 2050;
+  return encode(new (isNear ? asn1.UTCTime : asn1.GeneralizedTime)({ valueDate }));
 }
 
 export function nothing(): Uint8Array<ArrayBuffer> {

@@ -1,0 +1,115 @@
+/** Authenticated writes of variables, as `.auth` files hold them: EFI_VARIABLE_AUTHENTICATION_2 (UEFI §8.2.2). */
+import { EspError } from '../error.ts';
+import { formatGuid, GUID_SIZE, type Guid, guidBytes } from './guid.ts';
+import { KEY_VARIABLES, type KeyVariable } from './key-variable.ts';
+
+/** New content of a variable, and what lets firmware accept it. */
+export interface AuthenticatedWrite {
+  /** Seconds since the epoch; firmware takes only what is later than the write before. */
+  readonly time: number;
+  /** DER of the PKCS#7 SignedData over {@link bytesToSign}. */
+  readonly signature: Uint8Array;
+  readonly content: Uint8Array;
+}
+
+/** Kept when the power is off, seen by firmware and system, and changed by signed writes alone. */
+const ATTRIBUTES = 0x01 | 0x02 | 0x04 | 0x20;
+const TIME_SIZE = 16;
+const HEADER = {
+  length: TIME_SIZE,
+  revision: 20,
+  certificateType: 22,
+  kind: 24,
+  signature: 24 + GUID_SIZE,
+} as const;
+const REVISION_2 = 0x0200;
+const CERTIFICATE_GUID = 0x0ef1;
+const PKCS7 = '4aafd29d-68df-49ee-8aa9-347d375665a7' as Guid;
+
+/** Returns what the signature of a write is over: name, vendor, attributes, time and content. */
+export function bytesToSign(variable: KeyVariable, time: number, content: Uint8Array): Uint8Array {
+  const name = Uint8Array.from([...variable].flatMap((letter) => [letter.charCodeAt(0), 0]));
+  const attributes = Uint8Array.of(ATTRIBUTES, 0, 0, 0);
+  const { vendor } = KEY_VARIABLES[variable];
+  return joined(name, guidBytes(vendor), attributes, formatTime(time), content);
+}
+
+/** Returns the bytes that are handed to firmware. */
+export function formatAuthenticatedWrite(write: AuthenticatedWrite): Uint8Array {
+  const header = new Uint8Array(HEADER.signature);
+  const view = new DataView(header.buffer);
+  header.set(formatTime(write.time));
+  const length = HEADER.signature - HEADER.length + write.signature.length;
+  view.setUint32(HEADER.length, length, true);
+  view.setUint16(HEADER.revision, REVISION_2, true);
+  view.setUint16(HEADER.certificateType, CERTIFICATE_GUID, true);
+  header.set(guidBytes(PKCS7), HEADER.kind);
+  return joined(header, write.signature, write.content);
+}
+
+/**
+ * Returns what the bytes of a `.auth` file hold; signature and content are views into them.
+ * @throws {SIGNATURE_MALFORMED} when they are no authenticated write with a PKCS#7 signature
+ */
+export function parseAuthenticatedWrite(bytes: Uint8Array): AuthenticatedWrite {
+  if (bytes.length < HEADER.signature) {
+    throw malformed(0, `at least ${HEADER.signature} bytes`, bytes.length);
+  }
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  const time = parseTime(view);
+  if (time === undefined) throw malformed(0, 'a time in UTC', 'none');
+  const kind = formatGuid(bytes.subarray(HEADER.kind));
+  const certificateType = view.getUint16(HEADER.certificateType, true);
+  if (certificateType !== CERTIFICATE_GUID || kind !== PKCS7) {
+    throw malformed(HEADER.certificateType, `a signature of type ${PKCS7}`, kind);
+  }
+  const end = HEADER.length + view.getUint32(HEADER.length, true);
+  if (end < HEADER.signature || end > bytes.length) {
+    throw malformed(HEADER.length, `an end at ${HEADER.signature} to ${bytes.length}`, end);
+  }
+  return {
+    time,
+    signature: bytes.subarray(HEADER.signature, end),
+    content: bytes.subarray(end),
+  };
+}
+
+/** EFI_TIME (UEFI §8.3) in UTC; a signed write has neither nanoseconds nor a time zone. */
+function formatTime(time: number): Uint8Array {
+  const date = new Date(time * 1000);
+  const bytes = new Uint8Array(TIME_SIZE);
+  new DataView(bytes.buffer).setUint16(0, date.getUTCFullYear(), true);
+  bytes.set([date.getUTCMonth() + 1, date.getUTCDate()], 2);
+  bytes.set([date.getUTCHours(), date.getUTCMinutes(), date.getUTCSeconds()], 4);
+  return bytes;
+}
+
+/** Some tools count months from 0: a month that is none makes no time. */
+function parseTime(view: DataView): number | undefined {
+  const [month, day, hour, minute, second] = [2, 3, 4, 5, 6].map((at) => view.getUint8(at));
+  const date = [view.getUint16(0, true), month, day].map((part, index) =>
+    String(part).padStart(index === 0 ? 4 : 2, '0'),
+  );
+  const clock = [hour, minute, second].map((part) => String(part).padStart(2, '0'));
+  const text = `${date.join('-')}T${clock.join(':')}.000Z`;
+  const time = Date.parse(text);
+  // What overflows, as the 30th of February, would come back as another day.
+  return Number.isNaN(time) || new Date(time).toISOString() !== text ? undefined : time / 1000;
+}
+
+function joined(...parts: readonly Uint8Array[]): Uint8Array {
+  const bytes = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    bytes.set(part, at);
+    at += part.length;
+  }
+  return bytes;
+}
+
+function malformed(offset: number, expected: string, got: number | string): EspError {
+  return new EspError(
+    'SIGNATURE_MALFORMED',
+    `authenticated write at offset ${offset}: expected ${expected}, got ${got}`,
+  );
+}
