@@ -3,6 +3,9 @@
 /** One `key value` line. */
 export type Line = readonly [key: string, value: string];
 
+/** What lies behind so many lines is not read: no file of this kind comes near it. */
+const MAX_LINES = 1000;
+
 /**
  * Splits text into key and value as systemd-boot does (BLS §Type #1): lines end at LF or CR, blanks
  * around are trimmed, `#` starts a comment, a key without a value is skipped, a NUL ends the text,
@@ -12,7 +15,7 @@ export type Line = readonly [key: string, value: string];
 export function parseLines(text: string, separators = ' \t'): Line[] {
   const end = text.indexOf('\0');
   const lines: Line[] = [];
-  for (const raw of (end < 0 ? text : text.slice(0, end)).split(/[\n\r]/)) {
+  for (const raw of (end < 0 ? text : text.slice(0, end)).split(/[\n\r]/, MAX_LINES)) {
     const line = trimBlanks(raw);
     if (line === '' || line.startsWith('#')) continue;
     let split = 0;

@@ -7,7 +7,7 @@ import { DIRECTORIES, type HostileCase, type Site } from './case.ts';
 
 const MANY = 10_000;
 /** Of files that are large themselves. */
-const FEWER = 1500;
+const FEWER = 1100;
 
 function plantMany(
   { machine }: Site,
@@ -32,22 +32,30 @@ const image = (options: string) =>
 
 export const crowdCases: readonly HostileCase[] = [
   {
-    name: 'ten thousand foreign files in every directory',
+    name: 'ten thousand foreign files where entries and blobs are, and a thousand elsewhere',
     plant: (site) => {
-      for (const directory of DIRECTORIES) plantMany(site, directory, 'x', (at) => `${at}.efi`);
+      for (const directory of DIRECTORIES) {
+        plantMany(
+          site,
+          directory,
+          'x',
+          (at) => `${at}.efi`,
+          /Linux|nixos/.test(directory) ? MANY : FEWER,
+        );
+      }
       plantMany(site, 'loader/entries', 'title x\nlinux /x\n', (at) => `${at}.conf`);
     },
   },
   {
-    name: 'fifteen hundred images with long texts, ours and foreign',
+    name: 'eleven hundred images with long texts, ours and foreign',
     plant: (site) => {
-      const long = image('x'.repeat(60_000));
+      const long = image('x'.repeat(30_000));
       plantMany(site, 'EFI/Linux', long, (at) => `${at}.efi`, FEWER);
       plantMany(site, 'EFI/Linux', long, (at) => `nixos-generation-${at}-${digest(at)}.efi`, FEWER);
     },
   },
   {
-    name: 'fifteen hundred entries of sixty kilobytes, ours and foreign',
+    name: 'eleven hundred entries of sixty kilobytes, ours and foreign',
     format: 'type1',
     plant: (site) => {
       const long = `title \u2603\noptions ${'x'.repeat(30_000)}\n${'initrd /x\n'.repeat(3000)}`;
