@@ -27,7 +27,7 @@ export type Found =
 
 const UNPACKED_LIMIT = 4 * 1024 ** 3;
 const MEMBER_LIMIT = 1_000_000;
-const ARCHIVE_LIMIT = 10_000;
+const ARCHIVE_LIMIT = 1000;
 const ALIGNMENT = 4;
 const PLAIN = 'cpio';
 

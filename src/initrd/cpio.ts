@@ -23,8 +23,8 @@ const ALIGNMENT = 4;
 const MAX_NAME = 4096;
 const TRAILER = 'TRAILER!!!';
 const CONTENT_LIMIT = 1024 * 1024;
-/** How much is looked at for the end of padding, in bytes. */
-const ZEROS_AT_ONCE = 4096;
+/** As much padding as is looked at in one go. */
+const ZEROS = new Uint8Array(64 * 1024);
 
 /** What every segment of an initrd that is not packed begins with. */
 export const ZERO_DIGIT = 0x30;
@@ -65,12 +65,16 @@ export async function* cpioMembers(
 
 /** Goes on to the first byte that is not zero, and returns it; undefined at the end. */
 export async function skipZeros(bytes: ForwardBytes): Promise<number | undefined> {
-  for (let ahead = 1; ; ahead = ZEROS_AT_ONCE) {
+  // Padding is short, or the whole rest of a file.
+  for (let ahead = 1; ; ahead = Math.min(ahead * 64, ZEROS.length)) {
     const seen = await bytes.peek(ahead);
     if (seen.length === 0) return undefined;
-    const zeros = seen.findIndex((byte) => byte !== 0);
-    await bytes.skip(zeros < 0 ? seen.length : zeros);
-    if (zeros >= 0) return seen[zeros];
+    if (Buffer.compare(seen, ZEROS.subarray(0, seen.length)) === 0) await bytes.skip(seen.length);
+    else {
+      const zeros = seen.findIndex((byte) => byte !== 0);
+      await bytes.skip(zeros);
+      return seen[zeros];
+    }
   }
 }
 

@@ -3,7 +3,7 @@ import { createInflateRaw } from 'node:zlib';
 import type { ByteSource } from '../byte-source.ts';
 import type { Unpacked } from './forward-bytes.ts';
 import { damaged, Obstruction } from './obstacle.ts';
-import { pieces, readAll } from './pieces.ts';
+import { inside, pieces, readAll } from './pieces.ts';
 import { through } from './through.ts';
 
 const HEADER_SIZE = 10;
@@ -17,9 +17,7 @@ export async function* gunzipped(source: ByteSource, offset: number): Unpacked {
   const start = dataStart(source, offset);
   const inflate = createInflateRaw({ chunkSize: CHUNK_SIZE });
   yield* through(pieces(source, start, source.size), inflate);
-  const end = start + inflate.bytesWritten;
-  readAll(source, end, TRAILER_SIZE);
-  return end + TRAILER_SIZE;
+  return inside(source, start + inflate.bytesWritten + TRAILER_SIZE);
 }
 
 function dataStart(source: ByteSource, offset: number): number {

@@ -106,7 +106,8 @@ const NAMES: Readonly<Record<Need, string>> = {
 export function describeInitrdFinding(finding: InitrdFinding): string {
   if (finding.kind === 'obstacle') {
     const { offset, format, position, reason } = finding.obstacle;
-    return `${format} archive at byte ${offset}, read up to byte ${position}: ${reason}`;
+    const progress = position > 0 && position !== offset ? `, read up to byte ${position}` : '';
+    return `${format} archive at byte ${offset}${progress}: ${reason}`;
   }
   const { kind, what, lookedFor } = finding;
   const doubt = kind === 'perhaps-built-in' ? '; perhaps it is built in' : '';

@@ -34,6 +34,12 @@ export function readAll(source: ByteSource, offset: number, length: number): Uin
   throw damaged(`expected ${length} bytes at byte ${offset}, got ${bytes.length}`);
 }
 
+/** Returns an offset that is not beyond the end. @throws {Obstruction} when it is */
+export function inside(source: ByteSource, offset: number): number {
+  if (offset <= source.size) return offset;
+  throw damaged(`expected bytes up to byte ${offset}, got ${source.size}`);
+}
+
 /** Returns the number in up to four bytes at an offset, the least significant first. */
 export function readNumber(source: ByteSource, offset: number, length: number): number {
   return readAll(source, offset, length).reduceRight((sum, byte) => sum * 256 + byte, 0);

@@ -2,7 +2,7 @@
 import type { ByteSource } from '../byte-source.ts';
 import type { Unpacked } from './forward-bytes.ts';
 import { damaged, Obstruction } from './obstacle.ts';
-import { pieces, readNumber } from './pieces.ts';
+import { inside, pieces, readNumber } from './pieces.ts';
 
 /**
  * Unpacks one stream of xz; Node cannot. Rejects with what is wrong with it; ending early ends the work.
@@ -40,7 +40,7 @@ function streamEnd(source: ByteSource, offset: number): number {
   let at = offset + HEADER_SIZE;
   for (let blocks = 0; ; blocks++) {
     const headerSize = readNumber(source, at, 1);
-    if (headerSize === 0) return indexEnd(source, at, blocks) + FOOTER_SIZE;
+    if (headerSize === 0) return inside(source, indexEnd(source, at, blocks) + FOOTER_SIZE);
     const end = chunksEnd(source, at + (headerSize + 1) * 4);
     at = aligned(at, end) + checkSize;
   }

@@ -3,7 +3,7 @@ import { createZstdDecompress } from 'node:zlib';
 import type { ByteSource } from '../byte-source.ts';
 import type { Unpacked } from './forward-bytes.ts';
 import { damaged } from './obstacle.ts';
-import { pieces, readNumber } from './pieces.ts';
+import { inside, pieces, readNumber } from './pieces.ts';
 import { through } from './through.ts';
 
 const MAGIC_SIZE = 4;
@@ -38,5 +38,5 @@ function frameEnd(source: ByteSource, offset: number): number {
     isLast = (header & 1) !== 0;
     at += BLOCK_HEADER_SIZE + (type === RLE ? 1 : header >> 3);
   }
-  return at + ((descriptor & 4) !== 0 ? CHECKSUM_SIZE : 0);
+  return inside(source, at + ((descriptor & 4) !== 0 ? CHECKSUM_SIZE : 0));
 }

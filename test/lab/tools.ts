@@ -6,10 +6,13 @@ import { attempt, environment } from './run.ts';
 /** The program that shows a package to be installed; a Python module is written `python:<name>`. */
 const witnesses = {
   binutils: 'objcopy',
+  cpio: 'cpio',
   'cryptsetup-bin': 'veritysetup',
   dosfstools: 'mkfs.vfat',
   efitools: 'sign-efi-sig-list',
+  'erofs-utils': 'mkfs.erofs',
   fdisk: 'sfdisk',
+  lz4: 'lz4',
   mtools: 'mcopy',
   'nix-bin': 'nix-store',
   openssl: 'openssl',
@@ -18,6 +21,8 @@ const witnesses = {
   'qemu-system-x86': 'qemu-system-x86_64',
   sbsigntool: 'sbsign',
   strace: 'strace',
+  'xz-utils': 'xz',
+  zstd: 'zstd',
 } as const;
 
 /** Debian's own Python, which is the one that sees Debian's modules; run ukify with it. */
