@@ -18,6 +18,8 @@ const families = {
   FOREIGN_LAYOUT: 'refused',
   UNIT_REFUSED: 'refused',
   SECURE_BOOT_UNSIGNED: 'refused',
+  OPTION_ROMS_UNTRUSTED: 'refused',
+  KEYS_EXIST: 'refused',
   VERITY_ABSENT: 'refused',
   // space
   ESP_FULL: 'space',

@@ -3,6 +3,7 @@ import { Command, CommanderError, Option } from 'commander';
 import { EspError } from '../error.ts';
 import { CONFINE_OPTIONS } from './confine-options.ts';
 import { type Context, contextBelow } from './context.ts';
+import { KEYS_GENERATE_OPTIONS } from './keys-options.ts';
 import { OPTIONS, type Option as OptionDeclaration, type RawSettings } from './settings.ts';
 import { UKI_BUILD_OPTIONS, UKI_INSPECT_OPTIONS, UKI_VERIFY_OPTIONS } from './uki-options.ts';
 import { UNIT_OPTIONS } from './unit-options.ts';
@@ -58,6 +59,8 @@ const HASH: Operand = {
   syntax: '<HASH>',
   help: 'file or block device with the hash area; the same as DATA with --hash-offset',
 };
+
+const KEYS: Operand = { syntax: '[DIR]', help: 'directory of the keys (default: /var/lib/sbctl)' };
 
 /** Options of every verb that looks at an ESP. */
 const ESP_OPTIONS: readonly OptionDeclaration[] = [
@@ -227,6 +230,14 @@ const VERBS: readonly VerbDeclaration[] = [
       'espalier verity sign usr.roothash --certificate db.pem --private-key db.key --output usr.p7s',
     load: async () => (await import('./verity-sign.ts')).veritySign,
   },
+  {
+    name: 'keys generate',
+    operands: [KEYS],
+    options: KEYS_GENERATE_OPTIONS,
+    summary: 'make the keys of Secure Boot, PK, KEK and db, where there are none',
+    example: 'espalier keys generate',
+    load: async () => (await import('./keys-generate.ts')).keysGenerate,
+  },
 ];
 
 /**
@@ -273,6 +284,7 @@ export async function run(
 /** What the verbs of two words have in common, by the first. */
 const GROUPS: Readonly<Record<string, string>> = {
   uki: 'build Unified Kernel Images by hand, and look into them',
+  keys: 'make the keys of Secure Boot, and have firmware take them',
   verity: 'make hash areas of dm-verity, check and sign them',
 };
 

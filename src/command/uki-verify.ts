@@ -13,10 +13,10 @@ import { rootHashesOnCmdline } from '../verity/cmdline.ts';
 import { parseDocument } from '../verity/document.ts';
 import { rootHashesOfRepart } from '../verity/repart-output.ts';
 import type { Context } from './context.ts';
+import { misuse } from './flags.ts';
 import type { Invocation } from './program.ts';
 import type { RawSettings } from './settings.ts';
 import { hashChunks } from './uki-inspect.ts';
-import { misuse } from './verity-settings.ts';
 
 /** Stands for `ukify --json=short inspect` on standard input. */
 const INPUT = '-';

@@ -3,8 +3,9 @@ import { openRaw } from '../disk/raw-file.ts';
 import { formatHeader, headerDocument } from '../verity/header-text.ts';
 import { readSuperblock } from '../verity/superblock.ts';
 import type { Context } from './context.ts';
+import { readFlags } from './flags.ts';
 import type { Invocation } from './program.ts';
-import { dumpSchema, readFlags } from './verity-settings.ts';
+import { dumpSchema } from './verity-settings.ts';
 
 /**
  * Prints the superblock in HASH.

@@ -11,8 +11,9 @@ import { formatHeader, type Header, headerDocument } from '../verity/header-text
 import { NO_SEED, saltFrom, superblockUuidFrom } from '../verity/seed.ts';
 import { formatSuperblock, type Parameters } from '../verity/superblock.ts';
 import type { Context } from './context.ts';
+import { misuse, readFlags } from './flags.ts';
 import type { Invocation } from './program.ts';
-import { formatSchema, misuse, readFlags } from './verity-settings.ts';
+import { formatSchema } from './verity-settings.ts';
 
 const VERB = 'verity format';
 

@@ -2,11 +2,9 @@
 import { resolve } from 'node:path';
 import { hexToBytes } from '@noble/hashes/utils.js';
 import * as v from 'valibot';
-import { EspError } from '../error.ts';
 import { ALGORITHMS, isAlgorithm } from '../verity/algorithm.ts';
 import { isBlockSize, MAX_SALT } from '../verity/superblock.ts';
 import { parseUuid } from '../verity/uuid.ts';
-import type { RawSettings } from './settings.ts';
 
 const count = v.pipe(
   v.string('expected a number'),
@@ -75,19 +73,3 @@ export const signSchema = v.strictObject({
   output: v.optional(path),
   document: v.optional(path),
 });
-
-/** Returns the flags of a verb. @throws {CONFIG_INVALID} naming the one that is wrong */
-export function readFlags<Schema extends v.GenericSchema>(
-  schema: Schema,
-  flags: RawSettings,
-  verb: string,
-): v.InferOutput<Schema> {
-  const checked = v.safeParse(schema, flags);
-  if (checked.success) return checked.output;
-  const [issue] = checked.issues;
-  throw misuse(`--${v.getDotPath(issue) ?? ''}: ${issue.message}`, verb);
-}
-
-export function misuse(message: string, verb: string): EspError {
-  return new EspError('CONFIG_INVALID', message, { hint: `see espalier ${verb} --help` });
-}

@@ -7,8 +7,9 @@ import { chooseRootHash, isRootHash, type RootHash } from '../verity/root-hash.t
 import { rootHashesIn } from '../verity/root-hash-source.ts';
 import { formatSignatureDocument } from '../verity/signature-document.ts';
 import type { Context } from './context.ts';
+import { misuse, readFlags } from './flags.ts';
 import type { Invocation } from './program.ts';
-import { misuse, readFlags, signSchema } from './verity-settings.ts';
+import { signSchema } from './verity-settings.ts';
 
 const VERB = 'verity sign';
 

@@ -6,8 +6,9 @@ import { checkAll } from '../verity/check.ts';
 import { describeFinding } from '../verity/finding.ts';
 import { readSuperblock, type Superblock } from '../verity/superblock.ts';
 import type { Context } from './context.ts';
+import { misuse, readFlags } from './flags.ts';
 import type { Invocation } from './program.ts';
-import { misuse, readFlags, verifySchema } from './verity-settings.ts';
+import { verifySchema } from './verity-settings.ts';
 
 const VERB = 'verity verify';
 

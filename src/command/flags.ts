@@ -1,0 +1,21 @@
+/** Flags that are of one verb alone, checked against a schema. */
+import * as v from 'valibot';
+import { EspError } from '../error.ts';
+import type { RawSettings } from './settings.ts';
+
+/** Returns the flags of a verb. @throws {CONFIG_INVALID} naming the one that is wrong */
+export function readFlags<Schema extends v.GenericSchema>(
+  schema: Schema,
+  flags: RawSettings,
+  verb: string,
+): v.InferOutput<Schema> {
+  const checked = v.safeParse(schema, flags);
+  if (checked.success) return checked.output;
+  const [issue] = checked.issues;
+  throw misuse(`--${v.getDotPath(issue) ?? ''}: ${issue.message}`, verb);
+}
+
+/** Returns the error of a command line that is wrong. */
+export function misuse(message: string, verb: string): EspError {
+  return new EspError('CONFIG_INVALID', message, { hint: `see espalier ${verb} --help` });
+}

@@ -1,0 +1,42 @@
+/** Where the keys of a machine's owner lie: a directory as sbctl makes and reads it. */
+import type { Disk } from '../disk/disk.ts';
+import { EspError } from '../error.ts';
+import { type Guid, parseGuid } from '../secureboot/guid.ts';
+import type { KeyVariable } from '../secureboot/key-variable.ts';
+
+/** Where sbctl keeps keys, and where lanzaboote looks for them. */
+export const KEY_DIRECTORY = '/var/lib/sbctl';
+
+/** Returns the directory of all the keys. */
+export function keysBelow(directory: string): string {
+  return `${directory}/keys`;
+}
+
+/** Returns the file of the GUID by which the owner's entries in a variable are known. */
+export function ownerFile(directory: string): string {
+  return `${directory}/GUID`;
+}
+
+/** Returns the names of the two files of a key, below {@link keysBelow}. */
+export function keyFileNames(name: KeyVariable): {
+  readonly certificate: string;
+  readonly privateKey: string;
+} {
+  return { certificate: `${name}/${name}.pem`, privateKey: `${name}/${name}.key` };
+}
+
+/**
+ * Returns the owner's GUID, or undefined when there is none yet.
+ * @throws {KEY_INVALID} when the file holds something else
+ */
+export function readOwner(directory: string, disk: Disk): Guid | undefined {
+  const path = ownerFile(directory);
+  if (disk.stat(path) === undefined) return undefined;
+  const owner = parseGuid(new TextDecoder().decode(disk.read(path, MAX_OWNER_FILE)).trim());
+  if (owner !== undefined) return owner;
+  throw new EspError('KEY_INVALID', `${path}: expected a GUID, got something else`, {
+    hint: 'write one into it: uuidgen -r',
+  });
+}
+
+const MAX_OWNER_FILE = 256;
