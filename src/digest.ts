@@ -20,6 +20,11 @@ export function digestOf(bytes: Uint8Array): Digest {
   return bytesToHex(bytes) as Digest;
 }
 
+/** Returns the 32 raw bytes of a digest. */
+export function digestBytes(digest: Digest): Uint8Array {
+  return hexToBytes(digest);
+}
+
 const ALPHABET = 'abcdefghijklmnopqrstuvwxyz234567';
 
 /** Returns a digest as 52 characters of lower-case, unpadded base32 (RFC 4648 §6). */
@@ -27,7 +32,7 @@ export function base32(digest: Digest): string {
   let text = '';
   let bits = 0;
   let value = 0;
-  for (const byte of hexToBytes(digest)) {
+  for (const byte of digestBytes(digest)) {
     value = (value << 8) | byte;
     bits += 8;
     while (bits >= 5) {

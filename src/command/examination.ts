@@ -5,6 +5,7 @@ import type { OpenFile } from '../disk/disk.ts';
 import { hashFiles } from '../disk/hash-files.ts';
 import { EspError, explain } from '../error.ts';
 import type { BlobFile, EntryFile, Inventory } from '../esp/inventory.ts';
+import { isThin, thinId } from '../esp/thin.ts';
 import { authenticodeDigestInput } from '../pe/authenticode.ts';
 import { certificateTable } from '../pe/certificate-table.ts';
 import { contentRange, parsePe, readRange } from '../pe/pe.ts';
@@ -61,12 +62,13 @@ function identities(file: OpenFile): readonly Digest[] {
     name: section.name,
     digest: hashAll(readRange(file, contentRange(section))),
   }));
+  const idOf = isThin(sections) ? thinId : ukiId;
   const signatures = certificateTable(file, pe);
-  if (signatures.length === 0) return [ukiId(sections, unsigned.fingerprint)];
+  if (signatures.length === 0) return [idOf(sections, unsigned.fingerprint)];
   const image = sha256(authenticodeDigestInput(file));
   return signatures
     .flatMap((signature) => signersIn(signature, image))
-    .map((certificate) => ukiId(sections, hash(certificate)));
+    .map((certificate) => idOf(sections, hash(certificate)));
 }
 
 function hashAll(chunks: Iterable<Uint8Array>): Digest {

@@ -7,6 +7,7 @@ import type { Bootspec } from '../generation/bootspec.ts';
 import type { Generation, Malformed } from '../generation/generation.ts';
 import type { SecretInitrd } from '../generation/initrd-secrets.ts';
 import type { SectionContent } from '../plan/step.ts';
+import { wantThin } from '../plan/thin.ts';
 import {
   generationName,
   type ImageSettings,
@@ -57,6 +58,7 @@ export async function resolve(
   cache: DigestCache,
 ): Promise<Resolution> {
   const images = imageSettings(policy, context);
+  const wantImage = policy.settings.format === 'thin' ? wantThin : wantUki;
   const made: SecretInitrd[] = [];
   const dispose = () => {
     for (const secret of made) secret.remove();
@@ -79,7 +81,7 @@ export async function resolve(
         const sources = { secrets, payloads };
         const resolved = await describe(variant, sources, policy, context, cache);
         const token = policy.settings['entry-token'];
-        entries.push(images ? wantUki(token, resolved, images) : wantType1(token, resolved));
+        entries.push(images ? wantImage(token, resolved, images) : wantType1(token, resolved));
       }
       return { name: generationName(generation), number: generation.number, entries };
     });
@@ -146,22 +148,23 @@ async function describe(
   };
   const initrd = secrets.get(bootspec)?.path ?? bootspec.initrd;
   const plain = payload(bootspec.kernel);
-  const isImage = settings.format === 'uki';
+  // Firmware checks the kernel of a Type #1 entry by itself; of a thin image, the stub its digest.
+  const isUki = settings.format === 'uki';
   const kernel =
-    isImage || signer.fingerprint === 'unsigned'
+    settings.format !== 'type1' || signer.fingerprint === 'unsigned'
       ? plain
       : await signedKernel(plain, find(plain.path).stat, signer, context, cache);
-  // A Type #1 entry needs to know of its kernel, once, that it is an EFI program; an image needs more.
+  // That it is an EFI program is enough to know of a kernel, once; a UKI needs more.
   const { stat } = find(plain.path);
   const isProgram = cache.get(EFI_PROGRAM, plain.path, stat) !== undefined;
-  const release = isImage || !isProgram ? kernelRelease(plain.path, context) : undefined;
+  const release = isUki || !isProgram ? kernelRelease(plain.path, context) : undefined;
   if (!isProgram) cache.put(EFI_PROGRAM, plain.path, stat, plain.digest);
   return {
     ...variant,
     kernel,
     ...(initrd === undefined ? {} : { initrd: payload(initrd) }),
     ...(bootspec.devicetree === undefined ? {} : { devicetree: payload(bootspec.devicetree) }),
-    ...(isImage && release !== undefined ? { uname: release } : {}),
+    ...(isUki && release !== undefined ? { uname: release } : {}),
   };
 }
 

@@ -93,13 +93,13 @@ export async function survey(
 
   const names = architecture(target.bootspec.system);
   const efiDirectory = `${findSystemd(settings, target, context)}/lib/systemd/boot/efi`;
-  const stub = settings.stub ?? `${efiDirectory}/${names.stub}`;
+  const stub = findStub(settings, `${efiDirectory}/${names.stub}`);
   const cache = openDigestCache(context.disk, settings['cache-dir']);
   const wantedGenerations = [
     ...retained.musts.map(({ generation }) => generation),
     ...retained.wishes,
   ];
-  const policy = { settings, signer, stub: settings.format === 'uki' ? stub : undefined };
+  const policy = { settings, signer, stub };
   const resolution = await resolve(wantedGenerations, policy, context, cache);
   const unsaved = await cache.save();
 
@@ -278,6 +278,15 @@ function targetBroken({ link, cause }: Malformed): EspError {
 function findSystemd(settings: Settings, target: Generation, { disk }: Context): string {
   const own = `${target.toplevel}/systemd`;
   return settings.systemd ?? (disk.stat(`${own}/lib/systemd/boot/efi`) ? own : '/usr');
+}
+
+/** The stub of images: as told, else systemd's own, which does not know thin ones. */
+function findStub({ format, stub }: Settings, own: string): string | undefined {
+  if (format === 'type1') return undefined;
+  if (format === 'uki' || stub !== undefined) return stub ?? own;
+  throw new EspError('CONFIG_INVALID', '--format thin: there is no stub', {
+    hint: 'name the stub of lanzaboote with --stub',
+  });
 }
 
 /** How a broken generation is reported. */

@@ -20,6 +20,7 @@ import {
   parseEntryName,
 } from './layout.ts';
 import { scanTemporaries, type TemporaryFile } from './temporaries.ts';
+import { isOurThin, isThin, requireIdentity } from './thin.ts';
 import { parseType1, referencedPath } from './type1.ts';
 
 /** A content-addressed file of ours. Sizes in bytes. */
@@ -233,9 +234,6 @@ function scanType1(
   };
 }
 
-/** Sections that hold paths of other files in a thin image, as lanzaboote writes them. */
-const THIN = ['.linuxh', '.initrdh'];
-
 function scanImage(
   disk: Disk,
   root: string,
@@ -252,14 +250,15 @@ function scanImage(
     cmdline: '',
   };
   const damage = attempt(() => {
-    const { sections } = parsePe(file);
+    const pe = parsePe(file);
+    const { sections } = pe;
     const read = (wanted: string) => {
       const section = sections.find((candidate) => candidate.name === wanted);
       // What is too long to be shown must not hide whose image this is, and what it refers to.
       if (!section || section.virtualSize > LIMIT.cmdline) return '';
       return text(readSection(file, section, LIMIT.cmdline)) ?? '';
     };
-    const thin = sections.some((section) => THIN.includes(section.name));
+    const thin = isThin(sections);
     entry = {
       ...entry,
       ...shownBy(read('.osrel')),
@@ -271,8 +270,11 @@ function scanImage(
         ? references(['.linux', '.initrd'].map((section) => referencedPath(read(section))))
         : [],
     };
-    // A thin image has a name like ours and is another tool's: never ours to remove.
-    if (thin) {
+    if (!thin || !name) return;
+    if (isOurThin(sections)) {
+      requireIdentity(file, pe, name.digest);
+    } else {
+      // Lanzaboote's names are of the same shape: its images are not ours to remove.
       const { name: _another, ...foreign } = entry;
       entry = foreign;
     }

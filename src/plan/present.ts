@@ -63,7 +63,7 @@ export function standing(wanted: WantedFile, own: OwnFiles): Standing {
 
 /** Says why a file cannot be the wanted one. An image may have an older stub: only its payload counts. */
 function difference({ content, size }: WantedFile, found: OwnFile): string | undefined {
-  if (content.kind !== 'uki') {
+  if (content.kind !== 'uki' && content.kind !== 'thin') {
     return found.size === size ? undefined : `it has ${found.size} bytes, expected ${size}`;
   }
   const actual = new Map(found.sections.map((section) => [section.name, section.size]));

@@ -5,19 +5,27 @@ import type { EspPath } from '../esp/layout.ts';
 /** The bytes of a file to be written, as a recipe. Paths are absolute, outside the ESP. */
 export type Content =
   | { readonly kind: 'text'; readonly text: string }
+  /** The 32 bytes of a digest. */
+  | { readonly kind: 'digest'; readonly digest: Digest }
   /** The file as it is. */
   | { readonly kind: 'file'; readonly path: string }
   /** A PE file with our Authenticode signature added. */
   | { readonly kind: 'signed'; readonly path: string }
-  /** A Unified Kernel Image, signed when a certificate is given. */
-  | { readonly kind: 'uki'; readonly stub: string; readonly sections: readonly SectionContent[] };
+  | ImageContent;
+
+/** A stub with sections, signed when a certificate is given: a Unified Kernel Image, or a thin image. */
+export interface ImageContent {
+  readonly kind: 'uki' | 'thin';
+  readonly stub: string;
+  readonly sections: readonly SectionContent[];
+}
 
 /** One section of an image that does not come from the stub. Sizes in bytes. */
 export interface SectionContent {
   readonly name: string;
   readonly digest: Digest;
   readonly size: number;
-  readonly content: Extract<Content, { kind: 'text' | 'file' }>;
+  readonly content: Extract<Content, { kind: 'text' | 'digest' | 'file' }>;
 }
 
 /** One change. `size` is in bytes; of an image that will be signed, an upper bound. */

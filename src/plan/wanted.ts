@@ -19,7 +19,7 @@ import { type Generation, kernelVersion, versionTag } from '../generation/genera
 import { formatCmdline } from '../uki/cmdline.ts';
 import { entryOsRelease } from '../uki/os-release.ts';
 import { ukiId } from '../uki/uki.ts';
-import type { Content, SectionContent } from './step.ts';
+import type { Content, ImageContent, SectionContent } from './step.ts';
 
 /** A file that should be on the ESP. `size` in bytes; of an image that will be signed, an upper bound. */
 export interface WantedFile {
@@ -106,19 +106,29 @@ function nameParts({ generation, specialisation }: Resolved) {
   };
 }
 
+/** Returns the content-addressed file of a payload that belongs to a bootspec. */
+export function wantBlob(
+  token: string,
+  bootspec: Bootspec,
+  kind: BlobKind,
+  { path, size, digest, signed }: Payload,
+): WantedFile {
+  const name = formatBlobName({ kind, version: kernelVersion(bootspec), digest });
+  return {
+    role: 'blob',
+    path: espPath(blobDirectory(token), name),
+    size,
+    content: { kind: signed ? 'signed' : 'file', path },
+  };
+}
+
 /** Returns the Type #1 entry of a generation or specialisation and the blobs it names. */
 export function wantType1(token: string, resolved: Resolved): WantedEntry {
   const { generation, specialisation, bootspec } = resolved;
-  const version = kernelVersion(bootspec);
-  const blob = (kind: BlobKind, payload: Payload): WantedFile => ({
-    role: 'blob',
-    path: espPath(blobDirectory(token), formatBlobName({ kind, version, digest: payload.digest })),
-    size: payload.size,
-    content: { kind: payload.signed ? 'signed' : 'file', path: payload.path },
-  });
-  const kernel = blob('kernel', resolved.kernel);
-  const initrd = resolved.initrd && blob('initrd', resolved.initrd);
-  const devicetree = resolved.devicetree && blob('devicetree', resolved.devicetree);
+  const kernel = wantBlob(token, bootspec, 'kernel', resolved.kernel);
+  const initrd = resolved.initrd && wantBlob(token, bootspec, 'initrd', resolved.initrd);
+  const devicetree =
+    resolved.devicetree && wantBlob(token, bootspec, 'devicetree', resolved.devicetree);
   const tag = versionTag(generation, specialisation);
   const cmdline = formatCmdline(bootspec.init, bootspec.kernelParams);
   const text = formatType1({
@@ -152,42 +162,60 @@ export function wantType1(token: string, resolved: Resolved): WantedEntry {
 
 /** Returns the Unified Kernel Image of a generation or specialisation. */
 export function wantUki(token: string, resolved: Resolved, image: ImageSettings): WantedEntry {
-  const { generation, specialisation, bootspec } = resolved;
-  const tag = versionTag(generation, specialisation);
-  const cmdline = formatCmdline(bootspec.init, bootspec.kernelParams);
   const sections: readonly SectionContent[] = [
-    textSection(
-      '.osrel',
-      entryOsRelease({
-        sortKey: bootspec.sortKey ?? DEFAULT_SORT_KEY,
-        label: label(resolved),
-        versionTag: tag,
-      }),
-    ),
-    textSection('.cmdline', cmdline),
+    ...describingSections(resolved),
     ...(resolved.devicetree ? [fileSection('.dtb', resolved.devicetree)] : []),
     ...(resolved.uname === undefined ? [] : [textSection('.uname', resolved.uname)]),
     fileSection('.linux', resolved.kernel),
     ...(resolved.initrd ? [fileSection('.initrd', resolved.initrd)] : []),
     ...image.extra,
   ];
-  const name = formatEntryName(token, {
-    kind: 'uki',
-    ...nameParts(resolved),
-    digest: ukiId(sections, image.fingerprint),
+  const digest = ukiId(sections, image.fingerprint);
+  return wantImage(token, resolved, image, { kind: 'uki', sections, digest, blobs: [] });
+}
+
+/** Returns the sections of an image that say what it is and what it boots. */
+export function describingSections(resolved: Resolved): readonly SectionContent[] {
+  const { generation, specialisation, bootspec } = resolved;
+  const osRelease = entryOsRelease({
+    sortKey: bootspec.sortKey ?? DEFAULT_SORT_KEY,
+    label: label(resolved),
+    versionTag: versionTag(generation, specialisation),
   });
+  const cmdline = formatCmdline(bootspec.init, bootspec.kernelParams);
+  return [textSection('.osrel', osRelease), textSection('.cmdline', cmdline)];
+}
+
+/** What is particular to one kind of image. */
+export interface ImageParts {
+  readonly kind: ImageContent['kind'];
+  readonly sections: readonly SectionContent[];
+  readonly digest: Digest;
+  /** The files on the ESP that the image names. */
+  readonly blobs: readonly WantedFile[];
+}
+
+/** Returns the entry that an image is. */
+export function wantImage(
+  token: string,
+  resolved: Resolved,
+  { stub, stubSize }: ImageSettings,
+  { kind, sections, digest, blobs }: ImageParts,
+): WantedEntry {
+  const { generation, specialisation, bootspec } = resolved;
+  const name = formatEntryName(token, { kind: 'uki', ...nameParts(resolved), digest });
   return {
     id: name,
     toplevel: bootspec.toplevel,
-    title: `${label(resolved)} (${tag})`,
-    cmdline,
+    title: `${label(resolved)} (${versionTag(generation, specialisation)})`,
+    cmdline: formatCmdline(bootspec.init, bootspec.kernelParams),
     file: {
       role: 'entry',
       path: espPath(IMAGES, name),
-      size: imageSizeLimit(image.stubSize, sections),
-      content: { kind: 'uki', stub: image.stub, sections },
+      size: imageSizeLimit(stubSize, sections),
+      content: { kind, stub, sections },
     },
-    blobs: [],
+    blobs,
   };
 }
 

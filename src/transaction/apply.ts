@@ -145,7 +145,8 @@ async function stage(
       const temporary = `${directoryOf(step.path)}/${nextName()}` as EspPath;
       begun.push(temporary);
       const size = await writeContent(step.content, `${root}/${temporary}`, site);
-      if (step.content.kind !== 'uki' && size !== step.size) throw wrongSize(step, size);
+      const isImage = step.content.kind === 'uki' || step.content.kind === 'thin';
+      if (!isImage && size !== step.size) throw wrongSize(step, size);
       staged.push({ step, temporary, size });
     }
   };

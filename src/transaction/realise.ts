@@ -1,10 +1,11 @@
 /** How a recipe becomes the bytes of a file: copied, signed, or assembled while it is being written. */
 import { createHash } from 'node:crypto';
-import { type Digest, digestOf } from '../digest.ts';
+import { type Digest, digestBytes, digestOf } from '../digest.ts';
 import type { Disk, FileStat, WritableDisk } from '../disk/disk.ts';
+import { appendSections, type NewSection } from '../pe/append-sections.ts';
 import { signedLayout } from '../pe/certificate-table.ts';
 import type { ImageLayout } from '../pe/image-layout.ts';
-import type { Content, SectionContent } from '../plan/step.ts';
+import type { Content, ImageContent, SectionContent } from '../plan/step.ts';
 import type { Signer } from '../signer/signer.ts';
 import { kernelTraits } from '../uki/kernel.ts';
 import { ukiLayout } from '../uki/uki.ts';
@@ -33,8 +34,9 @@ export async function writeContent(
 ): Promise<number> {
   const { disk } = workshop;
   switch (content.kind) {
-    case 'text': {
-      const bytes = new TextEncoder().encode(content.text);
+    case 'text':
+    case 'digest': {
+      const bytes = bytesOf(content);
       await fill(disk, path, (file) => file.write(bytes));
       return bytes.length;
     }
@@ -53,7 +55,8 @@ export async function writeContent(
         source.close();
       }
     }
-    case 'uki': {
+    case 'uki':
+    case 'thin': {
       const size = await assemble(imageLayout(content, disk), path, workshop);
       const files = content.sections.flatMap((section) =>
         section.content.kind === 'file' ? [section.content.path] : [],
@@ -93,26 +96,28 @@ function signedSize(source: ReturnType<Disk['open']>, path: string, signer: Sign
 }
 
 /** Returns how a stub and the sections of a recipe come together. */
-function imageLayout(
-  { stub, sections }: { stub: string; sections: readonly SectionContent[] },
-  disk: Disk,
-): ImageLayout {
+function imageLayout({ kind, stub, sections }: ImageContent, disk: Disk): ImageLayout {
+  const bytes = disk.read(stub, STUB_LIMIT);
+  const added = sections.map(newSection);
+  if (kind === 'thin') return appendSections(bytes, added);
   const linux = sections.find(({ name }) => name === '.linux');
   if (linux?.content.kind !== 'file') throw new RangeError('"sections" expected a .linux file');
   const kernel = disk.open(linux.content.path);
   try {
-    return ukiLayout(
-      disk.read(stub, STUB_LIMIT),
-      sections.map(({ name, size, content }) => ({
-        name,
-        content:
-          content.kind === 'text'
-            ? { kind: 'bytes', bytes: new TextEncoder().encode(content.text) }
-            : { kind: 'file', path: content.path, size },
-      })),
-      kernelTraits(kernel, linux.content.path),
-    );
+    return ukiLayout(bytes, added, kernelTraits(kernel, linux.content.path));
   } finally {
     kernel.close();
   }
+}
+
+function newSection({ name, size, content }: SectionContent): NewSection {
+  if (content.kind === 'file') return { name, content: { ...content, size } };
+  return { name, content: { kind: 'bytes', bytes: bytesOf(content) } };
+}
+
+/** The bytes of content that is no file. */
+function bytesOf(content: Extract<Content, { kind: 'text' | 'digest' }>): Uint8Array {
+  return content.kind === 'text'
+    ? new TextEncoder().encode(content.text)
+    : digestBytes(content.digest);
 }

@@ -7,7 +7,7 @@ import { authenticodeDigestInput } from '../../src/pe/authenticode.ts';
 import { certificateTable } from '../../src/pe/certificate-table.ts';
 import { createChecksum } from '../../src/pe/checksum.ts';
 import { parsePe, readSection } from '../../src/pe/pe.ts';
-import type { Content, SectionContent } from '../../src/plan/step.ts';
+import type { Content, ImageContent, SectionContent } from '../../src/plan/step.ts';
 import { textSection } from '../../src/plan/wanted.ts';
 import { certificateSigner } from '../../src/signer/certificate-signer.ts';
 import { type Signer, unsigned } from '../../src/signer/signer.ts';
@@ -34,7 +34,7 @@ const aSection = (name: string, path: string, bytes: Uint8Array): SectionContent
   content: { kind: 'file', path },
 });
 
-const image: Extract<Content, { kind: 'uki' }> = {
+const image: ImageContent = {
   kind: 'uki',
   stub: '/s/stub',
   sections: [

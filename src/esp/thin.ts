@@ -1,0 +1,94 @@
+/**
+ * Thin images: a stub whose sections say where on the ESP the kernel and the initrd lie, and what they
+ * must hash to. Sections and their order are those that lanzaboote's tool writes and its stub reads.
+ */
+import type { ByteSource } from '../byte-source.ts';
+import { type Digest, hash } from '../digest.ts';
+import { EspError } from '../error.ts';
+import { findSection, type Pe, readSection } from '../pe/pe.ts';
+import type { EspPath } from './layout.ts';
+
+/** What the stub reads, in the order of the file: a path is UTF-8 text, a digest its 32 bytes. */
+export const THIN_SECTIONS = [
+  '.osrel',
+  '.cmdline',
+  '.initrd',
+  '.linux',
+  '.initrdh',
+  '.linuxh',
+] as const;
+
+/** What no image but a thin one has. */
+const TELLTALES: readonly string[] = ['.initrdh', '.linuxh'];
+
+/**
+ * Names the signing certificate by its SHA-256 in hexadecimal, or says `unsigned`. The stub does not
+ * read it. It tells our images from lanzaboote's, whose names are of the same shape, and lets the
+ * identity of one be checked without cryptography.
+ */
+export const SIGNER_SECTION = '.signer';
+const UNSIGNED = 'unsigned';
+
+/** More is in no section that the stub reads: a bootspec may make a long command line. Bytes. */
+const LIMIT = 8 * 1024 * 1024;
+
+interface Named {
+  readonly name: string;
+}
+
+/** Whether sections are those of a thin image. */
+export function isThin(sections: readonly Named[]): boolean {
+  return sections.some(({ name }) => TELLTALES.includes(name) || name === SIGNER_SECTION);
+}
+
+/** Whether sections are those of a thin image of ours. */
+export function isOurThin(sections: readonly Named[]): boolean {
+  return sections.some(({ name }) => name === SIGNER_SECTION);
+}
+
+/** Returns a path as firmware takes it: from the root of the ESP, with backslashes. */
+export function firmwarePath(path: EspPath): string {
+  return `\\${path.replaceAll('/', '\\')}`;
+}
+
+/**
+ * Returns the identity of a thin image, which its file name carries: the SHA-256 of the text
+ *
+ *     thin 1
+ *     <name> <SHA-256>      for each section that the stub reads, in their order in the file
+ *     signer <fingerprint>
+ *
+ * with a newline after every line. The stub's own sections are no part of it.
+ * @param sections of several of one name the stub takes the first; others do not matter
+ * @param fingerprint the signing certificate's SHA-256 in hexadecimal, or `unsigned`
+ */
+export function thinId(
+  sections: readonly { readonly name: string; readonly digest: Digest }[],
+  fingerprint: string,
+): Digest {
+  const lines = THIN_SECTIONS.flatMap((wanted) => {
+    const first = sections.find(({ name }) => name === wanted);
+    return first ? [`${wanted} ${first.digest}\n`] : [];
+  });
+  return hash(`thin 1\n${lines.join('')}signer ${fingerprint}\n`);
+}
+
+/**
+ * Checks what the stub will read from a thin image of ours against its name, and whether an image
+ * with a signer has a signature at all. Whether that is good, only cryptography tells.
+ * @throws {PE_MALFORMED} @throws {FILE_TOO_LARGE}
+ */
+export function requireIdentity(file: ByteSource, pe: Pe, expected: Digest): void {
+  const read = (name: string): Uint8Array[] => {
+    const section = findSection(pe, name);
+    return section ? [readSection(file, section, LIMIT)] : [];
+  };
+  const fingerprint = new TextDecoder().decode(read(SIGNER_SECTION)[0]);
+  const digests = THIN_SECTIONS.flatMap((name) =>
+    read(name).map((bytes) => ({ name, digest: hash(bytes) })),
+  );
+  if (thinId(digests, fingerprint) !== expected)
+    throw new EspError('PE_MALFORMED', 'its content is not what its name says');
+  if (fingerprint !== UNSIGNED && pe.certificateTable.size === 0)
+    throw new EspError('PE_MALFORMED', 'its signature is gone');
+}
