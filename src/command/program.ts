@@ -60,6 +60,12 @@ const HASH: Operand = {
   help: 'file or block device with the hash area; the same as DATA with --hash-offset',
 };
 
+const PCRLOCK: OptionDeclaration = {
+  name: 'pcrlock',
+  value: 'FILE',
+  help: 'file to write the records to (default: standard output)',
+};
+
 const KEYS: Operand = { syntax: '[DIR]', help: 'directory of the keys (default: /var/lib/sbctl)' };
 
 /** Options of every verb that looks at an ESP. */
@@ -193,6 +199,22 @@ const VERBS: readonly VerbDeclaration[] = [
     load: async () => (await import('./uki-verify.ts')).ukiVerify,
   },
   {
+    name: 'pcrlock lock-pe',
+    operands: [{ syntax: '<FILE>', help: 'EFI program: boot loader, image or kernel' }],
+    options: [PCRLOCK],
+    summary: 'print what the firmware measures when it starts FILE, as systemd-pcrlock does',
+    example: 'espalier pcrlock lock-pe /efi/EFI/systemd/systemd-bootx64.efi',
+    load: async () => (await import('./pcrlock.ts')).pcrlockPe,
+  },
+  {
+    name: 'pcrlock lock-uki',
+    operands: [{ syntax: '<IMAGE>', help: 'Unified Kernel Image of one profile' }],
+    options: [PCRLOCK],
+    summary: 'print what firmware and stub measure when IMAGE starts, as systemd-pcrlock does',
+    example: 'espalier pcrlock lock-uki nixos.efi --pcrlock 650-kernel.pcrlock',
+    load: async () => (await import('./pcrlock.ts')).pcrlockUki,
+  },
+  {
     name: 'verity format',
     operands: [DATA, HASH],
     options: VERITY_FORMAT_OPTIONS,
@@ -284,6 +306,7 @@ export async function run(
 /** What the verbs of two words have in common, by the first. */
 const GROUPS: Readonly<Record<string, string>> = {
   uki: 'build Unified Kernel Images by hand, and look into them',
+  pcrlock: 'predict measurements for systemd-pcrlock',
   keys: 'make the keys of Secure Boot, and have firmware take them',
   verity: 'make hash areas of dm-verity, check and sign them',
 };

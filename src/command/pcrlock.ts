@@ -1,0 +1,34 @@
+/** `pcrlock lock-pe`, `pcrlock lock-uki`: what will be measured when a program or an image starts. */
+import { createHash } from 'node:crypto';
+import { resolve } from 'node:path';
+import type { ByteSource } from '../byte-source.ts';
+import type { CreateHash } from '../measure/bank.ts';
+import { formatPcrlock, lockPe, lockUki, type PcrRecord } from '../measure/pcrlock.ts';
+import type { Context } from './context.ts';
+import type { Invocation } from './program.ts';
+
+/** Prints the records of a program, or writes them to a file. */
+export function pcrlockPe(invocation: Invocation, context: Context): Promise<number> {
+  return lock(lockPe, invocation, context);
+}
+
+/** Prints the records of an image, or writes them to a file. */
+export function pcrlockUki(invocation: Invocation, context: Context): Promise<number> {
+  return lock(lockUki, invocation, context);
+}
+
+async function lock(
+  recordsOf: (source: ByteSource, create: CreateHash) => readonly PcrRecord[],
+  { operands: [file = ''], flags: { pcrlock } }: Invocation,
+  { disk, print }: Context,
+): Promise<number> {
+  const source = disk.open(resolve(file));
+  try {
+    const text = formatPcrlock(recordsOf(source, createHash));
+    if (typeof pcrlock !== 'string') print(text);
+    else await disk.replaceText(resolve(pcrlock), `${text}\n`, 'everyone');
+    return 0;
+  } finally {
+    source.close();
+  }
+}

@@ -1,0 +1,65 @@
+/** The banks of a TPM: the same bytes digested by each algorithm, and registers that are extended by them. */
+import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js';
+
+/** In the order in which systemd-pcrlock writes them. */
+export const BANKS = ['sha1', 'sha256', 'sha384', 'sha512'] as const;
+
+export type Bank = (typeof BANKS)[number];
+
+/** A digest in lower-case hexadecimal for each bank. */
+export type BankDigests = Readonly<Record<Bank, string>>;
+
+/** A digest in the making; Node's `Hash` is one. */
+interface Hash {
+  update(bytes: Uint8Array): unknown;
+  digest(): Uint8Array;
+}
+
+/** Begins a digest; Node's `createHash` does. */
+export type CreateHash = (bank: Bank) => Hash;
+
+/** Digests in the making, one for each bank. */
+export interface BankHash {
+  update(bytes: Uint8Array): void;
+  finish(): BankDigests;
+}
+
+/** Begins a digest in every bank, so that bytes are read once for all of them. */
+export function createBankHash(createHash: CreateHash): BankHash {
+  const hashes = BANKS.map((bank) => [bank, createHash(bank)] as const);
+  return {
+    update: (bytes) => {
+      for (const [, hash] of hashes) hash.update(bytes);
+    },
+    finish: () =>
+      Object.fromEntries(
+        hashes.map(([bank, hash]) => [bank, bytesToHex(hash.digest())]),
+      ) as BankDigests,
+  };
+}
+
+/** Returns the digests of bytes that come in pieces. */
+export function digestInBanks(chunks: Iterable<Uint8Array>, createHash: CreateHash): BankDigests {
+  const hash = createBankHash(createHash);
+  for (const chunk of chunks) hash.update(chunk);
+  return hash.finish();
+}
+
+/**
+ * Returns what a register holds in each bank after it was extended by these digests in this order,
+ * from zeros on (TPM 2.0 Part 1 §PCR operations).
+ */
+export function replay(extended: readonly BankDigests[], createHash: CreateHash): BankDigests {
+  return Object.fromEntries(
+    BANKS.map((bank) => {
+      const size = createHash(bank).digest().length;
+      const value = extended.reduce<Uint8Array>((before, digests) => {
+        const hash = createHash(bank);
+        hash.update(before);
+        hash.update(hexToBytes(digests[bank]));
+        return hash.digest();
+      }, new Uint8Array(size));
+      return [bank, bytesToHex(value)];
+    }),
+  ) as BankDigests;
+}

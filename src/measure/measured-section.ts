@@ -1,0 +1,57 @@
+/** Which sections of an image systemd-stub measures into PCR 11, and in which order. */
+import type { ByteSource } from '../byte-source.ts';
+import { EspError } from '../error.ts';
+import { contentRange, type Pe, readRange, type Section } from '../pe/pe.ts';
+import { findKnown, sectionTable, splitProfiles } from '../uki/section.ts';
+
+/** Memory behind the data of a section is zeros; no image has reason for more. Bytes. */
+const MAX_ZEROS = 16 * 1024 * 1024;
+
+/**
+ * Returns the sections that are measured when a profile boots, in the order in which they are (UKI
+ * §Multi-Profile UKIs; `uki.h` of systemd 262): the profile's own before those of the base, the first
+ * of a name before others. One that is empty or reaches beyond the image is as good as absent.
+ * @throws {CONFIG_INVALID} when there is no such profile, or the hardware decides what is measured
+ */
+export function measuredSections(pe: Pe, profile = 0): readonly Section[] {
+  const [base = [], ...profiles] = splitProfiles(pe.sections);
+  const chosen = profiles[profile] ?? [];
+  if (profile >= Math.max(1, profiles.length)) {
+    throw new EspError(
+      'CONFIG_INVALID',
+      `profile ${profile}: expected one below ${Math.max(1, profiles.length)}`,
+    );
+  }
+  const present = [...chosen, ...base].filter(
+    ({ virtualSize, virtualAddress }) =>
+      virtualSize > 0 && virtualAddress + virtualSize <= pe.sizeOfImage,
+  );
+  const uncertain = present.find(({ name }) => findKnown(name)?.repeatable);
+  if (uncertain) {
+    throw new EspError(
+      'CONFIG_INVALID',
+      `section ${uncertain.name}: the hardware decides which one is measured`,
+    );
+  }
+  return sectionTable.flatMap(({ name, measured }) => {
+    const found = measured && present.find((section) => section.name === name);
+    return found ? [found] : [];
+  });
+}
+
+/**
+ * Yields the content of a section as it lies in memory: its data, then zeros up to VirtualSize.
+ * @throws {PE_MALFORMED} when the zeros are too many to be meant
+ */
+export function* memoryOf(source: ByteSource, section: Section): Generator<Uint8Array> {
+  const range = contentRange(section);
+  const zeros = section.virtualSize - range.size;
+  if (zeros > MAX_ZEROS) {
+    throw new EspError(
+      'PE_MALFORMED',
+      `section ${section.name}: expected at most ${MAX_ZEROS} bytes behind its data, got ${zeros}`,
+    );
+  }
+  yield* readRange(source, range);
+  if (zeros > 0) yield new Uint8Array(zeros);
+}

@@ -1,0 +1,81 @@
+/** Records of measurements as `*.pcrlock` files hold them (systemd.pcrlock(5)). */
+import type { ByteSource } from '../byte-source.ts';
+import { EspError } from '../error.ts';
+import { authenticodeDigestInput } from '../pe/authenticode.ts';
+import { parsePe } from '../pe/pe.ts';
+import { BANKS, type BankDigests, type CreateHash, digestInBanks } from './bank.ts';
+import { measuredSections, memoryOf } from './measured-section.ts';
+
+/** One extension of a register: what it is extended by, not what it then holds. */
+export interface PcrRecord {
+  readonly pcr: number;
+  readonly digests: BankDigests;
+}
+
+/** TCG PC Client Platform Firmware Profile §PCR[4]: programs that the firmware starts. */
+const BOOT_LOADER_CODE = 4;
+/** UAPI.7 Linux TPM PCR Registry: the sections of a UKI, and the phases of the boot. */
+const KERNEL_BOOT = 11;
+
+/** Returns records as the text of a `*.pcrlock` file without its final newline: that of systemd-pcrlock. */
+export function formatPcrlock(records: readonly PcrRecord[]): string {
+  return JSON.stringify({
+    records: records.map(({ pcr, digests }) => ({
+      pcr,
+      digests: BANKS.map((hashAlg) => ({ hashAlg, digest: digests[hashAlg] })),
+    })),
+  });
+}
+
+/** Returns the record of a program of which the Authenticode digests are known. */
+export function programRecord(digests: BankDigests): PcrRecord {
+  return { pcr: BOOT_LOADER_CODE, digests };
+}
+
+/**
+ * Returns what the firmware measures when it starts a program, as `systemd-pcrlock lock-pe` does.
+ * A signature changes nothing.
+ * @throws {PE_MALFORMED} @throws {SIGNATURE_MALFORMED}
+ */
+export function lockPe(source: ByteSource, createHash: CreateHash): readonly PcrRecord[] {
+  return [programRecord(digestInBanks(authenticodeDigestInput(source), createHash))];
+}
+
+/**
+ * Returns what is measured when an image starts, by the firmware and by systemd-stub, as
+ * `systemd-pcrlock lock-uki` does.
+ * @throws {CONFIG_INVALID} when it depends on more than the image what is measured
+ * @throws {PE_MALFORMED} @throws {SIGNATURE_MALFORMED}
+ */
+export function lockUki(source: ByteSource, createHash: CreateHash): readonly PcrRecord[] {
+  const { sections } = parsePe(source);
+  const profiles = sections.filter(({ name }) => name === '.profile').length;
+  if (profiles > 1) {
+    throw new EspError(
+      'CONFIG_INVALID',
+      `the image has ${profiles} profiles, and each is measured in another way`,
+      { hint: 'lock what they have in common with espalier pcrlock lock-pe' },
+    );
+  }
+  return [...lockPe(source, createHash), ...stubRecords(source, createHash)];
+}
+
+/**
+ * Returns what systemd-stub measures when a profile of an image starts (UKI §TPM PCR measurements):
+ * of each section the name with a NUL behind it, and the content as it lies in memory.
+ * @throws {CONFIG_INVALID} @throws {PE_MALFORMED}
+ */
+export function stubRecords(
+  source: ByteSource,
+  createHash: CreateHash,
+  profile = 0,
+): readonly PcrRecord[] {
+  const record = (chunks: Iterable<Uint8Array>): PcrRecord => ({
+    pcr: KERNEL_BOOT,
+    digests: digestInBanks(chunks, createHash),
+  });
+  return measuredSections(parsePe(source), profile).flatMap((section) => [
+    record([new TextEncoder().encode(`${section.name}\0`)]),
+    record(memoryOf(source, section)),
+  ]);
+}
