@@ -23,8 +23,8 @@ const ALIGNMENT = 4;
 const MAX_NAME = 4096;
 const TRAILER = 'TRAILER!!!';
 const CONTENT_LIMIT = 1024 * 1024;
-/** As much padding as is looked at in one go. */
-const ZEROS = new Uint8Array(64 * 1024);
+/** As much padding as is looked at in one go: more would be put together from pieces over and over. */
+const ZEROS = new Uint8Array(4 * 1024);
 
 /** What every segment of an initrd that is not packed begins with. */
 export const ZERO_DIGIT = 0x30;

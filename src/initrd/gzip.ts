@@ -10,7 +10,7 @@ const HEADER_SIZE = 10;
 const TRAILER_SIZE = 8;
 const DEFLATE = 8;
 const HAS_NAME = 8;
-const CHUNK_SIZE = 128 * 1024;
+const CHUNK_SIZE = 64 * 1024;
 
 /** Unpacks the member at an offset. @throws {Obstruction} */
 export async function* gunzipped(source: ByteSource, offset: number): Unpacked {

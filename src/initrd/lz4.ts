@@ -38,7 +38,7 @@ export async function* unlz4(source: ByteSource, offset: number): Unpacked {
  * Unpacks a block into memory and returns how many bytes it gave (LZ4 block format).
  * @throws {Obstruction}
  */
-export function unpackBlock(packed: Uint8Array, memory: Uint8Array): number {
+function unpackBlock(packed: Uint8Array, memory: Uint8Array): number {
   let from = 0;
   let to = 0;
   const byte = (): number => {

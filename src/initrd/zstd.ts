@@ -13,7 +13,7 @@ const [RLE, RESERVED] = [1, 3];
 /** Sizes in bytes, by the two bits that choose them. */
 const DICTIONARY_SIZES = [0, 1, 2, 4];
 const CONTENT_SIZES = [0, 2, 4, 8];
-const CHUNK_SIZE = 128 * 1024;
+const CHUNK_SIZE = 64 * 1024;
 
 /** Unpacks the frame at an offset. @throws {Obstruction} */
 export async function* unzstd(source: ByteSource, offset: number): Unpacked {

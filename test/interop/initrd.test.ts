@@ -196,6 +196,7 @@ describe('a bomb', () => {
     assert.equal(items[0].obstacle.kind, 'unreadable');
     assert.match(items[0].obstacle.reason, /at most 4294967296 bytes unpacked/);
     t.diagnostic(`peak ${Math.round(peak / 2 ** 20)} MiB`);
-    assert.ok(peak < 200 * 2 ** 20, `${peak} bytes`);
+    // Node itself takes 80 MiB, and collects garbage when it likes.
+    assert.ok(peak < 300 * 2 ** 20, `${peak} bytes`);
   });
 });
