@@ -47,6 +47,8 @@ export const OPTIONS: readonly Option[] = [
   },
   { name: 'reserve', value: 'SIZE', help: 'space to leave to others, as 64M (default: 0)' },
   { name: 'loader-conf', value: 'FILE', help: 'settings of the boot loader; its default is ours' },
+  { name: 'keep-default', help: 'let --loader-conf say which entry is the default' },
+  { name: 'adopt', help: 'take over what lanzaboote installed: replace it, remove what is left' },
   {
     name: 'system',
     value: 'DOUBLE',
@@ -63,6 +65,11 @@ export const OPTIONS: readonly Option[] = [
     name: 'pins',
     value: 'DIR',
     help: 'where pins are kept (default: among the roots of Nix, else /var/lib/espalier/pins)',
+  },
+  {
+    name: 'pcrlock-directory',
+    value: 'DIR',
+    help: 'where records for systemd-pcrlock are kept, as /var/lib/pcrlock.d (default: none are)',
   },
   {
     name: 'lock-timeout',
@@ -137,6 +144,8 @@ const schema = v.strictObject({
   limit: v.optional(count, 0),
   reserve: v.optional(size, 0),
   'loader-conf': v.optional(path),
+  'keep-default': v.optional(flag, false),
+  adopt: v.optional(flag, false),
   system: v.optional(
     v.pipe(v.string(), v.regex(/^[a-z0-9_]+-[a-z0-9]+$/, 'expected a system double')),
   ),
@@ -150,6 +159,7 @@ const schema = v.strictObject({
   booted: v.optional(path, '/run/booted-system'),
   'cache-dir': v.optional(path, '/var/cache/espalier'),
   pins: v.optional(path),
+  'pcrlock-directory': v.optional(path),
   'lock-timeout': v.optional(count, 60),
   disk: v.optional(paths),
   'require-verity': v.optional(flag, false),

@@ -2,6 +2,7 @@
 import { lastValue } from '../bls.ts';
 import type { OpenFile } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
+import { takeOver } from '../esp/adoption.ts';
 import { type Inventory, scanInventory } from '../esp/inventory.ts';
 import { type EspPath, espPath, LOADER_CONF } from '../esp/layout.ts';
 import { EFI_VARIABLES, loaderVariable, secureBoot } from '../loader/efi-variables.ts';
@@ -20,6 +21,7 @@ import type { Scope } from '../plan/scope.ts';
 import type { Plan, Refusal } from '../plan/step.ts';
 import type { Signer } from '../signer/signer.ts';
 import type { Context } from './context.ts';
+import type { Settings } from './settings.ts';
 import { describeBroken, type Survey } from './survey.ts';
 
 /** What is to be done to one ESP, and what a person should know about it. */
@@ -44,7 +46,7 @@ export async function decide(
   { scope, deep }: Purpose = { scope: 'all', deep: false },
 ): Promise<EspDecision> {
   const { settings } = survey;
-  const seen = scanInventory(context.disk, root, settings['entry-token']);
+  const seen = lookAt(root, settings, context);
   const inventory = deep
     ? await (await import('./examination.ts')).examine(root, seen, context)
     : seen;
@@ -60,7 +62,8 @@ export async function decide(
   const loaders = await decideLoaders(root, survey, context);
   const id = survey.default;
   const { kept, lost } = loaderSettings(survey, inventory, context);
-  const conf = formatLoaderConf(kept, id);
+  const keepsDefault = settings['keep-default'] && settings['loader-conf'] !== undefined;
+  const conf = formatLoaderConf(kept, keepsDefault ? undefined : id);
   const selected = variables && loaderVariable(context.disk, variables, 'LoaderEntrySelected');
   const input: PlanInput = {
     inventory,
@@ -81,9 +84,10 @@ export async function decide(
   };
   const planned = plan(input);
   requireFiles(root, planned, context);
+  const told = (keepsDefault && lastValue(kept, 'default')) || id;
   return {
     root,
-    plan: planned,
+    plan: 'kind' in planned ? planned : { ...planned, default: told },
     warnings: [
       ...survey.warnings,
       ...survey.quarantined.map(describeBroken),
@@ -94,6 +98,13 @@ export async function decide(
       ...overrides(variables, id, context),
     ],
   };
+}
+
+/** Reads what is there, and takes over what another tool put there if that was asked for. */
+function lookAt(root: string, settings: Settings, { disk }: Context): Inventory {
+  const token = settings['entry-token'];
+  const inventory = scanInventory(disk, root, token);
+  return settings.adopt ? takeOver(inventory, disk, root, token) : inventory;
 }
 
 /** A rename replaces a link or a device of ours; a directory it cannot, and we remove none. */

@@ -40,6 +40,8 @@ export interface EntryFile {
   readonly id: string;
   /** Absent for an entry that is not ours. */
   readonly name?: EntryName;
+  /** Of an entry that was taken over from another tool: the number of its generation, or NaN. */
+  readonly adopted?: number;
   /** Files on the ESP without which this entry does not boot. */
   readonly references: readonly EspPath[];
   /** The command line, where it could be read. */
@@ -52,10 +54,18 @@ export interface EntryFile {
   readonly damage?: string;
 }
 
+/** A file that was taken over from another tool and is no entry. Size in bytes. */
+export interface StrayFile {
+  readonly path: EspPath;
+  readonly size: number;
+}
+
 /** Everything on an ESP that a plan needs to know. Sizes in bytes. */
 export interface Inventory {
   readonly blobs: readonly BlobFile[];
   readonly entries: readonly EntryFile[];
+  /** Absent when nothing was taken over. */
+  readonly strays?: readonly StrayFile[];
   readonly temporaries: readonly TemporaryFile[];
   readonly loaderConf: Uint8Array | undefined;
   /** Trimmed content of `loader/entries.srel`, unless that is empty. */

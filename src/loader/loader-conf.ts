@@ -20,10 +20,14 @@ export function parseLoaderConf(text: string): Line[] {
 
 /**
  * Returns a loader.conf of exactly {@link SECTOR} bytes: `default` with the given entry first, then the
- * settings, without any `default` or `preferred` among them.
+ * settings, without any `default` or `preferred` among them; without a given entry, the settings as
+ * they are.
  * @throws {CONFIG_INVALID} when a setting cannot be written on a line, or when they do not fit
  */
-export function formatLoaderConf(settings: readonly Line[], defaultId: string): Uint8Array {
+export function formatLoaderConf(
+  settings: readonly Line[],
+  defaultId: string | undefined,
+): Uint8Array {
   const lines = linesOf(settings, defaultId);
   const text = lines.map(formatLine).join('');
   const commented = new TextEncoder().encode(COMMENT + text);
@@ -73,7 +77,8 @@ function fits(settings: readonly Line[], defaultId: string): boolean {
   return new TextEncoder().encode(text).length <= SECTOR;
 }
 
-function linesOf(settings: readonly Line[], defaultId: string): readonly Line[] {
+function linesOf(settings: readonly Line[], defaultId: string | undefined): readonly Line[] {
+  if (defaultId === undefined) return settings;
   return [['default', defaultId], ...settings.filter(([key]) => !OURS.includes(key))];
 }
 

@@ -1,5 +1,5 @@
 /** Compares what should be on an ESP with what is: which wanted files are there and look whole. Pure. */
-import type { Inventory } from '../esp/inventory.ts';
+import type { BlobFile, Inventory, StrayFile } from '../esp/inventory.ts';
 import { directoryOf, type EspPath } from '../esp/layout.ts';
 import { idOf, type WantedFile } from './wanted.ts';
 
@@ -33,9 +33,10 @@ export function keyOf(path: EspPath): string {
   return `${directoryOf(path)}/${idOf(path)}`.toLowerCase();
 }
 
-/** Returns the files of an inventory that are ours. */
-export function ownFiles({ blobs, entries }: Inventory): OwnFiles {
-  const files: OwnFile[] = blobs.map(({ path, size, damage }) => ({
+/** Returns the files of an inventory that are ours, or were taken over. */
+export function ownFiles({ blobs, strays = [], entries }: Inventory): OwnFiles {
+  const stored: readonly (StrayFile & Pick<BlobFile, 'damage'>)[] = [...blobs, ...strays];
+  const files: OwnFile[] = stored.map(({ path, size, damage }) => ({
     role: 'blob',
     path,
     size,
@@ -45,9 +46,9 @@ export function ownFiles({ blobs, entries }: Inventory): OwnFiles {
     sections: [],
     damage,
   }));
-  for (const { path, size, name, references, cmdline, sections = [], damage } of entries) {
-    if (!name) continue;
-    const { generation } = name;
+  for (const { path, size, name, adopted, references, cmdline, sections = [], damage } of entries) {
+    const generation = name?.generation ?? adopted;
+    if (generation === undefined) continue;
     files.push({ role: 'entry', path, size, generation, references, cmdline, sections, damage });
   }
   return new Map(files.map((file) => [keyOf(file.path), file]));

@@ -30,7 +30,9 @@ export function protectedKeys(
       isNamed(file, selected) ||
       isNamed(file, next));
   const roots = [...own.values()].filter(isRoot);
-  const foreign = inventory.entries.filter(({ name }) => name === undefined);
+  const foreign = inventory.entries.filter(
+    ({ name, adopted }) => name === undefined && adopted === undefined,
+  );
   return new Set([
     ...twins(inventory).map(keyOf),
     ...roots.map(({ path }) => keyOf(path)),
