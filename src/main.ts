@@ -7,26 +7,30 @@ import { unsteered } from './disk/standard-output.ts';
 import { EspError, EXIT_BUG, explain } from './error.ts';
 import { BLOCK_THREAD, serveBlockThread } from './verity/block-thread.ts';
 
+/** Which of the two executables this is, by the name that it was started under. */
+const isLzbt = /(^|[/\\])lzbt[^/\\]*$/.test(process.argv[1] ?? '');
+const NAME = isLzbt ? 'lzbt-systemd' : 'espalier';
+
 /** Prints an error as a person should read it and returns the exit status that stands for it. */
-function fail(error: unknown): number {
+async function fail(error: unknown): Promise<number> {
   if (!(error instanceof EspError)) {
-    console.error('espalier: this is a bug:', error);
+    console.error(`${NAME}: this is a bug:`, error);
     return EXIT_BUG;
   }
-  console.error(unsteered(`espalier: ${explain(error)} [${error.code}]`));
+  console.error(unsteered(`${NAME}: ${explain(error)} [${error.code}]`));
   if (error.hint) console.error(unsteered(`  hint: ${error.hint}`));
-  return error.status;
+  return isLzbt ? (await import('./command/lzbt.ts')).exitStatus(error) : error.status;
 }
 
 async function main(): Promise<number> {
   try {
     const [{ run }, { processContext }] = await Promise.all([
-      import('./command/program.ts'),
+      isLzbt ? import('./command/lzbt.ts') : import('./command/program.ts'),
       import('./command/context.ts'),
     ]);
     return await run(process.argv.slice(2), VERSION, processContext(new URL(import.meta.url)));
   } catch (error) {
-    return fail(error);
+    return await fail(error);
   }
 }
 

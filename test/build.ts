@@ -1,6 +1,6 @@
 /** Bundles the program into the one file that is shipped. */
-import { chmodSync, readFileSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { chmodSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { basename, dirname, resolve } from 'node:path';
 import { type BuildOptions, build, type Plugin } from 'esbuild';
 
 const root = resolve(import.meta.dirname, '..');
@@ -117,7 +117,16 @@ export async function bundle(outfile = output, ...plugins: readonly Plugin[]): P
   return outfile;
 }
 
+/** The same file under the name of the second executable; returns its path. */
+export function linkLzbt(file: string): string {
+  const link = resolve(dirname(file), 'lzbt-systemd');
+  rmSync(link, { force: true });
+  symlinkSync(basename(file), link);
+  return link;
+}
+
 if (import.meta.main) {
   const { version } = JSON.parse(readFileSync(resolve(root, 'package.json'), 'utf8'));
-  console.log(`${await bundle()} (espalier ${version})`);
+  const file = await bundle();
+  console.log(`${file} and ${linkLzbt(file)} (espalier ${version})`);
 }

@@ -1,0 +1,168 @@
+/**
+ * The second executable: the command line of lanzaboote's `lzbt-systemd` 1.1. It decides nothing by
+ * itself: what it is given is told to `install` in other words.
+ */
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { EspError } from '../error.ts';
+import { requireEsp } from '../esp/mount.ts';
+import { parseLink } from '../generation/profile.ts';
+import type { Context } from './context.ts';
+import type { RawSettings } from './settings.ts';
+
+/** Options of `install` as commander hands them out. */
+interface Options {
+  readonly system: string;
+  readonly systemd: string;
+  readonly systemdBootLoaderConfig: string;
+  readonly allowUnsigned: boolean;
+  readonly publicKey: string;
+  readonly privateKey: string;
+  readonly configurationLimit: number;
+  readonly bootcountingInitialTries: number;
+  readonly pcrlockDirectory?: string;
+}
+
+/**
+ * Parses the command line, installs, and returns the exit status: 0 also when there are warnings.
+ * @throws {CONFIG_INVALID} when the command line is wrong, caused by an error of commander's
+ * @throws {NO_BOOTABLE_GENERATION} and everything else that `install` throws
+ */
+export async function run(
+  argv: readonly string[],
+  _version: string,
+  context: Context,
+): Promise<number> {
+  const program = new Command('lzbt-systemd')
+    .description('Installs NixOS generations on an EFI System Partition, as lanzaboote does.')
+    .option('-q, --quiet', 'log errors only')
+    .option('-v, --verbose', 'log more; repeatable', (_, before: number) => before + 1, 0)
+    .exitOverride()
+    .configureOutput({ outputError: () => undefined });
+  declareInstall(program.command('install')).action(
+    async (esp: string, generations: readonly string[], options: Options) => {
+      const { quiet, verbose } = program.opts();
+      const flags = toFlags(esp, generations, options, context);
+      const verbosity = quiet === true ? -1 : Number(verbose);
+      const print = quiet === true ? () => undefined : context.print;
+      const { install } = await import('./install.ts');
+      await install({ operands: [], flags, json: false, verbosity }, { ...context, print });
+    },
+  );
+  try {
+    await program.parseAsync(argv, { from: 'user' });
+    return 0;
+  } catch (cause) {
+    if (!(cause instanceof CommanderError)) throw cause;
+    if (cause.exitCode === 0) return 0;
+    const message = cause.message.replace(/^error: /, '');
+    const hint = 'see lzbt-systemd install --help';
+    throw new EspError('CONFIG_INVALID', message, { hint, cause });
+  }
+}
+
+/** The exit status that lanzaboote has for a failure: 2 for a wrong command line, else 1. */
+export function exitStatus({ cause }: EspError): number {
+  return cause instanceof CommanderError ? 2 : 1;
+}
+
+function declareInstall(command: Command): Command {
+  const boolean = new Option('--allow-unsigned <BOOL>', 'install without keys where there are none')
+    .choices(['true', 'false'])
+    .default(false, 'false');
+  // Choices bring a parser of their own, which keeps them text.
+  const chosen = boolean.parseArg;
+  boolean.argParser((value, before) => chosen?.(value, before) === 'true');
+  return command
+    .description('Install generations, the newest of them to boot next.')
+    .exitOverride()
+    .argument('<ESP>', 'mount point of the ESP, or a directory to fill')
+    .argument('[GENERATIONS...]', 'links, as /nix/var/nix/profiles/system-*-link')
+    .requiredOption('--system <DOUBLE>', 'system of the boot loader, as x86_64-linux')
+    .requiredOption('--systemd <PATH>', 'holds lib/systemd/boot/efi')
+    .requiredOption('--systemd-boot-loader-config <FILE>', 'loader.conf')
+    .addOption(boolean)
+    .requiredOption('--public-key <FILE>', 'PEM certificate to sign for')
+    .requiredOption('--private-key <FILE>', 'PEM private key to sign with')
+    .option('--configuration-limit <N>', 'newest generations to install, 0 for all', count, 1)
+    .option('--bootcounting-initial-tries <N>', 'tries of a new entry, 0 for no counting', count, 0)
+    .option('--pcrlock-directory <DIR>', 'where to write what will be measured');
+}
+
+function count(text: string): number {
+  if (/^\d{1,9}$/.test(text)) return Number(text);
+  throw new InvalidArgumentError('expected a number from 0');
+}
+
+/**
+ * Returns the flags of `install` that mean the same. The stub comes from the environment, as it does
+ * for lanzaboote.
+ */
+function toFlags(
+  esp: string,
+  generations: readonly string[],
+  options: Options,
+  { disk, environment }: Context,
+): RawSettings {
+  refuseUnknown(options);
+  const stub = environment['LANZABOOTE_STUB'];
+  if (!stub) {
+    throw new EspError('CONFIG_INVALID', 'LANZABOOTE_STUB: the variable is not set', {
+      hint: 'set it to the path of the stub of lanzaboote',
+    });
+  }
+  const { publicKey, privateKey } = options;
+  const hasKeys = [publicKey, privateKey].some((path) => disk.stat(path) !== undefined);
+  return {
+    format: 'thin',
+    stub,
+    esp: [esp],
+    'allow-directory': isPlainDirectory(disk, esp),
+    profiles: requireLinks(generations),
+    system: options.system,
+    systemd: options.systemd,
+    'loader-conf': options.systemdBootLoaderConfig,
+    'keep-default': true,
+    adopt: true,
+    limit: options.configurationLimit,
+    ...(options.allowUnsigned && !hasKeys
+      ? { 'allow-unsigned': true }
+      : { certificate: publicKey, 'private-key': privateKey, 'allow-insecure-key': true }),
+  };
+}
+
+/** A mounted ESP is looked at with all that belongs to it: EFI variables, whether it can be written. */
+function isPlainDirectory(disk: Context['disk'], path: string): boolean {
+  try {
+    requireEsp(disk, path, false, 'read');
+    return false;
+  } catch (error) {
+    if (error instanceof EspError && PLAIN.includes(error.code)) return true;
+    throw error;
+  }
+}
+
+const PLAIN: readonly string[] = ['ESP_NOT_MOUNTED', 'ESP_NOT_FAT'];
+
+/** A path that is no link would be searched for links. */
+function requireLinks(generations: readonly string[]): readonly string[] {
+  const other = generations.find((path) => !parseLink(path));
+  if (generations.length > 0 && other === undefined) return generations;
+  const message =
+    other === undefined ? 'there is no generation to install' : `${other}: no link of a generation`;
+  throw new EspError('NO_BOOTABLE_GENERATION', message, {
+    hint: 'nothing was touched; name links, as /nix/var/nix/profiles/system-*-link',
+  });
+}
+
+function refuseUnknown({ bootcountingInitialTries, pcrlockDirectory }: Options): void {
+  const given =
+    bootcountingInitialTries > 0
+      ? '--bootcounting-initial-tries'
+      : pcrlockDirectory !== undefined
+        ? '--pcrlock-directory'
+        : undefined;
+  if (given === undefined) return;
+  throw new EspError('CONFIG_INVALID', `${given}: not supported yet`, {
+    hint: 'nothing was touched; leave it out, or set the tries to 0',
+  });
+}
