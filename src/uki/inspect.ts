@@ -1,5 +1,5 @@
 /** An image as `ukify inspect --json` shows it. */
-import type { ByteSource } from '../byte-source.ts';
+import { type ByteSource, withoutPadding } from '../byte-source.ts';
 import type { Digest } from '../digest.ts';
 import { contentRange, parsePe, readRange, readSection, type Section } from '../pe/pe.ts';
 import { findKnown, isSectionName, splitProfiles } from './section.ts';
@@ -114,8 +114,8 @@ function reportSection(
 /** Without the padding; a NUL inside is shown, as it hides what follows from some readers. */
 function textOf(bytes: Uint8Array): string {
   try {
-    const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
-    return text.replace(/\0+$/, '').replaceAll('\0', '\\0');
+    const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+    return decoder.decode(withoutPadding(bytes)).replaceAll('\0', '\\0');
   } catch {
     return '(not valid UTF-8)';
   }

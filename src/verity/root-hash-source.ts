@@ -1,4 +1,5 @@
 /** Root hashes from whatever carries one, recognised by its content. */
+import { withoutPadding } from '../byte-source.ts';
 import { EspError } from '../error.ts';
 import { parseHeader } from './header-text.ts';
 import { type NamedText, rootHashesOfRepart } from './repart-output.ts';
@@ -65,5 +66,5 @@ function readOne(source: NamedText): readonly RootHash[] {
 
 /** Partitions are padded with zeros, and files end with a line. */
 function textOf(content: Uint8Array): string {
-  return new TextDecoder().decode(content).replace(/\0+$/, '').trim();
+  return new TextDecoder().decode(withoutPadding(content)).trim();
 }
