@@ -31,7 +31,7 @@ export interface Weather {
 /** The longest time from the start of a process to its end by SIGKILL: some are done before. */
 const LIFE = 400;
 
-/** Few: the orders of many, each at several moments, are too many to try. */
+/** Few: what order many came in, each at one of several moments, takes long to find out. */
 const COLLECTIONS = 3;
 
 function some<T>(count: number, of: fc.Arbitrary<T>): fc.Arbitrary<T[]> {

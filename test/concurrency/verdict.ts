@@ -29,6 +29,15 @@ export function strangers(tree: Tree, foreign: Tree, right: readonly Tree[]): st
   return [...lost, ...strange];
 }
 
+/** Returns the entries of which a file is missing that they name. */
+export function incomplete(esp: string, tree: Tree): string[] {
+  const listed = Object.keys(tree).filter((path) => /^loader\/entries\/nixos-/.test(path));
+  return listed.filter((path) => {
+    const named = fs.readFileSync(join(esp, path), 'utf8').matchAll(/^(?:linux|initrd) \/(.*)$/gm);
+    return [...named].some((match) => !((match[1] ?? '') in tree));
+  });
+}
+
 /** Returns the remains of killed runs. */
 export function remains(tree: Tree): string[] {
   return Object.keys(tree).filter((path) => TEMPORARY.test(path));
@@ -56,16 +65,54 @@ function entries(esp: string): string[] {
     .flatMap((path) => (fs.existsSync(path) ? fs.readdirSync(path) : []));
 }
 
+/** A run that may have been the last `install`, and what may have come after it. Times as in {@link Ended}. */
+interface Candidate {
+  readonly run: Run;
+  readonly collections: readonly Ended[];
+  /** When it took place, at the earliest and at the latest. */
+  readonly begin: number;
+  readonly end: number;
+}
+
 /**
- * Returns the sequences of runs of which one must explain the final tree, when no run was killed: an
- * order of all the runs in which each takes place at a moment between its start and its end. What an
- * `install` leaves does not depend on what was there, so only the last one counts, and the
- * collections after it. A watcher may have made a pass at any moment of its life, or none.
+ * Whether an order of all the runs, each at a moment between its start and its end, leaves this tree,
+ * when no run was killed. What an `install` leaves does not depend on what was there, so only the last
+ * one counts, and the collections after it. A watcher may have made a pass at any moment, or none.
  */
-export function* explanations(
+export async function isExplained(
+  tree: Tree,
   ended: readonly Ended[],
   moments: readonly Moment[],
-): Generator<readonly Run[]> {
+  alone: (runs: readonly Run[]) => Promise<Tree>,
+): Promise<boolean> {
+  const seen = new Set<string>();
+  /** Whether these runs, and then some of the collections, leave the tree. None brings back what is gone. */
+  const leads = async (
+    runs: readonly Run[],
+    [next, ...rest]: readonly Ended[],
+    bounds: Pick<Candidate, 'begin' | 'end'>,
+  ): Promise<boolean> => {
+    const now = await alone(runs);
+    const key = JSON.stringify([now, next?.started, bounds]);
+    if (seen.has(key) || !holds(now, tree)) return false;
+    seen.add(key);
+    if (next === undefined) return holds(tree, now);
+    if (next.started <= bounds.end && (await leads(runs, rest, bounds))) return true;
+    const earliest = Math.max(bounds.begin, next.started);
+    for (const { profiles } of within(moments, earliest, next.ended)) {
+      const run: Run = { verb: 'gc', limit: next.call.limit, profiles };
+      if (await leads([...runs, run], rest, bounds)) return true;
+    }
+    return false;
+  };
+  for (const { run, collections, begin, end } of lastInstalls(ended, moments)) {
+    if (await leads([run], collections, { begin, end })) return true;
+  }
+  return false;
+}
+
+/** The runs that may have been the last `install`: each at a moment of its life at which all had begun. */
+function* lastInstalls(ended: readonly Ended[], moments: readonly Moment[]): Generator<Candidate> {
   const done = ended.filter(({ status }) => status === 0 || status === 5);
   const of = (...verbs: Call['verb'][]) => done.filter(({ call }) => verbs.includes(call.verb));
   const lastStart = Math.max(...of('install').map(({ started }) => started));
@@ -74,9 +121,7 @@ export function* explanations(
     const collections = of('gc').filter((run) => run.ended >= begin);
     for (const { profiles } of within(moments, begin, install.ended)) {
       const run: Run = { verb: 'install', limit: install.call.limit, profiles };
-      for (const after of collectionsAfter(install, collections)) {
-        for (const then of orders(after, begin, moments)) yield [run, ...then];
-      }
+      yield { run, collections, begin, end: install.ended };
     }
   }
 }
@@ -85,28 +130,7 @@ function within(moments: readonly Moment[], begin: number, end: number): readonl
   return moments.filter(({ from, to }) => from <= end && to >= begin);
 }
 
-/** Which collections may have come after a run: those that began after its end, and any of the others. */
-function* collectionsAfter(
-  run: Ended,
-  [first, ...rest]: readonly Ended[],
-): Generator<readonly Ended[]> {
-  if (first === undefined) return yield [];
-  for (const others of collectionsAfter(run, rest)) {
-    if (first.started <= run.ended) yield others;
-    yield [first, ...others];
-  }
-}
-
-/** The ways in which collections may follow each other: each at one of the moments of its life. */
-function* orders(
-  [first, ...rest]: readonly Ended[],
-  begin: number,
-  moments: readonly Moment[],
-): Generator<readonly Run[]> {
-  if (first === undefined) return yield [];
-  const { call, started, ended } = first;
-  for (const { profiles } of within(moments, Math.max(begin, started), ended)) {
-    const run: Run = { verb: 'gc', limit: call.limit, profiles };
-    for (const then of orders(rest, begin, moments)) yield [run, ...then];
-  }
+/** Whether a tree holds every file of another one. */
+function holds(tree: Tree, other: Tree): boolean {
+  return Object.entries(other).every(([path, digest]) => tree[path] === digest);
 }
