@@ -1,5 +1,16 @@
 /** The options of `keys` and `sign`, apart from their work so that the help costs no more than these tables. */
-import type { Option } from './settings.ts';
+import { OPTIONS, type Option } from './settings.ts';
+
+const CONFIG: Option = {
+  name: 'config',
+  value: 'FILE',
+  help: 'configuration file (default: /etc/espalier.toml)',
+};
+
+/** Some of the settings of verbs that look at an ESP. */
+function settings(...names: readonly string[]): readonly Option[] {
+  return [...OPTIONS.filter(({ name }) => names.includes(name)), CONFIG];
+}
 
 export const KEYS_GENERATE_OPTIONS: readonly Option[] = [
   { name: 'bits', value: '2048|3072|4096', help: 'size of the RSA keys (default: 4096)' },
@@ -8,4 +19,23 @@ export const KEYS_GENERATE_OPTIONS: readonly Option[] = [
     value: 'N',
     help: 'how long the certificates are valid; firmware does not look at it (default: 3650)',
   },
+];
+
+export const KEYS_ENROLL_OPTIONS: readonly Option[] = [
+  {
+    name: 'microsoft',
+    value: 'FILE|DIR',
+    repeatable: true,
+    help: 'certificates of Microsoft, to go on trusting what they sign; repeatable',
+  },
+  {
+    name: 'yes-this-might-brick-my-machine',
+    help: 'do without the certificate of Microsoft that signs the option ROMs of cards',
+  },
+  {
+    name: 'name',
+    value: 'NAME',
+    help: 'directory below loader/keys (default: auto, which the loader can enrol without asking)',
+  },
+  ...settings('esp', 'allow-directory', 'allow-insecure-key', 'lock-timeout'),
 ];

@@ -1,11 +1,12 @@
 /** One pass over the ESPs: decide what each should become, and make it so. */
-import type { FileStat } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
 import { requireEsp } from '../esp/mount.ts';
 import type { Phase } from '../plan/step.ts';
 import type { Report } from '../transaction/report.ts';
 import type { Context } from './context.ts';
+import { lockEsp } from './esp-lock.ts';
 import type { Log } from './log.ts';
+import type { RecordKeeper } from './record-keeper.ts';
 import type { Outcome } from './report.ts';
 import type { Survey } from './survey.ts';
 import { decide, type EspDecision, type Purpose } from './survey-esp.ts';
@@ -45,21 +46,45 @@ export async function pass(
   tools: Tools,
 ): Promise<readonly Outcome[]> {
   const outcomes: Outcome[] = [];
-  for (const root of roots) outcomes.push(await treat(root, wants, tools));
+  for (const [index, root] of roots.entries()) {
+    outcomes.push(await treat(root, wants, tools, index === 0));
+  }
   return outcomes;
 }
 
-async function treat(path: string, wants: Wants, tools: Tools): Promise<Outcome> {
+async function treat(
+  path: string,
+  wants: Wants,
+  tools: Tools,
+  isPrimary: boolean,
+): Promise<Outcome> {
   try {
     const { settings } = wants.known();
     const root = requireEsp(tools.context.disk, path, settings['allow-directory']);
     return tools.verb === 'plan'
       ? refusedOr(await decide(root, wants.known(), tools.context, PURPOSES.plan))
-      : await carryOut(root, wants, tools);
+      : await carryOut(
+          root,
+          wants,
+          tools,
+          isPrimary ? await keeperFor(root, wants, tools) : undefined,
+        );
   } catch (error) {
     if (!(error instanceof EspError)) throw error;
     return { root: path, warnings: [], failure: error };
   }
+}
+
+/** Records are of what the primary ESP boots: a mirror has the same, or is about to. */
+async function keeperFor(
+  root: string,
+  wants: Wants,
+  { context }: Tools,
+): Promise<RecordKeeper | undefined> {
+  const directory = wants.known().settings['pcrlock-directory'];
+  if (directory === undefined) return undefined;
+  const { recordKeeper } = await import('./record-keeper.ts');
+  return recordKeeper(root, directory, context);
 }
 
 /**
@@ -67,14 +92,23 @@ async function treat(path: string, wants: Wants, tools: Tools): Promise<Outcome>
  * waits for nobody. Under the lock everything is read again, profiles included: another run may have
  * changed the ESP, after profiles that are newer than what this one knows.
  */
-async function carryOut(root: string, wants: Wants, tools: Tools): Promise<Outcome> {
+async function carryOut(
+  root: string,
+  wants: Wants,
+  tools: Tools,
+  records: RecordKeeper | undefined,
+): Promise<Outcome> {
   const { verb, context, log, tellsChanges, say, signal } = tools;
   const purpose = PURPOSES[verb];
   const first = await glance(root, wants.known(), tools);
-  if (first?.plan?.phases.length === 0) return { ...first, report: { changes: [], written: 0 } };
+  if (first?.plan?.phases.length === 0) {
+    const told = records ? await records.settled(wants.known()) : [];
+    const warnings = told && [...first.warnings, ...told];
+    if (warnings) return { ...first, warnings, report: { changes: [], written: 0 } };
+  }
   const { apply } = await import('../transaction/apply.ts');
   const mounted = context.disk.stat(root);
-  using _lock = await lock(root, mounted, tools);
+  using _lock = await lockEsp(root, mounted, tools);
   const surveyed = await wants.renewed();
   const outcome = refusedOr(await decide(root, surveyed, context, purpose));
   if (!outcome.plan) return outcome;
@@ -82,9 +116,11 @@ async function carryOut(root: string, wants: Wants, tools: Tools): Promise<Outco
   const onPhase = ({ name, steps }: Phase) => say(`${root}: ${name}, ${steps.length} files`);
   const { disk, processId } = context;
   const site = { disk, root, mounted, signer, sources, processId, onPhase };
+  const announced = (await records?.announce(outcome.plan)) ?? [];
   const report = await apply(outcome.plan, signal ? { ...site, signal } : site).catch(unfinished);
   if (tellsChanges) logChanges(root, report, await log());
-  return { ...outcome, report };
+  const renewed = (await records?.renew(surveyed)) ?? [];
+  return { ...outcome, report, warnings: [...outcome.warnings, ...announced, ...renewed] };
 }
 
 /** Decides without the lock. What goes wrong may be another run's work in progress: it decides nothing. */
@@ -114,23 +150,6 @@ function unfinished(cause: unknown): never {
 }
 
 const UNFINISHED_STATUS = 1;
-
-async function lock(
-  root: string,
-  mounted: FileStat | undefined,
-  { verb, context, log, lockTimeout }: Tools,
-) {
-  const { acquireLock, lockDirectory } = await import('../transaction/lock.ts');
-  const { host, environment, uid } = context;
-  return acquireLock({
-    disk: host,
-    directory: lockDirectory(environment, uid),
-    key: `${(mounted?.device ?? 0).toString(16)}-${(mounted?.inode ?? 0).toString(16)}`,
-    verb,
-    timeoutSeconds: lockTimeout,
-    onWait: (holder) => void log().then((opened) => opened.warn({ esp: root, holder }, 'waiting')),
-  });
-}
 
 /** A refusal is a value until here, where it becomes the failure of this ESP. */
 function refusedOr({ root, plan: decided, warnings }: EspDecision): Outcome {

@@ -3,7 +3,7 @@ import { Command, CommanderError, Option } from 'commander';
 import { EspError } from '../error.ts';
 import { CONFINE_OPTIONS } from './confine-options.ts';
 import { type Context, contextBelow } from './context.ts';
-import { KEYS_GENERATE_OPTIONS } from './keys-options.ts';
+import { KEYS_ENROLL_OPTIONS, KEYS_GENERATE_OPTIONS } from './keys-options.ts';
 import { OPTIONS, type Option as OptionDeclaration, type RawSettings } from './settings.ts';
 import { UKI_BUILD_OPTIONS, UKI_INSPECT_OPTIONS, UKI_VERIFY_OPTIONS } from './uki-options.ts';
 import { UNIT_OPTIONS } from './unit-options.ts';
@@ -259,6 +259,14 @@ const VERBS: readonly VerbDeclaration[] = [
     summary: 'make the keys of Secure Boot, PK, KEK and db, where there are none',
     example: 'espalier keys generate',
     load: async () => (await import('./keys-generate.ts')).keysGenerate,
+  },
+  {
+    name: 'keys enroll',
+    operands: [KEYS],
+    options: KEYS_ENROLL_OPTIONS,
+    summary: 'put keys on the ESP, for systemd-boot to enrol them in firmware',
+    example: 'espalier keys enroll --microsoft /usr/share/secureboot/microsoft',
+    load: async () => (await import('./keys-enroll.ts')).keysEnroll,
   },
 ];
 

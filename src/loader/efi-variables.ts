@@ -1,6 +1,7 @@
 /** The EFI variables through which firmware and systemd-boot tell what they did and will do. */
 import type { Disk } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
+import { GLOBAL_VARIABLE, KEY_VARIABLES, type KeyVariable } from '../secureboot/key-variable.ts';
 
 /** Variables of systemd's boot loader interface that hold one text. */
 export type LoaderVariable =
@@ -14,17 +15,35 @@ export type LoaderVariable =
 /** Where Linux shows the variables. */
 export const EFI_VARIABLES = '/sys/firmware/efi/efivars';
 
-const GLOBAL = '8be4df61-93ca-11d2-aa0d-00e098032b8c';
 const LOADER = '4a67b082-0a4c-41cf-b6c7-440b29bb8c4f';
 /** What efivarfs puts before the value: bytes. */
 const ATTRIBUTES = 4;
-/** Many times what any of these variables holds: bytes. */
+/** Many times what any of these variables holds, and the keys and digests of many vendors: bytes. */
 const MAX_VARIABLE = 8192;
+const MAX_KEYS = 1024 * 1024;
 
 /** Tells whether firmware enforces Secure Boot, or undefined when it does not say. */
 export function secureBoot(disk: Disk, directory: string): boolean | undefined {
-  const value = readVariable(disk, `${directory}/SecureBoot-${GLOBAL}`);
+  return truth(disk, directory, 'SecureBoot');
+}
+
+/** Tells whether firmware takes keys that nobody signed yet, or undefined when it does not say. */
+export function setupMode(disk: Disk, directory: string): boolean | undefined {
+  return truth(disk, directory, 'SetupMode');
+}
+
+function truth(disk: Disk, directory: string, name: string): boolean | undefined {
+  const value = readVariable(disk, `${directory}/${name}-${GLOBAL_VARIABLE}`, MAX_VARIABLE);
   return value?.length === 1 ? value[0] === 1 : undefined;
+}
+
+/** Returns the signature lists in a variable that holds keys, or undefined when it is absent. */
+export function keyVariable(
+  disk: Disk,
+  directory: string,
+  name: KeyVariable,
+): Uint8Array | undefined {
+  return readVariable(disk, `${directory}/${name}-${KEY_VARIABLES[name].vendor}`, MAX_KEYS);
 }
 
 /**
@@ -36,7 +55,7 @@ export function loaderVariable(
   directory: string,
   name: LoaderVariable,
 ): string | undefined {
-  const value = readVariable(disk, `${directory}/${name}-${LOADER}`);
+  const value = readVariable(disk, `${directory}/${name}-${LOADER}`, MAX_VARIABLE);
   return value === undefined ? undefined : decodeText(value);
 }
 
@@ -51,10 +70,10 @@ function decodeText(value: Uint8Array): string | undefined {
 }
 
 /** The value without its attributes. */
-function readVariable(disk: Disk, path: string): Uint8Array | undefined {
+function readVariable(disk: Disk, path: string, limit: number): Uint8Array | undefined {
   try {
     if (disk.stat(path)?.kind !== 'file') return undefined;
-    const bytes = disk.read(path, MAX_VARIABLE);
+    const bytes = disk.read(path, limit);
     return bytes.length > ATTRIBUTES ? bytes.subarray(ATTRIBUTES) : undefined;
   } catch (error) {
     // Firmware that fails to read its own variable (EIO is common) says no more than one without it.

@@ -10,7 +10,7 @@ const IMAGE_SECURITY_DATABASE = 'd719b2cb-3d3a-4596-a3bc-dad00e67656f' as Guid;
 
 /** What there is to know about each, from the one that vouches for all others down. */
 export const KEY_VARIABLES: Readonly<
-  Record<KeyVariable, { readonly vendor: Guid; readonly signer: KeyVariable }>
+  Record<KeyVariable, { readonly vendor: Guid; readonly signer: 'PK' | 'KEK' }>
 > = {
   PK: { vendor: GLOBAL_VARIABLE, signer: 'PK' },
   KEK: { vendor: GLOBAL_VARIABLE, signer: 'PK' },

@@ -88,7 +88,11 @@ export function loadVerifier(path: string, disk: Disk): Verifier {
   return certificateVerifier(loadCertificate(path, disk));
 }
 
-function loadCertificate(path: string, disk: Disk): X509Certificate {
+/**
+ * Loads the first certificate in a PEM file.
+ * @throws {KEY_INVALID} when there is none in it
+ */
+export function loadCertificate(path: string, disk: Disk): X509Certificate {
   const text = readText(path, disk);
   const block = pemBlock(text, 'CERTIFICATE');
   if (block === undefined) {

@@ -1,0 +1,36 @@
+/** The lock of one ESP, which every verb that writes to it takes. */
+import type { FileStat } from '../disk/disk.ts';
+import type { Lock } from '../transaction/lock.ts';
+import type { Context } from './context.ts';
+import type { Log } from './log.ts';
+
+/** Who takes the lock. */
+export interface LockTaker {
+  readonly verb: string;
+  readonly context: Context;
+  readonly log: () => Promise<Log>;
+  /** Seconds to wait for another run on the same ESP. */
+  readonly lockTimeout: number;
+}
+
+/**
+ * Waits for the lock of an ESP and takes it.
+ * @param mounted its root, as it was found
+ * @throws {LOCKED}
+ */
+export async function lockEsp(
+  root: string,
+  mounted: FileStat | undefined,
+  { verb, context, log, lockTimeout }: LockTaker,
+): Promise<Lock> {
+  const { acquireLock, lockDirectory } = await import('../transaction/lock.ts');
+  const { host, environment, uid } = context;
+  return acquireLock({
+    disk: host,
+    directory: lockDirectory(environment, uid),
+    key: `${(mounted?.device ?? 0).toString(16)}-${(mounted?.inode ?? 0).toString(16)}`,
+    verb,
+    timeoutSeconds: lockTimeout,
+    onWait: (holder) => void log().then((opened) => opened.warn({ esp: root, holder }, 'waiting')),
+  });
+}

@@ -1,0 +1,49 @@
+/** The keys in a key directory, as far as an enrolment needs them. */
+import type { X509Certificate } from 'node:crypto';
+import { EspError } from '../error.ts';
+import type { Guid } from '../secureboot/guid.ts';
+import type { KeyVariable } from '../secureboot/key-variable.ts';
+import { keyFileNames, keysBelow, ownerFile, readOwner } from '../signer/key-directory.ts';
+import { type KeyPair, loadCertificate, loadKeyPair } from '../signer/pem.ts';
+import type { Context } from './context.ts';
+
+/** Who owns the keys, and what signs an enrolment: the private key of db may be elsewhere. */
+export interface KeySet {
+  readonly owner: Guid;
+  readonly PK: KeyPair;
+  readonly KEK: KeyPair;
+  readonly db: { readonly certificate: X509Certificate };
+}
+
+/**
+ * Loads the keys of a directory.
+ * @throws {KEY_INVALID} {KEY_INSECURE} as for the signing of images
+ */
+export function loadKeySet(
+  directory: string,
+  allowInsecureKey: boolean,
+  { disk, uid, environment }: Context,
+): KeySet {
+  const owner = readOwner(directory, disk);
+  if (owner === undefined) {
+    throw new EspError('KEY_INVALID', `${ownerFile(directory)}: there is no such file`, {
+      hint: 'make keys with espalier keys generate, or name the directory that has them',
+    });
+  }
+  const store = environment['NIX_STORE_DIR'];
+  const keyOwner = { uid, stores: store === undefined ? [] : [store] };
+  const pair = (name: KeyVariable): KeyPair =>
+    loadKeyPair({ ...keyPaths(directory, name), allowInsecureKey }, keyOwner, disk);
+  const db = { certificate: loadCertificate(keyPaths(directory, 'db').certificate, disk) };
+  return { owner, PK: pair('PK'), KEK: pair('KEK'), db };
+}
+
+/** Returns the paths of the two files of a key. */
+export function keyPaths(
+  directory: string,
+  name: KeyVariable,
+): { readonly certificate: string; readonly privateKey: string } {
+  const { certificate, privateKey } = keyFileNames(name);
+  const keys = keysBelow(directory);
+  return { certificate: `${keys}/${certificate}`, privateKey: `${keys}/${privateKey}` };
+}

@@ -1,0 +1,247 @@
+import assert from 'node:assert/strict';
+import { X509Certificate } from 'node:crypto';
+import * as fs from 'node:fs';
+import { join } from 'node:path';
+import { describe, type TestContext, test } from 'node:test';
+import { EspError } from '../../src/error.ts';
+import { parseAuthenticatedWrite } from '../../src/secureboot/authenticated-variable.ts';
+import { KEY_NAMES, type KeyVariable } from '../../src/secureboot/key-variable.ts';
+import { parseSignatureLists } from '../../src/secureboot/signature-list.ts';
+import { run } from '../lab/run.ts';
+import { installCommand, missingTools } from '../lab/tools.ts';
+import { aKeyDirectory, aMicrosoftCertificate } from './a-key-directory.ts';
+import { aMachine, type Machine, type Ran, type RunOptions } from './a-machine.ts';
+
+const missing = missingTools(['efitools', 'openssl']);
+const skip = missing.length > 0 && `SKIPPED, missing tools: ${installCommand(missing)}`;
+const BRAVE = '--yes-this-might-brick-my-machine';
+const MICROSOFT = '77fa9abd-0359-4d32-bd60-28f4e78f784b';
+const FILES = ['KEK', 'PK', 'db'].map((name) => `loader/keys/auto/${name}.auth`);
+
+/** A machine with keys, and its two copies of the loader signed with them. */
+async function aMachineWithKeys(t: TestContext): Promise<Machine> {
+  const machine = aMachine(t);
+  const db = join(await aKeyDirectory(machine), 'keys/db');
+  const pair = ['--certificate', join(db, 'db.pem'), '--private-key', join(db, 'db.key')];
+  const { status } = await machine.runWith({}, 'install', ...machine.arguments(), ...pair, '-q');
+  assert.equal(status, 0);
+  return machine;
+}
+
+function enrollWith(
+  options: RunOptions,
+  machine: Machine,
+  ...args: readonly string[]
+): Promise<Ran> {
+  const esp = ['--esp', machine.esp, '--allow-directory', '--quiet'];
+  return machine.runWith(options, 'keys', 'enroll', join(machine.root, 'sbctl'), ...esp, ...args);
+}
+
+const enroll = (machine: Machine, ...args: readonly string[]) => enrollWith({}, machine, ...args);
+
+function writeOf(machine: Machine, name: KeyVariable, set = 'auto') {
+  return parseAuthenticatedWrite(
+    fs.readFileSync(join(machine.esp, `loader/keys/${set}/${name}.auth`)),
+  );
+}
+
+/** Owner and subject of all that a variable would hold. */
+function held(machine: Machine, name: KeyVariable): [string, string][] {
+  return parseSignatureLists(writeOf(machine, name).content).map(({ owner, data }) => [
+    owner,
+    new X509Certificate(data).subject.split('\n').at(-1) ?? '',
+  ]);
+}
+
+describe('keys enroll', () => {
+  test('refuses to distrust option ROMs unless told to, and touches nothing', async (t) => {
+    const machine = await aMachineWithKeys(t);
+    const before = machine.tree();
+    const { status, error } = await enroll(machine);
+    assert.equal(status, 3);
+    assert.equal(error?.code, 'OPTION_ROMS_UNTRUSTED');
+    assert.deepEqual(machine.tree(), before);
+    assert.equal((await enroll(machine, BRAVE)).status, 0);
+    assert.deepEqual(machine.paths(/loader\/keys/), FILES);
+  });
+
+  test('certificates of Microsoft for Windows alone do not vouch for option ROMs', {
+    skip,
+  }, async (t) => {
+    const machine = await aMachineWithKeys(t);
+    const directory = join(machine.root, 'microsoft');
+    aMicrosoftCertificate(join(directory, 'pca.der'), 'Microsoft Windows Production PCA 2011');
+    aMicrosoftCertificate(join(directory, 'ca.der'), 'Windows UEFI CA 2023');
+    aMicrosoftCertificate(join(directory, 'kek.der'), 'Microsoft Corporation KEK 2K CA 2023');
+    const { error } = await enroll(machine, '--microsoft', directory);
+    assert.equal(error?.code, 'OPTION_ROMS_UNTRUSTED');
+    const uefi = aMicrosoftCertificate(
+      join(machine.root, 'uefi.crt'),
+      'Microsoft Corporation UEFI CA 2011',
+    );
+    assert.equal((await enroll(machine, '--microsoft', directory, '--microsoft', uefi)).status, 0);
+  });
+
+  test('each certificate of Microsoft goes once to the variable it is for, behind our own', {
+    skip,
+  }, async (t) => {
+    const machine = await aMachineWithKeys(t);
+    const directory = join(machine.root, 'microsoft');
+    for (const [file, name] of [
+      ['KEK/kek.der', 'Microsoft Corporation KEK CA 2011'],
+      ['db/Certificates/rom.der', 'Microsoft Option ROM UEFI CA 2023'],
+      ['db/Certificates/uefi.cer', 'Microsoft UEFI CA 2023'],
+    ] as const) {
+      aMicrosoftCertificate(join(directory, file), name);
+    }
+    fs.writeFileSync(join(directory, 'README.md'), 'not a certificate');
+    const twice = ['--microsoft', directory, '--microsoft', join(directory, 'KEK')];
+    const { status } = await enroll(machine, ...twice);
+    assert.equal(status, 0);
+    const owner = fs.readFileSync(join(machine.root, 'sbctl/GUID'), 'utf8');
+    assert.deepEqual(held(machine, 'PK'), [[owner, 'CN=Platform Key']]);
+    assert.deepEqual(held(machine, 'KEK'), [
+      [owner, 'CN=Key Exchange Key'],
+      [MICROSOFT, 'CN=Microsoft Corporation KEK CA 2011'],
+    ]);
+    assert.deepEqual(held(machine, 'db'), [
+      [owner, 'CN=Database Key'],
+      [MICROSOFT, 'CN=Microsoft Option ROM UEFI CA 2023'],
+      [MICROSOFT, 'CN=Microsoft UEFI CA 2023'],
+    ]);
+  });
+
+  for (const [what, name, organisation] of [
+    ['of somebody else', 'Microsoft UEFI CA 2023', 'Macrosoft'],
+    ['that is a platform key', 'Windows OEM Devices PK', undefined],
+  ] as const) {
+    test(`refuses a certificate ${what}`, { skip }, async (t) => {
+      const machine = await aMachineWithKeys(t);
+      const path = aMicrosoftCertificate(join(machine.root, 'their.der'), name, organisation);
+      const { error, status } = await enroll(machine, '--microsoft', path);
+      assert.equal(error?.code, 'KEY_INVALID');
+      assert.equal(status, 2);
+      assert.deepEqual(machine.paths(/loader\/keys/), []);
+    });
+  }
+
+  test('what it writes are the lists that cert-to-efi-sig-list makes', { skip }, async (t) => {
+    const machine = await aMachineWithKeys(t);
+    await enroll(machine, BRAVE);
+    const owner = fs.readFileSync(join(machine.root, 'sbctl/GUID'), 'utf8');
+    for (const name of KEY_NAMES) {
+      const theirs = join(machine.root, `${name}.esl`);
+      const pem = join(machine.root, `sbctl/keys/${name}/${name}.pem`);
+      run('cert-to-efi-sig-list', ['-g', owner, pem, theirs]);
+      const ours = Buffer.from(writeOf(machine, name).content);
+      assert.deepEqual(ours, fs.readFileSync(theirs));
+      run('sig-list-to-certs', [theirs, join(machine.root, name)]);
+    }
+  });
+
+  test('a second run finds nothing to do', async (t) => {
+    const machine = await aMachineWithKeys(t);
+    await enroll(machine, BRAVE);
+    const before = machine.tree();
+    const { status, output } = await enroll(machine, BRAVE);
+    assert.equal(status, 0);
+    assert.match(output, /auto: nothing to do/);
+    assert.deepEqual(machine.tree(), before);
+  });
+
+  test('a damaged file is written again', async (t) => {
+    const machine = await aMachineWithKeys(t);
+    await enroll(machine, BRAVE);
+    const path = 'loader/keys/auto/db.auth';
+    machine.put(path, fs.readFileSync(join(machine.esp, path)).subarray(0, 100));
+    assert.match((await enroll(machine, BRAVE)).output, /auto: written/);
+    assert.match((await enroll(machine, BRAVE)).output, /auto: nothing to do/);
+  });
+
+  test('other keys get a later time, whatever the clock says and under whichever name', async (t) => {
+    const machine = await aMachineWithKeys(t);
+    await enroll(machine, BRAVE);
+    const first = writeOf(machine, 'PK').time;
+    fs.rmSync(join(machine.root, 'sbctl'), { recursive: true });
+    await aKeyDirectory(machine);
+    // The clock has not moved on by much; the first write is moved into the future.
+    const future = Buffer.from(fs.readFileSync(join(machine.esp, 'loader/keys/auto/db.auth')));
+    future.writeUInt16LE(2099, 0);
+    machine.put('loader/keys/auto/db.auth', future);
+    const moved = writeOf(machine, 'db').time;
+    assert.ok(moved > first);
+    await enroll(machine, BRAVE, '--name', 'mine');
+    for (const name of KEY_NAMES) assert.equal(writeOf(machine, name, 'mine').time, moved + 1);
+  });
+
+  test('a loader that the keys do not let start is a warning, and a setting that hides them too', async (t) => {
+    const machine = await aMachineWithKeys(t);
+    machine.brings('258');
+    await machine.run('install');
+    machine.put('loader/loader.conf', 'secure-boot-enroll off\n');
+    const { status, output } = await enroll(machine, BRAVE, '--json');
+    assert.equal(status, 5);
+    const { warnings } = JSON.parse(output) as { warnings: string[] };
+    assert.equal(warnings.length, 3);
+    assert.match(warnings[0] ?? '', /systemd-bootx64.efi: its signature is not valid/);
+    assert.match(warnings[2] ?? '', /secure-boot-enroll is off/);
+  });
+
+  test('a run that fails anywhere leaves the old set, or none that is complete', async (t) => {
+    const machine = await aMachineWithKeys(t);
+    await enroll(machine, BRAVE);
+    const old = machine.tree();
+    fs.renameSync(join(machine.root, 'sbctl'), join(machine.root, 'before'));
+    await aKeyDirectory(machine);
+    const real = (await import('../../src/disk/node-disk.ts')).nodeDisk();
+    const isSet = (path: string) => /loader\/keys\/auto/.test(path);
+    let steps = Number.POSITIVE_INFINITY;
+    for (let dying = 0; dying < steps; dying++) {
+      let step = 0;
+      const mortal = <Args extends readonly [string, ...unknown[]], R>(
+        operation: (...args: Args) => R,
+      ) => {
+        return (...args: Args): R => {
+          if (isSet(args[0]) && step++ === dying) throw new EspError('IO', 'the disk is gone');
+          return operation(...args);
+        };
+      };
+      const disk = {
+        create: mortal(real.create),
+        rename: mortal(real.rename),
+        remove: mortal(real.remove),
+        syncDirectory: mortal(real.syncDirectory),
+        syncFile: mortal(real.syncFile),
+      };
+      const { error } = await enrollWith({ disk }, machine, BRAVE);
+      if (error === undefined) steps = dying;
+      const there = machine.paths(/loader\/keys\/auto\/(PK|KEK|db)\.auth$/);
+      const isOld = FILES.every((path) => machine.tree()[path] === old[path]);
+      const times = there.map(
+        (path) => writeOf(machine, /(\w+)\.auth/.exec(path)?.[1] as 'PK').time,
+      );
+      const isWhole = there.length === 3 && new Set(times).size === 1;
+      assert.ok(isOld || isWhole || !there.includes('loader/keys/auto/PK.auth'), `step ${dying}`);
+    }
+    assert.ok(steps > 8, `${steps} steps`);
+    assert.match((await enroll(machine, BRAVE)).output, /auto: nothing to do/);
+    assert.deepEqual(machine.paths(/loader\/keys/), FILES);
+  });
+
+  for (const [what, args, code] of [
+    ['a name that leads elsewhere', ['--name', '../entries'], 'CONFIG_INVALID'],
+    ['certificates that are not there', ['--microsoft', '/nowhere/db.der'], 'FILE_MISSING'],
+  ] as const) {
+    test(`refuses ${what}`, async (t) => {
+      const machine = await aMachineWithKeys(t);
+      const { error } = await enroll(machine, ...args);
+      assert.equal(error?.code, code);
+    });
+  }
+
+  test('refuses a directory without keys', async (t) => {
+    const { error } = await enroll(aMachine(t), BRAVE);
+    assert.equal(error?.code, 'KEY_INVALID');
+    assert.match(error?.hint ?? '', /keys generate/);
+  });
+});
