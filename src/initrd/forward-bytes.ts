@@ -28,7 +28,10 @@ export function fileBytes(source: ByteSource, offset: number): ForwardBytes {
   };
 }
 
-/** What a decompressor gives, one piece at a time, and where in the file its input ended. */
+/**
+ * What a decompressor gives, and where in the file its input ended. Each piece is good until the next
+ * one is asked for.
+ */
 export type Unpacked = AsyncGenerator<Uint8Array, number>;
 
 /** Bytes that come out of a decompressor, of which no more is held than was asked for. */
@@ -51,9 +54,10 @@ export class UnpackedBytes implements ForwardBytes, AsyncDisposable {
 
   async peek(length: number): Promise<Uint8Array> {
     while (this.#pending.length < length) {
+      const head = this.#pending.slice();
       const chunk = await this.#next();
+      this.#pending = chunk === undefined ? head : joined(head, chunk);
       if (chunk === undefined) break;
-      this.#pending = joined(this.#pending, chunk);
     }
     return this.#pending.subarray(0, length);
   }

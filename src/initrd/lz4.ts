@@ -26,9 +26,7 @@ export async function* unlz4(source: ByteSource, offset: number): Unpacked {
       throw damaged(`expected a block of at most ${MAX_PACKED} bytes at byte ${at}, got ${size}`);
     }
     memory ??= new Uint8Array(BLOCK_SIZE);
-    const length = unpackBlock(readAll(source, at, size), memory);
-    // A copy: the next block is unpacked into the same memory.
-    yield memory.slice(0, length);
+    yield memory.subarray(0, unpackBlock(readAll(source, at, size), memory));
     at += size;
   }
   return at;
@@ -46,9 +44,9 @@ function unpackBlock(packed: Uint8Array, memory: Uint8Array): number {
     if (value === undefined) throw damaged('expected more of a block, got its end');
     return value;
   };
-  const lengthOf = (short: number): number => {
+  const longer = (short: number): number => {
     let length = short;
-    for (let more = short === MORE ? 255 : 0; more === 255; length += more) more = byte();
+    for (let more = 255; more === 255; length += more) more = byte();
     return length;
   };
   const requireRoom = (length: number): void => {
@@ -58,10 +56,10 @@ function unpackBlock(packed: Uint8Array, memory: Uint8Array): number {
   };
   for (;;) {
     const token = byte();
-    const literals = lengthOf(token >> 4);
+    const literals = token >> 4 === MORE ? longer(MORE) : token >> 4;
     requireRoom(literals);
     if (from + literals > packed.length) throw damaged('expected more of a block, got its end');
-    memory.set(packed.subarray(from, from + literals), to);
+    copy(packed, from, memory, to, literals);
     from += literals;
     to += literals;
     // The last sequence has no match.
@@ -70,18 +68,38 @@ function unpackBlock(packed: Uint8Array, memory: Uint8Array): number {
     if (distance === 0 || distance > to) {
       throw damaged(`expected a match within ${to} bytes, got one ${distance} bytes back`);
     }
-    const length = lengthOf(token & MORE) + MIN_MATCH;
+    const short = token & MORE;
+    const length = MIN_MATCH + (short === MORE ? longer(MORE) : short);
     requireRoom(length);
     repeat(memory, to, distance, length);
     to += length;
   }
 }
 
+/** Up to this many bytes, to copy them one by one takes less time than to have them copied. */
+const FEW = 24;
+
+function copy(
+  packed: Uint8Array,
+  from: number,
+  memory: Uint8Array,
+  to: number,
+  length: number,
+): void {
+  if (length > FEW) memory.set(packed.subarray(from, from + length), to);
+  else for (let done = 0; done < length; done++) memory[to + done] = packed[from + done] ?? 0;
+}
+
 /** Copies bytes from a distance behind; what is copied may be copied again. */
 function repeat(memory: Uint8Array, to: number, distance: number, length: number): void {
+  const from = to - distance;
+  if (length <= FEW) {
+    for (let done = 0; done < length; done++) memory[to + done] = memory[from + done] ?? 0;
+    return;
+  }
   for (let done = 0; done < length; ) {
     const chunk = Math.min(length - done, distance + done);
-    memory.copyWithin(to + done, to - distance, to - distance + chunk);
+    memory.copyWithin(to + done, from, from + chunk);
     done += chunk;
   }
 }
