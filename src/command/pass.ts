@@ -63,12 +63,7 @@ async function treat(
     const root = requireEsp(tools.context.disk, path, settings['allow-directory']);
     return tools.verb === 'plan'
       ? refusedOr(await decide(root, wants.known(), tools.context, PURPOSES.plan))
-      : await carryOut(
-          root,
-          wants,
-          tools,
-          isPrimary ? await keeperFor(root, wants, tools) : undefined,
-        );
+      : await carryOut(root, wants, tools, isPrimary);
   } catch (error) {
     if (!(error instanceof EspError)) throw error;
     return { root: path, warnings: [], failure: error };
@@ -96,10 +91,11 @@ async function carryOut(
   root: string,
   wants: Wants,
   tools: Tools,
-  records: RecordKeeper | undefined,
+  isPrimary: boolean,
 ): Promise<Outcome> {
   const { verb, context, log, tellsChanges, say, signal } = tools;
   const purpose = PURPOSES[verb];
+  const records = isPrimary ? await keeperFor(root, wants, tools) : undefined;
   const first = await glance(root, wants.known(), tools);
   if (first?.plan?.phases.length === 0) {
     const told = records ? await records.settled(wants.known()) : [];

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { resolve } from 'node:path';
 import type { ByteSource } from '../byte-source.ts';
+import { EspError } from '../error.ts';
 import type { CreateHash } from '../measure/bank.ts';
 import { formatPcrlock, lockPe, lockUki, type PcrRecord } from '../measure/pcrlock.ts';
 import type { Context } from './context.ts';
@@ -28,6 +29,12 @@ async function lock(
     if (typeof pcrlock !== 'string') print(text);
     else await disk.replaceText(resolve(pcrlock), `${text}\n`, 'everyone');
     return 0;
+  } catch (cause) {
+    if (!(cause instanceof EspError)) throw cause;
+    throw new EspError(cause.code, `${file}: it cannot be told what is measured`, {
+      cause,
+      ...(cause.hint === undefined ? {} : { hint: cause.hint }),
+    });
   } finally {
     source.close();
   }

@@ -14,7 +14,7 @@ export interface Reach {
 /** Returns what services with these settings reach beside their own state. `config` is named or usual. */
 export function reach(settings: Settings, config: string | undefined, disk: Disk): Reach {
   return {
-    writable: [...esps(settings, disk), ...cache(settings)],
+    writable: [...esps(settings, disk), ...cache(settings), ...records(settings)],
     readable: [
       config === undefined ? CONFIG_FILE : resolve(config),
       ...settings.profiles.map((path) => (parseLink(path) ? dirname(path) : path)),
@@ -38,6 +38,10 @@ function esps({ esp }: Settings, disk: Disk): readonly string[] {
 /** The usual one is part of the service's state. */
 function cache({ 'cache-dir': directory }: Settings): readonly string[] {
   return directory === '/var/cache/espalier' ? [] : [directory];
+}
+
+function records({ 'pcrlock-directory': directory }: Settings): readonly string[] {
+  return directory === undefined ? [] : [directory];
 }
 
 function files(settings: Settings): readonly string[] {

@@ -27,6 +27,17 @@ export function formatPcrlock(records: readonly PcrRecord[]): string {
   });
 }
 
+const DIGEST = '"digest":"[0-9a-f]+"';
+const DIGESTS = BANKS.map((bank) => `\\{"hashAlg":"${bank}",${DIGEST}\\}`).join(',');
+const PROGRAM = new RegExp(
+  `^\\{"records":\\[\\{"pcr":${BOOT_LOADER_CODE},"digests":\\[${DIGESTS}\\]\\}\\]\\}$`,
+);
+
+/** Whether a text is the record of a program as {@link formatPcrlock} writes it, and whole. */
+export function isProgramRecord(text: string): boolean {
+  return PROGRAM.test(text);
+}
+
 /** Returns the record of a program of which the Authenticode digests are known. */
 export function programRecord(digests: BankDigests): PcrRecord {
   return { pcr: BOOT_LOADER_CODE, digests };

@@ -96,7 +96,7 @@ function signedSize(source: ReturnType<Disk['open']>, path: string, signer: Sign
 }
 
 /** Returns how a stub and the sections of a recipe come together. */
-function imageLayout({ kind, stub, sections }: ImageContent, disk: Disk): ImageLayout {
+export function imageLayout({ kind, stub, sections }: ImageContent, disk: Disk): ImageLayout {
   const bytes = disk.read(stub, STUB_LIMIT);
   const added = sections.map(newSection);
   if (kind === 'thin') return appendSections(bytes, added);

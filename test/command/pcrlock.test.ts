@@ -1,0 +1,298 @@
+/** Records for systemd-pcrlock: of everything that boots from the ESP one, and of nothing else. */
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import * as fs from 'node:fs';
+import { join } from 'node:path';
+import { describe, type TestContext, test } from 'node:test';
+import { bytesSource } from '../../src/byte-source.ts';
+import { nodeDisk } from '../../src/disk/node-disk.ts';
+import { EspError } from '../../src/error.ts';
+import { formatPcrlock, lockPe } from '../../src/measure/pcrlock.ts';
+import { certificatePath, privateKeyPath } from '../signer/test-key.ts';
+import { aKernel, aMachine, aSystemdBoot, type MachineShape, type Ran } from './a-machine.ts';
+
+const LOADER = '630-bootloader.pcrlock.d';
+const ENTRIES = '635-lanzaboote.pcrlock.d';
+
+/** What systemd-pcrlock writes for a program. */
+function record(bytes: Uint8Array): string {
+  return `${formatPcrlock(lockPe(bytesSource(bytes), createHash))}\n`;
+}
+
+/** A machine whose records are kept. */
+function aRecordedMachine(t: TestContext, shape: MachineShape = {}) {
+  const machine = aMachine(t, shape);
+  const directory = join(machine.root, 'pcrlock.d');
+  const path = (name: string) => join(directory, name);
+  const variants = (component: string) =>
+    fs
+      .readdirSync(path(component))
+      .filter((name) => name.endsWith('.pcrlock'))
+      .sort();
+  return {
+    machine,
+    path,
+    variants,
+    text: (name: string) => fs.readFileSync(path(name), 'utf8'),
+    /** What a file on the ESP, found by a pattern, measures as. */
+    expected: (pattern: RegExp) => {
+      const [found = ''] = machine.paths(pattern);
+      return record(fs.readFileSync(join(machine.esp, found)));
+    },
+    install: (...args: readonly string[]) =>
+      machine.run('install', '--json', '--pcrlock-directory', directory, ...args),
+    signed: () =>
+      machine.runWith({}, ...signedArguments(machine), '--json', '--pcrlock-directory', directory),
+  };
+}
+
+/** The arguments of a signed run without records. */
+function signedArguments(machine: { arguments(): string[] }): string[] {
+  return [
+    ...['install', ...machine.arguments(), '--quiet', '--allow-insecure-key'],
+    ...['--certificate', certificatePath, '--private-key', privateKeyPath],
+  ];
+}
+
+function warningsOf({ output }: Ran): string[] {
+  return JSON.parse(output).warnings;
+}
+
+/** Changes a byte of the first section behind the headers. */
+function tamper(path: string): void {
+  const bytes = fs.readFileSync(path);
+  bytes[0x600] = (bytes[0x600] ?? 0) ^ 1;
+  fs.writeFileSync(path, bytes);
+}
+
+describe('install --pcrlock-directory', () => {
+  test('the loader and every image get the record that systemd-pcrlock would write, under lanzaboote’s names', async (t) => {
+    const { install, machine, variants, text, expected } = aRecordedMachine(t, {
+      generations: [{}, { specialisations: { gaming: {} } }],
+    });
+    const ran = await install();
+    assert.equal(ran.status, 0, ran.output);
+    assert.deepEqual(variants(LOADER), ['current.pcrlock']);
+    assert.deepEqual(variants(ENTRIES), ['1.pcrlock', '2-gaming.pcrlock', '2.pcrlock']);
+    assert.equal(text(`${LOADER}/current.pcrlock`), expected(/systemd-bootx64\.efi$/));
+    assert.equal(text(`${ENTRIES}/1.pcrlock`), expected(/generation-1-/));
+    assert.equal(text(`${ENTRIES}/2.pcrlock`), expected(/generation-2-[a-z2-7]{52}/));
+    assert.equal(text(`${ENTRIES}/2-gaming.pcrlock`), expected(/specialisation-gaming/));
+    assert.deepEqual(machine.installed(), [1, 2]);
+  });
+
+  test('a type1 entry has the record of its kernel', async (t) => {
+    const { install, text, expected } = aRecordedMachine(t);
+    assert.equal((await install('--format', 'type1')).status, 0);
+    assert.equal(text(`${ENTRIES}/1.pcrlock`), expected(/nixos\/kernel-/));
+  });
+
+  test('a signature changes no record', async (t) => {
+    const { install, signed, text } = aRecordedMachine(t);
+    await install();
+    const before = [text(`${LOADER}/current.pcrlock`), text(`${ENTRIES}/1.pcrlock`)];
+    const ran = await signed();
+    assert.equal(ran.status, 0, ran.error?.message ?? ran.output);
+    assert.deepEqual([text(`${LOADER}/current.pcrlock`), text(`${ENTRIES}/1.pcrlock`)], before);
+  });
+
+  test('a second run has nothing to do and leaves no trace', async (t) => {
+    const { install, machine, path } = aRecordedMachine(t);
+    await install();
+    const [before, inode] = [
+      machine.tree(machine.root),
+      fs.statSync(path(`${ENTRIES}/1.pcrlock`)).ino,
+    ];
+    const ran = await install();
+    assert.equal(ran.status, 0);
+    assert.deepEqual(machine.tree(machine.root), before);
+    assert.equal(fs.statSync(path(`${ENTRIES}/1.pcrlock`)).ino, inode);
+  });
+
+  test('entries that were there before the option was get records, too', async (t) => {
+    const { install, machine, variants } = aRecordedMachine(t, { generations: [{}, {}] });
+    await machine.run('install');
+    assert.equal((await install()).status, 0);
+    assert.deepEqual(variants(ENTRIES), ['1.pcrlock', '2.pcrlock']);
+  });
+
+  test('the record of an entry that is gone goes, and files of others stay', async (t) => {
+    const { install, machine, path, variants } = aRecordedMachine(t, { generations: [{}, {}] });
+    await install();
+    fs.writeFileSync(path(`${ENTRIES}/mine.pcrlock`), '{"records":[]}');
+    fs.writeFileSync(path(`${ENTRIES}/9.pcrlock`), '{"records":[]}');
+    fs.unlinkSync(machine.link(1));
+    assert.equal((await install()).status, 0);
+    assert.deepEqual(variants(ENTRIES), ['2.pcrlock', 'mine.pcrlock']);
+    assert.deepEqual(
+      fs.readdirSync(path(ENTRIES)).filter((name) => name.includes('generation-1-')),
+      [],
+    );
+  });
+
+  test('a generation number that is used again gets the record of its new image', async (t) => {
+    const { install, machine, text, expected } = aRecordedMachine(t, {
+      generations: [{ tag: 'a' }],
+    });
+    await install();
+    const before = text(`${ENTRIES}/1.pcrlock`);
+    machine.generations([{ tag: 'b' }]);
+    await machine.run('install');
+    await install();
+    assert.equal(text(`${ENTRIES}/1.pcrlock`), expected(/generation-1-/));
+    assert.notEqual(text(`${ENTRIES}/1.pcrlock`), before);
+  });
+
+  test('a record that was damaged or taken over is made again', async (t) => {
+    const { install, path, text, expected } = aRecordedMachine(t);
+    await install();
+    const id = fs.readlinkSync(path(`${ENTRIES}/1.pcrlock`));
+    fs.truncateSync(path(`${ENTRIES}/${id}`), 100);
+    fs.writeFileSync(path(`${LOADER}/current.pcrlock`), '{"records":[]}');
+    assert.equal((await install()).status, 0);
+    assert.equal(text(`${ENTRIES}/1.pcrlock`), expected(/generation-1-/));
+    assert.equal(text(`${LOADER}/current.pcrlock`), expected(/systemd-bootx64\.efi$/));
+  });
+
+  test('an image that is rewritten under its name gets a new record, with a new stub as well', async (t) => {
+    const { install, machine, text, expected } = aRecordedMachine(t);
+    await install();
+    const [image = ''] = machine.paths(/generation-1-/);
+    fs.truncateSync(join(machine.esp, image), 600);
+    const stub = join(machine.systemd, 'lib/systemd/boot/efi/linuxx64.efi.stub');
+    fs.writeFileSync(stub, aKernel('another stub'));
+    assert.equal((await install()).status, 0);
+    assert.equal(text(`${ENTRIES}/1.pcrlock`), expected(/generation-1-/));
+  });
+
+  test('more programs than fit in one policy are told', async (t) => {
+    const shapes = Array.from({ length: 9 }, (_, index) => ({ tag: `number-${index}` }));
+    const { install, machine } = aRecordedMachine(t, { generations: shapes.slice(0, 8) });
+    assert.equal((await install()).status, 0);
+    machine.generations(shapes);
+    for (const _ of ['first', 'second']) {
+      const ran = await install();
+      assert.equal(ran.status, 5);
+      assert.match(warningsOf(ran).join(), /^9 different programs .* --limit$/);
+    }
+  });
+
+  test('what nobody vouches for gets no record: with it, whoever changed it would be let in', async (t) => {
+    const { install, machine, variants } = aRecordedMachine(t, { generations: [{}, {}] });
+    await machine.run('install');
+    const [image = ''] = machine.paths(/generation-1-/);
+    tamper(join(machine.esp, image));
+    const ran = await install();
+    assert.equal(ran.status, 5);
+    assert.match(warningsOf(ran).join(), /generation-1-.* gets no record .*vouches/);
+    assert.deepEqual(variants(ENTRIES), ['2.pcrlock']);
+  });
+
+  test('an image with an older stub has a record if our signature is on it, and has none under another’s name', async (t) => {
+    const { signed, machine, variants, text, expected } = aRecordedMachine(t, {
+      generations: [{ tag: 'a' }, { tag: 'b' }],
+    });
+    await machine.runWith({}, ...signedArguments(machine));
+    const stub = join(machine.systemd, 'lib/systemd/boot/efi/linuxx64.efi.stub');
+    fs.writeFileSync(stub, aKernel('a newer stub'));
+    const [first = '', second = ''] = machine.paths(/generation-\d-/);
+    fs.copyFileSync(join(machine.esp, second), join(machine.esp, first));
+    const ran = await signed();
+    assert.match(warningsOf(ran).join(), /generation-1-.* gets no record/);
+    assert.deepEqual(variants(ENTRIES), ['2.pcrlock']);
+    assert.equal(text(`${ENTRIES}/2.pcrlock`), expected(/generation-2-/));
+  });
+
+  test('while a new loader is on its way, both are expected; afterwards the new one', async (t) => {
+    const { install, machine, path, text, variants } = aRecordedMachine(t);
+    await install();
+    machine.brings('258');
+    const during: string[][] = [];
+    const rename = nodeDisk().rename;
+    const ran = await machine.runWith(
+      {
+        disk: {
+          rename: (from, to) => {
+            if (/BOOTX64|systemd-bootx64/i.test(to)) during.push(variants(LOADER));
+            rename(from, to);
+          },
+        },
+      },
+      ...['install', ...machine.arguments(), '--allow-unsigned', '--json', '--quiet'],
+      ...['--pcrlock-directory', path('')],
+    );
+    assert.equal(ran.status, 0);
+    assert.deepEqual(during, [
+      ['current.pcrlock', 'next.pcrlock'],
+      ['current.pcrlock', 'next.pcrlock'],
+    ]);
+    assert.deepEqual(variants(LOADER), ['current.pcrlock']);
+    assert.equal(text(`${LOADER}/current.pcrlock`), record(aSystemdBoot('258')));
+  });
+
+  test('when the run fails on the way, both stay expected until the next', async (t) => {
+    const { install, machine, path, variants } = aRecordedMachine(t);
+    await install();
+    machine.brings('258');
+    const fail = (_from: string, to: string) => {
+      throw new EspError('IO', `rename ${to}: no`);
+    };
+    const ran = await machine.runWith(
+      { disk: { rename: fail } },
+      ...['install', ...machine.arguments(), '--allow-unsigned', '--quiet'],
+      ...['--pcrlock-directory', path('')],
+    );
+    assert.equal(ran.status, 1);
+    assert.deepEqual(variants(LOADER), ['current.pcrlock', 'next.pcrlock']);
+    assert.equal((await install()).status, 0);
+    assert.deepEqual(variants(LOADER), ['current.pcrlock']);
+  });
+
+  test('records that cannot be written are a warning: what boots is in line', async (t) => {
+    const { install, machine, path } = aRecordedMachine(t);
+    fs.writeFileSync(path(''), 'in the way');
+    const ran = await install();
+    assert.equal(ran.status, 5);
+    assert.match(warningsOf(ran).join(), /records for systemd-pcrlock in .* are not in line: /);
+    assert.deepEqual(machine.installed(), [1]);
+  });
+
+  test('plan touches no record, and neither does a run without the option', async (t) => {
+    const { machine, path } = aRecordedMachine(t);
+    await machine.run('plan', '--pcrlock-directory', path(''));
+    await machine.run('install');
+    assert.equal(fs.existsSync(path('')), false);
+  });
+
+  test('a mirror makes no difference', async (t) => {
+    const { install, machine, variants } = aRecordedMachine(t);
+    const mirror = join(machine.root, 'mirror');
+    fs.mkdirSync(mirror);
+    assert.equal((await install('--esp', mirror)).status, 0);
+    assert.equal((await install('--esp', mirror)).status, 0);
+    assert.deepEqual(variants(ENTRIES), ['1.pcrlock']);
+  });
+});
+
+describe('pcrlock', () => {
+  test('lock-pe prints the record of a program, or writes it to a file', async (t) => {
+    const machine = aMachine(t);
+    const [program, target] = [join(machine.root, 'a.efi'), join(machine.root, 'a.pcrlock')];
+    fs.writeFileSync(program, aKernel());
+    const printed = await machine.runWith({}, 'pcrlock', 'lock-pe', program);
+    assert.equal(`${printed.output}\n`, record(aKernel()));
+    const written = await machine.runWith({}, 'pcrlock', 'lock-pe', program, '--pcrlock', target);
+    assert.deepEqual(written, { status: 0, output: '' });
+    assert.equal(fs.readFileSync(target, 'utf8'), record(aKernel()));
+  });
+
+  test('what is no program is refused with its name', async (t) => {
+    const machine = aMachine(t);
+    const text = join(machine.root, 'text');
+    fs.writeFileSync(text, 'text');
+    const { status, error } = await machine.runWith({}, 'pcrlock', 'lock-uki', text);
+    assert.equal(status, 1);
+    assert.equal(error?.code, 'PE_MALFORMED');
+    assert.match(error.message, /\/text/);
+  });
+});
