@@ -95,6 +95,7 @@ export async function decide(
       ...twins(inventory).map(describeTwin),
       ...describeLost(lost),
       ...describeUnread(inventory),
+      ...(scope === 'repair' ? describeUnmended(planned, survey, inventory) : []),
       ...overrides(variables, id, context),
     ],
   };
@@ -163,6 +164,21 @@ const COMMANDS = {
   LoaderEntryPreferred: 'preferred',
   LoaderEntryDefault: 'default',
 } as const;
+
+/** What `install` leaves out for want of space is as it should be; what a repair leaves is still damaged. */
+function describeUnmended(
+  planned: Plan | Refusal,
+  { wishes, leftOut }: Survey,
+  { entries }: Inventory,
+): string[] {
+  if ('kind' in planned) return [];
+  const listed = new Set(entries.map(({ id }) => id));
+  const isListed = (name: string) =>
+    wishes.some((wish) => wish.name === name && wish.entries.some(({ id }) => listed.has(id)));
+  return planned.leftOut
+    .filter((left) => !leftOut.includes(left) && isListed(left.generation))
+    .map(({ generation, because }) => `generation ${generation} is not mended: ${because}`);
+}
 
 function describeTwin(path: EspPath): string {
   return `${path} shares its clusters with a temporary file since power was lost while it was renamed; both are left alone until fsck.fat -a has mended the ESP`;

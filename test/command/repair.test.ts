@@ -4,6 +4,7 @@ import * as fs from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { base32, hash } from '../../src/digest.ts';
+import { countingBytes } from '../pe/a-pe.ts';
 import { certificatePath, privateKeyPem } from '../signer/test-key.ts';
 import { aMachine, type Machine } from './a-machine.ts';
 
@@ -131,6 +132,19 @@ describe('repair', () => {
     await machine.run('repair', '--format', 'type1');
     assert.deepEqual(machine.tree(), before);
   });
+});
+
+test('a repair that finds no room says what it leaves damaged, and ends with 5', async (t) => {
+  const generations = [{ initrd: countingBytes(90_000) }, { initrd: 'two' }];
+  const machine = aMachine(t, { generations });
+  await machine.run('install', '--format', 'type1');
+  fs.unlinkSync(join(machine.esp, machine.paths(/initrd-/)[0] ?? ''));
+  fs.unlinkSync(join(machine.esp, machine.paths(/initrd-/)[0] ?? ''));
+  const used = { type: 0x4d44, clusterSize: 512, total: 1 << 20, free: 20_000 };
+  const args = [...machine.arguments(), '--allow-unsigned', '--quiet', '--format', 'type1'];
+  const { status } = await machine.runWith({ disk: { fileSystem: () => used } }, 'repair', ...args);
+  assert.equal(status, 5);
+  assert.equal(machine.paths(/initrd-/).length, 1);
 });
 
 describe('repair of an ESP that was never installed to', () => {
