@@ -54,6 +54,7 @@ export async function run(
   } catch (cause) {
     if (!(cause instanceof CommanderError)) throw cause;
     if (cause.exitCode === 0) return 0;
+    if (cause.code === 'commander.help') return 2;
     const message = cause.message.replace(/^error: /, '');
     const hint = 'see lzbt-systemd install --help';
     throw new EspError('CONFIG_INVALID', message, { hint, cause });
