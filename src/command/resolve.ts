@@ -21,6 +21,7 @@ import {
 import type { Signer } from '../signer/signer.ts';
 import { kernelTraits } from '../uki/kernel.ts';
 import type { Context } from './context.ts';
+import { initrdWarnings } from './initrd-check.ts';
 import {
   type Hashed,
   type Secrets,
@@ -36,6 +37,8 @@ export interface Resolution {
   readonly wanted: readonly WantedGeneration[];
   /** Generations that turned out not to be installable. */
   readonly broken: readonly Malformed[];
+  /** What may keep a system from booting, though all that is named is there. */
+  readonly warnings: readonly string[];
   /** Sources as they were when their digests were taken. */
   readonly sources: ReadonlyMap<string, FileStat>;
   /** Removes the private copies of initrds with secrets. */
@@ -75,9 +78,16 @@ export async function resolve(
       return generation;
     });
     const payloads = await takeDigests(prepared.passed, secrets, context, cache);
+    const warnings: string[] = [];
     const described = await separate(prepared.passed, async (generation) => {
       const entries = [];
       for (const variant of variants(generation)) {
+        const { bootspec } = variant;
+        const known = bootspec.initrd === undefined ? undefined : payloads.get(bootspec.initrd);
+        const troubles = await initrdWarnings(bootspec, known, context, cache);
+        warnings.push(
+          ...troubles.map((text) => `generation ${generationName(generation)}: ${text}`),
+        );
         const sources = { secrets, payloads };
         const resolved = await describe(variant, sources, policy, context, cache);
         const token = policy.settings['entry-token'];
@@ -88,6 +98,7 @@ export async function resolve(
     return {
       wanted: described.passed,
       broken: [...prepared.broken, ...described.broken],
+      warnings,
       sources: new Map([...payloads].map(([path, { stat }]) => [path, stat])),
       dispose,
     };

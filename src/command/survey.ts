@@ -129,7 +129,7 @@ export async function survey(
     running: booted,
     booted: running.length > 0 ? undefined : booted,
     sources: resolution.sources,
-    warnings,
+    warnings: [...warnings, ...resolution.warnings],
     notices: unsaved ? [`the next run will hash again: ${explain(unsaved)}`] : [],
     dispose: resolution.dispose,
   };

@@ -8,6 +8,7 @@ import { pathToFileURL } from 'node:url';
 import { processContext } from '../../src/command/context.ts';
 import { findTroubles } from '../../src/command/root-hash-check.ts';
 import { partitionUuids } from '../../src/verity/root-hash.ts';
+import { formatCpio, memberOf } from '../lab/cpio.ts';
 import { aDisk, type Content } from '../verity/a-disk.ts';
 import { formatted, numberedBlocks, someParameters } from '../verity/a-pair.ts';
 import { aMachine, MAIN, type Machine } from './a-machine.ts';
@@ -42,7 +43,14 @@ function aDiskFile({ root }: Machine, contents: readonly Content[]): string {
   return path;
 }
 
-const boots = ({ hex }: FileSystem) => ({ kernelParams: [`usrhash=${hex}`] });
+/** An initrd with what opens a verity device, as the names of its files tell. */
+const INITRD = formatCpio(
+  ['systemd-veritysetup', 'system-generators/systemd-veritysetup-generator']
+    .map((name) => memberOf(`usr/lib/systemd/${name}`, ''))
+    .concat(memberOf('usr/lib/modules/6.12.58/kernel/drivers/md/dm-verity.ko', '')),
+);
+
+const boots = ({ hex }: FileSystem) => ({ kernelParams: [`usrhash=${hex}`], initrd: INITRD });
 
 /** A machine whose first generation's /usr is on its disk, and whose second one's is not. */
 function aMachineWithDisk(t: TestContext) {
@@ -96,6 +104,17 @@ describe('a generation whose /usr is not here', () => {
     const machine = aMachine(t, { generations: [boots(other)] });
     assert.equal((await machine.run('install')).status, 0);
   });
+});
+
+test('an initrd that cannot open the file system is warned of until it is replaced', async (t) => {
+  const machine = aMachine(t, { generations: [{ ...boots(present), initrd: formatCpio([]) }] });
+  for (let run = 0; run < 2; run++) {
+    const { status, output } = await machine.run('install', '--json');
+    assert.equal(status, 5);
+    assert.match(output, /generation 1: .*initrd: .*veritysetup/);
+  }
+  machine.generations([boots(present)]);
+  assert.equal((await machine.run('install')).status, 0);
 });
 
 test('a hash area that is not that of the root hash is as bad as none', async (t) => {
