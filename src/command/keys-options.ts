@@ -39,3 +39,9 @@ export const KEYS_ENROLL_OPTIONS: readonly Option[] = [
   },
   ...settings('esp', 'allow-directory', 'allow-insecure-key', 'lock-timeout'),
 ];
+
+export const KEYS_STATUS_OPTIONS: readonly Option[] = settings(
+  'esp',
+  'allow-directory',
+  'allow-insecure-key',
+);

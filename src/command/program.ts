@@ -3,7 +3,11 @@ import { Command, CommanderError, Option } from 'commander';
 import { EspError } from '../error.ts';
 import { CONFINE_OPTIONS } from './confine-options.ts';
 import { type Context, contextBelow } from './context.ts';
-import { KEYS_ENROLL_OPTIONS, KEYS_GENERATE_OPTIONS } from './keys-options.ts';
+import {
+  KEYS_ENROLL_OPTIONS,
+  KEYS_GENERATE_OPTIONS,
+  KEYS_STATUS_OPTIONS,
+} from './keys-options.ts';
 import { OPTIONS, type Option as OptionDeclaration, type RawSettings } from './settings.ts';
 import { UKI_BUILD_OPTIONS, UKI_INSPECT_OPTIONS, UKI_VERIFY_OPTIONS } from './uki-options.ts';
 import { UNIT_OPTIONS } from './unit-options.ts';
@@ -267,6 +271,14 @@ const VERBS: readonly VerbDeclaration[] = [
     summary: 'put keys on the ESP, for systemd-boot to enrol them in firmware',
     example: 'espalier keys enroll --microsoft /usr/share/secureboot/microsoft',
     load: async () => (await import('./keys-enroll.ts')).keysEnroll,
+  },
+  {
+    name: 'keys status',
+    operands: [KEYS],
+    options: KEYS_STATUS_OPTIONS,
+    summary: 'show which keys firmware, the key directory and the ESP have, and whether they agree',
+    example: 'espalier keys status --json',
+    load: async () => (await import('./keys-status.ts')).keysStatus,
   },
 ];
 
