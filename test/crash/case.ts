@@ -106,10 +106,10 @@ async function judgeRecording(
     seconds: (performance.now() - start) / 1000,
   };
   const continued = [];
-  for (const [{ cut, isSound }, image] of toContinue) {
+  for (const [{ index, isSound }, image] of toContinue) {
     // A system that starts has its file systems checked; a kernel goes on with most that are not.
     if (!isSound) mendImage(image);
-    const again = { ...recording.scenario, name: `${name}, again after ${cut}` };
+    const again = { ...recording.scenario, name: `${name}, again at ${index}` };
     const next = await recordOn(image, again, recording.world, studio);
     continued.push(...(await judgeRecording(next, studio, { ...thoroughness, again: 0 })));
   }

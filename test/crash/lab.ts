@@ -26,7 +26,7 @@ scenarios:
 ${SCENARIOS.map(({ name, about }) => `  ${name.padEnd(18)}${about}`).join('\n')}`;
 
 const LONG = { samples: 150, boots: 5, guests: 10, again: 2 };
-const QUICK = { samples: 12, boots: 1, guests: 3, again: 0 };
+const QUICK = { samples: 8, boots: 1, guests: 2, again: 0 };
 const TOOLS = [
   'qemu-system-x86',
   'mtools',

@@ -21,7 +21,11 @@ export interface Cut {
   readonly kind: 'prefix' | 'reordering';
 }
 
-/** Divides a log at its flushes. A discard promises nothing about what is read afterwards, so it is no change. */
+/**
+ * Divides a log at its flushes. A discard promises nothing about what is read afterwards, so it is no
+ * change. Requests are logged when they are made: a write that another thread began just before a flush
+ * counts as flushed, which the kernel itself would wait for where it relies on it.
+ */
 export function epochsOf(requests: readonly DiskRequest[]): Epoch[] {
   const epochs: (Extent & { readonly isForced: boolean })[][] = [[]];
   for (const request of requests) {
