@@ -115,7 +115,8 @@ async function carryOut(
   const announced = (await records?.announce(outcome.plan)) ?? [];
   const report = await apply(outcome.plan, signal ? { ...site, signal } : site).catch(unfinished);
   if (tellsChanges) logChanges(root, report, await log());
-  const renewed = (await records?.renew(surveyed)) ?? [];
+  // What was stopped on its way may leave two loaders: both stay expected.
+  const renewed = (signal?.aborted ? undefined : await records?.renew(surveyed)) ?? [];
   return { ...outcome, report, warnings: [...outcome.warnings, ...announced, ...renewed] };
 }
 

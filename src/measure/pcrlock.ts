@@ -3,7 +3,7 @@ import type { ByteSource } from '../byte-source.ts';
 import { EspError } from '../error.ts';
 import { authenticodeDigestInput } from '../pe/authenticode.ts';
 import { parsePe } from '../pe/pe.ts';
-import { BANKS, type BankDigests, type CreateHash, digestInBanks } from './bank.ts';
+import { BANKS, type Bank, type BankDigests, type CreateHash, digestInBanks } from './bank.ts';
 import { measuredSections, memoryOf } from './measured-section.ts';
 
 /** One extension of a register: what it is extended by, not what it then holds. */
@@ -27,8 +27,11 @@ export function formatPcrlock(records: readonly PcrRecord[]): string {
   });
 }
 
-const DIGEST = '"digest":"[0-9a-f]+"';
-const DIGESTS = BANKS.map((bank) => `\\{"hashAlg":"${bank}",${DIGEST}\\}`).join(',');
+/** Hexadecimal digits of a digest. */
+const DIGITS: Readonly<Record<Bank, number>> = { sha1: 40, sha256: 64, sha384: 96, sha512: 128 };
+const DIGESTS = BANKS.map(
+  (bank) => `\\{"hashAlg":"${bank}","digest":"[0-9a-f]{${DIGITS[bank]}}"\\}`,
+).join(',');
 const PROGRAM = new RegExp(
   `^\\{"records":\\[\\{"pcr":${BOOT_LOADER_CODE},"digests":\\[${DIGESTS}\\]\\}\\]\\}$`,
 );

@@ -248,6 +248,17 @@ describe('install --pcrlock-directory', () => {
     assert.deepEqual(variants(LOADER), ['current.pcrlock']);
   });
 
+  test('a loader that nobody vouches for changes nothing of what is expected', async (t) => {
+    const { install, machine, text } = aRecordedMachine(t);
+    await install();
+    const before = text(`${LOADER}/current.pcrlock`);
+    machine.put('EFI/systemd/systemd-bootx64.efi', aSystemdBoot('999'));
+    const ran = await install();
+    assert.equal(ran.status, 5);
+    assert.match(warningsOf(ran).join(), /systemd-bootx64\.efi gets no record .*vouches/);
+    assert.equal(text(`${LOADER}/current.pcrlock`), before);
+  });
+
   test('records that cannot be written are a warning: what boots is in line', async (t) => {
     const { install, machine, path } = aRecordedMachine(t);
     fs.writeFileSync(path(''), 'in the way');
