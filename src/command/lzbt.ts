@@ -104,14 +104,14 @@ function toFlags(
   options: Options,
   { disk, environment }: Context,
 ): RawSettings {
-  refuseUnknown(options);
+  refuseCounting(options);
   const stub = environment['LANZABOOTE_STUB'];
   if (!stub) {
     throw new EspError('CONFIG_INVALID', 'LANZABOOTE_STUB: the variable is not set', {
       hint: 'set it to the path of the stub of lanzaboote',
     });
   }
-  const { publicKey, privateKey } = options;
+  const { publicKey, privateKey, pcrlockDirectory } = options;
   const hasKeys = [publicKey, privateKey].some((path) => disk.stat(path) !== undefined);
   return {
     format: 'thin',
@@ -125,6 +125,7 @@ function toFlags(
     'keep-default': true,
     adopt: true,
     limit: options.configurationLimit,
+    ...(pcrlockDirectory === undefined ? {} : { 'pcrlock-directory': pcrlockDirectory }),
     ...(options.allowUnsigned && !hasKeys
       ? { 'allow-unsigned': true }
       : { certificate: publicKey, 'private-key': privateKey, 'allow-insecure-key': true }),
@@ -155,15 +156,9 @@ function requireLinks(generations: readonly string[]): readonly string[] {
   });
 }
 
-function refuseUnknown({ bootcountingInitialTries, pcrlockDirectory }: Options): void {
-  const given =
-    bootcountingInitialTries > 0
-      ? '--bootcounting-initial-tries'
-      : pcrlockDirectory !== undefined
-        ? '--pcrlock-directory'
-        : undefined;
-  if (given === undefined) return;
-  throw new EspError('CONFIG_INVALID', `${given}: not supported yet`, {
-    hint: 'nothing was touched; leave it out, or set the tries to 0',
+function refuseCounting({ bootcountingInitialTries }: Options): void {
+  if (bootcountingInitialTries === 0) return;
+  throw new EspError('CONFIG_INVALID', '--bootcounting-initial-tries: expected 0', {
+    hint: 'nothing was touched; entries are not counted yet',
   });
 }

@@ -9,14 +9,7 @@ import { findSection, type Pe, readSection } from '../pe/pe.ts';
 import type { EspPath } from './layout.ts';
 
 /** What the stub reads, in the order of the file: a path is UTF-8 text, a digest its 32 bytes. */
-export const THIN_SECTIONS = [
-  '.osrel',
-  '.cmdline',
-  '.initrd',
-  '.linux',
-  '.initrdh',
-  '.linuxh',
-] as const;
+const THIN_SECTIONS = ['.osrel', '.cmdline', '.initrd', '.linux', '.initrdh', '.linuxh'] as const;
 
 /** What no image but a thin one has. */
 const TELLTALES: readonly string[] = ['.initrdh', '.linuxh'];

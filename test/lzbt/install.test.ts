@@ -5,7 +5,9 @@ import { createHash } from 'node:crypto';
 import { chmodSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { bytesSource } from '../../src/byte-source.ts';
 import { base32, hash } from '../../src/digest.ts';
+import { formatPcrlock, lockPe } from '../../src/measure/pcrlock.ts';
 import { aKernel, type Machine } from '../command/a-machine.ts';
 import { missingTools } from '../lab/tools.ts';
 import { certificatePath } from '../signer/test-key.ts';
@@ -162,4 +164,19 @@ test('without keys, and allowed to, it installs what is not signed', async (t) =
     .map((option) => (option === 'false' ? 'true' : option));
   assert.equal((await run('-q', 'install', ...unsigned, machine.esp, ...links())).status, 0);
   assert.equal(machine.paths(IMAGE).length, 1);
+});
+
+test('records for systemd-pcrlock lie where lanzaboote has them, and tell of these images', async (t) => {
+  const { machine, install } = anLzbtMachine(t, [{ specialisations: { rescue: {} } }]);
+  const directory = join(machine.root, 'pcrlock.d');
+  assert.equal((await install(0, '--pcrlock-directory', directory)).status, 0);
+  const record = (path: string) => readFileSync(join(directory, path), 'utf8');
+  const measured = (pattern: RegExp) => {
+    const bytes = readFileSync(join(machine.esp, machine.paths(pattern)[0] ?? ''));
+    return `${formatPcrlock(lockPe(bytesSource(bytes), createHash))}\n`;
+  };
+  const entries = '635-lanzaboote.pcrlock.d';
+  assert.equal(record(`${entries}/1.pcrlock`), measured(/generation-1-[a-z2-7]{52}/));
+  assert.equal(record(`${entries}/1-rescue.pcrlock`), measured(/-specialisation-rescue-/));
+  assert.equal(record('630-bootloader.pcrlock.d/current.pcrlock'), measured(/systemd-bootx64/));
 });
