@@ -1,46 +1,34 @@
 /** Debian's dracut, unpacked and never installed: installing it would change the machine's own boot. */
-import {
-  chmodSync,
-  cpSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  renameSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
+import { chmodSync, cpSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { findMirror, hasDebianTools, openSuite } from './debian.ts';
-import { cacheFolder, type Parts } from './parts.ts';
+import {
+  ensurePackageFolder,
+  findPackageFolder,
+  type PackageFolder,
+  packageRoot,
+} from './package-folder.ts';
+import type { Parts } from './parts.ts';
 import { run } from './run.ts';
 
-const root = join(cacheFolder, 'dracut');
+const packages: PackageFolder = {
+  name: 'dracut',
+  suite: 'bookworm',
+  packages: ['dracut-core', 'cpio', 'kmod', 'libkmod2'],
+};
+const root = packageRoot(packages);
 const libraries = join(root, 'lib/x86_64-linux-gnu');
 
 /** Returns the folder of the unpacked packages, if it is in the cache; never touches the network. */
 export function findDracutRoot(): string | undefined {
-  return existsSync(root) ? root : undefined;
+  return findPackageFolder(packages);
 }
 
 /**
- * Fetches dracut and what it runs from the machine's own Debian mirror, unless the cache has them.
+ * Fetches dracut and what it runs, unless the cache has them.
  * @throws {Error} when this is no Debian machine, or the mirror does not answer
  */
-export function ensureDracutRoot(say: (what: string) => void = () => {}): void {
-  if (existsSync(root)) return;
-  if (!hasDebianTools()) throw new Error('dracut comes from Debian: this needs apt-get on amd64');
-  mkdirSync(cacheFolder, { recursive: true });
-  const work = mkdtempSync(join(cacheFolder, '.fetch-dracut-'));
-  try {
-    say('bookworm: dracut');
-    const suite = openSuite('bookworm', join(work, 'apt'), findMirror());
-    suite.unpack(['dracut-core', 'cpio', 'kmod', 'libkmod2'], join(work, 'root'));
-    // The folder appears when all of it is there, so its presence is its completeness.
-    if (!existsSync(root)) renameSync(join(work, 'root'), root);
-  } finally {
-    rmSync(work, { recursive: true, force: true });
-  }
+export function ensureDracutRoot(say?: (what: string) => void): void {
+  ensurePackageFolder(packages, say);
 }
 
 /**

@@ -1,9 +1,6 @@
 /** The files of a Debian system with systemd: unpacked from its packages, and as members of an initrd. */
-import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
 import { linkOf, type Member, memberOf, membersUnder } from './cpio.ts';
-import { findMirror, hasDebianTools, openSuite } from './debian.ts';
-import { cacheFolder } from './parts.ts';
+import { ensurePackageFolder, findPackageFolder, type PackageFolder } from './package-folder.ts';
 
 /** systemd, what it links to or loads, and what Node links to. Tools are busybox's. */
 const packages = [
@@ -26,33 +23,23 @@ const leftOut = [
   ...['usr/lib/systemd/system/timers.target.wants/', 'usr/lib/systemd/system-generators/'],
 ];
 
-const root = join(cacheFolder, 'systemd-root');
+const folder: PackageFolder = {
+  name: 'systemd-root',
+  suite: 'bookworm',
+  packages,
+};
 
 /** Returns the folder of the unpacked system, if it is in the cache; never touches the network. */
 export function findSystemdRoot(): string | undefined {
-  return existsSync(root) ? root : undefined;
+  return findPackageFolder(folder);
 }
 
 /**
- * Returns the folder of the unpacked system, fetching it from the machine's own Debian mirror when
- * the cache lacks it.
- * @param say told, in a few words, what is being fetched
+ * Returns the folder of the unpacked system, fetching it when the cache lacks it.
  * @throws {Error} when this is no Debian machine, or the mirror does not answer
  */
-export function ensureSystemdRoot(say: (what: string) => void = () => {}): string {
-  if (existsSync(root)) return root;
-  if (!hasDebianTools()) throw new Error('systemd comes from Debian: this needs apt-get on amd64');
-  mkdirSync(cacheFolder, { recursive: true });
-  const work = mkdtempSync(join(cacheFolder, '.fetch-systemd-'));
-  try {
-    say('bookworm: systemd and its libraries');
-    openSuite('bookworm', join(work, 'apt'), findMirror()).unpack(packages, join(work, 'root'));
-    // The folder appears when all of it is there, so its presence is its completeness.
-    if (!existsSync(root)) renameSync(join(work, 'root'), root);
-  } finally {
-    rmSync(work, { recursive: true, force: true });
-  }
-  return root;
+export function ensureSystemdRoot(say?: (what: string) => void): string {
+  return ensurePackageFolder(folder, say);
 }
 
 /** Folders that Debian joins into `/usr` when it installs itself, which unpacking alone does not do. */
@@ -69,7 +56,8 @@ const identity = [
 
 /** Returns the system as the members of an initrd, without what a machine of one minute never needs. */
 export function systemdMembers(): readonly Member[] {
-  const members = membersUnder(ensureSystemdRoot()).map((member) => ({
+  const root = ensureSystemdRoot();
+  const members = membersUnder(root).map((member) => ({
     ...member,
     path: member.path.slice(root.length).replace(/^(s?bin|lib|lib64)(?=\/|$)/, 'usr/$1'),
   }));
