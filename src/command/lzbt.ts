@@ -2,7 +2,7 @@
  * The second executable: the command line of lanzaboote's `lzbt-systemd` 1.1. It decides nothing by
  * itself: what it is given is told to `install` in other words.
  */
-import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { EspError } from '../error.ts';
 import { requireEsp } from '../esp/mount.ts';
 import { parseLink } from '../generation/profile.ts';
@@ -67,12 +67,6 @@ export function exitStatus({ cause }: EspError): number {
 }
 
 function declareInstall(command: Command): Command {
-  const boolean = new Option('--allow-unsigned <BOOL>', 'install without keys where there are none')
-    .choices(['true', 'false'])
-    .default(false, 'false');
-  // Choices bring a parser of their own, which keeps them text.
-  const chosen = boolean.parseArg;
-  boolean.argParser((value, before) => chosen?.(value, before) === 'true');
   return command
     .description('Install generations, the newest of them to boot next.')
     .exitOverride()
@@ -81,12 +75,17 @@ function declareInstall(command: Command): Command {
     .requiredOption('--system <DOUBLE>', 'system of the boot loader, as x86_64-linux')
     .requiredOption('--systemd <PATH>', 'holds lib/systemd/boot/efi')
     .requiredOption('--systemd-boot-loader-config <FILE>', 'loader.conf')
-    .addOption(boolean)
+    .option('--allow-unsigned <BOOL>', 'do without keys where there are none', truth, false)
     .requiredOption('--public-key <FILE>', 'PEM certificate to sign for')
     .requiredOption('--private-key <FILE>', 'PEM private key to sign with')
     .option('--configuration-limit <N>', 'newest generations to install, 0 for all', count, 1)
     .option('--bootcounting-initial-tries <N>', 'tries of a new entry, 0 for no counting', count, 0)
     .option('--pcrlock-directory <DIR>', 'where to write what will be measured');
+}
+
+function truth(text: string): boolean {
+  if (text === 'true' || text === 'false') return text === 'true';
+  throw new InvalidArgumentError('expected true or false');
 }
 
 function count(text: string): number {

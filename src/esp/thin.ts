@@ -11,9 +11,6 @@ import type { EspPath } from './layout.ts';
 /** What the stub reads, in the order of the file: a path is UTF-8 text, a digest its 32 bytes. */
 const THIN_SECTIONS = ['.osrel', '.cmdline', '.initrd', '.linux', '.initrdh', '.linuxh'] as const;
 
-/** What no image but a thin one has. */
-const TELLTALES: readonly string[] = ['.initrdh', '.linuxh'];
-
 /**
  * Names the signing certificate by its SHA-256 in hexadecimal, or says `unsigned`. The stub does not
  * read it. It tells our images from lanzaboote's, whose names are of the same shape, and lets the
@@ -21,6 +18,9 @@ const TELLTALES: readonly string[] = ['.initrdh', '.linuxh'];
  */
 export const SIGNER_SECTION = '.signer';
 const UNSIGNED = 'unsigned';
+
+/** What no image but a thin one has. */
+const TELLTALES: readonly string[] = ['.initrdh', '.linuxh', SIGNER_SECTION];
 
 /** More is in no section that the stub reads: a bootspec may make a long command line. Bytes. */
 const LIMIT = 8 * 1024 * 1024;
@@ -31,7 +31,7 @@ interface Named {
 
 /** Whether sections are those of a thin image. */
 export function isThin(sections: readonly Named[]): boolean {
-  return sections.some(({ name }) => TELLTALES.includes(name) || name === SIGNER_SECTION);
+  return sections.some(({ name }) => TELLTALES.includes(name));
 }
 
 /** Whether sections are those of a thin image of ours. */

@@ -83,7 +83,7 @@ describe('a failure', () => {
         ...['install', ...options, '--allow-unsigned', 'maybe', machine.esp, ...links()],
       ],
       2,
-      /Allowed choices are true, false/,
+      /expected true or false/,
     ],
     [
       'keys that are not there, when unsigned is not allowed',
