@@ -20,6 +20,7 @@ const families = {
   SECURE_BOOT_UNSIGNED: 'refused',
   OPTION_ROMS_UNTRUSTED: 'refused',
   KEYS_EXIST: 'refused',
+  FAT_REPLACE: 'refused',
   VERITY_ABSENT: 'refused',
   // space
   ESP_FULL: 'space',

@@ -45,3 +45,12 @@ export const KEYS_STATUS_OPTIONS: readonly Option[] = settings(
   'allow-directory',
   'allow-insecure-key',
 );
+
+export const SIGN_OPTIONS: readonly Option[] = [
+  {
+    name: 'output',
+    value: 'FILE',
+    help: 'where the signed program goes (default: in place of FILE)',
+  },
+  ...settings('certificate', 'private-key', 'allow-insecure-key'),
+];

@@ -7,6 +7,7 @@ import {
   KEYS_ENROLL_OPTIONS,
   KEYS_GENERATE_OPTIONS,
   KEYS_STATUS_OPTIONS,
+  SIGN_OPTIONS,
 } from './keys-options.ts';
 import { OPTIONS, type Option as OptionDeclaration, type RawSettings } from './settings.ts';
 import { UKI_BUILD_OPTIONS, UKI_INSPECT_OPTIONS, UKI_VERIFY_OPTIONS } from './uki-options.ts';
@@ -279,6 +280,14 @@ const VERBS: readonly VerbDeclaration[] = [
     summary: 'show which keys firmware, the key directory and the ESP have, and whether they agree',
     example: 'espalier keys status --json',
     load: async () => (await import('./keys-status.ts')).keysStatus,
+  },
+  {
+    name: 'sign',
+    operands: [{ syntax: '<FILE...>', help: 'EFI programs, as those of fwupd or a memory test' }],
+    options: SIGN_OPTIONS,
+    summary: 'sign EFI programs, where they lie or to another file',
+    example: 'espalier sign fwupdx64.efi --output fwupdx64.efi.signed',
+    load: async () => (await import('./sign.ts')).sign,
   },
 ];
 

@@ -75,8 +75,8 @@ export type Readers = 'owner' | 'everyone';
 export interface WritableDisk extends Disk {
   /** Makes a directory and its missing parents, each durable in its own parent and for `owner`. */
   makeDirectory(path: string, readers?: Readers): void;
-  /** Makes a file that must not exist yet, open for writing. */
-  create(path: string): Promise<NewFile>;
+  /** Makes a file that must not exist yet, open for writing and for `owner` to read. */
+  create(path: string, readers?: Readers): Promise<NewFile>;
   /** Copies a file to a name that must not exist yet, and makes the content durable. */
   copy(from: string, to: string): Promise<void>;
   /** Overwrites the first bytes of an existing file where it lies, durably. */

@@ -89,8 +89,9 @@ function shortWrite(path: string, expected: number, got: number): EspError {
   return new EspError('SHORT_WRITE', `${path}: expected to write ${expected} bytes, got ${got}`);
 }
 
-async function create(path: string): Promise<NewFile> {
-  const handle = await attempt('create', path, fs.promises.open(path, 'wx', FILE_MODE));
+async function create(path: string, readers: Readers = 'owner'): Promise<NewFile> {
+  const mode = MODES[readers].file;
+  const handle = await attempt('create', path, fs.promises.open(path, 'wx', mode));
   let end = 0;
   const writeAll = async (offset: number, bytes: Uint8Array): Promise<void> => {
     let done = 0;

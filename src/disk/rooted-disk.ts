@@ -43,7 +43,7 @@ export function rootedDisk(host: WritableDisk, root: string): RootedDisk {
     ...reading,
     locate: name,
     makeDirectory: (path, readers) => host.makeDirectory(name(path), readers),
-    create: (path) => host.create(name(path)),
+    create: (path, readers) => host.create(name(path), readers),
     copy: (from, to) => host.copy(find(from), name(to)),
     // SAFETY: as on the host; what boots if power fails here is told where a plan calls it.
     overwrite: (path, bytes) => host.overwrite(find(path), bytes),

@@ -1,6 +1,6 @@
 /** How the pieces of an image become a file: read once, hashed and summed as they pass, signed last. */
 import { createHash, type Hash } from 'node:crypto';
-import type { Disk, FileStat, NewFile, WritableDisk } from '../disk/disk.ts';
+import type { Disk, FileStat, NewFile, Readers, WritableDisk } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
 import { authenticodeDigestInput } from '../pe/authenticode.ts';
 import { attachSignature, signedLayout } from '../pe/certificate-table.ts';
@@ -12,6 +12,14 @@ import type { Signer } from '../signer/signer.ts';
 /** Small enough to stay in the processor's cache from being read to being written. */
 const CHUNK = 256 * 1024;
 
+/** What an image is made with, and for whom. */
+export interface Assembling {
+  readonly disk: WritableDisk;
+  readonly signer: Signer;
+  /** Its owner alone, unless told otherwise: an image may carry secrets. */
+  readonly readers?: Readers;
+}
+
 /**
  * Assembles an image as a new file, signs it, makes it durable and returns its size in bytes. Memory
  * does not grow with the size.
@@ -19,35 +27,40 @@ const CHUNK = 256 * 1024;
 export async function assemble(
   layout: ImageLayout,
   path: string,
-  { disk, signer }: { readonly disk: WritableDisk; readonly signer: Signer },
+  { disk, signer, readers }: Assembling,
 ): Promise<number> {
   const { checksumOffset, certificateEntryOffset } = layout;
   const sha256 = createHash('sha256');
   const checksum = createChecksum();
   let size = layout.size;
-  await fill(disk, path, async (file) => {
-    let offset = 0;
-    await stream(layout.pieces, disk, (bytes) => {
-      const written = file.write(bytes);
-      hashCovered(sha256, bytes, offset, layout.digestRanges);
-      checksum.update(bytes);
-      offset += bytes.length;
-      return written;
-    });
-    const signature = signer.sign(sha256.digest());
-    if (signature) {
-      const { append, entry } = attachSignature({ size, certificateEntryOffset }, signature);
-      await file.write(append);
-      await file.writeAt(entry.offset, entry.bytes);
-      // The entry is 8-byte aligned in the file, so its share of the sum does not depend on where it is.
-      checksum.update(append);
-      checksum.update(entry.bytes);
-      size += append.length;
-    }
-    const sum = new Uint8Array(4);
-    new DataView(sum.buffer).setUint32(0, checksum.finish(size), true);
-    await file.writeAt(checksumOffset, sum);
-  });
+  await fill(
+    disk,
+    path,
+    async (file) => {
+      let offset = 0;
+      await stream(layout.pieces, disk, (bytes) => {
+        const written = file.write(bytes);
+        hashCovered(sha256, bytes, offset, layout.digestRanges);
+        checksum.update(bytes);
+        offset += bytes.length;
+        return written;
+      });
+      const signature = signer.sign(sha256.digest());
+      if (signature) {
+        const { append, entry } = attachSignature({ size, certificateEntryOffset }, signature);
+        await file.write(append);
+        await file.writeAt(entry.offset, entry.bytes);
+        // The entry is 8-byte aligned in the file, so its share of the sum does not depend on where it is.
+        checksum.update(append);
+        checksum.update(entry.bytes);
+        size += append.length;
+      }
+      const sum = new Uint8Array(4);
+      new DataView(sum.buffer).setUint32(0, checksum.finish(size), true);
+      await file.writeAt(checksumOffset, sum);
+    },
+    readers,
+  );
   return size;
 }
 
@@ -56,8 +69,9 @@ export async function fill(
   disk: WritableDisk,
   path: string,
   work: (file: NewFile) => Promise<void>,
+  readers?: Readers,
 ): Promise<void> {
-  const file = await disk.create(path);
+  const file = await disk.create(path, readers);
   try {
     await work(file);
   } catch (error) {

@@ -1,15 +1,12 @@
 /** An image at a path of the caller's own, in place of what is there, whole or not at all. */
 import { dirname } from 'node:path';
-import type { FileStat, WritableDisk } from '../disk/disk.ts';
+import type { FileStat } from '../disk/disk.ts';
 import { temporaryName } from '../esp/layout.ts';
 import type { ImageLayout } from '../pe/image-layout.ts';
-import type { Signer } from '../signer/signer.ts';
-import { assemble, requireUnchanged } from './assemble.ts';
+import { type Assembling, assemble, requireUnchanged } from './assemble.ts';
 
 /** Where an image goes, and what it is made with. */
-export interface Placing {
-  readonly disk: WritableDisk;
-  readonly signer: Signer;
+export interface Placing extends Assembling {
   readonly processId: number;
   /** The files that it is made from, as they were when they were looked at, by path. */
   readonly sources: ReadonlyMap<string, FileStat>;
