@@ -27,6 +27,7 @@ import { withReachableDefault } from './default.ts';
 import { pinsDirectory } from './pins.ts';
 import { resolve } from './resolve.ts';
 import type { Settings } from './settings.ts';
+import { thinStub, thinStubWarnings } from './thin-stub.ts';
 
 /** What the system wants on every ESP. */
 export interface Survey {
@@ -129,7 +130,11 @@ export async function survey(
     running: booted,
     booted: running.length > 0 ? undefined : booted,
     sources: resolution.sources,
-    warnings: [...warnings, ...resolution.warnings],
+    warnings: [
+      ...warnings,
+      ...resolution.warnings,
+      ...(settings.format === 'thin' ? thinStubWarnings(settings, context) : []),
+    ],
     notices: unsaved ? [`the next run will hash again: ${explain(unsaved)}`] : [],
     dispose: resolution.dispose,
   };
@@ -280,13 +285,10 @@ function findSystemd(settings: Settings, target: Generation, { disk }: Context):
   return settings.systemd ?? (disk.stat(`${own}/lib/systemd/boot/efi`) ? own : '/usr');
 }
 
-/** The stub of images: as told, else systemd's own, which does not know thin ones. */
-function findStub({ format, stub }: Settings, own: string): string | undefined {
-  if (format === 'type1') return undefined;
-  if (format === 'uki' || stub !== undefined) return stub ?? own;
-  throw new EspError('CONFIG_INVALID', '--format thin: there is no stub', {
-    hint: 'name the stub of lanzaboote with --stub',
-  });
+/** The stub of images, where there are any: as told, else systemd's `own`, which knows no thin ones. */
+function findStub(settings: Settings, own: string): string | undefined {
+  if (settings.format === 'type1') return undefined;
+  return settings.format === 'thin' ? thinStub(settings) : (settings.stub ?? own);
 }
 
 /** How a broken generation is reported. */

@@ -73,6 +73,18 @@ describe('format thin', () => {
     assert.deepEqual(machine.tree(), {});
   });
 
+  test('warns of the stub of systemd, which would start none of its images', async (t) => {
+    const { machine } = aThinMachine(t);
+    const text = '#### LoaderInfo: systemd-stub 257 ####';
+    const marker = { name: '.sdmagic', bytes: new TextEncoder().encode(text) };
+    const stub = join(machine.root, 'linuxx64.efi.stub');
+    writeFileSync(stub, aPe({ sections: [{ name: '.text', bytes: countingBytes(800) }, marker] }));
+    const args = ['--format', 'thin', '--stub', stub, '--json'];
+    const { status, output } = await machine.run('install', ...args);
+    assert.equal(status, 5);
+    assert.match(JSON.parse(output).warnings.join(), /none of them would start/);
+  });
+
   test('refuses a kernel that is no EFI program, as its stub would', async (t) => {
     const { machine, thin } = aThinMachine(t, { generations: [{ kernel: 'not a program' }] });
     const { status, error } = await machine.run('install', ...thin);

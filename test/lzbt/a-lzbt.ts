@@ -12,7 +12,7 @@ import { aPe, countingBytes } from '../pe/a-pe.ts';
 import { certificatePath, privateKeyPath } from '../signer/test-key.ts';
 
 /** Stands in for the stub of lanzaboote: what it does when it starts is of no concern here. */
-export const STUB = aPe({ sections: [{ name: '.text', bytes: countingBytes(800) }] });
+const STUB = aPe({ sections: [{ name: '.text', bytes: countingBytes(800) }] });
 
 /** What the module of lanzaboote makes of its default settings. */
 export const LOADER_CONF = 'console-mode keep\ndefault nixos-*\neditor true\ntimeout 5\n';
