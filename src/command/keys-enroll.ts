@@ -40,7 +40,15 @@ const schema = v.strictObject({
     ),
     AUTOMATIC,
   ),
-  microsoft: v.optional(v.array(v.string()), []),
+  microsoft: v.optional(
+    v.array(
+      v.pipe(
+        v.string(),
+        v.transform((path) => resolve(path)),
+      ),
+    ),
+    [],
+  ),
   'yes-this-might-brick-my-machine': v.optional(v.boolean(), false),
 });
 type Flags = v.InferOutput<typeof schema>;

@@ -1,15 +1,9 @@
 /** The options of `keys` and `sign`, apart from their work so that the help costs no more than these tables. */
-import { OPTIONS, type Option } from './settings.ts';
-
-const CONFIG: Option = {
-  name: 'config',
-  value: 'FILE',
-  help: 'configuration file (default: /etc/espalier.toml)',
-};
+import { OPTIONS, type Option, WHENCE } from './settings.ts';
 
 /** Some of the settings of verbs that look at an ESP. */
 function settings(...names: readonly string[]): readonly Option[] {
-  return [...OPTIONS.filter(({ name }) => names.includes(name)), CONFIG];
+  return [...OPTIONS.filter(({ name }) => names.includes(name)), ...WHENCE];
 }
 
 export const KEYS_GENERATE_OPTIONS: readonly Option[] = [
@@ -19,6 +13,7 @@ export const KEYS_GENERATE_OPTIONS: readonly Option[] = [
     value: 'N',
     help: 'how long the certificates are valid; firmware does not look at it (default: 3650)',
   },
+  ...WHENCE.filter(({ name }) => name === 'root'),
 ];
 
 export const KEYS_ENROLL_OPTIONS: readonly Option[] = [

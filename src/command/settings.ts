@@ -89,6 +89,16 @@ export const OPTIONS: readonly Option[] = [
   { name: 'force', help: 'replace a newer boot loader by an older one' },
 ];
 
+/** Where the settings are, and of which system. */
+export const WHENCE: readonly Option[] = [
+  {
+    name: 'root',
+    value: 'DIR',
+    help: 'a system that is mounted there: every other path is one below',
+  },
+  { name: 'config', value: 'FILE', help: 'configuration file (default: /etc/espalier.toml)' },
+];
+
 /** A number of bytes with an optional binary suffix, as `64M`. */
 const size = v.pipe(
   v.union([v.string(), v.number()]),
