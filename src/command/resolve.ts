@@ -9,11 +9,13 @@ import type { SecretInitrd } from '../generation/initrd-secrets.ts';
 import type { SectionContent } from '../plan/step.ts';
 import { wantThin } from '../plan/thin.ts';
 import {
+  filesOf,
   generationName,
   type ImageSettings,
   type Payload,
   type Resolved,
   textSection,
+  type WantedEntry,
   type WantedGeneration,
   wantType1,
   wantUki,
@@ -91,7 +93,9 @@ export async function resolve(
         const sources = { secrets, payloads };
         const resolved = await describe(variant, sources, policy, context, cache);
         const token = policy.settings['entry-token'];
-        entries.push(images ? wantImage(token, resolved, images) : wantType1(token, resolved));
+        const entry = images ? wantImage(token, resolved, images) : wantType1(token, resolved);
+        requireSizes(entry);
+        entries.push(entry);
       }
       return { name: generationName(generation), number: generation.number, entries };
     });
@@ -125,6 +129,18 @@ async function separate<T>(
     }
   }
   return { passed, broken };
+}
+
+/** The most that FAT can say of the size of a file, in bytes. */
+const LARGEST_FILE = 2 ** 32 - 1;
+
+function requireSizes(entry: WantedEntry): void {
+  const file = filesOf(entry).find(({ size }) => size > LARGEST_FILE);
+  if (file === undefined) return;
+  throw new EspError(
+    'FILE_TOO_LARGE',
+    `${file.path}: expected at most ${LARGEST_FILE} bytes, which is all that FAT can hold, got ${file.size}`,
+  );
 }
 
 /** Lets the generation's program append secrets to a copy of its initrd, in memory where there is such a place. */

@@ -5,6 +5,7 @@ import * as fs from 'node:fs';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import { bundle } from '../build.ts';
+import { aMachine } from '../command/a-machine.ts';
 import type { Scenario } from '../crash/scenario.ts';
 import { aProfiles } from '../generation/a-generation.ts';
 import { run } from '../lab/run.ts';
@@ -152,6 +153,18 @@ describe('a process that may have too little', () => {
     assert.equal(status, 4, message);
     assert.ok(isSame(treeOf(stage.world.esp), stage.before));
   });
+});
+
+test('a generation with a file that FAT cannot hold is set apart, and the others are installed', async (t) => {
+  const machine = aMachine(t, { generations: [{ initrd: 'huge' }, {}] });
+  const initrd = fs.realpathSync(join(machine.link(1), 'initrd'));
+  fs.truncateSync(initrd, 2 ** 32);
+  for (const format of ['uki', 'type1']) {
+    const { status, output } = await machine.run('install', '--format', format, '--json');
+    assert.equal(status, 5, output);
+    assert.match(output, /generation 1 is broken .*expected at most 4294967295 bytes/);
+    assert.deepEqual(machine.installed(), [2]);
+  }
 });
 
 /** Milliseconds. */
