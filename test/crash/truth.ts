@@ -29,11 +29,13 @@ export type Window =
   | 'two-names'
   /** The long part of a new name is lost; what stays is a short name of an empty file. */
   | 'short-name'
+  /** A directory grew, and what its new cluster held before is read as names of files. */
+  | 'stray-names'
   /** A part of a long name that nothing removes; it is no file. */
   | 'name-fragment';
 
-/** What fsck.fat makes of clusters that no file has. */
-const RECOVERED = /^FSCK\d{4}\.REC$/;
+/** What fsck.fat makes of clusters that no file has, and of names that cannot be. */
+const RECOVERED = /(^|\/)FSCK\d{4}\.(REC|\d{3})$/;
 /** The size of a loader.conf of ours in bytes. */
 const SECTOR = 512;
 
@@ -114,6 +116,9 @@ export class Truth {
   }
 }
 
+/** What a long name is called where its long part is not read (FAT §Short names). */
+const SHORT_NAME = /\/[^/]*~\d\.\w{3}$/;
+
 /** Why a file may be left that the uninterrupted run would not have left, or be missing. */
 interface Excuse {
   readonly window?: Window;
@@ -139,7 +144,15 @@ const excuses: readonly Excuse[] = [
   },
   {
     window: 'short-name',
-    holds: (path, { files }) => /\/[^/]*~\d\.\w{3}$/.test(path) && files.get(path)?.size === 0,
+    holds: (path, { files }) => SHORT_NAME.test(path) && files.get(path)?.size === 0,
+  },
+  {
+    window: 'stray-names',
+    holds: (path, { files }, { before, after }) =>
+      isForeign(path) &&
+      !SHORT_NAME.test(path) &&
+      files.has(path) &&
+      ![before, after].some((known) => known.files.has(path)),
   },
 ];
 
