@@ -41,6 +41,8 @@ export interface InstallOptions {
   readonly keys?: Keys;
   /** The settings of loader.conf; by default none but a menu that does not wait. */
   readonly loaderConf?: string;
+  /** Where records for systemd-pcrlock go. */
+  readonly pcrlock?: string;
   /** The number of the generation to boot next; by default the profile's current one. */
   readonly generation?: number;
 }
@@ -70,6 +72,7 @@ export function install(options: InstallOptions): void {
     ...(keys === undefined
       ? ['--allow-unsigned']
       : ['--certificate', keys.certificate, '--private-key', keys.privateKey]),
+    ...(options.pcrlock === undefined ? [] : ['--pcrlock-directory', options.pcrlock]),
     ...(target === undefined ? [] : [target]),
   ]);
   assert.equal(status, doneWithWarnings, stderr);
@@ -79,10 +82,11 @@ export function install(options: InstallOptions): void {
 export function bootDirectory(
   esp: string,
   secureBoot: SecureBoot = { kind: 'off' },
+  { tpm = false }: { readonly tpm?: boolean } = {},
 ): Promise<Boot> {
   const image = `${esp}.img`;
   makeEspImage(image, esp);
-  return bootImage({ parts: theParts(), image, secureBoot });
+  return bootImage({ parts: theParts(), image, secureBoot, tpm });
 }
 
 /** Asserts that a boot came up with the generation of that number. */

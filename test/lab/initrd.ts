@@ -6,6 +6,9 @@ import type { Parts } from './parts.ts';
 /** The word that starts the proof on the console. */
 export const proofMark = 'ESPALIER-PROOF';
 
+/** The word that starts a line with PCR 11 in the bank of SHA-256 and the firmware's event log. */
+export const measuredMark = 'ESPALIER-MEASURED';
+
 /** Returns busybox as a member. */
 export function shellMember(parts: Parts): Member {
   return memberFrom('bin/busybox', parts.busybox, 0o755);
@@ -41,6 +44,9 @@ secure=$(tail -c 1 $efi/SecureBoot-* | tr '\\000\\001' 01)
 lockdown=$(sed 's/.*\\[\\(.*\\)\\].*/\\1/' /sys/kernel/security/lockdown)
 {
   echo
+  if test -e /sys/class/tpm/tpm0; then
+    echo "${measuredMark} pcr11=$(cat /sys/class/tpm/tpm0/pcr-sha256/11) log=$(base64 -w 0 /sys/kernel/security/tpm0/binary_bios_measurements)"
+  fi
   echo "${proofMark} generation=$generation secureboot=$secure lockdown=$lockdown entry=$(text LoaderEntrySelected) loader=$(text LoaderInfo | tr ' ' _) cmdline=$(cat /proc/cmdline)"
 } > /dev/console 2>&1
 # the kernel's own last words would go into the middle of the line
@@ -49,8 +55,9 @@ poweroff -f
 `;
 
 /**
- * Returns an initrd that prints one proof line on the console and powers the machine off. The line
- * names the generation by the `…-generation-<N>/init` of the command line.
+ * Returns an initrd that prints one proof line on the console, after one of what was measured where
+ * there is a TPM, and powers the machine off. The line names the generation by the
+ * `…-generation-<N>/init` of the command line.
  * @param note text that makes one initrd differ from another
  */
 export function makeProofInitrd(parts: Parts, note: string): Uint8Array {

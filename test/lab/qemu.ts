@@ -1,11 +1,11 @@
 /** Boots an ESP image under real firmware in QEMU and returns what the console said. Needs qemu-system-x86. */
 import { spawn } from 'node:child_process';
-import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { proofMark } from './initrd.ts';
+import { measuredMark, proofMark } from './initrd.ts';
 import type { Parts } from './parts.ts';
-import { environment } from './run.ts';
+import { attempt, environment, run } from './run.ts';
 
 /** How the firmware starts. */
 export type SecureBoot =
@@ -21,6 +21,8 @@ export interface BootOptions {
   /** The ESP image; the guest writes to it. */
   readonly image: string;
   readonly secureBoot?: SecureBoot;
+  /** Whether the machine has a TPM 2.0, a new one. Needs swtpm. */
+  readonly tpm?: boolean;
   /** Seconds until the machine is switched off, whatever it does: 120 if not given. */
   readonly limit?: number;
 }
@@ -31,8 +33,18 @@ export interface Boot {
   readonly console: string;
   /** The proof line of the initrd, or undefined when it never ran. */
   readonly proof: Proof | undefined;
+  /** What was measured, if there was a TPM. */
+  readonly measured: Measured | undefined;
   /** Why the machine stopped. */
   readonly ended: 'power-off' | 'gave-up' | 'time-limit';
+}
+
+/** What a TPM and the firmware say was measured. */
+export interface Measured {
+  /** In the bank of SHA-256, in hexadecimal. */
+  readonly pcr11: string;
+  /** The event log of the firmware (TCG PC Client Platform Firmware Profile §Event Logging). */
+  readonly log: Uint8Array;
 }
 
 /** The proof line, taken apart. */
@@ -47,17 +59,19 @@ export interface Proof {
   readonly cmdline: string;
 }
 
-/** What the firmware or the loader prints when there is nothing left that it may start. */
-const givenUp = /UEFI Interactive Shell|No bootable option|Press any key to enter the Boot Manager/;
+/** What firmware or loader prints when there is nothing left that it may start, and systemd without a disk. */
+const givenUp =
+  /UEFI Interactive Shell|No bootable option|Press any key to enter the Boot Manager|Timed out waiting for device/;
 
 /**
  * Boots the image and waits until the machine powers off, gives up or runs out of time. The machine
  * is emulated in software; no machine outlives the call.
  */
 export async function bootImage(options: BootOptions): Promise<Boot> {
-  const { parts, image, secureBoot = { kind: 'off' }, limit = 120 } = options;
+  const { parts, image, secureBoot = { kind: 'off' }, tpm = false, limit = 120 } = options;
   const folder = mkdtempSync(join(tmpdir(), 'espalier-vm-'));
   const variables = join(folder, 'vars.fd');
+  const chip = tpm ? startTpm(folder) : undefined;
   try {
     copyFileSync(
       secureBoot.kind === 'enforcing' ? secureBoot.variables : parts.ovmf.vars,
@@ -66,13 +80,15 @@ export async function bootImage(options: BootOptions): Promise<Boot> {
     const args = [
       ...firmware(parts, variables, secureBoot),
       ...drive(image, 'format=raw,if=virtio'),
+      ...(chip?.args ?? []),
     ];
     const { text, ended } = await runMachine(args, { limit, stopAt: givenUp });
     if (secureBoot.kind === 'enrol' && secureBoot.save !== undefined) {
       copyFileSync(variables, secureBoot.save);
     }
-    return { console: text, proof: findProof(text), ended };
+    return { console: text, proof: findProof(text), measured: findMeasured(text), ended };
   } finally {
+    chip?.stop();
     rmSync(folder, { recursive: true, force: true });
   }
 }
@@ -88,6 +104,25 @@ function firmware(parts: Parts, variables: string, secureBoot: SecureBoot): read
     // an enrolment restarts the machine in the middle
     ...(secureBoot.kind === 'enrol' ? [] : ['-no-reboot']),
   ];
+}
+
+/** Starts a TPM that has its state in a folder. It ends with the machine that it belongs to. */
+function startTpm(folder: string): { readonly args: readonly string[]; readonly stop: () => void } {
+  const [socket, pid] = [join(folder, 'tpm.sock'), join(folder, 'tpm.pid')];
+  const state = ['socket', '--tpm2', '--tpmstate', `dir=${folder}`, '--flags', 'startup-clear'];
+  const control = ['--ctrl', `type=unixio,path=${socket}`, '--terminate'];
+  // It goes into the background once it listens.
+  run('swtpm', [...state, ...control, '--daemon', '--pid', `file=${pid}`]);
+  return {
+    args: [
+      ...['-chardev', `socket,id=tpm,path=${socket}`, '-tpmdev', 'emulator,id=tpm0,chardev=tpm'],
+      ...['-device', 'tpm-tis,tpmdev=tpm0'],
+    ],
+    // It has ended by itself, unless the machine never came to it.
+    stop: () => {
+      if (existsSync(pid)) attempt('kill', [readFileSync(pid, 'utf8').trim()]);
+    },
+  };
 }
 
 /** Returns the arguments for one drive; QEMU wants a comma in a path doubled. */
@@ -150,6 +185,13 @@ function stripTerminal(text: string): string {
   const sequences = new RegExp(`${control}(\\[[0-9;?=]*[A-Za-z]|[()][A-Z0-9]|.)`, 'g');
   const printable = [...text.replace(sequences, '')].filter((c) => c === '\n' || c >= ' ');
   return printable.join('');
+}
+
+function findMeasured(text: string): Measured | undefined {
+  const match = new RegExp(`${measuredMark} pcr11=(\\S+) log=(\\S+)`).exec(text);
+  const [, value, log] = match ?? [];
+  if (value === undefined || log === undefined) return undefined;
+  return { pcr11: value.toLowerCase(), log: Buffer.from(log, 'base64') };
 }
 
 /** Returns the last proof line in the console text. */

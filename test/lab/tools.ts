@@ -21,6 +21,7 @@ const witnesses = {
   'qemu-system-x86': 'qemu-system-x86_64',
   sbsigntool: 'sbsign',
   strace: 'strace',
+  swtpm: 'swtpm',
   'xz-utils': 'xz',
   zstd: 'zstd',
 } as const;
