@@ -1,5 +1,6 @@
 /** `node test/lab/fetch.ts`: brings everything that tests with real parts want, and says what it could not bring. */
 import { ensureDracutRoot } from './dracut.ts';
+import { ensureMeasuring } from './measuring.ts';
 import { ensureParts } from './parts.ts';
 import { ensureSystemdRoot } from './systemd-root.ts';
 import { ensureTools, installCommand } from './tools.ts';
@@ -9,6 +10,7 @@ try {
   ensureParts(say);
   ensureSystemdRoot(say);
   ensureDracutRoot(say);
+  ensureMeasuring(say);
 } catch (error) {
   console.error(
     `the real parts were not fetched: ${error instanceof Error ? error.message : error}`,
