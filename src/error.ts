@@ -18,6 +18,7 @@ const families = {
   FOREIGN_LAYOUT: 'refused',
   UNIT_REFUSED: 'refused',
   SECURE_BOOT_UNSIGNED: 'refused',
+  SECURE_BOOT_UNTRUSTED: 'refused',
   OPTION_ROMS_UNTRUSTED: 'refused',
   KEYS_EXIST: 'refused',
   FAT_REPLACE: 'refused',

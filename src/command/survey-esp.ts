@@ -19,7 +19,7 @@ import { type LoaderCopy, type PlanInput, plan } from '../plan/plan.ts';
 import { twins } from '../plan/roots.ts';
 import type { Scope } from '../plan/scope.ts';
 import type { Plan, Refusal } from '../plan/step.ts';
-import type { Signer } from '../signer/signer.ts';
+import { type Signer, unsigned } from '../signer/signer.ts';
 import type { Context } from './context.ts';
 import type { Settings } from './settings.ts';
 import { describeBroken, type Survey } from './survey.ts';
@@ -58,7 +58,7 @@ export async function decide(
     );
   }
   const variables = efiVariables(survey, context);
-  requireSignable(survey, variables, context);
+  await requireStartable(survey, variables, context);
   const loaders = await decideLoaders(root, survey, context);
   const id = survey.default;
   const { kept, lost } = loaderSettings(survey, inventory, context);
@@ -131,17 +131,30 @@ function efiVariables(
   return named ?? (settings['allow-directory'] || isElsewhere ? undefined : EFI_VARIABLES);
 }
 
-function requireSignable(
-  { signer }: Survey,
+/** What firmware would not start must not take the place of what it does start. */
+async function requireStartable(
+  { settings: { certificate }, signer }: Survey,
   variables: string | undefined,
   { disk }: Context,
-): void {
-  if (signer.fingerprint !== 'unsigned' || variables === undefined) return;
-  if (secureBoot(disk, variables) !== true) return;
+): Promise<void> {
+  if (variables === undefined || secureBoot(disk, variables) !== true) return;
+  if (signer.fingerprint === unsigned.fingerprint) {
+    throw new EspError(
+      'SECURE_BOOT_UNSIGNED',
+      'Secure Boot is on, and there is no key: what would be installed would not start',
+      { hint: 'give --certificate and --private-key, or turn Secure Boot off in the firmware' },
+    );
+  }
+  if (certificate === undefined) return;
+  const { loadCertificate } = await import('../signer/pem.ts');
+  const { firmwareTrusts } = await import('./firmware-trust.ts');
+  if (firmwareTrusts(loadCertificate(certificate, disk), variables, disk) !== false) return;
   throw new EspError(
-    'SECURE_BOOT_UNSIGNED',
-    'Secure Boot is on, and there is no key: what would be installed would not start',
-    { hint: 'give --certificate and --private-key, or turn Secure Boot off in the firmware' },
+    'SECURE_BOOT_UNTRUSTED',
+    `Secure Boot is on, and firmware does not know certificate ${certificate}: what would be installed would not start`,
+    {
+      hint: 'sign with a certificate that espalier keys status finds in firmware, or turn Secure Boot off until this one is enrolled',
+    },
   );
 }
 

@@ -15,6 +15,7 @@ export type LoaderVariable =
 /** Where Linux shows the variables. */
 export const EFI_VARIABLES = '/sys/firmware/efi/efivars';
 
+const SHIM = '605dab50-e046-4300-abb6-3dd810dd8b23';
 const LOADER = '4a67b082-0a4c-41cf-b6c7-440b29bb8c4f';
 /** What efivarfs puts before the value: bytes. */
 const ATTRIBUTES = 4;
@@ -35,6 +36,11 @@ export function setupMode(disk: Disk, directory: string): boolean | undefined {
 function truth(disk: Disk, directory: string, name: string): boolean | undefined {
   const value = readVariable(disk, `${directory}/${name}-${GLOBAL_VARIABLE}`, MAX_VARIABLE);
   return value?.length === 1 ? value[0] === 1 : undefined;
+}
+
+/** Tells whether shim was started, which has keys of its own beside those of firmware. */
+export function hasShim(disk: Disk, directory: string): boolean {
+  return disk.stat(`${directory}/MokListRT-${SHIM}`) !== undefined;
 }
 
 /** Returns the signature lists in a variable that holds keys, or undefined when it is absent. */
