@@ -5,6 +5,7 @@ import * as fs from 'node:fs';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import { bytesSource } from '../../src/byte-source.ts';
+import type { WritableDisk } from '../../src/disk/disk.ts';
 import { nodeDisk } from '../../src/disk/node-disk.ts';
 import { EspError } from '../../src/error.ts';
 import { formatPcrlock, lockPe } from '../../src/measure/pcrlock.ts';
@@ -58,6 +59,32 @@ function warningsOf({ output }: Ran): string[] {
   return JSON.parse(output).warnings;
 }
 
+/** A disk on which changes to files below a directory fail when they are to. */
+function failingAt(fails: () => boolean, directory: string) {
+  const real = nodeDisk();
+  let failed = false;
+  const check = (path: string) => {
+    if (failed || !path.startsWith(directory) || !fails()) return;
+    failed = true;
+    throw new EspError('IO', `${path}: no`);
+  };
+  const disk: Partial<WritableDisk> = {
+    replaceText: async (path, text, readers) => {
+      check(path);
+      await real.replaceText(path, text, readers);
+    },
+    makeLink: (path, target, modified) => {
+      check(path);
+      real.makeLink(path, target, modified);
+    },
+    remove: (path) => {
+      check(path);
+      real.remove(path);
+    },
+  };
+  return { disk, failed: () => failed };
+}
+
 /** Changes a byte of the first section behind the headers. */
 function tamper(path: string): void {
   const bytes = fs.readFileSync(path);
@@ -85,6 +112,14 @@ describe('install --pcrlock-directory', () => {
     const { install, text, expected } = aRecordedMachine(t);
     assert.equal((await install('--format', 'type1')).status, 0);
     assert.equal(text(`${ENTRIES}/1.pcrlock`), expected(/nixos\/kernel-/));
+  });
+
+  test('a thin image has a record of itself, not of its kernel', async (t) => {
+    const { install, machine, text, expected } = aRecordedMachine(t);
+    const stub = join(machine.systemd, 'lib/systemd/boot/efi/linuxx64.efi.stub');
+    const ran = await install('--format', 'thin', '--stub', stub);
+    assert.equal(ran.status, 0, ran.error?.message);
+    assert.equal(text(`${ENTRIES}/1.pcrlock`), expected(/EFI\/Linux\/nixos-generation-1-/));
   });
 
   test('a signature changes no record', async (t) => {
@@ -266,6 +301,33 @@ describe('install --pcrlock-directory', () => {
     assert.equal(ran.status, 5);
     assert.match(warningsOf(ran).join(), /records for systemd-pcrlock in .* are not in line: /);
     assert.deepEqual(machine.installed(), [1]);
+  });
+
+  test('whichever change to the records fails, the next run heals them', async (t) => {
+    for (let failing = 0; ; failing++) {
+      const { install, machine, path, variants, text, expected } = aRecordedMachine(t, {
+        generations: [{ tag: 'a' }, { tag: 'b' }],
+      });
+      await install();
+      machine.brings('258');
+      machine.generations([{ tag: 'a' }, { tag: 'b' }, { tag: 'c' }]);
+      fs.unlinkSync(machine.link(1));
+      let changes = 0;
+      const { disk, failed } = failingAt(() => changes++ === failing, path(''));
+      const ran = await machine.runWith(
+        { disk },
+        ...['install', ...machine.arguments(), '--allow-unsigned', '--quiet', '--json'],
+        ...['--pcrlock-directory', path('')],
+      );
+      assert.equal(ran.status, failed() ? 5 : 0);
+      assert.deepEqual(machine.installed(), [2, 3]);
+      assert.equal((await install()).status, 0);
+      assert.deepEqual(variants(LOADER), ['current.pcrlock']);
+      assert.deepEqual(variants(ENTRIES), ['2.pcrlock', '3.pcrlock']);
+      assert.equal(text(`${LOADER}/current.pcrlock`), record(aSystemdBoot('258')));
+      assert.equal(text(`${ENTRIES}/3.pcrlock`), expected(/generation-3-/));
+      if (!failed()) return assert.ok(failing > 5, `${failing} changes`);
+    }
   });
 
   test('plan touches no record, and neither does a run without the option', async (t) => {

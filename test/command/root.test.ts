@@ -51,6 +51,18 @@ for (const format of ['uki', 'type1'] as const) {
   });
 }
 
+test('records for systemd-pcrlock are kept below --root, and once', async (t) => {
+  const machine = aMachine(t);
+  detach(machine);
+  const directory = join(machine.root, 'var/lib/pcrlock.d/635-lanzaboote.pcrlock.d');
+  const args = ['--root', machine.root, ...inside, '--pcrlock-directory', '/var/lib/pcrlock.d'];
+  assert.equal((await machine.runWith({}, 'install', ...args)).status, 0);
+  const { ino } = fs.lstatSync(join(directory, '1.pcrlock'));
+  assert.match(fs.readFileSync(join(directory, '1.pcrlock'), 'utf8'), /^\{"records":/);
+  assert.equal((await machine.runWith({}, 'install', ...args)).status, 0);
+  assert.equal(fs.lstatSync(join(directory, '1.pcrlock')).ino, ino);
+});
+
 test('no link inside leads out of the root', async (t) => {
   const machine = aMachine(t);
   detach(machine);
