@@ -43,7 +43,8 @@ suite('the unit files', () => {
       mkdirSync(checkedIn, { recursive: true });
       for (const { name, text } of files) writeFileSync(join(checkedIn, name), text);
     }
-    assert.deepEqual(readdirSync(checkedIn).sort(), files.map(({ name }) => name).sort());
+    const there = readdirSync(checkedIn).filter((name) => name !== 'nixos');
+    assert.deepEqual(there.sort(), files.map(({ name }) => name).sort());
     for (const { name, text } of files) {
       assert.equal(readFileSync(join(checkedIn, name), 'utf8'), text, `${name}: UPDATE_GOLDEN=1`);
     }

@@ -1,0 +1,306 @@
+# boot.espalier: the boot loader hook of a NixOS system, and its settings. The options are those of
+# boot.lanzaboote, so that a configuration moves by renaming one attribute; what is beside them has a
+# name that lanzaboote does not have.
+{
+  config,
+  lib,
+  pkgs,
+  ...
+}:
+
+let
+  inherit (lib) mkOption types;
+  cfg = config.boot.espalier;
+
+  toml = pkgs.formats.toml { };
+  loaderConf = pkgs.formats.keyValue {
+    mkKeyValue = lib.generators.mkKeyValueDefault { } " ";
+  };
+
+  keyFile =
+    name:
+    mkOption {
+      type = types.nullOr types.path;
+      default = if cfg.pkiBundle == null then null else "${cfg.pkiBundle}/keys/db/${name}";
+      defaultText = lib.literalExpression ''"''${config.boot.espalier.pkiBundle}/keys/db/${name}"'';
+      description = ''
+        What images and the boot loader are signed with: PEM, of an RSA key of 2048, 3072 or 4096 bits.
+      '';
+    };
+  hasKeys = cfg.publicKeyFile != null && cfg.privateKeyFile != null;
+
+  # A path is handed on as it is written: interpolated, a key would be copied to the store.
+  signing = {
+    certificate = toString cfg.publicKeyFile;
+    private-key = toString cfg.privateKeyFile;
+  };
+  unsigned = {
+    allow-unsigned = true;
+  };
+
+  settingsWith =
+    trust:
+    lib.recursiveUpdate (
+      {
+        esp = lib.unique (
+          [ config.boot.loader.efi.efiSysMountPoint ] ++ cfg.extraEfiSysMountPoints
+        );
+        limit = if cfg.configurationLimit == null then 0 else cfg.configurationLimit;
+        system = pkgs.stdenv.hostPlatform.system;
+        loader-conf = "${loaderConf.generate "loader.conf" (
+          lib.filterAttrs (_: value: value != null) cfg.settings
+        )}";
+        keep-default = (cfg.settings.default or null) != null;
+      }
+      // trust
+    ) cfg.extraSettings;
+  fileWith = trust: toml.generate "espalier.toml" (settingsWith trust);
+
+  install = "${lib.getExe cfg.package} install${lib.optionalString (cfg.logLevel == "debug") " -vv"}";
+
+  afterwards = pkgs.writeShellScript "espalier-after-install" ''
+    set -eu
+    ${cfg.extraInstallCommands}
+  '';
+
+  hook = pkgs.writeShellScript "espalier-hook" (
+    ''
+      set -u
+      # Node remembers the compiled program here, which saves a third of an idle run.
+      export NODE_COMPILE_CACHE=/var/cache/espalier/node
+      if [ "''${NIXOS_INSTALL_BOOTLOADER-}" = 1 ]; then set -- --force "$@"; fi
+      config=${cfg.configFile}
+    ''
+    + lib.optionalString (hasKeys && cfg.allowUnsigned) ''
+      # There are no keys before the first boot.
+      if [ ! -e ${lib.escapeShellArg signing.private-key} ]; then config=${fileWith unsigned}; fi
+    ''
+    + ''
+      ${install} --config "$config" "$@"
+      status=$?
+      # Done with warnings: the system boots, and the lines above say what needs a look.
+      if [ "$status" = 5 ]; then status=0; fi
+    ''
+    + lib.optionalString (cfg.extraInstallCommands != "") ''
+      if [ "$status" = 0 ]; then
+        ${afterwards} "$@" || {
+          status=$?
+          echo "espalier: the boot entries are installed; what was to follow them failed" >&2
+        }
+      fi
+    ''
+    + ''
+      exit "$status"
+    ''
+  );
+
+  otherLoaders = lib.filter (name: config.boot.loader.${name}.enable or false) [
+    "generic-extlinux-compatible"
+    "grub"
+    "limine"
+    "refind"
+    "systemd-boot"
+  ];
+in
+{
+  imports = [
+    ./services.nix
+    ./keys.nix
+    ./measured-boot.nix
+    ./fwupd.nix
+  ];
+
+  options.boot.espalier = {
+    enable = lib.mkEnableOption "Espalier, which installs boot entries on the EFI System Partition";
+
+    package = mkOption {
+      type = types.package;
+      default = pkgs.callPackage ./package.nix { };
+      defaultText = lib.literalExpression "pkgs.callPackage ./package.nix { }";
+      description = "The package of Espalier.";
+    };
+
+    configurationLimit = mkOption {
+      type = types.nullOr types.int;
+      default = config.boot.loader.systemd-boot.configurationLimit;
+      defaultText = lib.literalExpression "config.boot.loader.systemd-boot.configurationLimit";
+      example = 10;
+      description = ''
+        How many of the newest generations of each profile to keep on the ESP; `null` or 0 for all. The
+        running system and the one to boot next stay whatever this is.
+      '';
+    };
+
+    pkiBundle = mkOption {
+      type = types.nullOr types.externalPath;
+      default = null;
+      example = "/var/lib/sbctl";
+      description = "Directory of the keys PK, KEK and db, as sbctl has it.";
+    };
+
+    publicKeyFile = keyFile "db.pem";
+    privateKeyFile = keyFile "db.key";
+
+    allowUnsigned = lib.mkEnableOption "" // {
+      default = cfg.autoGenerateKeys.enable;
+      defaultText = lib.literalExpression "config.boot.espalier.autoGenerateKeys.enable";
+      description = ''
+        Whether to install without signatures where there are no keys, or none yet. Once there are
+        keys, everything is signed.
+      '';
+    };
+
+    settings = mkOption {
+      type = types.submodule { freeformType = loaderConf.type; };
+      default = { };
+      example = lib.literalExpression ''
+        {
+          timeout = 3;
+          editor = null; # no such line
+          default = "@saved"; # instead of the system that was installed last
+        }
+      '';
+      description = ''
+        Lines of systemd-boot's loader.conf, see {manpage}`loader.conf(5)`. Without a `default` the entry
+        of the system that was installed last is the one that boots next.
+      '';
+    };
+
+    extraSettings = mkOption {
+      type = types.submodule { freeformType = toml.type; };
+      default = { };
+      example = {
+        format = "type1";
+        reserve = "64M";
+        adopt = true;
+      };
+      description = ''
+        Other settings of Espalier, by their names in {file}`/etc/espalier.toml`. They win over those that
+        follow from the options here.
+      '';
+    };
+
+    extraEfiSysMountPoints = mkOption {
+      type = types.listOf types.str;
+      default = [ ];
+      description = ''
+        ESPs beside that of {option}`boot.loader.efi.efiSysMountPoint`, each of which gets everything.
+      '';
+    };
+
+    sortKey = mkOption {
+      type = types.str;
+      # Entries that were installed before a move from lanzaboote stay in their place.
+      default = "lanza";
+      description = "What entries are sorted by among those of other systems.";
+    };
+
+    bootCounting.initialTries = mkOption {
+      type = types.ints.u32;
+      default = 0;
+      description = "How often a new entry is tried before it counts as bad; 0 for no counting.";
+    };
+
+    logLevel = mkOption {
+      type = types.enum [
+        "info"
+        "debug"
+      ];
+      default = "info";
+      description = "How much the hook says.";
+    };
+
+    extraInstallCommands = mkOption {
+      type = types.lines;
+      default = "";
+      description = ''
+        Shell commands to run when the entries are installed. The first one that fails ends them, and
+        its status is that of the hook.
+      '';
+    };
+
+    installCommand = mkOption {
+      type = types.str;
+      readOnly = true;
+      default = "${install} --config ${cfg.configFile}";
+      defaultText = lib.literalMD "`espalier install` with the configuration file";
+      description = ''
+        The command that installs, for building images: add `--esp`, `--allow-directory` and
+        `--profiles`, which win over the configuration file.
+      '';
+    };
+
+    configFile = mkOption {
+      type = types.path;
+      readOnly = true;
+      default = fileWith (if hasKeys then signing else unsigned);
+      defaultText = lib.literalMD "made of the other options";
+      description = "The configuration file that the hook reads; {file}`/etc/espalier.toml` is the same.";
+    };
+  };
+
+  config = lib.mkIf cfg.enable {
+    assertions = [
+      {
+        assertion = otherLoaders == [ ];
+        message = ''
+          boot.espalier is not alone: boot.loader.${lib.head otherLoaders} is enabled, too. Two boot
+          loaders would remove each other's files; set boot.loader.${lib.head otherLoaders}.enable = false.
+        '';
+      }
+      {
+        assertion = !(config.boot.lanzaboote.enable or false);
+        message = ''
+          boot.espalier is not alone: boot.lanzaboote is enabled, too. Its options have the same names
+          here; rename the attribute, and leave boot.lanzaboote out.
+        '';
+      }
+      {
+        assertion = (cfg.publicKeyFile == null) == (cfg.privateKeyFile == null);
+        message = "boot.espalier.publicKeyFile and boot.espalier.privateKeyFile: give both, or neither.";
+      }
+      {
+        assertion = cfg.publicKeyFile != null || cfg.privateKeyFile != null || cfg.allowUnsigned;
+        message = ''
+          boot.espalier has nothing to sign with. Set boot.espalier.pkiBundle, or on a machine without
+          Secure Boot boot.espalier.allowUnsigned = true.
+        '';
+      }
+      {
+        assertion =
+          lib.hasPrefix "${builtins.storeDir}/" signing.private-key
+          -> cfg.extraSettings.allow-insecure-key or false;
+        message = ''
+          boot.espalier.privateKeyFile is in the store, where everyone may read it. Name a file outside,
+          or for a test set boot.espalier.extraSettings.allow-insecure-key = true.
+        '';
+      }
+      {
+        assertion = cfg.bootCounting.initialTries == 0;
+        message = "boot.espalier.bootCounting.initialTries: Espalier does not count boots; leave it at 0.";
+      }
+    ];
+
+    boot.espalier.settings = lib.mapAttrs (_: lib.mkDefault) (
+      {
+        inherit (config.boot.loader) timeout;
+        console-mode = config.boot.loader.systemd-boot.consoleMode;
+        inherit (config.boot.loader.systemd-boot) editor;
+      }
+      // lib.optionalAttrs cfg.autoEnrollKeys.enable { secure-boot-enroll = "force"; }
+    );
+
+    boot.loader.external = {
+      enable = true;
+      installHook = hook;
+    };
+    boot.loader.supportsInitrdSecrets = true;
+    boot.bootspec = {
+      enable = true;
+      extensions."org.nix-community.lanzaboote".sort_key = cfg.sortKey;
+    };
+
+    environment.etc."espalier.toml".source = cfg.configFile;
+    environment.systemPackages = [ cfg.package ];
+  };
+}

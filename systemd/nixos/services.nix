@@ -1,0 +1,75 @@
+# The watcher and the weekly verify. Their unit files come from the package; what is added here is what
+# differs from machine to machine: the paths that they see.
+{
+  config,
+  lib,
+  ...
+}:
+
+let
+  cfg = config.boot.espalier;
+  settings = cfg.extraSettings;
+
+  esps = [ config.boot.loader.efi.efiSysMountPoint ] ++ cfg.extraEfiSysMountPoints;
+
+  written = lib.toList (settings.esp or esps) ++ named [
+    "cache-dir"
+    "pcrlock-directory"
+  ];
+  read =
+    lib.filter (path: path != null) [
+      cfg.publicKeyFile
+      cfg.privateKeyFile
+    ]
+    ++ named [
+      "booted"
+      "loader-conf"
+      "pins"
+      "stub"
+      "systemd"
+    ]
+    ++ lib.toList (settings.profiles or [ ])
+    ++ lib.attrValues (settings.sections or { });
+  named = names: lib.attrValues (lib.filterAttrs (name: _: lib.elem name names) settings);
+
+  # As systemd.syntax(7) and systemd.unit(5) read a path; one that is missing is passed over.
+  bind = path: ''"-${lib.replaceStrings [ "\\" "\"" "%" ] [ "\\\\" "\\\"" "%%" ] (toString path)}"'';
+
+  confined = {
+    # Nothing of the system is there but what is bound.
+    RootDirectory = "/var/empty";
+    TemporaryFileSystem = "/";
+    MountAPIVFS = true;
+    # The empty word takes the usual places back, which need not be ESPs here.
+    BindPaths = [ "" ] ++ map bind (lib.unique written);
+    BindReadOnlyPaths = map bind (lib.unique read);
+  };
+in
+{
+  options.boot.espalier = {
+    watch.enable = lib.mkEnableOption ''
+      the watcher: the ESP then follows the profiles, also when generations are deleted, and what is
+      found damaged is mended'';
+    verify.enable = lib.mkEnableOption "a look at every byte on the ESP once a week";
+  };
+
+  config = lib.mkIf cfg.enable {
+    systemd.packages = [ cfg.package ];
+
+    systemd.services = {
+      espalier-install.serviceConfig = confined;
+      espalier-verify.serviceConfig = confined;
+      espalier-watch = {
+        # NixOS takes no [Install] section from packages.
+        wantedBy = lib.optional cfg.watch.enable "multi-user.target";
+        reloadTriggers = [ cfg.configFile ];
+        serviceConfig = confined;
+        # Until there are keys there is nothing to follow the profiles with.
+        unitConfig = lib.mkIf (cfg.allowUnsigned && cfg.privateKeyFile != null) {
+          ConditionPathExists = toString cfg.privateKeyFile;
+        };
+      };
+    };
+    systemd.timers.espalier-verify.wantedBy = lib.optional cfg.verify.enable "timers.target";
+  };
+}

@@ -1,0 +1,75 @@
+# As much of nixpkgs' packages as the module and the package use. Text files are real ones, in the store
+# of whoever evaluates; packages are but places.
+{ lib }:
+let
+  place = name: meta: {
+    outPath = "/packages/${name}";
+    inherit name meta;
+  };
+  program = name: place name { mainProgram = name; };
+  scalar = builtins.toJSON;
+  isTable = value: builtins.isAttrs value;
+
+  # TOML of values and of tables of values: JSON's strings, numbers and lists are TOML's, too.
+  toTOML =
+    settings:
+    let
+      line = name: value: "${name} = ${scalar value}\n";
+      values = lib.filterAttrs (_: value: !isTable value) settings;
+      tables = lib.filterAttrs (_: isTable) settings;
+      text = set: lib.concatStringsSep "" (lib.mapAttrsToList line set);
+    in
+    text values
+    + lib.concatStringsSep "" (
+      lib.mapAttrsToList (name: table: "[${name}]\n${text table}") tables
+    );
+
+  pkgs = {
+    inherit lib;
+    callPackage =
+      file: arguments:
+      let
+        function = import file;
+        wanted = builtins.intersectAttrs (builtins.functionArgs function) pkgs;
+      in
+      function (wanted // arguments);
+    stdenv.hostPlatform.system = "x86_64-linux";
+    stdenvNoCC.mkDerivation = attributes: place attributes.pname attributes.meta // attributes;
+    makeWrapper = place "make-wrapper" { };
+    nodejs_24 = place "nodejs" { mainProgram = "node"; } // {
+      version = "24.15.0";
+    };
+    systemd = place "systemd" { };
+    sbctl.src = "/packages/sbctl-source";
+    sbsigntool = program "sbsign";
+    fwupd = place "fwupd" { } // {
+      fwupd-efi = "/packages/fwupd-efi";
+      mesonFlags = [
+        "-Dplugins=all"
+        "-Defi_app_location=/usr/libexec/fwupd/efi"
+      ];
+      overrideAttrs = change: pkgs.fwupd // change pkgs.fwupd;
+    };
+
+    writeShellScript = name: text: builtins.toFile name "#!/bin/sh\n${text}";
+    linkFarm =
+      name: entries: builtins.toFile name (builtins.toJSON entries);
+    formats = {
+      toml = { }: {
+        type = lib.types.attrsOf lib.types.anything;
+        generate = name: settings: builtins.toFile name (toTOML settings);
+      };
+      json = { }: {
+        type = lib.types.anything;
+        generate = name: value: builtins.toFile name (builtins.toJSON value);
+      };
+      keyValue = { mkKeyValue }: {
+        type = lib.types.attrsOf lib.types.anything;
+        generate =
+          name: settings:
+          builtins.toFile name (lib.concatStringsSep "" (lib.mapAttrsToList (key: value: "${mkKeyValue key value}\n") settings));
+      };
+    };
+  };
+in
+pkgs
