@@ -295,10 +295,7 @@ in
       installHook = hook;
     };
     boot.loader.supportsInitrdSecrets = true;
-    boot.bootspec = {
-      enable = true;
-      extensions."org.nix-community.lanzaboote".sort_key = cfg.sortKey;
-    };
+    boot.bootspec.extensions."org.nix-community.lanzaboote".sort_key = cfg.sortKey;
 
     environment.etc."espalier.toml".source = cfg.configFile;
     environment.systemPackages = [ cfg.package ];

@@ -54,10 +54,7 @@ export interface System {
   readonly configFile: string;
   readonly installCommand: string;
   readonly supportsInitrdSecrets: boolean;
-  readonly bootspec: {
-    readonly enable: boolean;
-    readonly extensions: Readonly<Record<string, unknown>>;
-  };
+  readonly bootspec: { readonly extensions: Readonly<Record<string, unknown>> };
   readonly environment: {
     readonly etc: Readonly<Record<string, { readonly source: string }>>;
     readonly systemPackages: readonly string[];

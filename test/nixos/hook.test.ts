@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
+import { aMachine, MAIN } from '../command/a-machine.ts';
 import { attempt } from '../lab/run.ts';
 import {
   espalierIs,
@@ -77,6 +78,33 @@ suite('the hook', { skip: skipWithoutNix }, () => {
     const failed = call(hook, 4);
     assert.equal(failed.status, 4);
     assert.doesNotMatch(failed.stdout, /then/);
+  });
+
+  test('installs a system with Espalier itself', (t) => {
+    const machine = aMachine(t, { generations: [{}, {}, {}] });
+    const program = join(machine.root, 'package');
+    mkdirSync(join(program, 'bin'), { recursive: true });
+    const script = `#!/bin/sh\nexec ${process.execPath} ${MAIN} "$@"\n`;
+    writeFileSync(join(program, 'bin/espalier'), script, { mode: 0o755 });
+    const settings = `
+      allowUnsigned = true;
+      configurationLimit = 2;
+      settings.timeout = 7;
+      extraSettings = {
+        allow-directory = true;
+        profiles = "${machine.profiles}";
+        systemd = "${machine.systemd}";
+        booted = "${machine.root}/booted";
+        cache-dir = "${machine.root}/cache";
+      };`;
+    const esp = `boot.loader.efi.efiSysMountPoint = "${machine.esp}";`;
+    const { hook } = systemOf(espalierIs(settings, esp, program), workplace);
+    const env = { ...machine.environment(), NODE_DISABLE_COMPILE_CACHE: '1' };
+    const { status, stderr } = attempt('sh', [hook, machine.toplevel(2)], { env });
+    assert.equal(status, 0, stderr);
+    assert.deepEqual(machine.installed(), [2, 3]);
+    assert.equal(machine.next(), 2);
+    assert.match(machine.read('loader/loader.conf'), /^timeout 7$/m);
   });
 
   const shellcheck =

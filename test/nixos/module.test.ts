@@ -119,7 +119,6 @@ suite('the NixOS module', { skip: skipWithoutNix }, () => {
       'beep true\nconsole-mode keep\ndefault @saved\ntimeout 5\n',
     );
     assert.deepEqual(system.bootspec, {
-      enable: true,
       extensions: { 'org.nix-community.lanzaboote': { sort_key: 'mine' } },
     });
     assert.equal(system.supportsInitrdSecrets, true);

@@ -28,10 +28,7 @@ in
     assertions = withDefault (types.listOf types.anything) [ ];
 
     boot = {
-      bootspec = {
-        enable = withDefault types.bool true;
-        extensions = settings;
-      };
+      bootspec.extensions = settings;
       loader = {
         efi.efiSysMountPoint = withDefault types.str "/boot";
         external = {

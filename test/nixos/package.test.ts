@@ -1,6 +1,6 @@
 /** The Nix package: what its installation leaves behind, carried out with real tools but those of nixpkgs. */
 import assert from 'node:assert/strict';
-import { mkdirSync, readdirSync, readFileSync, symlinkSync } from 'node:fs';
+import { cpSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import { reach } from '../../src/command/reach.ts';
@@ -8,13 +8,15 @@ import { readSettings } from '../../src/command/settings.ts';
 import { unitFiles } from '../../src/command/unit-files.ts';
 import { once } from '../boot/installed.ts';
 import { bundle } from '../build.ts';
-import { run } from '../lab/run.ts';
+import { attempt, run } from '../lab/run.ts';
 import { MemoryDisk } from '../support/memory-disk.ts';
 import {
+  espalierIs,
   evaluated,
   makeWorkplace,
   removeWorkplace,
   skipWithoutNix,
+  systemOf,
   tried,
   type Workplace,
 } from './an-evaluation.ts';
@@ -48,6 +50,14 @@ interface Package {
   readonly installPhase: string;
   readonly src: string;
   readonly meta: { readonly broken: boolean; readonly mainProgram: string };
+}
+
+/** The drop-in that NixOS makes of a service's settings: a list has a line for each of its words. */
+function asNixosWrites(settings: Readonly<Record<string, unknown>>): string {
+  const lines = Object.entries(settings).flatMap(([key, value]) =>
+    [value].flat().map((word) => `${key}=${word}`),
+  );
+  return ['[Service]', ...lines, ''].join('\n');
 }
 
 suite('the Nix package', { skip: skipWithoutNix }, () => {
@@ -96,6 +106,25 @@ suite('the Nix package', { skip: skipWithoutNix }, () => {
     for (const { name, text } of files) {
       assert.equal(readFileSync(join(units, name), 'utf8'), text, name);
     }
+  });
+
+  const analyze =
+    attempt('systemd-analyze', ['--version']).status !== 0 && 'SKIPPED, needs systemd';
+  test('has units that systemd-analyze verifies together with what the module adds', {
+    skip: analyze,
+  }, async () => {
+    const units = join(workplace.folder, 'units');
+    cpSync(join(await installed(), 'lib/systemd/system'), units, { recursive: true });
+    const { services } = systemOf(espalierIs('pkiBundle = "/my keys/100%";'), workplace).systemd;
+    for (const [name, { serviceConfig }] of Object.entries(services)) {
+      mkdirSync(join(units, `${name}.service.d`));
+      writeFileSync(join(units, `${name}.service.d/overrides.conf`), asNixosWrites(serviceConfig));
+    }
+    const files = readdirSync(units).filter((name) => /\.(service|timer)$/.test(name));
+    const paths = files.map((name) => join(units, name));
+    const { status, stdout, stderr } = attempt('systemd-analyze', ['verify', '--man=no', ...paths]);
+    assert.equal(stdout + stderr, '');
+    assert.equal(status, 0);
   });
 
   test('runs under both of its names', async () => {
