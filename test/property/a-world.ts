@@ -35,7 +35,7 @@ export interface World {
   readonly target?: number | undefined;
   /** The entry that was selected at the last boot. */
   readonly selected?: string | undefined;
-  readonly format: 'uki' | 'type1';
+  readonly format: 'uki' | 'type1' | 'thin';
   readonly limit: number;
   readonly reserve: number;
   readonly capacity: number;
@@ -170,6 +170,7 @@ async function decided(world: World, context: Context) {
   const flags = {
     esp: [ESP],
     systemd: `${STORE}/systemd`,
+    stub: `${SYSTEMD}/linuxx64.efi.stub`,
     format: world.format,
     limit: String(world.limit),
     reserve: String(world.reserve),

@@ -55,7 +55,7 @@ const anyMoment = (generations: readonly WorldGeneration[], ground: Ground): fc.
         current: number,
         booted: fc.option(number, { nil: undefined }),
         target: fc.option(number, { nil: undefined, freq: 3 }),
-        format: fc.constantFrom('uki' as const, 'type1' as const, 'type1' as const),
+        format: fc.constantFrom('uki' as const, 'type1' as const, 'thin' as const),
         limit: fc.constantFrom(0, 0, 1, 2, 3),
         reserve: fc.constantFrom(0, 0, 0, 4 * KIB, 20 * KIB),
         loader: fc.constantFrom(256, 257, 257, 258),

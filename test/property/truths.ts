@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { bytesSource } from '../../src/byte-source.ts';
 import type { Digest } from '../../src/digest.ts';
 import { entryId, parseBlobName, parseEntryName } from '../../src/esp/layout.ts';
+import { thinId } from '../../src/esp/thin.ts';
 import { parsePe, readSection } from '../../src/pe/pe.ts';
 import { ukiId } from '../../src/uki/uki.ts';
 import type { Tree } from './a-world.ts';
@@ -46,7 +47,8 @@ export function bootable(tree: Tree): string[] {
     if (!name || !bytes) return false;
     return name.kind === 'type1'
       ? hash(bytes) === name.digest && type1Files(bytes).every((file) => isBlobWhole(tree, file))
-      : imageId(bytes) === name.digest;
+      : imageIds(bytes).includes(name.digest) &&
+          thinFiles(bytes).every((file) => isBlobWhole(tree, file));
   });
 }
 
@@ -61,17 +63,33 @@ function isBlobWhole(tree: Tree, path: string): boolean {
   return bytes !== undefined && parseBlobName(fileName(path))?.digest === hash(bytes);
 }
 
-function imageId(bytes: Uint8Array): string | undefined {
+/** The sections of an image with their content; none of one that is not whole. */
+function sectionsOf(bytes: Uint8Array): { name: string; content: Uint8Array }[] {
   try {
     const source = bytesSource(bytes);
-    const sections = parsePe(source).sections.map((section) => ({
+    return parsePe(source).sections.map((section) => ({
       name: section.name,
-      digest: hash(readSection(source, section, bytes.length)),
+      content: readSection(source, section, bytes.length),
     }));
-    return ukiId(sections, 'unsigned');
   } catch {
-    return undefined;
+    return [];
   }
+}
+
+/** What an image may be called: as a UKI, or as a thin image. */
+function imageIds(bytes: Uint8Array): string[] {
+  const sections = sectionsOf(bytes).map(({ name, content }) => ({ name, digest: hash(content) }));
+  return [ukiId(sections, 'unsigned'), thinId(sections, 'unsigned')];
+}
+
+/** The files that a thin image names, as its stub would find them. */
+function thinFiles(bytes: Uint8Array): string[] {
+  const sections = sectionsOf(bytes);
+  if (!sections.some(({ name }) => name === '.linuxh')) return [];
+  return ['.linux', '.initrd'].map((wanted) => {
+    const content = sections.find(({ name }) => name === wanted)?.content;
+    return new TextDecoder().decode(content).replaceAll('\\', '/').slice(1);
+  });
 }
 
 /** The ID that loader.conf names as the default. */
