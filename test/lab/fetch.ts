@@ -3,14 +3,18 @@ import { ensureDracutRoot } from './dracut.ts';
 import { ensureMeasuring } from './measuring.ts';
 import { ensureParts } from './parts.ts';
 import { ensureSystemdRoot } from './systemd-root.ts';
+import { ensureToolRoot } from './tool-root.ts';
 import { ensureTools, installCommand } from './tools.ts';
+import { ensureVerityInitrd } from './verity-initrd.ts';
 
 try {
   const say = (what: string): void => console.log(`fetching ${what}`);
-  ensureParts(say);
+  const parts = ensureParts(say);
   ensureSystemdRoot(say);
   ensureDracutRoot(say);
+  ensureToolRoot(say);
   ensureMeasuring(say);
+  ensureVerityInitrd(parts, say);
 } catch (error) {
   console.error(
     `the real parts were not fetched: ${error instanceof Error ? error.message : error}`,

@@ -1,0 +1,69 @@
+/** Machines that boot an image of our own making from a disk whose /usr is protected by dm-verity. */
+import assert from 'node:assert/strict';
+import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { espalier } from '../lab/espalier.ts';
+import { bootImage } from '../lab/qemu.ts';
+import { findUsrReport, type UsrReport, usrInit, usrParameters } from '../lab/usr.ts';
+import { findVerityInitrd } from '../lab/verity-initrd.ts';
+import { theParts, whatIsMissing } from './installed.ts';
+
+/** Returns why these tests cannot run here, or false when they can. */
+export function whatVerityMisses(): string | false {
+  const missing = whatIsMissing([
+    'qemu-system-x86',
+    'mtools',
+    'dosfstools',
+    'erofs-utils',
+    'fdisk',
+  ]);
+  if (missing !== false) return missing;
+  return (
+    findVerityInitrd(theParts()) === undefined && 'SKIPPED, missing parts: node test/lab/fetch.ts'
+  );
+}
+
+/** Runs the program, which has to succeed, and returns what it printed. */
+export function espalierDoes(args: readonly string[]): string {
+  const { status, stdout, stderr } = espalier(args);
+  assert.equal(status, 0, stderr);
+  return stdout;
+}
+
+/** Builds an image with a root hash of /usr; `verity` are the options that say which. */
+export function buildImage(output: string, verity: readonly string[]): void {
+  const parts = theParts();
+  const initrd = findVerityInitrd(parts);
+  assert.ok(initrd !== undefined);
+  const cmdline = [`init=${usrInit}`, ...usrParameters].join(' ');
+  espalierDoes([
+    ...['uki', 'build', '--linux', parts.kernel, '--initrd', initrd, '--stub', parts.stub[257]],
+    ...['--os-release', 'ID=usr\nVERSION_ID=1', '--cmdline', cmdline],
+    ...['--verity-of', 'usr', ...verity, '--output', output],
+  ]);
+}
+
+/** Fills a directory with an ESP that has systemd-boot and one image. */
+export function placeEsp(esp: string, verity: readonly string[]): void {
+  for (const name of ['EFI/BOOT', 'EFI/Linux', 'loader']) {
+    mkdirSync(join(esp, name), { recursive: true });
+  }
+  copyFileSync(theParts().systemdBoot[257], join(esp, 'EFI/BOOT/BOOTX64.EFI'));
+  writeFileSync(join(esp, 'loader/loader.conf'), 'timeout 0\n');
+  buildImage(join(esp, 'EFI/Linux/usr.efi'), verity);
+}
+
+/** Boots a disk and returns what its /usr said of itself, with the console. */
+export async function bootUsr(image: string): Promise<UsrReport & { readonly console: string }> {
+  const { console, ended } = await bootImage({ parts: theParts(), image, limit: 300 });
+  const report = findUsrReport(console);
+  assert.ok(report !== undefined, `${ended}; the console ends:\n${console.slice(-3000)}`);
+  return { ...report, console };
+}
+
+/** Asserts that /usr was the device that dm-verity made; with a UUID, with that hash area. */
+export function assertIsVerity({ mount, device }: UsrReport, uuid?: string): void {
+  assert.match(mount, /^\/dev\/mapper\/usr \/usr erofs ro,/);
+  const made = uuid?.replaceAll('-', '') ?? '[0-9a-f]{32}';
+  assert.match(device, new RegExp(`^usr CRYPT-VERITY-${made}-usr$`));
+}

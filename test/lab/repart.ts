@@ -1,0 +1,30 @@
+/** systemd-repart 257, with the libraries that it was made for. */
+import { join } from 'node:path';
+import { run } from './run.ts';
+import { toolRoot } from './tool-root.ts';
+
+const libraries = join(toolRoot, 'usr/lib/x86_64-linux-gnu');
+
+/** Where the partitions of an image come from, and where it goes. */
+export interface RepartOptions {
+  /** Folder with the definitions of the partitions (repart.d(5)). */
+  readonly definitions: string;
+  readonly image: string;
+  /** Whether the image is made anew: `create`, or has the partitions of a run before: `refuse`. */
+  readonly empty: 'create' | 'refuse';
+  /** The types of partitions that are left to another run. */
+  readonly defer?: string;
+}
+
+/** Runs it on an image, and returns what it says in JSON. @throws {Error} when it fails */
+export function repart({ definitions, image, empty, defer }: RepartOptions): string {
+  // These libraries are not for the programs that it starts: only the loader is told of them.
+  const loader = ['--library-path', `${libraries}:${join(libraries, 'systemd')}`];
+  const program = join(toolRoot, 'usr/bin/systemd-repart');
+  return run(join(libraries, 'ld-linux-x86-64.so.2'), [
+    ...[...loader, program, '--dry-run=no', '--offline=yes', '--size=auto', '--sector-size=512'],
+    ...['--seed=6b1d6e0e-7d0c-4f6e-9d3a-2f0c6f1f5a11', '--json=short', `--empty=${empty}`],
+    ...(defer === undefined ? [] : [`--defer-partitions=${defer}`]),
+    ...[`--definitions=${definitions}`, image],
+  ]);
+}
