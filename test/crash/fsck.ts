@@ -34,6 +34,12 @@ export function isFragment(complaint: string): boolean {
 const FRAGMENT =
   /^(Long filename fragment|\(Maybe the start bit is missing|Not auto-correcting this|Orphaned long file name part|Auto-deleting)/;
 
+/** Tells whether the clusters of a directory lead into one that is free. */
+export function hasBrokenDirectory({ complaints }: Checkup): boolean {
+  const isBroken = complaints.some((line) => line.startsWith('Contains a free cluster'));
+  return isBroken && complaints.some((line) => /^\/(EFI|loader)(\/\w+)?$/.test(line));
+}
+
 /** A directory whose only cluster is free is emptied by the first pass, and removed by the second. */
 const PASSES = 3;
 

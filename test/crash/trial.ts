@@ -3,7 +3,7 @@ import { copyFileSync, cpSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { attempt } from '../lab/run.ts';
 import { choiceOf } from './boot-menu.ts';
-import { type Checkup, checkImage, isFragment, mendImage } from './fsck.ts';
+import { type Checkup, checkImage, hasBrokenDirectory, isFragment, mendImage } from './fsck.ts';
 import { type Finding, type Judgement, judgeTree } from './judge.ts';
 import type { Moment } from './moments.ts';
 import { randomOf } from './random.ts';
@@ -93,7 +93,8 @@ class Court {
   judge(image: string): { moment: Omit<Moment, 'index' | 'cut'>; judgement: Judgement } {
     const tree = readImage(image, join(this.#bench.folder, 'state'));
     const checkup = checkImage(image);
-    const starts = this.#truth.boots(tree) ? choiceOf(tree)?.id : undefined;
+    const isRefused = hasBrokenDirectory(checkup) && this.#truth.boots(this.#truth.before);
+    const starts = this.#truth.boots(tree) && !isRefused ? choiceOf(tree)?.id : undefined;
     const moment = {
       kind: `${tree.identity} ${checkup.complaints.join('|')}`,
       isSound: checkup.complaints.length === 0,
@@ -101,7 +102,8 @@ class Court {
     };
     const mended = remembered(this.#mended, moment.kind, () => this.#mend(image, checkup));
     const judgement = allOf(judgeTree(tree, this.#truth), mended, this.#end(tree));
-    return { moment, judgement };
+    if (!isRefused) return { moment, judgement };
+    return { moment, judgement: allOf(judgement, { findings: [], windows: ['grown-directory'] }) };
   }
 
   /** What `fsck.fat -a` makes of an image is sound, and keeps every promise as well. */

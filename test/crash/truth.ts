@@ -29,6 +29,11 @@ export type Window =
   | 'two-names'
   /** The long part of a new name is lost; what stays is a short name of an empty file. */
   | 'short-name'
+  /**
+   * A directory grew, and its chain leads into a cluster that is still free: firmware refuses the whole
+   * directory, and so what is in it, until fsck.fat has run. Only where a disk reorders within an epoch.
+   */
+  | 'grown-directory'
   /** A directory grew, and what its new cluster held before is read as names of files. */
   | 'stray-names'
   /** A part of a long name that nothing removes; it is no file. */
