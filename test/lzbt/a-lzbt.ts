@@ -28,6 +28,8 @@ export interface LzbtMachine {
   readonly links: () => readonly string[];
   /** Runs it with these arguments and no others. */
   readonly run: (...args: readonly string[]) => Promise<Ran>;
+  /** What the kernel tells of mounts, where that is not to be the truth. */
+  mounts?: string;
   /** Installs all generations, or as many as the limit says, as the module's hook does. */
   readonly install: (limit?: number, ...more: readonly string[]) => Promise<Ran>;
 }
@@ -56,23 +58,29 @@ export function anLzbtMachine(
     readdirSync(machine.profiles)
       .filter((name) => /^system-\d+-link$/.test(name))
       .map((name) => join(machine.profiles, name));
-  const runAlone = (...args: readonly string[]) => runLzbt(args, environment);
+  const runAlone = (...args: readonly string[]) => runLzbt(args, lzbt);
   const install = (limit = 0, ...more: readonly string[]) =>
     runAlone(
       ...['-q', 'install', ...options, '--configuration-limit', String(limit)],
       ...[...more, machine.esp, ...links()],
     );
-  return { machine, environment, options, links, run: runAlone, install };
+  const lzbt: LzbtMachine = { machine, environment, options, links, run: runAlone, install };
+  return lzbt;
 }
 
 async function runLzbt(
   args: readonly string[],
-  environment: Readonly<Record<string, string>>,
+  { environment, mounts }: Pick<LzbtMachine, 'environment' | 'mounts'>,
 ): Promise<Ran> {
   const lines: string[] = [];
   const real = processContext(pathToFileURL(MAIN));
+  const read = (path: string, limit: number) =>
+    path === '/proc/self/mountinfo' && mounts !== undefined
+      ? new TextEncoder().encode(mounts)
+      : real.disk.read(path, limit);
   const context = {
     ...real,
+    disk: { ...real.disk, read },
     environment,
     // Not the superuser: locks then lie in a directory of this test's own.
     uid: real.uid || 1,

@@ -59,6 +59,44 @@ describe('a process', () => {
   });
 });
 
+test('a broken generation is told with its reason, and the others are installed', (t) => {
+  const lzbt = anLzbtMachine(t, [{ bootJson: '{' }, {}]);
+  const { machine, options, links } = lzbt;
+  const args = ['install', ...options, '--configuration-limit', '0', machine.esp, ...links()];
+  const { status, stderr } = start(lzbt, args);
+  assert.equal(status, 0);
+  assert.match(stderr, /generation 1 is broken and left as it is: .*boot\.json/);
+  assert.deepEqual(machine.installed(), [2]);
+});
+
+describe('the ESP', () => {
+  const mounted = (esp: string, options: string) =>
+    `36 35 254:1 / ${esp} ${options} - vfat /dev/vda1 ${options}\n`;
+
+  test('that is mounted is looked at as one, a plain directory is filled', async (t) => {
+    const lzbt = anLzbtMachine(t);
+    lzbt.mounts = mounted(lzbt.machine.esp, 'ro');
+    const { status, error } = await lzbt.install();
+    assert.deepEqual([status, error?.code], [1, 'ESP_READ_ONLY']);
+    lzbt.mounts = mounted(lzbt.machine.esp, 'rw');
+    assert.equal((await lzbt.install()).status, 0);
+    lzbt.mounts = '';
+    assert.equal((await lzbt.install()).status, 0);
+  });
+
+  test('of a machine with Secure Boot on gets nothing that is not signed', async (t) => {
+    const { machine, run, options, links } = anLzbtMachine(t);
+    machine.variable('SecureBoot', 'global', Uint8Array.of(1));
+    const unsigned = options
+      .filter((option) => !option.includes('-key='))
+      .map((option) => (option === 'false' ? 'true' : option));
+    const keys = ['--public-key=/nowhere/a', '--private-key=/nowhere/b'];
+    const ran = await run('-q', 'install', ...unsigned, ...keys, machine.esp, ...links());
+    assert.deepEqual([ran.status, ran.error?.code], [1, 'SECURE_BOOT_UNSIGNED']);
+    assert.deepEqual(machine.tree(), {});
+  });
+});
+
 describe('a failure', () => {
   /** What is given instead of the right thing, the status it leads to, and what is said. */
   const failures: readonly (readonly [
