@@ -37,6 +37,11 @@ export const OPTIONS: readonly Option[] = [
   { name: 'format', value: 'uki|type1|thin', help: 'kind of boot entries (default: uki)' },
   { name: 'certificate', value: 'FILE', help: 'PEM certificate to sign for' },
   { name: 'private-key', value: 'FILE', help: 'PEM private key to sign with' },
+  {
+    name: 'signing-command',
+    value: 'COMMAND',
+    help: 'signs where the key is, instead of --private-key: SHA-256 digest in, RSA signature out',
+  },
   { name: 'allow-unsigned', help: 'install without signatures' },
   { name: 'allow-insecure-key', help: 'use a private key that others can read or replace' },
   { name: 'allow-directory', help: 'the target may be any directory, as when an image is built' },
@@ -140,6 +145,13 @@ const paths = v.pipe(
   v.minLength(1),
 );
 
+/** A program and its arguments: blanks divide them, and nothing is quoted. */
+const words = v.pipe(
+  v.string('expected a command'),
+  v.transform((text) => text.split(/\s+/).filter((word) => word !== '')),
+  v.minLength(1, 'expected a command, got nothing'),
+);
+
 const schema = v.strictObject({
   esp: v.optional(paths),
   profiles: v.optional(paths, ['/nix/var/nix/profiles']),
@@ -148,6 +160,7 @@ const schema = v.strictObject({
   format: v.optional(v.picklist(['uki', 'type1', 'thin'], 'expected uki, type1 or thin'), 'uki'),
   certificate: v.optional(path),
   'private-key': v.optional(path),
+  'signing-command': v.optional(words),
   'allow-unsigned': v.optional(flag, false),
   'allow-insecure-key': v.optional(flag, false),
   'allow-directory': v.optional(flag, false),

@@ -8,14 +8,14 @@ import { authenticodeDigestInput } from '../pe/authenticode.ts';
 import { certificateTable } from '../pe/certificate-table.ts';
 import type { ImageLayout } from '../pe/image-layout.ts';
 import { type Pe, parsePe } from '../pe/pe.ts';
-import { loadSigner } from '../signer/pem.ts';
 import { type Signer, unsigned } from '../signer/signer.ts';
 import { signedFile } from '../transaction/assemble.ts';
 import { placeImage } from '../transaction/place-image.ts';
 import type { Context } from './context.ts';
 import { misuse } from './flags.ts';
 import type { Invocation } from './program.ts';
-import { readSettings, type Settings } from './settings.ts';
+import { readSettings } from './settings.ts';
+import { signerOf } from './signer-of.ts';
 
 const VERB = 'sign';
 /** What statfs(2) reports of FAT. */
@@ -46,7 +46,11 @@ export async function sign(
   const { disk, environment, print } = context;
   const { output, ...others } = flags;
   const settings = await readSettings(others, environment, disk);
-  const { signer, warnings } = signerFor(settings, context);
+  const loaded = await signerOf(settings, context);
+  if (loaded === undefined) {
+    throw misuse('expected --certificate and --private-key, or both in the configuration', VERB);
+  }
+  const { signer, warnings } = loaded;
   const files = [...new Set(operands.map((file) => realFile(file, disk)))];
   if (output !== undefined && files.length > 1) {
     throw misuse(`--output: expected one FILE, got ${files.length}`, VERB);
@@ -70,17 +74,6 @@ function toDocument(tasks: readonly Task[], { fingerprint }: Signer): string {
 
 function render({ output, isDone }: Task): string {
   return `${output}: ${isDone ? 'is signed, nothing to do' : 'signed'}`;
-}
-
-function signerFor(settings: Settings, { disk, uid, environment, now }: Context) {
-  const { certificate, 'private-key': privateKey } = settings;
-  if (certificate === undefined || privateKey === undefined) {
-    throw misuse('expected --certificate and --private-key, or both in the configuration', VERB);
-  }
-  const store = environment['NIX_STORE_DIR'];
-  const owner = { uid, stores: store === undefined ? [] : [store] };
-  const allowInsecureKey = settings['allow-insecure-key'];
-  return loadSigner({ certificate, privateKey, allowInsecureKey }, owner, disk, now);
 }
 
 /** A link stays one: what is signed is the file that it leads to. */

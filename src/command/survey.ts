@@ -20,6 +20,7 @@ import { type RootReason, retain } from '../generation/retention.ts';
 import { type Architecture, architecture } from '../loader/architecture.ts';
 import type { LeftOut } from '../plan/step.ts';
 import { generationName, type WantedGeneration } from '../plan/wanted.ts';
+import type { LoadedSigner } from '../signer/pem.ts';
 import { type Signer, unsigned } from '../signer/signer.ts';
 import { bootedSystem } from './booted.ts';
 import type { Context } from './context.ts';
@@ -27,6 +28,7 @@ import { withReachableDefault } from './default.ts';
 import { pinsDirectory } from './pins.ts';
 import { resolve } from './resolve.ts';
 import type { Settings } from './settings.ts';
+import { signerOf } from './signer-of.ts';
 import { thinStub, thinStubWarnings } from './thin-stub.ts';
 
 /** What the system wants on every ESP. */
@@ -146,27 +148,9 @@ export async function survey(
   }
 }
 
-async function chooseSigner(
-  settings: Settings,
-  { disk, uid, environment, now }: Context,
-): Promise<{ signer: Signer; warnings: readonly string[] }> {
-  const { certificate, 'private-key': privateKey } = settings;
-  if (certificate !== undefined && privateKey !== undefined) {
-    const allowInsecureKey = settings['allow-insecure-key'];
-    const store = environment['NIX_STORE_DIR'];
-    const owner = { uid, stores: store === undefined ? [] : [store] };
-    const { loadSigner } = await import('../signer/pem.ts');
-    return loadSigner({ certificate, privateKey, allowInsecureKey }, owner, disk, now);
-  }
-  if (certificate !== undefined || privateKey !== undefined) {
-    const [given, lacking] =
-      certificate === undefined
-        ? ['--private-key', '--certificate']
-        : ['--certificate', '--private-key'];
-    throw new EspError('CONFIG_INVALID', `${given} is given without ${lacking}`, {
-      hint: 'give both, or neither together with --allow-unsigned',
-    });
-  }
+async function chooseSigner(settings: Settings, context: Context): Promise<LoadedSigner> {
+  const found = await signerOf(settings, context);
+  if (found !== undefined) return found;
   if (settings['allow-unsigned']) return { signer: unsigned, warnings: [] };
   throw new EspError('CONFIG_INVALID', 'there is no certificate and no private key to sign with', {
     hint: 'give --certificate and --private-key, or --allow-unsigned for a machine without Secure Boot',

@@ -1,7 +1,7 @@
-/** The signer that has a certificate and its private key in memory. */
-import type { KeyObject, X509Certificate } from 'node:crypto';
+/** The signer that has a certificate, and its private key in memory or what signs with it. */
+import type { X509Certificate } from 'node:crypto';
 import { digestOf, hash } from '../digest.ts';
-import { signAuthenticode } from './cms.ts';
+import { type SigningKey, signAuthenticode } from './cms.ts';
 import { type Verdict, verifyAuthenticode } from './cms-verification.ts';
 import type { Signer, Verifier } from './signer.ts';
 
@@ -12,11 +12,12 @@ export function certificateVerifier(certificate: X509Certificate): Verifier {
 }
 
 /** Returns the signer for a certificate and its private key. Each distinct digest is signed once. */
-export function certificateSigner(certificate: X509Certificate, privateKey: KeyObject): Signer {
+export function certificateSigner(certificate: X509Certificate, privateKey: SigningKey): Signer {
   const der = Uint8Array.from(certificate.raw);
   const signed = new Map<string, Uint8Array>();
   return {
     fingerprint: hash(der),
+    signatureSize: sizeOfSignature(certificate, der),
     sign(imageDigest) {
       const key = digestOf(imageDigest);
       const known = signed.get(key);
@@ -27,6 +28,13 @@ export function certificateSigner(certificate: X509Certificate, privateKey: KeyO
     },
     ...certificateVerifier(certificate),
   };
+}
+
+/** RSA signatures are as long as their modulus: one over anything, of anything, tells the size of all. */
+function sizeOfSignature({ publicKey }: X509Certificate, der: Uint8Array): number {
+  const modulusLength = publicKey.asymmetricKeyDetails?.modulusLength ?? 0;
+  const blank = (): Uint8Array => new Uint8Array(modulusLength / 8);
+  return signAuthenticode(new Uint8Array(32), der, blank).length;
 }
 
 function bestVerdict(

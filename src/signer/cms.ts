@@ -49,7 +49,7 @@ const SHORT_HEADER = 2;
 export function signAuthenticode(
   imageDigest: Uint8Array,
   certificate: Uint8Array,
-  privateKey: KeyObject,
+  privateKey: SigningKey,
 ): Uint8Array {
   const content = indirectData(imageDigest);
   const attributes = setOf(
@@ -104,7 +104,14 @@ export function issuerAndSerialNumber(certificate: Uint8Array): Uint8Array {
   throw new EspError('SIGNER_FAILED', 'certificate: no issuer and serial number found in its DER');
 }
 
-export function signed(bytes: Uint8Array, privateKey: KeyObject): Uint8Array {
+/** Signs a SHA-256 digest (32 bytes) with an RSA key that is elsewhere (PKCS#1 v1.5). @throws {SIGNER_FAILED} */
+export type SignDigest = (digest: Uint8Array) => Uint8Array;
+
+/** An RSA key, or what signs with one. */
+export type SigningKey = KeyObject | SignDigest;
+
+export function signed(bytes: Uint8Array, privateKey: SigningKey): Uint8Array {
+  if (typeof privateKey === 'function') return privateKey(sha256(bytes));
   try {
     return sign('sha256', bytes, privateKey);
   } catch (cause) {

@@ -127,7 +127,7 @@ function loadPrivateKey(path: string, disk: Disk): KeyObject {
     );
   }
   const key = decodePrivateKey(path, text);
-  requireRsa(path, key);
+  requireRsa(`private key ${path}`, key);
   return key;
 }
 
@@ -143,17 +143,19 @@ function decodePrivateKey(path: string, text: string): KeyObject {
   }
 }
 
-function requireRsa(path: string, key: KeyObject): void {
+/** @param what names the key in the error @throws {KEY_INVALID} when firmware may not verify its signatures */
+export function requireRsa(what: string, key: KeyObject): void {
   const type = key.asymmetricKeyType ?? 'unknown';
   const size = key.asymmetricKeyDetails?.modulusLength;
   if (type === 'rsa' && RSA_SIZES.includes(size)) return;
   throw invalid(
-    `private key ${path}: expected RSA with 2048, 3072 or 4096 bits, got ${type}${size === undefined ? '' : ` with ${size} bits`}`,
+    `${what}: expected RSA with 2048, 3072 or 4096 bits, got ${type}${size === undefined ? '' : ` with ${size} bits`}`,
     'make an RSA key: firmware is only sure to verify RSA, at 2048 bits everywhere',
   );
 }
 
-function requireFile(what: string, path: string, disk: Disk): void {
+/** @throws {KEY_INVALID} when a path is not absolute or leads to no file */
+export function requireFile(what: string, path: string, disk: Disk): void {
   if (!path.startsWith('/')) {
     throw invalid(`${what} ${path}: expected an absolute path`, 'write the path from / on');
   }
@@ -184,7 +186,11 @@ function found(text: string): string {
 }
 
 /** Firmware does not look at the dates (UEFI has no clock to trust), but whoever chose them meant something. */
-function dateWarnings(path: string, certificate: X509Certificate, now: number): readonly string[] {
+export function dateWarnings(
+  path: string,
+  certificate: X509Certificate,
+  now: number,
+): readonly string[] {
   const from = certificate.validFromDate;
   const to = certificate.validToDate;
   const moment = now * 1000;

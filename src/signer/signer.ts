@@ -11,6 +11,8 @@ export interface Verifier {
 export interface Signer extends Verifier {
   /** Hexadecimal SHA-256 of the certificate in DER, or `unsigned`: part of the names of what it signs. */
   readonly fingerprint: string;
+  /** Bytes that every signature takes; 0 of one who does not sign. */
+  readonly signatureSize: number;
   /**
    * Returns DER of a signature over an image digest (32 bytes), or undefined from one who does not sign.
    * @throws {SIGNER_FAILED}
@@ -21,6 +23,7 @@ export interface Signer extends Verifier {
 /** Signs nothing and asks for no signature: the explicit choice of a machine without Secure Boot. */
 export const unsigned: Signer = {
   fingerprint: 'unsigned',
+  signatureSize: 0,
   sign: () => undefined,
   // A signature that nobody asked for does no harm, and rewriting an image to be rid of it might.
   verify: () => ({ kind: 'valid' }),
