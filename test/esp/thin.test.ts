@@ -33,7 +33,7 @@ const nameOf = (sections: readonly ASection[], signer: string) => {
 
 function scan(name: string, image: Uint8Array): EntryFile {
   const files = { [`/boot/EFI/Linux/${name}`]: image };
-  const disk = new MemoryDisk({ capacity: 1 << 24, files });
+  const disk = new MemoryDisk({ capacity: 1 << 26, files });
   const [entry] = scanInventory(disk, '/boot', 'nixos').entries;
   assert.ok(entry);
   return entry;
@@ -79,6 +79,13 @@ describe('a thin image of ours', () => {
     const signer = hash('a certificate');
     const entry = scan(nameOf(SECTIONS, signer), anImage(signer, { signed: false }));
     assert.match(entry.damage ?? '', /signature is gone/);
+  });
+
+  test('is damaged, and costs little, when a section is larger than any that we make', () => {
+    const sections = [section('.cmdline', 'x'.repeat(9_000_000)), ...SECTIONS];
+    const entry = scan(nameOf(sections, 'unsigned'), anImage('unsigned', { sections }));
+    assert.match(entry.damage ?? '', /section "\.cmdline" expected at most/);
+    assert.ok(entry.name, 'and still ours');
   });
 
   test('under a name that is not of our shape is another’s', () => {

@@ -171,6 +171,15 @@ export const PROGRAMS: Readonly<Record<string, () => Uint8Array>> = {
     ),
   'a thin image that refers to nothing that has a name': () =>
     withSections(['.initrdh', 'x'], ['.linux', '\0\n\u001b[2J'], ['.initrd', 'x'.repeat(9000)]),
+  'a thin image of nobody that says that it is ours': () =>
+    withSections(
+      ['.signer', 'unsigned'],
+      ['.linux', '\\..\\..\\outside\\secret'],
+      ['.linuxh', 'x'],
+      ['.osrel', OSREL],
+    ),
+  'a thin image whose signer is no text': () =>
+    withSections(['.signer', new Uint8Array(70_000).fill(0xff)], ['.signer', 'unsigned']),
   'a loader of version 999999': () => withSections(['.sdmagic', marker('999999')]),
   'a loader whose version steers a terminal': () => withSections(['.sdmagic', marker('\u001b[2J')]),
   'a loader whose version is a path': () => withSections(['.sdmagic', marker('../../../etc')]),
