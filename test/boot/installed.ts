@@ -36,7 +36,7 @@ export function once<T>(make: () => T): () => T {
 export interface InstallOptions {
   readonly esp: string;
   readonly world: DemoWorld;
-  readonly format?: 'uki' | 'type1';
+  readonly format?: 'uki' | 'type1' | 'thin';
   readonly systemd?: SystemdVersion;
   readonly keys?: Keys;
   /** The settings of loader.conf; by default none but a menu that does not wait. */

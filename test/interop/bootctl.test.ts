@@ -54,7 +54,7 @@ function ours(esp: string): OurEntry[] {
   return JSON.parse(stdout).esps[0].entries as OurEntry[];
 }
 
-for (const format of ['uki', 'type1'] as const) {
+for (const format of ['uki', 'type1', 'thin'] as const) {
   test(`bootctl lists ${format} entries in our order, with our titles, versions and sort keys`, {
     skip,
   }, () => {
