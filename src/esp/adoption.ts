@@ -39,8 +39,11 @@ export function takeOver(inventory: Inventory, disk: Disk, root: string, token: 
   return { ...inventory, entries, strays };
 }
 
-/** The number of the generation that a file name of lanzaboote tells; names of its specialisations are free text. */
+/**
+ * The number of the generation that a file name of lanzaboote tells, or 0, which Nix gives to none.
+ * What follows it may be anything: a specialisation is called there as it calls itself.
+ */
 function generationIn(path: EspPath, token: string): number {
   const rest = fileName(path).slice(token.length);
-  return Number(/^-generation-(\d{1,15})-/i.exec(rest)?.[1] ?? Number.NaN);
+  return Number(/^-generation-(\d{1,15})-/i.exec(rest)?.[1] ?? 0);
 }

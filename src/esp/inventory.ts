@@ -40,7 +40,7 @@ export interface EntryFile {
   readonly id: string;
   /** Absent for an entry that is not ours. */
   readonly name?: EntryName;
-  /** Of an entry that was taken over from another tool: the number of its generation, or NaN. */
+  /** Of an entry that was taken over from another tool: the number of its generation, or 0. */
   readonly adopted?: number;
   /** Files on the ESP without which this entry does not boot. */
   readonly references: readonly EspPath[];

@@ -27,7 +27,7 @@ test('images of lanzaboote are taken over with the number of their generation', 
   ]);
   assert.deepEqual(
     entries.map((entry) => entry.adopted),
-    [undefined, 7, 8, Number.NaN],
+    [undefined, 7, 8, 0],
   );
 });
 
