@@ -2,7 +2,15 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { chmodSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { bytesSource } from '../../src/byte-source.ts';
@@ -11,6 +19,7 @@ import { formatPcrlock, lockPe } from '../../src/measure/pcrlock.ts';
 import { aKernel, type Machine } from '../command/a-machine.ts';
 import { missingTools } from '../lab/tools.ts';
 import { certificatePath } from '../signer/test-key.ts';
+import { lanzabooteInstalls } from './a-lanzaboote.ts';
 import { age, anLzbtMachine } from './a-lzbt.ts';
 import { onEsp, readThin } from './image.ts';
 
@@ -164,6 +173,29 @@ test('without keys, and allowed to, it installs what is not signed', async (t) =
     .map((option) => (option === 'false' ? 'true' : option));
   assert.equal((await run('-q', 'install', ...unsigned, machine.esp, ...links())).status, 0);
   assert.equal(machine.paths(IMAGE).length, 1);
+});
+
+test('a new entry is counted as often as was asked for, and its counter is not set anew', async (t) => {
+  const { machine, install } = anLzbtMachine(t);
+  const counted = () => install(0, '--bootcounting-initial-tries', '3');
+  assert.equal((await counted()).status, 0);
+  const [image = '', ...more] = machine.paths(IMAGE);
+  assert.match(image, /\+3\.efi$/);
+  assert.deepEqual(more, []);
+  const tried = image.replace('+3', '+2-1');
+  renameSync(join(machine.esp, image), join(machine.esp, tried));
+  assert.equal((await counted()).status, 0);
+  assert.deepEqual(machine.paths(IMAGE), [tried]);
+});
+
+test('an entry that lanzaboote counted is replaced by one that is counted anew', async (t) => {
+  const { machine, install } = anLzbtMachine(t);
+  const { image } = lanzabooteInstalls(machine, 1);
+  renameSync(join(machine.esp, image), join(machine.esp, image.replace('.efi', '+1-2.efi')));
+  assert.equal((await install(0, '--bootcounting-initial-tries', '3')).status, 0);
+  const [ours = '', ...more] = machine.paths(IMAGE);
+  assert.match(ours, /\+3\.efi$/);
+  assert.deepEqual(more, []);
 });
 
 test('records for systemd-pcrlock lie where lanzaboote has them, and tell of these images', async (t) => {
