@@ -2,10 +2,12 @@
 import assert from 'node:assert/strict';
 import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { makeDracut } from '../lab/dracut.ts';
 import { espalier } from '../lab/espalier.ts';
 import { bootImage } from '../lab/qemu.ts';
+import type { RunOptions } from '../lab/run.ts';
 import { findUsrReport, type UsrReport, usrInit, usrParameters } from '../lab/usr.ts';
-import { findVerityInitrd } from '../lab/verity-initrd.ts';
+import { dracutOptions, findVerityInitrd } from '../lab/verity-initrd.ts';
 import { theParts, whatIsMissing } from './installed.ts';
 
 /** Returns why these tests cannot run here, or false when they can. */
@@ -24,33 +26,44 @@ export function whatVerityMisses(): string | false {
 }
 
 /** Runs the program, which has to succeed, and returns what it printed. */
-export function espalierDoes(args: readonly string[]): string {
-  const { status, stdout, stderr } = espalier(args);
+export function espalierDoes(args: readonly string[], options: RunOptions = {}): string {
+  const { status, stdout, stderr } = espalier(args, options);
   assert.equal(status, 0, stderr);
   return stdout;
 }
 
-/** Builds an image with a root hash of /usr; `verity` are the options that say which. */
-export function buildImage(output: string, verity: readonly string[]): void {
+/**
+ * Builds an image with a root hash of /usr; `verity` are the options that say which.
+ * @param dracutIn a folder to have dracut make the initrd in; by default it is one that was made before
+ */
+export function buildImage(output: string, verity: readonly string[], dracutIn?: string): void {
   const parts = theParts();
-  const initrd = findVerityInitrd(parts);
-  assert.ok(initrd !== undefined);
   const cmdline = [`init=${usrInit}`, ...usrParameters].join(' ');
-  espalierDoes([
-    ...['uki', 'build', '--linux', parts.kernel, '--initrd', initrd, '--stub', parts.stub[257]],
+  const made = findVerityInitrd(parts);
+  assert.ok(made !== undefined);
+  const initrd = dracutIn === undefined ? ['--initrd', made] : ['--dracut', ...dracutOptions];
+  const args = [
+    ...['uki', 'build', '--linux', parts.kernel, ...initrd, '--stub', parts.stub[257]],
     ...['--os-release', 'ID=usr\nVERSION_ID=1', '--cmdline', cmdline],
     ...['--verity-of', 'usr', ...verity, '--output', output],
-  ]);
+  ];
+  espalierDoes(args, dracutIn === undefined ? {} : { env: dracutEnvironment(dracutIn) });
 }
 
-/** Fills a directory with an ESP that has systemd-boot and one image. */
-export function placeEsp(esp: string, verity: readonly string[]): void {
+function dracutEnvironment(folder: string): Record<string, string> {
+  mkdirSync(folder);
+  const bin = makeDracut(theParts(), folder);
+  return { PATH: [bin, process.env['PATH']].join(':'), TMPDIR: folder };
+}
+
+/** Fills a directory with an ESP that has systemd-boot and one image, made as {@link buildImage} does. */
+export function placeEsp(esp: string, verity: readonly string[], dracutIn?: string): void {
   for (const name of ['EFI/BOOT', 'EFI/Linux', 'loader']) {
     mkdirSync(join(esp, name), { recursive: true });
   }
   copyFileSync(theParts().systemdBoot[257], join(esp, 'EFI/BOOT/BOOTX64.EFI'));
   writeFileSync(join(esp, 'loader/loader.conf'), 'timeout 0\n');
-  buildImage(join(esp, 'EFI/Linux/usr.efi'), verity);
+  buildImage(join(esp, 'EFI/Linux/usr.efi'), verity, dracutIn);
 }
 
 /** Boots a disk and returns what its /usr said of itself, with the console. */

@@ -46,10 +46,10 @@ suite('a /usr behind dm-verity', () => {
     ];
     return { rootHash, uuid, partitions };
   });
-  /** A disk with them, and where the data begin. */
+  /** A disk with them and an image whose initrd dracut makes for it, and where the data begin. */
   const separate = once(() => {
     const { rootHash, partitions } = pair();
-    const esp = makeEsp('separate', ['--verity', rootHash]);
+    const esp = makeEsp('separate', ['--verity', rootHash], at('dracut'));
     const disk = at('separate.disk');
     const [, start = 0] = makeGptDisk(disk, [esp, ...partitions]);
     return { disk, start };
@@ -106,8 +106,8 @@ suite('a /usr behind dm-verity', () => {
     assert.equal(report.marker, marker);
   });
 
-  function makeEsp(name: string, verity: readonly string[]): GptPartition {
-    placeEsp(at(name), verity);
+  function makeEsp(name: string, verity: readonly string[], dracutIn?: string): GptPartition {
+    placeEsp(at(name), verity, dracutIn);
     return espOf(name);
   }
 

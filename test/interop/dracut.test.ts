@@ -4,11 +4,12 @@ import { test } from 'node:test';
 import { bytesSource } from '../../src/byte-source.ts';
 import { findSection, parsePe, readSection } from '../../src/pe/pe.ts';
 import { aWorkbench } from '../command/a-uki.ts';
-import { findDracutRoot, makeDracut } from '../lab/dracut.ts';
+import { makeDracut } from '../lab/dracut.ts';
 import { findParts } from '../lab/parts.ts';
+import { hasToolRoot } from '../lab/tool-root.ts';
 
 const parts = findParts();
-const skip = (parts === undefined || findDracutRoot() === undefined) && 'needs the real parts';
+const skip = (parts === undefined || !hasToolRoot()) && 'needs the real parts';
 
 test('dracut makes the initrd for the kernel of the image, with what it was asked for', {
   skip,

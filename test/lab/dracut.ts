@@ -1,59 +1,51 @@
-/** Debian's dracut, unpacked and never installed: installing it would change the machine's own boot. */
-import { chmodSync, cpSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+/** Debian's dracut, never installed: installing it would change the machine's own boot. */
+import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import {
-  ensurePackageFolder,
-  findPackageFolder,
-  type PackageFolder,
-  packageRoot,
-} from './package-folder.ts';
 import type { Parts } from './parts.ts';
-import { run } from './run.ts';
-
-const packages: PackageFolder = {
-  name: 'dracut',
-  suite: 'bookworm',
-  packages: ['dracut-core', 'cpio', 'kmod', 'libkmod2'],
-};
-const root = packageRoot(packages);
-const libraries = join(root, 'lib/x86_64-linux-gnu');
-
-/** Returns the folder of the unpacked packages, if it is in the cache; never touches the network. */
-export function findDracutRoot(): string | undefined {
-  return findPackageFolder(packages);
-}
+import { toolRoot } from './tool-root.ts';
 
 /**
- * Fetches dracut and what it runs, unless the cache has them.
- * @throws {Error} when this is no Debian machine, or the mirror does not answer
+ * Runs dracut in a system of its own, which is gone with the namespace: what it packs is of one Debian
+ * version, and nobody has to be root. What it is asked to write or to install lies beside `$TMPDIR`.
  */
-export function ensureDracutRoot(say?: (what: string) => void): void {
-  ensurePackageFolder(packages, say);
-}
+const script = `set -e
+tools=$1 modules=$2 release=$3; shift 3
+export PATH=/usr/sbin:/usr/bin:/sbin:/bin
+shared=\${TMPDIR%/*}
+mount -t tmpfs system /mnt
+cd /mnt
+mkdir -p dev proc sys usr var/tmp ".$shared"
+ln -s usr/bin usr/sbin usr/lib usr/lib64 .
+cp -r "$tools/etc" .
+mount --bind "$tools/usr" usr
+mount -t tmpfs modules usr/lib/modules
+cp -r "$modules" usr/lib/modules
+mount --rbind /dev dev
+mount --rbind /proc proc
+mount --bind "$shared" ".$shared"
+chroot . ldconfig
+chroot . depmod "$release"
+exec chroot . dracut "$@"
+`;
 
-/**
- * Makes a `dracut` in `folder` that runs the unpacked one on the kernel of the parts, with few modules
- * of its own. Returns the folder to put on PATH.
- */
+/** Few modules of its own, and few of the kernel's: what more there is has been asked for. */
+const settings = [
+  '--no-hostonly --no-compress',
+  '--modules "bash kernel-modules" --drivers "virtio_pci virtio_blk"',
+].join(' ');
+
+/** All that goes into an archive beside the kernel's modules and what `dracut` is asked for. */
+export const dracutInputs = [script, settings];
+
+/** Makes a `dracut` in `folder` for the kernel of the parts. Returns the folder to put on PATH. */
 export function makeDracut(parts: Parts, folder: string): string {
   const bin = join(folder, 'bin');
   mkdirSync(bin);
-  for (const name of ['depmod', 'modprobe', 'modinfo'])
-    symlinkSync(join(root, 'bin/kmod'), join(bin, name));
-  symlinkSync(join(root, 'bin/cpio'), join(bin, 'cpio'));
-  const modules = join(folder, 'lib/modules', parts.kernelVersion);
-  cpSync(parts.modules, modules, { recursive: true });
-  const env = { LD_LIBRARY_PATH: libraries };
-  run(join(bin, 'depmod'), ['-b', folder, parts.kernelVersion], { env });
-  const lines = [
-    '#!/bin/sh',
-    `export dracutbasedir=${root}/usr/lib/dracut LD_LIBRARY_PATH=${libraries}`,
-    `export DRACUT_PATH="${bin} /sbin /bin /usr/sbin /usr/bin"`,
-    `exec ${root}/usr/bin/dracut --conf /dev/null --confdir ${root}/etc/dracut.conf.d \\`,
-    `  --kmoddir ${modules} --modules "bash kernel-modules" --no-compress "$@"`,
-    '',
-  ];
-  writeFileSync(join(bin, 'dracut'), lines.join('\n'));
-  chmodSync(join(bin, 'dracut'), 0o755);
+  const path = join(bin, 'dracut');
+  writeFileSync(join(bin, 'in-namespace'), script);
+  const given = `"${toolRoot}" "${parts.modules}" ${parts.kernelVersion}`;
+  const command = `unshare --map-root-user --mount sh "${bin}/in-namespace" ${given} ${settings} "$@"`;
+  writeFileSync(path, `#!/bin/sh\nexec ${command}\n`);
+  chmodSync(path, 0o755);
   return bin;
 }

@@ -1,13 +1,13 @@
 /** Runs the program of this checkout as a person would. */
 import { spawnSync } from 'node:child_process';
 import { resolve } from 'node:path';
-import { attempt, environment, type Ran } from './run.ts';
+import { attempt, environment, type Ran, type RunOptions } from './run.ts';
 
 const main = resolve(import.meta.dirname, '../../src/main.ts');
 
 /** Runs `espalier` with the given arguments and returns what it said, whatever its status. */
-export function espalier(args: readonly string[]): Ran {
-  return attempt(process.execPath, [main, ...args]);
+export function espalier(args: readonly string[], options: RunOptions = {}): Ran {
+  return attempt(process.execPath, [main, ...args], options);
 }
 
 /** Runs `espalier` with this process's own terminal for its output, and returns its status. */

@@ -1,5 +1,4 @@
 /** `node test/lab/fetch.ts`: brings everything that tests with real parts want, and says what it could not bring. */
-import { ensureDracutRoot } from './dracut.ts';
 import { ensureMeasuring } from './measuring.ts';
 import { ensureParts } from './parts.ts';
 import { ensureSystemdRoot } from './systemd-root.ts';
@@ -11,7 +10,6 @@ try {
   const say = (what: string): void => console.log(`fetching ${what}`);
   const parts = ensureParts(say);
   ensureSystemdRoot(say);
-  ensureDracutRoot(say);
   ensureToolRoot(say);
   ensureMeasuring(say);
   ensureVerityInitrd(parts, say);

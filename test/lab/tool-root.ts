@@ -49,10 +49,7 @@ const groups = ['root:x:0:', 'tty:x:5:', 'disk:x:6:', 'kmem:x:15:', 'dialout:x:2
 
 /** Does what the installation of these packages would do. */
 function settle(root: string): void {
-  for (const name of ['bin', 'sbin', 'lib', 'lib64']) symlinkSync(`usr/${name}`, join(root, name));
-  for (const name of ['dev', 'proc', 'sys', 'var/tmp', 'usr/lib/modules']) {
-    mkdirSync(join(root, name), { recursive: true });
-  }
+  mkdirSync(join(root, 'usr/lib/modules'));
   symlinkSync('bash', join(root, 'usr/bin/sh'));
   writeFileSync(join(root, 'etc/passwd'), 'root:x:0:0:root:/root:/bin/sh\n');
   writeFileSync(join(root, 'etc/group'), `${groups.join('\n')}\n`);
