@@ -103,7 +103,6 @@ function toFlags(
   options: Options,
   { disk, environment }: Context,
 ): RawSettings {
-  refuseCounting(options);
   const stub = environment['LANZABOOTE_STUB'];
   if (!stub) {
     throw new EspError('CONFIG_INVALID', 'LANZABOOTE_STUB: the variable is not set', {
@@ -124,6 +123,7 @@ function toFlags(
     'keep-default': true,
     adopt: true,
     limit: options.configurationLimit,
+    'boot-counting': options.bootcountingInitialTries,
     ...(pcrlockDirectory === undefined ? {} : { 'pcrlock-directory': pcrlockDirectory }),
     ...(options.allowUnsigned && !hasKeys
       ? { 'allow-unsigned': true }
@@ -152,12 +152,5 @@ function requireLinks(generations: readonly string[]): readonly string[] {
     other === undefined ? 'there is no generation to install' : `${other}: no link of a generation`;
   throw new EspError('NO_BOOTABLE_GENERATION', message, {
     hint: 'nothing was touched; name links, as /nix/var/nix/profiles/system-*-link',
-  });
-}
-
-function refuseCounting({ bootcountingInitialTries }: Options): void {
-  if (bootcountingInitialTries === 0) return;
-  throw new EspError('CONFIG_INVALID', '--bootcounting-initial-tries: expected 0', {
-    hint: 'nothing was touched; entries are not counted yet',
   });
 }

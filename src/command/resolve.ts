@@ -19,6 +19,7 @@ import {
   type WantedGeneration,
   wantType1,
   wantUki,
+  withTries,
 } from '../plan/wanted.ts';
 import type { Signer } from '../signer/signer.ts';
 import { kernelTraits } from '../uki/kernel.ts';
@@ -95,7 +96,7 @@ export async function resolve(
         const token = policy.settings['entry-token'];
         const entry = images ? wantImage(token, resolved, images) : wantType1(token, resolved);
         requireSizes(entry);
-        entries.push(entry);
+        entries.push(withTries(entry, policy.settings['boot-counting']));
       }
       return { name: generationName(generation), number: generation.number, entries };
     });

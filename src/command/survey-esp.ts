@@ -4,8 +4,13 @@ import type { OpenFile } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
 import { takeOver } from '../esp/adoption.ts';
 import { type Inventory, scanInventory } from '../esp/inventory.ts';
-import { type EspPath, espPath, LOADER_CONF } from '../esp/layout.ts';
-import { EFI_VARIABLES, loaderVariable, secureBoot } from '../loader/efi-variables.ts';
+import { type EspPath, entryId, espPath, LOADER_CONF } from '../esp/layout.ts';
+import {
+  EFI_VARIABLES,
+  type LoaderVariable,
+  loaderVariable,
+  secureBoot,
+} from '../loader/efi-variables.ts';
 import {
   formatLoaderConf,
   parseLoaderConf,
@@ -64,7 +69,8 @@ export async function decide(
   const { kept, lost } = loaderSettings(survey, inventory, context);
   const keepsDefault = settings['keep-default'] && settings['loader-conf'] !== undefined;
   const conf = formatLoaderConf(kept, keepsDefault ? undefined : id);
-  const selected = variables && loaderVariable(context.disk, variables, 'LoaderEntrySelected');
+  const variable = (name: LoaderVariable) =>
+    variables && loaderVariable(context.disk, variables, name);
   const input: PlanInput = {
     inventory,
     default: id,
@@ -74,7 +80,8 @@ export async function decide(
     roots: {
       broken: new Set(survey.quarantined.map(({ number }) => number)),
       booted: survey.booted,
-      selected,
+      selected: variable('LoaderEntrySelected'),
+      counted: entryAt(variable('LoaderBootCountPath')),
       next: scope === 'gc' ? namedDefault(inventory) : undefined,
     },
     loaders: loaders.copies,
@@ -129,6 +136,11 @@ function efiVariables(
 ): string | undefined {
   const named = environment['ESPALIER_EFIVARS'];
   return named ?? (settings['allow-directory'] || isElsewhere ? undefined : EFI_VARIABLES);
+}
+
+/** The ID of the entry at a path as firmware writes one. */
+function entryAt(path: string | undefined): string | undefined {
+  return path && entryId(path.slice(path.lastIndexOf('\\') + 1));
 }
 
 /** What firmware would not start must not take the place of what it does start. */

@@ -63,8 +63,15 @@ export interface EntryName {
   readonly generation: number;
   readonly slug?: string;
   readonly digest: Digest;
-  /** BLS §Boot counting; absent when the entry is not counted. */
-  readonly counter?: { readonly triesLeft: number; readonly triesDone: number };
+  /** Absent when the entry is not counted. */
+  readonly counter?: BootCounter;
+}
+
+/** How often an entry may still be tried, and has been in vain (BLS §Boot counting). */
+export interface BootCounter {
+  /** None left: the entry is bad. */
+  readonly triesLeft: number;
+  readonly triesDone: number;
 }
 
 const SUFFIX: Record<EntryKind, string> = { uki: '.efi', type1: '.conf' };
@@ -75,6 +82,18 @@ export function entryId(name: string): string {
   const dot = name.lastIndexOf('.');
   const counted = COUNTER.exec(name.slice(0, dot));
   return counted?.[1] === undefined ? name : counted[1] + name.slice(dot);
+}
+
+/** Returns the counter in an entry's file name, whoever's the entry is. */
+export function bootCounter(name: string): BootCounter | undefined {
+  const [, , left, done = 0] = COUNTER.exec(name.slice(0, name.lastIndexOf('.'))) ?? [];
+  return left === undefined ? undefined : { triesLeft: Number(left), triesDone: Number(done) };
+}
+
+/** Returns the path of an entry that may be tried so many times. It has no counter yet. */
+export function countedPath(path: EspPath, tries: number): EspPath {
+  const dot = path.lastIndexOf('.');
+  return `${path.slice(0, dot)}+${tries}${path.slice(dot)}` as EspPath;
 }
 
 /** Returns the file name of an entry. */
@@ -92,20 +111,18 @@ export function parseEntryName(token: string, name: string): EntryName | undefin
   const prefix = `${token}-generation-`;
   if (!kind || !lower.startsWith(prefix)) return undefined;
   const stem = lower.slice(prefix.length, -SUFFIX[kind].length);
-  const counted = COUNTER.exec(stem);
   const match = /^(0|[1-9]\d{0,14})(?:-specialisation-([a-z0-9_.-]{1,64}))?-([a-z2-7]{52})$/.exec(
-    counted?.[1] ?? stem,
+    COUNTER.exec(stem)?.[1] ?? stem,
   );
   const digest = match?.[3] === undefined ? undefined : parseBase32(match[3]);
   if (!match?.[1] || !digest) return undefined;
+  const counter = bootCounter(lower);
   return {
     kind,
     generation: Number(match[1]),
     ...(match[2] === undefined ? {} : { slug: match[2] }),
     digest,
-    ...(counted
-      ? { counter: { triesLeft: Number(counted[2]), triesDone: Number(counted[3] ?? 0) } }
-      : {}),
+    ...(counter ? { counter } : {}),
   };
 }
 

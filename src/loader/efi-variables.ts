@@ -54,7 +54,8 @@ export function keyVariable(
 
 /**
  * Returns the text of one of systemd-boot's variables, or undefined when it is absent, empty or no
- * text. Entries are named with their suffix and without their boot counter.
+ * text. Entries are named with their suffix and without their boot counter; LoaderBootCountPath is the
+ * path of a file, with backslashes and with its counter.
  */
 export function loaderVariable(
   disk: Disk,

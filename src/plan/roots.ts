@@ -11,13 +11,15 @@ export interface Roots {
   readonly booted: string | undefined;
   /** The ID of the entry that was selected at the last boot. */
   readonly selected: string | undefined;
+  /** The ID of the entry of which it is still to be told whether it came up. */
+  readonly counted?: string | undefined;
   /** The ID of the entry that boots next, where that is to stay so. */
   readonly next?: string | undefined;
 }
 
 /** Returns the keys of files of ours that stay: protected entries, and whatever anyone's entry names. */
 export function protectedKeys(
-  { broken, booted, selected, next }: Roots,
+  { broken, booted, selected, counted, next }: Roots,
   inventory: Inventory,
   own: OwnFiles,
 ): ReadonlySet<string> {
@@ -28,6 +30,7 @@ export function protectedKeys(
     (broken.has(file.generation) ||
       (booted !== undefined && ` ${file.cmdline} `.includes(` init=${booted}/`)) ||
       isNamed(file, selected) ||
+      isNamed(file, counted) ||
       isNamed(file, next));
   const roots = [...own.values()].filter(isRoot);
   const foreign = inventory.entries.filter(

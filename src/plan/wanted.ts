@@ -3,6 +3,7 @@ import { type Digest, hash } from '../digest.ts';
 import {
   type BlobKind,
   blobDirectory,
+  countedPath,
   ENTRIES,
   type EspPath,
   entryId,
@@ -240,6 +241,15 @@ export function textSection(name: string, text: string): SectionContent {
 /** Returns a section whose content is a file. */
 function fileSection(name: string, { path, size, digest }: Payload): SectionContent {
   return { name, digest, size, content: { kind: 'file', path } };
+}
+
+/**
+ * Returns an entry that may be tried so many times, once it is new on an ESP (BLS §Boot counting). One
+ * that is there already is the same entry, whatever its counter says.
+ */
+export function withTries(entry: WantedEntry, tries: number): WantedEntry {
+  if (tries === 0) return entry;
+  return { ...entry, file: { ...entry.file, path: countedPath(entry.file.path, tries) } };
 }
 
 /** Every file that an entry needs, itself last. */

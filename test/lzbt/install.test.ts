@@ -212,3 +212,14 @@ test('records for systemd-pcrlock lie where lanzaboote has them, and tell of the
   assert.equal(record(`${entries}/1-rescue.pcrlock`), measured(/-specialisation-rescue-/));
   assert.equal(record('630-bootloader.pcrlock.d/current.pcrlock'), measured(/systemd-bootx64/));
 });
+
+test('a new image gets the tries it was told, and keeps what became of them', async (t) => {
+  const { machine, install } = anLzbtMachine(t);
+  const counting = ['--bootcounting-initial-tries', '2'];
+  assert.equal((await install(0, ...counting)).status, 0);
+  const [path = ''] = machine.paths(/^EFI\/Linux\/.*-[a-z2-7]{52}\+2\.efi$/);
+  renameSync(join(machine.esp, path), join(machine.esp, path.replace('+2', '+1-1')));
+  const before = machine.tree();
+  assert.equal((await install(0, ...counting)).status, 0);
+  assert.deepEqual(machine.tree(), before);
+});
