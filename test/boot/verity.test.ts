@@ -131,13 +131,8 @@ function flipByte(path: string, offset: number): void {
   const byte = new Uint8Array(1);
   try {
     readSync(file, byte, 0, 1, offset);
-    writeSync(
-      file,
-      byte.map((value) => value ^ 1),
-      0,
-      1,
-      offset,
-    );
+    const flipped = byte.map((value) => value ^ 1);
+    writeSync(file, flipped, 0, 1, offset);
   } finally {
     closeSync(file);
   }
