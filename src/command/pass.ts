@@ -6,7 +6,7 @@ import type { Report } from '../transaction/report.ts';
 import type { Context } from './context.ts';
 import { lockEsp } from './esp-lock.ts';
 import type { Log } from './log.ts';
-import type { RecordKeeper } from './record-keeper.ts';
+import type { RecordKeeper } from './pcrlock/record-keeper.ts';
 import type { Outcome } from './report.ts';
 import type { Survey } from './survey.ts';
 import { decide, type EspDecision, type Purpose } from './survey-esp.ts';
@@ -78,7 +78,7 @@ async function keeperFor(
 ): Promise<RecordKeeper | undefined> {
   const directory = wants.known().settings['pcrlock-directory'];
   if (directory === undefined) return undefined;
-  const { recordKeeper } = await import('./record-keeper.ts');
+  const { recordKeeper } = await import('./pcrlock/record-keeper.ts');
   return recordKeeper(root, directory, context);
 }
 

@@ -1,12 +1,12 @@
 /** What a program on an ESP will measure as, if it is one of ours: nobody else's may become expected. */
 import { createHash } from 'node:crypto';
-import type { Disk } from '../disk/disk.ts';
-import { type BankDigests, digestInBanks } from '../measure/bank.ts';
-import { authenticodeDigestInput } from '../pe/authenticode.ts';
-import type { Content } from '../plan/step.ts';
-import type { Signer } from '../signer/signer.ts';
-import { programDigests } from '../transaction/program-digests.ts';
-import { judgeSignature } from './signature.ts';
+import type { Disk } from '../../disk/disk.ts';
+import { type BankDigests, digestInBanks } from '../../measure/bank.ts';
+import { authenticodeDigestInput } from '../../pe/authenticode.ts';
+import type { Content } from '../../plan/step.ts';
+import type { Signer } from '../../signer/signer.ts';
+import { programDigests } from '../../transaction/program-digests.ts';
+import { judgeSignature } from '../signature.ts';
 
 /** A program on an ESP, and what it is made from, where that is known. */
 export interface Program {

@@ -1,19 +1,19 @@
 /** The places that hold keys of Secure Boot: the key directory, firmware, and sets on ESPs. */
 import { X509Certificate } from 'node:crypto';
-import { type Digest, hash } from '../digest.ts';
-import type { Disk } from '../disk/disk.ts';
-import { EspError, explain } from '../error.ts';
-import { keyVariable } from '../loader/efi-variables.ts';
-import { parseAuthenticatedWrite } from '../secureboot/authenticated-variable.ts';
-import type { Guid } from '../secureboot/guid.ts';
-import { KEY_NAMES, type KeyVariable } from '../secureboot/key-variable.ts';
-import { parseSignatureLists, X509 } from '../secureboot/signature-list.ts';
-import type { PerVariable } from '../signer/enrolment.ts';
-import { readOwner } from '../signer/key-directory.ts';
-import { loadCertificate, loadKeyPair } from '../signer/pem.ts';
-import type { Context } from './context.ts';
+import { type Digest, hash } from '../../digest.ts';
+import type { Disk } from '../../disk/disk.ts';
+import { EspError, explain } from '../../error.ts';
+import { keyVariable } from '../../loader/efi-variables.ts';
+import { parseAuthenticatedWrite } from '../../secureboot/authenticated-variable.ts';
+import type { Guid } from '../../secureboot/guid.ts';
+import { KEY_NAMES, type KeyVariable } from '../../secureboot/key-variable.ts';
+import { parseSignatureLists, X509 } from '../../secureboot/signature-list.ts';
+import type { PerVariable } from '../../signer/enrolment.ts';
+import { readOwner } from '../../signer/key-directory.ts';
+import { loadCertificate, loadKeyPair } from '../../signer/pem.ts';
+import type { Context } from '../context.ts';
 import { enrolmentDirectory, readEnrolment } from './enrolment-files.ts';
-import { keyPaths } from './key-set.ts';
+import { keyPaths } from './set.ts';
 
 /** A certificate where it was found. */
 export interface FoundCertificate {

@@ -1,13 +1,13 @@
 /** The records of what boots from an ESP: those that are kept, and those that have to be made. */
-import type { Disk } from '../disk/disk.ts';
-import { EspError, explain } from '../error.ts';
-import type { EntryFile, Inventory } from '../esp/inventory.ts';
-import { type EspPath, espPath, fileName, parseBlobName } from '../esp/layout.ts';
-import { ENTRY_COMPONENT, type NamedEntry } from '../measure/component.ts';
-import { formatPcrlock, isProgramRecord, programRecord } from '../measure/pcrlock.ts';
-import type { Content } from '../plan/step.ts';
-import type { Context } from './context.ts';
-import type { Survey } from './survey.ts';
+import type { Disk } from '../../disk/disk.ts';
+import { EspError, explain } from '../../error.ts';
+import type { EntryFile, Inventory } from '../../esp/inventory.ts';
+import { type EspPath, espPath, fileName, parseBlobName } from '../../esp/layout.ts';
+import { ENTRY_COMPONENT, type NamedEntry } from '../../measure/component.ts';
+import { formatPcrlock, isProgramRecord, programRecord } from '../../measure/pcrlock.ts';
+import type { Content } from '../../plan/step.ts';
+import type { Context } from '../context.ts';
+import type { Survey } from '../survey.ts';
 import { type Program, vouchedDigests } from './vouched-digests.ts';
 
 /** An ESP, and the directory of components that is to tell what boots from it. */
@@ -60,7 +60,7 @@ async function hasItsName(
   inventory: Inventory,
   { root, context }: Pick<Recorded, 'root' | 'context'>,
 ): Promise<boolean> {
-  const { examine } = await import('./examination.ts');
+  const { examine } = await import('../examination.ts');
   const blobs = inventory.blobs.filter(({ path }) => path === program);
   const examined = await examine(root, { ...inventory, entries: [entry], blobs }, context);
   return [...examined.entries, ...examined.blobs].every(({ damage }) => damage === undefined);

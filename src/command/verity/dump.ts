@@ -1,11 +1,11 @@
 /** `verity dump`: what the superblock of a hash area says. */
-import { openRaw } from '../disk/raw-file.ts';
-import { formatHeader, headerDocument } from '../verity/header-text.ts';
-import { readSuperblock } from '../verity/superblock.ts';
-import type { Context } from './context.ts';
-import { readFlags } from './flags.ts';
-import type { Invocation } from './program.ts';
-import { dumpSchema } from './verity-settings.ts';
+import { openRaw } from '../../disk/raw-file.ts';
+import { formatHeader, headerDocument } from '../../verity/header-text.ts';
+import { readSuperblock } from '../../verity/superblock.ts';
+import type { Context } from '../context.ts';
+import { readFlags } from '../flags.ts';
+import type { Invocation } from '../program.ts';
+import { dumpSchema } from './settings.ts';
 
 /**
  * Prints the superblock in HASH.

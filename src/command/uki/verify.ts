@@ -1,22 +1,22 @@
 /** `uki verify`: whether an image names exactly the file systems that systemd-repart made. */
 import { resolve } from 'node:path';
-import { readInput } from '../disk/standard-input.ts';
+import { readInput } from '../../disk/standard-input.ts';
 import {
   type BootProfile,
   bootProfiles,
   inspectedImage,
   reportedProfiles,
-} from '../uki/boot-profile.ts';
-import { inspectSections, ukiReport } from '../uki/inspect.ts';
-import { compareRootHashes, describeMismatch } from '../uki/verity-match.ts';
-import { rootHashesOnCmdline } from '../verity/cmdline.ts';
-import { parseDocument } from '../verity/document.ts';
-import { rootHashesOfRepart } from '../verity/repart-output.ts';
-import type { Context } from './context.ts';
-import { misuse } from './flags.ts';
-import type { Invocation } from './program.ts';
-import type { RawSettings } from './settings.ts';
-import { hashChunks } from './uki-inspect.ts';
+} from '../../uki/boot-profile.ts';
+import { inspectSections, ukiReport } from '../../uki/inspect.ts';
+import { compareRootHashes, describeMismatch } from '../../uki/verity-match.ts';
+import { rootHashesOnCmdline } from '../../verity/cmdline.ts';
+import { parseDocument } from '../../verity/document.ts';
+import { rootHashesOfRepart } from '../../verity/repart-output.ts';
+import type { Context } from '../context.ts';
+import { misuse } from '../flags.ts';
+import type { Invocation } from '../program.ts';
+import type { RawSettings } from '../settings.ts';
+import { hashChunks } from './inspect.ts';
 
 /** Stands for `ukify --json=short inspect` on standard input. */
 const INPUT = '-';

@@ -1,9 +1,9 @@
 /** Whether what boots from an image can open its file system by a root hash. */
-import type { ByteSource } from '../byte-source.ts';
-import { findXz } from '../disk/xz-program.ts';
-import { describeInitrdFinding, lintInitrd } from '../initrd/lint.ts';
-import { contentRange, parsePe, type Range } from '../pe/pe.ts';
-import type { Context } from './context.ts';
+import type { ByteSource } from '../../byte-source.ts';
+import { findXz } from '../../disk/xz-program.ts';
+import { describeInitrdFinding, lintInitrd } from '../../initrd/lint.ts';
+import { contentRange, parsePe, type Range } from '../../pe/pe.ts';
+import type { Context } from '../context.ts';
 
 /** Returns what the initrds of an image lack, or may lack, to open a verity device; one line each. */
 export async function initrdWarnings(

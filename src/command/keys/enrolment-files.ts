@@ -1,11 +1,11 @@
 /** The sets of keys that lie on an ESP for systemd-boot to enrol. */
-import type { Disk } from '../disk/disk.ts';
-import { EspError } from '../error.ts';
-import { type EspPath, espPath } from '../esp/layout.ts';
-import { parseAuthenticatedWrite } from '../secureboot/authenticated-variable.ts';
-import { KEY_NAMES } from '../secureboot/key-variable.ts';
-import type { PerVariable } from '../signer/enrolment.ts';
-import { enrolmentFile } from '../transaction/place-enrolment.ts';
+import type { Disk } from '../../disk/disk.ts';
+import { EspError } from '../../error.ts';
+import { type EspPath, espPath } from '../../esp/layout.ts';
+import { parseAuthenticatedWrite } from '../../secureboot/authenticated-variable.ts';
+import { KEY_NAMES } from '../../secureboot/key-variable.ts';
+import type { PerVariable } from '../../signer/enrolment.ts';
+import { enrolmentFile } from '../../transaction/place-enrolment.ts';
 
 const KEYS = espPath('loader', 'keys');
 /** Far more than the certificates of many vendors take: bytes. */

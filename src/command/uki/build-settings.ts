@@ -1,11 +1,11 @@
 /** What `uki build` is asked for: flags over ukify's configuration file, checked once, here. */
 import { basename, resolve } from 'node:path';
 import * as v from 'valibot';
-import type { Disk } from '../disk/disk.ts';
-import { EspError } from '../error.ts';
-import { parseUkifyConfig, type UkifyOptions } from '../uki/ukify-config.ts';
-import type { RawSettings } from './settings.ts';
-import { UKI_BUILD_OPTIONS } from './uki-options.ts';
+import type { Disk } from '../../disk/disk.ts';
+import { EspError } from '../../error.ts';
+import { parseUkifyConfig, type UkifyOptions } from '../../uki/ukify-config.ts';
+import type { RawSettings } from '../settings.ts';
+import { UKI_BUILD_OPTIONS } from './options.ts';
 
 const text = v.optional(v.string());
 const texts = v.optional(v.array(v.string()), []);

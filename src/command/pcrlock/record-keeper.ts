@@ -1,9 +1,9 @@
 /** Keeps the records for systemd-pcrlock in line through a pass: a stage of its own, whose failure is a warning. */
-import { EspError, explain } from '../error.ts';
-import type { Plan } from '../plan/step.ts';
-import type { Context } from './context.ts';
-import { announce, isOverdue, overdueRecords, renewRecords } from './pcrlock-records.ts';
-import type { Survey } from './survey.ts';
+import { EspError, explain } from '../../error.ts';
+import type { Plan } from '../../plan/step.ts';
+import type { Context } from '../context.ts';
+import type { Survey } from '../survey.ts';
+import { announce, isOverdue, overdueRecords, renewRecords } from './records.ts';
 
 /** The records of one ESP. What it returns are warnings. */
 export interface RecordKeeper {

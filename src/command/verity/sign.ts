@@ -1,15 +1,15 @@
 /** `verity sign`: the signature of a root hash, alone or as a signature partition holds it. */
-import { hash } from '../digest.ts';
-import { openRaw } from '../disk/raw-file.ts';
-import { loadKeyPair } from '../signer/pem.ts';
-import { signRootHash } from '../signer/verity-signature.ts';
-import { chooseRootHash, isRootHash, type RootHash } from '../verity/root-hash.ts';
-import { rootHashesIn } from '../verity/root-hash-source.ts';
-import { formatSignatureDocument } from '../verity/signature-document.ts';
-import type { Context } from './context.ts';
-import { misuse, readFlags } from './flags.ts';
-import type { Invocation } from './program.ts';
-import { signSchema } from './verity-settings.ts';
+import { hash } from '../../digest.ts';
+import { openRaw } from '../../disk/raw-file.ts';
+import { loadKeyPair } from '../../signer/pem.ts';
+import { signRootHash } from '../../signer/verity-signature.ts';
+import { chooseRootHash, isRootHash, type RootHash } from '../../verity/root-hash.ts';
+import { rootHashesIn } from '../../verity/root-hash-source.ts';
+import { formatSignatureDocument } from '../../verity/signature-document.ts';
+import type { Context } from '../context.ts';
+import { misuse, readFlags } from '../flags.ts';
+import type { Invocation } from '../program.ts';
+import { signSchema } from './settings.ts';
 
 const VERB = 'verity sign';
 

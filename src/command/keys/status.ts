@@ -1,11 +1,14 @@
 /** `keys status`: what firmware, the key directory and the ESPs hold of keys, and whether they agree. */
 import { resolve } from 'node:path';
-import { EXIT_WARNINGS } from '../error.ts';
-import { EFI_VARIABLES, secureBoot, setupMode } from '../loader/efi-variables.ts';
-import { KEY_DIRECTORY } from '../signer/key-directory.ts';
-import type { Context } from './context.ts';
+import { EXIT_WARNINGS } from '../../error.ts';
+import { EFI_VARIABLES, secureBoot, setupMode } from '../../loader/efi-variables.ts';
+import { KEY_DIRECTORY } from '../../signer/key-directory.ts';
+import type { Context } from '../context.ts';
+import { espRoots } from '../esp-roots.ts';
+import type { Invocation } from '../program.ts';
+import { readSettings } from '../settings.ts';
+import { formatTable, printable } from '../table.ts';
 import { enrolmentNames } from './enrolment-files.ts';
-import { espRoots } from './esp-roots.ts';
 import {
   type KeyPlace,
   type KnownCertificate,
@@ -13,10 +16,7 @@ import {
   keysInFirmware,
   keysOnEsp,
   knownCertificates,
-} from './key-places.ts';
-import type { Invocation } from './program.ts';
-import { readSettings } from './settings.ts';
-import { formatTable, printable } from './table.ts';
+} from './places.ts';
 
 /** Shows every certificate and where it is; the exit status tells whether all is well. */
 export async function keysStatus(

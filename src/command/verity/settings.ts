@@ -2,9 +2,9 @@
 import { resolve } from 'node:path';
 import { hexToBytes } from '@noble/hashes/utils.js';
 import * as v from 'valibot';
-import { ALGORITHMS, isAlgorithm } from '../verity/algorithm.ts';
-import { isBlockSize, MAX_SALT } from '../verity/superblock.ts';
-import { parseUuid } from '../verity/uuid.ts';
+import { ALGORITHMS, isAlgorithm } from '../../verity/algorithm.ts';
+import { isBlockSize, MAX_SALT } from '../../verity/superblock.ts';
+import { parseUuid } from '../../verity/uuid.ts';
 
 const count = v.pipe(
   v.string('expected a number'),

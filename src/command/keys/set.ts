@@ -1,11 +1,11 @@
 /** The keys in a key directory, as far as an enrolment needs them. */
 import type { X509Certificate } from 'node:crypto';
-import { EspError } from '../error.ts';
-import type { Guid } from '../secureboot/guid.ts';
-import type { KeyVariable } from '../secureboot/key-variable.ts';
-import { keyFileNames, keysBelow, ownerFile, readOwner } from '../signer/key-directory.ts';
-import { type KeyPair, loadCertificate, loadKeyPair } from '../signer/pem.ts';
-import type { Context } from './context.ts';
+import { EspError } from '../../error.ts';
+import type { Guid } from '../../secureboot/guid.ts';
+import type { KeyVariable } from '../../secureboot/key-variable.ts';
+import { keyFileNames, keysBelow, ownerFile, readOwner } from '../../signer/key-directory.ts';
+import { type KeyPair, loadCertificate, loadKeyPair } from '../../signer/pem.ts';
+import type { Context } from '../context.ts';
 
 /** Who owns the keys, and what signs an enrolment: the private key of db may be elsewhere. */
 export interface KeySet {

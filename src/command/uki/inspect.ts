@@ -1,10 +1,10 @@
 /** `uki inspect`: what an image carries, as `ukify inspect` tells it. */
 import { createHash } from 'node:crypto';
 import { resolve } from 'node:path';
-import { type Digest, digestOf } from '../digest.ts';
-import { formatSections, inspectSections, ukiReport } from '../uki/inspect.ts';
-import type { Context } from './context.ts';
-import type { Invocation } from './program.ts';
+import { type Digest, digestOf } from '../../digest.ts';
+import { formatSections, inspectSections, ukiReport } from '../../uki/inspect.ts';
+import type { Context } from '../context.ts';
+import type { Invocation } from '../program.ts';
 
 /** Prints what an image carries. */
 export async function ukiInspect(

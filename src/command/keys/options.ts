@@ -1,5 +1,5 @@
 /** The options of `keys` and `sign`, apart from their work so that the help costs no more than these tables. */
-import { OPTIONS, type Option, WHENCE } from './settings.ts';
+import { OPTIONS, type Option, WHENCE } from '../settings.ts';
 
 /** Some of the settings of verbs that look at an ESP. */
 function settings(...names: readonly string[]): readonly Option[] {

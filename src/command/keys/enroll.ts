@@ -1,32 +1,32 @@
 /** `keys enroll`: puts keys on the ESP, for systemd-boot to enrol them in firmware. */
 import { resolve } from 'node:path';
 import * as v from 'valibot';
-import { lastValue } from '../bls.ts';
-import type { Disk } from '../disk/disk.ts';
-import { EspError, EXIT_WARNINGS } from '../error.ts';
-import { type EspPath, LOADER_CONF } from '../esp/layout.ts';
-import { EFI_VARIABLES, setupMode } from '../loader/efi-variables.ts';
-import { parseLoaderConf } from '../loader/loader-conf.ts';
-import { KEY_NAMES, type KeyVariable } from '../secureboot/key-variable.ts';
-import { formatSignatureLists, type Signature, X509 } from '../secureboot/signature-list.ts';
-import { formatEnrolment, type PerVariable } from '../signer/enrolment.ts';
-import { KEY_DIRECTORY } from '../signer/key-directory.ts';
-import type { Context } from './context.ts';
+import { lastValue } from '../../bls.ts';
+import type { Disk } from '../../disk/disk.ts';
+import { EspError, EXIT_WARNINGS } from '../../error.ts';
+import { type EspPath, LOADER_CONF } from '../../esp/layout.ts';
+import { EFI_VARIABLES, setupMode } from '../../loader/efi-variables.ts';
+import { parseLoaderConf } from '../../loader/loader-conf.ts';
+import { KEY_NAMES, type KeyVariable } from '../../secureboot/key-variable.ts';
+import { formatSignatureLists, type Signature, X509 } from '../../secureboot/signature-list.ts';
+import { formatEnrolment, type PerVariable } from '../../signer/enrolment.ts';
+import { KEY_DIRECTORY } from '../../signer/key-directory.ts';
+import type { Context } from '../context.ts';
+import { lockEsp } from '../esp-lock.ts';
+import { espRoots } from '../esp-roots.ts';
+import { readFlags } from '../flags.ts';
+import { loaderCopies } from '../loader-copies.ts';
+import type { Log } from '../log.ts';
+import type { Invocation } from '../program.ts';
+import { type RawSettings, readSettings, type Settings } from '../settings.ts';
 import {
   type EnrolmentFiles,
   enrolmentDirectory,
   enrolmentTimes,
   readEnrolment,
 } from './enrolment-files.ts';
-import { lockEsp } from './esp-lock.ts';
-import { espRoots } from './esp-roots.ts';
-import { readFlags } from './flags.ts';
-import { type KeySet, keyPaths, loadKeySet } from './key-set.ts';
-import { loaderCopies } from './loader-copies.ts';
-import type { Log } from './log.ts';
 import { readMicrosoftCertificates } from './microsoft-certificates.ts';
-import type { Invocation } from './program.ts';
-import { type RawSettings, readSettings, type Settings } from './settings.ts';
+import { type KeySet, keyPaths, loadKeySet } from './set.ts';
 
 const VERB = 'keys enroll';
 /** The one set that systemd-boot may enrol without being asked (loader.conf(5) `secure-boot-enroll`). */
@@ -75,7 +75,7 @@ export async function keysEnroll(
   const roots = espRoots(settings, context);
   const place = enrolmentDirectory(wishes.name);
   const { writes, time } = enrolmentAfter(roots, place, { keys, signatures }, context);
-  const log = async () => (await import('./log.ts')).openLog(verbosity);
+  const log = async () => (await import('../log.ts')).openLog(verbosity);
   const esps = [];
   for (const root of roots) {
     const written = await placeOn(root, place, writes, { settings, context, log });
@@ -165,7 +165,7 @@ async function placeOn(
 ): Promise<boolean> {
   const { disk, processId } = context;
   if (isSame(readEnrolment(root, place, disk), writes)) return false;
-  const { placeEnrolment } = await import('../transaction/place-enrolment.ts');
+  const { placeEnrolment } = await import('../../transaction/place-enrolment.ts');
   using _lock = await lockEsp(root, disk.stat(root), {
     verb: VERB,
     context,

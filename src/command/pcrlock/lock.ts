@@ -1,12 +1,12 @@
 /** `pcrlock lock-pe`, `pcrlock lock-uki`: what will be measured when a program or an image starts. */
 import { createHash } from 'node:crypto';
 import { resolve } from 'node:path';
-import type { ByteSource } from '../byte-source.ts';
-import { EspError } from '../error.ts';
-import type { CreateHash } from '../measure/bank.ts';
-import { formatPcrlock, lockPe, lockUki, type PcrRecord } from '../measure/pcrlock.ts';
-import type { Context } from './context.ts';
-import type { Invocation } from './program.ts';
+import type { ByteSource } from '../../byte-source.ts';
+import { EspError } from '../../error.ts';
+import type { CreateHash } from '../../measure/bank.ts';
+import { formatPcrlock, lockPe, lockUki, type PcrRecord } from '../../measure/pcrlock.ts';
+import type { Context } from '../context.ts';
+import type { Invocation } from '../program.ts';
 
 /** Prints the records of a program, or writes them to a file. */
 export function pcrlockPe(invocation: Invocation, context: Context): Promise<number> {

@@ -1,17 +1,17 @@
 /** The certificates of Microsoft that a person supplies as files: each is checked to be what it is taken for. */
 import { X509Certificate } from 'node:crypto';
 import { posix } from 'node:path';
-import { hash } from '../digest.ts';
-import type { Disk } from '../disk/disk.ts';
-import { EspError } from '../error.ts';
-import type { KeyVariable } from '../secureboot/key-variable.ts';
+import { hash } from '../../digest.ts';
+import type { Disk } from '../../disk/disk.ts';
+import { EspError } from '../../error.ts';
+import type { KeyVariable } from '../../secureboot/key-variable.ts';
 import {
   MICROSOFT,
   MICROSOFT_ORGANISATION,
   microsoftVariable,
   signsOptionRoms,
-} from '../secureboot/microsoft.ts';
-import { type Signature, X509 } from '../secureboot/signature-list.ts';
+} from '../../secureboot/microsoft.ts';
+import { type Signature, X509 } from '../../secureboot/signature-list.ts';
 
 /** A certificate of Microsoft, and the variable that it is for. */
 export interface MicrosoftCertificate {

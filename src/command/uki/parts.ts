@@ -1,18 +1,18 @@
 /** From the settings of `uki build` to the parts of an image: files looked at, texts read, defaults found. */
 import { machine } from 'node:os';
-import type { Disk, OpenFile } from '../disk/disk.ts';
-import { EspError } from '../error.ts';
-import { architecture, efiName } from '../loader/architecture.ts';
-import type { Content } from '../pe/image-layout.ts';
-import { type Pe, parsePe } from '../pe/pe.ts';
-import type { Signer } from '../signer/signer.ts';
-import { signedFile } from '../transaction/assemble.ts';
-import { bytesSection, type ImageParts, joinedInitrds, profileSections } from '../uki/build.ts';
-import { collapseBlanks } from '../uki/cmdline.ts';
-import { type KernelTraits, kernelTraits } from '../uki/kernel.ts';
-import type { UkiSection } from '../uki/uki.ts';
-import { type BuildSettings, misuse } from './uki-build-settings.ts';
-import type { Inputs } from './uki-inputs.ts';
+import type { Disk, OpenFile } from '../../disk/disk.ts';
+import { EspError } from '../../error.ts';
+import { architecture, efiName } from '../../loader/architecture.ts';
+import type { Content } from '../../pe/image-layout.ts';
+import { type Pe, parsePe } from '../../pe/pe.ts';
+import type { Signer } from '../../signer/signer.ts';
+import { signedFile } from '../../transaction/assemble.ts';
+import { bytesSection, type ImageParts, joinedInitrds, profileSections } from '../../uki/build.ts';
+import { collapseBlanks } from '../../uki/cmdline.ts';
+import { type KernelTraits, kernelTraits } from '../../uki/kernel.ts';
+import type { UkiSection } from '../../uki/uki.ts';
+import { type BuildSettings, misuse } from './build-settings.ts';
+import type { Inputs } from './inputs.ts';
 
 /**
  * Returns what an image is built from.

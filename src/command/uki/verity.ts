@@ -1,13 +1,13 @@
 /** What `uki build --verity` puts on the command line. */
-import { openRaw, type RawFile } from '../disk/raw-file.ts';
-import { type DeviceOptions, verityWords } from '../verity/cmdline.ts';
-import { rootHashOfPair } from '../verity/computed-root-hash.ts';
-import type { Designator } from '../verity/partition-type.ts';
-import { chooseRootHash, isRootHash, type RootHash } from '../verity/root-hash.ts';
-import { rootHashesIn, type Source } from '../verity/root-hash-source.ts';
-import type { Context } from './context.ts';
-import { type BuildSettings, misuse } from './uki-build-settings.ts';
-import type { Inputs } from './uki-inputs.ts';
+import { openRaw, type RawFile } from '../../disk/raw-file.ts';
+import { type DeviceOptions, verityWords } from '../../verity/cmdline.ts';
+import { rootHashOfPair } from '../../verity/computed-root-hash.ts';
+import type { Designator } from '../../verity/partition-type.ts';
+import { chooseRootHash, isRootHash, type RootHash } from '../../verity/root-hash.ts';
+import { rootHashesIn, type Source } from '../../verity/root-hash-source.ts';
+import type { Context } from '../context.ts';
+import { type BuildSettings, misuse } from './build-settings.ts';
+import type { Inputs } from './inputs.ts';
 
 /** Output of systemd-repart for a table that is full stays far below. Bytes. */
 const SOURCE_LIMIT = 16 * 1024 * 1024;

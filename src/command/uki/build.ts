@@ -1,17 +1,17 @@
 /** `uki build`: an image by hand, from what `ukify build` takes. */
 import { dirname } from 'node:path';
-import { EspError, EXIT_WARNINGS } from '../error.ts';
-import { type Signer, unsigned } from '../signer/signer.ts';
-import { placeImage } from '../transaction/place-image.ts';
-import { buildLayout } from '../uki/build.ts';
-import { withVerityWords } from '../uki/verity-cmdline.ts';
-import type { Context } from './context.ts';
-import type { Invocation } from './program.ts';
-import { type BuildSettings, misuse, readBuildSettings } from './uki-build-settings.ts';
-import { initrdByDracut } from './uki-dracut.ts';
-import { type Inputs, inputsOn } from './uki-inputs.ts';
-import { gatherParts } from './uki-parts.ts';
-import { verityWordsFor } from './uki-verity.ts';
+import { EspError, EXIT_WARNINGS } from '../../error.ts';
+import { type Signer, unsigned } from '../../signer/signer.ts';
+import { placeImage } from '../../transaction/place-image.ts';
+import { buildLayout } from '../../uki/build.ts';
+import { withVerityWords } from '../../uki/verity-cmdline.ts';
+import type { Context } from '../context.ts';
+import type { Invocation } from '../program.ts';
+import { type BuildSettings, misuse, readBuildSettings } from './build-settings.ts';
+import { initrdByDracut } from './dracut.ts';
+import { type Inputs, inputsOn } from './inputs.ts';
+import { gatherParts } from './parts.ts';
+import { verityWordsFor } from './verity.ts';
 
 /** Builds an image and writes it. */
 export async function ukiBuild(
@@ -39,13 +39,13 @@ export async function ukiBuild(
   } else print(`${output}: ${size} bytes, ${isSigned ? 'signed' : 'not signed'}`);
   const all = [...warnings, ...(words.length > 0 ? await warningsOfInitrd(output, context) : [])];
   if (all.length === 0) return 0;
-  const log = (await import('./log.ts')).openLog(verbosity);
+  const log = (await import('../log.ts')).openLog(verbosity);
   for (const warning of all) log.warn(warning);
   return EXIT_WARNINGS;
 }
 
 async function warningsOfInitrd(output: string, context: Context): Promise<readonly string[]> {
-  const { initrdWarnings } = await import('./uki-initrd.ts');
+  const { initrdWarnings } = await import('./initrd.ts');
   return initrdWarnings(output, context);
 }
 
@@ -75,7 +75,7 @@ async function chooseSigner(
   inputs.file('secureboot-certificate', certificate);
   const store = environment['NIX_STORE_DIR'];
   const owner = { uid, stores: store === undefined ? [] : [store] };
-  const { loadSigner } = await import('../signer/pem.ts');
+  const { loadSigner } = await import('../../signer/pem.ts');
   const allowInsecureKey = settings['allow-insecure-key'];
   return loadSigner({ certificate, privateKey, allowInsecureKey }, owner, disk, now);
 }

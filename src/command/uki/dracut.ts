@@ -1,9 +1,9 @@
 /** The initrd of `uki build --dracut`. */
-import type { DracutInitrd } from '../disk/dracut.ts';
-import { kernelTraits } from '../uki/kernel.ts';
-import type { Context } from './context.ts';
-import { type BuildSettings, misuse } from './uki-build-settings.ts';
-import { DRACUT_LISTS } from './uki-options.ts';
+import type { DracutInitrd } from '../../disk/dracut.ts';
+import { kernelTraits } from '../../uki/kernel.ts';
+import type { Context } from '../context.ts';
+import { type BuildSettings, misuse } from './build-settings.ts';
+import { DRACUT_LISTS } from './options.ts';
 
 /**
  * Has dracut make an initrd, where that is asked for; the caller removes it.
@@ -25,7 +25,7 @@ export async function initrdByDracut(
   if (context.isElsewhere) throw misuse('--dracut: dracut works for the running system alone');
   const kernelRelease = settings.kver ?? settings.uname ?? releaseOf(settings.linux, context);
   if (!kernelRelease) throw misuse('--dracut: the kernel does not tell its release; give --kver');
-  const { makeDracutInitrd } = await import('../disk/dracut.ts');
+  const { makeDracutInitrd } = await import('../../disk/dracut.ts');
   const { environment } = context;
   const directory = environment['TMPDIR'] ?? '/var/tmp';
   return makeDracutInitrd({ kernelRelease, options }, directory, environment);

@@ -3,21 +3,21 @@ import { generateKeyPair, randomBytes, randomUUID, X509Certificate } from 'node:
 import { resolve } from 'node:path';
 import { promisify } from 'node:util';
 import * as v from 'valibot';
-import { hash } from '../digest.ts';
-import { EspError } from '../error.ts';
-import { KEY_NAMES, type KeyVariable } from '../secureboot/key-variable.ts';
+import { hash } from '../../digest.ts';
+import { EspError } from '../../error.ts';
+import { KEY_NAMES, type KeyVariable } from '../../secureboot/key-variable.ts';
 import {
   KEY_DIRECTORY,
   keyFileNames,
   keysBelow,
   ownerFile,
   readOwner,
-} from '../signer/key-directory.ts';
-import { selfSignedCertificate } from '../signer/self-signed.ts';
-import { placeDirectory } from '../transaction/place-directory.ts';
-import type { Context } from './context.ts';
-import { readFlags } from './flags.ts';
-import type { Invocation } from './program.ts';
+} from '../../signer/key-directory.ts';
+import { selfSignedCertificate } from '../../signer/self-signed.ts';
+import { placeDirectory } from '../../transaction/place-directory.ts';
+import type { Context } from '../context.ts';
+import { readFlags } from '../flags.ts';
+import type { Invocation } from '../program.ts';
 
 const VERB = 'keys generate';
 

@@ -1,19 +1,19 @@
 /** `verity format`: writes the hash area of data, and says its root hash. */
 import { bytesToHex } from '@noble/hashes/utils.js';
 import type * as v from 'valibot';
-import { openRaw, type RawFile } from '../disk/raw-file.ts';
-import { EspError } from '../error.ts';
-import { dataDigests, type Labour } from '../verity/data-digests.ts';
-import type { BlockSource } from '../verity/data-pieces.ts';
-import { hashArea } from '../verity/hash-area.ts';
-import { hashTree } from '../verity/hash-tree.ts';
-import { formatHeader, type Header, headerDocument } from '../verity/header-text.ts';
-import { NO_SEED, saltFrom, superblockUuidFrom } from '../verity/seed.ts';
-import { formatSuperblock, type Parameters } from '../verity/superblock.ts';
-import type { Context } from './context.ts';
-import { misuse, readFlags } from './flags.ts';
-import type { Invocation } from './program.ts';
-import { formatSchema } from './verity-settings.ts';
+import { openRaw, type RawFile } from '../../disk/raw-file.ts';
+import { EspError } from '../../error.ts';
+import { dataDigests, type Labour } from '../../verity/data-digests.ts';
+import type { BlockSource } from '../../verity/data-pieces.ts';
+import { hashArea } from '../../verity/hash-area.ts';
+import { hashTree } from '../../verity/hash-tree.ts';
+import { formatHeader, type Header, headerDocument } from '../../verity/header-text.ts';
+import { NO_SEED, saltFrom, superblockUuidFrom } from '../../verity/seed.ts';
+import { formatSuperblock, type Parameters } from '../../verity/superblock.ts';
+import type { Context } from '../context.ts';
+import { misuse, readFlags } from '../flags.ts';
+import type { Invocation } from '../program.ts';
+import { formatSchema } from './settings.ts';
 
 const VERB = 'verity format';
 

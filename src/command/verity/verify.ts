@@ -1,14 +1,14 @@
 /** `verity verify`: whether data, hash area and root hash belong together. */
 import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js';
-import { openRaw } from '../disk/raw-file.ts';
-import { digestSize } from '../verity/algorithm.ts';
-import { checkAll } from '../verity/check.ts';
-import { describeFinding } from '../verity/finding.ts';
-import { readSuperblock, type Superblock } from '../verity/superblock.ts';
-import type { Context } from './context.ts';
-import { misuse, readFlags } from './flags.ts';
-import type { Invocation } from './program.ts';
-import { verifySchema } from './verity-settings.ts';
+import { openRaw } from '../../disk/raw-file.ts';
+import { digestSize } from '../../verity/algorithm.ts';
+import { checkAll } from '../../verity/check.ts';
+import { describeFinding } from '../../verity/finding.ts';
+import { readSuperblock, type Superblock } from '../../verity/superblock.ts';
+import type { Context } from '../context.ts';
+import { misuse, readFlags } from '../flags.ts';
+import type { Invocation } from '../program.ts';
+import { verifySchema } from './settings.ts';
 
 const VERB = 'verity verify';
 

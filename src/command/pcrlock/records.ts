@@ -1,17 +1,18 @@
 /** The records of one ESP for systemd-pcrlock: what the firmware will measure when it boots from there. */
-import { scanInventory } from '../esp/inventory.ts';
-import { parseEntryName } from '../esp/layout.ts';
+import { scanInventory } from '../../esp/inventory.ts';
+import { parseEntryName } from '../../esp/layout.ts';
 import {
   ENTRY_COMPONENT,
   isVariantName,
   LOADER_COMPONENT,
   MAX_VARIANTS,
   variantNames,
-} from '../measure/component.ts';
-import { formatPcrlock, programRecord } from '../measure/pcrlock.ts';
-import type { Plan } from '../plan/step.ts';
-import { idOf } from '../plan/wanted.ts';
-import { programDigests } from '../transaction/program-digests.ts';
+} from '../../measure/component.ts';
+import { formatPcrlock, programRecord } from '../../measure/pcrlock.ts';
+import type { Plan } from '../../plan/step.ts';
+import { idOf } from '../../plan/wanted.ts';
+import { programDigests } from '../../transaction/program-digests.ts';
+import type { Survey } from '../survey.ts';
 import {
   findVariants,
   loaderRecord,
@@ -19,7 +20,6 @@ import {
   readRecord,
   type Variant,
 } from './program-records.ts';
-import type { Survey } from './survey.ts';
 
 /** What is to be done to the directory, and what a person should know. Paths are absolute. */
 export interface Overdue {

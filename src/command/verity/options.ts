@@ -1,5 +1,5 @@
 /** The options of `verity`, apart from its work so that the help costs no more than these tables. */
-import type { Option } from './settings.ts';
+import type { Option } from '../settings.ts';
 
 const HASH_OFFSET: Option = {
   name: 'hash-offset',
