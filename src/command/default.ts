@@ -1,7 +1,9 @@
 /** Which entry boots next, when the one that should must not or need not. */
 import { EspError } from '../error.ts';
+import type { Inventory } from '../esp/inventory.ts';
 import type { WantedEntry, WantedGeneration } from '../plan/wanted.ts';
 import type { Context } from './context.ts';
+import { isBad } from './menu.ts';
 import type { Trouble } from './root-hash-check.ts';
 import type { Survey } from './survey.ts';
 
@@ -38,6 +40,7 @@ export async function withReachableDefault(surveyed: Survey, context: Context): 
     troubled.get(entry)?.some(({ isUnknown }) => !isUnknown) === true;
   const told = {
     ...surveyed,
+    unreachable: new Set(entries.filter(isUnreachable).map(({ id }) => id)),
     warnings: [...surveyed.warnings, ...tell(troubled, (trouble) => !trouble.isUnknown)],
     notices: [...surveyed.notices, ...tell(troubled, (trouble) => trouble.isUnknown)],
   };
@@ -51,8 +54,7 @@ export async function withReachableDefault(surveyed: Survey, context: Context): 
       'rebuild it with the partitions that are here, or do without --require-verity',
     );
   if (!isUnreachable(next)) return told;
-  const reachable = entries.filter((entry) => !isUnreachable(entry));
-  const other = reachable.find(({ toplevel }) => toplevel === surveyed.running) ?? reachable[0];
+  const other = standIn(surveyed, (entry) => !isUnreachable(entry));
   if (other === undefined)
     throw absent(
       next,
@@ -61,6 +63,46 @@ export async function withReachableDefault(surveyed: Survey, context: Context): 
     );
   const warning = `${next.id} is not made the one that boots next: it would wait for what is not here; ${other.id} is`;
   return withDefault({ ...told, warnings: [...told.warnings, warning] }, other.id);
+}
+
+/**
+ * Leaves out of what boots next an entry that is bad: tried as often as it might be, without coming up
+ * (BLS §Boot counting). The running system takes its place, else the newest that is not bad; one that is
+ * on the ESP, if any is.
+ */
+export function withGoodDefault(surveyed: Survey, { entries }: Inventory): Survey {
+  const { default: id, unreachable } = surveyed;
+  const there = new Set(entries.map((entry) => entry.id));
+  const bad = new Set(entries.filter(isBad).map((entry) => entry.id));
+  if (!bad.has(id)) return surveyed;
+  const isPossible = (entry: WantedEntry) => !bad.has(entry.id) && !unreachable.has(entry.id);
+  const other =
+    standIn(surveyed, (entry) => isPossible(entry) && there.has(entry.id)) ??
+    standIn(surveyed, isPossible);
+  const failed = `${id} is bad: it was tried as often as it may be, and did not come up`;
+  const warning = other
+    ? `${failed}; ${other.id} is made the one that boots next`
+    : `${failed}; there is no other to boot next`;
+  const told = { ...surveyed, warnings: [...surveyed.warnings, warning] };
+  return other ? withDefault(told, other.id) : told;
+}
+
+/** Returns what boots next in the place of another: the running system, else the newest that may. */
+function standIn(
+  { musts, wishes, running }: Survey,
+  isPossible: (entry: WantedEntry) => boolean,
+): WantedEntry | undefined {
+  const possible = [...musts, ...wishes]
+    .toSorted(newestFirst)
+    .flatMap(({ entries }) => entries)
+    .filter(isPossible);
+  return possible.find(({ toplevel }) => toplevel === running) ?? possible[0];
+}
+
+/** Numbers of different profiles say nothing about each other; the system profile's come first. */
+function newestFirst(a: WantedGeneration, b: WantedGeneration): number {
+  const isNamed = ({ name, number }: WantedGeneration) => name !== String(number);
+  return Number(isNamed(a)) - Number(isNamed(b)) || b.number - a.number;
 }
 
 function tell(

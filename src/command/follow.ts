@@ -1,9 +1,8 @@
 /** One pass of the watcher: what `install` does, with a memory of the pass before. */
-import { lastValue } from '../bls.ts';
 import type { Disk } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
 import { LOADER_CONF } from '../esp/layout.ts';
-import { parseLoaderConf } from '../loader/loader-conf.ts';
+import { namedNext, parseLoaderConf } from '../loader/loader-conf.ts';
 import { withDefault } from './default.ts';
 import { espRoots } from './esp-roots.ts';
 import { type Notices, noticesOf, noticesOfFailure } from './notices.ts';
@@ -111,5 +110,5 @@ function namedDefault(disk: Disk, root: string): string | undefined {
   const stat = disk.stat(path);
   if (stat?.kind !== 'file' || stat.size > CONF_LIMIT) return undefined;
   const text = new TextDecoder().decode(disk.read(path, CONF_LIMIT));
-  return lastValue(parseLoaderConf(text), 'default');
+  return namedNext(parseLoaderConf(text));
 }

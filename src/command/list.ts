@@ -31,12 +31,23 @@ const HEAD = ['', 'TITLE', 'SIZE', 'ENTRY'] as const;
 
 function row(entry: MenuEntry): string[] {
   const marks = [entry.default && '>', entry.booted && '*', entry.pinned && 'p'];
-  const note = entry.damage === undefined ? '' : `  (damaged: ${printable(entry.damage)})`;
   return [
     marks.map((mark) => mark || ' ').join(''),
     printable(titleOf(entry)),
     formatSize(entry.size),
-    `${printable(entry.id)}${note}`,
+    `${printable(entry.id)}${notes(entry)
+      .map((note) => `  (${note})`)
+      .join('')}`,
+  ];
+}
+
+/** What a person should know of an entry before it is chosen. */
+function notes({ counter, damage }: MenuEntry): string[] {
+  const { triesLeft = 0, triesDone = 0 } = counter ?? {};
+  const tries = triesLeft > 0 ? `tries: ${triesLeft} left` : 'bad: no tries left';
+  return [
+    ...(counter ? [`${tries}, ${triesDone} done`] : []),
+    ...(damage === undefined ? [] : [`damaged: ${printable(damage)}`]),
   ];
 }
 

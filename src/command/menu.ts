@@ -3,7 +3,7 @@
 import { lastValue } from '../bls.ts';
 import type { Disk } from '../disk/disk.ts';
 import type { EntryFile, Inventory } from '../esp/inventory.ts';
-import type { EspPath } from '../esp/layout.ts';
+import type { BootCounter, EspPath } from '../esp/layout.ts';
 import { findGenerationLinks } from '../generation/profile.ts';
 import { parseLoaderConf } from '../loader/loader-conf.ts';
 import { matchesPattern } from '../loader/pattern.ts';
@@ -28,6 +28,8 @@ export interface MenuEntry {
   readonly booted: boolean;
   /** Whether it boots a system that a person asked to keep. */
   readonly pinned: boolean;
+  /** How often it may still be tried, of an entry that is counted; no more when it is bad. */
+  readonly counter: BootCounter | undefined;
   readonly damage: string | undefined;
 }
 
@@ -42,11 +44,8 @@ export function menuOf(
   const pinned = findGenerationLinks(disk, pinsDirectory(settings, disk)).flatMap(
     ({ path }) => disk.realPath(path) ?? [],
   );
-  const conf = inventory.loaderConf && new TextDecoder().decode(inventory.loaderConf);
-  const pattern = conf === undefined ? undefined : lastValue(parseLoaderConf(conf), 'default');
   const sorted = inventory.entries.toSorted(compareEntries);
-  const isDefault = ({ id }: EntryFile) => pattern !== undefined && matchesPattern(pattern, id);
-  const first = sorted.find(isDefault) ?? sorted[0];
+  const first = nextOf(inventory, sorted);
   const blobs = new Map(inventory.blobs.map((blob) => [blob.path.toLowerCase(), blob]));
   return sorted.map((entry) => {
     const named = entry.references.map((path) => blobs.get(path.toLowerCase()));
@@ -61,12 +60,28 @@ export function menuOf(
       default: entry === first,
       booted: booted !== undefined && boots(entry, booted),
       pinned: pinned.some((system) => boots(entry, system)),
+      counter: entry.counter,
       damage:
         entry.damage ??
         missingFile(entry, disk, root) ??
         (broken && `it names ${broken.path}, which is damaged`),
     };
   });
+}
+
+/** Returns the entry that boots when nothing is chosen, as far as files tell. */
+export function nextOf(
+  { entries, loaderConf }: Inventory,
+  sorted: readonly EntryFile[] = entries.toSorted(compareEntries),
+): EntryFile | undefined {
+  const conf = parseLoaderConf(new TextDecoder().decode(loaderConf));
+  const named = (key: 'preferred' | 'default') => {
+    const pattern = lastValue(conf, key);
+    return sorted.find(({ id }) => pattern !== undefined && matchesPattern(pattern, id));
+  };
+  // What is preferred gives way once it is bad; what is the default does not (loader.conf(5)).
+  const preferred = named('preferred');
+  return (preferred && !isBad(preferred) ? preferred : named('default')) ?? sorted[0];
 }
 
 /** Whether an entry's command line names the init of a system. */
@@ -80,7 +95,7 @@ function missingFile({ references }: EntryFile, disk: Disk, root: string): strin
 }
 
 /** Orders entries as the menu does (BLS §Sorting), those whose tries are used up last. */
-function compareEntries(a: EntryFile, b: EntryFile): number {
+export function compareEntries(a: SortedBy, b: SortedBy): number {
   return (
     Number(isBad(a)) - Number(isBad(b)) ||
     Number(a.sortKey === undefined) - Number(b.sortKey === undefined) ||
@@ -90,8 +105,17 @@ function compareEntries(a: EntryFile, b: EntryFile): number {
   );
 }
 
-function isBad({ name }: EntryFile): boolean {
-  return name?.counter?.triesLeft === 0;
+/** What may have a counter. */
+interface Counted {
+  readonly counter?: BootCounter | undefined;
+}
+
+/** What decides the place of an entry in the menu. */
+export type SortedBy = Pick<EntryFile, 'id' | 'sortKey' | 'version'> & Counted;
+
+/** Whether an entry was tried as often as it might be, and never came up. */
+export function isBad({ counter }: Counted): boolean {
+  return counter?.triesLeft === 0;
 }
 
 function compareText(a: string, b: string): number {

@@ -28,6 +28,11 @@ const METRICS: readonly Metric[] = [
     values: ({ damaged }) => ({ '': damaged }),
   },
   {
+    name: 'espalier_entries_bad',
+    help: 'Boot entries that were tried as often as they might be, and did not come up.',
+    values: ({ bad }) => ({ '': bad }),
+  },
+  {
     name: 'espalier_loaders_damaged',
     help: 'Copies of the boot loader that would not start.',
     values: ({ loaders }) => ({

@@ -6,7 +6,7 @@ import { bootedSystem } from './booted.ts';
 import type { Context } from './context.ts';
 import { espRoots } from './esp-roots.ts';
 import { type LoaderStatus, loaderCopies } from './loader-copies.ts';
-import { boots, menuOf } from './menu.ts';
+import { boots, isBad, menuOf } from './menu.ts';
 import type { Invocation } from './program.ts';
 import { formatSize } from './report.ts';
 import { readSettings, type Settings } from './settings.ts';
@@ -24,6 +24,10 @@ export interface EspStatus {
   readonly loaders: readonly LoaderStatus[];
   readonly entries: number;
   readonly damaged: number;
+  /** Entries that were tried as often as they might be, and did not come up. */
+  readonly bad: number;
+  /** Whether what boots next is one of them. */
+  readonly nextIsBad: boolean;
   readonly space: {
     readonly total: number;
     readonly free: number;
@@ -68,9 +72,9 @@ export async function status({ flags, json }: Invocation, context: Context): Pro
   if (format === 'prometheus') print((await import('./metrics.ts')).formatMetrics(found));
   else if (json) print(JSON.stringify({ version: 1, verb: 'status', ...found }, undefined, 2));
   else print(render(found));
-  return esps.some(({ nextIsCurrent, damaged }) => nextIsCurrent === false || damaged > 0)
-    ? EXIT_WARNINGS
-    : 0;
+  const needsLook = ({ nextIsCurrent, nextIsBad, damaged }: EspStatus) =>
+    nextIsCurrent === false || nextIsBad || damaged > 0;
+  return esps.some(needsLook) ? EXIT_WARNINGS : 0;
 }
 
 /** The system that the profile leads to; no profile is no error here, as on a rescue system. */
@@ -105,6 +109,8 @@ async function describe(
     loaders: await loaderCopies(root, settings, context),
     entries: entries.length,
     damaged: entries.filter(({ damage }) => damage !== undefined).length,
+    bad: entries.filter(isBad).length,
+    nextIsBad: next !== undefined && isBad(next),
     space: {
       total: inventory.total,
       free: inventory.free,
@@ -124,13 +130,13 @@ function render({ booted, current, bootedIsCurrent, esps }: Status): string {
 }
 
 function renderEsp(status: EspStatus): string {
-  const { esp, bootsNext, nextIsCurrent, loaders, entries, damaged, space } = status;
+  const { esp, bootsNext, nextIsCurrent, loaders, entries, damaged, bad, space } = status;
   const drift = nextIsCurrent ? '  (as the profile says)' : '  (NOT what the profile says)';
   return [
     `${esp}:`,
-    `  boots next: ${printable(bootsNext ?? 'nothing')}${nextIsCurrent === undefined ? '' : drift}`,
+    `  boots next: ${printable(bootsNext ?? 'nothing')}${nextIsCurrent === undefined ? '' : drift}${status.nextIsBad ? '  (BAD: no tries left)' : ''}`,
     ...loaders.map(({ path, is }) => `  loader:     ${path}  ${is}`),
-    `  entries:    ${entries}${damaged > 0 ? `, ${damaged} damaged` : ''}`,
+    `  entries:    ${entries}${damaged > 0 ? `, ${damaged} damaged` : ''}${bad > 0 ? `, ${bad} bad` : ''}`,
     `  space:      ${formatSize(space.free)} of ${formatSize(space.total)} free, ${formatSize(space.ours)} ours, room for about ${space.roomFor} more entries`,
   ].join('\n');
 }

@@ -12,6 +12,7 @@ import {
   secureBoot,
 } from '../loader/efi-variables.ts';
 import {
+  type BootsNext,
   formatLoaderConf,
   parseLoaderConf,
   type Salvage,
@@ -26,6 +27,9 @@ import type { Scope } from '../plan/scope.ts';
 import type { Plan, Refusal } from '../plan/step.ts';
 import { type Signer, unsigned } from '../signer/signer.ts';
 import type { Context } from './context.ts';
+import { withGoodDefault } from './default.ts';
+import { loaderDefault } from './loader-default.ts';
+import { nextOf } from './menu.ts';
 import type { Settings } from './settings.ts';
 import { describeBroken, type Survey } from './survey.ts';
 
@@ -46,11 +50,11 @@ export interface Purpose {
 /** Surveys an ESP and plans for it. Touches nothing. `root` is where it is mounted. */
 export async function decide(
   root: string,
-  survey: Survey,
+  surveyed: Survey,
   context: Context,
   { scope, deep }: Purpose = { scope: 'all', deep: false },
 ): Promise<EspDecision> {
-  const { settings } = survey;
+  const { settings } = surveyed;
   const seen = lookAt(root, settings, context);
   const inventory = deep
     ? await (await import('./examination.ts')).examine(root, seen, context)
@@ -62,13 +66,15 @@ export async function decide(
       { hint: 'another boot loader lays out this ESP; remove the file if that is no longer so' },
     );
   }
+  const survey = scope === 'gc' ? surveyed : withGoodDefault(surveyed, inventory);
   const variables = efiVariables(survey, context);
   await requireStartable(survey, variables, context);
   const loaders = await decideLoaders(root, survey, context);
   const id = survey.default;
-  const { kept, lost } = loaderSettings(survey, inventory, context);
+  const { next, warnings: uncounted } = loaderDefault(survey, inventory, loaders.version);
+  const { kept, lost } = loaderSettings(survey, inventory, next, context);
   const keepsDefault = settings['keep-default'] && settings['loader-conf'] !== undefined;
-  const conf = formatLoaderConf(kept, keepsDefault ? undefined : id);
+  const conf = formatLoaderConf(kept, keepsDefault ? undefined : next);
   const variable = (name: LoaderVariable) =>
     variables && loaderVariable(context.disk, variables, name);
   const input: PlanInput = {
@@ -82,7 +88,7 @@ export async function decide(
       booted: survey.booted,
       selected: variable('LoaderEntrySelected'),
       counted: entryAt(variable('LoaderBootCountPath')),
-      next: scope === 'gc' ? namedDefault(inventory) : undefined,
+      next: scope === 'gc' ? nextOf(inventory)?.id : undefined,
     },
     loaders: loaders.copies,
     loaderConf: new TextDecoder().decode(conf),
@@ -100,6 +106,7 @@ export async function decide(
       ...survey.quarantined.map(describeBroken),
       ...loaders.warnings,
       ...twins(inventory).map(describeTwin),
+      ...(keepsDefault || scope !== 'all' ? [] : uncounted),
       ...describeLost(lost),
       ...describeUnread(inventory),
       ...(scope === 'repair' ? describeUnmended(planned, survey, inventory) : []),
@@ -209,18 +216,14 @@ function describeTwin(path: EspPath): string {
   return `${path} shares its clusters with a temporary file since power was lost while it was renamed; both are left alone until fsck.fat -a has mended the ESP`;
 }
 
-/** What boots next is nothing that a collection may change. */
-function namedDefault({ loaderConf }: Inventory): string | undefined {
-  return lastValue(parseLoaderConf(new TextDecoder().decode(loaderConf)), 'default');
-}
-
 /** The largest loader.conf that is taken as one, in bytes. */
 const CONF_LIMIT = 64 * 1024;
 
 /** Loader settings: from the file given, else from the configuration, else those in force. */
 function loaderSettings(
-  { settings, default: id }: Survey,
+  { settings }: Survey,
   { loaderConf }: Inventory,
+  next: BootsNext,
   { disk }: Context,
 ): Salvage {
   const file = settings['loader-conf'];
@@ -234,7 +237,7 @@ function loaderSettings(
   }
   // An empty file is what a file system check may make of ours after a power failure: no choice of anyone.
   return loaderConf?.length
-    ? salvageSettings(parseLoaderConf(new TextDecoder().decode(loaderConf)), id)
+    ? salvageSettings(parseLoaderConf(new TextDecoder().decode(loaderConf)), next)
     : { kept: [['timeout', '5']], lost: [] };
 }
 
@@ -265,7 +268,7 @@ async function decideLoaders(
   root: string,
   survey: Survey,
   { disk }: Context,
-): Promise<{ copies: LoaderCopy[]; warnings: string[] }> {
+): Promise<{ copies: LoaderCopy[]; warnings: string[]; version: string }> {
   const { architecture, efiDirectory, signer, settings } = survey;
   const path = `${efiDirectory}/${architecture.loader}`;
   const source = readLoader(path, survey, disk);
@@ -294,7 +297,8 @@ async function decideLoaders(
     }
   }
   copies.sort((a, b) => Number(a.starts) - Number(b.starts));
-  return { copies: copies.map(({ starts: _starts, ...copy }) => copy), warnings };
+  const { version } = source;
+  return { copies: copies.map(({ starts: _starts, ...copy }) => copy), warnings, version };
 }
 
 function readLoader(path: string, { architecture }: Survey, disk: Context['disk']) {

@@ -40,6 +40,8 @@ export interface Survey {
   readonly efiDirectory: string;
   /** The ID of the entry that is to boot next. */
   readonly default: string;
+  /** IDs of entries whose file systems are not here. */
+  readonly unreachable: ReadonlySet<string>;
   readonly musts: readonly WantedGeneration[];
   readonly wishes: readonly WantedGeneration[];
   readonly leftOut: readonly LeftOut[];
@@ -122,6 +124,7 @@ export async function survey(
     architecture: names,
     efiDirectory,
     default: next.id,
+    unreachable: new Set(),
     musts: resolution.wanted.filter(isMust),
     wishes: resolution.wanted.filter((generation) => !isMust(generation)),
     leftOut: retained.leftOut.map(({ generation }) => ({

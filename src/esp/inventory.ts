@@ -7,13 +7,16 @@ import { EspError, explain } from '../error.ts';
 import { parsePe, readSection } from '../pe/pe.ts';
 import {
   type BlobName,
+  type BootCounter,
   blobDirectory,
+  bootCounter,
   ENTRIES,
   ENTRIES_SREL,
   type EntryName,
   type EspPath,
   entryId,
   espPath,
+  fileName,
   IMAGES,
   LOADER_CONF,
   parseBlobName,
@@ -38,6 +41,8 @@ export interface EntryFile {
   readonly size: number;
   /** File name without a boot counter: what systemd-boot and `bootctl` call the entry. */
   readonly id: string;
+  /** Absent when the entry is not counted. */
+  readonly counter?: BootCounter;
   /** Absent for an entry that is not ours. */
   readonly name?: EntryName;
   /** Of an entry that was taken over from another tool: the number of its generation, or 0. */
@@ -235,7 +240,7 @@ function scanType1(
   return {
     path,
     size: bytes?.length ?? 0,
-    id: idOf(path),
+    ...identity(path),
     ...(name ? { name } : {}),
     references: references(files),
     cmdline: cut(options, KEPT.cmdline),
@@ -254,7 +259,7 @@ function scanImage(
   let entry: EntryFile = {
     path,
     size: file.size,
-    id: idOf(path),
+    ...identity(path),
     ...(name ? { name } : {}),
     references: [],
     cmdline: '',
@@ -325,8 +330,11 @@ function cut(value: string, length: number): string {
   return text(new TextEncoder().encode(value.slice(0, length))) ?? '';
 }
 
-function idOf(path: EspPath): string {
-  return entryId(path.slice(path.lastIndexOf('/') + 1));
+/** What an entry's file name says of whosever entry. */
+function identity(path: EspPath): Pick<EntryFile, 'id' | 'counter'> {
+  const name = fileName(path);
+  const counter = bootCounter(name);
+  return { id: entryId(name), ...(counter ? { counter } : {}) };
 }
 
 /** Runs a parser over hostile bytes and returns why it refused them, if it did. */

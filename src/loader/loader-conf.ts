@@ -1,5 +1,5 @@
 /** The text of systemd-boot's loader.conf, kept at exactly one disk sector. */
-import { type Line, parseLines } from '../bls.ts';
+import { type Line, lastValue, parseLines } from '../bls.ts';
 import { EspError } from '../error.ts';
 
 /**
@@ -18,17 +18,28 @@ export function parseLoaderConf(text: string): Line[] {
   return parseLines(text);
 }
 
+/** What boots next: the ID of an entry, and a pattern for what boots in its place once that is bad. */
+export interface BootsNext {
+  readonly id: string;
+  readonly fallback?: string;
+}
+
+/** Returns which entry a loader.conf says boots next: a pattern, of one that we wrote an ID. */
+export function namedNext(settings: readonly Line[]): string | undefined {
+  return lastValue(settings, 'preferred') ?? lastValue(settings, 'default');
+}
+
 /**
- * Returns a loader.conf of exactly {@link SECTOR} bytes: `default` with the given entry first, then the
- * settings, without any `default` or `preferred` among them; without a given entry, the settings as
+ * Returns a loader.conf of exactly {@link SECTOR} bytes: what boots next first, then the settings,
+ * without any `default` or `preferred` among them; where nothing is said to boot next, the settings as
  * they are.
  * @throws {CONFIG_INVALID} when a setting cannot be written on a line, or when they do not fit
  */
 export function formatLoaderConf(
   settings: readonly Line[],
-  defaultId: string | undefined,
+  next: BootsNext | undefined,
 ): Uint8Array {
-  const lines = linesOf(settings, defaultId);
+  const lines = linesOf(settings, next);
   const text = lines.map(formatLine).join('');
   const commented = new TextEncoder().encode(COMMENT + text);
   const bytes = commented.length <= SECTOR ? commented : new TextEncoder().encode(text);
@@ -57,11 +68,11 @@ export interface Salvage {
  * entry: damage there, or another's long file, must not stop a run. Of a key that stands there more
  * than once the last line counts, as it does for systemd-boot.
  */
-export function salvageSettings(found: readonly Line[], defaultId: string): Salvage {
+export function salvageSettings(found: readonly Line[], next: BootsNext): Salvage {
   const kept: Line[] = [];
   const lost: string[] = [];
   for (const line of new Map(found.filter(([key]) => !OURS.includes(key)))) {
-    if (isWritable(...line) && fits([...kept, line], defaultId)) kept.push(line);
+    if (isWritable(...line) && fits([...kept, line], next)) kept.push(line);
     else lost.push(line[0]);
   }
   return { kept, lost };
@@ -72,14 +83,22 @@ function isWritable(key: string, value: string): boolean {
   return /^[a-z][a-z-]*$/.test(key) && !/[\p{Cc}\ufffd]/u.test(value) && value.isWellFormed();
 }
 
-function fits(settings: readonly Line[], defaultId: string): boolean {
-  const text = linesOf(settings, defaultId).map(formatLine).join('');
+function fits(settings: readonly Line[], next: BootsNext): boolean {
+  const text = linesOf(settings, next).map(formatLine).join('');
   return new TextEncoder().encode(text).length <= SECTOR;
 }
 
-function linesOf(settings: readonly Line[], defaultId: string | undefined): readonly Line[] {
-  if (defaultId === undefined) return settings;
-  return [['default', defaultId], ...settings.filter(([key]) => !OURS.includes(key))];
+function linesOf(settings: readonly Line[], next: BootsNext | undefined): readonly Line[] {
+  if (next === undefined) return settings;
+  const { id, fallback } = next;
+  const ours: readonly Line[] =
+    fallback === undefined
+      ? [['default', id]]
+      : [
+          ['preferred', id],
+          ['default', fallback],
+        ];
+  return [...ours, ...settings.filter(([key]) => !OURS.includes(key))];
 }
 
 /** Tells whether a file has the one size that may be overwritten in place. */

@@ -36,6 +36,9 @@ export interface WantedEntry {
   /** The system it boots: the generation's own, or a specialisation's. */
   readonly toplevel: string;
   readonly title: string;
+  /** What decides its place in the menu. */
+  readonly sortKey: string;
+  readonly version: string;
   readonly cmdline: string;
   readonly file: WantedFile;
   readonly blobs: readonly WantedFile[];
@@ -107,6 +110,14 @@ function nameParts({ generation, specialisation }: Resolved) {
   };
 }
 
+/** What decides the place of an entry in the menu. */
+function menuOrder({ generation, specialisation, bootspec }: Resolved) {
+  return {
+    version: versionTag(generation, specialisation),
+    sortKey: bootspec.sortKey ?? DEFAULT_SORT_KEY,
+  };
+}
+
 /** Returns the content-addressed file of a payload that belongs to a bootspec. */
 export function wantBlob(
   token: string,
@@ -125,17 +136,16 @@ export function wantBlob(
 
 /** Returns the Type #1 entry of a generation or specialisation and the blobs it names. */
 export function wantType1(token: string, resolved: Resolved): WantedEntry {
-  const { generation, specialisation, bootspec } = resolved;
+  const { bootspec } = resolved;
   const kernel = wantBlob(token, bootspec, 'kernel', resolved.kernel);
   const initrd = resolved.initrd && wantBlob(token, bootspec, 'initrd', resolved.initrd);
   const devicetree =
     resolved.devicetree && wantBlob(token, bootspec, 'devicetree', resolved.devicetree);
-  const tag = versionTag(generation, specialisation);
+  const order = menuOrder(resolved);
   const cmdline = formatCmdline(bootspec.init, bootspec.kernelParams);
   const text = formatType1({
     title: label(resolved),
-    version: tag,
-    sortKey: bootspec.sortKey ?? DEFAULT_SORT_KEY,
+    ...order,
     linux: kernel.path,
     initrd: initrd ? [initrd.path] : [],
     ...(devicetree ? { devicetree: devicetree.path } : {}),
@@ -149,7 +159,8 @@ export function wantType1(token: string, resolved: Resolved): WantedEntry {
   return {
     id: name,
     toplevel: bootspec.toplevel,
-    title: `${label(resolved)} (${tag})`,
+    title: `${label(resolved)} (${order.version})`,
+    ...order,
     cmdline,
     file: {
       role: 'entry',
@@ -177,12 +188,9 @@ export function wantUki(token: string, resolved: Resolved, image: ImageSettings)
 
 /** Returns the sections of an image that say what it is and what it boots. */
 export function describingSections(resolved: Resolved): readonly SectionContent[] {
-  const { generation, specialisation, bootspec } = resolved;
-  const osRelease = entryOsRelease({
-    sortKey: bootspec.sortKey ?? DEFAULT_SORT_KEY,
-    label: label(resolved),
-    versionTag: versionTag(generation, specialisation),
-  });
+  const { bootspec } = resolved;
+  const { sortKey, version: versionTag } = menuOrder(resolved);
+  const osRelease = entryOsRelease({ sortKey, label: label(resolved), versionTag });
   const cmdline = formatCmdline(bootspec.init, bootspec.kernelParams);
   return [textSection('.osrel', osRelease), textSection('.cmdline', cmdline)];
 }
@@ -203,12 +211,14 @@ export function wantImage(
   { stub, stubSize }: ImageSettings,
   { kind, sections, digest, blobs }: ImageParts,
 ): WantedEntry {
-  const { generation, specialisation, bootspec } = resolved;
+  const { bootspec } = resolved;
+  const order = menuOrder(resolved);
   const name = formatEntryName(token, { kind: 'uki', ...nameParts(resolved), digest });
   return {
     id: name,
     toplevel: bootspec.toplevel,
-    title: `${label(resolved)} (${versionTag(generation, specialisation)})`,
+    title: `${label(resolved)} (${order.version})`,
+    ...order,
     cmdline: formatCmdline(bootspec.init, bootspec.kernelParams),
     file: {
       role: 'entry',

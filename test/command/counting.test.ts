@@ -9,7 +9,8 @@ const ENTRY = /nixos-generation-\d+.*\.(efi|conf)$/;
 const names = (machine: Machine) =>
   machine
     .paths(ENTRY)
-    .map((path) => path.replace(/.*generation-/, '').replace(/-[a-z2-7]{52}/, ''));
+    .map((path) => path.replace(/.*generation-/, '').replace(/-[a-z2-7]{52}/, ''))
+    .sort();
 
 /** Renames the entry of a generation as systemd-boot and systemd-bless-boot do. */
 function recount(machine: Machine, generation: number, counter: string): string {
@@ -106,6 +107,97 @@ for (const format of FORMATS) {
     });
   });
 }
+
+describe('what boots next', () => {
+  const conf = (machine: Machine) => machine.read('loader/loader.conf').split('\n');
+  const next = async (machine: Machine) => {
+    const { output } = await machine.runWith({}, 'list', ...machine.arguments(), '--json');
+    const [{ entries }] = JSON.parse(output).esps;
+    return entries.find((entry: { default: boolean }) => entry.default).generation;
+  };
+
+  test('a counted entry is preferred, and any other of ours boots when it is bad', async (t) => {
+    for (const loader of ['257.9-1', '260']) {
+      const machine = aMachine(t, { generations: [{}, {}, {}], loader });
+      assert.equal((await counted(machine)).status, 0);
+      assert.match(conf(machine)[1] ?? '', /^preferred nixos-generation-3-[a-z2-7]{52}\.efi$/);
+      assert.equal(conf(machine)[2], 'default nixos-generation-*');
+      assert.equal(await next(machine), 3);
+      recount(machine, 3, '+0-3');
+      assert.equal(await next(machine), 2);
+      recount(machine, 3, '');
+      await counted(machine);
+      assert.equal(machine.next(), 3);
+      assert.equal(await next(machine), 3);
+    }
+  });
+
+  test('a loader that knows no preferred entry boots the right one nevertheless', async (t) => {
+    const machine = aMachine(t, { generations: [{}, {}], loader: '257' });
+    const { status, output } = await counted(machine, machine.toplevel(1));
+    assert.equal(status, 5, output);
+    assert.equal(machine.next(), 1);
+    assert.doesNotMatch(conf(machine).join('\n'), /preferred/);
+  });
+
+  test('one that knows it boots the one preferred, wherever it is in the menu', async (t) => {
+    const machine = aMachine(t, { generations: [{}, {}], loader: '260' });
+    assert.equal((await counted(machine, machine.toplevel(1))).status, 0);
+    assert.equal(await next(machine), 1);
+    recount(machine, 1, '+0-3');
+    assert.equal(await next(machine), 2);
+  });
+
+  test('a target that went bad gives way to the running system, else to the newest', async (t) => {
+    for (const booted of [undefined, 1]) {
+      const machine = machineWith(t, 4);
+      await counted(machine);
+      recount(machine, 4, '+0-3');
+      recount(machine, 3, '+0-3');
+      if (booted !== undefined) machine.boots(booted);
+      const { status } = await counted(machine);
+      assert.equal(status, 5);
+      assert.equal(await next(machine), booted ?? 2);
+      assert.ok(names(machine).includes('4+0-3.efi'));
+      assert.equal((await counted(machine)).status, 5);
+    }
+  });
+
+  test('when all are bad, the target stays what boots next', async (t) => {
+    const machine = machineWith(t, 2);
+    await counted(machine);
+    for (const generation of [1, 2]) recount(machine, generation, '+0-3');
+    assert.equal((await counted(machine)).status, 5);
+    assert.equal(await next(machine), 2);
+  });
+
+  test('a collection keeps what is preferred', async (t) => {
+    const machine = aMachine(t, { generations: [{}, {}, {}], loader: '260' });
+    await counted(machine, machine.toplevel(1));
+    fs.rmSync(machine.link(1));
+    assert.equal((await machine.run('gc')).status, 0);
+    assert.deepEqual(names(machine), ['1+3.efi', '2+3.efi', '3+3.efi']);
+  });
+});
+
+test('what a counter says is listed, and counted in the status', async (t) => {
+  const machine = machineWith(t, 3);
+  await counted(machine);
+  recount(machine, 1, '');
+  recount(machine, 2, '+0-3');
+  recount(machine, 3, '+2-1');
+  const show = (verb: string, ...args: readonly string[]) =>
+    machine.runWith({}, verb, ...machine.arguments(), ...args);
+  const [, ...rows] = (await show('list')).output.split('\n');
+  const notes = rows.map((row) => /generation-(\d).*?\.efi(.*)$/.exec(row)?.slice(1).join(''));
+  assert.deepEqual(notes, ['3  (tries: 2 left, 1 done)', '1', '2  (bad: no tries left, 3 done)']);
+  const status = await show('status');
+  assert.equal(status.status, 0);
+  assert.match(status.output, /entries: +3, 1 bad/);
+  assert.match((await show('status', '--format=prometheus')).output, /espalier_entries_bad.* 1$/m);
+  const [{ entries }] = JSON.parse((await show('list', '--json')).output).esps;
+  assert.deepEqual(entries[0].counter, { triesLeft: 2, triesDone: 1 });
+});
 
 test('counting starts with what is new, and ends with it', async (t) => {
   const machine = machineWith(t, 1);

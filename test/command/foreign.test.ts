@@ -163,7 +163,9 @@ test('boot counters are left as they are, and a counted entry gets no twin', asy
   const [entry = ''] = machine.paths(/nixos-generation-1-/);
   const counted = entry.replace('.efi', '+2-1.efi');
   fs.renameSync(`${machine.esp}/${entry}`, `${machine.esp}/${counted}`);
-  const before = machine.tree();
+  const entries = () => machine.paths(/^(EFI|loader\/entries)\//);
+  const before = entries();
+  await machine.run('install');
+  assert.deepEqual(entries(), before);
   assert.match((await machine.run('install')).output, /nothing to do/);
-  assert.deepEqual(machine.tree(), before);
 });

@@ -68,11 +68,11 @@ test('any loader.conf: what can stay of it fits, and stays the next time', () =>
   );
   fc.assert(
     fc.property(text, (conf) => {
-      const { kept } = salvageSettings(parseLoaderConf(conf), id);
-      const written = new TextDecoder().decode(formatLoaderConf(kept, id));
+      const { kept } = salvageSettings(parseLoaderConf(conf), { id });
+      const written = new TextDecoder().decode(formatLoaderConf(kept, { id }));
       const [first, ...settings] = parseLoaderConf(written);
       assert.deepEqual(first, ['default', id]);
-      assert.deepEqual(salvageSettings(settings, id), { kept, lost: [] });
+      assert.deepEqual(salvageSettings(settings, { id }), { kept, lost: [] });
     }),
     bounds(3000),
   );

@@ -6,12 +6,13 @@ import { EspError } from '../../src/error.ts';
 import {
   formatLoaderConf,
   isSector,
+  namedNext,
   parseLoaderConf,
   SECTOR,
 } from '../../src/loader/loader-conf.ts';
 
 const text = (settings: readonly Line[], defaultId = 'a.efi') =>
-  new TextDecoder().decode(formatLoaderConf(settings, defaultId));
+  new TextDecoder().decode(formatLoaderConf(settings, { id: defaultId }));
 
 test('the default comes first, then the settings in their order, then newlines', () => {
   const conf = text(
@@ -32,8 +33,8 @@ editor no`,
 });
 
 test('the file is exactly one sector', () => {
-  assert.equal(formatLoaderConf([], 'a.efi').length, SECTOR);
-  assert.ok(isSector(formatLoaderConf([], 'a.efi')));
+  assert.equal(formatLoaderConf([], { id: 'a.efi' }).length, SECTOR);
+  assert.ok(isSector(formatLoaderConf([], { id: 'a.efi' })));
   assert.ok(!isSector(new Uint8Array(511)));
   assert.ok(!isSector(new Uint8Array(513)));
 });
@@ -51,6 +52,20 @@ test('a default or preferred entry among the settings gives way to ours', () => 
     ['default', 'ours.efi'],
     ['timeout', '0'],
   ]);
+});
+
+test('an entry that may turn out bad is preferred, and what boots in its place the default', () => {
+  const next = { id: 'ours.efi', fallback: 'nixos-generation-*' };
+  const written = formatLoaderConf([['timeout', '0']], next);
+  const settings = parseLoaderConf(new TextDecoder().decode(written));
+  assert.deepEqual(settings, [
+    ['preferred', 'ours.efi'],
+    ['default', 'nixos-generation-*'],
+    ['timeout', '0'],
+  ]);
+  assert.equal(namedNext(settings), 'ours.efi');
+  assert.equal(namedNext([['default', 'a.efi']]), 'a.efi');
+  assert.equal(namedNext([]), undefined);
 });
 
 test('the comment goes when the settings need its room', () => {
@@ -112,7 +127,7 @@ test('whatever is found in the file is read, and can be written again or is refu
     fc.property(fc.string({ maxLength: 200 }), (found) => {
       const settings = parseLoaderConf(found);
       try {
-        assert.equal(formatLoaderConf(settings, 'a.efi').length, SECTOR);
+        assert.equal(formatLoaderConf(settings, { id: 'a.efi' }).length, SECTOR);
       } catch (error) {
         assert.ok(error instanceof EspError);
       }

@@ -46,6 +46,8 @@ function anEntry(shape: WantedShape, suffix = ''): WantedEntry {
       id: `${name}.conf`,
       toplevel: `/nix/store/system-${number}${suffix}`,
       title: name,
+      sortKey: 'nixos',
+      version: `${number}${suffix}`,
       cmdline: '',
       file: {
         role: 'entry',
@@ -61,6 +63,8 @@ function anEntry(shape: WantedShape, suffix = ''): WantedEntry {
     id: `${name}.efi`,
     toplevel: `/nix/store/system-${number}${suffix}`,
     title: name,
+    sortKey: 'nixos',
+    version: `${number}${suffix}`,
     cmdline: '',
     file: {
       role: 'entry',
