@@ -67,18 +67,13 @@ export async function withReachableDefault(surveyed: Survey, context: Context): 
 
 /**
  * Leaves out of what boots next an entry that is bad: tried as often as it might be, without coming up
- * (BLS §Boot counting). The running system takes its place, else the newest that is not bad; one that is
- * on the ESP, if any is.
+ * (BLS §Boot counting). The running system takes its place, else the newest that is not bad.
  */
 export function withGoodDefault(surveyed: Survey, { entries }: Inventory): Survey {
   const { default: id, unreachable } = surveyed;
-  const there = new Set(entries.map((entry) => entry.id));
   const bad = new Set(entries.filter(isBad).map((entry) => entry.id));
   if (!bad.has(id)) return surveyed;
-  const isPossible = (entry: WantedEntry) => !bad.has(entry.id) && !unreachable.has(entry.id);
-  const other =
-    standIn(surveyed, (entry) => isPossible(entry) && there.has(entry.id)) ??
-    standIn(surveyed, isPossible);
+  const other = standIn(surveyed, (entry) => !bad.has(entry.id) && !unreachable.has(entry.id));
   const failed = `${id} is bad: it was tried as often as it may be, and did not come up`;
   const warning = other
     ? `${failed}; ${other.id} is made the one that boots next`

@@ -1,8 +1,10 @@
 /** What loader.conf says about the entry that boots next, so that one that never comes up gives way. */
-import type { Inventory } from '../esp/inventory.ts';
+import type { EntryFile, Inventory } from '../esp/inventory.ts';
 import type { BootsNext } from '../loader/loader-conf.ts';
 import { matchesPattern } from '../loader/pattern.ts';
 import { compareVersions } from '../loader/version.ts';
+import { keyOf, ownFiles } from '../plan/present.ts';
+import { protectedKeys, type Roots } from '../plan/roots.ts';
 import { compareEntries, isBad, type SortedBy } from './menu.ts';
 import type { Survey } from './survey.ts';
 
@@ -20,13 +22,15 @@ const KNOWS_PREFERRED = '260';
 export function loaderDefault(
   survey: Pick<Survey, 'default' | 'settings' | 'musts' | 'wishes'>,
   inventory: Inventory,
+  roots: Roots,
   version: string,
 ): { readonly next: BootsNext; readonly warnings: readonly string[] } {
   const { default: id, settings } = survey;
   if (!isCounted(survey, inventory)) return { next: { id }, warnings: [] };
   const fallback = `${settings['entry-token']}-generation-*`;
   const gives =
-    compareVersions(version, KNOWS_PREFERRED) >= 0 || firstOf(fallback, survey, inventory) === id;
+    compareVersions(version, KNOWS_PREFERRED) >= 0 ||
+    firstOf(fallback, survey, inventory, roots) === id;
   if (gives) return { next: { id, fallback }, warnings: [] };
   const warning = `${id} is counted, but systemd-boot ${version} goes on booting it when its tries are used up: it is not the first in the menu, and only ${KNOWS_PREFERRED} gives way then`;
   return { next: { id }, warnings: [warning] };
@@ -43,15 +47,20 @@ function isCounted(
     : settings['boot-counting'] > 0;
 }
 
-/** The ID of the entry that comes first in the menu among those that match and are not bad. */
+/** The ID of the entry that will come first in the menu among those that match and are not bad. */
 function firstOf(
   pattern: string,
   { musts, wishes }: Pick<Survey, 'musts' | 'wishes'>,
-  { entries }: Inventory,
+  inventory: Inventory,
+  roots: Roots,
 ): string | undefined {
+  const { entries } = inventory;
   const bad = new Set(entries.filter(isBad).map(({ id }) => id));
   const wanted = [...musts, ...wishes].flatMap((generation) => generation.entries);
-  const listed: readonly SortedBy[] = [...wanted, ...entries];
+  const own = ownFiles(inventory);
+  const kept = protectedKeys(roots, inventory, own);
+  const stays = ({ path }: EntryFile) => kept.has(keyOf(path)) || !own.has(keyOf(path));
+  const listed: readonly SortedBy[] = [...wanted, ...entries.filter(stays)];
   const [first] = listed
     .filter(({ id }) => matchesPattern(pattern, id) && !bad.has(id))
     .toSorted(compareEntries);

@@ -22,7 +22,7 @@ import { matchesPattern } from '../loader/pattern.ts';
 import { loaderIdentity } from '../loader/systemd-boot.ts';
 import { decideLoader, type LoaderPlace } from '../loader/upgrade.ts';
 import { type LoaderCopy, type PlanInput, plan } from '../plan/plan.ts';
-import { twins } from '../plan/roots.ts';
+import { type Roots, twins } from '../plan/roots.ts';
 import type { Scope } from '../plan/scope.ts';
 import type { Plan, Refusal } from '../plan/step.ts';
 import { type Signer, unsigned } from '../signer/signer.ts';
@@ -71,25 +71,26 @@ export async function decide(
   await requireStartable(survey, variables, context);
   const loaders = await decideLoaders(root, survey, context);
   const id = survey.default;
-  const { next, warnings: uncounted } = loaderDefault(survey, inventory, loaders.version);
+  const variable = (name: LoaderVariable) =>
+    variables && loaderVariable(context.disk, variables, name);
+  const roots: Roots = {
+    broken: new Set(survey.quarantined.map(({ number }) => number)),
+    booted: survey.booted,
+    selected: variable('LoaderEntrySelected'),
+    counted: entryAt(variable('LoaderBootCountPath')),
+    next: scope === 'gc' ? nextOf(inventory)?.id : undefined,
+  };
+  const { next, warnings: uncounted } = loaderDefault(survey, inventory, roots, loaders.version);
   const { kept, lost } = loaderSettings(survey, inventory, next, context);
   const keepsDefault = settings['keep-default'] && settings['loader-conf'] !== undefined;
   const conf = formatLoaderConf(kept, keepsDefault ? undefined : next);
-  const variable = (name: LoaderVariable) =>
-    variables && loaderVariable(context.disk, variables, name);
   const input: PlanInput = {
     inventory,
     default: id,
     musts: survey.musts,
     wishes: survey.wishes,
     leftOut: survey.leftOut,
-    roots: {
-      broken: new Set(survey.quarantined.map(({ number }) => number)),
-      booted: survey.booted,
-      selected: variable('LoaderEntrySelected'),
-      counted: entryAt(variable('LoaderBootCountPath')),
-      next: scope === 'gc' ? nextOf(inventory)?.id : undefined,
-    },
+    roots,
     loaders: loaders.copies,
     loaderConf: new TextDecoder().decode(conf),
     reserve: settings.reserve,

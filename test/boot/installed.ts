@@ -43,6 +43,8 @@ export interface InstallOptions {
   readonly loaderConf?: string;
   /** Where records for systemd-pcrlock go. */
   readonly pcrlock?: string;
+  /** How often a new entry is tried. */
+  readonly bootCounting?: number;
   /** The number of the generation to boot next; by default the profile's current one. */
   readonly generation?: number;
 }
@@ -73,6 +75,7 @@ export function install(options: InstallOptions): void {
       ? ['--allow-unsigned']
       : ['--certificate', keys.certificate, '--private-key', keys.privateKey]),
     ...(options.pcrlock === undefined ? [] : ['--pcrlock-directory', options.pcrlock]),
+    ...['--boot-counting', `${options.bootCounting ?? 0}`],
     ...(target === undefined ? [] : [target]),
   ]);
   assert.equal(status, doneWithWarnings, stderr);

@@ -37,6 +37,8 @@ export interface World {
   readonly selected?: string | undefined;
   readonly format: 'uki' | 'type1' | 'thin';
   readonly limit: number;
+  /** How often a new entry is tried; 0 where entries are not counted. */
+  readonly tries: number;
   readonly reserve: number;
   readonly capacity: number;
   readonly clusterSize: number;
@@ -173,6 +175,7 @@ async function decided(world: World, context: Context) {
     stub: `${SYSTEMD}/linuxx64.efi.stub`,
     format: world.format,
     limit: String(world.limit),
+    'boot-counting': String(world.tries),
     reserve: String(world.reserve),
     'allow-unsigned': true,
   };

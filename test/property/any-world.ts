@@ -42,6 +42,8 @@ export interface Moment {
   readonly selected: number | undefined;
   /** Which of our files was cut to half its length, counted around. */
   readonly damaged: number | undefined;
+  /** Which of the entries that boot was tried or blessed, counted around, and its counter since. */
+  readonly tried: { readonly index: number; readonly counter: string } | undefined;
 }
 
 /** One moment: which of the generations exist, and what is wanted. */
@@ -57,8 +59,9 @@ const anyMoment = (generations: readonly WorldGeneration[], ground: Ground): fc.
         target: fc.option(number, { nil: undefined, freq: 3 }),
         format: fc.constantFrom('uki' as const, 'type1' as const, 'thin' as const),
         limit: fc.constantFrom(0, 0, 1, 2, 3),
+        tries: fc.constantFrom(0, 3),
         reserve: fc.constantFrom(0, 0, 0, 4 * KIB, 20 * KIB),
-        loader: fc.constantFrom(256, 257, 257, 258),
+        loader: fc.constantFrom(256, 257, 257, 260),
       });
     })
     .chain((moment) =>
@@ -66,6 +69,13 @@ const anyMoment = (generations: readonly WorldGeneration[], ground: Ground): fc.
         world: fc.constant({ ...ground, ...moment }),
         selected: fc.option(fc.nat({ max: 5 }), { nil: undefined, freq: 2 }),
         damaged: fc.option(fc.nat({ max: 9 }), { nil: undefined, freq: 2 }),
+        tried: fc.option(
+          fc.record({
+            index: fc.nat({ max: 5 }),
+            counter: fc.constantFrom('', '+2-1', '+0-3'),
+          }),
+          { nil: undefined, freq: 2 },
+        ),
       }),
     );
 

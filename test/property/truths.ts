@@ -92,10 +92,18 @@ function thinFiles(bytes: Uint8Array): string[] {
   });
 }
 
-/** The ID that loader.conf names as the default. */
+/** The ID that loader.conf names as the one to boot: the default, or what is preferred to it. */
 export function defaultOf(tree: Tree): string | undefined {
   const text = new TextDecoder().decode(tree.get('loader/loader.conf'));
-  return /^default (.*)$/m.exec(text)?.[1];
+  return /^preferred (.*)$/m.exec(text)?.[1] ?? /^default (.*)$/m.exec(text)?.[1];
+}
+
+/** What our entries are called, by their ID: the one name of each, if all is well. */
+export function entryNames(tree: Tree): ReadonlyMap<string, readonly string[]> {
+  return Map.groupBy(
+    [...tree.keys()].filter((path) => isOurs(path) && path.includes('nixos-generation-')),
+    idOf,
+  );
 }
 
 /** Where two trees differ, for a readable failure. */
