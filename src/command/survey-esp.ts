@@ -22,7 +22,7 @@ import { matchesPattern } from '../loader/pattern.ts';
 import { loaderIdentity } from '../loader/systemd-boot.ts';
 import { decideLoader, type LoaderPlace } from '../loader/upgrade.ts';
 import { type LoaderCopy, type PlanInput, plan } from '../plan/plan.ts';
-import { type Roots, twins } from '../plan/roots.ts';
+import { doubles, type Roots, twins } from '../plan/roots.ts';
 import type { Scope } from '../plan/scope.ts';
 import type { Plan, Refusal } from '../plan/step.ts';
 import { type Signer, unsigned } from '../signer/signer.ts';
@@ -107,6 +107,7 @@ export async function decide(
       ...survey.quarantined.map(describeBroken),
       ...loaders.warnings,
       ...twins(inventory).map(describeTwin),
+      ...doubles(inventory).map(describeDouble),
       ...(keepsDefault || scope !== 'all' ? [] : uncounted),
       ...describeLost(lost),
       ...describeUnread(inventory),
@@ -215,6 +216,10 @@ function describeUnmended(
 
 function describeTwin(path: EspPath): string {
   return `${path} shares its clusters with a temporary file since power was lost while it was renamed; both are left alone until fsck.fat -a has mended the ESP`;
+}
+
+function describeDouble(path: EspPath): string {
+  return `${path} is there under another boot counter too, and is left alone: run fsck.fat -a on the ESP, then remove one of them`;
 }
 
 /** The largest loader.conf that is taken as one, in bytes. */

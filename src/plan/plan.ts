@@ -7,7 +7,7 @@ import { isSector } from '../loader/loader-conf.ts';
 import { type Budget, budgetOf, steadyCost, writeCost } from './budget.ts';
 import { freeFirst } from './free-first.ts';
 import { keyOf, type OwnFile, type OwnFiles, ownFiles, standing } from './present.ts';
-import { protectedKeys, type Roots, twins } from './roots.ts';
+import { doubles, protectedKeys, type Roots, twins } from './roots.ts';
 import { removalsWithin, type Scope, type Write, writesWithin } from './scope.ts';
 import type { Content, LeftOut, Phase, PhaseName, Plan, Refusal, Step } from './step.ts';
 import { filesOf, idOf, type WantedFile, type WantedGeneration } from './wanted.ts';
@@ -205,7 +205,7 @@ function schedule(
   const sizeOf = (files: readonly OwnFile[]) =>
     files.reduce((sum, { size }) => sum + allocated(size, clusterSize), 0);
   const gone = new Set(choice.stale);
-  const shared = new Set(twins(inventory));
+  const shared = new Set([...twins(inventory), ...doubles(inventory)]);
   return {
     phases: phases.flatMap(([name, planned]): Phase[] => {
       const steps = planned.filter(({ kind, path }) => kind === 'overwrite' || !shared.has(path));

@@ -25,9 +25,11 @@ export function protectedKeys(
 ): ReadonlySet<string> {
   const isNamed = ({ path }: OwnFile, id: string | undefined) =>
     id !== undefined && keyOf(path).endsWith(`/${id.toLowerCase()}`);
+  const doubled = new Set(doubles(inventory).map((path) => own.get(keyOf(path))));
   const isRoot = (file: OwnFile) =>
     file.role === 'entry' &&
     (broken.has(file.generation) ||
+      doubled.has(file) ||
       (booted !== undefined && ` ${file.cmdline} `.includes(` init=${booted}/`)) ||
       isNamed(file, selected) ||
       isNamed(file, counted) ||
@@ -41,6 +43,18 @@ export function protectedKeys(
     ...roots.map(({ path }) => keyOf(path)),
     ...[...roots, ...foreign].flatMap(({ references }) => references.map(keyOf)),
   ]);
+}
+
+/**
+ * Entries of ours that are there under more than one counter: power lost in the middle of a rename may
+ * have left both names with the same clusters, so nothing may be done to them either.
+ */
+export function doubles({ entries }: Inventory): EspPath[] {
+  const own = entries.filter(({ name }) => name !== undefined);
+  const forms = Map.groupBy(own, ({ path }) => keyOf(path));
+  return [...forms.values()]
+    .flatMap((same) => (same.length > 1 ? same : []))
+    .map(({ path }) => path);
 }
 
 /** Files that share their clusters with the temporary file they were: nothing may be done to them. */

@@ -180,6 +180,23 @@ describe('what boots next', () => {
   });
 });
 
+test('an entry that is there under two counters is left alone in both, and told', async (t) => {
+  for (const format of ['uki', 'type1']) {
+    const machine = machineWith(t, 2);
+    await counted(machine, '--format', format);
+    const [path = ''] = machine.paths(/nixos-generation-1-/);
+    fs.copyFileSync(`${machine.esp}/${path}`, `${machine.esp}/${path.replace('+3', '')}`);
+    fs.rmSync(machine.link(1));
+    const before = machine.tree();
+    const { status } = await counted(machine, '--format', format);
+    assert.equal(status, 5);
+    assert.deepEqual(machine.tree(), before);
+    fs.rmSync(`${machine.esp}/${path}`);
+    assert.equal((await counted(machine, '--format', format)).status, 0);
+    assert.equal(names(machine).length, 1);
+  }
+});
+
 test('what a counter says is listed, and counted in the status', async (t) => {
   const machine = machineWith(t, 3);
   await counted(machine);
