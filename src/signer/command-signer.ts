@@ -57,8 +57,9 @@ function signBy(command: readonly string[], publicKey: KeyObject): SignDigest {
       timeout: TIMEOUT,
       maxBuffer: MAX_OUTPUT,
     });
-    if (error !== undefined || status !== 0) {
-      const ended = error === undefined ? `, got ${signal ?? status}` : '';
+    // One that does not read its stdin is an error of the pipe, whatever else it does: the answer tells.
+    if (status !== 0) {
+      const ended = status === null && signal === null ? '' : `, got ${signal ?? status}`;
       throw new EspError('SIGNER_FAILED', `signing command ${program}: expected status 0${ended}`, {
         cause: error,
       });
