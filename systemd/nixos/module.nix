@@ -46,6 +46,7 @@ let
           [ config.boot.loader.efi.efiSysMountPoint ] ++ cfg.extraEfiSysMountPoints
         );
         limit = if cfg.configurationLimit == null then 0 else cfg.configurationLimit;
+        boot-counting = cfg.bootCounting.initialTries;
         system = pkgs.stdenv.hostPlatform.system;
         loader-conf = "${loaderConf.generate "loader.conf" (
           lib.filterAttrs (_: value: value != null) cfg.settings
@@ -274,10 +275,6 @@ in
           boot.espalier.privateKeyFile is in the store, where everyone may read it. Name a file outside,
           or for a test set boot.espalier.extraSettings.allow-insecure-key = true.
         '';
-      }
-      {
-        assertion = cfg.bootCounting.initialTries == 0;
-        message = "boot.espalier.bootCounting.initialTries: Espalier does not count boots; leave it at 0.";
       }
     ];
 

@@ -100,6 +100,7 @@ suite('the NixOS module', { skip: skipWithoutNix }, () => {
       pkiBundle = "/var/lib/sbctl";
       configurationLimit = 8;
       extraEfiSysMountPoints = [ "/boot-mirror" ];
+      bootCounting.initialTries = 3;
       sortKey = "mine";
       logLevel = "debug";
       settings = { beep = true; editor = null; default = "@saved"; };`;
@@ -112,6 +113,7 @@ suite('the NixOS module', { skip: skipWithoutNix }, () => {
     assert.equal(settings['private-key'], '/var/lib/sbctl/keys/db/db.key');
     assert.equal(settings['allow-unsigned'], false);
     assert.equal(settings.limit, 8);
+    assert.equal(settings['boot-counting'], 3);
     assert.equal(settings.system, 'x86_64-linux');
     assert.equal(settings['keep-default'], true);
     assert.equal(
