@@ -1,11 +1,12 @@
 /** bootctl, which is not ours, sees the entries that we meant. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { install, once, theParts, whatIsMissing } from '../boot/installed.ts';
 import { makeProfiles } from '../demo/profiles.ts';
+import { bootTool, hasBootTools } from '../lab/boot-tools.ts';
 import { espalier } from '../lab/espalier.ts';
 import { attempt, run } from '../lab/run.ts';
 
@@ -31,13 +32,18 @@ const skip = whatIsMissing([]) || withoutMounts();
 /** Runs bootctl's list over a directory. */
 function bootctl(esp: string, ...options: string[]): string {
   const { path, libraries } = theParts().bootctl;
-  const script = `mount -t tmpfs none "$1" && cp -r "$2"/. "$1" && exec "$3" list --no-pager --esp-path="$1" ${options.join(' ')}`;
+  return runOn(esp, [path, 'list', ...options], { LD_LIBRARY_PATH: libraries.join(':') });
+}
+
+/** Runs a bootctl on a copy of a directory that is the root of a file system. */
+function runOn(esp: string, command: readonly string[], env: Readonly<Record<string, string>>) {
+  const script =
+    'at="$1"; mount -t tmpfs none "$at" && cp -r "$2"/. "$at" && shift 2 && exec "$@" --no-pager --esp-path="$at"';
   const mount = mkdtempSync(join(folder(), 'mount-'));
-  return run(
-    'unshare',
-    ['--user', '--map-root-user', '--mount', 'sh', '-c', script, 'sh', mount, esp, path],
-    { env: { SYSTEMD_RELAX_ESP_CHECKS: '1', LD_LIBRARY_PATH: libraries.join(':') } },
-  );
+  const alone = ['--user', '--map-root-user', '--mount', 'sh', '-c', script, 'sh'];
+  return run('unshare', [...alone, mount, esp, ...command], {
+    env: { SYSTEMD_RELAX_ESP_CHECKS: '1', ...env },
+  });
 }
 
 /** bootctl 252 prints one object after the other, and no list. */
@@ -47,6 +53,7 @@ function parseListed(text: string): Listed[] {
 
 interface OurEntry extends Listed {
   readonly default: boolean;
+  readonly counter?: { readonly triesLeft: number; readonly triesDone: number };
 }
 
 function ours(esp: string): OurEntry[] {
@@ -82,6 +89,50 @@ for (const format of ['uki', 'type1', 'thin'] as const) {
     const marked = bootctl(esp).match(/title: (.*) \(default\)/)?.[1] ?? '';
     assert.match(marked, /^NixOS Demo 2/);
     assert.equal(ours(esp).find((entry) => entry.default)?.title, marked);
+  });
+}
+
+/** What a counter is to bootctl 257, and to us. */
+interface Counted {
+  readonly id: string;
+  readonly triesLeft?: number;
+  readonly triesDone?: number;
+  readonly isDefault: boolean;
+}
+
+for (const [format, directory] of [
+  ['uki', 'EFI/Linux'],
+  ['type1', 'loader/entries'],
+] as const) {
+  test(`bootctl 257 reads the counters of ${format} entries as we do, and what they change`, {
+    skip: skip || (!hasBootTools() && 'SKIPPED, missing parts: node test/lab/fetch.ts'),
+  }, () => {
+    const esp = join(folder(), `counted-${format}`);
+    install({ esp, world: world(), format, bootCounting: 3 });
+    const became: Readonly<Record<string, string>> = { 1: '', 3: '+2-1', 5: '+0-3' };
+    for (const name of readdirSync(join(esp, directory))) {
+      const [, number = ''] = /-generation-(\d+)-/.exec(name) ?? [];
+      const renamed = name.replace('+3', became[number] ?? '+3');
+      renameSync(join(esp, directory, name), join(esp, directory, renamed));
+    }
+    const command = [...bootTool('bootctl'), 'list', '--json=short'];
+    const listed = JSON.parse(runOn(esp, command, {})) as Counted[];
+    const meant = ours(esp).map(({ id, counter, default: isDefault }) => ({
+      id,
+      ...counter,
+      isDefault,
+    }));
+    assert.deepEqual(
+      // It leaves out how many are done where the name says nothing of it.
+      listed.map(({ id, triesLeft, triesDone = 0, isDefault }) => ({
+        id,
+        ...(triesLeft === undefined ? {} : { triesLeft, triesDone }),
+        isDefault,
+      })),
+      meant,
+    );
+    assert.equal(meant.at(-1)?.triesLeft, 0);
+    assert.match(meant.find(({ isDefault }) => isDefault)?.id ?? '', /-generation-3-/);
   });
 }
 

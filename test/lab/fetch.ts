@@ -1,4 +1,5 @@
 /** `node test/lab/fetch.ts`: brings everything that tests with real parts want, and says what it could not bring. */
+import { ensureBootTools } from './boot-tools.ts';
 import { ensureMeasuring } from './measuring.ts';
 import { ensureParts } from './parts.ts';
 import { ensureSystemdRoot } from './systemd-root.ts';
@@ -12,6 +13,7 @@ try {
   ensureSystemdRoot(say);
   ensureToolRoot(say);
   ensureMeasuring(say);
+  ensureBootTools(say);
   ensureVerityInitrd(parts, say);
 } catch (error) {
   console.error(
