@@ -61,7 +61,7 @@ function signBy(command: readonly string[], publicKey: KeyObject): SignDigest {
     if (status !== 0) {
       const ended = status === null && signal === null ? '' : `, got ${signal ?? status}`;
       throw new EspError('SIGNER_FAILED', `signing command ${program}: expected status 0${ended}`, {
-        cause: error,
+        cause: status === null ? error : undefined,
       });
     }
     if (isSignature(stdout, digest, publicKey)) return stdout;
