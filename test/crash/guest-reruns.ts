@@ -10,7 +10,9 @@ import type { Truth } from './truth.ts';
 /**
  * Runs a scenario's action once more on images of moments, in one guest, and returns what is wrong
  * afterwards. On a sound file system the run must end where the uninterrupted one did. On one that wants
- * fsck.fat it may refuse, or leave what only fsck.fat may touch, but every promise must still hold.
+ * fsck.fat it may refuse, or leave what only fsck.fat may touch; and a new name may be written behind the
+ * end of a directory that a lost sector has left in its middle, where Linux looks and firmware does not.
+ * So there another entry than the wanted one may start, as long as it is whole.
  */
 export async function rerunInGuest(
   images: ReadonlyMap<Moment, string>,
@@ -63,7 +65,9 @@ function findingsOf(
   const { different } = truth.endOf(tree);
   const { isClean, complaints } = mendImage(image);
   return [
-    ...judgeTree(tree, truth).findings,
+    ...judgeTree(tree, truth).findings.filter(
+      ({ clause }) => isSound || clause !== 'default' || !truth.boots(tree),
+    ),
     ...(isSound && failure !== undefined
       ? [{ clause: 'convergence', what: failure } as const]
       : []),
