@@ -9,6 +9,7 @@ import { bytesSource } from '../../src/byte-source.ts';
 import { processContext } from '../../src/command/context.ts';
 import { run as espalier } from '../../src/command/program.ts';
 import { parsePe } from '../../src/pe/pe.ts';
+import { formatCpio, memberOf } from '../lab/cpio.ts';
 import { findParts } from '../lab/parts.ts';
 import { run } from '../lab/run.ts';
 import { missingTools, systemPython } from '../lab/tools.ts';
@@ -254,7 +255,8 @@ describe('what ukify tells of an image', { skip }, () => {
       assert.ok(parts);
       const hash = 'a1'.repeat(32);
       const image = join(folder, 'verity.efi');
-      const initrd = file('initrd-verity', countingBytes(99));
+      const opens = ['bin/veritysetup', 'dm-verity.ko'].map((path) => memberOf(path, ''));
+      const initrd = file('initrd-verity', formatCpio(opens));
       const options = { linux: parts.kernel, initrd, stub: parts.stub['262'], output: image };
       await ours('build', ...flags({ ...options, verity: hash, 'verity-of': 'usr' }));
       const rows = [{ type: 'usr-x86-64-verity', uuid: '1', roothash: hash }];

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { bytesSource } from '../../src/byte-source.ts';
 import { EspError } from '../../src/error.ts';
 import { loaderIdentity } from '../../src/loader/systemd-boot.ts';
+import { findParts } from '../lab/parts.ts';
 import { aPe } from '../pe/a-pe.ts';
 
 /** Returns what a PE image with these sections is taken for. */
@@ -95,13 +96,17 @@ test('no damage to a loader does more than change what it is taken for', () => {
   );
 });
 
-const LOADER = '/usr/lib/systemd/boot/efi/systemd-bootx64.efi';
-const STUB = '/usr/lib/systemd/boot/efi/linuxx64.efi.stub';
+const parts = findParts();
 
-test('a real systemd-boot and a real stub are told apart', (t) => {
-  if (!existsSync(LOADER) || !existsSync(STUB)) return t.skip('needs systemd-boot-efi');
-  const identity = loaderIdentity(bytesSource(readFileSync(LOADER)));
-  assert.equal(identity.kind, 'systemd-boot');
-  if (identity.kind === 'systemd-boot') assert.match(identity.version, /^[0-9]{3}/);
-  assert.deepEqual(loaderIdentity(bytesSource(readFileSync(STUB))), { kind: 'foreign' });
-});
+for (const version of ['252', '257', '262'] as const) {
+  test(`the real systemd-boot ${version} and its stub are told apart`, {
+    skip: parts === undefined && 'SKIPPED, missing parts: node test/lab/fetch.ts',
+  }, () => {
+    assert.ok(parts);
+    const identity = loaderIdentity(bytesSource(readFileSync(parts.systemdBoot[version])));
+    assert.equal(identity.kind, 'systemd-boot');
+    if (identity.kind === 'systemd-boot') assert.ok(identity.version.startsWith(version));
+    const stub = loaderIdentity(bytesSource(readFileSync(parts.stub[version])));
+    assert.deepEqual(stub, { kind: 'foreign' });
+  });
+}

@@ -11,9 +11,10 @@ import { certificateTable, signedLayout } from '../../src/pe/certificate-table.t
 import type { Piece } from '../../src/pe/image-layout.ts';
 import { parsePe } from '../../src/pe/pe.ts';
 import { certificateSigner } from '../../src/signer/certificate-signer.ts';
+import { findParts } from '../lab/parts.ts';
 import { certificatePath, imageDigest, privateKeyPath } from './test-key.ts';
 
-const IMAGE = '/usr/lib/systemd/boot/efi/systemd-bootx64.efi';
+const IMAGE = findParts()?.systemdBoot[252] ?? 'a real systemd-boot';
 const directory = mkdtempSync(join(tmpdir(), 'espalier-signer-'));
 after(() => rmSync(directory, { recursive: true }));
 
