@@ -66,7 +66,9 @@ export async function decide(
       { hint: 'another boot loader lays out this ESP; remove the file if that is no longer so' },
     );
   }
-  const survey = scope === 'gc' ? surveyed : withGoodDefault(surveyed, inventory);
+  const keepsDefault = settings['keep-default'] && settings['loader-conf'] !== undefined;
+  const isGiven = keepsDefault || scope === 'gc';
+  const survey = isGiven ? surveyed : withGoodDefault(surveyed, inventory);
   const variables = efiVariables(survey, context);
   await requireStartable(survey, variables, context);
   const loaders = await decideLoaders(root, survey, context);
@@ -82,7 +84,6 @@ export async function decide(
   };
   const { next, warnings: uncounted } = loaderDefault(survey, inventory, roots, loaders.version);
   const { kept, lost } = loaderSettings(survey, inventory, next, context);
-  const keepsDefault = settings['keep-default'] && settings['loader-conf'] !== undefined;
   const conf = formatLoaderConf(kept, keepsDefault ? undefined : next);
   const input: PlanInput = {
     inventory,

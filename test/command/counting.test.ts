@@ -216,6 +216,20 @@ test('what a counter says is listed, and counted in the status', async (t) => {
   assert.deepEqual(entries[0].counter, { triesLeft: 2, triesDone: 1 });
 });
 
+test('every ESP counts for itself, and has a default of its own', async (t) => {
+  const machine = machineWith(t, 2);
+  const other = `${machine.root}/other`;
+  fs.mkdirSync(other);
+  const both = () => counted(machine, '--esp', other);
+  await both();
+  recount(machine, 2, '+0-3');
+  const before = machine.tree(other);
+  assert.equal((await both()).status, 5);
+  assert.deepEqual(machine.tree(other), before);
+  assert.match(machine.read('loader/loader.conf'), /^(preferred|default) nixos-generation-1-/m);
+  assert.match(fs.readFileSync(`${other}/loader/loader.conf`, 'utf8'), /^preferred \S*-2-/m);
+});
+
 test('counting starts with what is new, and ends with it', async (t) => {
   const machine = machineWith(t, 1);
   await machine.run('install');
