@@ -255,7 +255,9 @@ describe('what ukify tells of an image', { skip }, () => {
       assert.ok(parts);
       const hash = 'a1'.repeat(32);
       const image = join(folder, 'verity.efi');
-      const opens = ['bin/veritysetup', 'dm-verity.ko'].map((path) => memberOf(path, ''));
+      const opens = ['bin/veritysetup', 'lib/modules/6.1/dm-verity.ko'].map((path) =>
+        memberOf(path, ''),
+      );
       const initrd = file('initrd-verity', formatCpio(opens));
       const options = { linux: parts.kernel, initrd, stub: parts.stub['262'], output: image };
       await ours('build', ...flags({ ...options, verity: hash, 'verity-of': 'usr' }));
