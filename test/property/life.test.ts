@@ -73,10 +73,8 @@ always('the target boots, is the default, and every generation that must stay bo
   assert.ok(next, `${id} does not boot`);
   const number = world.target ?? world.current;
   const wanted = new RegExp(`nixos-generation-${number}-`);
-  const isBad = [...c.before.keys()].some((path) => wanted.test(path) && /\+0-\d+\./.test(path));
+  const isBad = [...c.before.keys()].some((path) => wanted.test(path) && BAD.test(path));
   if (!isBad) assert.match(next, wanted);
-  // What boots next is bad only where everything is.
-  if (/\+0-\d+\./.test(next)) for (const path of booting) assert.match(path, /\+0-\d+\./);
   for (const generation of world.generations) {
     const must = [world.current, world.booted].includes(generation.number);
     if (!must || isBroken(generation.broken)) continue;
@@ -87,6 +85,19 @@ always('the target boots, is the default, and every generation that must stay bo
   }
 });
 
+always('what boots next is bad only where every entry is that is wanted', 150, (c) => {
+  const { world, ran } = c;
+  if (ran.failure) return;
+  const id = defaultOf(ran.tree);
+  const booting = bootable(ran.tree);
+  if (!booting.some((path) => idOf(path) === id && BAD.test(path))) return;
+  const whole = world.generations.filter((generation) => !isBroken(generation.broken));
+  const isWanted = (path: string) =>
+    idOf(path) !== world.selected &&
+    whole.some((generation) => path.includes(`nixos-generation-${generation.number}-`));
+  for (const path of booting.filter(isWanted)) assert.match(path, BAD);
+});
+
 always('an entry has one name: what became of its counter, or its tries', 150, (c) => {
   const [before, after] = [entryNames(c.before), entryNames(c.ran.tree)];
   for (const [id, names] of after) {
@@ -95,6 +106,9 @@ always('an entry has one name: what became of its counter, or its tries', 150, (
     assert.deepEqual(names, before.get(id) ?? [fresh]);
   }
 });
+
+/** The name of an entry whose tries are used up. */
+const BAD = /\+0-\d+\./;
 
 const isBroken = (broken: string | undefined): boolean => broken !== undefined;
 
