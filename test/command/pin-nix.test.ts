@@ -28,7 +28,12 @@ function aNixStore({ root }: Machine): (...args: readonly string[]) => string {
     return [path, '', `${references.length}`, ...references];
   });
   run('nix-store', ['--register-validity'], { env, input: `${lines.join('\n')}\n` });
-  return (...args) => run('nix-store', args, { env });
+  return (...args) => {
+    const said = run('nix-store', args, { env });
+    // What Nix made read-only could not be removed after the test.
+    run('chmod', ['-R', 'u+w', store]);
+    return said;
+  };
 }
 
 test('what is pinned outlives its profile and every garbage collection, until it is unpinned', {

@@ -69,7 +69,8 @@ suite('the NixOS module', { skip: skipWithoutNix }, () => {
   test('and the package are Nix', () => {
     const files = readdirSync(nixFiles);
     assert.ok(files.includes('module.nix') && files.includes('package.nix'));
-    for (const file of files) run('nix-instantiate', ['--parse', join(nixFiles, file)]);
+    const { environment: env } = workplace;
+    for (const file of files) run('nix-instantiate', ['--parse', join(nixFiles, file)], { env });
   });
 
   test('does nothing until it is enabled', () => {
