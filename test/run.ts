@@ -10,14 +10,20 @@ const quick = process.argv.includes('quick');
 /** What the paths of tests begin with that need real parts, firmware or patience. */
 const SLOW = [
   'test/boot/',
+  'test/command/keys',
+  'test/command/pcrlock',
   'test/concurrency/',
   'test/crash/lab',
   'test/disk/vfat',
   'test/fault/',
   'test/hostile/',
+  'test/initrd/',
   'test/interop/',
+  'test/lzbt/',
+  'test/nixos/',
   'test/property/',
   'test/units/guest',
+  'test/verity/veritysetup',
 ];
 
 interface Check {
