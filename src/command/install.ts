@@ -8,7 +8,7 @@ import type { Invocation } from './program.ts';
 import { startProgress } from './progress.ts';
 import { type Outcome, renderOutcome, toDocument } from './report.ts';
 import { readSettings, type Settings } from './settings.ts';
-import { openSurveyor } from './surveyor.ts';
+import { openSurveyor } from './survey/surveyor.ts';
 
 /** Brings every ESP in line with the profiles. */
 export function install(invocation: Invocation, context: Context): Promise<number> {

@@ -8,9 +8,9 @@ import { lockEsp } from './esp-lock.ts';
 import type { Log } from './log.ts';
 import type { RecordKeeper } from './pcrlock/record-keeper.ts';
 import type { Outcome } from './report.ts';
-import type { Survey } from './survey.ts';
-import { decide, type EspDecision, type Purpose } from './survey-esp.ts';
-import type { Wants } from './surveyor.ts';
+import { decide, type EspDecision, type Purpose } from './survey/esp.ts';
+import type { Survey } from './survey/survey.ts';
+import type { Wants } from './survey/surveyor.ts';
 
 /** What each verb is after. `plan` decides as `install` does, and stops there. */
 const PURPOSES = {

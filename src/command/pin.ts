@@ -7,7 +7,7 @@ import type { Context } from './context.ts';
 import { linkOfPin, pinsDirectory } from './pins.ts';
 import type { Invocation } from './program.ts';
 import { readSettings, type Settings } from './settings.ts';
-import { readProfiles } from './survey.ts';
+import { readProfiles } from './survey/survey.ts';
 
 /** Protects a generation. Where Nix is, its store path is kept from garbage collection too. */
 export async function pin(

@@ -15,7 +15,7 @@ import type { Context } from './context.ts';
 import { misuse } from './flags.ts';
 import type { Invocation } from './program.ts';
 import { readSettings } from './settings.ts';
-import { signerOf } from './signer-of.ts';
+import { signerOf } from './survey/signer-of.ts';
 
 const VERB = 'sign';
 /** What statfs(2) reports of FAT. */

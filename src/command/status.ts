@@ -10,7 +10,7 @@ import { boots, isBad, menuOf } from './menu.ts';
 import type { Invocation } from './program.ts';
 import { formatSize } from './report.ts';
 import { readSettings, type Settings } from './settings.ts';
-import { readProfiles } from './survey.ts';
+import { readProfiles } from './survey/survey.ts';
 import { printable } from './table.ts';
 
 /** How one ESP stands. Sizes in bytes. */

@@ -10,14 +10,14 @@ import {
 import type { Invocation } from './program.ts';
 import { OPTIONS, type Option, WHENCE } from './settings.ts';
 import { UKI_BUILD_OPTIONS, UKI_INSPECT_OPTIONS, UKI_VERIFY_OPTIONS } from './uki/options.ts';
-import { UNIT_OPTIONS } from './unit-options.ts';
+import { UNIT_OPTIONS } from './units/options.ts';
 import {
   VERITY_DUMP_OPTIONS,
   VERITY_FORMAT_OPTIONS,
   VERITY_SIGN_OPTIONS,
   VERITY_VERIFY_OPTIONS,
 } from './verity/options.ts';
-import { WATCH_OPTIONS } from './watch-options.ts';
+import { WATCH_OPTIONS } from './watch/options.ts';
 
 /** Runs a verb and returns the exit status. */
 type Verb = (invocation: Invocation, context: Context) => Promise<number>;
@@ -87,7 +87,7 @@ export const VERBS: readonly VerbDeclaration[] = [
     options: [...ESP_OPTIONS, ...WATCH_OPTIONS],
     summary: 'keep the ESP in line with the profiles, as a service',
     example: 'espalier watch --certificate db.pem --private-key db.key --rescan 600',
-    load: async () => (await import('./watch.ts')).watch,
+    load: async () => (await import('./watch/watch.ts')).watch,
   },
   {
     name: 'list',
@@ -159,7 +159,7 @@ export const VERBS: readonly VerbDeclaration[] = [
     options: UNIT_OPTIONS,
     summary: 'write the unit files of the watcher, of install for hooks and of the weekly verify',
     example: 'espalier units --prefix /usr/local',
-    load: async () => (await import('./units.ts')).units,
+    load: async () => (await import('./units/units.ts')).units,
   },
   {
     name: 'uki build',

@@ -7,8 +7,8 @@ import { espRoots } from './esp-roots.ts';
 import { loaderCopies } from './loader-copies.ts';
 import { menuOf } from './menu.ts';
 import type { Invocation } from './program.ts';
-import type { Search } from './root-hash-check.ts';
 import { readSettings, type Settings } from './settings.ts';
+import type { Search } from './survey/root-hash-check.ts';
 import { printable } from './table.ts';
 
 /** Something that is not as it should be. */
@@ -89,7 +89,7 @@ async function rootHashFindings(
   const findings: Finding[] = [];
   for (const { path, name, cmdline } of inventory.entries) {
     if (name === undefined || !cmdline.includes('hash=')) continue;
-    const { findTroubles } = await import('./root-hash-check.ts');
+    const { findTroubles } = await import('./survey/root-hash-check.ts');
     for (const { text, isUnknown } of await findTroubles(cmdline, search)) {
       findings.push({ path, problem: text, fatal: path === first && !isUnknown });
     }

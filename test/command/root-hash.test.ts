@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { processContext } from '../../src/command/context.ts';
-import { findTroubles } from '../../src/command/root-hash-check.ts';
+import { findTroubles } from '../../src/command/survey/root-hash-check.ts';
 import { partitionUuids } from '../../src/verity/root-hash.ts';
 import { formatCpio, memberOf } from '../lab/cpio.ts';
 import { aDisk, type Content } from '../verity/a-disk.ts';

@@ -1,8 +1,8 @@
 /** Machines in memory: profiles, a store and an ESP on one disk, and runs of the real program over them. */
 import type { Context } from '../../src/command/context.ts';
 import { readSettings } from '../../src/command/settings.ts';
-import { survey } from '../../src/command/survey.ts';
-import { decide, type EspDecision } from '../../src/command/survey-esp.ts';
+import { decide, type EspDecision } from '../../src/command/survey/esp.ts';
+import { survey } from '../../src/command/survey/survey.ts';
 import { hash } from '../../src/digest.ts';
 import { EspError } from '../../src/error.ts';
 import { BOOTSPEC, SPECIALISATIONS } from '../../src/generation/bootspec.ts';

@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import type { Outcome } from '../../src/command/report.ts';
 import {
   announce,
   type Notices,
   noticesOf,
   noticesOfFailure,
   noticesOfLookout,
-} from '../../src/command/notices.ts';
-import type { Outcome } from '../../src/command/report.ts';
-import { readTiming } from '../../src/command/watch-options.ts';
+} from '../../src/command/watch/notices.ts';
+import { readTiming } from '../../src/command/watch/options.ts';
 import { type ErrorCode, EspError } from '../../src/error.ts';
 
 const none: Notices = new Map();

@@ -7,7 +7,7 @@ import { ENTRY_COMPONENT, type NamedEntry } from '../../measure/component.ts';
 import { formatPcrlock, isProgramRecord, programRecord } from '../../measure/pcrlock.ts';
 import type { Content } from '../../plan/step.ts';
 import type { Context } from '../context.ts';
-import type { Survey } from '../survey.ts';
+import type { Survey } from '../survey/survey.ts';
 import { type Program, vouchedDigests } from './vouched-digests.ts';
 
 /** An ESP, and the directory of components that is to tell what boots from it. */

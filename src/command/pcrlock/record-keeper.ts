@@ -2,7 +2,7 @@
 import { EspError, explain } from '../../error.ts';
 import type { Plan } from '../../plan/step.ts';
 import type { Context } from '../context.ts';
-import type { Survey } from '../survey.ts';
+import type { Survey } from '../survey/survey.ts';
 import { announce, isOverdue, overdueRecords, renewRecords } from './records.ts';
 
 /** The records of one ESP. What it returns are warnings. */

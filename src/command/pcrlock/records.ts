@@ -12,7 +12,7 @@ import { formatPcrlock, programRecord } from '../../measure/pcrlock.ts';
 import type { Plan } from '../../plan/step.ts';
 import { idOf } from '../../plan/wanted.ts';
 import { programDigests } from '../../transaction/program-digests.ts';
-import type { Survey } from '../survey.ts';
+import type { Survey } from '../survey/survey.ts';
 import {
   findVariants,
   loaderRecord,

@@ -1,12 +1,12 @@
 /** Whether the file systems whose root hashes a command line names are here: without them it would hang. */
-import { openRaw, type RawFile } from '../disk/raw-file.ts';
-import { EspError } from '../error.ts';
-import { devicesOnCmdline, type NamedDevice } from '../verity/cmdline.ts';
-import { findPair, judgePair, type PairFinding, type PairOnDisk } from '../verity/disk-pair.ts';
-import { describeFinding } from '../verity/finding.ts';
-import { isRootHash, partitionUuids } from '../verity/root-hash.ts';
-import type { Context } from './context.ts';
-import type { Settings } from './settings.ts';
+import { openRaw, type RawFile } from '../../disk/raw-file.ts';
+import { EspError } from '../../error.ts';
+import { devicesOnCmdline, type NamedDevice } from '../../verity/cmdline.ts';
+import { findPair, judgePair, type PairFinding, type PairOnDisk } from '../../verity/disk-pair.ts';
+import { describeFinding } from '../../verity/finding.ts';
+import { isRootHash, partitionUuids } from '../../verity/root-hash.ts';
+import type { Context } from '../context.ts';
+import type { Settings } from '../settings.ts';
 
 /** What keeps a system from its file systems. */
 export interface Trouble {

@@ -1,17 +1,17 @@
 /** `units`: writes the unit files of the services, for this machine and this program, and confines them. */
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { kindAt } from '../confine/accessible.ts';
-import { planConfinement } from '../confine/confinement.ts';
-import { EMPTY_ROOT } from '../confine/drop-in.ts';
-import { queryNixStore } from '../confine/store.ts';
-import type { Disk } from '../disk/disk.ts';
-import { EspError } from '../error.ts';
-import type { Context } from './context.ts';
-import type { Invocation } from './program.ts';
+import { kindAt } from '../../confine/accessible.ts';
+import { planConfinement } from '../../confine/confinement.ts';
+import { EMPTY_ROOT } from '../../confine/drop-in.ts';
+import { queryNixStore } from '../../confine/store.ts';
+import type { Disk } from '../../disk/disk.ts';
+import { EspError } from '../../error.ts';
+import type { Context } from '../context.ts';
+import type { Invocation } from '../program.ts';
+import { readSettings } from '../settings.ts';
+import { type Installation, unitFiles } from './files.ts';
 import { reach } from './reach.ts';
-import { readSettings } from './settings.ts';
-import { type Installation, unitFiles } from './unit-files.ts';
 
 /** Writes a file that everyone may read. */
 type Write = (path: string, text: string) => Promise<void>;

@@ -1,8 +1,8 @@
 /** Whether a system with a root hash has an initrd that can open its file system. */
-import type { DigestCache } from '../disk/digest-cache.ts';
-import type { Bootspec } from '../generation/bootspec.ts';
-import { rootHashesOnCmdline } from '../verity/cmdline.ts';
-import type { Context } from './context.ts';
+import type { DigestCache } from '../../disk/digest-cache.ts';
+import type { Bootspec } from '../../generation/bootspec.ts';
+import { rootHashesOnCmdline } from '../../verity/cmdline.ts';
+import type { Context } from '../context.ts';
 import type { Hashed } from './payload.ts';
 
 /** The key under which an initrd is remembered in which nothing was missing. */
@@ -19,8 +19,8 @@ export async function initrdWarnings(
   if (initrd === undefined) return ['it has a root hash, and no initrd to open what it is of'];
   if (known && cache.get(OPENS_VERITY, initrd, known.stat) !== undefined) return [];
   const [{ describeInitrdFinding, lintInitrd }, { findXz }] = await Promise.all([
-    import('../initrd/lint.ts'),
-    import('../disk/xz-program.ts'),
+    import('../../initrd/lint.ts'),
+    import('../../disk/xz-program.ts'),
   ]);
   const source = disk.open(initrd);
   try {

@@ -1,9 +1,9 @@
 /** A survey for as long as it is true: what others did to the profiles meanwhile makes it a new one. */
-import type { Disk } from '../disk/disk.ts';
-import { findGenerationLinks, parseLink } from '../generation/profile.ts';
-import type { Context } from './context.ts';
-import { pinsDirectory } from './pins.ts';
-import type { Settings } from './settings.ts';
+import type { Disk } from '../../disk/disk.ts';
+import { findGenerationLinks, parseLink } from '../../generation/profile.ts';
+import type { Context } from '../context.ts';
+import { pinsDirectory } from '../pins.ts';
+import type { Settings } from '../settings.ts';
 import { type Survey, survey } from './survey.ts';
 
 /** What the system wants, as it was first seen and as it is now. */

@@ -1,8 +1,8 @@
 /** The unit files: what systemd starts, when, and how little of the machine it may touch. */
 
 import { dirname } from 'node:path';
+import { CONFIG_FILE } from '../settings.ts';
 import type { Reach } from './reach.ts';
-import { CONFIG_FILE } from './settings.ts';
 
 /** What differs from machine to machine. All paths are absolute. */
 export interface Installation extends Reach {

@@ -1,8 +1,8 @@
 /** The signer that the settings name. */
-import { EspError } from '../error.ts';
-import type { LoadedSigner } from '../signer/pem.ts';
-import type { Context } from './context.ts';
-import type { Settings } from './settings.ts';
+import { EspError } from '../../error.ts';
+import type { LoadedSigner } from '../../signer/pem.ts';
+import type { Context } from '../context.ts';
+import type { Settings } from '../settings.ts';
 
 /**
  * Returns the signer of the settings, or undefined when they name neither a certificate nor a key.
@@ -26,14 +26,14 @@ export async function signerOf(
     });
   }
   if (command !== undefined) {
-    const { loadCommandSigner } = await import('../signer/command-signer.ts');
+    const { loadCommandSigner } = await import('../../signer/command-signer.ts');
     return loadCommandSigner({ certificate, command }, disk, now);
   }
   if (privateKey === undefined) throw without('--certificate', '--private-key');
   const allowInsecureKey = settings['allow-insecure-key'];
   const store = environment['NIX_STORE_DIR'];
   const owner = { uid, stores: store === undefined ? [] : [store] };
-  const { loadSigner } = await import('../signer/pem.ts');
+  const { loadSigner } = await import('../../signer/pem.ts');
   return loadSigner({ certificate, privateKey, allowInsecureKey }, owner, disk, now);
 }
 

@@ -1,33 +1,33 @@
 /** Reads the world on the side of the system: generations, what they need, and what must stay. */
 import { posix } from 'node:path';
-import { openDigestCache } from '../disk/digest-cache.ts';
-import type { Disk, FileStat } from '../disk/disk.ts';
-import { EspError, explain } from '../error.ts';
+import { openDigestCache } from '../../disk/digest-cache.ts';
+import type { Disk, FileStat } from '../../disk/disk.ts';
+import { EspError, explain } from '../../error.ts';
 import {
   compareGenerations,
   type Generation,
   type Link,
   type Malformed,
-} from '../generation/generation.ts';
+} from '../../generation/generation.ts';
 import {
   assertOneArchitecture,
   currentToplevel,
   findGenerationLinks,
   parseLink,
   readGenerations,
-} from '../generation/profile.ts';
-import { type RootReason, retain } from '../generation/retention.ts';
-import { type Architecture, architecture } from '../loader/architecture.ts';
-import type { LeftOut } from '../plan/step.ts';
-import { generationName, type WantedGeneration } from '../plan/wanted.ts';
-import type { LoadedSigner } from '../signer/pem.ts';
-import { type Signer, unsigned } from '../signer/signer.ts';
-import { bootedSystem } from './booted.ts';
-import type { Context } from './context.ts';
+} from '../../generation/profile.ts';
+import { type RootReason, retain } from '../../generation/retention.ts';
+import { type Architecture, architecture } from '../../loader/architecture.ts';
+import type { LeftOut } from '../../plan/step.ts';
+import { generationName, type WantedGeneration } from '../../plan/wanted.ts';
+import type { LoadedSigner } from '../../signer/pem.ts';
+import { type Signer, unsigned } from '../../signer/signer.ts';
+import { bootedSystem } from '../booted.ts';
+import type { Context } from '../context.ts';
+import { pinsDirectory } from '../pins.ts';
+import type { Settings } from '../settings.ts';
 import { withReachableDefault } from './default.ts';
-import { pinsDirectory } from './pins.ts';
 import { resolve } from './resolve.ts';
-import type { Settings } from './settings.ts';
 import { signerOf } from './signer-of.ts';
 import { thinStub, thinStubWarnings } from './thin-stub.ts';
 

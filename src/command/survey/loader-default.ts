@@ -1,11 +1,11 @@
 /** What loader.conf says about the entry that boots next, so that one that never comes up gives way. */
-import type { EntryFile, Inventory } from '../esp/inventory.ts';
-import type { BootsNext } from '../loader/loader-conf.ts';
-import { matchesPattern } from '../loader/pattern.ts';
-import { compareVersions } from '../loader/version.ts';
-import { keyOf, ownFiles } from '../plan/present.ts';
-import { protectedKeys, type Roots } from '../plan/roots.ts';
-import { compareEntries, isBad, type SortedBy } from './menu.ts';
+import type { EntryFile, Inventory } from '../../esp/inventory.ts';
+import type { BootsNext } from '../../loader/loader-conf.ts';
+import { matchesPattern } from '../../loader/pattern.ts';
+import { compareVersions } from '../../loader/version.ts';
+import { keyOf, ownFiles } from '../../plan/present.ts';
+import { protectedKeys, type Roots } from '../../plan/roots.ts';
+import { compareEntries, isBad, type SortedBy } from '../menu.ts';
 import type { Survey } from './survey.ts';
 
 /** The first systemd-boot that knows `preferred` (loader.conf(5)). */

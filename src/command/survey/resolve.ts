@@ -1,13 +1,13 @@
 /** From generations to what they want on an ESP: secrets appended, payloads hashed, names given. */
-import { hash } from '../digest.ts';
-import type { DigestCache } from '../disk/digest-cache.ts';
-import type { FileStat } from '../disk/disk.ts';
-import { EspError } from '../error.ts';
-import type { Bootspec } from '../generation/bootspec.ts';
-import type { Generation, Malformed } from '../generation/generation.ts';
-import type { SecretInitrd } from '../generation/initrd-secrets.ts';
-import type { SectionContent } from '../plan/step.ts';
-import { wantThin } from '../plan/thin.ts';
+import { hash } from '../../digest.ts';
+import type { DigestCache } from '../../disk/digest-cache.ts';
+import type { FileStat } from '../../disk/disk.ts';
+import { EspError } from '../../error.ts';
+import type { Bootspec } from '../../generation/bootspec.ts';
+import type { Generation, Malformed } from '../../generation/generation.ts';
+import type { SecretInitrd } from '../../generation/initrd-secrets.ts';
+import type { SectionContent } from '../../plan/step.ts';
+import { wantThin } from '../../plan/thin.ts';
 import {
   filesOf,
   generationName,
@@ -20,10 +20,11 @@ import {
   wantType1,
   wantUki,
   withTries,
-} from '../plan/wanted.ts';
-import type { Signer } from '../signer/signer.ts';
-import { kernelTraits } from '../uki/kernel.ts';
-import type { Context } from './context.ts';
+} from '../../plan/wanted.ts';
+import type { Signer } from '../../signer/signer.ts';
+import { kernelTraits } from '../../uki/kernel.ts';
+import type { Context } from '../context.ts';
+import type { Settings } from '../settings.ts';
 import { initrdWarnings } from './initrd-check.ts';
 import {
   type Hashed,
@@ -33,7 +34,6 @@ import {
   type Variant,
   variants,
 } from './payload.ts';
-import type { Settings } from './settings.ts';
 
 /** What the generations become. */
 export interface Resolution {

@@ -1,7 +1,7 @@
 /** The options that only `watch` has, and what they mean. */
-import { EspError } from '../error.ts';
-import type { Timing } from '../watch/reconcile.ts';
-import type { Option, RawSettings } from './settings.ts';
+import { EspError } from '../../error.ts';
+import type { Timing } from '../../watch/reconcile.ts';
+import type { Option, RawSettings } from '../settings.ts';
 
 export const WATCH_OPTIONS: readonly Option[] = [
   {

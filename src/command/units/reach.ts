@@ -1,9 +1,9 @@
 /** What of a machine the services have to reach, as its settings tell. */
 import { dirname, resolve } from 'node:path';
-import type { Disk } from '../disk/disk.ts';
-import { ESP_PLACES, findEsp } from '../esp/mount.ts';
-import { parseLink } from '../generation/profile.ts';
-import { CONFIG_FILE, type Settings } from './settings.ts';
+import type { Disk } from '../../disk/disk.ts';
+import { ESP_PLACES, findEsp } from '../../esp/mount.ts';
+import { parseLink } from '../../generation/profile.ts';
+import { CONFIG_FILE, type Settings } from '../settings.ts';
 
 /** Paths that a service sees; whether they are there is looked at when it starts. */
 export interface Reach {

@@ -1,36 +1,36 @@
 /** Reads one ESP and decides what it should become. */
-import { lastValue } from '../bls.ts';
-import type { OpenFile } from '../disk/disk.ts';
-import { EspError } from '../error.ts';
-import { takeOver } from '../esp/adoption.ts';
-import { type Inventory, scanInventory } from '../esp/inventory.ts';
-import { type EspPath, entryId, espPath, LOADER_CONF } from '../esp/layout.ts';
+import { lastValue } from '../../bls.ts';
+import type { OpenFile } from '../../disk/disk.ts';
+import { EspError } from '../../error.ts';
+import { takeOver } from '../../esp/adoption.ts';
+import { type Inventory, scanInventory } from '../../esp/inventory.ts';
+import { type EspPath, entryId, espPath, LOADER_CONF } from '../../esp/layout.ts';
 import {
   EFI_VARIABLES,
   type LoaderVariable,
   loaderVariable,
   secureBoot,
-} from '../loader/efi-variables.ts';
+} from '../../loader/efi-variables.ts';
 import {
   type BootsNext,
   formatLoaderConf,
   parseLoaderConf,
   type Salvage,
   salvageSettings,
-} from '../loader/loader-conf.ts';
-import { matchesPattern } from '../loader/pattern.ts';
-import { loaderIdentity } from '../loader/systemd-boot.ts';
-import { decideLoader, type LoaderPlace } from '../loader/upgrade.ts';
-import { type LoaderCopy, type PlanInput, plan } from '../plan/plan.ts';
-import { doubles, type Roots, twins } from '../plan/roots.ts';
-import type { Scope } from '../plan/scope.ts';
-import type { Plan, Refusal } from '../plan/step.ts';
-import { type Signer, unsigned } from '../signer/signer.ts';
-import type { Context } from './context.ts';
+} from '../../loader/loader-conf.ts';
+import { matchesPattern } from '../../loader/pattern.ts';
+import { loaderIdentity } from '../../loader/systemd-boot.ts';
+import { decideLoader, type LoaderPlace } from '../../loader/upgrade.ts';
+import { type LoaderCopy, type PlanInput, plan } from '../../plan/plan.ts';
+import { doubles, type Roots, twins } from '../../plan/roots.ts';
+import type { Scope } from '../../plan/scope.ts';
+import type { Plan, Refusal } from '../../plan/step.ts';
+import { type Signer, unsigned } from '../../signer/signer.ts';
+import type { Context } from '../context.ts';
+import { nextOf } from '../menu.ts';
+import type { Settings } from '../settings.ts';
 import { withGoodDefault } from './default.ts';
 import { loaderDefault } from './loader-default.ts';
-import { nextOf } from './menu.ts';
-import type { Settings } from './settings.ts';
 import { describeBroken, type Survey } from './survey.ts';
 
 /** What is to be done to one ESP, and what a person should know about it. */
@@ -57,7 +57,7 @@ export async function decide(
   const { settings } = surveyed;
   const seen = lookAt(root, settings, context);
   const inventory = deep
-    ? await (await import('./examination.ts')).examine(root, seen, context)
+    ? await (await import('../examination.ts')).examine(root, seen, context)
     : seen;
   if (inventory.layout !== undefined && inventory.layout !== 'type1') {
     throw new EspError(
@@ -168,8 +168,8 @@ async function requireStartable(
     );
   }
   if (certificate === undefined) return;
-  const { loadCertificate } = await import('../signer/pem.ts');
-  const { firmwareTrusts } = await import('./firmware-trust.ts');
+  const { loadCertificate } = await import('../../signer/pem.ts');
+  const { firmwareTrusts } = await import('../firmware-trust.ts');
   if (firmwareTrusts(loadCertificate(certificate, disk), variables, disk) !== false) return;
   throw new EspError(
     'SECURE_BOOT_UNTRUSTED',
@@ -344,11 +344,11 @@ async function examine(path: string, signer: Signer, disk: Context['disk']) {
 
 // Cryptography is loaded by the runs that sign: it costs as much as all the rest of an idle one.
 async function judge(file: OpenFile, signer: Signer): Promise<'valid' | 'invalid'> {
-  const { judgeSignature } = await import('./signature.ts');
+  const { judgeSignature } = await import('../signature.ts');
   return judgeSignature(file, signer);
 }
 
 async function signedSize(path: string, signer: Signer, disk: Context['disk']): Promise<number> {
-  const { describeSigned } = await import('../transaction/realise.ts');
+  const { describeSigned } = await import('../../transaction/realise.ts');
   return (await describeSigned(path, disk, signer)).size;
 }

@@ -1,23 +1,23 @@
 /** `watch`: install's passes in a loop, as a service that follows the profiles until it is stopped. */
 import { dirname } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
-import type { Disk } from '../disk/disk.ts';
-import { EspError, explain } from '../error.ts';
-import type { GenerationMemory } from '../generation/generation.ts';
-import { parseLink } from '../generation/profile.ts';
-import { findServiceManager } from '../watch/notify.ts';
-import { type Lookout, openLookout, type Place } from '../watch/poke.ts';
-import { type Outcome, startLoop } from '../watch/reconcile.ts';
+import type { Disk } from '../../disk/disk.ts';
+import { EspError, explain } from '../../error.ts';
+import type { GenerationMemory } from '../../generation/generation.ts';
+import { parseLink } from '../../generation/profile.ts';
+import { findServiceManager } from '../../watch/notify.ts';
+import { type Lookout, openLookout, type Place } from '../../watch/poke.ts';
+import { type Outcome, startLoop } from '../../watch/reconcile.ts';
+import type { Context } from '../context.ts';
+import { isJournal, type Log, openLog } from '../log.ts';
+import { pinsDirectory } from '../pins.ts';
+import type { Invocation } from '../program.ts';
+import { type RawSettings, readSettings, type Settings } from '../settings.ts';
 import { type Claim, claimEsps } from './claim.ts';
-import type { Context } from './context.ts';
 import { follow, type Memory, statusOf } from './follow.ts';
 import { createHerald, type Herald } from './herald.ts';
-import { isJournal, type Log, openLog } from './log.ts';
 import { announce, noticesOfLookout } from './notices.ts';
-import { pinsDirectory } from './pins.ts';
-import type { Invocation } from './program.ts';
-import { type RawSettings, readSettings, type Settings } from './settings.ts';
-import { readTiming } from './watch-options.ts';
+import { readTiming } from './options.ts';
 
 /** What changes while the service runs. */
 interface State {

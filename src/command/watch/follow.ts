@@ -1,16 +1,16 @@
 /** One pass of the watcher: what `install` does, with a memory of the pass before. */
-import type { Disk } from '../disk/disk.ts';
-import { EspError } from '../error.ts';
-import { LOADER_CONF } from '../esp/layout.ts';
-import { namedNext, parseLoaderConf } from '../loader/loader-conf.ts';
-import { withDefault } from './default.ts';
-import { espRoots } from './esp-roots.ts';
+import type { Disk } from '../../disk/disk.ts';
+import { EspError } from '../../error.ts';
+import { LOADER_CONF } from '../../esp/layout.ts';
+import { namedNext, parseLoaderConf } from '../../loader/loader-conf.ts';
+import { espRoots } from '../esp-roots.ts';
+import { pass, type Tools } from '../pass.ts';
+import { formatSize, type Outcome } from '../report.ts';
+import type { Settings } from '../settings.ts';
+import { withDefault } from '../survey/default.ts';
+import type { Survey } from '../survey/survey.ts';
+import { openSurveyor } from '../survey/surveyor.ts';
 import { type Notices, noticesOf, noticesOfFailure } from './notices.ts';
-import { pass, type Tools } from './pass.ts';
-import { formatSize, type Outcome } from './report.ts';
-import type { Settings } from './settings.ts';
-import type { Survey } from './survey.ts';
-import { openSurveyor } from './surveyor.ts';
 
 /** What is known from one pass to the next. To forget it costs a line in the log. */
 export interface Memory {

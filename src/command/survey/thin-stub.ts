@@ -1,8 +1,8 @@
 /** The stub of thin images: nobody but lanzaboote has one, so it has to be named. */
-import { EspError } from '../error.ts';
-import { findSection, parsePe, readSection } from '../pe/pe.ts';
-import type { Context } from './context.ts';
-import type { Settings } from './settings.ts';
+import { EspError } from '../../error.ts';
+import { findSection, parsePe, readSection } from '../../pe/pe.ts';
+import type { Context } from '../context.ts';
+import type { Settings } from '../settings.ts';
 
 /**
  * Returns the stub of the settings.

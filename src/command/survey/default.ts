@@ -1,9 +1,9 @@
 /** Which entry boots next, when the one that should must not or need not. */
-import { EspError } from '../error.ts';
-import type { Inventory } from '../esp/inventory.ts';
-import type { WantedEntry, WantedGeneration } from '../plan/wanted.ts';
-import type { Context } from './context.ts';
-import { isBad } from './menu.ts';
+import { EspError } from '../../error.ts';
+import type { Inventory } from '../../esp/inventory.ts';
+import type { WantedEntry, WantedGeneration } from '../../plan/wanted.ts';
+import type { Context } from '../context.ts';
+import { isBad } from '../menu.ts';
 import type { Trouble } from './root-hash-check.ts';
 import type { Survey } from './survey.ts';
 

@@ -1,7 +1,7 @@
 /** What the service manager is told about us; nothing is told twice. */
-import { EspError, explain } from '../error.ts';
-import type { ServiceManager } from '../watch/notify.ts';
-import type { Log } from './log.ts';
+import { EspError, explain } from '../../error.ts';
+import type { ServiceManager } from '../../watch/notify.ts';
+import type { Log } from '../log.ts';
 
 /** Tells the service manager, if there is one, how we are (sd_notify(3)). */
 export interface Herald {

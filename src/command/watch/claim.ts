@@ -1,8 +1,8 @@
 /** One watcher for each set of ESPs: the second is refused, with the name of the first. */
-import { hash } from '../digest.ts';
-import { acquireLock, type Lock, lockDirectory } from '../transaction/lock.ts';
-import type { Context } from './context.ts';
-import type { Settings } from './settings.ts';
+import { hash } from '../../digest.ts';
+import { acquireLock, type Lock, lockDirectory } from '../../transaction/lock.ts';
+import type { Context } from '../context.ts';
+import type { Settings } from '../settings.ts';
 
 /** A held claim on a set of ESPs. */
 export interface Claim {

@@ -1,7 +1,7 @@
 /** What is wrong at the moment: told once when it begins and once when it is over. */
-import { EspError, explain } from '../error.ts';
-import type { Log } from './log.ts';
-import type { Outcome } from './report.ts';
+import { EspError, explain } from '../../error.ts';
+import type { Log } from '../log.ts';
+import type { Outcome } from '../report.ts';
 
 /** Something that a person should know for as long as it is so. */
 interface Notice {

@@ -1,14 +1,14 @@
 /** The files outside the ESP that generations consist of, and their digests. */
-import type { Digest } from '../digest.ts';
-import type { DigestCache } from '../disk/digest-cache.ts';
-import type { FileStat } from '../disk/disk.ts';
-import { hashFiles } from '../disk/hash-files.ts';
-import type { Bootspec } from '../generation/bootspec.ts';
-import type { Generation } from '../generation/generation.ts';
-import type { SecretInitrd } from '../generation/initrd-secrets.ts';
-import type { Payload } from '../plan/wanted.ts';
-import type { Signer } from '../signer/signer.ts';
-import type { Context } from './context.ts';
+import type { Digest } from '../../digest.ts';
+import type { DigestCache } from '../../disk/digest-cache.ts';
+import type { FileStat } from '../../disk/disk.ts';
+import { hashFiles } from '../../disk/hash-files.ts';
+import type { Bootspec } from '../../generation/bootspec.ts';
+import type { Generation } from '../../generation/generation.ts';
+import type { SecretInitrd } from '../../generation/initrd-secrets.ts';
+import type { Payload } from '../../plan/wanted.ts';
+import type { Signer } from '../../signer/signer.ts';
+import type { Context } from '../context.ts';
 
 /** A generation or one of its specialisations. */
 export interface Variant {
@@ -88,7 +88,7 @@ export async function signedKernel(
   { disk }: Context,
   cache: DigestCache,
 ): Promise<Payload> {
-  const { describeSigned } = await import('../transaction/realise.ts');
+  const { describeSigned } = await import('../../transaction/realise.ts');
   const key = `signed:${signer.fingerprint}`;
   const known = cache.get(key, kernel.path, stat);
   const { digest, size } = await describeSigned(kernel.path, disk, signer, known);
