@@ -51,10 +51,14 @@ export function protectedKeys(
  */
 export function doubles({ entries }: Inventory): EspPath[] {
   const own = entries.filter(({ name }) => name !== undefined);
-  const forms = Map.groupBy(own, ({ path }) => keyOf(path));
-  return [...forms.values()]
-    .flatMap((same) => (same.length > 1 ? same : []))
-    .map(({ path }) => path);
+  const seen = new Set<string>();
+  const repeated = new Set<string>();
+  for (const { path } of own) {
+    const key = keyOf(path);
+    (seen.has(key) ? repeated : seen).add(key);
+  }
+  if (repeated.size === 0) return [];
+  return own.map(({ path }) => path).filter((path) => repeated.has(keyOf(path)));
 }
 
 /** Files that share their clusters with the temporary file they were: nothing may be done to them. */
