@@ -50,7 +50,16 @@ const families = {
 /** A stable, documented name for one kind of failure. */
 export type ErrorCode = keyof typeof families;
 
-const statuses: Record<Family, number> = { failed: 1, usage: 2, refused: 3, space: 4 };
+/** Exit status when an effect did not happen: the ESP is safe and the work unfinished. */
+export const EXIT_FAILED = 1;
+/** Exit status for a wrong command line, setting or key file. */
+export const EXIT_USAGE = 2;
+const statuses: Record<Family, number> = {
+  failed: EXIT_FAILED,
+  usage: EXIT_USAGE,
+  refused: 3,
+  space: 4,
+};
 
 /** Exit status when the work is done and something else needs a look. */
 export const EXIT_WARNINGS = 5;

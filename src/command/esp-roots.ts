@@ -1,27 +1,85 @@
 /** Which directories the settings mean by ESP. */
 import { EspError } from '../error.ts';
+import { type Inventory, scanInventory } from '../esp/inventory.ts';
 import { type Access, findEsp, requireEsp } from '../esp/mount.ts';
 import type { Context } from './context.ts';
 import type { Settings } from './settings.ts';
 
+/** One ESP of the settings. */
+export interface Esp {
+  /** Where it is mounted: a real path, unless nothing is there. */
+  readonly root: string;
+  /** Why nothing can be done with it. */
+  readonly failure?: EspError;
+}
+
+/** An ESP of the settings with what lies on it, or why that cannot be told. */
+export type ReadEsp =
+  | { readonly root: string; readonly inventory: Inventory; readonly failure?: undefined }
+  | Required<Esp>;
+
 /**
- * Returns where the ESPs are, the primary first and by its real path. A mirror that is missing is
- * told when its turn comes: it must not stop the primary.
- * @throws {ESP_NOT_MOUNTED} @throws {ESP_NOT_FAT} @throws {ESP_READ_ONLY} for the primary
+ * Returns the ESPs, the primary first and each once. One that cannot be used stops none of the others.
+ * @throws {ESP_NOT_MOUNTED} @throws {ESP_NOT_FAT} @throws {ESP_READ_ONLY} when none can be used: what
+ * is wrong with the primary
  */
-export function espRoots(
+export function findEsps(
   settings: Settings,
   { disk }: Context,
   access: Access = 'write',
-): readonly string[] {
-  const [primary, ...mirrors] = settings.esp ?? [findEsp(disk)];
-  if (primary === undefined) {
-    throw new EspError(
-      'ESP_NOT_MOUNTED',
-      'no FAT file system is mounted at /efi, /boot or /boot/efi',
-      { hint: 'mount the ESP, or name where it is mounted with --esp' },
-    );
-  }
-  const real = requireEsp(disk, primary, settings['allow-directory'], access);
-  return [...new Set([real, ...mirrors.filter((path) => path !== undefined)])];
+): readonly Esp[] {
+  const found = (settings.esp ?? [findEsp(disk)]).map((path): Esp => {
+    if (path === undefined) throw nowhere();
+    try {
+      return { root: requireEsp(disk, path, settings['allow-directory'], access) };
+    } catch (error) {
+      return { root: path, failure: expected(error) };
+    }
+  });
+  requireOne(found);
+  return [...new Map(found.map((esp) => [esp.root, esp])).values()];
+}
+
+/** Reads the ESPs as {@link findEsps} returns them. @throws {FOREIGN_LAYOUT} too */
+export function readEsps(settings: Settings, context: Context): readonly ReadEsp[] {
+  const found = findEsps(settings, context, 'read').map(({ root, failure }): ReadEsp => {
+    if (failure) return { root, failure };
+    try {
+      return { root, inventory: scanInventory(context.disk, root, settings['entry-token']) };
+    } catch (error) {
+      return { root, failure: expected(error) };
+    }
+  });
+  requireOne(found);
+  return found;
+}
+
+function expected(error: unknown): EspError {
+  if (error instanceof EspError) return error;
+  throw error;
+}
+
+function requireOne(esps: readonly { readonly failure?: EspError | undefined }[]): void {
+  if (esps[0]?.failure && esps.every(({ failure }) => failure)) throw esps[0].failure;
+}
+
+/**
+ * Returns where the ESPs are, the primary first. A mirror that is missing is told when its turn
+ * comes: it must not stop the primary.
+ * @throws {ESP_NOT_MOUNTED} @throws {ESP_NOT_FAT} @throws {ESP_READ_ONLY} for the primary
+ */
+export function espRoots(settings: Settings, context: Context, access?: Access): readonly string[] {
+  const esps = findEsps(settings, context, access);
+  if (esps[0]?.failure) throw esps[0].failure;
+  return esps.map(({ root }) => root);
+}
+
+function nowhere(): EspError {
+  return new EspError(
+    'ESP_NOT_MOUNTED',
+    'no FAT file system is mounted at /efi, /boot or /boot/efi',
+    {
+      hint: 'mount the ESP, or name where it is mounted with --esp',
+    },
+  );
 }

@@ -1,7 +1,7 @@
 /** `install`, `plan`, `repair`, `gc`: survey, plan, apply, each with a purpose of its own. */
-import { EXIT_WARNINGS } from '../error.ts';
+import { EspError, EXIT_FAILED, EXIT_WARNINGS } from '../error.ts';
 import type { Context } from './context.ts';
-import { espRoots } from './esp-roots.ts';
+import { findEsps } from './esp-roots.ts';
 import type { Log } from './log.ts';
 import { type PassVerb, pass } from './pass.ts';
 import type { Invocation } from './program.ts';
@@ -31,12 +31,12 @@ export function gc(invocation: Invocation, context: Context): Promise<number> {
 }
 
 /**
- * Surveys once, then deals with one ESP after the other. The first is the primary: what stops it
- * stops the run with its own status. A mirror that fails leaves the others as they are.
+ * Surveys once, then deals with one ESP after the other. One that fails leaves the others as they
+ * are. The first is the primary: the run fails when that one does.
  */
 async function perform(verb: PassVerb, invocation: Invocation, context: Context): Promise<number> {
   const settings = await readSettings(invocation.flags, context.environment, context.disk);
-  const roots = espRoots(settings, context);
+  const roots = findEsps(settings, context).map(({ root }) => root);
   const log = lazyLog(invocation.verbosity);
   const outcomes = await surveyAndPass(verb, roots, settings, invocation, { context, log });
   return report(verb, outcomes, invocation, { context, log });
@@ -85,12 +85,23 @@ async function report(
   else for (const outcome of outcomes) context.print(renderOutcome(verb, outcome));
   for (const warning of warnings) (await log()).warn(warning);
   const [primary, ...mirrors] = outcomes;
-  if (primary?.failure) throw primary.failure;
   const failed = mirrors.filter(({ failure }) => failure);
   for (const { root, failure } of failed) {
     (await log()).error({ esp: root, code: failure?.code }, failure?.message);
   }
+  if (primary?.failure)
+    throw verb === 'plan' ? primary.failure : withMirrors(primary.failure, mirrors);
   return warnings.length + failed.length > 0 ? EXIT_WARNINGS : 0;
+}
+
+/** What refused the primary says that nothing was touched, which is not so when a mirror was. */
+function withMirrors(cause: EspError, mirrors: readonly Outcome[]): EspError {
+  const isTouched = ({ failure }: Outcome) => !failure || failure.status === EXIT_FAILED;
+  if (cause.status === EXIT_FAILED || !mirrors.some(isTouched)) return cause;
+  return new EspError('UNFINISHED', 'the primary ESP is as it was, the others are done', {
+    cause,
+    ...(cause.hint === undefined ? {} : { hint: cause.hint }),
+  });
 }
 
 /** Opens the log when there is first something to say: a run that has nothing to say pays nothing. */

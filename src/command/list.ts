@@ -1,7 +1,7 @@
 /** `list`: the boot entries on the ESP, in the order of the menu. */
-import { scanInventory } from '../esp/inventory.ts';
+import { EXIT_WARNINGS, explain } from '../error.ts';
 import type { Context } from './context.ts';
-import { espRoots } from './esp-roots.ts';
+import { readEsps } from './esp-roots.ts';
 import { type MenuEntry, menuOf } from './menu.ts';
 import type { Invocation } from './program.ts';
 import { formatSize } from './report.ts';
@@ -12,19 +12,23 @@ import { formatTable, printable } from './table.ts';
 export async function list({ flags, json }: Invocation, context: Context): Promise<number> {
   const { disk, environment, print } = context;
   const settings = await readSettings(flags, environment, disk);
-  const menus = espRoots(settings, context, 'read').map((root) => ({
-    esp: root,
-    entries: menuOf(root, scanInventory(disk, root, settings['entry-token']), settings, disk),
-  }));
+  const menus = readEsps(settings, context).map(({ root, ...read }) =>
+    read.failure
+      ? { esp: root, problem: explain(read.failure), entries: [] }
+      : { esp: root, entries: menuOf(root, read.inventory, settings, disk) },
+  );
+  const status = menus.some(({ problem }) => problem) ? EXIT_WARNINGS : 0;
   if (json) {
     print(JSON.stringify({ version: 1, verb: 'list', esps: menus }, undefined, 2));
-    return 0;
+    return status;
   }
-  for (const { esp, entries } of menus) {
+  for (const { esp, entries, problem } of menus) {
     if (menus.length > 1) print(`${esp}:`);
-    print(entries.length > 0 ? formatTable(HEAD, entries.map(row)) : 'no boot entries');
+    print(
+      entries.length > 0 ? formatTable(HEAD, entries.map(row)) : (problem ?? 'no boot entries'),
+    );
   }
-  return 0;
+  return status;
 }
 
 const HEAD = ['', 'TITLE', 'SIZE', 'ENTRY'] as const;

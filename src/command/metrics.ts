@@ -1,14 +1,17 @@
 /** The status as metrics for a node_exporter text file (Prometheus §Text-based format). */
-import type { EspStatus, Status } from './status.ts';
+import { DIFFERENCES, type Difference } from './drift.ts';
+import type { EspStatus, SeenEsp, Status } from './status.ts';
 
 interface Metric {
   readonly name: string;
   readonly help: string;
   /** Its value for one ESP, by further label; undefined where nothing can be told. */
-  readonly values: (esp: EspStatus, status: Status) => Readonly<Record<string, number | undefined>>;
+  readonly values: (esp: SeenEsp, status: Status) => Values;
   /** Name of the further label; absent when there is but one value. */
   readonly label?: string;
 }
+
+type Values = Readonly<Record<string, number | undefined>>;
 
 const METRICS: readonly Metric[] = [
   {
@@ -33,6 +36,16 @@ const METRICS: readonly Metric[] = [
     values: ({ bad }) => ({ '': bad }),
   },
   {
+    name: 'espalier_entries_on_trial',
+    help: 'Boot entries that are counted, and may be tried again.',
+    values: ({ onTrial }) => ({ '': onTrial }),
+  },
+  {
+    name: 'espalier_next_boot_tries_left',
+    help: 'How often what boots next may still be tried, where that is counted.',
+    values: ({ nextTriesLeft }) => ({ '': nextTriesLeft }),
+  },
+  {
     name: 'espalier_loaders_damaged',
     help: 'Copies of the boot loader that would not start.',
     values: ({ loaders }) => ({
@@ -49,7 +62,25 @@ const METRICS: readonly Metric[] = [
       'running and profile': flag(bootedIsCurrent),
     }),
   },
+  {
+    name: 'espalier_differs_from_profiles',
+    help: 'Files that are not as the profiles want them.',
+    label: 'kind',
+    values: ({ fromProfiles }) => counts(fromProfiles),
+  },
+  {
+    name: 'espalier_differs_from_primary',
+    help: 'Files of a mirror that are not as on the primary ESP.',
+    label: 'kind',
+    values: ({ fromPrimary }) => counts(fromPrimary),
+  },
 ];
+
+function counts(differences: readonly Difference[] | undefined): Values {
+  const count = (kind: Difference['kind']) =>
+    differences?.filter((difference) => difference.kind === kind).length;
+  return Object.fromEntries(DIFFERENCES.map((kind) => [kind, count(kind)]));
+}
 
 function flag(agrees: boolean | undefined): number | undefined {
   return agrees === undefined ? undefined : Number(!agrees);
@@ -57,16 +88,35 @@ function flag(agrees: boolean | undefined): number | undefined {
 
 /** Returns the text of a metrics file. */
 export function formatMetrics(status: Status): string {
-  return METRICS.flatMap(({ name, help, label, values }) => [
-    `# HELP ${name} ${help}`,
-    `# TYPE ${name} gauge`,
-    ...status.esps.flatMap((esp) =>
-      Object.entries(values(esp, status)).flatMap(([key, value]) => {
-        const further = label === undefined ? '' : `,${label}="${key}"`;
-        return value === undefined ? [] : [`${name}{esp="${escaped(esp.esp)}"${further}} ${value}`];
-      }),
-    ),
-  ]).join('\n');
+  const seen = status.esps.filter((esp) => 'entries' in esp);
+  const usable = status.esps.map((esp) => line(USABLE.name, esp, '', Number(!esp.problem)));
+  return [
+    ...heading(USABLE),
+    ...usable,
+    ...METRICS.flatMap(({ name, help, label, values }) => [
+      ...heading({ name, help }),
+      ...seen.flatMap((esp) =>
+        Object.entries(values(esp, status)).flatMap(([key, value]) => {
+          const further = label === undefined ? '' : `,${label}="${key}"`;
+          return value === undefined ? [] : [line(name, esp, further, value)];
+        }),
+      ),
+    ]),
+  ].join('\n');
+}
+
+/** The one metric of an ESP of which nothing else can be told. */
+const USABLE = {
+  name: 'espalier_esp_usable',
+  help: '0 where an ESP is not mounted, read-only or full, or the profiles want what cannot be.',
+};
+
+function heading({ name, help }: Pick<Metric, 'name' | 'help'>): string[] {
+  return [`# HELP ${name} ${help}`, `# TYPE ${name} gauge`];
+}
+
+function line(name: string, { esp }: EspStatus, further: string, value: number): string {
+  return `${name}{esp="${escaped(esp)}"${further}} ${value}`;
 }
 
 function escaped(value: string): string {

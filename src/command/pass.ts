@@ -1,5 +1,5 @@
 /** One pass over the ESPs: decide what each should become, and make it so. */
-import { EspError } from '../error.ts';
+import { EspError, EXIT_FAILED } from '../error.ts';
 import { requireEsp } from '../esp/mount.ts';
 import type { Phase } from '../plan/step.ts';
 import type { Report } from '../transaction/report.ts';
@@ -139,14 +139,12 @@ async function glance(
  * read-only leaves the ESP safe and the work undone.
  */
 function unfinished(cause: unknown): never {
-  if (!(cause instanceof EspError) || cause.status === UNFINISHED_STATUS) throw cause;
+  if (!(cause instanceof EspError) || cause.status === EXIT_FAILED) throw cause;
   throw new EspError('UNFINISHED', 'the run did not finish; what boots is whole', {
     cause,
     ...(cause.hint === undefined ? {} : { hint: cause.hint }),
   });
 }
-
-const UNFINISHED_STATUS = 1;
 
 /** A refusal is a value until here, where it becomes the failure of this ESP. */
 function refusedOr({ root, plan: decided, warnings }: EspDecision): Outcome {

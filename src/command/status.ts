@@ -1,10 +1,18 @@
 /** `status`: what runs, what boots next and whether that is what the profile says, the loader, the space. */
-import { EspError, EXIT_WARNINGS } from '../error.ts';
-import { scanInventory } from '../esp/inventory.ts';
+import { EspError, EXIT_USAGE, EXIT_WARNINGS, explain } from '../error.ts';
+import { requireEsp } from '../esp/mount.ts';
 import { allocated } from '../esp/space.ts';
 import { bootedSystem } from './booted.ts';
 import type { Context } from './context.ts';
-import { espRoots } from './esp-roots.ts';
+import {
+  type Difference,
+  differencesFrom,
+  driftOf,
+  type Found,
+  openWanted,
+  type Wanted,
+} from './drift.ts';
+import { readEsps } from './esp-roots.ts';
 import { type LoaderStatus, loaderCopies } from './loader-copies.ts';
 import { boots, isBad, menuOf } from './menu.ts';
 import type { Invocation } from './program.ts';
@@ -13,9 +21,21 @@ import { readSettings, type Settings } from './settings.ts';
 import { readProfiles } from './survey/survey.ts';
 import { printable } from './table.ts';
 
-/** How one ESP stands. Sizes in bytes. */
-export interface EspStatus {
+/** What keeps `install` from an ESP, or from what the profiles want. */
+interface Problem {
+  readonly code: EspError['code'];
+  readonly message: string;
+  readonly hint: string | undefined;
+}
+
+/** How one ESP stands, or why nothing can be told of it. */
+export type EspStatus = SeenEsp | { readonly esp: string; readonly problem: Problem };
+
+/** How an ESP that can be read stands. Sizes in bytes. */
+export interface SeenEsp {
   readonly esp: string;
+  /** Why it cannot be made what the profiles want: it is read-only or full, or they want what cannot be. */
+  readonly problem?: Problem;
   readonly bootsNext: string | undefined;
   /** Whether what boots next is the profile's current system; undefined when there is no profile to ask. */
   readonly nextIsCurrent: boolean | undefined;
@@ -24,10 +44,20 @@ export interface EspStatus {
   readonly loaders: readonly LoaderStatus[];
   readonly entries: number;
   readonly damaged: number;
+  /** Entries that are counted, and may be tried again. */
+  readonly onTrial: number;
   /** Entries that were tried as often as they might be, and did not come up. */
   readonly bad: number;
   /** Whether what boots next is one of them. */
   readonly nextIsBad: boolean;
+  /** How often what boots next may still be tried, where that is counted. */
+  readonly nextTriesLeft: number | undefined;
+  /** What `install` would mend; undefined where nobody can tell. */
+  readonly fromProfiles: readonly Difference[] | undefined;
+  /** What a mirror has that is not as on the primary; undefined where there is none to compare. */
+  readonly fromPrimary: readonly Difference[] | undefined;
+  /** Generations for which there is no room. */
+  readonly leftOut: readonly string[];
   readonly space: {
     readonly total: number;
     readonly free: number;
@@ -59,10 +89,7 @@ export async function status({ flags, json }: Invocation, context: Context): Pro
   const settings = await readSettings(others, environment, disk);
   const booted = bootedSystem(disk, settings.booted);
   const current = currentSystem(settings, context);
-  const esps: EspStatus[] = [];
-  for (const root of espRoots(settings, context, 'read')) {
-    esps.push(await describe(root, { current, booted }, settings, context));
-  }
+  const esps = await describeAll({ current, booted }, settings, context);
   const found: Status = {
     booted,
     current,
@@ -72,9 +99,71 @@ export async function status({ flags, json }: Invocation, context: Context): Pro
   if (format === 'prometheus') print((await import('./metrics.ts')).formatMetrics(found));
   else if (json) print(JSON.stringify({ version: 1, verb: 'status', ...found }, undefined, 2));
   else print(render(found));
-  const needsLook = ({ nextIsCurrent, nextIsBad, damaged }: EspStatus) =>
-    nextIsCurrent === false || nextIsBad || damaged > 0;
   return esps.some(needsLook) ? EXIT_WARNINGS : 0;
+}
+
+/** What the profiles want decides; a mirror is held against the primary where that is not known. */
+function needsLook(status: EspStatus): boolean {
+  if (status.problem || !('entries' in status)) return true;
+  const { nextIsCurrent, nextIsBad, damaged, fromProfiles, fromPrimary } = status;
+  const differs = (fromProfiles ?? fromPrimary ?? []).length > 0;
+  return nextIsCurrent === false || nextIsBad || damaged > 0 || differs;
+}
+
+async function describeAll(
+  systems: Systems,
+  settings: Settings,
+  context: Context,
+): Promise<readonly EspStatus[]> {
+  using wanted = await openWanted(settings, context);
+  const esps: EspStatus[] = [];
+  let primary: Found | undefined;
+  for (const [index, { root, ...read }] of readEsps(settings, context).entries()) {
+    if (read.failure) {
+      esps.push({ esp: root, problem: problemOf(read.failure) });
+      continue;
+    }
+    const loaders = await loaderCopies(root, settings, context);
+    const found = { inventory: read.inventory, loaders };
+    const fromPrimary = primary && differencesFrom(primary, found);
+    if (index === 0) primary = found;
+    const drift = await drifted(root, wanted, settings, context);
+    esps.push({ ...describe(root, found, systems, settings, context), fromPrimary, ...drift });
+  }
+  return esps;
+}
+
+function problemOf(failure: EspError): Problem {
+  return { code: failure.code, message: explain(failure), hint: failure.hint };
+}
+
+/** What differs from what the profiles want, and what would keep `install` from mending it. */
+async function drifted(
+  root: string,
+  wanted: Wanted,
+  settings: Settings,
+  context: Context,
+): Promise<Pick<SeenEsp, 'fromProfiles' | 'leftOut' | 'problem'>> {
+  const drift = await driftOf(root, wanted, context);
+  const failure =
+    writeFailure(root, settings, context) ?? ('failure' in drift ? drift.failure : undefined);
+  // Without a key, or on a rescue system without profiles, nothing was to be compared.
+  const isProblem = failure && failure.status !== EXIT_USAGE;
+  return {
+    fromProfiles: 'failure' in drift ? undefined : drift.differences,
+    leftOut: 'failure' in drift ? [] : drift.leftOut.map(({ generation }) => generation),
+    ...(isProblem ? { problem: problemOf(failure) } : {}),
+  };
+}
+
+function writeFailure(root: string, settings: Settings, { disk }: Context): EspError | undefined {
+  try {
+    requireEsp(disk, root, settings['allow-directory'], 'write');
+    return undefined;
+  } catch (error) {
+    if (error instanceof EspError) return error;
+    throw error;
+  }
 }
 
 /** The system that the profile leads to; no profile is no error here, as on a rescue system. */
@@ -87,14 +176,15 @@ function currentSystem(settings: Settings, context: Context): string | undefined
   }
 }
 
-async function describe(
+type Systems = Pick<Status, 'current' | 'booted'>;
+
+function describe(
   root: string,
-  { current, booted }: Pick<Status, 'current' | 'booted'>,
+  { inventory, loaders }: Found,
+  { current, booted }: Systems,
   settings: Settings,
-  context: Context,
-): Promise<EspStatus> {
-  const { disk } = context;
-  const inventory = scanInventory(disk, root, settings['entry-token']);
+  { disk }: Context,
+): Omit<SeenEsp, 'fromProfiles' | 'fromPrimary' | 'leftOut'> {
   const entries = menuOf(root, inventory, settings, disk);
   const next = entries.find((entry) => entry.default);
   const file = inventory.entries.find(({ id }) => id === next?.id);
@@ -106,11 +196,13 @@ async function describe(
     bootsNext: next?.id,
     nextIsCurrent: current === undefined ? undefined : isFor(current),
     nextIsBooted: booted === undefined ? undefined : isFor(booted),
-    loaders: await loaderCopies(root, settings, context),
+    loaders,
     entries: entries.length,
     damaged: entries.filter(({ damage }) => damage !== undefined).length,
+    onTrial: entries.filter(({ counter }) => counter && counter.triesLeft > 0).length,
     bad: entries.filter(isBad).length,
     nextIsBad: next !== undefined && isBad(next),
+    nextTriesLeft: next?.counter?.triesLeft,
     space: {
       total: inventory.total,
       free: inventory.free,
@@ -130,13 +222,40 @@ function render({ booted, current, bootedIsCurrent, esps }: Status): string {
 }
 
 function renderEsp(status: EspStatus): string {
-  const { esp, bootsNext, nextIsCurrent, loaders, entries, damaged, bad, space } = status;
+  const trouble = status.problem ? [`  PROBLEM:    ${printable(status.problem.message)}`] : [];
+  if (!('entries' in status)) return [`${status.esp}:`, ...trouble].join('\n');
+  const { esp, bootsNext, nextIsCurrent, loaders, space, leftOut } = status;
   const drift = nextIsCurrent ? '  (as the profile says)' : '  (NOT what the profile says)';
+  const without = leftOut.length > 0 ? `; no room for generations ${leftOut.join(', ')}` : '';
   return [
     `${esp}:`,
+    ...trouble,
     `  boots next: ${printable(bootsNext ?? 'nothing')}${nextIsCurrent === undefined ? '' : drift}${status.nextIsBad ? '  (BAD: no tries left)' : ''}`,
     ...loaders.map(({ path, is }) => `  loader:     ${path}  ${is}`),
-    `  entries:    ${entries}${damaged > 0 ? `, ${damaged} damaged` : ''}${bad > 0 ? `, ${bad} bad` : ''}`,
-    `  space:      ${formatSize(space.free)} of ${formatSize(space.total)} free, ${formatSize(space.ours)} ours, room for about ${space.roomFor} more entries`,
+    `  entries:    ${countEntries(status)}`,
+    `  space:      ${formatSize(space.free)} of ${formatSize(space.total)} free, ${formatSize(space.ours)} ours, room for about ${space.roomFor} more entries${without}`,
+    ...renderDifferences('the profiles', status.fromProfiles),
+    ...renderDifferences('the primary ESP', status.fromPrimary),
   ].join('\n');
+}
+
+function countEntries({ entries, damaged, onTrial, bad }: SeenEsp): string {
+  const notes = Object.entries({ damaged, 'on trial': onTrial, bad });
+  const told = notes.flatMap(([what, count]) => (count > 0 ? [`${count} ${what}`] : []));
+  return [entries, ...told].join(', ');
+}
+
+/** How many files are named; an ESP that was replaced lacks them all. */
+const NAMED = 5;
+
+function renderDifferences(from: string, differences: readonly Difference[] = []): string[] {
+  if (differences.length === 0) return [];
+  const rest = differences.length - NAMED;
+  return [
+    `  differs from ${from}:`,
+    ...differences
+      .slice(0, NAMED)
+      .map(({ kind, path, because }) => `    ${kind}: ${printable(path)}  (${printable(because)})`),
+    ...(rest > 0 ? [`    and ${rest} more`] : []),
+  ];
 }

@@ -1,9 +1,9 @@
 /** `verify`: whether what lies on the ESP is what its names say, and would start. */
-import { EXIT_WARNINGS } from '../error.ts';
-import { type Inventory, scanInventory } from '../esp/inventory.ts';
+import { EXIT_WARNINGS, explain } from '../error.ts';
+import type { Inventory } from '../esp/inventory.ts';
 import { ENTRIES, type EspPath } from '../esp/layout.ts';
 import type { Context } from './context.ts';
-import { espRoots } from './esp-roots.ts';
+import { readEsps } from './esp-roots.ts';
 import { loaderCopies } from './loader-copies.ts';
 import { menuOf } from './menu.ts';
 import type { Invocation } from './program.ts';
@@ -19,6 +19,14 @@ interface Finding {
   readonly fatal: boolean;
 }
 
+/** What was found on one ESP. */
+interface Verified {
+  readonly esp: string;
+  /** Why nothing could be looked at. */
+  readonly problem?: string;
+  readonly findings: readonly Finding[];
+}
+
 /** Status when what boots next, or every copy of the loader, is damaged. */
 const EXIT_BROKEN = 1;
 
@@ -28,12 +36,15 @@ export async function verify({ flags, json }: Invocation, context: Context): Pro
   const { deep: given, ...others } = flags;
   const deep = given === true;
   const settings = await readSettings(others, environment, disk);
-  const esps: { esp: string; findings: readonly Finding[] }[] = [];
-  for (const esp of espRoots(settings, context, 'read')) {
-    const seen = scanInventory(disk, esp, settings['entry-token']);
+  const esps: Verified[] = [];
+  for (const { root: esp, ...read } of readEsps(settings, context)) {
+    if (read.failure) {
+      esps.push({ esp, problem: explain(read.failure), findings: [] });
+      continue;
+    }
     const inventory = deep
-      ? await (await import('./examination.ts')).examine(esp, seen, context)
-      : seen;
+      ? await (await import('./examination.ts')).examine(esp, read.inventory, context)
+      : read.inventory;
     const loaders = await loaderFindings(esp, settings, context);
     const findings = [
       ...loaders,
@@ -43,10 +54,10 @@ export async function verify({ flags, json }: Invocation, context: Context): Pro
     esps.push({ esp, findings });
   }
   if (json) print(JSON.stringify({ version: 1, verb: 'verify', deep, esps }, undefined, 2));
-  else for (const { esp, findings } of esps) print(render(esp, findings));
+  else for (const verified of esps) print(render(verified));
   const all = esps.flatMap(({ findings }) => findings);
   if (all.some(({ fatal }) => fatal)) return EXIT_BROKEN;
-  return all.length > 0 ? EXIT_WARNINGS : 0;
+  return all.length > 0 || esps.some(({ problem }) => problem) ? EXIT_WARNINGS : 0;
 }
 
 function entryFindings(
@@ -110,7 +121,8 @@ async function loaderFindings(
   );
 }
 
-function render(esp: string, findings: readonly Finding[]): string {
+function render({ esp, problem, findings }: Verified): string {
+  if (problem) return `${esp}: not verified: ${problem}`;
   if (findings.length === 0) return `${esp}: all is well`;
   const lines = findings.map(
     ({ path, problem, fatal }) =>

@@ -210,8 +210,11 @@ test('what a counter says is listed, and counted in the status', async (t) => {
   assert.deepEqual(notes, ['3  (tries: 2 left, 1 done)', '1', '2  (bad: no tries left, 3 done)']);
   const status = await show('status');
   assert.equal(status.status, 0);
-  assert.match(status.output, /entries: +3, 1 bad/);
-  assert.match((await show('status', '--format=prometheus')).output, /espalier_entries_bad.* 1$/m);
+  assert.match(status.output, /entries: +3, 1 on trial, 1 bad/);
+  const metrics = (await show('status', '--format=prometheus')).output;
+  assert.match(metrics, /^espalier_entries_bad\{.* 1$/m);
+  assert.match(metrics, /^espalier_entries_on_trial\{.* 1$/m);
+  assert.match(metrics, /^espalier_next_boot_tries_left\{.* 2$/m);
   const [{ entries }] = JSON.parse((await show('list', '--json')).output).esps;
   assert.deepEqual(entries[0].counter, { triesLeft: 2, triesDone: 1 });
 });

@@ -28,6 +28,8 @@ function times(machine: Machine): Record<string, number> {
   );
 }
 
+const isSame = (a: object, b: object): boolean => JSON.stringify(a) === JSON.stringify(b);
+
 // Most of the time they wait for a rescan, so they wait together.
 describe('espalier watch', { concurrency: 4 }, () => {
   describe('the ESP follows the profiles', { concurrency: 4 }, () => {
@@ -113,6 +115,34 @@ describe('espalier watch', { concurrency: 4 }, () => {
           [30, true],
         ],
       );
+    });
+
+    test('a primary ESP that is away, while the mirror goes on', async (t) => {
+      const machine = aMachine(t, { generations: [{}] });
+      const mirror = join(machine.root, 'mirror');
+      fs.mkdirSync(mirror);
+      aService(t, machine, { args: ['--esp', mirror] });
+      const isEqual = () => isSame(machine.tree(), machine.tree(mirror));
+      await until('both', () => has(machine, 1)() && isEqual());
+      fs.renameSync(machine.esp, `${machine.esp}.away`);
+      machine.generations([{ number: 2 }]);
+      const second = () => Object.keys(machine.tree(mirror)).some((path) => /-2-/.test(path));
+      await until('the second on the mirror', second);
+      fs.renameSync(`${machine.esp}.away`, machine.esp);
+      await until('both again', () => has(machine, 1, 2)() && isEqual());
+    });
+
+    test('an ESP that comes back as it was long ago: what booted next then is no choice', async (t) => {
+      const machine = aMachine(t, { generations: [{}, {}] });
+      await runVerb(machine, 'install', machine.toplevel(1));
+      const old = join(machine.root, 'old');
+      fs.cpSync(machine.esp, old, { recursive: true });
+      const service = aService(t, machine, { args: ['--rescan', '1'] });
+      await until('the second', has(machine, 1, 2));
+      fs.renameSync(machine.esp, `${machine.esp}.away`);
+      await until('its complaint', () => service.said.includes('ESP_NOT_MOUNTED'));
+      fs.renameSync(old, machine.esp);
+      await until('the second again', has(machine, 1, 2));
     });
 
     test('an ESP without space, until the configuration leaves some', async (t) => {

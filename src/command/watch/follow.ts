@@ -3,7 +3,7 @@ import type { Disk } from '../../disk/disk.ts';
 import { EspError } from '../../error.ts';
 import { LOADER_CONF } from '../../esp/layout.ts';
 import { namedNext, parseLoaderConf } from '../../loader/loader-conf.ts';
-import { espRoots } from '../esp-roots.ts';
+import { findEsps } from '../esp-roots.ts';
 import { pass, type Tools } from '../pass.ts';
 import { formatSize, type Outcome } from '../report.ts';
 import type { Settings } from '../settings.ts';
@@ -16,6 +16,10 @@ import { type Notices, noticesOf, noticesOfFailure } from './notices.ts';
 export interface Memory {
   /** The entry that the profiles made boot next when everything was last in line. */
   readonly followed?: string;
+  /** What was to boot next when the primary ESP was last seen. */
+  readonly next?: string;
+  /** Whether the primary ESP was not there when it was last looked for. */
+  readonly wasAway?: boolean;
   readonly notices: Notices;
   /** How the primary ESP stood when it was last seen. */
   readonly standing?: string;
@@ -33,7 +37,7 @@ export async function follow(
   tools: Tools,
 ): Promise<{ memory: Memory; settled: boolean }> {
   try {
-    const roots = espRoots(settings, tools.context);
+    const roots = findEsps(settings, tools.context).map(({ root }) => root);
     using surveyor = await openSurveyor(settings, undefined, tools.context);
     const chosen = (surveyed: Survey) => keepChoice(surveyed, roots[0], memory, tools);
     const wants = {
@@ -45,7 +49,8 @@ export async function follow(
   } catch (error) {
     if (!(error instanceof EspError)) throw error;
     const notices = noticesOfFailure(error, memory.notices);
-    return { memory: { ...memory, notices }, settled: false };
+    const wasAway = memory.wasAway || error.code === 'ESP_NOT_MOUNTED';
+    return { memory: { ...memory, notices, wasAway }, settled: false };
   }
 }
 
@@ -57,11 +62,13 @@ function remember(
 ): { memory: Memory; settled: boolean } {
   const settled = signal?.aborted !== true && outcomes.every(({ failure }) => !failure);
   const change = describeChange(outcomes, context.now);
-  const plan = outcomes[0]?.plan;
+  const [primary] = outcomes;
+  const plan = primary?.plan;
   const memory = {
     ...before,
     notices: noticesOf(outcomes),
-    ...(plan === undefined ? {} : { standing: describe(plan) }),
+    wasAway: primary?.failure?.code === 'ESP_NOT_MOUNTED',
+    ...(plan === undefined ? {} : { standing: describe(plan), next: plan.default }),
     ...(change === undefined ? {} : { change }),
     ...(settled ? { followed: surveyed.default } : {}),
   };
@@ -89,17 +96,19 @@ export function statusOf({ notices, standing, change }: Memory): string {
 
 /**
  * `install TOPLEVEL` may have made another system boot next than the profiles say. Between two
- * changes of the profiles that choice stands: a watcher that took it back would fight the hook.
+ * changes of the profiles that choice stands: a watcher that took it back would fight the hook. What
+ * came back from somewhere else, and says something new, is another disk or an older state of it.
  */
 function keepChoice(
   surveyed: Survey,
   primary: string | undefined,
-  { followed }: Memory,
+  { followed, next, wasAway }: Memory,
   { context }: Tools,
 ): Survey {
   if (surveyed.default !== followed || primary === undefined) return surveyed;
   const chosen = namedDefault(context.disk, primary);
-  return chosen === undefined ? surveyed : withDefault(surveyed, chosen);
+  const isChoice = chosen !== undefined && (!wasAway || chosen === next);
+  return isChoice ? withDefault(surveyed, chosen) : surveyed;
 }
 
 /** loader.conf is one sector when it is ours. Bytes. */

@@ -1,0 +1,145 @@
+/** How an ESP differs from what the profiles want of it, and a mirror from the primary. */
+import { EspError } from '../error.ts';
+import type { Inventory } from '../esp/inventory.ts';
+import { type EspPath, LOADER_CONF } from '../esp/layout.ts';
+import { ownFiles } from '../plan/present.ts';
+import type { LeftOut, PhaseName, Step } from '../plan/step.ts';
+import type { Context } from './context.ts';
+import type { LoaderStatus } from './loader-copies.ts';
+import type { Settings } from './settings.ts';
+import type { Survey } from './survey/survey.ts';
+
+/** What may be wrong with a file; of what is stale, there should be none. */
+export const DIFFERENCES = ['missing', 'damaged', 'stale', 'loader', 'settings'] as const;
+
+/** One file that is not as it should be. */
+export interface Difference {
+  readonly kind: (typeof DIFFERENCES)[number];
+  readonly path: EspPath;
+  readonly because: string;
+}
+
+/** What `install` would do to an ESP, as what is wrong with it now. */
+export interface Drift {
+  readonly differences: readonly Difference[];
+  /** Generations for which there is no room, which is as it should be. */
+  readonly leftOut: readonly LeftOut[];
+}
+
+/** What the profiles want, or why that is not known. */
+export type Wanted = { readonly survey: Survey } | { readonly failure: EspError };
+
+/** Surveys what the profiles want, as `install` does. */
+export async function openWanted(
+  settings: Settings,
+  context: Context,
+): Promise<Wanted & Disposable> {
+  const { survey } = await import('./survey/survey.ts');
+  try {
+    const surveyed = await survey(settings, undefined, context);
+    return { survey: surveyed, [Symbol.dispose]: surveyed.dispose };
+  } catch (error) {
+    if (!(error instanceof EspError)) throw error;
+    return { failure: error, [Symbol.dispose]: () => undefined };
+  }
+}
+
+/** Why an ESP has no drift that could be told. */
+export interface Unknown {
+  readonly failure: EspError;
+}
+
+/** Compares an ESP with what the profiles want: what `install` would change is what differs. */
+export async function driftOf(
+  root: string,
+  wanted: Wanted,
+  context: Context,
+): Promise<Drift | Unknown> {
+  if ('failure' in wanted) return wanted;
+  const { survey } = wanted;
+  const { decide } = await import('./survey/esp.ts');
+  try {
+    const { plan } = await decide(root, survey, context);
+    if ('kind' in plan) {
+      const { message, hint } = plan;
+      return { failure: new EspError('ESP_FULL', `${root}: ${message}`, { hint }) };
+    }
+    return {
+      differences: plan.phases.flatMap(({ name, steps }) =>
+        steps.map((step) => differenceOf(name, step, root, context)),
+      ),
+      leftOut: plan.leftOut.filter((left) => !survey.leftOut.includes(left)),
+    };
+  } catch (error) {
+    if (!(error instanceof EspError)) throw error;
+    return { failure: error };
+  }
+}
+
+/** What a step of each phase mends; what is written is damaged where it is there. */
+const MENDS: Readonly<Record<PhaseName, Exclude<Difference['kind'], 'damaged'>>> = {
+  sweep: 'stale',
+  'free-entries': 'stale',
+  'free-blobs': 'stale',
+  put: 'missing',
+  publish: 'missing',
+  loader: 'loader',
+  default: 'settings',
+  'remove-entries': 'stale',
+  'remove-blobs': 'stale',
+};
+
+function differenceOf(
+  phase: PhaseName,
+  { path, because }: Step,
+  root: string,
+  { disk }: Context,
+): Difference {
+  const kind = MENDS[phase];
+  const isThere = kind === 'missing' && disk.linkStat(`${root}/${path}`) !== undefined;
+  return { kind: isThere ? 'damaged' : kind, path, because };
+}
+
+/** What was found on an ESP. */
+export interface Found {
+  readonly inventory: Inventory;
+  readonly loaders: readonly LoaderStatus[];
+}
+
+/**
+ * Compares a mirror with the primary: which of our entries and their files it lacks or has too many,
+ * whatever their boot counters say, and whether loaders and settings are the same.
+ */
+export function differencesFrom(primary: Found, mirror: Found): readonly Difference[] {
+  const [theirs, ours] = [ownFiles(primary.inventory), ownFiles(mirror.inventory)];
+  const lacking = [...theirs].filter(([key]) => !ours.has(key));
+  const settings = ({ inventory }: Found) => new TextDecoder().decode(inventory.loaderConf);
+  return [
+    ...lacking.map(
+      ([, { path }]): Difference => ({
+        kind: 'missing',
+        path,
+        because: 'the primary ESP has it',
+      }),
+    ),
+    ...[...ours].flatMap(([key, { path, damage }]): Difference[] => {
+      if (damage !== undefined) return [{ kind: 'damaged', path, because: damage }];
+      return theirs.has(key) ? [] : [{ kind: 'stale', path, because: 'the primary ESP lacks it' }];
+    }),
+    ...mirror.loaders.flatMap(({ path, is }, index): Difference[] => {
+      const expected = primary.loaders[index]?.is;
+      return expected === is || expected === undefined
+        ? []
+        : [{ kind: 'loader', path, because: `the primary ESP has ${expected}` }];
+    }),
+    ...(settings(primary) === settings(mirror)
+      ? []
+      : [
+          {
+            kind: 'settings',
+            path: LOADER_CONF,
+            because: 'the primary ESP has another',
+          } as const,
+        ]),
+  ];
+}
