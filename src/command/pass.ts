@@ -112,6 +112,11 @@ async function carryOut(
   const onPhase = ({ name, steps }: Phase) => say(`${root}: ${name}, ${steps.length} files`);
   const { disk, processId } = context;
   const site = { disk, root, mounted, signer, sources, processId, onPhase };
+  // Before anything is written, and before anybody expects it: a key that is elsewhere may be away.
+  if (signer.prepare) {
+    const { programsToSign } = await import('../transaction/to-sign.ts');
+    signer.prepare(await programsToSign(outcome.plan, disk));
+  }
   const announced = (await records?.announce(outcome.plan)) ?? [];
   const report = await apply(outcome.plan, signal ? { ...site, signal } : site).catch(unfinished);
   if (tellsChanges) logChanges(root, report, await log());

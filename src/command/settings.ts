@@ -42,6 +42,10 @@ export const OPTIONS: readonly Option[] = [
     value: 'COMMAND',
     help: 'signs where the key is, instead of --private-key: SHA-256 digest in, RSA signature out',
   },
+  {
+    name: 'signing-batch',
+    help: 'one run of --signing-command signs all: lines of hexadecimal in, lines of base64 out',
+  },
   { name: 'allow-unsigned', help: 'install without signatures' },
   { name: 'allow-insecure-key', help: 'use a private key that others can read or replace' },
   { name: 'allow-directory', help: 'the target may be any directory, as when an image is built' },
@@ -166,6 +170,7 @@ const schema = v.strictObject({
   certificate: v.optional(path),
   'private-key': v.optional(path),
   'signing-command': v.optional(words),
+  'signing-batch': v.optional(flag, false),
   'allow-unsigned': v.optional(flag, false),
   'allow-insecure-key': v.optional(flag, false),
   'allow-directory': v.optional(flag, false),

@@ -1,9 +1,9 @@
-/** The signer that has a certificate, and its private key in memory or what signs with it. */
-import type { X509Certificate } from 'node:crypto';
+/** The signers that have a certificate, and its private key in memory or elsewhere. */
+import type { KeyObject, X509Certificate } from 'node:crypto';
 import { digestOf, hash } from '../digest.ts';
-import { type SigningKey, signAuthenticode } from './cms.ts';
+import { digestToSign, signAuthenticode } from './cms.ts';
 import { type Verdict, verifyAuthenticode } from './cms-verification.ts';
-import type { Signer, Verifier } from './signer.ts';
+import type { Signer, ToSign, Verifier } from './signer.ts';
 
 /** Returns the verifier for a certificate. */
 export function certificateVerifier(certificate: X509Certificate): Verifier {
@@ -12,12 +12,11 @@ export function certificateVerifier(certificate: X509Certificate): Verifier {
 }
 
 /** Returns the signer for a certificate and its private key. Each distinct digest is signed once. */
-export function certificateSigner(certificate: X509Certificate, privateKey: SigningKey): Signer {
+export function certificateSigner(certificate: X509Certificate, privateKey: KeyObject): Signer {
   const der = Uint8Array.from(certificate.raw);
   const signed = new Map<string, Uint8Array>();
   return {
-    fingerprint: hash(der),
-    signatureSize: sizeOfSignature(certificate, der),
+    ...identity(certificate, der),
     sign(imageDigest) {
       const key = digestOf(imageDigest);
       const known = signed.get(key);
@@ -26,6 +25,55 @@ export function certificateSigner(certificate: X509Certificate, privateKey: Sign
       signed.set(key, signature);
       return signature;
     },
+  };
+}
+
+/** A SHA-256 digest (32 bytes) that a key is to sign, and what an error calls its program. */
+export interface DigestToSign {
+  readonly name: string;
+  readonly digest: Uint8Array;
+}
+
+/**
+ * Returns a signature (PKCS#1 v1.5) of each digest, in the same order, all checked.
+ * @throws {SIGNER_FAILED}
+ */
+export type SignDigests = (digests: readonly DigestToSign[]) => readonly Uint8Array[];
+
+/** Returns the signer for a certificate whose private key is elsewhere. Each digest is asked for once. */
+export function remoteSigner(certificate: X509Certificate, signDigests: SignDigests): Signer {
+  const der = Uint8Array.from(certificate.raw);
+  const signed = new Map<string, Uint8Array>();
+  const prepare = (programs: readonly ToSign[]): void => {
+    const wanted = new Map(programs.map((program) => [digestOf(program.imageDigest), program]));
+    const fresh = [...wanted].filter(([key]) => !signed.has(key));
+    if (fresh.length === 0) return;
+    const signatures = signDigests(
+      fresh.map(([, { name, imageDigest }]) => ({ name, digest: digestToSign(imageDigest) })),
+    );
+    for (const [index, [key, { imageDigest }]] of fresh.entries()) {
+      const signature = signatures[index];
+      if (signature) signed.set(key, signAuthenticode(imageDigest, der, signature));
+    }
+  };
+  return {
+    ...identity(certificate, der),
+    prepare,
+    sign(imageDigest) {
+      prepare([{ name: 'program', imageDigest }]);
+      return signed.get(digestOf(imageDigest));
+    },
+  };
+}
+
+/** What follows from the certificate alone. */
+function identity(
+  certificate: X509Certificate,
+  der: Uint8Array,
+): Pick<Signer, 'fingerprint' | 'signatureSize' | 'verify'> {
+  return {
+    fingerprint: hash(der),
+    signatureSize: sizeOfSignature(certificate, der),
     ...certificateVerifier(certificate),
   };
 }
@@ -33,8 +81,7 @@ export function certificateSigner(certificate: X509Certificate, privateKey: Sign
 /** RSA signatures are as long as their modulus: one over anything, of anything, tells the size of all. */
 function sizeOfSignature({ publicKey }: X509Certificate, der: Uint8Array): number {
   const modulusLength = publicKey.asymmetricKeyDetails?.modulusLength ?? 0;
-  const blank = (): Uint8Array => new Uint8Array(modulusLength / 8);
-  return signAuthenticode(new Uint8Array(32), der, blank).length;
+  return signAuthenticode(new Uint8Array(32), der, new Uint8Array(modulusLength / 8)).length;
 }
 
 function bestVerdict(

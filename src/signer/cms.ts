@@ -52,10 +52,7 @@ export function signAuthenticode(
   privateKey: SigningKey,
 ): Uint8Array {
   const content = indirectData(imageDigest);
-  const attributes = setOf(
-    attribute(CONTENT_TYPE, SPC_INDIRECT_DATA),
-    attribute(MESSAGE_DIGEST, octets(sha256(content.subarray(SHORT_HEADER)))),
-  );
+  const attributes = signedAttributes(content);
   const signerInfo = sequence(
     version1,
     issuerAndSerialNumber(certificate),
@@ -82,6 +79,21 @@ export function signAuthenticode(
   );
 }
 
+/**
+ * Returns what a key signs for an image with this Authenticode digest: the SHA-256 digest (32 bytes) of
+ * the signed attributes, which is the same for every certificate.
+ */
+export function digestToSign(imageDigest: Uint8Array): Uint8Array {
+  return sha256(signedAttributes(indirectData(imageDigest)));
+}
+
+function signedAttributes(content: Uint8Array): Uint8Array {
+  return setOf(
+    attribute(CONTENT_TYPE, SPC_INDIRECT_DATA),
+    attribute(MESSAGE_DIGEST, octets(sha256(content.subarray(SHORT_HEADER)))),
+  );
+}
+
 /** SpcIndirectDataContent: says that these 32 bytes are the digest of a PE image. */
 function indirectData(imageDigest: Uint8Array): Uint8Array<ArrayBuffer> {
   const link = tagged(2, taggedBytes(0, OBSOLETE));
@@ -104,14 +116,11 @@ export function issuerAndSerialNumber(certificate: Uint8Array): Uint8Array {
   throw new EspError('SIGNER_FAILED', 'certificate: no issuer and serial number found in its DER');
 }
 
-/** Signs a SHA-256 digest (32 bytes) with an RSA key that is elsewhere (PKCS#1 v1.5). @throws {SIGNER_FAILED} */
-export type SignDigest = (digest: Uint8Array) => Uint8Array;
-
-/** An RSA key, or what signs with one. */
-export type SigningKey = KeyObject | SignDigest;
+/** An RSA key, or the signature (PKCS#1 v1.5 with SHA-256) that a key made elsewhere. */
+export type SigningKey = KeyObject | Uint8Array;
 
 export function signed(bytes: Uint8Array, privateKey: SigningKey): Uint8Array {
-  if (typeof privateKey === 'function') return privateKey(sha256(bytes));
+  if (privateKey instanceof Uint8Array) return privateKey;
   try {
     return sign('sha256', bytes, privateKey);
   } catch (cause) {

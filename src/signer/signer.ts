@@ -7,7 +7,13 @@ export interface Verifier {
   verify(signatures: readonly Uint8Array[], imageDigest: Uint8Array): Verdict;
 }
 
-/** Signs the Authenticode digests of images, and judges signatures. An implementer writes all three. */
+/** A program that is to be signed: what an error calls it, and its Authenticode digest (32 bytes). */
+export interface ToSign {
+  readonly name: string;
+  readonly imageDigest: Uint8Array;
+}
+
+/** Signs the Authenticode digests of images, and judges signatures. */
 export interface Signer extends Verifier {
   /** Hexadecimal SHA-256 of the certificate in DER, or `unsigned`: part of the names of what it signs. */
   readonly fingerprint: string;
@@ -18,6 +24,12 @@ export interface Signer extends Verifier {
    * @throws {SIGNER_FAILED}
    */
   sign(imageDigest: Uint8Array): Uint8Array | undefined;
+  /**
+   * Gets the signatures of all these programs at once, each checked; `sign` then has them. Of one whose
+   * key is not at hand only: whoever signs is asked before the first write, and as seldom as possible.
+   * @throws {SIGNER_FAILED}
+   */
+  prepare?(programs: readonly ToSign[]): void;
 }
 
 /** Signs nothing and asks for no signature: the explicit choice of a machine without Secure Boot. */

@@ -79,7 +79,7 @@ export async function describeSigned(
 ): Promise<{ size: number; digest: Digest }> {
   const source = disk.open(path);
   try {
-    if (known) return { size: signedSize(source, path, signer), digest: known };
+    if (known) return { size: sizeOfSigned(source, path, signer), digest: known };
     const layout = signedFile(source, path, signer);
     const sha256 = createHash('sha256');
     await stream(layout.pieces, disk, async (bytes) => void sha256.update(bytes));
@@ -89,8 +89,18 @@ export async function describeSigned(
   }
 }
 
+/** Returns the size in bytes of a PE file with our signature added. Only the headers are read. */
+export function signedSize(path: string, disk: Disk, signer: Signer): number {
+  const source = disk.open(path);
+  try {
+    return sizeOfSigned(source, path, signer);
+  } finally {
+    source.close();
+  }
+}
+
 /** Every signature of one key has the same size: whoever holds the key need not be asked. */
-function signedSize(source: ReturnType<Disk['open']>, path: string, signer: Signer): number {
+function sizeOfSigned(source: ReturnType<Disk['open']>, path: string, signer: Signer): number {
   return signedLayout(source, path, new Uint8Array(signer.signatureSize)).size;
 }
 

@@ -8,7 +8,7 @@ import { installCommand, missingTools } from '../lab/tools.ts';
 import { certificatePath, privateKeyPem } from '../signer/test-key.ts';
 import { aMachine, type Machine } from './a-machine.ts';
 
-const missing = missingTools(['openssl', 'sbsigntool']);
+const missing = missingTools(['openssl', 'sbsigntool', 'xxd']);
 const skip = missing.length > 0 && `SKIPPED, missing tools: ${installCommand(missing)}`;
 
 /** Gives files the time that all files of a Nix store have: then their digests are remembered. */
@@ -24,6 +24,7 @@ class Token {
   readonly key: string;
   readonly command: string;
   readonly #log: string;
+  readonly #each: string;
 
   constructor(t: TestContext) {
     this.machine = aMachine(t, { generations: [{}, {}] });
@@ -32,8 +33,19 @@ class Token {
     [this.key, this.command, this.#log] = [at('db.key'), at('token'), at('log')];
     fs.writeFileSync(this.key, privateKeyPem, { mode: 0o600 });
     const openssl = `openssl pkeyutl -sign -pkeyopt digest:sha256 -inkey ${this.key}`;
-    const script = `#!/bin/sh\necho "$@" >> ${this.#log}\nexec ${openssl}\n`;
-    fs.writeFileSync(this.command, script, { mode: 0o755 });
+    this.#becomes(`exec ${openssl}`);
+    this.#each = `xxd -r -p | ${openssl} | base64 -w 0`;
+  }
+
+  /** Makes the command one that signs line by line, and then does something else to its lines. */
+  takesBatches(afterwards = 'cat'): void {
+    const loop = `while read -r digest; do printf %s "$digest" | ${this.#each}; echo; done`;
+    this.#becomes(`${loop} | ${afterwards}`);
+  }
+
+  #becomes(script: string): void {
+    const text = `#!/bin/sh\necho "$@" >> ${this.#log}\n${script}\n`;
+    fs.writeFileSync(this.command, text, { mode: 0o755 });
   }
 
   /** The arguments of every run of the command since the last look. */
@@ -67,6 +79,64 @@ describe('--signing-command', () => {
       assert.deepEqual(token.machine.tree(), ours);
     });
   }
+
+  for (const format of ['uki', 'type1']) {
+    test(`with --signing-batch installs ${format} with one run, as the key itself does`, {
+      skip,
+    }, async (t) => {
+      const token = new Token(t);
+      token.takesBatches();
+      const command = ['--signing-command', token.command, '--signing-batch'];
+      assert.equal((await token.install(format, ...command)).status, 0);
+      assert.equal(token.runs().length, 1);
+      const ours = token.machine.tree();
+      fs.rmSync(token.machine.esp, { recursive: true });
+      fs.mkdirSync(token.machine.esp);
+      assert.equal((await token.install(format, '--private-key', token.key)).status, 0);
+      assert.deepEqual(token.machine.tree(), ours);
+    });
+  }
+
+  const answers: readonly (readonly [string, string, RegExp])[] = [
+    ['too few lines', 'head -n 1', /expected \d lines, got 1/],
+    ['another order', 'tac', /EFI\/\S+: expected an RSA signature of the digest/],
+    ['no base64', 'tr A-Za-z .', /bytes that are none/],
+  ];
+  for (const [what, afterwards, words] of answers) {
+    test(`that answers a batch with ${what} leaves the ESP untouched`, { skip }, async (t) => {
+      const token = new Token(t);
+      token.takesBatches(afterwards);
+      const command = ['--signing-command', token.command, '--signing-batch'];
+      const { status, error } = await token.install('uki', ...command);
+      assert.equal(status, 1);
+      assert.match(error?.message ?? '', words);
+      assert.deepEqual(token.machine.tree(), {});
+    });
+  }
+
+  test('of two ESPs is asked once', { skip }, async (t) => {
+    const token = new Token(t);
+    token.takesBatches();
+    const mirror = join(token.machine.root, 'mirror');
+    fs.mkdirSync(mirror);
+    const command = ['--signing-command', token.command, '--signing-batch', '--esp', mirror];
+    assert.equal((await token.install('uki', ...command)).status, 0);
+    assert.equal(token.runs().length, 1);
+    assert.deepEqual(token.machine.tree(mirror), token.machine.tree());
+  });
+
+  test('signs several programs by hand with one run', { skip }, async (t) => {
+    const token = new Token(t);
+    token.takesBatches();
+    const efi = join(token.machine.systemd, 'lib/systemd/boot/efi');
+    const files = fs.readdirSync(efi).map((name) => join(efi, name));
+    const pair = ['--certificate', certificatePath, '--signing-command', token.command];
+    const args = [...files, ...pair, '--signing-batch', '--quiet'];
+    const { status, error } = await token.machine.runWith({}, 'sign', ...args);
+    assert.equal(status, 0, error?.message);
+    assert.equal(token.runs().length, 1);
+    for (const file of files) run('sbverify', ['--cert', certificatePath, file]);
+  });
 
   test('signs programs by hand', { skip }, async (t) => {
     const token = new Token(t);

@@ -3,7 +3,7 @@ import { accessSync, constants, existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { attempt, environment } from './run.ts';
 
-/** The program that shows a package to be installed; a Python module is written `python:<name>`. */
+/** What shows a package to be installed: a program, `python:<module>`, or `engine:<engine of OpenSSL>`. */
 const witnesses = {
   binutils: 'objcopy',
   cpio: 'cpio',
@@ -12,6 +12,8 @@ const witnesses = {
   efitools: 'sign-efi-sig-list',
   'erofs-utils': 'mkfs.erofs',
   fdisk: 'sfdisk',
+  jq: 'jq',
+  'libengine-pkcs11-openssl': 'engine:pkcs11',
   lz4: 'lz4',
   mtools: 'mcopy',
   'nix-bin': 'nix-store',
@@ -20,8 +22,10 @@ const witnesses = {
   'python3-pefile': 'python:pefile',
   'qemu-system-x86': 'qemu-system-x86_64',
   sbsigntool: 'sbsign',
+  softhsm2: 'softhsm2-util',
   strace: 'strace',
   swtpm: 'swtpm',
+  xxd: 'xxd',
   'xz-utils': 'xz',
   zstd: 'zstd',
 } as const;
@@ -77,6 +81,9 @@ function aptInstall(packages: readonly string[]): boolean {
 function isPresent(witness: string): boolean {
   if (witness.startsWith('python:')) {
     return attempt(systemPython, ['-c', `import ${witness.slice('python:'.length)}`]).status === 0;
+  }
+  if (witness.startsWith('engine:')) {
+    return attempt('openssl', ['engine', witness.slice('engine:'.length)]).status === 0;
   }
   const path = environment()['PATH'] ?? '';
   return path.split(':').some((directory) => isExecutable(join(directory, witness)));

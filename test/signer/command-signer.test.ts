@@ -23,7 +23,7 @@ const NOW = 1_800_000_000;
 const SIGN = ['openssl', 'pkeyutl', '-sign', '-pkeyopt', 'digest:sha256', '-inkey'];
 
 const load = (command: readonly string[]) =>
-  loadCommandSigner({ certificate: certificatePath, command }, nodeDisk(), NOW);
+  loadCommandSigner({ certificate: certificatePath, command, batch: false }, nodeDisk(), NOW);
 
 function aFolder(t: TestContext): string {
   const folder = fs.mkdtempSync(join(tmpdir(), 'espalier-command-'));
@@ -81,7 +81,7 @@ describe('a signing command', () => {
   });
 
   test('for a certificate that is not there is refused before it is run', () => {
-    const none = { certificate: '/nowhere/db.pem', command: ['true'] };
+    const none = { certificate: '/nowhere/db.pem', command: ['true'], batch: false };
     assert.throws(
       () => loadCommandSigner(none, nodeDisk(), NOW),
       (error) => error instanceof EspError && error.code === 'KEY_INVALID',

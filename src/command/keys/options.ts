@@ -47,5 +47,7 @@ export const SIGN_OPTIONS: readonly Option[] = [
     value: 'FILE',
     help: 'where the signed program goes (default: in place of FILE)',
   },
-  ...settings('certificate', 'private-key', 'signing-command', 'allow-insecure-key'),
+  ...settings(
+    ...['certificate', 'private-key', 'signing-command', 'signing-batch', 'allow-insecure-key'],
+  ),
 ];

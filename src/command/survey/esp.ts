@@ -349,6 +349,6 @@ async function judge(file: OpenFile, signer: Signer): Promise<'valid' | 'invalid
 }
 
 async function signedSize(path: string, signer: Signer, disk: Context['disk']): Promise<number> {
-  const { describeSigned } = await import('../../transaction/realise.ts');
-  return (await describeSigned(path, disk, signer)).size;
+  const realise = await import('../../transaction/realise.ts');
+  return realise.signedSize(path, disk, signer);
 }

@@ -3,11 +3,12 @@ import type { Digest } from '../../digest.ts';
 import type { DigestCache } from '../../disk/digest-cache.ts';
 import type { FileStat } from '../../disk/disk.ts';
 import { hashFiles } from '../../disk/hash-files.ts';
+import { EspError } from '../../error.ts';
 import type { Bootspec } from '../../generation/bootspec.ts';
 import type { Generation } from '../../generation/generation.ts';
 import type { SecretInitrd } from '../../generation/initrd-secrets.ts';
 import type { Payload } from '../../plan/wanted.ts';
-import type { Signer } from '../../signer/signer.ts';
+import type { Signer, ToSign } from '../../signer/signer.ts';
 import type { Context } from '../context.ts';
 
 /** A generation or one of its specialisations. */
@@ -39,6 +40,9 @@ export interface Hashed {
 
 /** The key under which the digest of a file's plain bytes is remembered. */
 const PLAIN = 'file';
+
+/** The key under which the digest of a file with a signature of this signer is remembered. */
+const signedKey = ({ fingerprint }: Signer): string => `signed:${fingerprint}`;
 
 /**
  * Takes the digest of every file the generations need, once each, from the cache where it is known.
@@ -89,9 +93,42 @@ export async function signedKernel(
   cache: DigestCache,
 ): Promise<Payload> {
   const { describeSigned } = await import('../../transaction/realise.ts');
-  const key = `signed:${signer.fingerprint}`;
+  const key = signedKey(signer);
   const known = cache.get(key, kernel.path, stat);
   const { digest, size } = await describeSigned(kernel.path, disk, signer, known);
   if (!known) cache.put(key, kernel.path, stat, digest);
   return { path: kernel.path, size, digest, signed: true };
+}
+
+/**
+ * Has the kernels signed whose signed digests are not known yet, and the loader with them: where a
+ * person has to be asked for it, that is once.
+ * @throws {SIGNER_FAILED}
+ */
+export async function prepareKernels(
+  generations: readonly Generation[],
+  payloads: ReadonlyMap<string, Hashed>,
+  { signer, loader }: { readonly signer: Signer; readonly loader: string },
+  { disk }: Context,
+  cache: DigestCache,
+): Promise<void> {
+  if (!signer.prepare) return;
+  const kernels = new Set(generations.flatMap(variants).map(({ bootspec }) => bootspec.kernel));
+  const unknown = [...kernels].filter((path) => {
+    const stat = payloads.get(path)?.stat;
+    return stat !== undefined && cache.get(signedKey(signer), path, stat) === undefined;
+  });
+  if (unknown.length === 0) return;
+  const { imageDigest } = await import('../../transaction/to-sign.ts');
+  const programs: ToSign[] = [];
+  for (const path of [...unknown, loader]) {
+    try {
+      const content = { kind: 'signed', path } as const;
+      programs.push({ name: path, imageDigest: await imageDigest(content, disk) });
+    } catch (error) {
+      // What is no program is told by whoever wants it: a broken kernel costs its generations alone.
+      if (!(error instanceof EspError)) throw error;
+    }
+  }
+  signer.prepare(programs);
 }

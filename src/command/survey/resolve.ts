@@ -28,6 +28,7 @@ import type { Settings } from '../settings.ts';
 import { initrdWarnings } from './initrd-check.ts';
 import {
   type Hashed,
+  prepareKernels,
   type Secrets,
   signedKernel,
   takeDigests,
@@ -54,6 +55,8 @@ export interface EntryPolicy {
   readonly signer: Signer;
   /** The stub of images; undefined for Type #1 entries. */
   readonly stub: string | undefined;
+  /** The boot loader that is to be installed, as it is outside the ESP. */
+  readonly loader: string;
 }
 
 /** Resolves generations one by one: what is wrong with one does not stop the others. */
@@ -81,6 +84,9 @@ export async function resolve(
       return generation;
     });
     const payloads = await takeDigests(prepared.passed, secrets, context, cache);
+    if (policy.settings.format === 'type1') {
+      await prepareKernels(prepared.passed, payloads, policy, context, cache);
+    }
     const warnings: string[] = [];
     const described = await separate(prepared.passed, async (generation) => {
       const entries = [];

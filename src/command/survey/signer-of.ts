@@ -27,7 +27,8 @@ export async function signerOf(
   }
   if (command !== undefined) {
     const { loadCommandSigner } = await import('../../signer/command-signer.ts');
-    return loadCommandSigner({ certificate, command }, disk, now);
+    const batch = settings['signing-batch'];
+    return loadCommandSigner({ certificate, command, batch }, disk, now);
   }
   if (privateKey === undefined) throw without('--certificate', '--private-key');
   const allowInsecureKey = settings['allow-insecure-key'];

@@ -104,7 +104,7 @@ export async function survey(
     ...retained.musts.map(({ generation }) => generation),
     ...retained.wishes,
   ];
-  const policy = { settings, signer, stub };
+  const policy = { settings, signer, stub, loader: `${efiDirectory}/${names.loader}` };
   const resolution = await resolve(wantedGenerations, policy, context, cache);
   const unsaved = await cache.save();
 
