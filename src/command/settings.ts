@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import * as v from 'valibot';
 import type { Disk } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
+import { SETTINGS } from '../loader/loader-conf.ts';
 
 /** One setting that may come from a flag, the environment or the configuration file. */
 export interface Option {
@@ -62,7 +63,10 @@ export const OPTIONS: readonly Option[] = [
   { name: 'reserve', value: 'SIZE', help: 'space to leave to others, as 64M (default: 0)' },
   { name: 'loader-conf', value: 'FILE', help: 'settings of the boot loader; its default is ours' },
   { name: 'keep-default', help: 'let --loader-conf say which entry is the default' },
-  { name: 'adopt', help: 'take over what lanzaboote installed: replace it, remove what is left' },
+  {
+    name: 'adopt',
+    help: 'take over what lanzaboote or nixpkgs’ builder installed: replace it, remove what is left',
+  },
   {
     name: 'system',
     value: 'DOUBLE',
@@ -201,8 +205,8 @@ const schema = v.strictObject({
   /** Only in the configuration file: lines of loader.conf. */
   loader: v.optional(
     v.record(
-      v.pipe(v.string(), v.regex(/^[a-z-]+$/)),
-      v.union([v.string(), v.number(), v.boolean()]),
+      v.picklist(SETTINGS, 'no setting of loader.conf, or one that follows from what is installed'),
+      v.union([v.string(), v.number(), v.boolean()], 'expected text, a number, true or false'),
     ),
     {},
   ),

@@ -1,10 +1,15 @@
-/** What lanzaboote manages on an ESP, and how it becomes ours when a run is asked to take its place. */
+/**
+ * What lanzaboote and nixpkgs' builder for systemd-boot manage on an ESP, and how it becomes ours when
+ * a run is asked to take their place.
+ */
 import type { Disk } from '../disk/disk.ts';
-import type { Inventory, StrayFile } from './inventory.ts';
+import type { EntryFile, Inventory, StrayFile } from './inventory.ts';
 import {
   blobDirectory,
   directoryOf,
+  ENTRIES,
   type EspPath,
+  entryId,
   espPath,
   fileName,
   IMAGES,
@@ -12,17 +17,18 @@ import {
 } from './layout.ts';
 
 /**
- * Returns an inventory in which everything is ours that lanzaboote would take for its own: every file
- * in the directory of kernels and initrds, and every one among the images whose name begins with the
- * token. What an entry of anyone else names stays all the same, and so does every directory.
+ * Returns an inventory in which everything is ours that they would take for their own: every file in
+ * the directory of kernels and initrds, of lanzaboote every one among the images whose name begins with
+ * the token, and the entries that nixpkgs' builder has written. What an entry of anyone else names
+ * stays all the same, and so does every directory.
  */
 export function takeOver(inventory: Inventory, disk: Disk, root: string, token: string): Inventory {
   const isManaged = (path: EspPath) =>
     directoryOf(path) === IMAGES && fileName(path).toLowerCase().startsWith(`${token}-`);
+  const isTheirs = (entry: EntryFile) =>
+    entry.name === undefined && (isManaged(entry.path) || isBuilt(entry, token));
   const entries = inventory.entries.map((entry) =>
-    entry.name === undefined && isManaged(entry.path)
-      ? { ...entry, adopted: generationIn(entry.path, token) }
-      : entry,
+    isTheirs(entry) ? { ...entry, adopted: generationOf(entry, token) } : entry,
   );
   const known = new Set([...inventory.blobs, ...entries].map(({ path }) => path));
   const isStray = (path: EspPath) =>
@@ -40,10 +46,33 @@ export function takeOver(inventory: Inventory, disk: Disk, root: string, token: 
 }
 
 /**
- * The number of the generation that a file name of lanzaboote tells, or 0, which Nix gives to none.
- * What follows it may be anything: a specialisation is called there as it calls itself.
+ * Whether nixpkgs' builder has written an entry. Its names are those of a generation, with that of a
+ * profile before it, or since 2026 the SHA-256 of the text; and its kernels lie where ours do. One that
+ * names nothing any more is damaged.
  */
-function generationIn(path: EspPath, token: string): number {
+function isBuilt({ path, references }: EntryFile, token: string): boolean {
+  const id = entryId(fileName(path)).toLowerCase();
+  return (
+    directoryOf(path) === ENTRIES &&
+    id.startsWith(`${token}-`) &&
+    BUILT.test(id.slice(token.length)) &&
+    (references.length === 0 || references.some((file) => isStored(file, token)))
+  );
+}
+
+const BUILT = /^-(?:[0-9a-f]{64}|(?:.+-)?generation-\d{1,15}(?:-specialisation-.+)?)\.conf$/;
+
+function isStored(path: EspPath, token: string): boolean {
+  return directoryOf(path).toLowerCase() === blobDirectory(token).toLowerCase();
+}
+
+/**
+ * The number of the generation that an entry tells, or 0, which Nix gives to none: nixpkgs' builder in
+ * its text, both in its file name. What follows it there may be anything: a specialisation is called as
+ * it calls itself.
+ */
+function generationOf({ path, version = '' }: EntryFile, token: string): number {
   const rest = fileName(path).slice(token.length);
-  return Number(/^-generation-(\d{1,15})-/i.exec(rest)?.[1] ?? 0);
+  const told = /^Generation (\d{1,15})\b/.exec(version) ?? /-generation-(\d{1,15})[-.]/i.exec(rest);
+  return Number(told?.[1] ?? 0);
 }

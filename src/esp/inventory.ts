@@ -49,6 +49,8 @@ export interface EntryFile {
   readonly adopted?: number;
   /** Files on the ESP without which this entry does not boot. */
   readonly references: readonly EspPath[];
+  /** Those of them, of an entry of ours, that are there and have no name of ours. */
+  readonly outside?: readonly EspPath[];
   /** The command line, where it could be read. */
   readonly cmdline: string;
   readonly title?: string;
@@ -237,12 +239,16 @@ function scanType1(
   const bytes = readSmall(disk, `${root}/${path}`, name ? LIMIT.own : LIMIT.conf);
   const { files, options, title, version, sortKey } = parseType1(text(bytes) ?? '');
   const damaged = name !== undefined && (!bytes || hash(bytes) !== name.digest);
+  const named = references(files);
+  const isOutside = (file: EspPath) =>
+    parseBlobName(fileName(file)) === undefined &&
+    disk.linkStat(`${root}/${file}`)?.kind === 'file';
   return {
     path,
     size: bytes?.length ?? 0,
     ...identity(path),
-    ...(name ? { name } : {}),
-    references: references(files),
+    ...(name ? { name, outside: named.filter(isOutside) } : {}),
+    references: named,
     cmdline: cut(options, KEPT.cmdline),
     ...shown({ title, version, sortKey }),
     ...(damaged ? { damage: 'its text is not what its name says' } : {}),

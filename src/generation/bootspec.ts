@@ -20,6 +20,8 @@ export interface Bootspec {
   readonly initrdSecrets?: string | undefined;
   readonly sortKey?: string | undefined;
   readonly devicetree?: string | undefined;
+  /** Files that follow the initrd, by their paths on the ESP: the system has them from elsewhere. */
+  readonly extraInitrds?: readonly string[] | undefined;
   /** Every top-level key that is not the document itself, as it was written. */
   readonly extensions: Readonly<Record<string, unknown>>;
   /** By name, in the order of the names. A specialisation has none of its own. */
@@ -31,11 +33,14 @@ export const BOOTSPEC_LIMIT = 4 * 1024 * 1024;
 
 /** What Linux takes for a path (PATH_MAX), without its NUL. */
 const PATH_LIMIT = 4095;
+/** What FAT takes for one. */
+const ESP_PATH_LIMIT = 260;
 
 export const BOOTSPEC = 'org.nixos.bootspec.v1';
 export const SPECIALISATIONS = 'org.nixos.specialisation.v1';
 const LANZABOOTE = 'org.nix-community.lanzaboote';
 const SYSTEMD_BOOT = 'org.nixos.systemd-boot';
+const EXTRA_INITRD = 'org.nixos.extra-initrd.v1';
 
 const text = v.pipe(
   v.string(),
@@ -50,6 +55,18 @@ const path = v.pipe(
 const word = v.pipe(
   path,
   v.check((value) => !/[\s"]/.test(value), 'a path without blanks and quotes'),
+);
+/** A path on the ESP, as it may stand in an entry: what is quoted or ends in a blank reads otherwise. */
+const espFile = v.pipe(
+  text,
+  v.check(
+    (value) =>
+      /^(?![\s"']).*\S$/.test(value) &&
+      value.split('/').every((part) => !['', '.', '..'].includes(part)) &&
+      !value.includes('\\'),
+    'a relative path on the ESP, without ".."',
+  ),
+  v.maxLength(ESP_PATH_LIMIT, `a path of at most ${ESP_PATH_LIMIT} characters`),
 );
 /** valibot's `object` takes an array for one. */
 export const record = v.custom<Record<string, unknown>>(isRecord, 'object');
@@ -78,6 +95,7 @@ const documentSchema = v.pipe(
     [SYSTEMD_BOOT]: v.nullish(
       v.pipe(record, v.object({ sortKey: v.nullish(text), devicetree: v.nullish(path) })),
     ),
+    [EXTRA_INITRD]: v.nullish(v.pipe(record, v.object({ paths: v.nullish(v.array(espFile)) }))),
   }),
 );
 
@@ -114,6 +132,7 @@ function readDocument(document: unknown, place: Place): Bootspec {
   requireVersion(document, place);
   const output = validate(documentSchema, document, place);
   const { [BOOTSPEC]: entry, [SYSTEMD_BOOT]: systemdBoot, [LANZABOOTE]: lanzaboote } = output;
+  const extraInitrds = output[EXTRA_INITRD]?.paths ?? [];
   if (typeof entry.initrdSecrets === 'string' && typeof entry.initrd !== 'string') {
     const where = pathText([...place.path, BOOTSPEC, 'initrdSecrets']);
     throw new EspError(
@@ -128,6 +147,7 @@ function readDocument(document: unknown, place: Place): Bootspec {
     // An empty key sorts nothing: it counts as none.
     sortKey: lanzaboote?.sort_key || systemdBoot?.sortKey || undefined,
     devicetree: systemdBoot?.devicetree ?? undefined,
+    ...(extraInitrds.length > 0 ? { extraInitrds } : {}),
     extensions: extensionsOf(document),
     specialisations: new Map(),
   };

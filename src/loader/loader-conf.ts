@@ -13,6 +13,25 @@ const COMMENT = '# Written by espalier: settings are made in its configuration.\
 /** Keys that say what boots next: ours to write. */
 const OURS: readonly string[] = ['default', 'preferred'];
 
+/** The other keys, up to systemd 262 (loader.conf(5)). Older loaders pass over those they do not know. */
+export const SETTINGS = [
+  'timeout',
+  'console-mode',
+  'editor',
+  'auto-entries',
+  'auto-firmware',
+  'auto-poweroff',
+  'auto-reboot',
+  'beep',
+  'log-level',
+  'random-seed-mode',
+  'reboot-for-bitlocker',
+  'reboot-on-error',
+  'secure-boot-enroll',
+  'secure-boot-enroll-action',
+  'secure-boot-enroll-timeout-sec',
+] as const;
+
 /** Returns the settings in a loader.conf, in order (loader.conf(5)). */
 export function parseLoaderConf(text: string): Line[] {
   return parseLines(text);

@@ -97,10 +97,17 @@ function survey(input: PlanInput): Ground {
   const own = ownFiles(inventory);
   return {
     own,
-    kept: protectedKeys(input.roots, inventory, own),
+    kept: new Set([...protectedKeys(input.roots, inventory, own), ...namedKeys(input)]),
     budget: budgetOf(inventory, own, { reserve, loaders }),
     clusterSize: inventory.clusterSize,
   };
+}
+
+/** What wanted entries name and others put there may by now be a file of ours that nothing else wants. */
+function namedKeys({ musts, wishes }: PlanInput): readonly string[] {
+  return [...musts, ...wishes]
+    .flatMap(({ entries }) => entries)
+    .flatMap(({ others = [] }) => others.map(keyOf));
 }
 
 /** Returns the musts and as many wishes as fit for good, or no choice when the musts do not. */

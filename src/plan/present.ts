@@ -11,6 +11,8 @@ export interface OwnFile {
   /** Number of the generation, of an entry. */
   readonly generation: number;
   readonly references: readonly EspPath[];
+  /** Those of them that are there and have no name of ours. */
+  readonly outside: readonly EspPath[];
   readonly cmdline: string;
   readonly sections: readonly { readonly name: string; readonly size: number }[];
   readonly damage: string | undefined;
@@ -42,14 +44,17 @@ export function ownFiles({ blobs, strays = [], entries }: Inventory): OwnFiles {
     size,
     generation: 0,
     references: [],
+    outside: [],
     cmdline: '',
     sections: [],
     damage,
   }));
-  for (const { path, size, name, adopted, references, cmdline, sections = [], damage } of entries) {
+  for (const { name, adopted, outside = [], sections = [], ...entry } of entries) {
     const generation = name?.generation ?? adopted;
     if (generation === undefined) continue;
-    files.push({ role: 'entry', path, size, generation, references, cmdline, sections, damage });
+    const { path, size, references, cmdline, damage } = entry;
+    const found = { path, size, generation, references, outside, cmdline, sections, damage };
+    files.push({ role: 'entry', ...found });
   }
   return new Map(files.map((file) => [keyOf(file.path), file]));
 }
@@ -85,7 +90,7 @@ export function boots(file: OwnFile, own: OwnFiles): boolean {
     file.damage === undefined &&
     file.references.every((path) => {
       const blob = own.get(keyOf(path));
-      return blob !== undefined && blob.damage === undefined;
+      return blob ? blob.damage === undefined : file.outside.includes(path);
     })
   );
 }

@@ -42,6 +42,8 @@ export interface WantedEntry {
   readonly cmdline: string;
   readonly file: WantedFile;
   readonly blobs: readonly WantedFile[];
+  /** Files on the ESP that it names and that others have to put there. */
+  readonly others?: readonly EspPath[];
 }
 
 /** A generation with its entries; the first one is the generation itself, the others its specialisations. */
@@ -141,13 +143,14 @@ export function wantType1(token: string, resolved: Resolved): WantedEntry {
   const initrd = resolved.initrd && wantBlob(token, bootspec, 'initrd', resolved.initrd);
   const devicetree =
     resolved.devicetree && wantBlob(token, bootspec, 'devicetree', resolved.devicetree);
+  const others = (bootspec.extraInitrds ?? []).map((path) => espPath(path));
   const order = menuOrder(resolved);
   const cmdline = formatCmdline(bootspec.init, bootspec.kernelParams);
   const text = formatType1({
     title: label(resolved),
     ...order,
     linux: kernel.path,
-    initrd: initrd ? [initrd.path] : [],
+    initrd: [...(initrd ? [initrd.path] : []), ...others],
     ...(devicetree ? { devicetree: devicetree.path } : {}),
     options: cmdline,
   });
@@ -169,6 +172,7 @@ export function wantType1(token: string, resolved: Resolved): WantedEntry {
       content: { kind: 'text', text },
     },
     blobs: [kernel, ...(initrd ? [initrd] : []), ...(devicetree ? [devicetree] : [])],
+    ...(others.length > 0 ? { others } : {}),
   };
 }
 

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { OPTIONS, type RawSettings, readSettings } from '../../src/command/settings.ts';
+import { SETTINGS } from '../../src/loader/loader-conf.ts';
 import { MemoryDisk } from '../support/memory-disk.ts';
 import { rejectsWith } from './rejects-with.ts';
 
@@ -110,6 +111,16 @@ describe('what an error names', () => {
     );
     const nested = read({}, {}, '[sections]\nlogo = "/x"');
     await rejectsWith('CONFIG_INVALID', /^\/etc\/espalier\.toml: sections\.logo: /, nested);
+  });
+
+  test('every setting of loader.conf may be made, and no other: what boots next is not one', async () => {
+    const all = SETTINGS.map((key) => `${key} = "x"\n`).join('');
+    const { loader } = await read({}, {}, `[loader]\n${all}`);
+    assert.deepEqual(Object.keys(loader), SETTINGS);
+    for (const key of ['default', 'preferred', 'time-out', 'Editor']) {
+      const named = new RegExp(`^/etc/espalier\\.toml: loader\\.${key}: `);
+      await rejectsWith('CONFIG_INVALID', named, read({}, {}, `[loader]\n${key} = "x"`));
+    }
   });
 
   test('a file that is no TOML is refused with the place of the mistake', async () => {

@@ -68,7 +68,10 @@ export async function decide(
   }
   const keepsDefault = settings['keep-default'] && settings['loader-conf'] !== undefined;
   const isGiven = keepsDefault || scope === 'gc';
-  const survey = isGiven ? surveyed : withGoodDefault(surveyed, inventory);
+  const lacking = lackingFiles(root, surveyed, context);
+  const survey = isGiven
+    ? surveyed
+    : withGoodDefault(surveyed, inventory, new Set(lacking.map(({ id }) => id)));
   const variables = efiVariables(survey, context);
   await requireStartable(survey, variables, context);
   const loaders = await decideLoaders(root, survey, context);
@@ -112,6 +115,7 @@ export async function decide(
       ...(keepsDefault || scope !== 'all' ? [] : uncounted),
       ...describeLost(lost),
       ...describeUnread(inventory),
+      ...lacking.map(({ id, path }) => `${id} does not boot: ${path} is not on the ESP`),
       ...(scope === 'repair' ? describeUnmended(planned, survey, inventory) : []),
       ...overrides(variables, id, context),
     ],
@@ -268,6 +272,20 @@ function describeUnread({ unread = 0 }: Inventory): string[] {
   return [
     `${unread} entries of others are not read, there are too many: what they alone name is not kept`,
   ];
+}
+
+/** Files that wanted entries name, that others have to put on the ESP, and that are not there. */
+function lackingFiles(
+  root: string,
+  { musts, wishes }: Survey,
+  { disk }: Context,
+): { readonly id: string; readonly path: EspPath }[] {
+  const isThere = (path: EspPath) => disk.stat(`${root}/${path}`)?.kind === 'file';
+  return [...musts, ...wishes].flatMap(({ entries }) =>
+    entries.flatMap(({ id, others = [] }) =>
+      others.filter((path) => !isThere(path)).map((path) => ({ id, path })),
+    ),
+  );
 }
 
 /** Which copies of the loader to write. A copy that would not start comes before one that would. */

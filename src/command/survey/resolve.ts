@@ -184,6 +184,7 @@ async function describe(
   const plain = payload(bootspec.kernel);
   // Firmware checks the kernel of a Type #1 entry by itself; of a thin image, the stub its digest.
   const isUki = settings.format === 'uki';
+  if (settings.format !== 'type1') requireOwnInitrd(bootspec, settings.format);
   const kernel =
     settings.format !== 'type1' || signer.fingerprint === 'unsigned'
       ? plain
@@ -200,6 +201,16 @@ async function describe(
     ...(bootspec.devicetree === undefined ? {} : { devicetree: payload(bootspec.devicetree) }),
     ...(isUki && release !== undefined ? { uname: release } : {}),
   };
+}
+
+/** An image is signed with all that it boots, and nothing that lies on an ESP is ever signed. */
+function requireOwnInitrd({ extraInitrds: [first] = [] }: Bootspec, format: string): void {
+  if (first === undefined) return;
+  throw new EspError(
+    'GENERATION_BROKEN',
+    `its initrd is followed by ${first} from the ESP, which no entry of the format ${format} can have`,
+    { hint: 'use --format type1, or put what that file holds into the initrd' },
+  );
 }
 
 /** The key under which a kernel is remembered that has the headers of an EFI program. */
