@@ -1,6 +1,6 @@
 /** What systemd-boot would list and start, as its documentation says (Boot Loader Specification, loader.conf(5)). */
 import { sectionText } from './pe-section.ts';
-import { contentOf, type Tree, textOf } from './tree.ts';
+import { type Tree, textOf } from './tree.ts';
 import { compare, compareVersions } from './version-order.ts';
 
 /** One line of the menu. `path` is the entry's own file, `files` are those that it needs beside it. */
@@ -13,8 +13,16 @@ export interface MenuEntry {
   readonly version: string;
 }
 
+const menus = new WeakMap<Tree, readonly MenuEntry[]>();
+
 /** Returns the menu, top line first. */
-export function menuOf(tree: Tree): MenuEntry[] {
+export function menuOf(tree: Tree): readonly MenuEntry[] {
+  const known = menus.get(tree) ?? readMenu(tree);
+  menus.set(tree, known);
+  return known;
+}
+
+function readMenu(tree: Tree): MenuEntry[] {
   const entries = [...tree.files.keys()].flatMap((path) => {
     const [, name = ''] = /^(?:loader\/entries|EFI\/Linux)\/([^/]+)$/i.exec(path) ?? [];
     if (/^(?:\.|auto-|$)/i.test(name)) return [];
@@ -58,7 +66,7 @@ function type1(tree: Tree, path: string, name: string): MenuEntry | undefined {
 
 /** BLS §Type #2: an image tells about itself in `.osrel`, and without it is not listed. */
 function type2(tree: Tree, path: string, name: string): MenuEntry | undefined {
-  const release = sectionText(contentOf(tree, path), '.osrel');
+  const release = sectionText(tree.read(path), '.osrel');
   if (release === undefined) return undefined;
   const lines = linesOf(release, '=');
   const first = (...keys: readonly string[]) =>

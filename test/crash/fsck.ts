@@ -45,11 +45,12 @@ const PASSES = 3;
 
 /** Mends an image without asking, as a system does each time it starts, and returns what is left. */
 export function mendImage(image: string): Checkup {
-  for (let pass = 0; pass < PASSES; pass++) {
+  let left = checkImage(image);
+  for (let pass = 0; pass < PASSES && !left.isClean; pass++) {
     attempt('fsck.fat', ['-a', image]);
-    if (checkImage(image).isClean) break;
+    left = checkImage(image);
   }
-  return checkImage(image);
+  return left;
 }
 
 function checkupOf({ status, stdout, stderr }: ReturnType<typeof attempt>): Checkup {

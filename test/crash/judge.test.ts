@@ -23,7 +23,17 @@ test('what makes the worlds runs the installer: so that the search is seen to fi
   assert.ok([...imported(resolve(import.meta.dirname, 'world.ts'))].some(isOfInstaller));
 });
 
-const judges = ['judge', 'truth', 'tree', 'boot-menu', 'fsck', 'replay', 'write-log', 'boots'];
+const judges = [
+  'judge',
+  'truth',
+  'tree',
+  'fat-image',
+  'boot-menu',
+  'fsck',
+  'replay',
+  'write-log',
+  'boots',
+];
 
 for (const judge of judges) {
   test(`${judge}.ts shares nothing with the installer`, () => {

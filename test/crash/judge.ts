@@ -1,6 +1,6 @@
 /** What must hold whenever power fails. Shares nothing with the installer. */
 import { choiceOf } from './boot-menu.ts';
-import { contentOf, type Tree } from './tree.ts';
+import type { Tree } from './tree.ts';
 import { isForeign, LOADER_CONF, LOADERS, type Truth, type Window } from './truth.ts';
 
 /** A promise that is judged at every moment. */
@@ -128,5 +128,5 @@ function isTorn(tree: Tree, path: string, truth: Truth): boolean {
   const found = tree.files.get(path);
   if (found === undefined || found.isCutOff || truth.isWhole(tree, path)) return false;
   if (found.sha256 === truth.before.files.get(path)?.sha256) return false;
-  return new TextDecoder('latin1').decode(contentOf(tree, path).subarray(0, 2)) === 'MZ';
+  return new TextDecoder('latin1').decode(tree.read(path).subarray(0, 2)) === 'MZ';
 }

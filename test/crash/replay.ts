@@ -1,14 +1,16 @@
 /** What a disk may hold after a power cut: rebuilt from its image and the log of what was written to it. */
-import { closeSync, copyFileSync, openSync, readSync, writeSync } from 'node:fs';
+import { closeSync, copyFileSync, openSync, readFileSync, writeSync } from 'node:fs';
 import type { Random } from './random.ts';
+import type { Numbered } from './tree.ts';
 import type { DiskRequest } from './write-log.ts';
 
 const SECTOR = 512;
 
-/** A stretch of bytes on the disk. */
+/** A stretch of bytes on the disk, whole sectors, by the number of the write that put them there, from 1. */
 interface Extent {
   readonly offset: number;
   readonly data: Uint8Array;
+  readonly number: number;
 }
 
 /** The writes between two flushes: until the second one, any subset of them may be on the disk. */
@@ -19,6 +21,8 @@ export interface Cut {
   /** Says which moment it is, and what of the epoch's writes is there. */
   readonly name: string;
   readonly kind: 'prefix' | 'reordering';
+  /** What the disk then holds, until the next cut. Sectors have the numbers of the writes they are from. */
+  readonly disk: Numbered;
 }
 
 /**
@@ -28,9 +32,10 @@ export interface Cut {
  */
 export function epochsOf(requests: readonly DiskRequest[]): Epoch[] {
   const epochs: (Extent & { readonly isForced: boolean })[][] = [[]];
+  let number = 0;
   for (const request of requests) {
     if (request.kind === 'flush') epochs.push([]);
-    else if (request.kind === 'write') epochs.at(-1)?.push(request);
+    else if (request.kind === 'write') epochs.at(-1)?.push({ ...request, number: ++number });
   }
   return epochs.filter(({ length }) => length > 0);
 }
@@ -47,34 +52,68 @@ export function* replay(
   { samples, random }: { samples: number; random: Random },
 ): Generator<Cut> {
   copyFileSync(before, image);
-  const file = openSync(image, 'r+');
+  const scratch = new Scratch(image);
+  const { disk } = scratch;
   try {
     let count = 0;
-    yield { name: 'before the first write', kind: 'prefix' };
+    yield { name: 'before the first write', kind: 'prefix', disk };
     for (const [index, epoch] of epochs.entries()) {
       for (const { label, extents } of subsetsOf(epoch, samples, random)) {
-        const undo = write(file, extents);
-        yield { name: `epoch ${index + 1}: ${label}`, kind: 'reordering' };
-        write(file, undo.reverse());
+        const undo = scratch.write(extents);
+        yield { name: `epoch ${index + 1}: ${label}`, kind: 'reordering', disk };
+        undo();
       }
       for (const extent of epoch) {
-        write(file, [extent]);
-        yield { name: `after write ${++count}`, kind: 'prefix' };
+        scratch.write([extent]);
+        yield { name: `after write ${++count}`, kind: 'prefix', disk };
       }
     }
   } finally {
-    closeSync(file);
+    scratch.close();
   }
 }
 
-/** Writes extents and returns what was there before, in the same order. */
-function write(file: number, extents: readonly Extent[]): Extent[] {
-  return extents.map(({ offset, data }) => {
-    const old = new Uint8Array(data.length);
-    readSync(file, old, 0, old.length, offset);
-    writeSync(file, data, 0, data.length, offset);
-    return { offset, data: old };
-  });
+/** An image that is patched in its file and in memory alike. */
+class Scratch {
+  readonly disk: Numbered;
+  readonly #file: number;
+
+  constructor(image: string) {
+    const bytes = new Uint8Array(readFileSync(image));
+    this.disk = { bytes, sectors: new Uint32Array(Math.ceil(bytes.length / SECTOR)) };
+    this.#file = openSync(image, 'r+');
+  }
+
+  /** Writes extents and returns what undoes that. */
+  write(extents: readonly Extent[]): () => void {
+    const { bytes, sectors } = this.disk;
+    const old = extents.map(({ offset, data, number }) => {
+      const [first, end] = [offset / SECTOR, (offset + data.length) / SECTOR];
+      const was = {
+        offset,
+        data: bytes.slice(offset, offset + data.length),
+        numbers: sectors.slice(first, end),
+      };
+      this.#put(offset, data);
+      sectors.fill(number, first, end);
+      return was;
+    });
+    return () => {
+      for (const { offset, data, numbers } of old.reverse()) {
+        this.#put(offset, data);
+        sectors.set(numbers, offset / SECTOR);
+      }
+    };
+  }
+
+  close(): void {
+    closeSync(this.#file);
+  }
+
+  #put(offset: number, data: Uint8Array): void {
+    this.disk.bytes.set(data, offset);
+    writeSync(this.#file, data, 0, data.length, offset);
+  }
 }
 
 interface Subset {
@@ -143,11 +182,15 @@ function bytes(extents: readonly Extent[]): number {
 }
 
 /** A disk writes whole sectors; of a longer write it may have done any. Returns up to eight runs of them. */
-function tear({ offset, data }: Extent, random: Random): Extent[] {
+function tear({ offset, data, number }: Extent, random: Random): Extent[] {
   const sectors = data.length / SECTOR;
   return Array.from({ length: 1 + random.below(8) }, () => {
     const from = random.below(sectors);
     const to = from + 1 + random.below(sectors - from);
-    return { offset: offset + from * SECTOR, data: data.subarray(from * SECTOR, to * SECTOR) };
+    return {
+      offset: offset + from * SECTOR,
+      data: data.subarray(from * SECTOR, to * SECTOR),
+      number,
+    };
   });
 }

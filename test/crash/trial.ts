@@ -1,6 +1,6 @@
 /** One scenario's moments: each rebuilt, judged, mended, and brought to its end by another run. */
-import { copyFileSync, cpSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { copyFileSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { attempt } from '../lab/run.ts';
 import { choiceOf } from './boot-menu.ts';
 import { type Checkup, checkImage, hasBrokenDirectory, isFragment, mendImage } from './fsck.ts';
@@ -9,7 +9,7 @@ import type { Moment } from './moments.ts';
 import { randomOf } from './random.ts';
 import { DONE, type Recording } from './recording.ts';
 import { epochsOf, replay } from './replay.ts';
-import { readFolder, readImage, type Tree } from './tree.ts';
+import { ImageReader, type Numbered, readFolder, readImage, type Tree } from './tree.ts';
 import { Truth, type Window } from './truth.ts';
 
 /** How thorough a trial is. */
@@ -59,7 +59,7 @@ export function tryRecording(recording: Recording, bench: Bench, effort: Effort)
   const image = at('state.img');
   for (const cut of replay(recording.before, image, epochs, { ...effort, random })) {
     counts[cut.kind]++;
-    const { moment, judgement } = court.judge(image);
+    const { moment, judgement } = court.judge(image, cut.disk);
     moments.push({ ...moment, index: moments.length, cut: cut.name });
     for (const window of new Set(judgement.windows)) windows[window] = (windows[window] ?? 0) + 1;
     findings.push(...judgement.findings.map((finding) => ({ ...finding, cut: cut.name })));
@@ -82,7 +82,9 @@ class Court {
   readonly #bench: Bench;
   readonly #truth: Truth;
   readonly #ends = new Map<string, Judgement>();
-  readonly #mended = new Map<string, Judgement>();
+  readonly #judged = new Map<string, Judgement>();
+  readonly #checkups = new Map<string, Checkup>();
+  readonly #reader = new ImageReader();
 
   constructor(recording: Recording, bench: Bench, truth: Truth) {
     this.#recording = recording;
@@ -90,9 +92,13 @@ class Court {
     this.#truth = truth;
   }
 
-  judge(image: string): { moment: Omit<Moment, 'index' | 'cut'>; judgement: Judgement } {
-    const tree = readImage(image, join(this.#bench.folder, 'state'));
-    const checkup = checkImage(image);
+  /** Judges an image, a file with the content of `disk`. */
+  judge(
+    image: string,
+    disk: Numbered,
+  ): { moment: Omit<Moment, 'index' | 'cut'>; judgement: Judgement } {
+    const { tree, structure } = this.#reader.read(disk);
+    const checkup = remembered(this.#checkups, structure, () => checkImage(image));
     const isRefused = hasBrokenDirectory(checkup) && this.#truth.boots(this.#truth.before);
     const starts = this.#truth.boots(tree) && !isRefused ? choiceOf(tree)?.id : undefined;
     const moment = {
@@ -100,8 +106,9 @@ class Court {
       isSound: checkup.complaints.length === 0,
       ...(starts === undefined ? {} : { starts }),
     };
-    const mended = remembered(this.#mended, moment.kind, () => this.#mend(image, checkup));
-    const judgement = allOf(judgeTree(tree, this.#truth), mended, this.#end(tree));
+    const judgement = remembered(this.#judged, moment.kind, () =>
+      allOf(judgeTree(tree, this.#truth), this.#mend(image, checkup), this.#end(tree)),
+    );
     if (!isRefused) return { moment, judgement };
     return { moment, judgement: allOf(judgement, { findings: [], windows: ['grown-directory'] }) };
   }
@@ -125,7 +132,11 @@ class Court {
     const { scenario, world } = this.#recording;
     const esp = join(this.#bench.folder, 'rerun');
     rmSync(esp, { recursive: true, force: true });
-    cpSync(tree.folder, esp, { recursive: true });
+    mkdirSync(esp);
+    for (const path of tree.files.keys()) {
+      mkdirSync(dirname(join(esp, path)), { recursive: true });
+      writeFileSync(join(esp, path), tree.read(path));
+    }
     const args = [...scenario.action(world), ...world.onDirectory(esp)];
     const { status, stderr } = attempt(process.execPath, [this.#bench.bundle, ...args]);
     if (!DONE.includes(status)) return broken(`the next run ended with ${status}: ${stderr}`);

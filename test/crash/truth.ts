@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { attempt } from '../lab/run.ts';
 import { choiceOf, type MenuEntry, menuOf } from './boot-menu.ts';
-import { differences, type Tree, textOf } from './tree.ts';
+import { differences, type FolderTree, type Tree, textOf } from './tree.ts';
 import type { World } from './world.ts';
 
 export const LOADERS = ['EFI/systemd/systemd-bootx64.efi', 'EFI/BOOT/BOOTX64.EFI'] as const;
@@ -66,7 +66,7 @@ export class Truth {
   readonly #whole: ReadonlySet<string>;
 
   /** @throws {AssertionError} when the uninterrupted run left anything that is not whole */
-  constructor(world: World, before: Tree, after: Tree) {
+  constructor(world: World, before: FolderTree, after: FolderTree) {
     this.before = before;
     this.after = after;
     const tools = new Tools(world, before);
@@ -182,7 +182,7 @@ class Tools {
     );
   }
 
-  accept(tree: Tree, path: string): boolean {
+  accept(tree: FolderTree, path: string): boolean {
     const key = `${tree.files.get(path)?.sha256} ${path}`;
     const known = this.#verdicts.get(key);
     if (known !== undefined) return known;
@@ -191,7 +191,7 @@ class Tools {
     return verdict;
   }
 
-  #judge(tree: Tree, path: string): boolean {
+  #judge(tree: FolderTree, path: string): boolean {
     const { sha256 = '' } = tree.files.get(path) ?? {};
     if (isForeign(path)) return this.#before.files.get(path)?.sha256 === sha256;
     if (path.startsWith('EFI/Linux/')) return this.#isImage(join(tree.folder, path));
