@@ -21,6 +21,7 @@ const families = {
   SECURE_BOOT_UNTRUSTED: 'refused',
   OPTION_ROMS_UNTRUSTED: 'refused',
   KEYS_EXIST: 'refused',
+  SIGNATURE_MISSING: 'refused',
   FAT_REPLACE: 'refused',
   VERITY_ABSENT: 'refused',
   // space

@@ -16,8 +16,10 @@ export function install(invocation: Invocation, context: Context): Promise<numbe
 }
 
 /** Prints what {@link install} would do. */
-export function plan(invocation: Invocation, context: Context): Promise<number> {
-  return perform('plan', invocation, context);
+export async function plan(invocation: Invocation, context: Context): Promise<number> {
+  if (invocation.flags['signing-request'] === undefined)
+    return perform('plan', invocation, context);
+  return (await import('./signing/request.ts')).planRequest(invocation, context);
 }
 
 /** Rewrites what is damaged, from the store, and leaves everything else as it is. */

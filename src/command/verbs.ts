@@ -6,6 +6,7 @@ import {
   KEYS_GENERATE_OPTIONS,
   KEYS_STATUS_OPTIONS,
   SIGN_OPTIONS,
+  SIGNING_REQUEST,
 } from './keys/options.ts';
 import type { Invocation } from './program.ts';
 import { OPTIONS, type Option, WHENCE } from './settings.ts';
@@ -77,7 +78,7 @@ export const VERBS: readonly VerbDeclaration[] = [
   {
     name: 'plan',
     operands: [TOPLEVEL],
-    options: ESP_OPTIONS,
+    options: [...ESP_OPTIONS, SIGNING_REQUEST],
     summary: 'print what install would do, and do nothing',
     example: 'espalier plan --allow-unsigned --json',
     load: async () => (await import('./install.ts')).plan,
@@ -264,7 +265,7 @@ export const VERBS: readonly VerbDeclaration[] = [
   },
   {
     name: 'sign',
-    operands: [{ syntax: '<FILE...>', help: 'EFI programs, as those of fwupd or a memory test' }],
+    operands: [{ syntax: '[FILE...]', help: 'EFI programs, as those of fwupd or a memory test' }],
     options: SIGN_OPTIONS,
     summary: 'sign EFI programs, where they lie or to another file',
     example: 'espalier sign fwupdx64.efi --output fwupdx64.efi.signed',

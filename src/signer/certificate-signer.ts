@@ -16,7 +16,7 @@ export function certificateSigner(certificate: X509Certificate, privateKey: KeyO
   const der = Uint8Array.from(certificate.raw);
   const signed = new Map<string, Uint8Array>();
   return {
-    ...identity(certificate, der),
+    ...certificateIdentity(certificate),
     sign(imageDigest) {
       const key = digestOf(imageDigest);
       const known = signed.get(key);
@@ -44,10 +44,13 @@ export type SignDigests = (digests: readonly DigestToSign[]) => readonly Uint8Ar
 export function remoteSigner(certificate: X509Certificate, signDigests: SignDigests): Signer {
   const der = Uint8Array.from(certificate.raw);
   const signed = new Map<string, Uint8Array>();
-  const prepare = (programs: readonly ToSign[]): void => {
-    const wanted = new Map(programs.map((program) => [digestOf(program.imageDigest), program]));
-    const fresh = [...wanted].filter(([key]) => !signed.has(key));
-    if (fresh.length === 0) return;
+  const unsigned = (programs: readonly ToSign[]) =>
+    [...new Map(programs.map((each) => [digestOf(each.imageDigest), each]))].filter(
+      ([key]) => !signed.has(key),
+    );
+  const prepare = (programs: readonly ToSign[], likely: readonly ToSign[] = []): void => {
+    if (unsigned(programs).length === 0) return;
+    const fresh = unsigned([...programs, ...likely]);
     const signatures = signDigests(
       fresh.map(([, { name, imageDigest }]) => ({ name, digest: digestToSign(imageDigest) })),
     );
@@ -57,7 +60,7 @@ export function remoteSigner(certificate: X509Certificate, signDigests: SignDige
     }
   };
   return {
-    ...identity(certificate, der),
+    ...certificateIdentity(certificate),
     prepare,
     sign(imageDigest) {
       prepare([{ name: 'program', imageDigest }]);
@@ -66,11 +69,11 @@ export function remoteSigner(certificate: X509Certificate, signDigests: SignDige
   };
 }
 
-/** What follows from the certificate alone. */
-function identity(
+/** Returns what of a signer follows from its certificate alone. */
+export function certificateIdentity(
   certificate: X509Certificate,
-  der: Uint8Array,
 ): Pick<Signer, 'fingerprint' | 'signatureSize' | 'verify'> {
+  const der = Uint8Array.from(certificate.raw);
   return {
     fingerprint: hash(der),
     signatureSize: sizeOfSignature(certificate, der),

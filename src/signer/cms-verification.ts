@@ -63,6 +63,12 @@ export function signersIn(signature: Uint8Array, imageDigest: Uint8Array): reado
     .filter((certificate) => checks.every(([, passes]) => passes(data, imageDigest, certificate)));
 }
 
+/** Returns the bare RSA signature in one that this program made, or undefined when its structure is wrong. */
+export function bareSignature(signature: Uint8Array): Uint8Array | undefined {
+  const data = readSignedData(signature);
+  return typeof data === 'string' ? undefined : data.signature;
+}
+
 /** What of a signature matters: elements of a blob that nothing vouches for yet. */
 interface SignedData {
   readonly digestAlgorithms: Element;

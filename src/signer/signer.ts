@@ -27,9 +27,12 @@ export interface Signer extends Verifier {
   /**
    * Gets the signatures of all these programs at once, each checked; `sign` then has them. Of one whose
    * key is not at hand only: whoever signs is asked before the first write, and as seldom as possible.
-   * @throws {SIGNER_FAILED}
+   * @param likely what may be wanted later in the run, signed with the others if anybody is asked at all
+   * @throws {SIGNER_FAILED} {SIGNATURE_MISSING}
    */
-  prepare?(programs: readonly ToSign[]): void;
+  prepare?(programs: readonly ToSign[], likely?: readonly ToSign[]): void;
+  /** Of one that cannot sign, and with which is found out what is to be signed. */
+  readonly onlyAsks?: true;
 }
 
 /** Signs nothing and asks for no signature: the explicit choice of a machine without Secure Boot. */

@@ -41,11 +41,23 @@ export const KEYS_STATUS_OPTIONS: readonly Option[] = settings(
   'allow-insecure-key',
 );
 
+/** Of `plan`: what a machine without a key asks for. */
+export const SIGNING_REQUEST: Option = {
+  name: 'signing-request',
+  value: 'FILE',
+  help: 'write down what has to be signed, for espalier sign --request where the key is',
+};
+
 export const SIGN_OPTIONS: readonly Option[] = [
   {
     name: 'output',
     value: 'FILE',
-    help: 'where the signed program goes (default: in place of FILE)',
+    help: 'where the signed program goes (default: in place of FILE), or the signatures (default: standard output)',
+  },
+  {
+    name: 'request',
+    value: 'FILE',
+    help: 'sign what espalier plan --signing-request wrote on another machine',
   },
   ...settings(
     ...['certificate', 'private-key', 'signing-command', 'signing-batch', 'allow-insecure-key'],

@@ -1,7 +1,7 @@
 /** The files outside the ESP that generations consist of, and their digests. */
 import type { Digest } from '../../digest.ts';
 import type { DigestCache } from '../../disk/digest-cache.ts';
-import type { FileStat } from '../../disk/disk.ts';
+import type { Disk, FileStat } from '../../disk/disk.ts';
 import { hashFiles } from '../../disk/hash-files.ts';
 import { EspError } from '../../error.ts';
 import type { Bootspec } from '../../generation/bootspec.ts';
@@ -95,15 +95,22 @@ export async function signedKernel(
   const { describeSigned } = await import('../../transaction/realise.ts');
   const key = signedKey(signer);
   const known = cache.get(key, kernel.path, stat);
+  if (!known && signer.onlyAsks) return awaiting(kernel, signer, disk);
   const { digest, size } = await describeSigned(kernel.path, disk, signer, known);
   if (!known) cache.put(key, kernel.path, stat, digest);
   return { path: kernel.path, size, digest, signed: true };
 }
 
+/** A kernel whose name follows from a signature that nobody made yet: until then, that of the plain file. */
+async function awaiting(kernel: Payload, signer: Signer, disk: Disk): Promise<Payload> {
+  const { signedSize } = await import('../../transaction/realise.ts');
+  return { ...kernel, size: signedSize(kernel.path, disk, signer), signed: true };
+}
+
 /**
  * Has the kernels signed whose signed digests are not known yet, and the loader with them: where a
  * person has to be asked for it, that is once.
- * @throws {SIGNER_FAILED}
+ * @throws {SIGNER_FAILED} {SIGNATURE_MISSING}
  */
 export async function prepareKernels(
   generations: readonly Generation[],
@@ -119,16 +126,20 @@ export async function prepareKernels(
     return stat !== undefined && cache.get(signedKey(signer), path, stat) === undefined;
   });
   if (unknown.length === 0) return;
+  signer.prepare(await toSign(unknown, disk), await toSign([loader], disk));
+}
+
+/** What is no program is left out, and told by whoever wants it: a broken kernel costs its generations alone. */
+async function toSign(paths: readonly string[], disk: Disk): Promise<readonly ToSign[]> {
   const { imageDigest } = await import('../../transaction/to-sign.ts');
   const programs: ToSign[] = [];
-  for (const path of [...unknown, loader]) {
+  for (const path of paths) {
     try {
       const content = { kind: 'signed', path } as const;
       programs.push({ name: path, imageDigest: await imageDigest(content, disk) });
     } catch (error) {
-      // What is no program is told by whoever wants it: a broken kernel costs its generations alone.
       if (!(error instanceof EspError)) throw error;
     }
   }
-  signer.prepare(programs);
+  return programs;
 }

@@ -13,10 +13,16 @@ export async function signerOf(
   settings: Settings,
   { disk, uid, environment, now }: Context,
 ): Promise<LoadedSigner | undefined> {
-  const { certificate, 'private-key': privateKey, 'signing-command': command } = settings;
+  const {
+    certificate,
+    'private-key': privateKey,
+    'signing-command': command,
+    signatures,
+  } = settings;
   const [key, other] = [
     ...(privateKey === undefined ? [] : ['--private-key']),
     ...(command === undefined ? [] : ['--signing-command']),
+    ...(signatures === undefined ? [] : ['--signatures']),
   ];
   if (certificate === undefined && key === undefined) return undefined;
   if (certificate === undefined) throw without(key ?? '', '--certificate');
@@ -29,6 +35,10 @@ export async function signerOf(
     const { loadCommandSigner } = await import('../../signer/command-signer.ts');
     const batch = settings['signing-batch'];
     return loadCommandSigner({ certificate, command, batch }, disk, now);
+  }
+  if (signatures !== undefined) {
+    const { loadDeliveredSigner } = await import('../../signer/delivered-signer.ts');
+    return loadDeliveredSigner({ certificate, signatures }, disk, now);
   }
   if (privateKey === undefined) throw without('--certificate', '--private-key');
   const allowInsecureKey = settings['allow-insecure-key'];

@@ -70,6 +70,7 @@ export interface Profiles {
 /**
  * Surveys the system: everything that is the same for every ESP. Touches nothing.
  * @param toplevel the system that is to boot next; without it the system profile's current one
+ * @param given who signs, in place of whom the settings name
  * @throws {NO_BOOTABLE_GENERATION} @throws {TARGET_BROKEN} @throws {MIXED_ARCHITECTURES}
  * @throws {VERITY_ABSENT}
  */
@@ -77,8 +78,9 @@ export async function survey(
   settings: Settings,
   toplevel: string | undefined,
   context: Context,
+  given?: LoadedSigner,
 ): Promise<Survey> {
-  const { signer, warnings } = await chooseSigner(settings, context);
+  const { signer, warnings } = given ?? (await chooseSigner(settings, context));
   const profiles = readProfiles(settings, context);
   const { generations, malformed, current } = profiles;
   if (generations.length === 0) throw noGeneration(settings, malformed);

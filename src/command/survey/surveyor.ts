@@ -1,6 +1,7 @@
 /** A survey for as long as it is true: what others did to the profiles meanwhile makes it a new one. */
 import type { Disk } from '../../disk/disk.ts';
 import { findGenerationLinks, parseLink } from '../../generation/profile.ts';
+import type { LoadedSigner } from '../../signer/pem.ts';
 import type { Context } from '../context.ts';
 import { pinsDirectory } from '../pins.ts';
 import type { Settings } from '../settings.ts';
@@ -31,13 +32,14 @@ export async function openSurveyor(
   settings: Settings,
   toplevel: string | undefined,
   context: Context,
+  signer?: LoadedSigner,
 ): Promise<Surveyor> {
   const links = () => linksOf(settings, context.disk);
   /** What changes while it is looked at is looked at again: neither what is found nor what fails is true. */
   const look = async (tries: number): Promise<Look> => {
     const before = links();
     const isTorn = () => tries > 1 && links() !== before;
-    const found = await survey(settings, toplevel, context).catch((error: unknown) => {
+    const found = await survey(settings, toplevel, context, signer).catch((error: unknown) => {
       if (isTorn()) return undefined;
       throw error;
     });

@@ -1,0 +1,138 @@
+/** Signing on another machine: `plan --signing-request` asks, `sign --request` answers. */
+import { resolve } from 'node:path';
+import { digestBytes, digestOf } from '../../digest.ts';
+import type { Disk } from '../../disk/disk.ts';
+import { EspError, EXIT_WARNINGS } from '../../error.ts';
+import { bareSignature } from '../../signer/cms-verification.ts';
+import { type Asking, loadAskingSigner } from '../../signer/delivered-signer.ts';
+import type { Signer } from '../../signer/signer.ts';
+import {
+  formatSignatures,
+  formatSigningRequest,
+  type RequestedProgram,
+  readSigningRequest,
+} from '../../signer/signing-document.ts';
+import { signedSize } from '../../transaction/realise.ts';
+import { programsToSign, type SignedProgram } from '../../transaction/to-sign.ts';
+import type { Context } from '../context.ts';
+import { espRoots } from '../esp-roots.ts';
+import { misuse } from '../flags.ts';
+import { openLog } from '../log.ts';
+import { pass } from '../pass.ts';
+import type { Invocation } from '../program.ts';
+import type { Outcome } from '../report.ts';
+import { readSettings } from '../settings.ts';
+import { openSurveyor } from '../survey/surveyor.ts';
+
+/** A program as a request names it, before what is to be signed for it is worked out. */
+type Wish = Omit<RequestedProgram, 'digest'>;
+
+/**
+ * Finds out what `install` would have to have signed, and writes it down. Only the certificate is
+ * needed; the ESPs are left as they are.
+ * @throws {CONFIG_INVALID} when there is no certificate to sign for
+ */
+export async function planRequest(
+  { operands: [toplevel], flags, json, verbosity }: Invocation,
+  context: Context,
+): Promise<number> {
+  const { disk, environment, print, now } = context;
+  const { 'signing-request': file, ...others } = flags;
+  const settings = await readSettings(others, environment, disk);
+  if (settings.certificate === undefined) throw misuse('expected --certificate', 'plan');
+  const asking = loadAskingSigner(settings.certificate, disk, now);
+  using surveyor = await openSurveyor(settings, toplevel, context, asking);
+  const outcomes = await pass(espRoots(settings, context), surveyor, {
+    verb: 'plan',
+    context,
+    log: async () => openLog(verbosity),
+    tellsChanges: false,
+    say: () => undefined,
+    lockTimeout: settings['lock-timeout'],
+  });
+  const [primary, ...mirrors] = outcomes;
+  if (primary?.failure) throw primary.failure;
+  const wishes = await wishesOf(asking, outcomes, disk);
+  const request = resolve(String(file));
+  const text = formatSigningRequest(asking.signer.fingerprint, wishes);
+  await disk.replaceText(request, text, 'everyone');
+  if (json) print(JSON.stringify({ version: 1, verb: 'plan', request, programs: wishes }, null, 2));
+  else print(render(request, wishes));
+  const troubles = [
+    ...outcomes.flatMap(({ warnings }) => warnings),
+    ...mirrors.flatMap(({ root, failure }) => (failure ? [`${root}: ${failure.message}`] : [])),
+  ];
+  const log = openLog(verbosity);
+  for (const trouble of new Set(troubles)) log.warn(trouble);
+  return troubles.length > 0 ? EXIT_WARNINGS : 0;
+}
+
+/** Every program once, by what is signed: a kernel first, for its name follows from its signature. */
+async function wishesOf(
+  { asked, signer }: Asking,
+  outcomes: readonly Outcome[],
+  disk: Disk,
+): Promise<readonly Wish[]> {
+  const wishes = new Map<string, Wish>();
+  for (const { name: source, imageDigest } of asked) {
+    const size = signedSize(source, disk, signer);
+    const image = digestOf(imageDigest);
+    wishes.set(image, { what: 'kernel', path: null, source, size, image });
+  }
+  for (const { plan } of outcomes) {
+    for (const program of plan ? await programsToSign(plan, disk) : []) {
+      const wish = wishFor(program);
+      if (!wishes.has(wish.image)) wishes.set(wish.image, wish);
+    }
+  }
+  return [...wishes.values()];
+}
+
+function wishFor({ name: path, imageDigest, content, size }: SignedProgram): Wish {
+  const image = digestOf(imageDigest);
+  if (content.kind !== 'signed') return { what: content.kind, path, size, image };
+  const what = path.startsWith(KERNELS) ? 'kernel' : 'loader';
+  return { what, path, source: content.path, size, image };
+}
+
+const KERNELS = 'EFI/nixos/';
+
+function render(request: string, wishes: readonly Wish[]): string {
+  return [
+    ...wishes.map(({ what, path, source }) => `  ${what} ${path ?? source}`),
+    `${request}: ${wishes.length} programs to be signed`,
+  ].join('\n');
+}
+
+/**
+ * Returns the signatures that a request asks for, as a document.
+ * @throws {KEY_INVALID} when it is no request, or asks for another certificate
+ * @throws {SIGNER_FAILED}
+ */
+export function answerRequest(path: string, signer: Signer, disk: Disk): string {
+  const { certificate, programs } = readSigningRequest(path, disk);
+  if (certificate !== signer.fingerprint) {
+    throw new EspError(
+      'KEY_INVALID',
+      `${path}: asks for certificate ${certificate}, and this one is ${signer.fingerprint}`,
+      { hint: 'give the certificate and the key that the other machine installs with' },
+    );
+  }
+  signer.prepare?.(
+    programs.map(({ path: to, source, what, image }) => ({
+      name: to ?? source ?? what,
+      imageDigest: digestBytes(image),
+    })),
+  );
+  const signatures = programs.map(({ image, digest }) => ({
+    digest,
+    signature: Buffer.from(bare(digestBytes(image), signer)).toString('base64'),
+  }));
+  return formatSignatures(certificate, signatures);
+}
+
+function bare(imageDigest: Uint8Array, signer: Signer): Uint8Array {
+  const signature = bareSignature(signer.sign(imageDigest) ?? new Uint8Array());
+  if (signature !== undefined) return signature;
+  throw new EspError('SIGNER_FAILED', 'signature: made none');
+}

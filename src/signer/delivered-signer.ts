@@ -1,0 +1,96 @@
+/** The signer whose key is on another machine: it has signatures that were made there before. */
+import type { X509Certificate } from 'node:crypto';
+import { digestOf, hash } from '../digest.ts';
+import type { Disk } from '../disk/disk.ts';
+import { EspError } from '../error.ts';
+import { certificateIdentity, type DigestToSign, remoteSigner } from './certificate-signer.ts';
+import {
+  dateWarnings,
+  type LoadedSigner,
+  loadCertificate,
+  requireFile,
+  requireRsa,
+} from './pem.ts';
+import { isSignature } from './pkcs1.ts';
+import type { ToSign } from './signer.ts';
+import { readSignatures } from './signing-document.ts';
+
+/** A certificate in PEM and a document of signatures, by their absolute paths. */
+export interface Delivery {
+  readonly certificate: string;
+  readonly signatures: string;
+}
+
+/**
+ * Loads a signer from a certificate and the signatures that answer a request. `prepare` refuses what
+ * has none with SIGNATURE_MISSING.
+ * @param now seconds since the epoch; a certificate outside of its dates is a warning, no error
+ * @throws {KEY_INVALID} when a file is not what it should be, or the signatures are for another certificate
+ */
+export function loadDeliveredSigner(
+  { certificate: path, signatures: file }: Delivery,
+  disk: Disk,
+  now: number,
+): LoadedSigner {
+  const certificate = loadRsaCertificate(path, disk);
+  const { certificate: signedFor, signatures } = readSignatures(file, disk);
+  const fingerprint = hash(Uint8Array.from(certificate.raw));
+  if (signedFor !== fingerprint) {
+    throw new EspError(
+      'KEY_INVALID',
+      `${file}: expected signatures for certificate ${path} (${fingerprint}), got some for ${signedFor}`,
+      { hint: 'sign with the key of this certificate' },
+    );
+  }
+  const delivered = new Map<string, Uint8Array>(
+    signatures.map((each) => [each.digest, Buffer.from(each.signature, 'base64')]),
+  );
+  const signatureOf = ({ name, digest }: DigestToSign): Uint8Array => {
+    const signature = delivered.get(digestOf(digest));
+    if (signature === undefined) throw missing(file, name, 'there is none for it as it is now');
+    if (isSignature(signature, digest, certificate.publicKey)) return signature;
+    throw missing(file, name, 'it is not of the key of the certificate, or not of this program');
+  };
+  const signer = remoteSigner(certificate, (digests) => digests.map(signatureOf));
+  return {
+    // What may be wanted later was perhaps not asked for.
+    signer: { ...signer, prepare: (programs) => signer.prepare?.(programs) },
+    warnings: dateWarnings(path, certificate, now),
+  };
+}
+
+function missing(file: string, name: string, because: string): EspError {
+  return new EspError('SIGNATURE_MISSING', `${file}: signature of ${name}: ${because}`, {
+    hint: 'ask for it again with espalier plan --signing-request, with the same settings',
+  });
+}
+
+/** A signer that only asks, and what it has been asked to sign before there is a plan. */
+export interface Asking extends LoadedSigner {
+  readonly asked: readonly ToSign[];
+}
+
+/**
+ * Loads a signer that cannot sign: what has to be signed is to be found out with it.
+ * @throws {KEY_INVALID} when there is no certificate in the file, or its key is not RSA
+ */
+export function loadAskingSigner(path: string, disk: Disk, now: number): Asking {
+  const certificate = loadRsaCertificate(path, disk);
+  const asked: ToSign[] = [];
+  const signer = {
+    ...certificateIdentity(certificate),
+    onlyAsks: true,
+    prepare: (programs: readonly ToSign[]) => void asked.push(...programs),
+    sign: () => {
+      throw new EspError('SIGNER_FAILED', `certificate ${path}: there is no key to sign with`);
+    },
+  } as const;
+  return { signer, warnings: dateWarnings(path, certificate, now), asked };
+}
+
+function loadRsaCertificate(path: string, disk: Disk): X509Certificate {
+  requireFile('certificate', path, disk);
+  const certificate = loadCertificate(path, disk);
+  requireRsa(`certificate ${path}`, certificate.publicKey);
+  return certificate;
+}
