@@ -60,8 +60,9 @@ export function openDigestCache(disk: WritableDisk, directory: string): DigestCa
       learned = true;
     },
     async save() {
-      if (!learned) return undefined;
       try {
+        sweep(disk, directory, opened);
+        if (!learned) return undefined;
         await store(disk, path, [...used.values()]);
         learned = false;
         return undefined;
@@ -114,6 +115,22 @@ async function store(disk: WritableDisk, path: string, rows: readonly Row[]): Pr
     });
   }
   await disk.replaceText(path, `${JSON.stringify({ version: VERSION, rows })}\n`);
+}
+
+/** What write-file-atomic calls a file until it is whole. */
+const UNFINISHED = new RegExp(`^${FILE_NAME.replace('.', '\\.')}\\.\\d+$`);
+/** No run needs longer from the first byte of the cache to its rename: milliseconds. */
+const ABANDONED = 60_000;
+
+/** Removes what killed runs did not finish. */
+function sweep(disk: WritableDisk, directory: string, now: number): void {
+  for (const { name } of disk.list(directory) ?? []) {
+    const path = join(directory, name);
+    if (!UNFINISHED.test(name) || !isOurs(disk, path, 'file')) continue;
+    const { modified } = disk.linkStat(path) ?? { modified: now };
+    // SAFETY: nothing boots from the cache, and who wrote this would have renamed it long ago.
+    if (now - modified > ABANDONED) disk.remove(path);
+  }
 }
 
 function isCurrent(value: unknown): value is { readonly rows: readonly unknown[] } {

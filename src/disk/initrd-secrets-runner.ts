@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import { EspError } from '../error.ts';
 import { boundedEnvironment, runProgram } from './child-program.ts';
 import { errno } from './io-error.ts';
+import { isOfTheDead, MARK, processMark } from './process-mark.ts';
 
 /** Bounds on a program. `timeout` in seconds, `growth` in bytes. */
 export interface SecretsBounds {
@@ -19,7 +20,7 @@ export interface SecretsBounds {
  * Appends secrets to a private copy of an initrd (RFC 0125 §Bootspec Format v1): runs the program
  * with the path of the copy as its only argument. The copy (mode 0600) lies in a new directory
  * (mode 0700) inside `directory`, which should be in memory; the caller removes it with `remove`,
- * and it is gone already when this rejects.
+ * and it is gone already when this rejects. What processes left there that were killed goes first.
  *
  * The program gets PATH, HOME and LANG from us and no other variable, so no PIN or token of the
  * signer; its TMPDIR is the private directory. It and whatever stays in its process group are killed
@@ -33,9 +34,10 @@ export async function appendInitrdSecrets(
   { timeout = 60, growth = 1024 ** 3, root }: SecretsBounds = {},
 ): Promise<{ path: string; size: number; remove(): void }> {
   const { program, initrd, directory } = secrets;
-  const home = prepared(initrd, directory, () =>
-    fs.mkdtempSync(join(directory, 'espalier-secrets-')),
-  );
+  const home = prepared(initrd, directory, () => {
+    removeLeftovers(directory);
+    return fs.mkdtempSync(join(directory, `espalier-secrets-${processMark()}-`));
+  });
   // SAFETY: a private copy that nothing boots from; whoever wants it makes it again.
   const remove = (): void => fs.rmSync(home, { recursive: true, force: true });
   try {
@@ -47,6 +49,24 @@ export async function appendInitrdSecrets(
   } catch (error) {
     remove();
     throw error;
+  }
+}
+
+const HOME = new RegExp(`^espalier-secrets-(${MARK})-\\w{6}$`);
+
+/**
+ * Removes the private directories of processes that are no more. In a directory for everyone, others
+ * may have made one of such a name, or a link.
+ */
+function removeLeftovers(directory: string): void {
+  for (const name of fs.readdirSync(directory)) {
+    const mark = HOME.exec(name)?.[1];
+    if (mark === undefined || !isOfTheDead(mark)) continue;
+    const path = join(directory, name);
+    const stats = fs.lstatSync(path, { throwIfNoEntry: false });
+    if (!stats?.isDirectory() || stats.uid !== process.getuid?.()) continue;
+    // SAFETY: private copies that nothing boots from, and whose process is dead.
+    fs.rmSync(path, { recursive: true, force: true });
   }
 }
 

@@ -1,10 +1,11 @@
 /** The writing half of the Disk port over node:fs. */
 import * as fs from 'node:fs';
-import { dirname } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { EspError } from '../error.ts';
 import type { Disk, NewFile, Readers, WritableDisk } from './disk.ts';
 import { ioError, optional, translated } from './io-error.ts';
 import { reading } from './node-reading.ts';
+import { isOfTheDead, MARK, processMark } from './process-mark.ts';
 
 /** Changes the real file system. */
 export const writing: Omit<WritableDisk, keyof Disk> = {
@@ -53,7 +54,8 @@ function isDirectory(path: string): boolean {
 }
 
 function makeLink(path: string, target: string, modified: number): void {
-  const temporary = `${path}.new`;
+  removeUnfinishedLinks(dirname(path), basename(path));
+  const temporary = `${path}.${processMark()}.new`;
   fs.rmSync(temporary, { force: true });
   fs.symlinkSync(target, temporary);
   fs.lutimesSync(temporary, modified / 1000, modified / 1000);
@@ -61,6 +63,16 @@ function makeLink(path: string, target: string, modified: number): void {
   fs.renameSync(temporary, path);
   syncDirectory(dirname(path));
 }
+
+/** A link that a killed process did not get to rename: Nix would keep what it leads to for ever. */
+function removeUnfinishedLinks(directory: string, name: string): void {
+  for (const found of fs.readdirSync(directory)) {
+    const mark = found.startsWith(`${name}.`) && UNFINISHED.exec(found.slice(name.length))?.[1];
+    if (mark && isOfTheDead(mark)) fs.rmSync(join(directory, found), { force: true });
+  }
+}
+
+const UNFINISHED = new RegExp(String.raw`^\.(${MARK})\.new$`);
 
 function syncDirectory(path: string): void {
   withFile(path, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY, fs.fsyncSync);

@@ -107,7 +107,8 @@ export function signedLayout(source: ByteSource, path: string, der: Uint8Array):
   const { append, entry } = attachSignature(image, der);
 
   const headerEnd = certificateEntryOffset + CERTIFICATE_ENTRY_SIZE;
-  const header = source.read(0, headerEnd).slice();
+  // A copy: `slice` of a Buffer would be the caller's own bytes.
+  const header = new Uint8Array(source.read(0, headerEnd));
   header.fill(0, checksumOffset, checksumOffset + 4);
   header.set(entry.bytes, entry.offset);
   const pieces: Piece[] = [

@@ -4,6 +4,7 @@ import {
   chmodSync,
   chownSync,
   mkdtempSync,
+  readdirSync,
   rmSync,
   symlinkSync,
   utimesSync,
@@ -175,4 +176,14 @@ test('the stat of a real file survives the way through the cache', async () => {
   cache.put('file', path, real, digest);
   await cache.save();
   assert.equal(openDigestCache(disk, directory).get('file', path, real), digest);
+});
+
+test('what a killed run did not finish is removed by the next, even by one that learns nothing', async () => {
+  const directory = await filled();
+  const old = join(directory, 'digests.json.1234567');
+  const kept = ['digests.json.12.bak', 'digests.json.89', 'else.json.12'];
+  for (const name of ['digests.json.1234567', ...kept]) writeFileSync(join(directory, name), '{');
+  for (const path of [old, join(directory, 'else.json.12')]) utimesSync(path, 1, 1);
+  assert.equal(await openDigestCache(disk, directory).save(), undefined);
+  assert.deepEqual(readdirSync(directory).sort(), ['digests.json', ...kept].sort());
 });

@@ -1,7 +1,17 @@
 /** What only a real file system shows: links, FIFOs, read-only mounts, /proc, and F1. */
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
-import { chmodSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import {
+  chmodSync,
+  mkdtempSync,
+  readdirSync,
+  readlinkSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -150,4 +160,29 @@ test('reading a file after closing it is a bug and not some other file', () => {
     () => file.read(0, 1),
     (error) => error instanceof Error && !(error instanceof EspError),
   );
+});
+
+test('processes that make one link at once do not stand in each other’s way', async () => {
+  const directory = mkdtempSync(join(top, 'd'));
+  const path = join(directory, 'system-1-link');
+  const module = new URL('../../src/disk/node-disk.ts', import.meta.url);
+  const script = `import { nodeDisk } from '${module}';
+    for (let time = 0; time < 50; time++) nodeDisk().makeLink('${path}', '/nix/store/a', 1000);`;
+  const children = Array.from({ length: 4 }, () =>
+    spawn(process.execPath, ['--input-type=module', '--eval', script], { stdio: 'inherit' }),
+  );
+  const statuses = await Promise.all(children.map(async (child) => (await once(child, 'exit'))[0]));
+  assert.deepEqual(statuses, [0, 0, 0, 0]);
+  assert.deepEqual(readdirSync(directory), ['system-1-link']);
+  assert.equal(readlinkSync(path), '/nix/store/a');
+});
+
+test('a link that a killed process did not finish is removed with the next of its name', () => {
+  const directory = mkdtempSync(join(top, 'd'));
+  const table = /\d+/.exec(readlinkSync('/proc/self/ns/pid'))?.[0];
+  const dead = `${table}-${spawnSync('true').pid}`;
+  const stays = [`b.${dead}.new`, `a.${table}-1.new`, `a.1-${dead.split('-')[1]}.new`, 'a.new'];
+  for (const name of [`a.${dead}.new`, ...stays]) symlinkSync('/x', join(directory, name));
+  disk.makeLink(join(directory, 'a'), '/y', 1000);
+  assert.deepEqual(readdirSync(directory).sort(), ['a', ...stays].sort());
 });

@@ -186,3 +186,47 @@ function isAlive(pid: number): boolean {
   const path = `/proc/${pid}/stat`;
   return fs.existsSync(path) && !/^\d+ \(.*\) Z/s.test(fs.readFileSync(path, 'utf8'));
 }
+
+/** The number of a process that is no more. */
+function aDeadProcess(): number {
+  return spawnSync('true').pid;
+}
+
+test('what a killed run left in the directory is removed by the next, and nothing else', async (t) => {
+  const workshop = aWorkshop(t, 'exit 0');
+  const mine = await appendInitrdSecrets(workshop);
+  const [own = ''] = fs.readdirSync(workshop.directory);
+  const dead = own.replace(`-${process.pid}-`, `-${aDeadProcess()}-`);
+  const stays = [
+    own.replace(/-\d+-/, '-1-'), // in another table of processes
+    dead.replace('espalier', 'else'),
+    `${dead}.old`,
+  ];
+  for (const name of [dead, ...stays]) fs.mkdirSync(join(workshop.directory, name));
+  fs.writeFileSync(join(workshop.directory, dead, 'initrd'), 'secret');
+  const treasure = join(dirname(workshop.directory), 'treasure');
+  fs.mkdirSync(treasure);
+  fs.writeFileSync(join(treasure, 'gold'), '');
+  const link = dead.replace(/.{6}$/, 'linked');
+  fs.symlinkSync(treasure, join(workshop.directory, link));
+
+  const next = await appendInitrdSecrets(workshop);
+  next.remove();
+  assert.deepEqual(fs.readdirSync(workshop.directory).sort(), [own, link, ...stays].sort());
+  assert.ok(fs.existsSync(join(treasure, 'gold')));
+  mine.remove();
+});
+
+test('a run that is killed while the program runs leaves what the next one removes', async (t) => {
+  const workshop = aWorkshop(t, 'exit 0');
+  const slow = join(dirname(workshop.directory), 'slow');
+  fs.writeFileSync(slow, '#!/bin/sh\nkill -9 $PPID\n', { mode: 0o555 });
+  const module = new URL('../../src/disk/initrd-secrets-runner.ts', import.meta.url);
+  const request = JSON.stringify({ ...workshop, program: slow });
+  const script = `import { appendInitrdSecrets } from '${module}'; await appendInitrdSecrets(${request});`;
+  const { signal } = spawnSync(process.execPath, ['--input-type=module', '--eval', script]);
+  assert.equal(signal, 'SIGKILL');
+  assert.equal(fs.readdirSync(workshop.directory).length, 1);
+  (await appendInitrdSecrets(workshop)).remove();
+  assert.deepEqual(fs.readdirSync(workshop.directory), []);
+});

@@ -98,3 +98,11 @@ test('a file is signed by reference: only its headers are in memory', () => {
     ['bytes', 'file', 'bytes'],
   );
 });
+
+test('a source is never changed, whatever kind of bytes it has', () => {
+  for (const bytes of [aPe(), Buffer.from(aPe())]) {
+    const before = Uint8Array.from(bytes);
+    signedLayout(bytesSource(bytes), '/x', countingBytes(100));
+    assert.deepEqual(Uint8Array.from(bytes), before);
+  }
+});
