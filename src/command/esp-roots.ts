@@ -54,12 +54,14 @@ export function readEsps(settings: Settings, context: Context): readonly ReadEsp
   return found;
 }
 
-function expected(error: unknown): EspError {
+/** Returns what may go wrong with an ESP; what may not is thrown. */
+export function expected(error: unknown): EspError {
   if (error instanceof EspError) return error;
   throw error;
 }
 
-function requireOne(esps: readonly { readonly failure?: EspError | undefined }[]): void {
+/** Throws what is wrong with the primary when something is wrong with all. */
+export function requireOne(esps: readonly { readonly failure?: EspError | undefined }[]): void {
   if (esps[0]?.failure && esps.every(({ failure }) => failure)) throw esps[0].failure;
 }
 

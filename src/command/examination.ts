@@ -35,15 +35,16 @@ export async function examine(
   };
   const examineEntry = (entry: EntryFile): EntryFile => {
     if (entry.name?.kind !== 'uki' || entry.damage !== undefined) return entry;
-    const file = disk.open(`${root}/${entry.path}`);
+    let file: OpenFile | undefined;
     try {
+      file = disk.open(`${root}/${entry.path}`);
       const isWhole = identities(file).includes(entry.name.digest);
       return isWhole ? entry : { ...entry, damage: NOT_ITS_NAME };
     } catch (error) {
       if (!(error instanceof EspError)) throw error;
       return { ...entry, damage: explain(error) };
     } finally {
-      file.close();
+      file?.close();
     }
   };
   return {

@@ -1,10 +1,12 @@
 /** `verify`: whether what lies on the ESP is what its names say, and would start. */
-import { EXIT_WARNINGS, explain } from '../error.ts';
-import type { Inventory } from '../esp/inventory.ts';
+import { EspError, EXIT_WARNINGS, explain } from '../error.ts';
+import { type Inventory, scanInventory } from '../esp/inventory.ts';
 import { ENTRIES, type EspPath } from '../esp/layout.ts';
 import type { Context } from './context.ts';
-import { readEsps } from './esp-roots.ts';
+import { lockEsp } from './esp-lock.ts';
+import { type Esp, expected, findEsps, requireOne } from './esp-roots.ts';
 import { loaderCopies } from './loader-copies.ts';
+import type { Log } from './log.ts';
 import { menuOf } from './menu.ts';
 import type { Invocation } from './program.ts';
 import { readSettings, type Settings } from './settings.ts';
@@ -31,33 +33,91 @@ interface Verified {
 const EXIT_BROKEN = 1;
 
 /** Verifies every ESP: names, sizes and headers; with `--deep` every byte and every signature. */
-export async function verify({ flags, json }: Invocation, context: Context): Promise<number> {
+export async function verify(
+  { flags, json, verbosity }: Invocation,
+  context: Context,
+): Promise<number> {
   const { disk, environment, print } = context;
   const { deep: given, ...others } = flags;
   const deep = given === true;
   const settings = await readSettings(others, environment, disk);
-  const esps: Verified[] = [];
-  for (const { root: esp, ...read } of readEsps(settings, context)) {
-    if (read.failure) {
-      esps.push({ esp, problem: explain(read.failure), findings: [] });
-      continue;
-    }
-    const inventory = deep
-      ? await (await import('./examination.ts')).examine(esp, read.inventory, context)
-      : read.inventory;
-    const loaders = await loaderFindings(esp, settings, context);
-    const findings = [
-      ...loaders,
-      ...entryFindings(esp, inventory, settings, context),
-      ...(await rootHashFindings(esp, inventory, { settings, context, deep })),
-    ];
-    esps.push({ esp, findings });
+  const log = async () => (await import('./log.ts')).openLog(verbosity);
+  const looked: Looked[] = [];
+  for (const esp of findEsps(settings, context, 'read')) {
+    looked.push(esp.failure ? esp : await verifyEsp(esp.root, { settings, context, deep, log }));
   }
+  requireOne(looked);
+  const esps = looked.map(
+    ({ root, failure, findings = [] }): Verified => ({
+      esp: root,
+      ...(failure ? { problem: explain(failure) } : {}),
+      findings,
+    }),
+  );
   if (json) print(JSON.stringify({ version: 1, verb: 'verify', deep, esps }, undefined, 2));
   else for (const verified of esps) print(render(verified));
   const all = esps.flatMap(({ findings }) => findings);
   if (all.some(({ fatal }) => fatal)) return EXIT_BROKEN;
   return all.length > 0 || esps.some(({ problem }) => problem) ? EXIT_WARNINGS : 0;
+}
+
+/** An ESP with what was found on it, or why it could not be looked at. */
+interface Looked extends Esp {
+  readonly findings?: readonly Finding[];
+}
+
+/** How an ESP is looked at, and with what. */
+interface Look extends Search {
+  readonly settings: Settings;
+  readonly deep: boolean;
+  readonly log: () => Promise<Log>;
+}
+
+/**
+ * Looks first and locks second: where all is well nobody is waited for. What is not may be another
+ * run's work in progress, so the ESP is looked at again when none is at work.
+ */
+async function verifyEsp(root: string, look: Look): Promise<Looked> {
+  try {
+    const first = await findingsOn(root, look).catch(unlessExpected);
+    if (first?.length === 0) return { root, findings: first };
+    using _lock = await lockIfPossible(root, look);
+    return { root, findings: await findingsOn(root, look) };
+  } catch (error) {
+    return { root, failure: expected(error) };
+  }
+}
+
+/** What a run removes may be missed in the middle of a look. */
+function unlessExpected(error: unknown): undefined {
+  expected(error);
+}
+
+/** Without a place for locks, as for another user, the second look is as good as the first. */
+async function lockIfPossible(
+  root: string,
+  { settings, context, log }: Look,
+): Promise<Disposable | undefined> {
+  const taker = { verb: 'verify', context, log, lockTimeout: settings['lock-timeout'] };
+  try {
+    return await lockEsp(root, context.disk.stat(root), taker);
+  } catch (error) {
+    if (error instanceof EspError && error.code !== 'LOCKED') return undefined;
+    throw error;
+  }
+}
+
+async function findingsOn(root: string, look: Look): Promise<readonly Finding[]> {
+  const { settings, context, deep } = look;
+  const seen = scanInventory(context.disk, root, settings['entry-token']);
+  const inventory = deep
+    ? await (await import('./examination.ts')).examine(root, seen, context)
+    : seen;
+  return [
+    ...(await loaderFindings(root, settings, context)),
+    ...entryFindings(root, inventory, settings, context),
+    ...(await rootHashFindings(root, inventory, look)),
+  ];
 }
 
 function entryFindings(
@@ -93,7 +153,7 @@ function entryFindings(
 async function rootHashFindings(
   root: string,
   inventory: Inventory,
-  search: Search & { readonly settings: Settings },
+  search: Look,
 ): Promise<readonly Finding[]> {
   const menu = menuOf(root, inventory, search.settings, search.context.disk);
   const first = menu.find((entry) => entry.default)?.path;

@@ -3,6 +3,9 @@ import assert from 'node:assert/strict';
 import * as fs from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import type { WritableDisk } from '../../src/disk/disk.ts';
+import { nodeDisk } from '../../src/disk/node-disk.ts';
+import { acquireLock, lockDirectory } from '../../src/transaction/lock.ts';
 import { aMachine, type Machine } from './a-machine.ts';
 
 /** Flips one bit of a file on the ESP where a text stands, and leaves its size alone. */
@@ -152,4 +155,68 @@ test('pinning what is not there names what is; unpinning what is not pinned says
   assert.equal(missing.status, 2);
   assert.match(missing.error?.hint ?? '', /there are 2, 1/);
   assert.equal((await machine.run('unpin', '1', ...pinsOf(machine))).status, 2);
+});
+
+/** Does something the first time that a file whose path matches is looked for. */
+function once(pattern: RegExp, work: () => void): Partial<WritableDisk> {
+  const real = nodeDisk();
+  let isDone = false;
+  const before = (path: string): void => {
+    if (isDone || !pattern.test(path)) return;
+    isDone = true;
+    work();
+  };
+  return {
+    stat: (path) => {
+      before(path);
+      return real.stat(path);
+    },
+    open: (path) => {
+      before(path);
+      return real.open(path);
+    },
+  };
+}
+
+for (const [format, pattern] of [
+  ['uki', /EFI\/Linux\/nixos-generation-1-/],
+  ['type1', /EFI\/nixos\/initrd-/],
+] as const) {
+  test(`what another run removes while entries of format ${format} are verified is no damage`, async (t) => {
+    for (const deep of [[], ['--deep']]) {
+      const machine = aMachine(t, { generations: [{ initrd: 'one' }, { initrd: 'two' }] });
+      await machine.run('install', '--format', format);
+      const gone = machine.paths(/generation-1-/)[0] ?? '';
+      const initrd = /initrd (\S+)/.exec(machine.read(gone))?.[1];
+      const disk = once(pattern, () => {
+        for (const path of [gone, ...(initrd ? [initrd] : [])]) {
+          fs.rmSync(join(machine.esp, path));
+        }
+      });
+      const args = [...machine.arguments(), ...deep];
+      const { status, output } = await machine.runWith({ disk }, 'verify', ...args);
+      assert.equal(status, 0, output);
+      assert.equal(fs.existsSync(join(machine.esp, gone)), false);
+    }
+  });
+}
+
+test('while another run is at work, what is not as it should be is not called damage', async (t) => {
+  const machine = aMachine(t);
+  await machine.run('install');
+  machine.put('EFI/Linux/.espalier-1-1.tmp', 'half');
+  const { device, inode } = nodeDisk().stat(machine.esp) ?? { device: 0, inode: 0 };
+  const lock = await acquireLock({
+    disk: nodeDisk(),
+    directory: lockDirectory(machine.environment(), 1),
+    key: `${device.toString(16)}-${inode.toString(16)}`,
+    verb: 'install',
+    timeoutSeconds: 0,
+  });
+  const busy = await machine.run('verify', '--lock-timeout', '0');
+  assert.deepEqual([busy.status, busy.error?.code], [1, 'LOCKED']);
+  lock.release();
+  const free = await machine.run('verify', '--lock-timeout', '0');
+  assert.equal(free.status, 5);
+  assert.match(free.output, /a killed run left it/);
 });
