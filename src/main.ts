@@ -1,6 +1,5 @@
 #!/usr/bin/env node
 /** argv in, exit code out: the only place that prints an error or ends the process. */
-import { setFlagsFromString } from 'node:v8';
 import { HASH_WORKER, serveHashWorker } from './disk/hash-files.ts';
 import { openRaw } from './disk/raw-file.ts';
 import { unsteered } from './disk/standard-output.ts';
@@ -35,10 +34,6 @@ async function main(): Promise<number> {
 }
 
 const VERSION = '0.1.0';
-
-// An ESP with ten thousand files makes much garbage and keeps little of it: a nursery that never
-// grows costs no time that can be measured, and half of the memory.
-setFlagsFromString('--semi-space-growth-factor=1');
 
 // The program starts itself once more, on a thread, to hash with two cores; a look at the arguments
 // tells the two apart for less than loading `node:worker_threads` in every run would cost.

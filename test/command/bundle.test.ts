@@ -54,3 +54,27 @@ test('the bundle tells a mistake from a bug', async () => {
   assert.equal(status, 2);
   assert.match(stderr, /^espalier: --limit: .*\[CONFIG_INVALID\]\n {2}hint: /);
 });
+
+/** Has a process say of every script whether V8 refused what it was given as its code cache. */
+const TELL_REFUSALS = `data:text/javascript,${encodeURIComponent(`
+  import vm from 'node:vm';
+  const { Script } = vm;
+  vm.Script = class extends Script {
+    constructor(...parameters) {
+      super(...parameters);
+      console.error('refused:', this.cachedDataRejected);
+    }
+  };`)}`;
+
+test('the bundle starts from its code cache, and without it where V8’s flags are others', async () => {
+  const file = await bundle();
+  const version = (...flags: readonly string[]) =>
+    spawnSync(process.execPath, [...flags, '--import', TELL_REFUSALS, file, '--version'], {
+      encoding: 'utf8',
+    });
+  const { stdout, stderr } = version();
+  assert.equal(stderr, 'refused: false\n');
+  const confined = version('--jitless');
+  assert.equal(confined.stderr, 'refused: true\n');
+  assert.equal(confined.stdout, stdout);
+});
