@@ -20,12 +20,17 @@ import {
 const EMPTY_ARCHIVE = `070701${'0'.repeat(32)}00000001${'0'.repeat(48)}0000000b${'0'.repeat(8)}TRAILER!!!\0\0\0\0`;
 const NO_INITRD = { path: '', size: EMPTY_ARCHIVE.length, digest: hash(EMPTY_ARCHIVE) };
 
+/** Where a bootspec gives no sort key. An image of lanzaboote's that stays beside ours must not sort before them. */
+const DEFAULT_SORT_KEY = 'lanzaboote';
+
 /**
  * Returns the thin image of a generation or specialisation. Kernel and initrd are stored as they are
  * and under the names that lanzaboote gives them: the stub checks their digests, not their signatures.
  */
-export function wantThin(token: string, resolved: Resolved, image: ImageSettings): WantedEntry {
-  const { bootspec, kernel, initrd = NO_INITRD } = resolved;
+export function wantThin(token: string, given: Resolved, image: ImageSettings): WantedEntry {
+  const { kernel, initrd = NO_INITRD } = given;
+  const bootspec = { ...given.bootspec, sortKey: given.bootspec.sortKey ?? DEFAULT_SORT_KEY };
+  const resolved = { ...given, bootspec };
   const linux = wantBlob(token, bootspec, 'kernel', kernel);
   const archive = wantInitrd(token, resolved);
   const sections: readonly SectionContent[] = [

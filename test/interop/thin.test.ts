@@ -6,11 +6,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { bytesSource } from '../../src/byte-source.ts';
-import { parsePe, readSection } from '../../src/pe/pe.ts';
+import { parsePe } from '../../src/pe/pe.ts';
 import { findParts } from '../lab/parts.ts';
 import { run } from '../lab/run.ts';
 import { missingTools, systemPython } from '../lab/tools.ts';
 import { anLzbtMachine } from '../lzbt/a-lzbt.ts';
+import { sectionContents } from '../lzbt/image.ts';
 import { certificatePath } from '../signer/test-key.ts';
 
 const parts = findParts();
@@ -23,18 +24,6 @@ after(() => rmSync(folder, { recursive: true, force: true }));
 
 /** In the order in which lanzaboote's tool gives them to objcopy. */
 const SECTIONS = ['.osrel', '.cmdline', '.initrd', '.linux', '.initrdh', '.linuxh'];
-
-/** The content of each section by name. */
-function contents(path: string): ReadonlyMap<string, Buffer> {
-  const source = bytesSource(readFileSync(path));
-  const { sections } = parsePe(source, path);
-  return new Map(
-    sections.map((section) => [
-      section.name,
-      Buffer.from(readSection(source, section, source.size)),
-    ]),
-  );
-}
 
 /** Adds sections to a stub as lanzaboote's tool does, one after the other without any alignment. */
 function objcopied(stub: string, sections: ReadonlyMap<string, Buffer>): string {
@@ -66,8 +55,8 @@ for (const version of ['252', '257', '262'] as const) {
     assert.equal((await install()).status, 0);
     const image = join(machine.esp, machine.paths(/^EFI\/Linux\//)[0] ?? '');
 
-    const ours = contents(image);
-    const theirs = contents(objcopied(stub, ours));
+    const ours = sectionContents(image);
+    const theirs = sectionContents(objcopied(stub, ours));
     for (const name of SECTIONS) assert.deepEqual(theirs.get(name), ours.get(name), name);
 
     const listed = [...run('objdump', ['-h', image]).matchAll(/^ +\d+ (\.\w+) /gm)];

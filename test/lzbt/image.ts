@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { bytesSource } from '../../src/byte-source.ts';
-import { findSection, parsePe, readSection } from '../../src/pe/pe.ts';
+import { parsePe, readSection } from '../../src/pe/pe.ts';
 import type { Machine } from '../command/a-machine.ts';
 
 /** The sections that the stub reads: texts, and digests in hexadecimal. */
@@ -15,14 +15,24 @@ export interface Thin {
   readonly initrdh: string;
 }
 
+/** Returns the content of each section of an image by name, in the order of the file. */
+export function sectionContents(path: string): Map<string, Buffer> {
+  const source = bytesSource(readFileSync(path));
+  return new Map(
+    parsePe(source, path).sections.map((section) => [
+      section.name,
+      Buffer.from(readSection(source, section, source.size)),
+    ]),
+  );
+}
+
 /** Reads an image on a machine's ESP. */
 export function readThin(machine: Machine, path: string): Thin {
-  const source = bytesSource(readFileSync(join(machine.esp, path)));
-  const pe = parsePe(source);
+  const sections = sectionContents(join(machine.esp, path));
   const read = (name: string) => {
-    const section = findSection(pe, name);
+    const section = sections.get(name);
     if (!section) throw new Error(`${path} has no ${name}`);
-    return Buffer.from(readSection(source, section, 4096));
+    return section;
   };
   return {
     osrel: read('.osrel').toString(),

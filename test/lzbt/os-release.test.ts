@@ -20,6 +20,13 @@ test('an image tells its sort key, its label with number and date, and both agai
   ]);
 });
 
+test('an image without a sort key sorts where lanzaboote’s do', async (t) => {
+  const { machine, install } = anLzbtMachine(t);
+  await install();
+  const { osrel } = readThin(machine, machine.paths(/^EFI\/Linux\//)[0] ?? '');
+  assert.deepEqual(parseOsRelease(osrel)[0], ['ID', 'lanzaboote']);
+});
+
 test('a specialisation is told by its name', async (t) => {
   const { machine, install } = anLzbtMachine(t, [
     { label: 'LanzaOS', builtAt: 0, specialisations: { rescue: {} } },
