@@ -14,6 +14,8 @@ export interface AuthenticatedWrite {
 
 /** Kept when the power is off, seen by firmware and system, and changed by signed writes alone. */
 const ATTRIBUTES = 0x01 | 0x02 | 0x04 | 0x20;
+/** What is written is added to what is there (EFI_VARIABLE_APPEND_WRITE). */
+const APPEND = 0x40;
 const TIME_SIZE = 16;
 const HEADER = {
   length: TIME_SIZE,
@@ -26,10 +28,18 @@ const REVISION_2 = 0x0200;
 const CERTIFICATE_GUID = 0x0ef1;
 const PKCS7 = '4aafd29d-68df-49ee-8aa9-347d375665a7' as Guid;
 
+/** Whether a write takes the place of what a variable holds, or is added to it. */
+export type WriteMode = 'replace' | 'append';
+
 /** Returns what the signature of a write is over: name, vendor, attributes, time and content. */
-export function bytesToSign(variable: KeyVariable, time: number, content: Uint8Array): Uint8Array {
+export function bytesToSign(
+  variable: KeyVariable,
+  time: number,
+  content: Uint8Array,
+  mode: WriteMode = 'replace',
+): Uint8Array {
   const name = Uint8Array.from([...variable].flatMap((letter) => [letter.charCodeAt(0), 0]));
-  const attributes = Uint8Array.of(ATTRIBUTES, 0, 0, 0);
+  const attributes = Uint8Array.of(mode === 'append' ? ATTRIBUTES | APPEND : ATTRIBUTES, 0, 0, 0);
   const { vendor } = KEY_VARIABLES[variable];
   return joined(name, guidBytes(vendor), attributes, formatTime(time), content);
 }

@@ -1,16 +1,18 @@
 /** The three signed writes by which firmware takes the keys of its machine's owner. */
-import type { KeyObject, X509Certificate } from 'node:crypto';
-import { bytesToSign, formatAuthenticatedWrite } from '../secureboot/authenticated-variable.ts';
+import {
+  bytesToSign,
+  formatAuthenticatedWrite,
+  type WriteMode,
+} from '../secureboot/authenticated-variable.ts';
 import { KEY_VARIABLES, type KeyVariable } from '../secureboot/key-variable.ts';
 import { signDetached } from './detached-signature.ts';
+import type { KeyPair } from './pem.ts';
 
 /** One thing for each of the variables. */
 export type PerVariable<Thing> = Readonly<Record<KeyVariable, Thing>>;
 
 /** Who signs the writes: keys that sign images need not be here. */
-export type Signers = Readonly<
-  Record<'PK' | 'KEK', { readonly certificate: X509Certificate; readonly privateKey: KeyObject }>
->;
+export type Signers = Readonly<Record<'PK' | 'KEK', KeyPair>>;
 
 /**
  * Returns the bytes of a write of each variable. The same arguments give the same bytes.
@@ -23,11 +25,28 @@ export function formatEnrolment(
   signers: Signers,
   time: number,
 ): PerVariable<Uint8Array> {
-  const write = (variable: KeyVariable): Uint8Array => {
-    const { certificate, privateKey } = signers[KEY_VARIABLES[variable].signer];
-    const toSign = bytesToSign(variable, time, content[variable]);
-    const signature = signDetached(toSign, Uint8Array.from(certificate.raw), privateKey);
-    return formatAuthenticatedWrite({ time, signature, content: content[variable] });
-  };
+  const write = (variable: KeyVariable): Uint8Array =>
+    formatWrite(variable, content[variable], signers[KEY_VARIABLES[variable].signer], time);
   return { PK: write('PK'), KEK: write('KEK'), db: write('db') };
+}
+
+/**
+ * Returns the bytes of a write that adds signature lists to db. The same arguments give the same bytes.
+ * @param time seconds since the epoch
+ * @throws {SIGNER_FAILED} when the key cannot sign
+ */
+export function formatAddition(content: Uint8Array, KEK: KeyPair, time: number): Uint8Array {
+  return formatWrite('db', content, KEK, time, 'append');
+}
+
+function formatWrite(
+  variable: KeyVariable,
+  content: Uint8Array,
+  { certificate, privateKey }: KeyPair,
+  time: number,
+  mode?: WriteMode,
+): Uint8Array {
+  const toSign = bytesToSign(variable, time, content, mode);
+  const signature = signDetached(toSign, Uint8Array.from(certificate.raw), privateKey);
+  return formatAuthenticatedWrite({ time, signature, content });
 }

@@ -17,12 +17,24 @@ export function ownerFile(directory: string): string {
   return `${directory}/GUID`;
 }
 
+/** What a key is called there: by its variable, or as the one that is to become db's. */
+export type KeyName = KeyVariable | typeof NEXT;
+
+/** The directory of the key that is to take the place of db's, which sbctl passes over. */
+export const NEXT = 'db.next';
+
 /** Returns the names of the two files of a key, below {@link keysBelow}. */
-export function keyFileNames(name: KeyVariable): {
+export function keyFileNames(name: KeyName): {
   readonly certificate: string;
   readonly privateKey: string;
 } {
-  return { certificate: `${name}/${name}.pem`, privateKey: `${name}/${name}.key` };
+  const file = name === NEXT ? 'db' : name;
+  return { certificate: `${name}/${file}.pem`, privateKey: `${name}/${file}.key` };
+}
+
+/** Returns the file with the write that adds the next key to db in firmware. */
+export function additionFile(directory: string): string {
+  return `${keysBelow(directory)}/${NEXT}/db.auth`;
 }
 
 /**

@@ -89,6 +89,9 @@ for (const variable of KEY_NAMES) {
     // -o writes what would be signed, and signs nothing.
     run('sign-efi-sig-list', ['-o', '-t', '2027-01-31 23:58:59', variable, list, bundle]);
     assert.deepEqual(bytesToSign(variable, TIME, content), Uint8Array.from(readFileSync(bundle)));
+    run('sign-efi-sig-list', ['-a', '-o', '-t', '2027-01-31 23:58:59', variable, list, bundle]);
+    const appended = bytesToSign(variable, TIME, content, 'append');
+    assert.deepEqual(appended, Uint8Array.from(readFileSync(bundle)));
   });
 }
 

@@ -20,6 +20,7 @@ import type { Log } from '../log.ts';
 import type { Invocation } from '../program.ts';
 import { type RawSettings, readSettings, type Settings } from '../settings.ts';
 import {
+  additionTimes,
   type EnrolmentFiles,
   enrolmentDirectory,
   enrolmentTimes,
@@ -33,6 +34,7 @@ const VERB = 'keys enroll';
 const AUTOMATIC = 'auto';
 
 const schema = v.strictObject({
+  next: v.optional(v.boolean(), false),
   name: v.optional(
     v.pipe(
       v.string(),
@@ -57,7 +59,8 @@ type Flags = v.InferOutput<typeof schema>;
 const OWN = Object.keys(schema.entries);
 
 /**
- * Writes a set of keys to every ESP. A set that is there already stays as it is.
+ * Writes a set of keys to every ESP, or with `--next` the update for db's next key. What is there
+ * already stays as it is.
  * @throws {OPTION_ROMS_UNTRUSTED} when firmware would not start what devices bring, and nobody said yes
  * @throws {KEY_INVALID} {KEY_INSECURE} as for the signing of images
  */
@@ -70,11 +73,16 @@ export async function keysEnroll(
   const wishes = readFlags(schema, own, VERB);
   const settings = await readSettings(others, environment, disk);
   const directory = resolve(named ?? KEY_DIRECTORY);
+  if (wishes.next) {
+    const { enrollNext } = await import('./enroll-next.ts');
+    return enrollNext(directory, settings['allow-insecure-key'], json, context);
+  }
   const keys = loadKeySet(directory, settings['allow-insecure-key'], context);
   const signatures = signaturesFor(keys, wishes, disk);
   const roots = espRoots(settings, context);
   const place = enrolmentDirectory(wishes.name);
-  const { writes, time } = enrolmentAfter(roots, place, { keys, signatures }, context);
+  const wanted = { directory, keys, signatures };
+  const { writes, time } = enrolmentAfter(roots, place, wanted, context);
   const log = async () => (await import('../log.ts')).openLog(verbosity);
   const esps = [];
   for (const root of roots) {
@@ -126,6 +134,13 @@ function signaturesFor(
   return { PK: all('PK'), KEK: all('KEK'), db: all('db') };
 }
 
+/** The keys of a directory, and what each variable will hold. */
+interface Wanted {
+  readonly directory: string;
+  readonly keys: KeySet;
+  readonly signatures: PerVariable<readonly Signature[]>;
+}
+
 /**
  * Returns the writes: those on the primary ESP when they are the same and the latest, else new ones
  * whose time is later than that of any that was ever put on one of the ESPs, whatever the clock says.
@@ -133,7 +148,7 @@ function signaturesFor(
 function enrolmentAfter(
   roots: readonly string[],
   place: EspPath,
-  { keys, signatures }: { keys: KeySet; signatures: PerVariable<readonly Signature[]> },
+  { directory, keys, signatures }: Wanted,
   { disk, now }: Context,
 ): { writes: PerVariable<Uint8Array>; time: number } {
   const content = {
@@ -141,7 +156,10 @@ function enrolmentAfter(
     KEK: formatSignatureLists(signatures.KEK),
     db: formatSignatureLists(signatures.db),
   };
-  const latest = Math.max(0, ...roots.flatMap((root) => enrolmentTimes(root, disk)));
+  const latest = Math.max(
+    ...[0, ...additionTimes(directory, disk)],
+    ...roots.flatMap((root) => enrolmentTimes(root, disk)),
+  );
   const known = formatEnrolment(content, keys, latest);
   const [primary] = roots;
   if (primary !== undefined && isSame(readEnrolment(primary, place, disk), known)) {

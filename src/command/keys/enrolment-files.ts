@@ -5,6 +5,7 @@ import { type EspPath, espPath } from '../../esp/layout.ts';
 import { parseAuthenticatedWrite } from '../../secureboot/authenticated-variable.ts';
 import { KEY_NAMES } from '../../secureboot/key-variable.ts';
 import type { PerVariable } from '../../signer/enrolment.ts';
+import { additionFile, keysBelow } from '../../signer/key-directory.ts';
 import { enrolmentFile } from '../../transaction/place-enrolment.ts';
 
 const KEYS = espPath('loader', 'keys');
@@ -40,6 +41,14 @@ export function readEnrolment(root: string, directory: EspPath, disk: Disk): Enr
 export function enrolmentTimes(root: string, disk: Disk): readonly number[] {
   return enrolmentNames(root, disk).flatMap((name) =>
     Object.values(readEnrolment(root, enrolmentDirectory(name), disk)).flatMap(timeOf),
+  );
+}
+
+/** Returns the time of the write that adds, or added, the next key to db, if there is one. */
+export function additionTimes(directory: string, disk: Disk): readonly number[] {
+  // The key that was the next one has it with it when it has become db's.
+  return [additionFile(directory), `${keysBelow(directory)}/db/db.auth`].flatMap((path) =>
+    disk.stat(path)?.kind === 'file' ? timeOf(disk.read(path, MAX_FILE)) : [],
   );
 }
 

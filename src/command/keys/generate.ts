@@ -1,6 +1,6 @@
 /** `keys generate`: the keys of Secure Boot for a machine of one's own, in a directory as sbctl has it. */
 import { generateKeyPair, randomBytes, randomUUID, X509Certificate } from 'node:crypto';
-import { resolve } from 'node:path';
+import { posix, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import * as v from 'valibot';
 import { hash } from '../../digest.ts';
@@ -10,14 +10,17 @@ import {
   KEY_DIRECTORY,
   keyFileNames,
   keysBelow,
+  NEXT,
   ownerFile,
   readOwner,
 } from '../../signer/key-directory.ts';
+import { requireFile } from '../../signer/pem.ts';
 import { selfSignedCertificate } from '../../signer/self-signed.ts';
 import { placeDirectory } from '../../transaction/place-directory.ts';
 import type { Context } from '../context.ts';
 import { readFlags } from '../flags.ts';
 import type { Invocation } from '../program.ts';
+import { keyPaths } from './set.ts';
 
 const VERB = 'keys generate';
 
@@ -30,6 +33,7 @@ const schema = v.strictObject({
     v.optional(v.pipe(v.string(), v.regex(/^[1-9]\d{0,4}$/, 'expected a number of days')), '3650'),
     v.transform(Number),
   ),
+  next: v.optional(v.boolean(), false),
 });
 
 /** What certificates call their keys, as sbctl does. */
@@ -42,20 +46,44 @@ const COMMON_NAMES: Readonly<Record<KeyVariable, string>> = {
 const SECONDS_OF_DAY = 86_400;
 
 /**
- * Makes PK, KEK and db, each with a certificate. Keys that are there are never touched.
+ * Makes PK, KEK and db, each with a certificate, or with `--next` a key that is to take the place of
+ * db's. Keys that are there are never touched.
  * @throws {KEYS_EXIST}
+ * @throws {KEY_INVALID} when there is no key of db to be followed
  */
 export async function keysGenerate(
   { operands: [named], flags, json }: Invocation,
   context: Context,
 ): Promise<number> {
   const { disk, now, print } = context;
-  const { bits, days } = readFlags(schema, flags, VERB);
+  const { bits, days, next } = readFlags(schema, flags, VERB);
   const directory = resolve(named ?? KEY_DIRECTORY);
   const keys = keysBelow(directory);
-  requireNone(keys, context);
+  const place = next ? `${keys}/${NEXT}` : keys;
+  if (next) requireFile('certificate', keyPaths(directory, 'db').certificate, disk);
+  requireNone(place, context);
   const owner = readOwner(directory, disk) ?? (await makeOwner(directory, context));
-  const made = await Promise.all(KEY_NAMES.map((name) => makeKey(name, bits, { now, days })));
+  const wanted = next ? (['db'] as const) : KEY_NAMES;
+  const made = await Promise.all(wanted.map((name) => makeKey(name, bits, { now, days })));
+  await placeDirectory(place, filesOf(made, next), context);
+  const shown = made.map(({ name, fingerprint }) => ({ name, fingerprint }));
+  if (json) {
+    print(JSON.stringify({ version: 1, verb: VERB, directory, owner, keys: shown }, undefined, 2));
+    return 0;
+  }
+  for (const { name, fingerprint } of shown) {
+    print(`${next ? place : `${keys}/${name}`}: ${fingerprint}`);
+  }
+  print(
+    next
+      ? 'next: espalier keys enroll --next'
+      : `next: sign what boots with ${keys}/db, then espalier keys enroll`,
+  );
+  return 0;
+}
+
+/** The files of keys by their paths below the directory that is made. */
+function filesOf(made: readonly MadeKey[], next: boolean): ReadonlyMap<string, Uint8Array> {
   const files = made.flatMap(({ name, pem, privateKey }): [string, string][] => {
     const names = keyFileNames(name);
     return [
@@ -63,16 +91,10 @@ export async function keysGenerate(
       [names.certificate, pem],
     ];
   });
-  const encoded = files.map(([name, text]) => [name, new TextEncoder().encode(text)] as const);
-  await placeDirectory(keys, new Map(encoded), context);
-  const shown = made.map(({ name, fingerprint }) => ({ name, fingerprint }));
-  if (json) {
-    print(JSON.stringify({ version: 1, verb: VERB, directory, owner, keys: shown }, undefined, 2));
-    return 0;
-  }
-  for (const { name, fingerprint } of shown) print(`${keys}/${name}: ${fingerprint}`);
-  print(`next: sign what boots with ${keys}/db, then espalier keys enroll`);
-  return 0;
+  const encode = new TextEncoder();
+  return new Map(
+    files.map(([path, text]) => [next ? posix.basename(path) : path, encode.encode(text)]),
+  );
 }
 
 function requireNone(keys: string, { disk }: Context): void {

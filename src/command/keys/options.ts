@@ -13,10 +13,15 @@ export const KEYS_GENERATE_OPTIONS: readonly Option[] = [
     value: 'N',
     help: 'how long the certificates are valid; firmware does not look at it (default: 3650)',
   },
+  { name: 'next', help: 'make a key that is to take the place of db’s, beside it' },
   ...WHENCE.filter(({ name }) => name === 'root'),
 ];
 
 export const KEYS_ENROLL_OPTIONS: readonly Option[] = [
+  {
+    name: 'next',
+    help: 'write the update by which firmware comes to know the next key of db beside the present one',
+  },
   {
     name: 'microsoft',
     value: 'FILE|DIR',

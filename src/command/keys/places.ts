@@ -9,11 +9,11 @@ import type { Guid } from '../../secureboot/guid.ts';
 import { KEY_NAMES, type KeyVariable } from '../../secureboot/key-variable.ts';
 import { parseSignatureLists, X509 } from '../../secureboot/signature-list.ts';
 import type { PerVariable } from '../../signer/enrolment.ts';
-import { readOwner } from '../../signer/key-directory.ts';
-import { loadCertificate, loadKeyPair } from '../../signer/pem.ts';
+import { type KeyName, keysBelow, NEXT, readOwner } from '../../signer/key-directory.ts';
+import { loadCertificate } from '../../signer/pem.ts';
 import type { Context } from '../context.ts';
 import { enrolmentDirectory, readEnrolment } from './enrolment-files.ts';
-import { keyPaths } from './set.ts';
+import { keyPaths, loadPair } from './set.ts';
 
 /** A certificate where it was found. */
 export interface FoundCertificate {
@@ -29,19 +29,33 @@ export interface KeyPlace {
 }
 
 /** Looks at a key directory, and whether each private key that is there belongs to its certificate. */
-export function keysIn(
+export function keysIn(directory: string, allowInsecureKey: boolean, context: Context): KeyPlace {
+  return gather('keys', (variable) => keyIn(directory, variable, allowInsecureKey, context));
+}
+
+/** Looks at the key that is to take the place of db's, if there is one. */
+export function nextKeyIn(
   directory: string,
   allowInsecureKey: boolean,
-  { disk, uid, environment }: Context,
-): KeyPlace {
-  const store = environment['NIX_STORE_DIR'];
-  const keyOwner = { uid, stores: store === undefined ? [] : [store] };
-  return gather('keys', (variable) => {
-    const paths = keyPaths(directory, variable);
-    const certificate = loadCertificate(paths.certificate, disk);
-    if (disk.stat(paths.privateKey)) loadKeyPair({ ...paths, allowInsecureKey }, keyOwner, disk);
-    return [{ der: Uint8Array.from(certificate.raw), owner: readOwner(directory, disk) }];
-  });
+  context: Context,
+): KeyPlace | undefined {
+  if (context.disk.stat(`${keysBelow(directory)}/${NEXT}`)?.kind !== 'directory') return undefined;
+  return gather(NEXT, (variable) =>
+    variable === 'db' ? keyIn(directory, NEXT, allowInsecureKey, context) : [],
+  );
+}
+
+function keyIn(
+  directory: string,
+  name: KeyName,
+  allowInsecureKey: boolean,
+  context: Context,
+): readonly FoundCertificate[] {
+  const { disk } = context;
+  const paths = keyPaths(directory, name);
+  const certificate = loadCertificate(paths.certificate, disk);
+  if (disk.stat(paths.privateKey)) loadPair(directory, name, allowInsecureKey, context);
+  return [{ der: Uint8Array.from(certificate.raw), owner: readOwner(directory, disk) }];
 }
 
 /** Looks at what firmware holds. */

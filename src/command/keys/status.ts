@@ -16,7 +16,9 @@ import {
   keysInFirmware,
   keysOnEsp,
   knownCertificates,
+  nextKeyIn,
 } from './places.ts';
+import { type Rotation, rotationOf } from './rotation.ts';
 
 /** Shows every certificate and where it is; the exit status tells whether all is well. */
 export async function keysStatus(
@@ -29,15 +31,19 @@ export async function keysStatus(
   const efivars = environment['ESPALIER_EFIVARS'] ?? EFI_VARIABLES;
   const keys = keysIn(directory, settings['allow-insecure-key'], context);
   const firmware = keysInFirmware(efivars, disk);
-  const sets = espRoots(settings, context, 'read').flatMap((root) =>
+  const nextKey = nextKeyIn(directory, settings['allow-insecure-key'], context);
+  const roots = espRoots(settings, context, 'read');
+  const sets = roots.flatMap((root) =>
     enrolmentNames(root, disk).map((name) => keysOnEsp(root, name, disk)),
   );
-  const places = [keys, firmware, ...sets];
+  const places = [keys, ...(nextKey ? [nextKey] : []), firmware, ...sets];
+  const rotating = { directory, keys, nextKey, firmware, roots };
   const status = {
     secureBoot: secureBoot(disk, efivars) ?? null,
     setupMode: setupMode(disk, efivars) ?? null,
     directory,
     certificates: knownCertificates(places),
+    rotation: (await rotationOf(rotating, settings, context)) ?? null,
     problems: [...places.flatMap(({ problems }) => problems), ...strangers(keys, firmware, sets)],
   };
   if (json) print(JSON.stringify({ version: 1, verb: 'keys status', ...status }, undefined, 2));
@@ -67,12 +73,14 @@ interface Shown {
   readonly setupMode: boolean | null;
   readonly directory: string;
   readonly certificates: readonly KnownCertificate[];
+  readonly rotation: Rotation | null;
   readonly problems: readonly string[];
 }
 
 const SHOWN_DIGITS = 16;
 
-function render({ secureBoot, setupMode, directory, certificates, problems }: Shown): string {
+function render(shown: Shown): string {
+  const { secureBoot, setupMode, directory, certificates, rotation, problems } = shown;
   const word = (value: boolean | null) => (value === null ? 'unknown' : value ? 'on' : 'off');
   const rows = certificates.map((each) => [
     each.variable,
@@ -88,6 +96,7 @@ function render({ secureBoot, setupMode, directory, certificates, problems }: Sh
     ...(rows.length === 0
       ? []
       : [formatTable(['FOR', 'CERTIFICATE', 'SHA-256', 'VALID TO', 'IN'], rows)]),
+    ...(rotation === null ? [] : [`rotation: ${rotation.stage}; next: ${rotation.next}`]),
     ...problems.map((problem) => `problem: ${printable(problem)}`),
   ].join('\n');
 }
