@@ -102,6 +102,7 @@ export async function resolve(
         const token = policy.settings['entry-token'];
         const entry = images ? wantImage(token, resolved, images) : wantType1(token, resolved);
         requireSizes(entry);
+        if (policy.settings.format === 'thin') requireFirmwareText(entry);
         entries.push(withTries(entry, policy.settings['boot-counting']));
       }
       return { name: generationName(generation), number: generation.number, entries };
@@ -147,6 +148,17 @@ function requireSizes(entry: WantedEntry): void {
   throw new EspError(
     'FILE_TOO_LARGE',
     `${file.path}: expected at most ${LARGEST_FILE} bytes, which is all that FAT can hold, got ${file.size}`,
+  );
+}
+
+/** The stub makes of the command line what firmware calls text, and starts nothing when it cannot. */
+function requireFirmwareText({ cmdline }: WantedEntry): void {
+  const [other] = /[\0\u{10000}-\u{10ffff}]/u.exec(cmdline) ?? [];
+  if (other === undefined) return;
+  throw new EspError(
+    'GENERATION_BROKEN',
+    `its command line holds ${JSON.stringify(other)}, which the stub of a thin image cannot read`,
+    { hint: 'leave it out of the kernel parameters, or use --format uki' },
   );
 }
 
