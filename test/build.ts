@@ -3,6 +3,7 @@ import { chmodSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'nod
 import { basename, dirname, resolve } from 'node:path';
 import { type BuildOptions, build, type Plugin } from 'esbuild';
 import { codeCache } from './code-cache.ts';
+import { licenses } from './licenses.ts';
 
 const root = resolve(import.meta.dirname, '..');
 const output = resolve(root, 'dist/espalier.mjs');
@@ -159,8 +160,15 @@ export function linkLzbt(file: string): string {
   return link;
 }
 
+/** Writes the licences of what is in the file beside it; returns their path. */
+export function writeLicenses(file: string): string {
+  const path = resolve(dirname(file), 'LICENSES');
+  writeFileSync(path, licenses());
+  return path;
+}
+
 if (import.meta.main) {
   const { version } = JSON.parse(readFileSync(resolve(root, 'package.json'), 'utf8'));
   const file = await bundle();
-  console.log(`${file} and ${linkLzbt(file)} (espalier ${version})`);
+  console.log(`${file}, ${linkLzbt(file)} and ${writeLicenses(file)} (espalier ${version})`);
 }

@@ -1,10 +1,10 @@
 /** The one file that is shipped does what the sources do. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, utimesSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, utimesSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { bundle } from '../build.ts';
+import { bundle, writeLicenses } from '../build.ts';
 import { aMachine, type Machine } from './a-machine.ts';
 
 /** Gives every file the age of those in a store: what changed a moment ago is not remembered. */
@@ -77,4 +77,19 @@ test('the bundle starts from its code cache, and without it where V8’s flags a
   const confined = version('--jitless');
   assert.equal(confined.stderr, 'refused: true\n');
   assert.equal(confined.stdout, stdout);
+});
+
+test('the licence of every package in the bundle is beside it, with its copyright', async (t) => {
+  const machine = aMachine(t);
+  const text = readFileSync(writeLicenses(join(machine.root, 'espalier.mjs')), 'utf8');
+  const { dependencies } = JSON.parse(readFileSync('package.json', 'utf8'));
+  const direct = Object.entries(dependencies).map(([name, version]) => `${name} ${version} (`);
+  // What those depend on is in the bundle as well.
+  for (const package_ of [...direct, '@peculiar/utils ', 'sonic-boom ', 'readdirp ']) {
+    assert.ok(text.includes(`\n${package_}`), package_);
+  }
+  for (const package_ of text.split(/^-{80}$/m)) {
+    assert.match(package_, /copyright|\(c\)/i);
+    assert.match(package_, /permission|redistribut/i);
+  }
 });
