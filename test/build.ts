@@ -1,5 +1,5 @@
 /** Bundles the program into the one file that is shipped. */
-import { chmodSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { basename, dirname, resolve } from 'node:path';
 import { type BuildOptions, build, type Plugin } from 'esbuild';
 import { codeCache } from './code-cache.ts';
@@ -147,6 +147,7 @@ export async function bundle(outfile = output, ...plugins: readonly Plugin[]): P
   const text = packed.outputFiles[0]?.text.replace(/^#!.*/, '') ?? '';
   // What plugins undo may be what the program cannot run without.
   const cache = plugins.length === 0 ? codeCache(text).toString('base64') : '';
+  mkdirSync(dirname(outfile), { recursive: true });
   writeFileSync(outfile, shipped(text, cache));
   chmodSync(outfile, 0o755);
   return outfile;
