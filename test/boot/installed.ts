@@ -38,6 +38,8 @@ export interface InstallOptions {
   readonly world: DemoWorld;
   readonly format?: 'uki' | 'type1' | 'thin';
   readonly systemd?: SystemdVersion;
+  /** The stub of images; by default that of systemd. */
+  readonly stub?: string;
   readonly keys?: Keys;
   /** The settings of loader.conf; by default none but a menu that does not wait. */
   readonly loaderConf?: string;
@@ -69,7 +71,7 @@ export function install(options: InstallOptions): void {
   const { status, stderr } = espalier([
     'install',
     ...['--esp', esp, '--allow-directory', '--profiles', world.profiles, '--format', format],
-    ...['--systemd', parts.systemdRoot[systemd], '--stub', parts.stub[systemd]],
+    ...['--systemd', parts.systemdRoot[systemd], '--stub', options.stub ?? parts.stub[systemd]],
     ...['--cache-dir', `${world.root}/cache`, '--loader-conf', settings],
     ...(keys === undefined
       ? ['--allow-unsigned']
