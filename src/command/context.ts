@@ -6,6 +6,7 @@ import { writeOutput } from '../disk/standard-output.ts';
 import { EspError } from '../error.ts';
 import type { GenerationMemory } from '../generation/generation.ts';
 import type { SecretsRunner } from '../generation/initrd-secrets.ts';
+import type { Volumes } from './volumes.ts';
 
 /** Everything a verb may touch. */
 export interface Context {
@@ -16,6 +17,8 @@ export interface Context {
   readonly locate: (path: string) => string;
   /** Whether `disk` is that of a system that is mounted and not running. */
   readonly isElsewhere: boolean;
+  /** The partitions besides the ESP, where the settings name any. */
+  readonly volumes?: Volumes;
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly uid: number;
   readonly processId: number;

@@ -59,15 +59,15 @@ export async function driftOf(
   const { survey } = wanted;
   const { decide } = await import('./survey/esp.ts');
   try {
-    const { plan } = await decide(root, survey, context);
+    const { plan, removals } = await decide(root, survey, context);
     if ('kind' in plan) {
       const { message, hint } = plan;
       return { failure: new EspError('ESP_FULL', `${root}: ${message}`, { hint }) };
     }
     return {
-      differences: plan.phases.flatMap(({ name, steps }) =>
-        steps.map((step) => differenceOf(name, step, root, context)),
-      ),
+      differences: [plan, ...removals]
+        .flatMap(({ phases }) => phases)
+        .flatMap(({ name, steps }) => steps.map((step) => differenceOf(name, step, root, context))),
       leftOut: plan.leftOut.filter((left) => !survey.leftOut.includes(left)),
     };
   } catch (error) {

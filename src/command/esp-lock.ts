@@ -1,5 +1,6 @@
 /** The lock of one ESP, which every verb that writes to it takes. */
 import type { FileStat } from '../disk/disk.ts';
+import type { Mounted } from '../transaction/apply.ts';
 import type { Lock } from '../transaction/lock.ts';
 import type { Context } from './context.ts';
 import type { Log } from './log.ts';
@@ -11,6 +12,19 @@ export interface LockTaker {
   readonly log: () => Promise<Log>;
   /** Seconds to wait for another run on the same ESP. */
   readonly lockTimeout: number;
+}
+
+/**
+ * Waits for the locks of several partitions and takes them.
+ * @param mounted their mount points, as they were found
+ * @throws {LOCKED}
+ */
+export async function lockAll(mounted: Mounted, taker: LockTaker): Promise<Disposable> {
+  using locks = new DisposableStack();
+  // In one order whoever takes them, so that no two runs wait for each other.
+  const inOrder = [...mounted].sort(([, a], [, b]) => (keyOf(a) < keyOf(b) ? -1 : 1));
+  for (const [root, stat] of inOrder) locks.use(await lockEsp(root, stat, taker));
+  return locks.move();
 }
 
 /**
@@ -28,9 +42,13 @@ export async function lockEsp(
   return acquireLock({
     disk: host,
     directory: lockDirectory(environment, uid),
-    key: `${(mounted?.device ?? 0).toString(16)}-${(mounted?.inode ?? 0).toString(16)}`,
+    key: keyOf(mounted),
     verb,
     timeoutSeconds: lockTimeout,
     onWait: (holder) => void log().then((opened) => opened.warn({ esp: root, holder }, 'waiting')),
   });
+}
+
+function keyOf(mounted: FileStat | undefined): string {
+  return `${(mounted?.device ?? 0).toString(16)}-${(mounted?.inode ?? 0).toString(16)}`;
 }

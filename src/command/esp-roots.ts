@@ -1,9 +1,10 @@
 /** Which directories the settings mean by ESP. */
 import { EspError } from '../error.ts';
-import { type Inventory, scanInventory } from '../esp/inventory.ts';
+import type { Inventory } from '../esp/inventory.ts';
 import { type Access, findEsp, requireEsp } from '../esp/mount.ts';
 import type { Context } from './context.ts';
 import type { Settings } from './settings.ts';
+import { scanBootTree } from './survey/boot-tree.ts';
 
 /** One ESP of the settings. */
 export interface Esp {
@@ -45,7 +46,8 @@ export function readEsps(settings: Settings, context: Context): readonly ReadEsp
   const found = findEsps(settings, context, 'read').map(({ root, failure }): ReadEsp => {
     if (failure) return { root, failure };
     try {
-      return { root, inventory: scanInventory(context.disk, root, settings['entry-token']) };
+      const { inventory } = scanBootTree(root, settings['entry-token'], context);
+      return { root, inventory };
     } catch (error) {
       return { root, failure: expected(error) };
     }

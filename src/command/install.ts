@@ -9,6 +9,7 @@ import { startProgress } from './progress.ts';
 import { type Outcome, renderOutcome, toDocument } from './report.ts';
 import { readSettings, type Settings } from './settings.ts';
 import { openSurveyor } from './survey/surveyor.ts';
+import { withVolumes } from './volumes.ts';
 
 /** Brings every ESP in line with the profiles. */
 export function install(invocation: Invocation, context: Context): Promise<number> {
@@ -36,12 +37,14 @@ export function gc(invocation: Invocation, context: Context): Promise<number> {
  * Surveys once, then deals with one ESP after the other. One that fails leaves the others as they
  * are. The first is the primary: the run fails when that one does.
  */
-async function perform(verb: PassVerb, invocation: Invocation, context: Context): Promise<number> {
-  const settings = await readSettings(invocation.flags, context.environment, context.disk);
+async function perform(verb: PassVerb, invocation: Invocation, given: Context): Promise<number> {
+  const settings = await readSettings(invocation.flags, given.environment, given.disk);
+  const context = withVolumes(settings, given);
   const roots = findEsps(settings, context).map(({ root }) => root);
   const log = lazyLog(invocation.verbosity);
-  const outcomes = await surveyAndPass(verb, roots, settings, invocation, { context, log });
-  return report(verb, outcomes, invocation, { context, log });
+  const voice = { context, log };
+  const outcomes = await surveyAndPass(verb, roots, settings, invocation, voice);
+  return report(verb, outcomes, invocation, voice);
 }
 
 /** What a run speaks with. */

@@ -7,15 +7,17 @@ import type { Invocation } from './program.ts';
 import { formatSize } from './report.ts';
 import { readSettings } from './settings.ts';
 import { formatTable, printable } from './table.ts';
+import { withVolumes } from './volumes.ts';
 
 /** Lists the entries of every ESP. */
-export async function list({ flags, json }: Invocation, context: Context): Promise<number> {
-  const { disk, environment, print } = context;
-  const settings = await readSettings(flags, environment, disk);
+export async function list({ flags, json }: Invocation, given: Context): Promise<number> {
+  const { environment, print } = given;
+  const settings = await readSettings(flags, environment, given.disk);
+  const context = withVolumes(settings, given, 'read');
   const menus = readEsps(settings, context).map(({ root, ...read }) =>
     read.failure
       ? { esp: root, problem: explain(read.failure), entries: [] }
-      : { esp: root, entries: menuOf(root, read.inventory, settings, disk) },
+      : { esp: root, entries: menuOf(root, read.inventory, settings, context.disk) },
   );
   const status = menus.some(({ problem }) => problem) ? EXIT_WARNINGS : 0;
   if (json) {

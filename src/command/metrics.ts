@@ -18,7 +18,13 @@ const METRICS: readonly Metric[] = [
     name: 'espalier_esp_bytes',
     help: 'Space on the ESP.',
     label: 'kind',
-    values: ({ space }) => ({ total: space.total, free: space.free, ours: space.ours }),
+    values: ({ space, espSpace }) => espSpace ?? bytesOf(space),
+  },
+  {
+    name: 'espalier_xbootldr_bytes',
+    help: 'Space on the XBOOTLDR partition, where there is one.',
+    label: 'kind',
+    values: ({ space, espSpace }) => (espSpace ? bytesOf(space) : {}),
   },
   {
     name: 'espalier_entries',
@@ -80,6 +86,10 @@ function counts(differences: readonly Difference[] | undefined): Values {
   const count = (kind: Difference['kind']) =>
     differences?.filter((difference) => difference.kind === kind).length;
   return Object.fromEntries(DIFFERENCES.map((kind) => [kind, count(kind)]));
+}
+
+function bytesOf({ total, free, ours }: SeenEsp['space']): Values {
+  return { total, free, ours };
 }
 
 function flag(agrees: boolean | undefined): number | undefined {

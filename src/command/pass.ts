@@ -1,16 +1,19 @@
 /** One pass over the ESPs: decide what each should become, and make it so. */
 import { EspError, EXIT_FAILED } from '../error.ts';
 import { requireEsp } from '../esp/mount.ts';
-import type { Phase } from '../plan/step.ts';
+import type { Phase, Plan } from '../plan/step.ts';
+import type { Site } from '../transaction/apply.ts';
 import type { Report } from '../transaction/report.ts';
 import type { Context } from './context.ts';
-import { lockEsp } from './esp-lock.ts';
+import { lockAll } from './esp-lock.ts';
 import type { Log } from './log.ts';
 import type { RecordKeeper } from './pcrlock/record-keeper.ts';
 import type { Outcome } from './report.ts';
+import type { Removal } from './survey/elsewhere.ts';
 import { decide, type EspDecision, type Purpose } from './survey/esp.ts';
 import type { Survey } from './survey/survey.ts';
 import type { Wants } from './survey/surveyor.ts';
+import { mountedFor } from './volumes.ts';
 
 /** What each verb is after. `plan` decides as `install` does, and stops there. */
 const PURPOSES = {
@@ -97,32 +100,54 @@ async function carryOut(
   const purpose = PURPOSES[verb];
   const records = isPrimary ? await keeperFor(root, wants, tools) : undefined;
   const first = await glance(root, wants.known(), tools);
-  if (first?.plan?.phases.length === 0) {
+  if (first?.plan?.phases.length === 0 && first.removals?.length === 0) {
     const told = records ? await records.settled(wants.known()) : [];
     const warnings = told && [...first.warnings, ...told];
     if (warnings) return { ...first, warnings, report: { changes: [], written: 0 } };
   }
-  const { apply } = await import('../transaction/apply.ts');
-  const mounted = context.disk.stat(root);
-  using _lock = await lockEsp(root, mounted, tools);
+  const mounted = mountedFor(root, context);
+  using _locks = await lockAll(mounted, tools);
   const surveyed = await wants.renewed();
   const outcome = refusedOr(await decide(root, surveyed, context, purpose));
   if (!outcome.plan) return outcome;
   const { signer, sources } = surveyed;
   const onPhase = ({ name, steps }: Phase) => say(`${root}: ${name}, ${steps.length} files`);
-  const { disk, processId } = context;
-  const site = { disk, root, mounted, signer, sources, processId, onPhase };
+  const { volumes, processId } = context;
+  const { apart: disk, locate } = volumes ?? { apart: context.disk };
+  const site = { disk, root, locate, mounted, signer, sources, processId, onPhase };
   // Before anything is written, and before anybody expects it: a key that is elsewhere may be away.
   if (signer.prepare) {
     const { programsToSign } = await import('../transaction/to-sign.ts');
     signer.prepare(await programsToSign(outcome.plan, disk));
   }
   const announced = (await records?.announce(outcome.plan)) ?? [];
-  const report = await apply(outcome.plan, signal ? { ...site, signal } : site).catch(unfinished);
+  const report = await applyAll(
+    outcome.plan,
+    outcome.removals,
+    signal ? { ...site, signal } : site,
+  );
   if (tellsChanges) logChanges(root, report, await log());
   // What was stopped on its way may leave two loaders: both stay expected.
   const renewed = (signal?.aborted ? undefined : await records?.renew(surveyed)) ?? [];
   return { ...outcome, report, warnings: [...outcome.warnings, ...announced, ...renewed] };
+}
+
+/** Carries out a plan, and what it makes superfluous on other partitions after it. */
+async function applyAll(
+  plan: Plan,
+  removals: readonly Removal[] | undefined,
+  site: Site,
+): Promise<Report> {
+  const { apply } = await import('../transaction/apply.ts');
+  const reports = [await apply(plan, site).catch(unfinished)];
+  for (const { root, phases } of removals ?? []) {
+    const there = { ...site, root, locate: undefined };
+    reports.push(await apply({ ...plan, phases }, there).catch(unfinished));
+  }
+  return {
+    changes: reports.flatMap(({ changes }) => changes),
+    written: reports.reduce((sum, { written }) => sum + written, 0),
+  };
 }
 
 /** Decides without the lock. What goes wrong may be another run's work in progress: it decides nothing. */
@@ -152,8 +177,8 @@ function unfinished(cause: unknown): never {
 }
 
 /** A refusal is a value until here, where it becomes the failure of this ESP. */
-function refusedOr({ root, plan: decided, warnings }: EspDecision): Outcome {
-  if (!('kind' in decided)) return { root, warnings, plan: decided };
+function refusedOr({ root, plan: decided, removals, warnings }: EspDecision): Outcome {
+  if (!('kind' in decided)) return { root, warnings, plan: decided, removals };
   const { message, hint } = decided;
   return { root, warnings, failure: new EspError('ESP_FULL', `${root}: ${message}`, { hint }) };
 }

@@ -1,14 +1,17 @@
 /** Outcomes as text for a person, and as a document for a program. */
 import { type EspError, explain } from '../error.ts';
-import type { Plan, Step } from '../plan/step.ts';
+import type { Phase, Plan, SpaceForecast, Step } from '../plan/step.ts';
 import type { Report } from '../transaction/report.ts';
 import type { PassVerb } from './pass.ts';
+import type { Removal } from './survey/elsewhere.ts';
 import { printable } from './table.ts';
 
 /** What became of one ESP, or would. */
 export interface Outcome {
   readonly root: string;
   readonly plan?: Plan;
+  /** What is removed from other partitions after the plan. */
+  readonly removals?: readonly Removal[];
   readonly report?: Report;
   readonly failure?: EspError;
   readonly warnings: readonly string[];
@@ -27,9 +30,10 @@ export function toDocument(
     version: DOCUMENT_VERSION,
     verb,
     warnings,
-    esps: outcomes.map(({ root, plan, report, failure }) => ({
+    esps: outcomes.map(({ root, plan, removals = [], report, failure }) => ({
       esp: root,
       ...(plan ? { plan } : {}),
+      ...(removals.length > 0 ? { removals } : {}),
       ...(report ? { changes: report.changes, written: report.written } : {}),
       ...(failure
         ? { error: { code: failure.code, message: explain(failure), hint: failure.hint } }
@@ -47,37 +51,53 @@ const MARKS: Readonly<Record<Step['kind'], string>> = {
 
 /** Returns an outcome as text: for a plan every step with its reason, for an install what was done. */
 export function renderOutcome(verb: PassVerb, outcome: Outcome): string {
-  const { root, plan, report, failure } = outcome;
+  const { root, plan, removals = [], report, failure } = outcome;
   if (failure) return `${root}: ${explain(failure)}`;
   if (!plan) return `${root}:`;
-  const lines = verb === 'plan' ? planLines(plan) : [];
+  const lines = verb === 'plan' ? planLines(plan, removals) : [];
   const left = plan.leftOut.map(
     ({ generation, because }) => `  left out: generation ${printable(generation)}, ${because}`,
   );
-  return [`${root}: ${summary(verb, plan, report)}`, ...lines, ...left].join('\n');
+  return [`${root}: ${summary(verb, plan, removals, report)}`, ...lines, ...left].join('\n');
 }
 
-function summary(verb: PassVerb, plan: Plan, report: Report | undefined): string {
+function summary(
+  verb: PassVerb,
+  plan: Plan,
+  removals: readonly Removal[],
+  report: Report | undefined,
+): string {
   // A repair and a collection leave alone what boots next.
   const next = verb === 'repair' || verb === 'gc' ? '' : `; boots next: ${plan.default}`;
-  if (plan.phases.length === 0) return `nothing to do${next}`;
-  if (!report) return `${plan.phases.length} phases${next}`;
+  const phases = [plan, ...removals].flatMap((each) => each.phases);
+  if (phases.length === 0) return `nothing to do${next}`;
+  if (!report) return `${phases.length} phases${next}`;
   const count = (kind: string) => report.changes.filter((change) => change.kind === kind).length;
   const written = `${count('written')} written (${formatSize(report.written)})`;
   return `${written}, ${count('removed')} removed${next}`;
 }
 
-function planLines({ phases, space }: Plan): string[] {
+function planLines({ phases, space, espSpace }: Plan, removals: readonly Removal[]): string[] {
   return [
-    ...phases.flatMap(({ name, steps }) => [
-      `  ${name}`,
-      ...steps.map(
-        ({ kind, path, size, because }) =>
-          `    ${MARKS[kind]} ${path}  ${formatSize(size)}  because ${because}`,
-      ),
-    ]),
-    `  space: ${formatSize(space.free)} free, ${formatSize(Math.max(0, space.peak))} more at the peak, ${formatSize(space.after)} free afterwards`,
+    ...phases.flatMap((phase) => phaseLines(phase)),
+    ...removals.flatMap(({ root, phases: left }) =>
+      left.flatMap((phase) => phaseLines(phase, ` on ${root}`)),
+    ),
+    `  space: ${forecast(space)}`,
+    ...(espSpace ? [`  on the ESP itself: ${forecast(espSpace)}`] : []),
   ];
+}
+
+function phaseLines({ name, steps }: Phase, where = ''): string[] {
+  const lines = steps.map(
+    ({ kind, path, size, because }) =>
+      `    ${MARKS[kind]} ${path}  ${formatSize(size)}  because ${because}`,
+  );
+  return [`  ${name}${where}`, ...lines];
+}
+
+function forecast({ free, peak, after }: SpaceForecast): string {
+  return `${formatSize(free)} free, ${formatSize(Math.max(0, peak))} more at the peak, ${formatSize(after)} free afterwards`;
 }
 
 /** Returns a number of bytes as a person reads it. */

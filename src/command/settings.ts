@@ -24,6 +24,16 @@ export const OPTIONS: readonly Option[] = [
     help: 'mount point of the ESP; repeat for mirrors, the first is the primary (default: /efi, /boot or /boot/efi)',
   },
   {
+    name: 'xbootldr',
+    value: 'DIR',
+    help: 'mount point of the XBOOTLDR partition, which then has the entries and what they name (default: none)',
+  },
+  {
+    name: 'former-xbootldr',
+    value: 'DIR',
+    help: 'mount point of a partition that was used so before: what is ours there is removed',
+  },
+  {
     name: 'profiles',
     value: 'PATH',
     repeatable: true,
@@ -172,6 +182,8 @@ const words = v.pipe(
 
 const schema = v.strictObject({
   esp: v.optional(paths),
+  xbootldr: v.optional(path),
+  'former-xbootldr': v.optional(path),
   profiles: v.optional(paths, ['/nix/var/nix/profiles']),
   systemd: v.optional(path),
   stub: v.optional(path),

@@ -20,6 +20,7 @@ import { formatSize } from './report.ts';
 import { readSettings, type Settings } from './settings.ts';
 import { readProfiles } from './survey/survey.ts';
 import { printable } from './table.ts';
+import { withVolumes } from './volumes.ts';
 
 /** What keeps `install` from an ESP, or from what the profiles want. */
 interface Problem {
@@ -36,6 +37,8 @@ export interface SeenEsp {
   readonly esp: string;
   /** Why it cannot be made what the profiles want: it is read-only or full, or they want what cannot be. */
   readonly problem?: Problem;
+  /** Where the XBOOTLDR partition is mounted, if there is one. */
+  readonly xbootldr?: string;
   readonly bootsNext: string | undefined;
   /** Whether what boots next is the profile's current system; undefined when there is no profile to ask. */
   readonly nextIsCurrent: boolean | undefined;
@@ -65,6 +68,8 @@ export interface SeenEsp {
     /** How many more entries fit that are as large as the largest and share nothing. */
     readonly roomFor: number;
   };
+  /** Of the ESP itself, where the entries are on XBOOTLDR. */
+  readonly espSpace?: { readonly total: number; readonly free: number };
 }
 
 /** How a machine stands. */
@@ -78,16 +83,17 @@ export interface Status {
 }
 
 /** Shows the status of every ESP; the exit status tells drift from its absence. */
-export async function status({ flags, json }: Invocation, context: Context): Promise<number> {
-  const { disk, environment, print } = context;
+export async function status({ flags, json }: Invocation, given: Context): Promise<number> {
+  const { environment, print } = given;
   const { format, ...others } = flags;
   if (format !== undefined && format !== 'prometheus') {
     throw new EspError('CONFIG_INVALID', `--format: expected prometheus, got ${format}`, {
       hint: 'for a document use --json',
     });
   }
-  const settings = await readSettings(others, environment, disk);
-  const booted = bootedSystem(disk, settings.booted);
+  const settings = await readSettings(others, environment, given.disk);
+  const context = withVolumes(settings, given, 'read');
+  const booted = bootedSystem(context.disk, settings.booted);
   const current = currentSystem(settings, context);
   const esps = await describeAll({ current, booted }, settings, context);
   const found: Status = {
@@ -183,7 +189,7 @@ function describe(
   { inventory, loaders }: Found,
   { current, booted }: Systems,
   settings: Settings,
-  { disk }: Context,
+  { disk, volumes }: Context,
 ): Omit<SeenEsp, 'fromProfiles' | 'fromPrimary' | 'leftOut'> {
   const entries = menuOf(root, inventory, settings, disk);
   const next = entries.find((entry) => entry.default);
@@ -193,6 +199,7 @@ function describe(
   const own = [...inventory.blobs, ...inventory.entries.filter(({ name }) => name !== undefined)];
   return {
     esp: root,
+    ...(volumes?.xbootldr === undefined ? {} : { xbootldr: volumes.xbootldr }),
     bootsNext: next?.id,
     nextIsCurrent: current === undefined ? undefined : isFor(current),
     nextIsBooted: booted === undefined ? undefined : isFor(booted),
@@ -209,6 +216,9 @@ function describe(
       ours: own.reduce((sum, { size }) => sum + allocated(size, inventory.clusterSize), 0),
       roomFor: Math.max(0, Math.floor((inventory.free - settings.reserve) / largest)),
     },
+    ...(inventory.espSpace && {
+      espSpace: { total: inventory.espSpace.total, free: inventory.espSpace.free },
+    }),
   };
 }
 
@@ -224,19 +234,25 @@ function render({ booted, current, bootedIsCurrent, esps }: Status): string {
 function renderEsp(status: EspStatus): string {
   const trouble = status.problem ? [`  PROBLEM:    ${printable(status.problem.message)}`] : [];
   if (!('entries' in status)) return [`${status.esp}:`, ...trouble].join('\n');
-  const { esp, bootsNext, nextIsCurrent, loaders, space, leftOut } = status;
+  const { esp, xbootldr, bootsNext, nextIsCurrent, loaders, space, espSpace, leftOut } = status;
   const drift = nextIsCurrent ? '  (as the profile says)' : '  (NOT what the profile says)';
   const without = leftOut.length > 0 ? `; no room for generations ${leftOut.join(', ')}` : '';
   return [
-    `${esp}:`,
+    `${esp}${xbootldr === undefined ? '' : ` and ${xbootldr}`}:`,
     ...trouble,
     `  boots next: ${printable(bootsNext ?? 'nothing')}${nextIsCurrent === undefined ? '' : drift}${status.nextIsBad ? '  (BAD: no tries left)' : ''}`,
     ...loaders.map(({ path, is }) => `  loader:     ${path}  ${is}`),
     `  entries:    ${countEntries(status)}`,
     `  space:      ${formatSize(space.free)} of ${formatSize(space.total)} free, ${formatSize(space.ours)} ours, room for about ${space.roomFor} more entries${without}`,
+    ...renderSpace(espSpace),
     ...renderDifferences('the profiles', status.fromProfiles),
     ...renderDifferences('the primary ESP', status.fromPrimary),
   ].join('\n');
+}
+
+function renderSpace(space: SeenEsp['espSpace']): string[] {
+  if (!space) return [];
+  return [`  ESP itself: ${formatSize(space.free)} of ${formatSize(space.total)} free`];
 }
 
 function countEntries({ entries, damaged, onTrial, bad }: SeenEsp): string {

@@ -67,8 +67,15 @@ export interface StrayFile {
   readonly size: number;
 }
 
+/** Space of one volume. Sizes in bytes. */
+export interface Space {
+  readonly clusterSize: number;
+  readonly free: number;
+  readonly total: number;
+}
+
 /** Everything on an ESP that a plan needs to know. Sizes in bytes. */
-export interface Inventory {
+export interface Inventory extends Space {
   readonly blobs: readonly BlobFile[];
   readonly entries: readonly EntryFile[];
   /** Absent when nothing was taken over. */
@@ -81,9 +88,8 @@ export interface Inventory {
   readonly unread?: number;
   /** Those directories we may need that exist. */
   readonly directories: ReadonlySet<EspPath>;
-  readonly clusterSize: number;
-  readonly free: number;
-  readonly total: number;
+  /** Space of the ESP, where entries and what they name are on another volume. */
+  readonly espSpace?: Space;
 }
 
 /** Larger files of these kinds are not what they claim to be; ours is what a bootspec may make it. Bytes. */

@@ -16,6 +16,29 @@ export const ENTRIES = espPath('loader', 'entries');
 export const LOADER_CONF = espPath('loader', 'loader.conf');
 export const ENTRIES_SREL = espPath('loader', 'entries.srel');
 
+/** A partition that a boot loader reads (BLS §The partitions). */
+export type Volume = 'esp' | 'xbootldr';
+
+/**
+ * Directories and files that are on the ESP though there is an XBOOTLDR partition: what firmware
+ * starts, and what the loader reads nowhere else. All else is on XBOOTLDR. In lower case, as FAT compares.
+ */
+const ON_ESP = [
+  'efi/boot',
+  'efi/systemd',
+  'loader/keys',
+  'loader/loader.conf',
+  'loader/random-seed',
+];
+const ON_BOTH = ['', 'efi', 'loader'];
+
+/** Returns the volumes on which a path lies where there is an XBOOTLDR partition: both, of what leads to files of both. */
+export function volumesOf(path: EspPath): readonly Volume[] {
+  const lower = path.toLowerCase();
+  if (ON_BOTH.includes(lower)) return ['esp', 'xbootldr'];
+  return [ON_ESP.some((place) => `${lower}/`.startsWith(`${place}/`)) ? 'esp' : 'xbootldr'];
+}
+
 /** Returns the directory of the content-addressed files of an entry token. */
 export function blobDirectory(token: string): EspPath {
   return espPath('EFI', token);

@@ -39,7 +39,8 @@ function decodeOctal(text: string): string {
   );
 }
 
-function mountAt(disk: Disk, path: string): Mount | undefined {
+/** Returns what is mounted at a path. */
+export function mountAt(disk: Disk, path: string): Mount | undefined {
   // A look inside makes an automount happen before the table is read.
   disk.list(path);
   return readMounts(disk).findLast(({ point }) => point === path);
@@ -83,6 +84,13 @@ export function findEsp(disk: Disk): string | undefined {
 /** What is to be done with an ESP. One that is read-only can still be looked at. */
 export type Access = 'read' | 'write';
 
+/** How a partition is called, and the option that names where it is mounted. */
+const CALLED = {
+  esp: { name: 'the ESP', option: '--esp' },
+  xbootldr: { name: 'the XBOOTLDR partition', option: '--xbootldr' },
+  former: { name: 'the former XBOOTLDR partition', option: '--former-xbootldr' },
+} as const;
+
 /**
  * Makes sure that a directory is a mounted FAT file system, and returns its real path.
  * @param allowDirectory any directory will do, as when an image is built
@@ -93,23 +101,25 @@ export function requireEsp(
   path: string,
   allowDirectory: boolean,
   access: Access = 'write',
+  role: keyof typeof CALLED = 'esp',
 ): string {
+  const { name, option } = CALLED[role];
   const real = disk.realPath(path);
   if (real === undefined || disk.stat(real)?.kind !== 'directory') {
     throw new EspError('ESP_NOT_MOUNTED', `${path}: no such directory`, {
-      hint: 'mount the ESP, or name where it is mounted with --esp',
+      hint: `mount ${name}, or name where it is mounted with ${option}`,
     });
   }
   if (allowDirectory) return real;
   const mount = mountAt(disk, real);
   if (!mount) {
     throw new EspError('ESP_NOT_MOUNTED', `${path}: nothing is mounted there`, {
-      hint: 'mount the ESP, or use --allow-directory to fill a directory for an image',
+      hint: `mount ${name}, or use --allow-directory to fill a directory for an image`,
     });
   }
   if (mount.type !== 'vfat') {
     throw new EspError('ESP_NOT_FAT', `${path}: expected vfat, got ${mount.type}`, {
-      hint: 'firmware reads FAT only: name the mount point of the ESP with --esp, or use --allow-directory to fill a directory for an image',
+      hint: `firmware reads FAT only: name the mount point of ${name} with ${option}, or use --allow-directory to fill a directory for an image`,
     });
   }
   if (mount.readOnly && access === 'write') {

@@ -1,6 +1,6 @@
 /** How much fits on an ESP: what a set of files costs, and what there is for them. Pure; all in bytes. */
 import type { Inventory } from '../esp/inventory.ts';
-import type { EspPath } from '../esp/layout.ts';
+import { type EspPath, volumesOf } from '../esp/layout.ts';
 import { allocated, directoryGrowth } from '../esp/space.ts';
 import { keyOf, type OwnFiles, standing } from './present.ts';
 import type { WantedFile } from './wanted.ts';
@@ -33,18 +33,23 @@ export interface LoaderSizes {
   readonly replaces: number;
 }
 
-/** Returns the space of an ESP. */
+/** Returns the space of the volume on which entries are, and all else unless that is on another. */
 export function budgetOf(
   inventory: Inventory,
   own: OwnFiles,
-  { reserve, loaders }: { reserve: number; loaders: readonly LoaderSizes[] },
+  given: { reserve: number; loaders: readonly LoaderSizes[] },
 ): Budget {
-  const { clusterSize, directories } = inventory;
+  const { clusterSize, directories, espSpace } = inventory;
+  const { reserve } = given;
+  const loaders = espSpace ? [] : given.loaders;
   const size = (bytes: number) => allocated(bytes, clusterSize);
   const sum = (sizes: readonly number[]) => sizes.reduce((total, bytes) => total + size(bytes), 0);
-  const swept = inventory.temporaries.filter(({ twin }) => twin === undefined);
+  const swept = inventory.temporaries.filter(
+    ({ twin, path }) => twin === undefined && (!espSpace || volumesOf(path)[0] === 'xbootldr'),
+  );
   const free = inventory.free + sum(swept.map((file) => file.size));
-  const absent = [inventory.loaderConf, inventory.layout].filter((found) => found === undefined);
+  const fixed = [inventory.layout, ...(espSpace ? [] : [inventory.loaderConf])];
+  const absent = fixed.filter((found) => found === undefined);
   const names = directoryGrowth(
     loaders.map(({ path }) => path),
     directories,

@@ -5,6 +5,7 @@ import { allocated } from '../esp/space.ts';
 import type { TemporaryFile } from '../esp/temporaries.ts';
 import { isSector } from '../loader/loader-conf.ts';
 import { type Budget, budgetOf, steadyCost, writeCost } from './budget.ts';
+import { forecastEsp, refuseEsp } from './esp-space.ts';
 import { freeFirst } from './free-first.ts';
 import { keyOf, type OwnFile, type OwnFiles, ownFiles, standing } from './present.ts';
 import { doubles, protectedKeys, type Roots, twins } from './roots.ts';
@@ -71,6 +72,14 @@ interface Ground {
  * that boots.
  */
 export function plan(input: PlanInput): Plan | Refusal {
+  const esp = forecastEsp(input);
+  const crowded = esp && refuseEsp(esp);
+  if (crowded) return crowded;
+  const planned = planEntries(input);
+  return esp && !('kind' in planned) ? { ...planned, espSpace: esp } : planned;
+}
+
+function planEntries(input: PlanInput): Plan | Refusal {
   const ground = survey(input);
   const { chosen, leftOut } = chooseWishes(input, ground);
   if (!chosen) return refuse(input, ground);
@@ -141,7 +150,7 @@ function choose(
   input: PlanInput,
   { own, kept, budget, clusterSize }: Ground,
 ): Choice {
-  const { scope } = input;
+  const { scope, inventory } = input;
   const used = new Map(wantedFiles(generations).map((file) => [keyOf(file.path), file]));
   const lacking = [...used.values()].flatMap((file): Write[] => {
     const found = standing(file, own);
@@ -152,7 +161,7 @@ function choose(
   const judged = withDamage(own, lacking);
   const files = writes.map(({ file }) => file);
   const defaults = defaultsWithin(input, [...own.keys(), ...files.map(({ path }) => keyOf(path))]);
-  const replaced = defaults.some(({ kind }) => kind === 'replace') ? 2 * clusterSize : 0;
+  const isReplaced = !inventory.espSpace && defaults.some(({ kind }) => kind === 'replace');
   return {
     writes,
     defaults,
@@ -160,7 +169,7 @@ function choose(
     stale: removalsWithin(scope, unused, generations, lacking, judged),
     growth:
       writeCost(files, budget, clusterSize) +
-      replaced +
+      (isReplaced ? 2 * clusterSize : 0) +
       (scope === 'gc' ? 0 : budget.loaders.peak) +
       (scope === 'all' ? budget.fixed : 0),
   };

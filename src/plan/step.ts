@@ -105,7 +105,10 @@ export interface Plan {
   /** IDs of every entry of ours that is on the ESP when everything is done. */
   readonly entries: readonly string[];
   readonly leftOut: readonly LeftOut[];
+  /** Of the volume that has the entries. */
   readonly space: SpaceForecast;
+  /** Of the ESP, where that is another volume. */
+  readonly espSpace?: SpaceForecast;
 }
 
 /** We chose not to start: nothing was touched. */

@@ -1,7 +1,8 @@
 /** Carries out a plan: the only writer. Phase by phase, each durable before the next one starts. */
+import { dirname } from 'node:path';
 import type { FileStat, WritableDisk } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
-import { directoryOf, type EspPath, temporaryName } from '../esp/layout.ts';
+import { type EspPath, temporaryName } from '../esp/layout.ts';
 import type { Phase, Plan, Step } from '../plan/step.ts';
 import type { Signer } from '../signer/signer.ts';
 import { writeContent } from './realise.ts';
@@ -12,22 +13,29 @@ export interface Site {
   readonly disk: WritableDisk;
   /** The directory at which the ESP is mounted. */
   readonly root: string;
+  /** Where on `disk` a path of the plan leads; without it, below `root`. */
+  readonly locate?: ((path: EspPath) => string) | undefined;
   readonly signer: Signer;
   /** The sources as they were when their digests were taken, by path. */
   readonly sources: ReadonlyMap<string, FileStat>;
   readonly processId: number;
-  /** `root` as it was when the plan was made; without it, as it is when the work begins. */
-  readonly mounted?: FileStat | undefined;
+  /** Mount points as they were when the plan was made; without them, `root` as it is when the work begins. */
+  readonly mounted?: Mounted;
   /** Told before each phase, for progress; may be absent. */
   readonly onPhase?: (phase: Phase) => void;
   /** Ends the work before the next phase; the report tells what was done until then. */
   readonly signal?: AbortSignal;
 }
 
+/** What is at a mount point, by its path. */
+export type Mounted = ReadonlyMap<string, FileStat | undefined>;
+
 /** A step whose new content lies under a temporary name, durable, waiting for its rename. */
 interface Staged {
   readonly step: Step;
-  readonly temporary: EspPath;
+  /** Paths on the disk. */
+  readonly temporary: string;
+  readonly path: string;
   readonly size: number;
 }
 
@@ -41,7 +49,7 @@ const PARALLEL = 4;
  */
 export async function apply(plan: Plan, site: Site): Promise<Report> {
   const changes: Change[] = [];
-  const mounted = site.mounted ?? site.disk.stat(site.root);
+  const mounted = site.mounted ?? new Map([[site.root, site.disk.stat(site.root)]]);
   let count = 0;
   for (const phase of plan.phases) {
     // SAFETY: between two phases all is durable and nothing half done: as good a moment to stop as
@@ -60,16 +68,23 @@ export async function apply(plan: Plan, site: Site): Promise<Report> {
 }
 
 /** When an ESP is unmounted under our hands, a directory of the same name is left: that is none. */
-function requireMounted(before: FileStat | undefined, { disk, root }: Site): void {
-  const now = disk.stat(root);
-  if (now?.device === before?.device && now?.inode === before?.inode) return;
-  throw new EspError('ESP_NOT_MOUNTED', `${root}: it is not the file system it was any more`, {
-    hint: 'mount the ESP and run again',
-  });
+function requireMounted(mounted: Mounted, { disk }: Site): void {
+  for (const [point, before] of mounted) {
+    const now = disk.stat(point);
+    if (now?.device === before?.device && now?.inode === before?.inode) continue;
+    throw new EspError('ESP_NOT_MOUNTED', `${point}: it is not the file system it was any more`, {
+      hint: 'mount it and run again',
+    });
+  }
+}
+
+/** Where on the disk a step's path leads. */
+function placeOf({ path }: Step, { root, locate }: Site): string {
+  return locate?.(path) ?? `${root}/${path}`;
 }
 
 async function runPhase(phase: Phase, site: Site, nextName: () => string): Promise<Change[]> {
-  const { disk, root } = site;
+  const { disk } = site;
   const staged = await stage(
     phase.steps.filter(({ kind }) => kind === 'write' || kind === 'replace'),
     site,
@@ -77,10 +92,10 @@ async function runPhase(phase: Phase, site: Site, nextName: () => string): Promi
   );
   const fresh = giveNames(staged, site);
   for (const step of phase.steps) changeInPlace(step, site);
-  for (const directory of new Set(phase.steps.map(({ path }) => directoryOf(path)))) {
+  for (const directory of directoriesOf(phase.steps, site)) {
     // SAFETY: the barrier. What this phase made or removed is durable before the next phase, which
     // may rely on it, begins. Power lost before it: any part of this phase, all of the earlier ones.
-    if (disk.stat(`${root}/${directory}`)) disk.syncDirectory(`${root}/${directory}`);
+    if (disk.stat(directory)) disk.syncDirectory(directory);
   }
   // SAFETY: until then a new name is that of an empty file, which no loader lists: what booted before
   // boots still. After the names, or a part of a long name could be lost and leave the file a stray.
@@ -96,15 +111,14 @@ async function runPhase(phase: Phase, site: Site, nextName: () => string): Promi
 }
 
 /** Renames what was staged and returns the paths that were not there before: they lead to nothing yet. */
-function giveNames(staged: readonly Staged[], { disk, root }: Site): string[] {
-  return staged.flatMap(({ step, temporary }) => {
-    const path = `${root}/${step.path}`;
+function giveNames(staged: readonly Staged[], { disk }: Site): string[] {
+  return staged.flatMap(({ path, temporary }) => {
     const isNew = disk.stat(path) === undefined;
     // SAFETY: the new content is durable under its temporary name. A new name: what booted before
     // boots still, whether or not this one arrives. A damaged file's name: nothing could boot from
     // it. A loader copy or loader.conf: the name may be missing for a moment, and the other copy of
     // the loader, which is whole and not in flight, or the loader's own default, boots.
-    disk.rename(`${root}/${temporary}`, path);
+    disk.rename(temporary, path);
     if (isNew) return [path];
     // SAFETY: as for the rename. Until this is done the name leads to clusters that are free already.
     disk.syncFile(path);
@@ -113,15 +127,16 @@ function giveNames(staged: readonly Staged[], { disk, root }: Site): string[] {
 }
 
 /** Removals and overwrites: the steps that need no temporary file. */
-function changeInPlace(step: Step, { disk, root }: Site): void {
+function changeInPlace(step: Step, site: Site): void {
+  const { disk } = site;
   if (step.kind === 'remove') {
     // SAFETY: nothing that is wanted or protected names this file: the plan put the entries that do
     // in an earlier phase, and an entry goes only when another one that boots is there.
-    disk.remove(`${root}/${step.path}`);
+    disk.remove(placeOf(step, site));
   } else if (step.kind === 'overwrite') {
     // SAFETY: one sector. Old or new, it names an entry that is durable: the phases before saw to
     // the new one, and the old one is removed only in a later phase.
-    disk.overwrite(`${root}/${step.path}`, new TextEncoder().encode(step.content.text));
+    disk.overwrite(placeOf(step, site), new TextEncoder().encode(step.content.text));
   }
 }
 
@@ -131,23 +146,24 @@ async function stage(
   site: Site,
   nextName: () => string,
 ): Promise<Staged[]> {
-  const { disk, root } = site;
-  for (const directory of new Set(steps.map(({ path }) => directoryOf(path)))) {
-    if (!disk.stat(`${root}/${directory}`)) disk.makeDirectory(`${root}/${directory}`);
+  const { disk } = site;
+  for (const directory of directoriesOf(steps, site)) {
+    if (!disk.stat(directory)) disk.makeDirectory(directory);
   }
   const staged: Staged[] = [];
-  const begun: EspPath[] = [];
+  const begun: string[] = [];
   const queue = [...steps];
   let failure: unknown;
   const work = async () => {
     for (let step = queue.shift(); step && failure === undefined; step = queue.shift()) {
       if (step.kind !== 'write' && step.kind !== 'replace') continue;
-      const temporary = `${directoryOf(step.path)}/${nextName()}` as EspPath;
+      const path = placeOf(step, site);
+      const temporary = `${dirname(path)}/${nextName()}`;
       begun.push(temporary);
-      const size = await writeContent(step.content, `${root}/${temporary}`, site);
+      const size = await writeContent(step.content, temporary, site);
       const isImage = step.content.kind === 'uki' || step.content.kind === 'thin';
       if (!isImage && size !== step.size) throw wrongSize(step, size);
-      staged.push({ step, temporary, size });
+      staged.push({ step, path, temporary, size });
     }
   };
   const workers = Array.from({ length: PARALLEL }, () =>
@@ -157,8 +173,12 @@ async function stage(
   );
   await Promise.all(workers);
   if (failure === undefined) return staged;
-  for (const temporary of begun) removeIfPossible(`${root}/${temporary}`, disk);
+  for (const temporary of begun) removeIfPossible(temporary, disk);
   throw failure;
+}
+
+function directoriesOf(steps: readonly Step[], site: Site): ReadonlySet<string> {
+  return new Set(steps.map((step) => dirname(placeOf(step, site))));
 }
 
 /** What failed first is what a person has to know, and not that its remains cannot be removed either. */

@@ -51,6 +51,21 @@ for (const format of ['uki', 'type1'] as const) {
   });
 }
 
+test('an XBOOTLDR partition is below --root, too', async (t) => {
+  const machine = aMachine(t);
+  detach(machine);
+  fs.mkdirSync(join(machine.root, 'xbootldr'));
+  const args = ['--root', machine.root, ...inside, '--xbootldr', '/xbootldr'];
+  assert.equal((await machine.runWith({}, 'install', ...args)).status, 0);
+  assert.deepEqual(machine.installed(), []);
+  const there = Object.keys(machine.tree(join(machine.root, 'xbootldr')));
+  assert.deepEqual(
+    there.filter((path) => !/^(EFI\/Linux|loader\/entries)/.test(path)),
+    [],
+  );
+  assert.equal((await machine.runWith({}, 'verify', '--deep', ...args)).status, 0);
+});
+
 test('records for systemd-pcrlock are kept below --root, and once', async (t) => {
   const machine = aMachine(t);
   detach(machine);

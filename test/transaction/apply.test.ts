@@ -222,7 +222,7 @@ describe('what goes wrong', () => {
 
   test('an ESP that is unmounted meanwhile is no ESP any more', async () => {
     const { disk, site } = aSite({ files: { '/mnt/x': 'x' } });
-    const away = { ...site, mounted: disk.stat('/mnt') };
+    const away = { ...site, mounted: new Map([['/boot', disk.stat('/mnt')]]) };
     await assert.rejects(apply(everything, away), { code: 'ESP_NOT_MOUNTED' });
     assert.deepEqual(files(disk), {});
   });

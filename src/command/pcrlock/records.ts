@@ -1,5 +1,4 @@
 /** The records of one ESP for systemd-pcrlock: what the firmware will measure when it boots from there. */
-import { scanInventory } from '../../esp/inventory.ts';
 import { parseEntryName } from '../../esp/layout.ts';
 import {
   ENTRY_COMPONENT,
@@ -12,6 +11,7 @@ import { formatPcrlock, programRecord } from '../../measure/pcrlock.ts';
 import type { Plan } from '../../plan/step.ts';
 import { idOf } from '../../plan/wanted.ts';
 import { programDigests } from '../../transaction/program-digests.ts';
+import { scanBootTree } from '../survey/boot-tree.ts';
 import type { Survey } from '../survey/survey.ts';
 import {
   findVariants,
@@ -52,7 +52,7 @@ async function overdueEntries(recorded: Recorded, survey: Survey): Promise<Overd
   const { root, directory, context } = recorded;
   const { disk } = context;
   const token = survey.settings['entry-token'];
-  const inventory = scanInventory(disk, root, token);
+  const { inventory } = scanBootTree(root, token, context);
   const { variants, warnings } = await findVariants(recorded, inventory, survey);
   const component = `${directory}/${ENTRY_COMPONENT}`;
   const writes = variants

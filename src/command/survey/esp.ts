@@ -1,10 +1,10 @@
 /** Reads one ESP and decides what it should become. */
 import { lastValue } from '../../bls.ts';
-import type { OpenFile } from '../../disk/disk.ts';
+import type { Disk, OpenFile } from '../../disk/disk.ts';
 import { EspError } from '../../error.ts';
 import { takeOver } from '../../esp/adoption.ts';
 import { type Inventory, scanInventory } from '../../esp/inventory.ts';
-import { type EspPath, entryId, espPath, LOADER_CONF } from '../../esp/layout.ts';
+import { ENTRIES_SREL, type EspPath, entryId, espPath, LOADER_CONF } from '../../esp/layout.ts';
 import {
   EFI_VARIABLES,
   type LoaderVariable,
@@ -29,7 +29,9 @@ import { type Signer, unsigned } from '../../signer/signer.ts';
 import type { Context } from '../context.ts';
 import { nextOf } from '../menu.ts';
 import type { Settings } from '../settings.ts';
+import { type BootTree, scanBootTree } from './boot-tree.ts';
 import { withGoodDefault } from './default.ts';
+import { comingFrom, type Removal, removalsFrom } from './elsewhere.ts';
 import { loaderDefault } from './loader-default.ts';
 import { describeBroken, type Survey } from './survey.ts';
 
@@ -37,6 +39,8 @@ import { describeBroken, type Survey } from './survey.ts';
 export interface EspDecision {
   readonly root: string;
   readonly plan: Plan | Refusal;
+  /** What is to be removed from other partitions once that is done. */
+  readonly removals: readonly Removal[];
   readonly warnings: readonly string[];
 }
 
@@ -55,23 +59,24 @@ export async function decide(
   { scope, deep }: Purpose = { scope: 'all', deep: false },
 ): Promise<EspDecision> {
   const { settings } = surveyed;
-  const seen = lookAt(root, settings, context);
+  const { inventory: seen, elsewhere } = lookAt(root, settings, context);
   const inventory = deep
     ? await (await import('../examination.ts')).examine(root, seen, context)
     : seen;
   if (inventory.layout !== undefined && inventory.layout !== 'type1') {
     throw new EspError(
       'FOREIGN_LAYOUT',
-      `${root}/loader/entries.srel: expected type1, got ${JSON.stringify(inventory.layout)}`,
+      `${pathOn(root, ENTRIES_SREL, context)}: expected type1, got ${JSON.stringify(inventory.layout)}`,
       { hint: 'another boot loader lays out this ESP; remove the file if that is no longer so' },
     );
   }
   const keepsDefault = settings['keep-default'] && settings['loader-conf'] !== undefined;
   const isGiven = keepsDefault || scope === 'gc';
   const lacking = lackingFiles(root, surveyed, context);
-  const survey = isGiven
+  const withGood = isGiven
     ? surveyed
     : withGoodDefault(surveyed, inventory, new Set(lacking.map(({ id }) => id)));
+  const survey = comingFrom(elsewhere, withGood, inventory);
   const variables = efiVariables(survey, context);
   await requireStartable(survey, variables, context);
   const loaders = await decideLoaders(root, survey, context);
@@ -102,12 +107,16 @@ export async function decide(
   };
   const planned = plan(input);
   requireFiles(root, planned, context);
+  const left = removalsFrom(elsewhere, planned, { survey, roots, scope });
   const told = (keepsDefault && lastValue(kept, 'default')) || id;
   return {
     root,
     plan: 'kind' in planned ? planned : { ...planned, default: told },
+    removals: left.removals,
     warnings: [
       ...survey.warnings,
+      ...(context.volumes?.warnings ?? []),
+      ...left.warnings,
       ...survey.quarantined.map(describeBroken),
       ...loaders.warnings,
       ...twins(inventory).map(describeTwin),
@@ -123,19 +132,29 @@ export async function decide(
 }
 
 /** Reads what is there, and takes over what another tool put there if that was asked for. */
-function lookAt(root: string, settings: Settings, { disk }: Context): Inventory {
+function lookAt(root: string, settings: Settings, context: Context): BootTree {
   const token = settings['entry-token'];
-  const inventory = scanInventory(disk, root, token);
-  return settings.adopt ? takeOver(inventory, disk, root, token) : inventory;
+  const scan = (disk: Disk, at: string) => {
+    const inventory = scanInventory(disk, at, token);
+    return settings.adopt ? takeOver(inventory, disk, at, token) : inventory;
+  };
+  return scanBootTree(root, scan, context);
+}
+
+/** Where a path is, for a person. */
+function pathOn(root: string, path: EspPath, { volumes }: Context): string {
+  return volumes?.locate(path) ?? `${root}/${path}`;
 }
 
 /** A rename replaces a link or a device of ours; a directory it cannot, and we remove none. */
-function requireFiles(root: string, planned: Plan | Refusal, { disk }: Context): void {
+function requireFiles(root: string, planned: Plan | Refusal, context: Context): void {
+  const { disk } = context;
   if ('kind' in planned) return;
   const steps = planned.phases.flatMap((phase) => phase.steps);
   const found = steps.find(({ path }) => disk.linkStat(`${root}/${path}`)?.kind === 'directory');
   if (!found) return;
-  throw new EspError('FOREIGN_LAYOUT', `${root}/${found.path}: expected a file, got a directory`, {
+  const at = pathOn(root, found.path, context);
+  throw new EspError('FOREIGN_LAYOUT', `${at}: expected a file, got a directory`, {
     hint: 'nothing was touched; move the directory away',
   });
 }

@@ -3,6 +3,7 @@ import { dirname, resolve } from 'node:path';
 import type { Disk } from '../../disk/disk.ts';
 import { ESP_PLACES, findEsp } from '../../esp/mount.ts';
 import { parseLink } from '../../generation/profile.ts';
+import { UDEV_DATABASE } from '../partition.ts';
 import { CONFIG_FILE, type Settings } from '../settings.ts';
 
 /** Paths that a service sees; whether they are there is looked at when it starts. */
@@ -14,7 +15,12 @@ export interface Reach {
 /** Returns what services with these settings reach beside their own state. `config` is named or usual. */
 export function reach(settings: Settings, config: string | undefined, disk: Disk): Reach {
   return {
-    writable: [...esps(settings, disk), ...cache(settings), ...records(settings)],
+    writable: [
+      ...esps(settings, disk),
+      ...others(settings),
+      ...cache(settings),
+      ...records(settings),
+    ],
     readable: [
       config === undefined ? CONFIG_FILE : resolve(config),
       ...settings.profiles.map((path) => (parseLink(path) ? dirname(path) : path)),
@@ -23,6 +29,8 @@ export function reach(settings: Settings, config: string | undefined, disk: Disk
       `${settings.systemd ?? '/usr'}/lib/systemd/boot/efi`,
       ...files(settings),
       settings.booted,
+      // Whether the loader reads a partition is in here.
+      ...(settings.xbootldr === undefined ? [] : [UDEV_DATABASE]),
       // Words to systemd go in here.
       '/run/systemd/notify',
     ],
@@ -33,6 +41,11 @@ export function reach(settings: Settings, config: string | undefined, disk: Disk
 function esps({ esp }: Settings, disk: Disk): readonly string[] {
   const mounted = findEsp(disk);
   return esp ?? (mounted === undefined ? ESP_PLACES : [mounted]);
+}
+
+/** The partitions besides the ESP. */
+function others({ xbootldr, 'former-xbootldr': former }: Settings): readonly string[] {
+  return [xbootldr, former].filter((path) => path !== undefined);
 }
 
 /** The usual one is part of the service's state. */

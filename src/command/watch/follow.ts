@@ -10,6 +10,7 @@ import type { Settings } from '../settings.ts';
 import { withDefault } from '../survey/default.ts';
 import type { Survey } from '../survey/survey.ts';
 import { openSurveyor } from '../survey/surveyor.ts';
+import { withVolumes } from '../volumes.ts';
 import { type Notices, noticesOf, noticesOfFailure } from './notices.ts';
 
 /** What is known from one pass to the next. To forget it costs a line in the log. */
@@ -34,9 +35,10 @@ export interface Memory {
 export async function follow(
   settings: Settings,
   memory: Memory,
-  tools: Tools,
+  given: Tools,
 ): Promise<{ memory: Memory; settled: boolean }> {
   try {
+    const tools = { ...given, context: withVolumes(settings, given.context) };
     const roots = findEsps(settings, tools.context).map(({ root }) => root);
     using surveyor = await openSurveyor(settings, undefined, tools.context);
     const chosen = (surveyed: Survey) => keepChoice(surveyed, roots[0], memory, tools);

@@ -1,0 +1,86 @@
+/** What becomes of files of ours where none belong any more: entries are on another partition now. Pure. */
+import type { EntryFile, Inventory } from '../esp/inventory.ts';
+import { directoryOf, type EspPath, espPath, fileName } from '../esp/layout.ts';
+import { keyOf, type OwnFile, ownFiles } from './present.ts';
+import { doubles, protectedKeys, type Roots, twins } from './roots.ts';
+import type { Scope } from './scope.ts';
+import type { Phase, PhaseName, Plan, Step } from './step.ts';
+import { idOf, type WantedEntry, type WantedGeneration } from './wanted.ts';
+
+/** A partition that had entries of ours, and what the one that has them now will hold. */
+export interface Remains {
+  readonly inventory: Inventory;
+  /** What will have been done to the other partition before anything is done here. */
+  readonly plan: Plan;
+  /** The ID of the entry that boots next, which has to be there. */
+  readonly default: string;
+  readonly generations: readonly WantedGeneration[];
+  readonly roots: Roots;
+  readonly scope: Scope;
+}
+
+/**
+ * Returns the removals. A protected entry stays unless the other partition has it as well, and so does
+ * what someone else's entry names; a collection, which writes nothing, leaves what is still to be written there.
+ */
+export function planRemoval(remains: Remains): readonly Phase[] {
+  const { inventory, plan, generations, roots, scope } = remains;
+  const installed = new Set(plan.entries.map((id) => id.toLowerCase()));
+  if (scope === 'repair' || !installed.has(remains.default.toLowerCase())) return [];
+  const doubled = new Set(doubles(inventory));
+  const isInstalled = ({ id, path }: EntryFile) =>
+    installed.has(id.toLowerCase()) && !doubled.has(path);
+  const alone = { ...inventory, entries: inventory.entries.filter((file) => !isInstalled(file)) };
+  const kept = protectedKeys(roots, alone, ownFiles(alone));
+  const awaited = new Set(scope === 'gc' ? idsOf(generations) : []);
+  const own = [...ownFiles(inventory).values()];
+  const stays = (file: OwnFile) =>
+    kept.has(keyOf(file.path)) || awaited.has(idOf(file.path).toLowerCase());
+  const staying = own.filter((file) => file.role === 'entry' && stays(file));
+  const named = new Set(staying.flatMap(({ references }) => references.map(keyOf)));
+  const shared = new Set(twins(inventory));
+  const removals = (role: OwnFile['role']) =>
+    own
+      .filter((file) => file.role === role && !shared.has(file.path))
+      .filter((file) => !stays(file) && !named.has(keyOf(file.path)))
+      .map((file) => removal(file, REASON[role]));
+  const swept = inventory.temporaries.filter(({ twin }) => twin === undefined);
+  const phases: readonly [PhaseName, readonly Step[]][] = [
+    ['sweep', swept.map((file) => removal(file, 'a killed run left it'))],
+    ['remove-entries', removals('entry')],
+    ['remove-blobs', removals('blob')],
+  ];
+  return phases.flatMap(([name, steps]) => (steps.length > 0 ? [{ name, steps }] : []));
+}
+
+const REASON = {
+  entry: 'entries are on another partition now',
+  blob: 'no entry on this partition names it',
+} as const satisfies Record<OwnFile['role'], string>;
+
+function removal({ path, size }: { path: EspPath; size: number }, because: string): Step {
+  return { kind: 'remove', path, size, because };
+}
+
+/** IDs of entries that still have to be written, in lower case. */
+function idsOf(generations: readonly WantedGeneration[]): string[] {
+  return generations.flatMap(({ entries }) => entries.map(({ id }) => id.toLowerCase()));
+}
+
+/** Returns generations whose entries keep the boot counters that they have on the partition they come from. */
+export function withCounters(
+  generations: readonly WantedGeneration[],
+  elsewhere: readonly EntryFile[],
+): readonly WantedGeneration[] {
+  const found = new Map(elsewhere.map(({ id, path }) => [id.toLowerCase(), path]));
+  const counted = (entry: WantedEntry): WantedEntry => {
+    const at = found.get(entry.id.toLowerCase());
+    if (at === undefined) return entry;
+    const path = espPath(directoryOf(entry.file.path), fileName(at));
+    return { ...entry, file: { ...entry.file, path } };
+  };
+  return generations.map((generation) => ({
+    ...generation,
+    entries: generation.entries.map(counted),
+  }));
+}
