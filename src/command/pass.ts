@@ -13,7 +13,7 @@ import type { Removal } from './survey/elsewhere.ts';
 import { decide, type EspDecision, type Purpose } from './survey/esp.ts';
 import type { Survey } from './survey/survey.ts';
 import type { Wants } from './survey/surveyor.ts';
-import { mountedFor } from './volumes.ts';
+import { mountedFor, placeOf } from './volumes.ts';
 
 /** What each verb is after. `plan` decides as `install` does, and stops there. */
 const PURPOSES = {
@@ -112,13 +112,12 @@ async function carryOut(
   if (!outcome.plan) return outcome;
   const { signer, sources } = surveyed;
   const onPhase = ({ name, steps }: Phase) => say(`${root}: ${name}, ${steps.length} files`);
-  const { volumes, processId } = context;
-  const { apart: disk, locate } = volumes ?? { apart: context.disk };
-  const site = { disk, root, locate, mounted, signer, sources, processId, onPhase };
+  const { processId } = context;
+  const site = { ...placeOf(root, context), mounted, signer, sources, processId, onPhase };
   // Before anything is written, and before anybody expects it: a key that is elsewhere may be away.
   if (signer.prepare) {
     const { programsToSign } = await import('../transaction/to-sign.ts');
-    signer.prepare(await programsToSign(outcome.plan, disk));
+    signer.prepare(await programsToSign(outcome.plan, context.disk));
   }
   const announced = (await records?.announce(outcome.plan)) ?? [];
   const report = await applyAll(

@@ -1,17 +1,19 @@
 /** `verify`: whether what lies on the ESP is what its names say, and would start. */
 import { EspError, EXIT_WARNINGS, explain } from '../error.ts';
-import { type Inventory, scanInventory } from '../esp/inventory.ts';
+import type { Inventory } from '../esp/inventory.ts';
 import { ENTRIES, type EspPath } from '../esp/layout.ts';
 import type { Context } from './context.ts';
-import { lockEsp } from './esp-lock.ts';
+import { lockAll } from './esp-lock.ts';
 import { type Esp, expected, findEsps, requireOne } from './esp-roots.ts';
 import { loaderCopies } from './loader-copies.ts';
 import type { Log } from './log.ts';
 import { menuOf } from './menu.ts';
 import type { Invocation } from './program.ts';
 import { readSettings, type Settings } from './settings.ts';
+import { scanBootTree } from './survey/boot-tree.ts';
 import type { Search } from './survey/root-hash-check.ts';
 import { printable } from './table.ts';
+import { mountedFor, withVolumes } from './volumes.ts';
 
 /** Something that is not as it should be. */
 interface Finding {
@@ -35,12 +37,13 @@ const EXIT_BROKEN = 1;
 /** Verifies every ESP: names, sizes and headers; with `--deep` every byte and every signature. */
 export async function verify(
   { flags, json, verbosity }: Invocation,
-  context: Context,
+  given: Context,
 ): Promise<number> {
-  const { disk, environment, print } = context;
-  const { deep: given, ...others } = flags;
-  const deep = given === true;
-  const settings = await readSettings(others, environment, disk);
+  const { environment, print } = given;
+  const { deep: isDeep, ...others } = flags;
+  const deep = isDeep === true;
+  const settings = await readSettings(others, environment, given.disk);
+  const context = withVolumes(settings, given, 'read');
   const log = async () => (await import('./log.ts')).openLog(verbosity);
   const looked: Looked[] = [];
   for (const esp of findEsps(settings, context, 'read')) {
@@ -81,7 +84,7 @@ async function verifyEsp(root: string, look: Look): Promise<Looked> {
   try {
     const first = await findingsOn(root, look).catch(unlessExpected);
     if (first?.length === 0) return { root, findings: first };
-    using _lock = await lockIfPossible(root, look);
+    using _locks = await lockIfPossible(root, look);
     return { root, findings: await findingsOn(root, look) };
   } catch (error) {
     return { root, failure: expected(error) };
@@ -100,7 +103,7 @@ async function lockIfPossible(
 ): Promise<Disposable | undefined> {
   const taker = { verb: 'verify', context, log, lockTimeout: settings['lock-timeout'] };
   try {
-    return await lockEsp(root, context.disk.stat(root), taker);
+    return await lockAll(mountedFor(root, context), taker);
   } catch (error) {
     if (error instanceof EspError && error.code !== 'LOCKED') return undefined;
     throw error;
@@ -109,7 +112,7 @@ async function lockIfPossible(
 
 async function findingsOn(root: string, look: Look): Promise<readonly Finding[]> {
   const { settings, context, deep } = look;
-  const seen = scanInventory(context.disk, root, settings['entry-token']);
+  const { inventory: seen } = scanBootTree(root, settings['entry-token'], context);
   const inventory = deep
     ? await (await import('./examination.ts')).examine(root, seen, context)
     : seen;

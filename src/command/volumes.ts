@@ -4,7 +4,7 @@ import { joinedDisk } from '../disk/joined-disk.ts';
 import { EspError, explain } from '../error.ts';
 import { type EspPath, espPath, volumesOf } from '../esp/layout.ts';
 import { type Access, requireEsp } from '../esp/mount.ts';
-import type { Mounted } from '../transaction/apply.ts';
+import type { Mounted, Site } from '../transaction/apply.ts';
 import type { Context } from './context.ts';
 import { espRoots } from './esp-roots.ts';
 import { isRead } from './partition.ts';
@@ -79,6 +79,14 @@ export function mountedFor(root: string, { disk, volumes }: Context): Mounted {
   const { apart = disk, xbootldr = root, others = [] } = volumes ?? {};
   const points = [root, xbootldr, ...others.map((other) => other.root)];
   return new Map(points.map((point) => [point, apart.stat(point)]));
+}
+
+/** Returns where a plan for an ESP is carried out. */
+export function placeOf(
+  root: string,
+  { disk, volumes }: Context,
+): Pick<Site, 'disk' | 'root' | 'locate'> {
+  return { disk: volumes?.apart ?? disk, root, locate: volumes?.locate };
 }
 
 /** The ESP once the entries are elsewhere: to remove them, it must be known that the loader finds those. */

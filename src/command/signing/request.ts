@@ -23,6 +23,7 @@ import type { Invocation } from '../program.ts';
 import type { Outcome } from '../report.ts';
 import { readSettings } from '../settings.ts';
 import { openSurveyor } from '../survey/surveyor.ts';
+import { withVolumes } from '../volumes.ts';
 
 /** A program as a request names it, before what is to be signed for it is worked out. */
 type Wish = Omit<RequestedProgram, 'digest'>;
@@ -34,12 +35,13 @@ type Wish = Omit<RequestedProgram, 'digest'>;
  */
 export async function planRequest(
   { operands: [toplevel], flags, json, verbosity }: Invocation,
-  context: Context,
+  given: Context,
 ): Promise<number> {
-  const { disk, environment, print, now } = context;
+  const { disk, environment, print, now } = given;
   const { 'signing-request': file, ...others } = flags;
   const settings = await readSettings(others, environment, disk);
   if (settings.certificate === undefined) throw misuse('expected --certificate', 'plan');
+  const context = withVolumes(settings, given);
   const asking = loadAskingSigner(settings.certificate, disk, now);
   using surveyor = await openSurveyor(settings, toplevel, context, asking);
   const outcomes = await pass(espRoots(settings, context), surveyor, {
