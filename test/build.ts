@@ -64,8 +64,8 @@ const lazyBuiltins: Plugin = {
   },
 };
 
-/** Packages that few runs need, and whose text V8 would parse in every run. */
-const RARE = ['asn1js', 'chokidar', 'pino', 'smol-toml', 'write-file-atomic', 'yocto-spinner'];
+/** Packages that few runs need, and whose text V8 would parse in every run that has no code cache. */
+const RARE = ['chokidar', 'pino', 'yocto-spinner'];
 
 /**
  * Keeps rare packages as text until the module that needs them runs: to pass over a text costs next
@@ -116,6 +116,7 @@ const [END, NO_END] = ['*/', '*\x01/'];
 function shipped(program: string, cache: string): string {
   if (program.includes(NO_END)) throw new Error('the program has the mark of an escaped comment');
   const text = program.replaceAll(END, NO_END);
+  if (Buffer.byteLength(text) !== text.length) throw new Error('the program is not ASCII');
   const tail = `\n/*${cache}${text}${END}\n`;
   return `#!/usr/bin/env node
 const builtin = process.getBuiltinModule;
@@ -127,7 +128,7 @@ function compile(file) {
   return new (builtin('node:vm').Script)(program, { filename, cachedData }).runInThisContext();
 }
 const run = compile(builtin('node:fs').readFileSync(filename));
-await run(builtin('node:module').createRequire(url), filename, url);
+await run(builtin, filename, url);
 ${tail}`;
 }
 

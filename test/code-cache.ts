@@ -4,7 +4,6 @@
  */
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -12,7 +11,11 @@ import { Script } from 'node:vm';
 import { aMachine, type Machine } from './bench/machine.ts';
 
 /** The program as a script whose value is this function. */
-type Program = (require: NodeJS.Require, file: string, url: string) => Promise<void>;
+type Program = (
+  require: typeof process.getBuiltinModule,
+  file: string,
+  url: string,
+) => Promise<void>;
 
 /**
  * Returns V8's code cache for a text, with every function that the commonest runs have called: a
@@ -65,7 +68,7 @@ async function learn(folder: string): Promise<void> {
   const shape = { generations: 2, kernels: 1, initrds: 2, initrdSize: 4096 };
   for (const args of commonestRuns(aMachine(join(folder, 'machine'), shape), folder)) {
     process.argv = [process.execPath, filename, ...args];
-    await program(createRequire(filename), filename, pathToFileURL(filename).href);
+    await program(process.getBuiltinModule, filename, pathToFileURL(filename).href);
     if (process.exitCode !== 0) throw new Error(`${args[0]} ended with ${process.exitCode}`);
   }
   writeFileSync(join(folder, 'program.cache'), script.createCachedData());

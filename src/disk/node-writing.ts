@@ -101,10 +101,38 @@ function shortWrite(path: string, expected: number, got: number): EspError {
   return new EspError('SHORT_WRITE', `${path}: expected to write ${expected} bytes, got ${got}`);
 }
 
+/** Bytes that are sent to the disk while those after them are still being made. */
+const WRITE_BEHIND = 8 * 1024 * 1024;
+/** One at a time: a file's next write must not wait for the disk behind the syncs of others. */
+let isSyncingEarly = false;
+
+/** Has the disk begin early, so that less is left for the sync at the end, which promises all. */
+function writeBehind(handle: fs.promises.FileHandle) {
+  let waiting = 0;
+  let early: Promise<void> = Promise.resolve();
+  return {
+    wrote(size: number): void {
+      waiting += size;
+      if (waiting < WRITE_BEHIND || isSyncingEarly) return;
+      waiting = 0;
+      isSyncingEarly = true;
+      early = early
+        .then(() => handle.datasync())
+        .finally(() => {
+          isSyncingEarly = false;
+        });
+      early.catch(() => undefined);
+    },
+    /** Settles when nothing is on its way any more, and fails as the first of them did. */
+    settled: () => early,
+  };
+}
+
 async function create(path: string, readers: Readers = 'owner'): Promise<NewFile> {
   const mode = MODES[readers].file;
   const handle = await attempt('create', path, fs.promises.open(path, 'wx', mode));
   let end = 0;
+  const behind = writeBehind(handle);
   const writeAll = async (offset: number, bytes: Uint8Array): Promise<void> => {
     let done = 0;
     while (done < bytes.length) {
@@ -122,10 +150,13 @@ async function create(path: string, readers: Readers = 'owner'): Promise<NewFile
     async write(bytes) {
       await writeAll(end, bytes);
       end += bytes.length;
+      behind.wrote(bytes.length);
     },
     writeAt: writeAll,
     async finish() {
       try {
+        // The kernel tells a failure once, to whoever asks first.
+        await attempt('sync', path, behind.settled());
         await attempt('sync', path, handle.sync());
       } finally {
         await attempt('close', path, handle.close());

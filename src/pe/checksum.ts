@@ -70,12 +70,11 @@ function addWords(words: Int32Array, start: number, end: number): number {
   let [a, b, c, d] = [0, 0, 0, 0];
   let at = start;
   for (; at + 4 <= end; at += 4) {
-    const [w, x, y, z] = [
-      words[at] ?? 0,
-      words[at + 1] ?? 0,
-      words[at + 2] ?? 0,
-      words[at + 3] ?? 0,
-    ];
+    // One by one: until it is compiled, taking an array apart costs more than all the rest.
+    const w = words[at] ?? 0;
+    const x = words[at + 1] ?? 0;
+    const y = words[at + 2] ?? 0;
+    const z = words[at + 3] ?? 0;
     a = (a + (w & 0xffff) + (x & 0xffff)) | 0;
     b = (b + (w >>> 16) + (x >>> 16)) | 0;
     c = (c + (y & 0xffff) + (z & 0xffff)) | 0;

@@ -110,9 +110,18 @@ function attribute(type: Uint8Array, value: Uint8Array): Uint8Array {
   return sequence(type, setOf(value));
 }
 
+/** Of certificates that were parsed before: a run signs many times with one. */
+const known = new WeakMap<Uint8Array, Uint8Array>();
+
 export function issuerAndSerialNumber(certificate: Uint8Array): Uint8Array {
+  const before = known.get(certificate);
+  if (before !== undefined) return before;
   const name = nameOf(certificate);
-  if (name !== undefined) return sequence(name.issuer, name.serialNumber);
+  if (name !== undefined) {
+    const identity = sequence(name.issuer, name.serialNumber);
+    known.set(certificate, identity);
+    return identity;
+  }
   throw new EspError('SIGNER_FAILED', 'certificate: no issuer and serial number found in its DER');
 }
 

@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import {
   chmodSync,
   mkdtempSync,
+  promises,
   readdirSync,
   readlinkSync,
   realpathSync,
@@ -142,6 +143,21 @@ test('a file system mounted read-only is ESP_READ_ONLY for every change', async 
   assert.throws(() => disk.rename(join(path, 'file'), join(path, 'new')), refused);
   assert.throws(() => disk.remove(join(path, 'file')), refused);
   assert.throws(() => disk.makeDirectory(join(path, 'a/b')), refused);
+});
+
+test('a large file is sent to the disk while it grows, and what the disk refused then is told', async (t) => {
+  const path = join(top, 'large');
+  const handle = await promises.open(top);
+  const prototype = Object.getPrototypeOf(handle);
+  await handle.close();
+  const refusal = Object.assign(new Error('i/o error'), { code: 'EIO' });
+  const early = t.mock.method(prototype, 'datasync', () => Promise.reject(refusal));
+  const file = await disk.create(path);
+  await file.write(new Uint8Array(1024));
+  assert.equal(early.mock.callCount(), 0);
+  for (let written = 0; written < 20; written++) await file.write(new Uint8Array(1 << 20));
+  assert.equal(early.mock.callCount(), 1);
+  await assert.rejects(file.finish(), withCode(path, 'IO'));
 });
 
 test('write-file-atomic alone still renames a truncated file on a full disk (F1)', async (t) => {
