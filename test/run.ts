@@ -13,6 +13,7 @@ const SLOW = [
   'test/command/keys',
   'test/command/pcrlock',
   'test/concurrency/',
+  'test/crash/directory-gaps',
   'test/crash/lab',
   'test/disk/vfat',
   'test/fault/',

@@ -153,7 +153,7 @@ export function scanInventory(disk: Disk, root: string, token: string): Inventor
     ],
     unread: images.unread + type1.unread,
     temporaries: [...listings.keys()].flatMap((directory) =>
-      scanTemporaries(disk, root, files(directory)),
+      scanTemporaries(disk, root, files(directory), token),
     ),
     loaderConf: readSmall(disk, `${root}/${LOADER_CONF}`, LIMIT.loaderConf),
     layout: readLayout(disk, `${root}/${ENTRIES_SREL}`),

@@ -170,7 +170,46 @@ export function temporaryName(processId: number, count: number): string {
   return `.espalier-${processId}-${count}.tmp`;
 }
 
+const PLACEHOLDER = /^ESPL\d{4}\.TMP$/i;
+
+/** Returns a name that takes one slot of a directory on FAT. `index` is below 10000. */
+export function placeholderName(index: number): string {
+  return `ESPL${String(index).padStart(4, '0')}.TMP`;
+}
+
 /** Whether a name is that of an unfinished file of ours. */
 export function isTemporaryName(name: string): boolean {
-  return TEMPORARY.test(name);
+  return TEMPORARY.test(name) || PLACEHOLDER.test(name) || isShortNameOf('.espalier-.tmp', name);
+}
+
+/** Names of which vfat makes short ones. Those of entries follow the token. */
+const LONG_NAMES = [
+  ...['kernel-.efi', 'initrd-.efi', 'devicetree-.efi'],
+  ...['systemd-boot.efi', 'loader.conf', 'entries.srel'],
+];
+
+/**
+ * Whether a name is what vfat calls a file of ours whose long name is lost. Power failed while the name
+ * was made: the file is empty, for its content gets the name only after that.
+ */
+export function isShortName(token: string, name: string): boolean {
+  const entries = Object.values(SUFFIX).map((suffix) => `${token}-generation-${suffix}`);
+  return [...LONG_NAMES, ...entries].some((long) => isShortNameOf(long, name));
+}
+
+/** The rule by which vfat shortens: six characters and a number, and if those are taken, two and a hash. */
+function isShortNameOf(long: string, name: string): boolean {
+  const dot = long.lastIndexOf('.');
+  const [base, extension] = [long.slice(0, dot), long.slice(dot + 1)].map((part) =>
+    part
+      .replace(/[. ]/g, '')
+      .replace(/[+,;=[\]]/g, '_')
+      .toUpperCase(),
+  );
+  const [, found = '', end] = /^([^~.]{1,6})~[1-9]\.(\w{3})$/.exec(name.toUpperCase()) ?? [];
+  if (base === undefined || extension === undefined || end !== extension.slice(0, 3)) return false;
+  return (
+    found === base.slice(0, 6) ||
+    (/^[0-9A-F]{4}$/.test(found.slice(2)) && found.startsWith(base.slice(0, 2)))
+  );
 }

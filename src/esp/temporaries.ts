@@ -2,9 +2,9 @@
 import { hash } from '../digest.ts';
 import type { Disk, OpenFile } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
-import { type EspPath, isTemporaryName } from './layout.ts';
+import { type EspPath, isShortName, isTemporaryName } from './layout.ts';
 
-/** An unfinished file of a run that was killed. Size in bytes. */
+/** An unfinished file of a run that was killed, or an empty one whose name was. Size in bytes. */
 export interface TemporaryFile {
   readonly path: EspPath;
   readonly size: number;
@@ -29,19 +29,26 @@ const HEAD = 4096;
 const CHUNK = 1024 * 1024;
 
 /**
- * Returns the unfinished files among the files of one directory. However many there are, each file is
+ * Returns the unfinished files among the files of one directory; with the entry token, those too that lost
+ * their names. However many there are, each file is
  * read once, and whole only where its size and its first bytes are those of an unfinished one.
  */
 export function scanTemporaries(
   disk: Disk,
   root: string,
   files: readonly { readonly name: string; readonly path: EspPath }[],
+  token?: string,
 ): TemporaryFile[] {
   const measure = ({ path }: { readonly path: EspPath }): TemporaryFile[] => {
     const size = disk.stat(`${root}/${path}`)?.size;
     return size === undefined ? [] : [{ path, size }];
   };
-  const temporaries = files.filter(({ name }) => isTemporaryName(name)).flatMap(measure);
+  const isNameless = (name: string) => token !== undefined && isShortName(token, name);
+  const nameless = files.filter(({ name }) => isNameless(name)).flatMap(measure);
+  const temporaries = [
+    ...files.filter(({ name }) => isTemporaryName(name)).flatMap(measure),
+    ...nameless.filter(({ size }) => size === 0),
+  ];
   const unfinished = temporaries.filter(({ size }) => size > 0);
   if (unfinished.length === 0) return temporaries;
   const finished = files.filter(({ name }) => !isTemporaryName(name)).flatMap(measure);

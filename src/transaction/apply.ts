@@ -5,6 +5,7 @@ import { EspError } from '../error.ts';
 import { type EspPath, temporaryName } from '../esp/layout.ts';
 import type { Phase, Plan, Step } from '../plan/step.ts';
 import type { Signer } from '../signer/signer.ts';
+import { closeGaps } from './directory-gaps.ts';
 import { writeContent } from './realise.ts';
 import type { Change, Report } from './report.ts';
 
@@ -91,8 +92,12 @@ async function runPhase(phase: Phase, site: Site, nextName: () => string): Promi
     nextName,
   );
   const fresh = giveNames(staged, site);
+  const directories = directoriesOf(phase.steps, site);
+  if (phase.name === 'sweep') {
+    for (const directory of directories) await closeGaps(directory, disk);
+  }
   for (const step of phase.steps) changeInPlace(step, site);
-  for (const directory of directoriesOf(phase.steps, site)) {
+  for (const directory of directories) {
     // SAFETY: the barrier. What this phase made or removed is durable before the next phase, which
     // may rely on it, begins. Power lost before it: any part of this phase, all of the earlier ones.
     if (disk.stat(directory)) disk.syncDirectory(directory);

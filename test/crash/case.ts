@@ -5,7 +5,7 @@ import type { Parts } from '../lab/parts.ts';
 import { bootMoment } from './boots.ts';
 import { mendImage } from './fsck.ts';
 import { rerunInGuest } from './guest-reruns.ts';
-import { imagesOf, pickMoments } from './moments.ts';
+import { imagesOf, type Moment, pickMoments } from './moments.ts';
 import { randomOf } from './random.ts';
 import { type Recording, record, recordOn, type Studio } from './recording.ts';
 import { makeWorld, type Scenario } from './scenario.ts';
@@ -75,6 +75,9 @@ export async function runCase(
   }
 }
 
+/** A recording that continues another one has all its states judged; machines are slow. */
+const CONTINUED = { boots: 1, guests: 2, again: 0 };
+
 async function judgeRecording(
   recording: Recording,
   studio: Studio,
@@ -87,10 +90,19 @@ async function judgeRecording(
   const trial = tryRecording(recording, { bundle: studio.bundle, folder }, thoroughness);
   const random = randomOf(thoroughness.seed, `${name}: moments`);
   const startable = trial.moments.filter(({ starts }) => starts !== undefined);
-  const pick = (moments: Trial['moments'], count: number, use: string) =>
-    imagesOf(pickMoments(moments, count, random), recording, join(folder, use), thoroughness);
+  const hiding = trial.moments.filter(({ isHiding }) => isHiding);
+  // The rarest kind, and the one that only the kernel's own vfat shows.
+  const hidden = pickMoments(hiding, Math.ceil(thoroughness.guests / 2), random);
+  const pick = (moments: Trial['moments'], count: number, use: string, more: Moment[] = []) =>
+    imagesOf(
+      [...more, ...pickMoments(moments, count - more.length, random)],
+      recording,
+      join(folder, use),
+      thoroughness,
+    );
   const toBoot = pick(startable, thoroughness.boots, 'boot');
-  const toRerun = pick(trial.moments, thoroughness.guests, 'guest');
+  const seen = trial.moments.filter(({ isHiding }) => !isHiding);
+  const toRerun = pick(seen, thoroughness.guests, 'guest', hidden);
   const toContinue = pick(trial.moments, thoroughness.again, 'again');
   const found: Found[] = await rerunInGuest(toRerun, recording, studio, trial.truth);
   for (const [moment, image] of toBoot) {
@@ -111,7 +123,7 @@ async function judgeRecording(
     if (!isSound) mendImage(image);
     const again = { ...recording.scenario, name: `${name}, again at ${index}` };
     const next = await recordOn(image, again, recording.world, studio);
-    continued.push(...(await judgeRecording(next, studio, { ...thoroughness, again: 0 })));
+    continued.push(...(await judgeRecording(next, studio, { ...thoroughness, ...CONTINUED })));
   }
   return [own, ...continued];
 }

@@ -19,6 +19,8 @@ export interface FatListing {
   readonly files: readonly FatFile[];
   /** Everything that is not the content of a file: boot sectors, allocation tables, directories. */
   readonly structure: readonly Run[];
+  /** Names lie behind the end of a directory: firmware does not see them, and the kernel does. */
+  readonly isHiding: boolean;
 }
 
 /** On a broken file system a directory may be its own parent. */
@@ -42,6 +44,7 @@ class Volume {
   readonly #root: number;
   readonly #files: FatFile[] = [];
   readonly #structure: Run[];
+  #isHiding = false;
 
   constructor(image: Uint8Array) {
     this.#image = image;
@@ -63,7 +66,7 @@ class Volume {
 
   list(): FatListing {
     this.#directory(this.#root, '', 0);
-    return { files: this.#files, structure: this.#structure };
+    return { files: this.#files, structure: this.#structure, isHiding: this.#isHiding };
   }
 
   #directory(first: number, prefix: string, depth: number): void {
@@ -77,17 +80,25 @@ class Volume {
     }
   }
 
-  /** Returns the records of a directory up to its end marker, cluster by cluster. */
+  /** Returns the records of a directory up to its end marker. */
   *#records(first: number): Generator<Uint8Array> {
+    let isOver = false;
+    for (const record of this.#slots(first)) {
+      if (record[0] === UNUSED) isOver = true;
+      else if (!isOver) yield record;
+      else if (record[0] !== REMOVED) this.#isHiding = true;
+    }
+  }
+
+  /** Returns every slot of a directory, cluster by cluster. */
+  *#slots(first: number): Generator<Uint8Array> {
     const seen = new Set<number>();
     for (let cluster = first; this.#isData(cluster) && !seen.has(cluster); ) {
       seen.add(cluster);
       const { start, length } = this.#runOf(cluster);
       this.#structure.push({ start, length });
-      for (let offset = start; offset < start + length; offset += RECORD) {
-        if (this.#image[offset] === 0) return;
+      for (let offset = start; offset < start + length; offset += RECORD)
         yield this.#image.subarray(offset, offset + RECORD);
-      }
       cluster = this.#next(cluster);
     }
   }
@@ -124,6 +135,7 @@ class Volume {
   }
 }
 
+const UNUSED = 0;
 const REMOVED = 0xe5;
 
 function firstCluster(record: Uint8Array): number {

@@ -10,9 +10,8 @@ import type { Truth } from './truth.ts';
 /**
  * Runs a scenario's action once more on images of moments, in one guest, and returns what is wrong
  * afterwards. On a sound file system the run must end where the uninterrupted one did. On one that wants
- * fsck.fat it may refuse, or leave what only fsck.fat may touch; and a new name may be written behind the
- * end of a directory that a lost sector has left in its middle, where Linux looks and firmware does not.
- * So there another entry than the wanted one may start, as long as it is whole.
+ * fsck.fat it may refuse, or leave what only fsck.fat may touch; only where it refused may another entry
+ * than the wanted one start, as long as it is whole.
  */
 export async function rerunInGuest(
   images: ReadonlyMap<Moment, string>,
@@ -66,7 +65,8 @@ function findingsOf(
   const { isClean, complaints } = mendImage(image);
   return [
     ...judgeTree(tree, truth).findings.filter(
-      ({ clause }) => isSound || clause !== 'default' || !truth.boots(tree),
+      ({ clause }) =>
+        isSound || failure === undefined || clause !== 'default' || !truth.boots(tree),
     ),
     ...(isSound && failure !== undefined
       ? [{ clause: 'convergence', what: failure } as const]

@@ -1,5 +1,6 @@
 /** What must hold whenever power fails. Shares nothing with the installer. */
 import { choiceOf } from './boot-menu.ts';
+import { isLoadable } from './pe-section.ts';
 import type { Tree } from './tree.ts';
 import { isForeign, LOADER_CONF, LOADERS, type Truth, type Window } from './truth.ts';
 
@@ -123,10 +124,13 @@ function newlyBroken(tree: Tree, truth: Truth): string[] {
   return truth.unwhole(tree).filter((path) => !broken.includes(path));
 }
 
-/** A copy that was whole and now is a program with other content: firmware would start it. */
+/**
+ * A copy that was whole and now is a program with other content, which firmware would start. It starts
+ * none that was cut short, by the loss of its clusters or by fsck.fat after that.
+ */
 function isTorn(tree: Tree, path: string, truth: Truth): boolean {
   const found = tree.files.get(path);
   if (found === undefined || found.isCutOff || truth.isWhole(tree, path)) return false;
   if (found.sha256 === truth.before.files.get(path)?.sha256) return false;
-  return new TextDecoder('latin1').decode(tree.read(path).subarray(0, 2)) === 'MZ';
+  return isLoadable(tree.read(path));
 }

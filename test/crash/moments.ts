@@ -14,6 +14,8 @@ export interface Moment {
   /** The ID of the entry that starts by itself; absent when none that is whole does. */
   readonly starts?: string;
   readonly isSound: boolean;
+  /** Firmware does not see all names that the kernel sees. */
+  readonly isHiding: boolean;
 }
 
 /** Returns up to `count` moments, of as many kinds as there are. */

@@ -94,8 +94,8 @@ const SECTOR = 512;
 export class ImageReader {
   readonly #digests = new Map<string, string>();
 
-  /** Returns the tree, and a digest of all that is not the content of a file. */
-  read(image: Numbered): { tree: Tree; structure: string } {
+  /** Returns the tree, a digest of all that is not the content of a file, and whether names are hidden. */
+  read(image: Numbered): { tree: Tree; structure: string; isHiding: boolean } {
     const listing = readFat(image.bytes);
     const runsOf = new Map(listing.files.map(({ path, runs }) => [path, runs]));
     const files = new Map(listing.files.map((file) => this.#described(image, file)).sort(byPath));
@@ -106,6 +106,7 @@ export class ImageReader {
         read: (path) => joined(image.bytes, runsOf.get(path) ?? []),
       },
       structure: numbersOf(image, listing.structure),
+      isHiding: listing.isHiding,
     };
   }
 

@@ -97,20 +97,24 @@ class Court {
     image: string,
     disk: Numbered,
   ): { moment: Omit<Moment, 'index' | 'cut'>; judgement: Judgement } {
-    const { tree, structure } = this.#reader.read(disk);
+    const { tree, structure, isHiding } = this.#reader.read(disk);
     const checkup = remembered(this.#checkups, structure, () => checkImage(image));
     const isRefused = hasBrokenDirectory(checkup) && this.#truth.boots(this.#truth.before);
     const starts = this.#truth.boots(tree) && !isRefused ? choiceOf(tree)?.id : undefined;
     const moment = {
-      kind: `${tree.identity} ${checkup.complaints.join('|')}`,
+      kind: `${tree.identity} ${checkup.complaints.join('|')} ${isHiding}`,
+      isHiding,
       isSound: checkup.complaints.length === 0,
       ...(starts === undefined ? {} : { starts }),
     };
     const judgement = remembered(this.#judged, moment.kind, () =>
       allOf(judgeTree(tree, this.#truth), this.#mend(image, checkup), this.#end(tree)),
     );
-    if (!isRefused) return { moment, judgement };
-    return { moment, judgement: allOf(judgement, { findings: [], windows: ['grown-directory'] }) };
+    const windows: Window[] = [
+      ...(isRefused ? (['grown-directory'] as const) : []),
+      ...(isHiding ? (['hidden-names'] as const) : []),
+    ];
+    return { moment, judgement: allOf(judgement, { findings: [], windows }) };
   }
 
   /** What `fsck.fat -a` makes of an image is sound, and keeps every promise as well. */

@@ -27,8 +27,8 @@ export type Window =
   | 'dying-entry'
   /** A temporary name has the clusters of the final one too: which of them goes is for fsck.fat to say. */
   | 'two-names'
-  /** The long part of a new name is lost; what stays is a short name of an empty file. */
-  | 'short-name'
+  /** A lost sector hides names of this run from firmware, until the next run. */
+  | 'hidden-names'
   /**
    * A directory grew, and its chain leads into a cluster that is still free: firmware refuses the whole
    * directory, and so what is in it, until fsck.fat has run. Only where a disk reorders within an epoch.
@@ -121,7 +121,7 @@ export class Truth {
   }
 }
 
-/** What a long name is called where its long part is not read (FAT §Short names). */
+/** What a long name is called where its long part is not read (FAT §Short names): the next run removes it. */
 const SHORT_NAME = /\/[^/]*~\d\.\w{3}$/;
 
 /** Why a file may be left that the uninterrupted run would not have left, or be missing. */
@@ -146,10 +146,6 @@ const excuses: readonly Excuse[] = [
       const isTwin = [...files].some(([other, { sha256 }]) => other !== path && sha256 === content);
       return path.endsWith('.tmp') && isTwin;
     },
-  },
-  {
-    window: 'short-name',
-    holds: (path, { files }) => SHORT_NAME.test(path) && files.get(path)?.size === 0,
   },
   {
     window: 'stray-names',

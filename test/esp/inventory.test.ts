@@ -176,6 +176,19 @@ describe('the rest', () => {
     );
   });
 
+  test('an empty file with the short name of one of ours is a remain, and one with content is not', () => {
+    const { temporaries } = scan({
+      'EFI/Linux/NIXOS-~1.EFI': '',
+      'EFI/Linux/NIXOS-~2.EFI': IMAGE,
+      'EFI/Linux/ARCH-L~1.EFI': '',
+      'loader/entries/nixos-~1.con': '',
+    });
+    assert.deepEqual(temporaries.map(({ path }) => path).sort(), [
+      'EFI/Linux/NIXOS-~1.EFI',
+      'loader/entries/nixos-~1.con',
+    ]);
+  });
+
   test('a temporary file with the content of a file beside it is its twin', () => {
     const { temporaries } = scan({
       'EFI/Linux/.espalier-1-1.tmp': IMAGE,

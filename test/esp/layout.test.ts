@@ -11,9 +11,11 @@ import {
   fileName,
   formatBlobName,
   formatEntryName,
+  isShortName,
   isTemporaryName,
   parseBlobName,
   parseEntryName,
+  placeholderName,
   slug,
   temporaryName,
 } from '../../src/esp/layout.ts';
@@ -181,6 +183,33 @@ test('a temporary name is told from every other by its exact form', () => {
     '.espalier-1-2.tmp\n',
   ]) {
     assert.equal(isTemporaryName(name), false, name);
+  }
+});
+
+test('what vfat calls a temporary file whose long name is lost is a temporary name, too', () => {
+  for (const name of ['ESPALI~1.TMP', 'espali~2.tmp', 'ES0FA9~1.TMP', placeholderName(0)]) {
+    assert.equal(isTemporaryName(name), true, name);
+  }
+  for (const name of ['ESPALI~1.TXT', 'ESPALI.TMP', 'ESPALI~12.TMP', 'ES0FX9~1.TMP', 'ESPL1.TMP']) {
+    assert.equal(isTemporaryName(name), false, name);
+  }
+});
+
+test('a placeholder is a name that vfat needs no long one for', () => {
+  for (const index of [0, 7, 9999]) assert.match(placeholderName(index), /^[A-Z0-9]{8}\.TMP$/);
+});
+
+test('what vfat calls a file of ours whose long name is lost is known by the token', () => {
+  const ours = {
+    nixos: ['NIXOS-~1.EFI', 'nixos-~9.con', 'NI1A2F~1.EFI', 'KERNEL~1.EFI', 'SYSTEM~1.EFI'],
+    'x.y_z-1': ['XY_Z-1~1.CON'],
+    a: ['A-GENE~1.EFI'],
+  };
+  for (const [token, names] of Object.entries(ours)) {
+    for (const name of names) assert.equal(isShortName(token, name), true, name);
+  }
+  for (const name of ['ARCH-L~1.EFI', 'NIXOS-~1.TXT', 'NIXOS.EFI', 'BOOTX64.EFI', 'NIXOS-~0.EFI']) {
+    assert.equal(isShortName('nixos', name), false, name);
   }
 });
 
