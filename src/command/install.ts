@@ -1,5 +1,6 @@
 /** `install`, `plan`, `repair`, `gc`: survey, plan, apply, each with a purpose of its own. */
 import { EspError, EXIT_FAILED, EXIT_WARNINGS } from '../error.ts';
+import { type Signer, type ToSign, unsigned } from '../signer/signer.ts';
 import type { Context } from './context.ts';
 import { findEsps } from './esp-roots.ts';
 import type { Log } from './log.ts';
@@ -8,6 +9,7 @@ import type { Invocation } from './program.ts';
 import { startProgress } from './progress.ts';
 import { type Outcome, renderOutcome, toDocument } from './report.ts';
 import { readSettings, type Settings } from './settings.ts';
+import type { ExtraReport } from './signing/extra.ts';
 import { openSurveyor } from './survey/surveyor.ts';
 import { withVolumes } from './volumes.ts';
 
@@ -43,8 +45,14 @@ async function perform(verb: PassVerb, invocation: Invocation, given: Context): 
   const roots = findEsps(settings, context).map(({ root }) => root);
   const log = lazyLog(invocation.verbosity);
   const voice = { context, log };
-  const outcomes = await surveyAndPass(verb, roots, settings, invocation, voice);
-  return report(verb, outcomes, invocation, voice);
+  const done = await surveyAndPass(verb, roots, settings, invocation, voice);
+  return report(verb, done, invocation, voice);
+}
+
+/** What became of every ESP, and of the programs beside them. */
+interface Done {
+  readonly outcomes: readonly Outcome[];
+  readonly extra: ExtraReport;
 }
 
 /** What a run speaks with. */
@@ -59,35 +67,63 @@ async function surveyAndPass(
   settings: Settings,
   { operands: [toplevel], json, verbosity }: Invocation,
   { context, log }: Voice,
-): Promise<readonly Outcome[]> {
+): Promise<Done> {
   const progress = startProgress(json || verbosity !== 0);
   try {
     using surveyor = await openSurveyor(settings, toplevel, context);
     const { notices } = surveyor.known();
     if (verbosity > 0) for (const notice of notices) (await log()).info(notice);
-    return await pass(roots, surveyor, {
+    const extra = await extraSigning(verb, settings, surveyor.known().signer, context);
+    const outcomes = await pass(roots, surveyor, {
       verb,
       context,
       log,
       tellsChanges: verbosity > 0,
       say: progress.say,
       lockTimeout: settings['lock-timeout'],
+      likely: extra.likely,
     });
+    // What refuses the primary ESP refuses the run.
+    return { outcomes, extra: outcomes[0]?.failure ? NOTHING : await extra.sign() };
   } finally {
     progress.stop();
   }
 }
 
+const NOTHING: ExtraReport = { signed: [], warnings: [] };
+
+/** Looks at the programs beside the ESPs: what a key will be asked for, and how they get signed. */
+async function extraSigning(
+  verb: PassVerb,
+  settings: Settings,
+  signer: Signer,
+  context: Context,
+): Promise<{ readonly likely: readonly ToSign[]; readonly sign: () => Promise<ExtraReport> }> {
+  const isAsked = verb === 'install' && Object.keys(settings['extra-sign']).length > 0;
+  if (!isAsked || signer === unsigned) return { likely: [], sign: async () => NOTHING };
+  const { extraPrograms, signExtras } = await import('./signing/extra.ts');
+  const { toSign } = await import('./signing/task.ts');
+  const programs = extraPrograms(settings, signer, context);
+  return { likely: toSign(programs.tasks), sign: () => signExtras(programs, signer, context) };
+}
+
 /** Prints what became of every ESP, and returns the exit status. */
 async function report(
   verb: PassVerb,
-  outcomes: readonly Outcome[],
+  { outcomes, extra }: Done,
   { json }: Invocation,
   { context, log }: Voice,
 ): Promise<number> {
-  const warnings = [...new Set(outcomes.flatMap((outcome) => outcome.warnings))];
-  if (json) context.print(JSON.stringify(toDocument(verb, outcomes, warnings), undefined, 2));
-  else for (const outcome of outcomes) context.print(renderOutcome(verb, outcome));
+  const warnings = [
+    ...new Set([...outcomes.flatMap((outcome) => outcome.warnings), ...extra.warnings]),
+  ];
+  const { signed } = extra;
+  if (json)
+    context.print(JSON.stringify(toDocument(verb, outcomes, warnings, signed), undefined, 2));
+  else {
+    for (const outcome of outcomes) context.print(renderOutcome(verb, outcome));
+    for (const path of signed) context.print(`${path}: signed`);
+  }
   for (const warning of warnings) (await log()).warn(warning);
   const [primary, ...mirrors] = outcomes;
   const failed = mirrors.filter(({ failure }) => failure);

@@ -2,6 +2,7 @@
 import { EspError, EXIT_FAILED } from '../error.ts';
 import { requireEsp } from '../esp/mount.ts';
 import type { Phase, Plan } from '../plan/step.ts';
+import type { ToSign } from '../signer/signer.ts';
 import type { Site } from '../transaction/apply.ts';
 import type { Report } from '../transaction/report.ts';
 import type { Context } from './context.ts';
@@ -38,6 +39,8 @@ export interface Tools {
   readonly say: (text: string) => void;
   /** Seconds to wait for another run on the same ESP. */
   readonly lockTimeout: number;
+  /** What else a key will be asked for in this run, where it is asked at all. */
+  readonly likely?: readonly ToSign[];
   /** Ends the pass before the next phase. */
   readonly signal?: AbortSignal;
 }
@@ -117,7 +120,7 @@ async function carryOut(
   // Before anything is written, and before anybody expects it: a key that is elsewhere may be away.
   if (signer.prepare) {
     const { programsToSign } = await import('../transaction/to-sign.ts');
-    signer.prepare(await programsToSign(outcome.plan, context.disk));
+    signer.prepare(await programsToSign(outcome.plan, context.disk), tools.likely);
   }
   const announced = (await records?.announce(outcome.plan)) ?? [];
   const report = await applyAll(

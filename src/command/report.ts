@@ -20,16 +20,21 @@ export interface Outcome {
 /** Version of the document that `--json` prints; raised when a reader would have to change. */
 const DOCUMENT_VERSION = 1;
 
-/** Returns the document of `install --json` and `plan --json`. */
+/**
+ * Returns the document of `install --json` and `plan --json`.
+ * @param signed paths of the programs that were signed beside the ESPs
+ */
 export function toDocument(
   verb: string,
   outcomes: readonly Outcome[],
   warnings: readonly string[],
+  signed: readonly string[] = [],
 ): object {
   return {
     version: DOCUMENT_VERSION,
     verb,
     warnings,
+    ...(signed.length > 0 ? { signed } : {}),
     esps: outcomes.map(({ root, plan, removals = [], report, failure }) => ({
       esp: root,
       ...(plan ? { plan } : {}),

@@ -173,6 +173,13 @@ const paths = v.pipe(
   v.minLength(1),
 );
 
+/** A path in a table of the configuration file, where no directory is the current one. */
+const absolute = v.pipe(
+  v.string('expected a path'),
+  v.startsWith('/', 'expected an absolute path'),
+  v.transform((given) => resolve(given)),
+);
+
 /** A program and its arguments: blanks divide them, and nothing is quoted. */
 const words = v.pipe(
   v.string('expected a command'),
@@ -238,6 +245,8 @@ const schema = v.strictObject({
     }),
     {},
   ),
+  /** Only in the configuration file: where the signed copies of EFI programs go, by their files. */
+  'extra-sign': v.optional(v.record(absolute, absolute), {}),
 });
 
 /** Every setting with its value, by the name of its flag. Sizes in bytes. */

@@ -38,10 +38,7 @@ in
             for program in ${config.services.fwupd.package.fwupd-efi}/libexec/fwupd/efi/fwupd*.efi; do
               name=${signed}/$(basename "$program")
               ln -sf "$program" "$name"
-              ${lib.getExe' pkgs.sbsigntool "sbsign"} \
-                --key ${lib.escapeShellArg (toString cfg.privateKeyFile)} \
-                --cert ${lib.escapeShellArg (toString cfg.publicKeyFile)} \
-                --output "$name.signed" "$program"
+              ${lib.getExe cfg.package} sign --config ${cfg.configFile} --output "$name.signed" "$program"
             done
           '';
         };

@@ -268,7 +268,7 @@ suite('the NixOS module', { skip: skipWithoutNix }, () => {
     ]);
     const { script = '', before: earlier } = system.systemd.services['fwupd-efi'] ?? {};
     assert.deepEqual(earlier, ['fwupd.service']);
-    assert.match(script, /sbsign.*\n.*--key '\/keys\/keys\/db\/db\.key'/);
+    assert.match(script, /espalier sign --config \S+ --output "\$name\.signed" "\$program"/);
     const without = systemOf(espalierIs('pkiBundle = "/keys";'), workplace);
     assert.equal(without.systemd.services['fwupd-efi'], undefined);
   });

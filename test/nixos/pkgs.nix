@@ -41,7 +41,6 @@ let
     };
     systemd = place "systemd" { };
     sbctl.src = "/packages/sbctl-source";
-    sbsigntool = program "sbsign";
     fwupd = place "fwupd" { } // {
       fwupd-efi = "/packages/fwupd-efi";
       mesonFlags = [

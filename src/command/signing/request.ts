@@ -15,7 +15,7 @@ import {
 import { signedSize } from '../../transaction/realise.ts';
 import { programsToSign, type SignedProgram } from '../../transaction/to-sign.ts';
 import type { Context } from '../context.ts';
-import { espRoots } from '../esp-roots.ts';
+import { findEsps } from '../esp-roots.ts';
 import { misuse } from '../flags.ts';
 import { openLog } from '../log.ts';
 import { pass } from '../pass.ts';
@@ -24,6 +24,8 @@ import type { Outcome } from '../report.ts';
 import { readSettings } from '../settings.ts';
 import { openSurveyor } from '../survey/surveyor.ts';
 import { withVolumes } from '../volumes.ts';
+import { extraPrograms } from './extra.ts';
+import type { Task } from './task.ts';
 
 /** A program as a request names it, before what is to be signed for it is worked out. */
 type Wish = Omit<RequestedProgram, 'digest'>;
@@ -44,7 +46,8 @@ export async function planRequest(
   const context = withVolumes(settings, given);
   const asking = loadAskingSigner(settings.certificate, disk, now);
   using surveyor = await openSurveyor(settings, toplevel, context, asking);
-  const outcomes = await pass(espRoots(settings, context), surveyor, {
+  const roots = findEsps(settings, context).map(({ root }) => root);
+  const outcomes = await pass(roots, surveyor, {
     verb: 'plan',
     context,
     log: async () => openLog(verbosity),
@@ -54,13 +57,18 @@ export async function planRequest(
   });
   const [primary, ...mirrors] = outcomes;
   if (primary?.failure) throw primary.failure;
-  const wishes = await wishesOf(asking, outcomes, disk);
+  const extra = extraPrograms(settings, asking.signer, context);
+  const wishes = [
+    ...(await wishesOf(asking, outcomes, disk)),
+    ...extra.tasks.flatMap((task) => extraWish(task, asking.signer, disk)),
+  ];
   const request = resolve(String(file));
   const text = formatSigningRequest(asking.signer.fingerprint, wishes);
   await disk.replaceText(request, text, 'everyone');
   if (json) print(JSON.stringify({ version: 1, verb: 'plan', request, programs: wishes }, null, 2));
   else print(render(request, wishes));
   const troubles = [
+    ...extra.warnings,
     ...outcomes.flatMap(({ warnings }) => warnings),
     ...mirrors.flatMap(({ root, failure }) => (failure ? [`${root}: ${failure.message}`] : [])),
   ];
@@ -95,6 +103,13 @@ function wishFor({ name: path, imageDigest, content, size }: SignedProgram): Wis
   if (content.kind !== 'signed') return { what: content.kind, path, size, image };
   const what = path.startsWith(KERNELS) ? 'kernel' : 'loader';
   return { what, path, source: content.path, size, image };
+}
+
+function extraWish(task: Task, signer: Signer, disk: Disk): readonly Wish[] {
+  const { file: source, output: path, imageDigest, isSigned } = task;
+  if (isSigned) return [];
+  const size = signedSize(source, disk, signer);
+  return [{ what: 'program', path, source, size, image: digestOf(imageDigest) }];
 }
 
 const KERNELS = 'EFI/nixos/';

@@ -120,7 +120,7 @@ export async function carryOut(
 }
 
 /** Returns what of it a key will be asked for. */
-function toSign(tasks: readonly Task[]): readonly ToSign[] {
+export function toSign(tasks: readonly Task[]): readonly ToSign[] {
   return tasks
     .filter(({ isDone, isSigned }) => !isDone && !isSigned)
     .map(({ file, imageDigest }) => ({ name: file, imageDigest }));
