@@ -107,6 +107,33 @@ always('an entry has one name: what became of its counter, or its tries', 150, (
   }
 });
 
+always(
+  'a disk that takes the place of another soon holds and boots what that one does',
+  150,
+  async (c) => {
+    const { world, ran } = c;
+    const fresh = await run(world, new Map());
+    if (ran.failure || fresh.failure || isTight(world, ran) || isTight(world, fresh)) return;
+    const [old, young] = [ran.tree, fresh.tree].map((tree) => new Set(entryNames(tree).keys()));
+    const broken = world.generations.filter((generation) => isBroken(generation.broken));
+    // What only the old one can have: it was selected there, or its generation cannot be read any more.
+    const isKept = (id: string) =>
+      id === world.selected || broken.some(({ number }) => id.includes(`-generation-${number}-`));
+    assert.deepEqual(
+      [...(young ?? [])].filter((id) => !old?.has(id)),
+      [],
+    );
+    assert.deepEqual(
+      [...(old ?? [])].filter((id) => !young?.has(id) && !isKept(id)),
+      [],
+    );
+    // Counters are of one disk alone: what is bad there may be good here.
+    const isBad = [...ran.tree.keys()].some((path) => BAD.test(path));
+    if (!isBad) assert.equal(defaultOf(fresh.tree), defaultOf(ran.tree));
+    for (const path of fresh.tree.keys()) assert.doesNotMatch(path, /\+\d+-\d+\./);
+  },
+);
+
 /** The name of an entry whose tries are used up. */
 const BAD = /\+0-\d+\./;
 
