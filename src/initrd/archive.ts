@@ -1,14 +1,11 @@
 /** An initrd as the kernel unpacks it: archives one behind the other, packed or not, and zeros between. */
-import { bytesToHex } from '@noble/hashes/utils.js';
 import type { ByteSource } from '../byte-source.ts';
 import { cpioMembers, type Member, skipZeros, ZERO_DIGIT } from './cpio.ts';
-import { type ForwardBytes, fileBytes, type Unpacked, UnpackedBytes } from './forward-bytes.ts';
-import { gunzipped } from './gzip.ts';
-import { unlz4 } from './lz4.ts';
-import { damaged, type Obstacle, Obstruction } from './obstacle.ts';
+import { type ForwardBytes, fileBytes, UnpackedBytes } from './forward-bytes.ts';
+import { type Obstacle, Obstruction } from './obstacle.ts';
+import { formatAt } from './packed.ts';
 import { windowed } from './pieces.ts';
-import { type Unxz, unxz } from './xz.ts';
-import { unzstd } from './zstd.ts';
+import type { Unxz } from './xz.ts';
 
 /** What reading an initrd needs from outside, and is to give beyond names. */
 export interface ReadSettings {
@@ -30,24 +27,6 @@ const MEMBER_LIMIT = 1_000_000;
 const ARCHIVE_LIMIT = 1000;
 const ALIGNMENT = 4;
 const PLAIN = 'cpio';
-
-type Unpack = (source: ByteSource, offset: number, tool: Unxz | undefined) => Unpacked;
-
-const unsupported = unpackNone('unreadable', 'unpacking it is not supported');
-const frame = unpackNone('refused', 'expected what lz4 -l makes, got a frame');
-
-/** How the kernel tells what an archive is packed with, in its order, and one that it does not take. */
-const FORMATS: readonly (readonly [name: string, magic: string, unpack: Unpack])[] = [
-  ['gzip', '1f8b', gunzipped],
-  ['bzip2', '425a', unsupported],
-  ['lzma', '5d00', unsupported],
-  ['xz', 'fd377a585a00', unxz],
-  ['lzo', '894c5a', unsupported],
-  ['lz4', '02214c18', unlz4],
-  ['zstd', '28b52ffd', unzstd],
-  ['lz4', '04224d18', frame],
-];
-const MAX_MAGIC = 6;
 
 /** Where a walk through an initrd is: in which archive, and how far in it. */
 interface Place {
@@ -118,20 +97,6 @@ async function moveTo(
   const first = await skipZeros(bytes);
   Object.assign(place, { offset: bytes.position, format: PLAIN, bytes });
   return first;
-}
-
-function formatAt(source: ByteSource, offset: number): readonly [name: string, unpack: Unpack] {
-  const start = bytesToHex(source.read(offset, MAX_MAGIC));
-  const found = FORMATS.find(([, magic]) => start.startsWith(magic));
-  if (found === undefined) throw damaged(`expected an archive, got the bytes ${start}`);
-  return [found[0], found[2]];
-}
-
-function unpackNone(kind: Obstacle['kind'], reason: string): Unpack {
-  // biome-ignore lint/correctness/useYield: it ends before it gives anything.
-  return async function* () {
-    throw new Obstruction(kind, reason);
-  };
 }
 
 function tooMany(what: string, limit: number): Obstruction {

@@ -314,3 +314,11 @@ describe('plan', () => {
     assert.deepEqual(Object.keys(planned.esps[0].plan.phases[0]), ['name', 'steps']);
   });
 });
+
+test('where the kernel does not tell its release, the directory of its modules does', async (t) => {
+  const machine = aMachine(t, { generations: [{ version: '6.12.3-arm64' }] });
+  await machine.run('install');
+  const [image = ''] = machine.paths(/^EFI\/Linux\//);
+  const { output } = await machine.runWith({}, 'uki', 'inspect', join(machine.esp, image));
+  assert.match(output, /^\.uname:\n(?: .*\n)* {4}6\.12\.3-arm64$/m);
+});

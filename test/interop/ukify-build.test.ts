@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
+import { gzipSync } from 'node:zlib';
 import { bytesSource } from '../../src/byte-source.ts';
 import { processContext } from '../../src/command/context.ts';
 import { run as espalier } from '../../src/command/program.ts';
@@ -15,6 +16,7 @@ import { run } from '../lab/run.ts';
 import { missingTools, systemPython } from '../lab/tools.ts';
 import { aPe, countingBytes } from '../pe/a-pe.ts';
 import { certificatePath, privateKeyPath } from '../signer/test-key.ts';
+import { aBanner, aPlainKernel, aZbootKernel } from '../uki/a-kernel.ts';
 
 const parts = findParts();
 const missing = missingTools(['python3-pefile', 'binutils', 'sbsigntool', 'osslsigncode']);
@@ -83,6 +85,14 @@ function optionSets(): Readonly<Record<string, Options>> {
   const profile = (name: string) => join(folder, `${name}.profile`);
   return {
     'a kernel alone': plain,
+    'a kernel that tells its release in its banner': {
+      linux: file('banner', aPlainKernel(new TextEncoder().encode(aBanner('6.12.3-arm64')))),
+      'os-release': 'ID=x\n',
+    },
+    'a kernel that unpacks itself, and then tells': {
+      linux: file('zboot', aZbootKernel(gzipSync(aBanner('6.12.4')), 'gzip')),
+      'os-release': 'ID=x\n',
+    },
     'no os-release, no release': { linux, uname: '', 'os-release': '' },
     'a kernel with an SBAT of its own': { ...plain, linux: withSbat },
     'a command line over several lines': { ...plain, initrd, cmdline: '  quiet\n  root=x \t y ' },

@@ -6,6 +6,7 @@ import { EspError } from '../../error.ts';
 import type { Bootspec } from '../../generation/bootspec.ts';
 import type { Generation, Malformed } from '../../generation/generation.ts';
 import type { SecretInitrd } from '../../generation/initrd-secrets.ts';
+import { modulesRelease } from '../../generation/modules.ts';
 import type { SectionContent } from '../../plan/step.ts';
 import { wantThin } from '../../plan/thin.ts';
 import {
@@ -206,12 +207,13 @@ async function describe(
   const isProgram = cache.get(EFI_PROGRAM, plain.path, stat) !== undefined;
   const release = isUki || !isProgram ? kernelRelease(plain.path, context) : undefined;
   if (!isProgram) cache.put(EFI_PROGRAM, plain.path, stat, plain.digest);
+  const uname = release ?? modulesRelease(context.disk, bootspec.toplevel);
   return {
     ...variant,
     kernel,
     ...(initrd === undefined ? {} : { initrd: payload(initrd) }),
     ...(bootspec.devicetree === undefined ? {} : { devicetree: payload(bootspec.devicetree) }),
-    ...(isUki && release !== undefined ? { uname: release } : {}),
+    ...(isUki && uname !== undefined ? { uname } : {}),
   };
 }
 

@@ -19,8 +19,8 @@ export async function ukiBuild(
   context: Context,
 ): Promise<number> {
   const { disk, print } = context;
-  const settings = readBuildSettings(flags, disk);
   const inputs = inputsOn(disk);
+  const settings = await withRelease(readBuildSettings(flags, disk), inputs, context);
   const { signer, warnings } = await chooseSigner(settings, inputs, context);
   const output = disk.realPath(settings.output) ?? settings.output;
   const words = await verityWordsFor(settings, inputs, context);
@@ -42,6 +42,19 @@ export async function ukiBuild(
   const log = (await import('../log.ts')).openLog(verbosity);
   for (const warning of all) log.warn(warning);
   return EXIT_WARNINGS;
+}
+
+/** Without an option for it, the kernel is asked. */
+async function withRelease(
+  settings: BuildSettings,
+  inputs: Inputs,
+  context: Context,
+): Promise<BuildSettings> {
+  const { linux, uname } = settings;
+  if (linux === undefined || uname !== undefined) return settings;
+  const { releaseOf } = await import('./release.ts');
+  const release = await releaseOf(inputs.file('linux', linux).path, context);
+  return release === undefined ? settings : { ...settings, uname: release };
 }
 
 async function warningsOfInitrd(output: string, context: Context): Promise<readonly string[]> {

@@ -1,6 +1,5 @@
 /** The initrd of `uki build --dracut`. */
 import type { DracutInitrd } from '../../disk/dracut.ts';
-import { kernelTraits } from '../../uki/kernel.ts';
 import type { Context } from '../context.ts';
 import { type BuildSettings, misuse } from './build-settings.ts';
 import { DRACUT_LISTS } from './options.ts';
@@ -23,20 +22,10 @@ export async function initrdByDracut(
     return undefined;
   }
   if (context.isElsewhere) throw misuse('--dracut: dracut works for the running system alone');
-  const kernelRelease = settings.kver ?? settings.uname ?? releaseOf(settings.linux, context);
+  const kernelRelease = settings.kver ?? settings.uname;
   if (!kernelRelease) throw misuse('--dracut: the kernel does not tell its release; give --kver');
   const { makeDracutInitrd } = await import('../../disk/dracut.ts');
   const { environment } = context;
   const directory = environment['TMPDIR'] ?? '/var/tmp';
   return makeDracutInitrd({ kernelRelease, options }, directory, environment);
-}
-
-function releaseOf(linux: string | undefined, { disk }: Context): string | undefined {
-  if (linux === undefined) return undefined;
-  const source = disk.open(linux);
-  try {
-    return kernelTraits(source, linux).release;
-  } finally {
-    source.close();
-  }
 }

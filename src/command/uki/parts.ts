@@ -124,7 +124,7 @@ function textSections(
       // A file is taken as it is; what stands in an option may be wrapped over lines.
       inputs.text('cmdline', value.startsWith('@') ? value : collapseBlanks(value)),
     ),
-    '.uname': given(settings.uname ?? kernel?.release, (value) => new TextEncoder().encode(value)),
+    '.uname': given(settings.uname, (value) => new TextEncoder().encode(value)),
   };
   return Object.entries(contents).flatMap(([name, bytes]) =>
     bytes === undefined ? [] : [bytesSection(name, bytes)],
