@@ -8,16 +8,23 @@ import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { bundle } from '../build.ts';
 import { cacheFolder } from '../lab/parts.ts';
-import { findPeers } from './installer.ts';
+import { espalier, findPeers, rivals } from './installer.ts';
 import { formatMemory, type MemoryFigure, measureMemory } from './memory.ts';
 import { measure, run, watch } from './process.ts';
 import { formatResult, type Result, resultOf } from './result.ts';
-import { type Contender, WORKLOADS, type Workload, type Workshop } from './workload.ts';
+import {
+  type Contender,
+  WORKLOADS,
+  WORKLOADS_OF_LZBT,
+  type Workload,
+  type Workshop,
+} from './workload.ts';
 
 const HELP = `npm run bench -- [--quick] [--only LETTERS] [--json]
 
   --quick         three runs of each instead of nine
-  --only LETTERS  only these workloads, as --only=ab (a to e, and f for memory)
+  --only LETTERS  only these workloads, as --only=ab (a to e; A to D, as a to d,
+                  beside lzbt; and f for memory)
   --program FILE  another build of ours instead of one made now
   --json          print a JSON document
 
@@ -26,7 +33,10 @@ LZBT=FILE and UKIFY=FILE name peers to measure beside us.`;
 const { values } = parseArgs({
   options: {
     quick: { type: 'boolean', default: false },
-    only: { type: 'string', default: `${Object.keys(WORKLOADS).join('')}f` },
+    only: {
+      type: 'string',
+      default: `${Object.keys({ ...WORKLOADS, ...WORKLOADS_OF_LZBT }).join('')}f`,
+    },
     program: { type: 'string' },
     json: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
@@ -56,11 +66,13 @@ async function bench({ quick, only, program, json }: Request): Promise<void> {
       ...peers.leftOut.map((sentence) => `left out: ${sentence}`),
     ].join('\n'),
   );
-  const workshop: Workshop = { work, bundle: program ? resolve(program) : await bundle(), peers };
+  const file = program ? resolve(program) : await bundle();
+  const installers = [espalier(file, 'type1', false)] as const;
+  const workshop: Workshop = { work, bundle: file, peers, installers, format: 'type1' };
   const results: Result[] = [];
-  for (const [letter, make] of Object.entries(WORKLOADS)) {
+  for (const [letter, make] of jobs(workshop)) {
     if (!only.includes(letter)) continue;
-    const result = await compete(make(workshop), rounds, work);
+    const result = await compete(make(), rounds, work);
     rmSync(join(work, letter), { recursive: true });
     results.push(result);
     print(formatResult(result));
@@ -68,6 +80,20 @@ async function bench({ quick, only, program, json }: Request): Promise<void> {
   const memory: MemoryFigure[] = only.includes('f') ? await measureMemory(workshop) : [];
   if (memory.length > 0) print(formatMemory(memory));
   if (json) console.log(JSON.stringify({ version: 1, rounds, results, memory }, undefined, 2));
+}
+
+/** Returns the workloads by their letters, each to be made in its workshop. */
+function jobs(alone: Workshop): [letter: string, make: () => Workload][] {
+  const inside = (makes: typeof WORKLOADS, workshop: Workshop) =>
+    Object.entries(makes).map(([letter, make]): [string, () => Workload] => [
+      letter,
+      () => make(workshop),
+    ]);
+  const { bundle: file, peers, work } = alone;
+  if (peers.lzbt === undefined) return inside(WORKLOADS, alone);
+  const installers = rivals(file, peers.lzbt, join(work, 'keys'));
+  const beside = { ...alone, installers, format: 'thin, RSA-4096' };
+  return [...inside(WORKLOADS, alone), ...inside(WORKLOADS_OF_LZBT, beside)];
 }
 
 /** Makes a directory that lasts as long as this process. */

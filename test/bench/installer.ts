@@ -1,10 +1,11 @@
 /** The programs that are compared: how each is told to do the same job. */
 import { existsSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
+import { linkLzbt } from '../build.ts';
 import { findParts } from '../lab/parts.ts';
 import { missingTools, systemPython } from '../lab/tools.ts';
 import type { Machine } from './machine.ts';
-import type { Command } from './process.ts';
+import { type Command, run } from './process.ts';
 
 /** Where an installer puts its files, and what it remembers between runs. */
 export interface Site {
@@ -39,22 +40,54 @@ export function espalier(bundle: string, format: Format, isSigned: boolean): Ins
   };
 }
 
-/** Returns lanzaboote's tool: its stub per generation is small, and it signs each. */
-function lzbt(program: string): Installer {
+/** The key that images are signed with, in PEM. */
+interface Keys {
+  readonly certificate: string;
+  readonly privateKey: string;
+}
+
+/** Makes keys of RSA-4096, as owners of machines have them. */
+function makeKeys(bundle: string, directory: string): Keys {
+  run({ program: process.execPath, args: [bundle, 'keys', 'generate', directory] });
+  const db = join(directory, 'keys/db');
+  return { certificate: join(db, 'db.pem'), privateKey: join(db, 'db.key') };
+}
+
+/** Returns `lzbt-systemd`, ours or lanzaboote's: told the same, and each signs every image. */
+function lzbt(name: string, command: readonly [string, ...string[]], keys: Keys): Installer {
+  const [program, ...before] = command;
   return {
-    name: 'lzbt, signed',
-    install: ({ systemd, stub, loaderConf, certificate, privateKey, links }, { esp }) => ({
+    name,
+    install: ({ systemd, stub, loaderConf, profiles, links }, { esp, cache }) => ({
       program,
       args: [
-        ...['install', '--system', 'x86_64-linux', '--systemd', systemd],
+        ...[...before, 'install', '--system', 'x86_64-linux', '--systemd', systemd],
         ...['--systemd-boot-loader-config', loaderConf, '--configuration-limit', '0'],
-        ...['--public-key', certificate, '--private-key', privateKey],
+        ...['--public-key', keys.certificate, '--private-key', keys.privateKey],
         esp,
         ...links(),
       ],
-      environment: { LANZABOOTE_STUB: stub },
+      environment: {
+        LANZABOOTE_STUB: stub,
+        ESPALIER_CACHE_DIR: cache,
+        ESPALIER_BOOTED: `${profiles}/system`,
+      },
     }),
   };
+}
+
+/** What lanzaboote's tool is called among the contenders. */
+export const LZBT = 'lzbt';
+
+/** Returns our `lzbt-systemd` and lanzaboote's, with a key that is made in a directory. */
+export function rivals(
+  bundle: string,
+  program: string,
+  directory: string,
+): readonly [Installer, Installer] {
+  const keys = makeKeys(bundle, directory);
+  const ours = lzbt('espalier', [process.execPath, linkLzbt(bundle)], keys);
+  return [ours, lzbt(LZBT, [program], keys)];
 }
 
 /** Builds one image from a machine's first generation. */
@@ -83,16 +116,18 @@ function ukify(program: string, isSigned: boolean): ImageBuilder {
 
 /** The peers that are there, and a sentence for each that is left out. */
 export interface Peers {
-  readonly installer: Installer | undefined;
+  /** Lanzaboote's tool. */
+  readonly lzbt: string | undefined;
   readonly imageBuilder: { readonly name: string; readonly build: ImageBuilder } | undefined;
   readonly leftOut: readonly string[];
 }
 
 /** Looks for peers: `LZBT` and `UKIFY` name them, and ukify may be among the parts of the lab. */
-export function findPeers({ LZBT, UKIFY }: Readonly<Record<string, string | undefined>>): Peers {
+export function findPeers(environment: Readonly<Record<string, string | undefined>>): Peers {
   const leftOut: string[] = [];
-  const installer = LZBT ? lzbt(resolve(LZBT)) : undefined;
-  if (!installer) leftOut.push('lzbt: LZBT=FILE names it');
+  const { UKIFY } = environment;
+  const lzbt = environment['LZBT'] ? resolve(environment['LZBT']) : undefined;
+  if (!lzbt) leftOut.push('lzbt: LZBT=FILE names it');
   const script = UKIFY ?? findParts()?.ukify['257'];
   const lacking = missingTools(['python3-pefile', 'sbsigntool']);
   if (script === undefined) {
@@ -103,7 +138,7 @@ export function findPeers({ LZBT, UKIFY }: Readonly<Record<string, string | unde
     const isSigned = !lacking.includes('sbsigntool');
     if (!isSigned) leftOut.push('ukify’s signature: it needs sbsigntool');
     const name = isSigned ? 'ukify, signed' : 'ukify, unsigned';
-    return { installer, imageBuilder: { name, build: ukify(resolve(script), isSigned) }, leftOut };
+    return { lzbt, imageBuilder: { name, build: ukify(resolve(script), isSigned) }, leftOut };
   }
-  return { installer, imageBuilder: undefined, leftOut };
+  return { lzbt, imageBuilder: undefined, leftOut };
 }

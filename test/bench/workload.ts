@@ -1,7 +1,7 @@
 /** The jobs that are measured, and what each may cost. */
 import * as fs from 'node:fs';
 import { join, relative } from 'node:path';
-import { espalier, type Installer, type Peers, type Site } from './installer.ts';
+import { espalier, type Installer, LZBT, type Peers, type Site } from './installer.ts';
 import { aMachine, type Machine, type MachineShape } from './machine.ts';
 import { type Command, run } from './process.ts';
 
@@ -39,6 +39,10 @@ export interface Workshop {
   /** Our program. */
   readonly bundle: string;
   readonly peers: Peers;
+  /** Who installs, ours first. */
+  readonly installers: readonly [Installer, ...Installer[]];
+  /** What they write. */
+  readonly format: string;
 }
 
 /** Copying the same bytes to the same file system, and making them durable. */
@@ -49,84 +53,94 @@ const FLOOR_AND_NODE = [FLOOR, EMPTY_NODE];
 
 type Make = (workshop: Workshop) => Workload;
 
-/** The workloads by their letters. Making one takes disk space until its directory is removed. */
-export const WORKLOADS: Readonly<Record<string, Make>> = {
-  a: (workshop) => freshInstall('a', TWENTY, { atMost: 1.6, dream: 1.3, of: [FLOOR] }, workshop),
-  b: nothingChanged,
-  c: oneMore,
-  d: (workshop) => freshInstall('d', HUNDRED, { atMost: 3, of: FLOOR_AND_NODE }, workshop),
-  e: oneImage,
-};
-
 const TWENTY: MachineShape = { generations: 20, kernels: 4, initrds: 20 };
 const HUNDRED: MachineShape = { generations: 100, kernels: 2, initrds: 2 };
 
-function freshInstall(
-  id: string,
-  shape: MachineShape,
-  target: Target,
-  workshop: Workshop,
-): Workload {
-  const machine = aMachine(join(workshop.work, id), shape);
-  const { generations, kernels, initrds } = shape;
-  const reference = site(join(workshop.work, id), 'reference');
-  run(ours(workshop).install(machine, reference));
-  return {
-    id,
-    title: `fresh install of ${generations} generations, ${kernels} kernels, ${initrds} initrds, type1`,
-    target,
-    payload: machine.payload,
-    needsPayload: true,
-    contenders: [
-      ...installers(workshop).map((installer): Contender => {
-        const at = site(join(workshop.work, id), installer.name);
-        return {
-          name: installer.name,
-          prepare: () => clear(at.esp, at.cache),
-          commands: [installer.install(machine, at)],
-        };
-      }),
-      floor(join(workshop.work, id), reference.esp),
-      emptyNode(workshop),
-    ],
+/** The workloads by their letters. Making one takes disk space until its directory is removed. */
+export const WORKLOADS: Readonly<Record<string, Make>> = {
+  a: freshInstall('a', TWENTY, { atMost: 1.6, dream: 1.3, of: [FLOOR] }),
+  b: nothingChanged('b', { atMost: 1.8, of: [EMPTY_NODE] }),
+  c: oneMore('c', { atMost: 2.5, of: FLOOR_AND_NODE }),
+  d: freshInstall('d', HUNDRED, { atMost: 3, of: FLOOR_AND_NODE }),
+  e: oneImage,
+};
+
+/** The same beside lanzaboote's tool: what we may take of its time. */
+export const WORKLOADS_OF_LZBT: Readonly<Record<string, Make>> = {
+  A: freshInstall('A', TWENTY, { atMost: 0.25, of: [LZBT] }),
+  B: nothingChanged('B', { atMost: 2.5, of: [LZBT] }),
+  C: oneMore('C', { atMost: 0.7, of: [LZBT] }),
+  D: freshInstall('D', HUNDRED, { atMost: 0.05, of: [LZBT] }),
+};
+
+function freshInstall(id: string, shape: MachineShape, target: Target): Make {
+  return (workshop) => {
+    const root = join(workshop.work, id);
+    const machine = aMachine(root, shape);
+    const { generations, kernels, initrds } = shape;
+    const reference = site(root, 'reference');
+    run(workshop.installers[0].install(machine, reference));
+    return {
+      id,
+      title: `fresh install of ${generations} generations, ${kernels} kernels, ${initrds} initrds, ${workshop.format}`,
+      target,
+      payload: machine.payload,
+      needsPayload: true,
+      contenders: [
+        ...workshop.installers.map((installer): Contender => {
+          const at = site(root, installer.name);
+          return {
+            name: installer.name,
+            prepare: () => clear(at.esp, at.cache),
+            commands: [installer.install(machine, at)],
+          };
+        }),
+        floor(root, reference.esp),
+        emptyNode(workshop),
+      ],
+    };
   };
 }
 
-function nothingChanged(workshop: Workshop): Workload {
-  const root = join(workshop.work, 'b');
-  const machine = aMachine(root, TWENTY);
-  return {
-    id: 'b',
-    title: 'second run of (a), nothing changed',
-    target: { atMost: 1.8, of: [EMPTY_NODE] },
-    payload: machine.payload,
-    needsPayload: false,
-    contenders: [
-      ...installers(workshop).map((installer): Contender => {
-        const command = installer.install(machine, site(root, installer.name));
-        run(command);
-        return { name: installer.name, prepare: () => {}, commands: [command] };
-      }),
-      emptyNode(workshop),
-    ],
+function nothingChanged(id: string, target: Target): Make {
+  return (workshop) => {
+    const root = join(workshop.work, id);
+    const machine = aMachine(root, TWENTY);
+    return {
+      id,
+      title: `second run of ${TWENTY.generations} generations, nothing changed, ${workshop.format}`,
+      target,
+      payload: machine.payload,
+      needsPayload: false,
+      contenders: [
+        ...workshop.installers.map((installer): Contender => {
+          const command = installer.install(machine, site(root, installer.name));
+          run(command);
+          return { name: installer.name, prepare: () => {}, commands: [command] };
+        }),
+        emptyNode(workshop),
+      ],
+    };
   };
 }
 
-function oneMore(workshop: Workshop): Workload {
-  const root = join(workshop.work, 'c');
-  const machine = aMachine(root, { ...TWENTY, withAnother: true });
-  const reference = site(root, 'reference');
-  return {
-    id: 'c',
-    title: 'one generation more than (a), with a kernel and an initrd of its own',
-    target: { atMost: 2.5, of: FLOOR_AND_NODE },
-    payload: machine.payload,
-    needsPayload: true,
-    contenders: [
-      ...installers(workshop).map((installer) => addsOne(installer, machine, root)),
-      floor(root, whatAnotherBrings(ours(workshop), machine, reference, root)),
-      emptyNode(workshop),
-    ],
+function oneMore(id: string, target: Target): Make {
+  return (workshop) => {
+    const root = join(workshop.work, id);
+    const machine = aMachine(root, { ...TWENTY, withAnother: true });
+    const reference = site(root, 'reference');
+    return {
+      id,
+      title: `one more than ${TWENTY.generations} generations, with a kernel and an initrd of its own, ${workshop.format}`,
+      target,
+      payload: machine.payload,
+      needsPayload: true,
+      contenders: [
+        ...workshop.installers.map((installer) => addsOne(installer, machine, root)),
+        floor(root, whatAnotherBrings(workshop.installers[0], machine, reference, root)),
+        emptyNode(workshop),
+      ],
+    };
   };
 }
 
@@ -214,15 +228,6 @@ function oneImage(workshop: Workshop): Workload {
       emptyNode(workshop),
     ],
   };
-}
-
-function ours({ bundle }: Workshop): Installer {
-  return espalier(bundle, 'type1', false);
-}
-
-function installers(workshop: Workshop): Installer[] {
-  const peer = workshop.peers.installer;
-  return peer ? [ours(workshop), peer] : [ours(workshop)];
 }
 
 /** Makes the directories that an installer works on. */
