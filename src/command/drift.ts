@@ -85,8 +85,11 @@ const MENDS: Readonly<Record<PhaseName, Exclude<Difference['kind'], 'damaged'>>>
   publish: 'missing',
   loader: 'loader',
   default: 'settings',
+  'extra-files': 'missing',
+  'extra-entries': 'missing',
   'remove-entries': 'stale',
   'remove-blobs': 'stale',
+  'remove-lists': 'stale',
 };
 
 function differenceOf(

@@ -1,9 +1,10 @@
 /** Settings: flags over environment over the configuration file over defaults, checked once, here. */
-import { resolve } from 'node:path';
 import * as v from 'valibot';
 import type { Disk } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
 import { SETTINGS } from '../loader/loader-conf.ts';
+import { extraEntries, extraFiles, extraMistake, extraSettings } from './extra-settings.ts';
+import { path } from './path-setting.ts';
 
 /** One setting that may come from a flag, the environment or the configuration file. */
 export interface Option {
@@ -157,11 +158,6 @@ const flag = v.union(
   ],
   'expected true or false',
 );
-const path = v.pipe(
-  v.string('expected a path'),
-  v.nonEmpty('expected a path, got nothing'),
-  v.transform((given) => resolve(given)),
-);
 const paths = v.pipe(
   v.union([
     v.array(path),
@@ -235,6 +231,9 @@ const schema = v.strictObject({
     ),
     {},
   ),
+  /** Only in the configuration file: files and entries beside those of generations. */
+  'extra-files': extraFiles,
+  'extra-entries': extraEntries,
   /** Only in the configuration file: files for sections of every image. */
   sections: v.optional(
     v.strictObject({
@@ -291,18 +290,22 @@ export async function readSettings(
     const [issue] = checked.issues;
     throw mistake(v.getDotPath(issue) ?? '', issue.message);
   }
+  const impossible = extraMistake(checked.output, checked.output['entry-token']);
+  if (impossible) throw mistake(...impossible);
   const missing = namedFiles(checked.output).find(([, at]) => disk.stat(at)?.kind !== 'file');
   if (missing) throw mistake(missing[0], `${missing[1]} is no file`);
   return checked.output;
 }
 
 /** Files that are read in the middle of a run: one that is missing should be told before it. */
-function namedFiles({ 'loader-conf': loaderConf, sections }: Settings): [string, string][] {
+function namedFiles(settings: Settings): [string, string][] {
+  const { 'loader-conf': loaderConf, sections } = settings;
   const named = [
     ['loader-conf', loaderConf],
+    ...extraSettings(settings).map(({ key, from }) => [key, 'source' in from && from.source]),
     ...Object.entries(sections).map(([name, at]) => [`sections.${name}`, at]),
   ];
-  return named.flatMap(([where, at]) => (where && at ? [[where, at]] : []));
+  return named.flatMap(([where, at]) => (where && at ? [[where, at] as [string, string]] : []));
 }
 
 function withoutConfig({ config: _path, ...settings }: RawSettings): RawSettings {

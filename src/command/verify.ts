@@ -5,6 +5,7 @@ import { ENTRIES, type EspPath } from '../esp/layout.ts';
 import type { Context } from './context.ts';
 import { lockAll } from './esp-lock.ts';
 import { type Esp, expected, findEsps, requireOne } from './esp-roots.ts';
+import { extraFindings } from './extra-findings.ts';
 import { loaderCopies } from './loader-copies.ts';
 import type { Log } from './log.ts';
 import { menuOf } from './menu.ts';
@@ -119,6 +120,7 @@ async function findingsOn(root: string, look: Look): Promise<readonly Finding[]>
   return [
     ...(await loaderFindings(root, settings, context)),
     ...entryFindings(root, inventory, settings, context),
+    ...extraFindings(root, inventory, context, deep).map((found) => ({ ...found, fatal: false })),
     ...(await rootHashFindings(root, inventory, look)),
   ];
 }

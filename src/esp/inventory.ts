@@ -6,6 +6,12 @@ import type { Disk } from '../disk/disk.ts';
 import { EspError, explain } from '../error.ts';
 import { parsePe, readSection } from '../pe/pe.ts';
 import {
+  type ExtraFile,
+  type ExtraManifest,
+  extraDirectories,
+  readManifests,
+} from './extra-manifest.ts';
+import {
   type BlobName,
   type BootCounter,
   blobDirectory,
@@ -80,6 +86,12 @@ export interface Inventory extends Space {
   readonly entries: readonly EntryFile[];
   /** Absent when nothing was taken over. */
   readonly strays?: readonly StrayFile[];
+  /** Lists of extra files; absent when there was none. */
+  readonly manifests?: readonly ExtraManifest[];
+  /** The extra files that are ours, once that is decided. */
+  readonly extras?: readonly ExtraFile[];
+  /** Files by which a tool that is replaced says that another file, `of`, is its own. */
+  readonly marks?: readonly (StrayFile & { readonly of: EspPath })[];
   readonly temporaries: readonly TemporaryFile[];
   readonly loaderConf: Uint8Array | undefined;
   /** Trimmed content of `loader/entries.srel`, unless that is empty. */
@@ -138,7 +150,12 @@ export function scanInventory(disk: Disk, root: string, token: string): Inventor
     listed(files(IMAGES), '.efi', token),
     listed(files(ENTRIES), '.conf', token),
   ];
+  const manifests = readManifests(disk, root, files(blobDirectory(token)), token);
+  for (const directory of extraDirectories(disk, root, manifests)) {
+    if (!listings.has(directory)) listings.set(directory, disk.list(`${root}/${directory}`));
+  }
   return {
+    ...(manifests.length > 0 ? { manifests } : {}),
     blobs: files(blobDirectory(token)).flatMap(({ name, path }) => {
       const parsed = parseBlobName(name);
       return parsed ? ifThere(() => scanBlob(disk, root, path, parsed)) : [];

@@ -8,7 +8,7 @@ export type EspPath = string & { readonly [brand]: 'EspPath' };
 
 /** Returns the ESP path with these parts. */
 export function espPath(...parts: readonly string[]): EspPath {
-  return parts.join('/') as EspPath;
+  return parts.filter((part) => part !== '').join('/') as EspPath;
 }
 
 export const IMAGES = espPath('EFI', 'Linux');
@@ -44,9 +44,9 @@ export function blobDirectory(token: string): EspPath {
   return espPath('EFI', token);
 }
 
-/** The directory part of an ESP path. */
+/** The directory part of an ESP path: nothing, of one at the root. */
 export function directoryOf(path: EspPath): EspPath {
-  return path.slice(0, path.lastIndexOf('/')) as EspPath;
+  return path.slice(0, Math.max(0, path.lastIndexOf('/'))) as EspPath;
 }
 
 /** The file name of an ESP path. */

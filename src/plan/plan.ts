@@ -6,12 +6,13 @@ import type { TemporaryFile } from '../esp/temporaries.ts';
 import { isSector } from '../loader/loader-conf.ts';
 import { type Budget, budgetOf, steadyCost, writeCost } from './budget.ts';
 import { forecastEsp, refuseEsp } from './esp-space.ts';
+import { type Extras, listsToKeep } from './extras.ts';
 import { freeFirst } from './free-first.ts';
 import { keyOf, type OwnFile, type OwnFiles, ownFiles, standing } from './present.ts';
 import { doubles, protectedKeys, type Roots, twins } from './roots.ts';
 import { removalsWithin, type Scope, type Write, writesWithin } from './scope.ts';
 import type { Content, LeftOut, Phase, PhaseName, Plan, Refusal, Step } from './step.ts';
-import { filesOf, idOf, type WantedFile, type WantedGeneration } from './wanted.ts';
+import { type FileRole, filesOf, idOf, type WantedFile, type WantedGeneration } from './wanted.ts';
 
 /** A copy of the boot loader that has to be written. `size` in bytes, an upper bound. */
 export interface LoaderCopy {
@@ -42,6 +43,8 @@ export interface PlanInput {
   /** Bytes to keep free for others. */
   readonly reserve: number;
   readonly scope: Scope;
+  /** Files beside the generations; absent when there are none. */
+  readonly extras?: Pick<Extras, 'wanted' | 'named'>;
 }
 
 /** One way to do it: these files to write, these files of ours without a use. */
@@ -104,20 +107,24 @@ function planEntries(input: PlanInput): Plan | Refusal {
 function survey(input: PlanInput): Ground {
   const { inventory, loaders, reserve } = input;
   const own = ownFiles(inventory);
+  const kept = new Set([...protectedKeys(input.roots, inventory, own), ...namedKeys(input)]);
+  const { extras = NO_EXTRAS, scope } = input;
+  for (const key of listsToKeep(kept, inventory, { extras, scope }, own)) kept.add(key);
   return {
     own,
-    kept: new Set([...protectedKeys(input.roots, inventory, own), ...namedKeys(input)]),
+    kept,
     budget: budgetOf(inventory, own, { reserve, loaders }),
     clusterSize: inventory.clusterSize,
   };
 }
 
 /** What wanted entries name and others put there may by now be a file of ours that nothing else wants. */
-function namedKeys({ musts, wishes }: PlanInput): readonly string[] {
-  return [...musts, ...wishes]
-    .flatMap(({ entries }) => entries)
-    .flatMap(({ others = [] }) => others.map(keyOf));
+function namedKeys({ musts, wishes, extras = NO_EXTRAS }: PlanInput): readonly string[] {
+  const entries = [...musts, ...wishes].flatMap((generation) => generation.entries);
+  return [...entries.flatMap(({ others = [] }) => others), ...extras.named].map(keyOf);
 }
+
+const NO_EXTRAS: Pick<Extras, 'wanted' | 'named'> = { wanted: [], named: [] };
 
 /** Returns the musts and as many wishes as fit for good, or no choice when the musts do not. */
 function chooseWishes(
@@ -126,7 +133,7 @@ function chooseWishes(
 ): { chosen: WantedGeneration[] | undefined; leftOut: LeftOut[] } {
   const leftOut = [...input.leftOut];
   const cost = (generations: readonly WantedGeneration[]) =>
-    steadyCost(wantedFiles(generations), kept, own, budget, clusterSize);
+    steadyCost(wantedFiles(generations, input), kept, own, budget, clusterSize);
   const chosen = [...input.musts];
   const least = cost(chosen);
   if (least.grows && least.bytes > budget.available) return { chosen: undefined, leftOut };
@@ -140,8 +147,11 @@ function chooseWishes(
   return { chosen, leftOut };
 }
 
-function wantedFiles(generations: readonly WantedGeneration[]): WantedFile[] {
-  return generations.flatMap(({ entries }) => entries).flatMap(filesOf);
+function wantedFiles(
+  generations: readonly WantedGeneration[],
+  { extras = NO_EXTRAS }: PlanInput,
+): WantedFile[] {
+  return [...generations.flatMap(({ entries }) => entries).flatMap(filesOf), ...extras.wanted];
 }
 
 /** Works out what a set of generations lacks, and which files of ours it leaves without a use. */
@@ -151,7 +161,7 @@ function choose(
   { own, kept, budget, clusterSize }: Ground,
 ): Choice {
   const { scope, inventory } = input;
-  const used = new Map(wantedFiles(generations).map((file) => [keyOf(file.path), file]));
+  const used = new Map(wantedFiles(generations, input).map((file) => [keyOf(file.path), file]));
   const lacking = [...used.values()].flatMap((file): Write[] => {
     const found = standing(file, own);
     return found.kind === 'present' ? [] : [{ file, found }];
@@ -187,8 +197,12 @@ function withDamage(own: OwnFiles, lacking: readonly Write[]): OwnFiles {
 }
 
 function writeStep({ file: { size, content }, found }: Write): Step {
-  const because = found.kind === 'missing' ? 'it is not there' : `it is damaged: ${found.because}`;
-  return { kind: 'write', path: found.at, size, content, because };
+  return { kind: 'write', path: found.at, size, content, because: reasonFor(found) };
+}
+
+function reasonFor(found: Write['found']): string {
+  if (found.kind === 'damaged') return `it is damaged: ${found.because}`;
+  return found.kind === 'missing' ? 'it is not there' : 'another content is wanted by now';
 }
 
 /** Puts the steps of a choice in order. `early` are the files that have to make room. */
@@ -201,22 +215,28 @@ function schedule(
 ): Plan {
   const { inventory, scope } = input;
   const late = choice.stale.filter((file) => !early.includes(file));
-  const removals = (files: readonly OwnFile[], role: OwnFile['role']) =>
-    files.filter((file) => file.role === role).map((file) => removal(file, REASON[role]));
-  const writes = (role: OwnFile['role']) =>
-    choice.writes.filter(({ file }) => file.role === role).map(writeStep);
+  const removals = (files: readonly OwnFile[], ...roles: readonly FileRole[]) =>
+    files
+      .filter(({ role }) => roles.includes(role))
+      .map((file) => removal(file, REASON[file.role]));
+  const writes = (...roles: readonly FileRole[]) =>
+    choice.writes.filter(({ file }) => roles.includes(file.role)).map(writeStep);
   const phases: [PhaseName, readonly Step[]][] = [
     ['sweep', sweepable(inventory).map((file) => removal(file, 'a killed run left it'))],
     ['free-entries', removals(early, 'entry')],
     ['free-blobs', removals(early, 'blob')],
-    ['put', writes('blob')],
+    // A list of extra files is there before the first of them, and goes after the last.
+    ['put', writes('blob', 'manifest')],
     ['publish', writes('entry')],
     ...(scope === 'gc' ? [] : input.loaders).map(
       ({ replaces: _, ...copy }): [PhaseName, Step[]] => ['loader', [{ kind: 'replace', ...copy }]],
     ),
     ['default', choice.defaults],
-    ['remove-entries', removals(late, 'entry')],
-    ['remove-blobs', removals(late, 'blob')],
+    ['extra-files', writes('extra-file')],
+    ['extra-entries', writes('extra-entry')],
+    ['remove-entries', removals(late, 'entry', 'extra-entry')],
+    ['remove-blobs', removals(late, 'blob', 'extra-file')],
+    ['remove-lists', removals(late, 'manifest')],
   ];
   const sizeOf = (files: readonly OwnFile[]) =>
     files.reduce((sum, { size }) => sum + allocated(size, clusterSize), 0);
@@ -255,7 +275,10 @@ function sweepable({ temporaries }: Inventory): readonly TemporaryFile[] {
 const REASON = {
   entry: 'no wanted generation has it',
   blob: 'no entry names it',
-} as const satisfies Record<OwnFile['role'], string>;
+  'extra-file': 'it is not declared any more',
+  'extra-entry': 'it is not declared any more',
+  manifest: 'nothing is ours by it alone',
+} as const satisfies Record<FileRole, string>;
 
 function removal({ path, size }: { path: EspPath; size: number }, because: string): Step {
   return { kind: 'remove', path, size, because };
@@ -322,7 +345,7 @@ function textStep(
 /** Says what is needed, what there is, who holds the rest and what frees it. */
 function refuse(input: PlanInput, { own, kept, budget, clusterSize }: Ground): Refusal {
   const { inventory, musts, reserve } = input;
-  const { bytes: needed } = steadyCost(wantedFiles(musts), kept, own, budget, clusterSize);
+  const { bytes: needed } = steadyCost(wantedFiles(musts, input), kept, own, budget, clusterSize);
   const growth = choose(musts, input, { own, kept, budget, clusterSize }).growth;
   const ours = [...own.values()].reduce((sum, { size }) => sum + allocated(size, clusterSize), 0);
   const others = inventory.total - inventory.free - ours;

@@ -1,11 +1,12 @@
 /** Compares what should be on an ESP with what is: which wanted files are there and look whole. Pure. */
-import type { BlobFile, Inventory, StrayFile } from '../esp/inventory.ts';
+import type { ExtraFile } from '../esp/extra-manifest.ts';
+import type { Inventory, StrayFile } from '../esp/inventory.ts';
 import { directoryOf, type EspPath } from '../esp/layout.ts';
-import { idOf, type WantedFile } from './wanted.ts';
+import { type FileRole, idOf, type WantedFile } from './wanted.ts';
 
 /** A file on the ESP that is ours. Size in bytes. */
 export interface OwnFile {
-  readonly role: 'entry' | 'blob';
+  readonly role: FileRole;
   readonly path: EspPath;
   readonly size: number;
   /** Number of the generation, of an entry. */
@@ -16,6 +17,8 @@ export interface OwnFile {
   readonly cmdline: string;
   readonly sections: readonly { readonly name: string; readonly size: number }[];
   readonly damage: string | undefined;
+  /** Of an extra file: another content was declared since it was written. */
+  readonly isOutdated?: boolean;
 }
 
 /** Our files on an ESP, by the key under which FAT and systemd-boot find them. */
@@ -25,6 +28,7 @@ export type OwnFiles = ReadonlyMap<string, OwnFile>;
 export type Standing =
   | { readonly kind: 'present' }
   | { readonly kind: 'missing'; readonly at: EspPath }
+  | { readonly kind: 'outdated'; readonly at: EspPath }
   | { readonly kind: 'damaged'; readonly at: EspPath; readonly because: string };
 
 /**
@@ -36,19 +40,13 @@ export function keyOf(path: EspPath): string {
 }
 
 /** Returns the files of an inventory that are ours, or were taken over. */
-export function ownFiles({ blobs, strays = [], entries }: Inventory): OwnFiles {
-  const stored: readonly (StrayFile & Pick<BlobFile, 'damage'>)[] = [...blobs, ...strays];
-  const files: OwnFile[] = stored.map(({ path, size, damage }) => ({
-    role: 'blob',
-    path,
-    size,
-    generation: 0,
-    references: [],
-    outside: [],
-    cmdline: '',
-    sections: [],
-    damage,
-  }));
+export function ownFiles(inventory: Inventory): OwnFiles {
+  const { blobs, strays = [], entries, extras = [], manifests = [], marks = [] } = inventory;
+  const files: OwnFile[] = [
+    ...[...blobs, ...strays].map((file) => storedFile('blob', file)),
+    ...extras.map((file) => storedFile(file.role, file)),
+    ...[...manifests, ...marks].map((file) => storedFile('manifest', file)),
+  ];
   for (const { name, adopted, outside = [], sections = [], ...entry } of entries) {
     const generation = name?.generation ?? adopted;
     if (generation === undefined) continue;
@@ -59,10 +57,20 @@ export function ownFiles({ blobs, strays = [], entries }: Inventory): OwnFiles {
   return new Map(files.map((file) => [keyOf(file.path), file]));
 }
 
+/** What is no entry of ours names nothing, as far as we look. */
+function storedFile(
+  role: FileRole,
+  { path, size, damage, isOutdated = false }: StrayFile & Partial<ExtraFile>,
+): OwnFile {
+  const names = { generation: 0, references: [], outside: [], cmdline: '', sections: [] };
+  return { role, path, size, ...names, damage, isOutdated };
+}
+
 /** Returns how a wanted file stands, as far as its name, size and header tell. */
 export function standing(wanted: WantedFile, own: OwnFiles): Standing {
   const found = own.get(keyOf(wanted.path));
   if (!found) return { kind: 'missing', at: wanted.path };
+  if (found.isOutdated) return { kind: 'outdated', at: found.path };
   const because = found.damage ?? difference(wanted, found);
   return because === undefined ? { kind: 'present' } : { kind: 'damaged', at: found.path, because };
 }

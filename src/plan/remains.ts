@@ -5,7 +5,7 @@ import { keyOf, type OwnFile, ownFiles } from './present.ts';
 import { doubles, protectedKeys, type Roots, twins } from './roots.ts';
 import type { Scope } from './scope.ts';
 import type { Phase, PhaseName, Plan, Step } from './step.ts';
-import { idOf, type WantedEntry, type WantedGeneration } from './wanted.ts';
+import { type FileRole, idOf, type WantedEntry, type WantedGeneration } from './wanted.ts';
 
 /** A partition that had entries of ours, and what the one that has them now will hold. */
 export interface Remains {
@@ -39,16 +39,19 @@ export function planRemoval(remains: Remains): readonly Phase[] {
   const staying = own.filter((file) => file.role === 'entry' && stays(file));
   const named = new Set(staying.flatMap(({ references }) => references.map(keyOf)));
   const shared = new Set(twins(inventory));
-  const removals = (role: OwnFile['role']) =>
+  const removals = (...roles: readonly FileRole[]) =>
     own
-      .filter((file) => file.role === role && !shared.has(file.path))
+      .filter((file) => roles.includes(file.role) && !shared.has(file.path))
       .filter((file) => !stays(file) && !named.has(keyOf(file.path)))
-      .map((file) => removal(file, REASON[role]));
+      .map((file) => removal(file, REASON[file.role]));
+  // What a collection does not write there, it does not remove here.
+  const extras = (...roles: readonly FileRole[]) => (scope === 'gc' ? [] : removals(...roles));
   const swept = inventory.temporaries.filter(({ twin }) => twin === undefined);
   const phases: readonly [PhaseName, readonly Step[]][] = [
     ['sweep', swept.map((file) => removal(file, 'a killed run left it'))],
-    ['remove-entries', removals('entry')],
-    ['remove-blobs', removals('blob')],
+    ['remove-entries', [...removals('entry'), ...extras('extra-entry')]],
+    ['remove-blobs', [...removals('blob'), ...extras('extra-file')]],
+    ['remove-lists', extras('manifest')],
   ];
   return phases.flatMap(([name, steps]) => (steps.length > 0 ? [{ name, steps }] : []));
 }
@@ -56,7 +59,10 @@ export function planRemoval(remains: Remains): readonly Phase[] {
 const REASON = {
   entry: 'entries are on another partition now',
   blob: 'no entry on this partition names it',
-} as const satisfies Record<OwnFile['role'], string>;
+  'extra-entry': 'extra files are on another partition now',
+  'extra-file': 'extra files are on another partition now',
+  manifest: 'extra files are on another partition now',
+} as const satisfies Record<FileRole, string>;
 
 function removal({ path, size }: { path: EspPath; size: number }, because: string): Step {
   return { kind: 'remove', path, size, because };

@@ -36,7 +36,8 @@ export function protectedKeys(
       isNamed(file, next));
   const roots = [...own.values()].filter(isRoot);
   const foreign = inventory.entries.filter(
-    ({ name, adopted }) => name === undefined && adopted === undefined,
+    ({ name, adopted, path }) =>
+      name === undefined && adopted === undefined && !own.has(keyOf(path)),
   );
   return new Set([
     ...twins(inventory).map(keyOf),

@@ -23,7 +23,8 @@ export function writesWithin(
   if (scope === 'gc') return [];
   const named = new Set([...own.values()].flatMap(({ references }) => references.map(keyOf)));
   return lacking.filter(
-    ({ file, found }) => found.kind === 'damaged' || named.has(keyOf(file.path)),
+    ({ file, found }) =>
+      found.kind === 'damaged' || (found.kind === 'missing' && named.has(keyOf(file.path))),
   );
 }
 
@@ -57,5 +58,6 @@ export function removalsWithin(
       .flatMap(({ references }) => references.map(keyOf)),
   );
   const blobs = unused.filter((file) => file.role === 'blob' && !named.has(keyOf(file.path)));
-  return [...entries, ...blobs];
+  const extras = unused.filter(({ role }) => role !== 'entry' && role !== 'blob');
+  return [...entries, ...extras, ...blobs];
 }

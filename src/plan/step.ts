@@ -70,8 +70,11 @@ export type PhaseName =
   | 'publish'
   | 'loader'
   | 'default'
+  | 'extra-files'
+  | 'extra-entries'
   | 'remove-entries'
-  | 'remove-blobs';
+  | 'remove-blobs'
+  | 'remove-lists';
 
 /** Steps that may run in any order; all of them are durable before the next phase starts. */
 export interface Phase {

@@ -1,5 +1,6 @@
 /** What a generation should look like on an ESP: entries, and the files they name. Pure. */
 import { type Digest, hash } from '../digest.ts';
+import type { ExtraRole } from '../esp/extra-manifest.ts';
 import {
   type BlobKind,
   blobDirectory,
@@ -22,9 +23,12 @@ import { entryOsRelease } from '../uki/os-release.ts';
 import { ukiId } from '../uki/uki.ts';
 import type { Content, ImageContent, SectionContent } from './step.ts';
 
+/** What a file on the ESP is; a manifest is a list of extra files. */
+export type FileRole = 'entry' | 'blob' | 'manifest' | ExtraRole;
+
 /** A file that should be on the ESP. `size` in bytes; of an image that will be signed, an upper bound. */
 export interface WantedFile {
-  readonly role: 'entry' | 'blob';
+  readonly role: FileRole;
   readonly path: EspPath;
   readonly size: number;
   readonly content: Content;

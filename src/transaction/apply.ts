@@ -122,7 +122,8 @@ function giveNames(staged: readonly Staged[], { disk }: Site): string[] {
     // SAFETY: the new content is durable under its temporary name. A new name: what booted before
     // boots still, whether or not this one arrives. A damaged file's name: nothing could boot from
     // it. A loader copy or loader.conf: the name may be missing for a moment, and the other copy of
-    // the loader, which is whole and not in flight, or the loader's own default, boots.
+    // the loader, which is whole and not in flight, or the loader's own default, boots. An extra file
+    // that gets other content: no entry of ours names it, and the list that says it is ours is there.
     disk.rename(temporary, path);
     if (isNew) return [path];
     // SAFETY: as for the rename. Until this is done the name leads to clusters that are free already.

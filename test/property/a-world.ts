@@ -44,6 +44,8 @@ export interface World {
   readonly clusterSize: number;
   /** The version of the loader that systemd brings. */
   readonly loader: number;
+  /** Content of files beside those of generations, by their path on the ESP. */
+  readonly extras?: Readonly<Record<string, string>>;
 }
 
 /** What lies on an ESP: content by path from its root. */
@@ -225,13 +227,14 @@ function aDisk(world: World, esp: Tree): MemoryDisk {
   for (const [path, content] of esp) disk.plant(`${ESP}/${path}`, content);
   for (const [path, content] of PAYLOADS) disk.plant(path, content);
   disk.plant(`${SYSTEMD}/systemd-bootx64.efi`, aLoader(world.loader));
+  declare(disk, world.extras);
   disk.plant(`${SYSTEMD}/linuxx64.efi.stub`, STUB);
   for (const generation of world.generations) plantGeneration(disk, generation);
   disk.plant(`${PROFILES}/system`, { link: `system-${world.current}-link` });
   const booted = world.generations.find(({ number }) => number === world.booted);
   if (booted) disk.plant('/run/booted-system', { link: toplevelOf(booted) });
   if (world.selected !== undefined) disk.plant(SELECTED, variable(world.selected));
-  plantDigests(disk);
+  plantDigests(disk, extraSources(world.extras));
   return disk;
 }
 
@@ -269,9 +272,36 @@ function document(disk: MemoryDisk, generation: WorldGeneration, toplevel: strin
   };
 }
 
+/** Writes a configuration that wants these files: entries as text, others from a source. */
+function declare(disk: MemoryDisk, extras: World['extras'] = {}): void {
+  const entries = Object.entries(extras).filter(([path]) => path.startsWith(ENTRY));
+  const files = extraSources(extras);
+  for (const [path, content] of files) disk.plant(path, content);
+  const line = (name: string, value: string) =>
+    `${JSON.stringify(name)} = ${JSON.stringify(value)}`;
+  const lines = [
+    '[extra-entries]',
+    ...entries.map(([path, text]) => line(path.slice(ENTRY.length), text)),
+    '[extra-files]',
+    ...[...files.keys()].map((path) => line(path.slice(EXTRAS.length), path)),
+  ];
+  disk.plant('/etc/espalier.toml', lines.join('\n'));
+}
+
+const ENTRY = 'loader/entries/';
+const EXTRAS = `${STORE}/extra/`;
+
+/** The content of extra files that are no entries, by the path of its source. */
+function extraSources(extras: World['extras'] = {}): Tree {
+  const files = Object.entries(extras).filter(([path]) => !path.startsWith(ENTRY));
+  return new Map(
+    files.map(([path, text]) => [`${EXTRAS}${path}`, new TextEncoder().encode(text)] as const),
+  );
+}
+
 /** Digests are remembered already: taking them anew would need real files. */
-function plantDigests(disk: MemoryDisk): void {
-  const rows = [...PAYLOADS].map(([path, bytes]) => {
+function plantDigests(disk: MemoryDisk, extras: Tree): void {
+  const rows = [...PAYLOADS, ...extras].map(([path, bytes]) => {
     const stat = disk.stat(path);
     const { device, inode, size, modified, changed } = stat ?? {};
     const keys = path === BROKEN_KERNEL ? ['file'] : ['file', 'efi-program'];

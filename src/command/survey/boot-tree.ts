@@ -53,7 +53,15 @@ export function scanBootTree(root: string, token: string | Scan, context: Contex
 /** What the tree shows of the ESP is not elsewhere. */
 function withoutTree(inventory: Inventory): Inventory {
   const isElsewhere = ({ path }: { readonly path: EspPath }) => !volumesOf(path).includes('esp');
-  return { ...inventory, temporaries: inventory.temporaries.filter(isElsewhere) };
+  const { temporaries, manifests = [] } = inventory;
+  return {
+    ...inventory,
+    temporaries: temporaries.filter(isElsewhere),
+    manifests: manifests.map(({ records, ...manifest }) => ({
+      ...manifest,
+      records: records?.filter(isElsewhere),
+    })),
+  };
 }
 
 function withForeign(

@@ -4,13 +4,29 @@ import { planRemoval, withCounters } from '../../plan/remains.ts';
 import type { Roots } from '../../plan/roots.ts';
 import type { Scope } from '../../plan/scope.ts';
 import type { Phase, Plan, Refusal } from '../../plan/step.ts';
+import type { Context } from '../context.ts';
 import type { Elsewhere } from './boot-tree.ts';
+import { matchExtras } from './extras.ts';
 import type { Survey } from './survey.ts';
 
 /** What is to be removed from a partition; there is something. */
 export interface Removal {
   readonly root: string;
   readonly phases: readonly Phase[];
+}
+
+/** Finds out which extra files are ours on other partitions, where none belong any more. */
+export function withExtras(
+  elsewhere: readonly Elsewhere[],
+  { settings }: Survey,
+  { disk, volumes }: Context,
+  deep: boolean,
+): readonly Elsewhere[] {
+  const apart = { disk: volumes?.apart ?? disk };
+  return elsewhere.map(({ inventory, ...volume }) => {
+    const { own } = matchExtras(volume.root, { settings, extras: [] }, inventory, apart, deep);
+    return { ...volume, inventory: { ...inventory, extras: own } };
+  });
 }
 
 /** Returns a survey in which entries that move here keep the boot counters that they have elsewhere. */

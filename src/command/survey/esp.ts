@@ -31,7 +31,8 @@ import { nextOf } from '../menu.ts';
 import type { Settings } from '../settings.ts';
 import { type BootTree, scanBootTree } from './boot-tree.ts';
 import { withGoodDefault } from './default.ts';
-import { comingFrom, type Removal, removalsFrom } from './elsewhere.ts';
+import { comingFrom, type Removal, removalsFrom, withExtras } from './elsewhere.ts';
+import { matchExtras } from './extras.ts';
 import { loaderDefault } from './loader-default.ts';
 import { describeBroken, type Survey } from './survey.ts';
 
@@ -60,9 +61,11 @@ export async function decide(
 ): Promise<EspDecision> {
   const { settings } = surveyed;
   const { inventory: seen, elsewhere } = lookAt(root, settings, context);
-  const inventory = deep
+  const examined = deep
     ? await (await import('../examination.ts')).examine(root, seen, context)
     : seen;
+  const extras = matchExtras(root, surveyed, examined, context, deep);
+  const inventory = { ...examined, extras: extras.own };
   if (inventory.layout !== undefined && inventory.layout !== 'type1') {
     throw new EspError(
       'FOREIGN_LAYOUT',
@@ -104,10 +107,15 @@ export async function decide(
     loaderConf: new TextDecoder().decode(conf),
     reserve: settings.reserve,
     scope,
+    extras,
   };
   const planned = plan(input);
   requireFiles(root, planned, context);
-  const left = removalsFrom(elsewhere, planned, { survey, roots, scope });
+  const left = removalsFrom(withExtras(elsewhere, survey, context, deep), planned, {
+    survey,
+    roots,
+    scope,
+  });
   const told = (keepsDefault && lastValue(kept, 'default')) || id;
   return {
     root,
@@ -124,6 +132,7 @@ export async function decide(
       ...(keepsDefault || scope !== 'all' ? [] : uncounted),
       ...describeLost(lost),
       ...describeUnread(inventory),
+      ...extras.warnings,
       ...lacking.map(({ id, path }) => `${id} does not boot: ${path} is not on the ESP`),
       ...(scope === 'repair' ? describeUnmended(planned, survey, inventory) : []),
       ...overrides(variables, id, context),

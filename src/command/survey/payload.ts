@@ -48,16 +48,26 @@ const signedKey = ({ fingerprint }: Signer): string => `signed:${fingerprint}`;
  * Takes the digest of every file the generations need, once each, from the cache where it is known.
  * A file that cannot be read is left out: it costs those generations that need it, and no other.
  */
-export async function takeDigests(
+export function takeDigests(
   generations: readonly Generation[],
   secrets: Secrets,
-  { disk, locate, workerEntry }: Context,
+  context: Context,
   cache: DigestCache,
 ): Promise<ReadonlyMap<string, Hashed>> {
   const private_ = new Set([...secrets.values()].map(({ path }) => path));
+  return digestsOf(filesOf(generations, secrets), private_, context, cache);
+}
+
+/** Takes the digests of files; those that are private are not remembered, those unreadable left out. */
+export async function digestsOf(
+  paths: ReadonlySet<string>,
+  private_: ReadonlySet<string>,
+  { disk, locate, workerEntry }: Context,
+  cache: DigestCache,
+): Promise<ReadonlyMap<string, Hashed>> {
   const known = new Map<string, Hashed>();
   const unknown = new Map<string, FileStat>();
-  for (const path of filesOf(generations, secrets)) {
+  for (const path of paths) {
     const stat = disk.stat(path);
     const digest = stat && !private_.has(path) ? cache.get(PLAIN, path, stat) : undefined;
     if (stat && digest) known.set(path, { stat, digest });
@@ -82,11 +92,11 @@ function filesOf(generations: readonly Generation[], secrets: Secrets): Readonly
 }
 
 /**
- * Returns a kernel with our signature added: firmware checks the kernel of a Type #1 entry by itself.
- * Its name on the ESP is then the digest of the signed file.
+ * Returns a program with our signature added, as the kernel of a Type #1 entry, which firmware checks
+ * by itself. What counts on the ESP is then the digest of the signed file.
  */
-export async function signedKernel(
-  kernel: Payload,
+export async function signedProgram(
+  program: Payload,
   stat: FileStat,
   signer: Signer,
   { disk }: Context,
@@ -94,17 +104,18 @@ export async function signedKernel(
 ): Promise<Payload> {
   const { describeSigned } = await import('../../transaction/realise.ts');
   const key = signedKey(signer);
-  const known = cache.get(key, kernel.path, stat);
-  if (!known && signer.onlyAsks) return awaiting(kernel, signer, disk);
-  const { digest, size } = await describeSigned(kernel.path, disk, signer, known);
-  if (!known) cache.put(key, kernel.path, stat, digest);
-  return { path: kernel.path, size, digest, signed: true };
+  const { path } = program;
+  const known = cache.get(key, path, stat);
+  if (!known && signer.onlyAsks) return awaiting(program, signer, disk);
+  const { digest, size } = await describeSigned(path, disk, signer, known);
+  if (!known) cache.put(key, path, stat, digest);
+  return { path, size, digest, signed: true };
 }
 
-/** A kernel whose name follows from a signature that nobody made yet: until then, that of the plain file. */
-async function awaiting(kernel: Payload, signer: Signer, disk: Disk): Promise<Payload> {
+/** A program whose name or digest follows from a signature that nobody made yet: until then, that of the plain file. */
+async function awaiting(program: Payload, signer: Signer, disk: Disk): Promise<Payload> {
   const { signedSize } = await import('../../transaction/realise.ts');
-  return { ...kernel, size: signedSize(kernel.path, disk, signer), signed: true };
+  return { ...program, size: signedSize(program.path, disk, signer), signed: true };
 }
 
 /**

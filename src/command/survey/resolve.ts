@@ -31,7 +31,7 @@ import {
   type Hashed,
   prepareKernels,
   type Secrets,
-  signedKernel,
+  signedProgram,
   takeDigests,
   type Variant,
   variants,
@@ -201,7 +201,7 @@ async function describe(
   const kernel =
     settings.format !== 'type1' || signer.fingerprint === 'unsigned'
       ? plain
-      : await signedKernel(plain, find(plain.path).stat, signer, context, cache);
+      : await signedProgram(plain, find(plain.path).stat, signer, context, cache);
   // That it is an EFI program is enough to know of a kernel, once; a UKI needs more.
   const { stat } = find(plain.path);
   const isProgram = cache.get(EFI_PROGRAM, plain.path, stat) !== undefined;

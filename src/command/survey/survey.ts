@@ -18,6 +18,7 @@ import {
 } from '../../generation/profile.ts';
 import { type RootReason, retain } from '../../generation/retention.ts';
 import { type Architecture, architecture } from '../../loader/architecture.ts';
+import type { DeclaredExtra } from '../../plan/extras.ts';
 import type { LeftOut } from '../../plan/step.ts';
 import { generationName, type WantedGeneration } from '../../plan/wanted.ts';
 import type { LoadedSigner } from '../../signer/pem.ts';
@@ -27,6 +28,7 @@ import type { Context } from '../context.ts';
 import { pinsDirectory } from '../pins.ts';
 import type { Settings } from '../settings.ts';
 import { withReachableDefault } from './default.ts';
+import { declareExtras } from './extras.ts';
 import { resolve } from './resolve.ts';
 import { signerOf } from './signer-of.ts';
 import { thinStub, thinStubWarnings } from './thin-stub.ts';
@@ -50,6 +52,8 @@ export interface Survey {
   readonly running: string | undefined;
   /** The same, if no generation has it any more. */
   readonly booted: string | undefined;
+  /** Files beside those of generations. */
+  readonly extras: readonly DeclaredExtra[];
   readonly sources: ReadonlyMap<string, FileStat>;
   readonly warnings: readonly string[];
   /** What costs time and nothing else. */
@@ -108,6 +112,10 @@ export async function survey(
   ];
   const policy = { settings, signer, stub, loader: `${efiDirectory}/${names.loader}` };
   const resolution = await resolve(wantedGenerations, policy, context, cache);
+  const extras = await declareExtras(settings, signer, context, cache).catch((error: unknown) => {
+    resolution.dispose();
+    throw error;
+  });
   const unsaved = await cache.save();
 
   const broken = resolution.broken.find(({ link }) => link === target.link);
@@ -136,7 +144,8 @@ export async function survey(
     quarantined: [...malformed, ...resolution.broken],
     running: booted,
     booted: running.length > 0 ? undefined : booted,
-    sources: resolution.sources,
+    extras: extras.declared,
+    sources: new Map([...resolution.sources, ...extras.sources]),
     warnings: [
       ...warnings,
       ...resolution.warnings,

@@ -3,6 +3,7 @@ import { dirname, resolve } from 'node:path';
 import type { Disk } from '../../disk/disk.ts';
 import { ESP_PLACES, findEsp } from '../../esp/mount.ts';
 import { parseLink } from '../../generation/profile.ts';
+import { extraSettings } from '../extra-settings.ts';
 import { UDEV_DATABASE } from '../partition.ts';
 import { CONFIG_FILE, type Settings } from '../settings.ts';
 
@@ -64,6 +65,7 @@ function files(settings: Settings): readonly string[] {
     certificate,
     privateKey,
     settings['loader-conf'],
+    ...extraSettings(settings).map(({ from }) => ('source' in from ? from.source : undefined)),
     ...Object.values(sections),
   ].filter((path) => path !== undefined);
 }

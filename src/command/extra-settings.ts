@@ -1,0 +1,102 @@
+/** Settings that exist only in the configuration file: entries and files beside those of generations. */
+import * as v from 'valibot';
+import { extraNameFault } from '../esp/extra-name.ts';
+import { ENTRIES, type EspPath, espPath } from '../esp/layout.ts';
+import { path } from './path-setting.ts';
+
+const flag = v.optional(v.boolean('expected true or false'), false);
+
+/** By the path on the ESP: the file to copy, and whether to sign it. */
+export const extraFiles = v.optional(
+  v.record(
+    v.string(),
+    v.union(
+      [
+        v.strictObject({ source: path, sign: flag }),
+        v.pipe(
+          path,
+          v.transform((source) => ({ source, sign: false })),
+        ),
+      ],
+      'expected a path, or a table with `source` and `sign`',
+    ),
+  ),
+  {},
+);
+
+/** By the name in `loader/entries`: the text, or the file that has it. */
+export const extraEntries = v.optional(
+  v.record(
+    v.string(),
+    v.union(
+      [
+        v.strictObject({ source: path }),
+        v.pipe(
+          v.string(),
+          v.transform((text) => ({ text })),
+        ),
+      ],
+      'expected text, or a table with `source`',
+    ),
+  ),
+  {},
+);
+
+/** The two tables as they are read. */
+export interface ExtraSettings {
+  readonly 'extra-files': v.InferOutput<typeof extraFiles>;
+  readonly 'extra-entries': v.InferOutput<typeof extraEntries>;
+}
+
+/** One extra file, wherever it was declared. */
+export interface ExtraSetting {
+  /** Its key in the configuration file. */
+  readonly key: string;
+  readonly path: EspPath;
+  readonly from: { readonly text: string } | { readonly source: string; readonly sign?: boolean };
+}
+
+/** Returns every extra file that settings declare. */
+export function extraSettings(settings: ExtraSettings): ExtraSetting[] {
+  const { 'extra-files': files, 'extra-entries': entries } = settings;
+  return [
+    ...Object.entries(files).map(([name, from]) => ({
+      key: `extra-files.${name}`,
+      path: name as EspPath,
+      from,
+    })),
+    ...Object.entries(entries).map(([name, from]) => ({
+      key: `extra-entries.${name}`,
+      path: espPath(ENTRIES, name),
+      from,
+    })),
+  ];
+}
+
+/** Returns the first extra file that cannot be, by its key, and why. */
+export function extraMistake(
+  settings: ExtraSettings,
+  token: string,
+): readonly [key: string, message: string] | undefined {
+  const entry = Object.keys(settings['extra-entries']).find((name) => !isEntryName(name));
+  if (entry !== undefined) {
+    return [`extra-entries.${entry}`, 'expected a file name that ends in .conf'];
+  }
+  const seen = new Map<string, string>();
+  for (const { key, path: at } of extraSettings(settings)) {
+    const fault = extraNameFault(at, token);
+    if (fault !== undefined) return [key, `expected ${fault}`];
+    const same = at.toLowerCase();
+    const other = [...seen].find(
+      ([one]) => `${one}/`.startsWith(`${same}/`) || `${same}/`.startsWith(`${one}/`),
+    );
+    if (other) return [key, `expected a path of its own, got that of ${other[1]}, or one below it`];
+    seen.set(same, key);
+  }
+  return undefined;
+}
+
+/** The boot loader passes over what begins with a dot or `auto-` (BLS §Type #1). */
+function isEntryName(name: string): boolean {
+  return /^(?!\.|auto-)[^/]+\.conf$/i.test(name);
+}

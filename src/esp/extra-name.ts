@@ -1,0 +1,52 @@
+/** Which paths on an ESP a person may declare files for: those that FAT can have and that are not ours. */
+import {
+  blobDirectory,
+  directoryOf,
+  ENTRIES,
+  ENTRIES_SREL,
+  type EspPath,
+  entryId,
+  fileName,
+  IMAGES,
+  isTemporaryName,
+  LOADER_CONF,
+} from './layout.ts';
+
+/** What FAT takes for a path, less a drive (UTF-16 units). */
+const LIMIT = 250;
+/** Printable ASCII: of other letters FAT and its readers disagree which of them are the same. */
+const PRINTABLE = /^[ -~]+$/;
+/** What FAT has in no name, or takes off at its ends. */
+const NOT_ON_FAT = /["*/:<>?\\|]|^ |[ .]$/;
+
+/** Returns what is wrong with a path for an extra file or an extra entry, or undefined. */
+export function extraNameFault(path: EspPath, token: string): string | undefined {
+  const parts = path.split('/');
+  if (path.length > LIMIT) return `a path of at most ${LIMIT} characters`;
+  if (!parts.every((part) => PRINTABLE.test(part) && !NOT_ON_FAT.test(part)))
+    return 'a relative path without "..", of characters that FAT can have';
+  if (entryId(fileName(path)) !== fileName(path)) return 'a name without a boot counter';
+  if (isOurs(path.toLowerCase() as EspPath, token)) return 'a path that is not one of ours';
+  return undefined;
+}
+
+/** Whether we or the boot loader have a use for a path, in lower case. */
+function isOurs(path: EspPath, token: string): boolean {
+  const isBelow = (directory: string) => `${path}/`.startsWith(`${directory.toLowerCase()}/`);
+  const [directory, name] = [directoryOf(path), fileName(path)];
+  return (
+    OURS.some(isBelow) ||
+    isBelow(blobDirectory(token)) ||
+    LOADERS.some((loader) => loader.test(path)) ||
+    isTemporaryName(name) ||
+    ([IMAGES, ENTRIES].some((one) => one.toLowerCase() === directory) &&
+      name.startsWith(`${token}-generation-`)) ||
+    // What is a directory of ours cannot be a file.
+    [IMAGES, ENTRIES, 'EFI/systemd', 'EFI/BOOT', blobDirectory(token)].some((one) =>
+      `${one.toLowerCase()}/`.startsWith(`${path}/`),
+    )
+  );
+}
+
+const OURS = [LOADER_CONF, ENTRIES_SREL, 'loader/keys', 'loader/random-seed'] as const;
+const LOADERS = [/^efi\/systemd\/systemd-boot[a-z0-9]+\.efi$/, /^efi\/boot\/boot[a-z0-9]+\.efi$/];

@@ -1,0 +1,218 @@
+/**
+ * Which extra files an ESP should have, which of those that are there are ours, and which are not. Their
+ * names are a person's: what tells that one is ours is a list on the ESP of what we wrote. Pure.
+ */
+import type { Digest } from '../digest.ts';
+import {
+  type ExtraFile,
+  type ExtraManifest,
+  type ExtraRecord,
+  extraRole,
+  formatManifest,
+  manifestPath,
+} from '../esp/extra-manifest.ts';
+import type { Inventory } from '../esp/inventory.ts';
+import type { EspPath } from '../esp/layout.ts';
+import { keyOf, type OwnFiles } from './present.ts';
+import { twins } from './roots.ts';
+import type { Scope } from './scope.ts';
+import type { Content } from './step.ts';
+import type { WantedFile } from './wanted.ts';
+
+/** A file that a person wants on the ESP beside the generations. Size in bytes. */
+export interface DeclaredExtra extends ExtraRecord {
+  readonly content: Content;
+  /** Files on the ESP that it names, of an entry. */
+  readonly others: readonly EspPath[];
+}
+
+/** What is there under the name of an extra file. Size in bytes. */
+export interface FoundExtra {
+  /** `blocked`: it is no file, or what should be a directory above it is none. */
+  readonly kind: 'absent' | 'file' | 'blocked';
+  readonly size: number;
+  /** Undefined where the size tells enough, see {@link wantsDigest}. */
+  readonly digest?: Digest | undefined;
+}
+
+/** What is known of one path: what is wanted there, what we wrote there, and what is there. */
+export interface ExtraCase {
+  readonly path: EspPath;
+  readonly declared?: DeclaredExtra | undefined;
+  /** What lists say that we wrote there: after a run that was interrupted, more than one content. */
+  readonly records: readonly ExtraRecord[];
+  /** Another tool that is being replaced says that it is its own. */
+  readonly isTakenOver: boolean;
+}
+
+/** What the extra files come to. */
+export interface Extras {
+  /** The list first, then those that we have or may write. */
+  readonly wanted: readonly WantedFile[];
+  /** What the entries among them name. */
+  readonly named: readonly EspPath[];
+  readonly own: readonly ExtraFile[];
+  readonly warnings: readonly string[];
+}
+
+/**
+ * Returns what is to be known of every path that is declared, listed or taken over. A list whose text is
+ * damaged is known all the same when it is the one that we would write now: its name has its digest.
+ */
+export function extraCases(
+  declared: readonly DeclaredExtra[],
+  manifests: readonly ExtraManifest[],
+  takenOver: readonly EspPath[],
+  token: string,
+): ExtraCase[] {
+  const whole = manifestPath(formatManifest(declared), token);
+  const records = manifests.flatMap((manifest) =>
+    manifest.path.toLowerCase() === whole.toLowerCase() ? declared : (manifest.records ?? []),
+  );
+  const taken = new Set(takenOver.map(keyOf));
+  const wanted = new Map(declared.map((extra) => [keyOf(extra.path), extra]));
+  const listed = Map.groupBy(records, ({ path }) => keyOf(path));
+  const paths = [...declared, ...records].map(({ path }) => path);
+  const all = new Map([...takenOver, ...paths].map((path) => [keyOf(path), path]));
+  return [...all].map(([key, path]) => ({
+    path,
+    declared: wanted.get(key),
+    records: listed.get(key) ?? [],
+    isTakenOver: taken.has(key),
+  }));
+}
+
+/** Whether it takes the digest of a file that is there to decide, beside its size in bytes. */
+export function wantsDigest(extra: ExtraCase, size: number, deep: boolean): boolean {
+  const { declared, records } = extra;
+  const known = declared ? [declared, ...records] : records;
+  return known.some((record) => record.size === size) && (deep || !isSettled(extra));
+}
+
+/** Whether all that was ever written there is what is wanted: then a file of that size is that one. */
+function isSettled({ declared, records }: ExtraCase): boolean {
+  return records.length > 0 && records.every(({ digest }) => digest === declared?.digest);
+}
+
+/** Decides over each path by itself, and makes the list of those that are ours. */
+export function decideExtras(cases: readonly Judged[], token: string): Extras {
+  const verdicts = cases.map((extra) => ({ ...extra, verdict: judge(extra) }));
+  const wanted = verdicts.flatMap(({ declared, verdict }) =>
+    declared && verdict.kind !== 'foreign' ? [declared] : [],
+  );
+  return {
+    wanted: [...manifestOf(wanted, token), ...wanted.map(wantedFile)],
+    named: wanted.flatMap(({ others }) => others),
+    own: verdicts.flatMap(({ path, found: { size }, verdict }): ExtraFile[] => {
+      const own = { role: extraRole(path), path, size };
+      if (verdict.kind === 'ours') return [own];
+      if (verdict.kind === 'outdated') return [{ ...own, isOutdated: true }];
+      return verdict.kind === 'damaged' ? [{ ...own, damage: verdict.because }] : [];
+    }),
+    warnings: verdicts.flatMap(({ path, verdict }) =>
+      verdict.kind === 'foreign' && verdict.because ? [`${path} ${verdict.because}`] : [],
+    ),
+  };
+}
+
+type Verdict =
+  | { readonly kind: 'absent' | 'ours' | 'outdated' }
+  | { readonly kind: 'damaged'; readonly because: string }
+  /** Not ours, and so left alone; told, unless it is what is wanted. */
+  | { readonly kind: 'foreign'; readonly because?: string };
+
+type Judged = ExtraCase & { readonly found: FoundExtra };
+
+function judge(extra: Judged): Verdict {
+  const { declared, found } = extra;
+  if (found.kind === 'absent') return { kind: 'absent' };
+  if (declared) return judgeDeclared(extra, declared);
+  if (found.kind === 'blocked') return { kind: 'foreign' };
+  if (extra.isTakenOver || isRecorded(extra)) return { kind: 'ours' };
+  return foreign('is left there: it is not as we wrote it any more');
+}
+
+function judgeDeclared(extra: Judged, declared: DeclaredExtra): Verdict {
+  const { records, isTakenOver, found } = extra;
+  if (found.kind === 'blocked') return foreign('cannot be written: something else is there');
+  if (found.digest === declared.digest) {
+    // What somebody else put there is not ours for being the same.
+    return { kind: records.length > 0 || isTakenOver ? 'ours' : 'foreign' };
+  }
+  if (isTakenOver) return { kind: 'outdated' };
+  if (records.length === 0) return foreign('is left alone: it is there and is not ours');
+  if (found.digest === undefined && isSettled(extra) && found.size === declared.size) {
+    return { kind: 'ours' };
+  }
+  if (isRecorded(extra)) return { kind: 'outdated' };
+  if (!isDamage(found.size, records)) {
+    return foreign('is left alone: somebody else has changed it since we wrote it');
+  }
+  // A repair writes no list, and so nothing that none has.
+  return records.some(({ digest }) => digest === declared.digest)
+    ? { kind: 'damaged', because: 'its content is not what we wrote' }
+    : { kind: 'outdated' };
+}
+
+function isRecorded({ records, found }: Judged): boolean {
+  return records.some(({ digest }) => digest === found.digest);
+}
+
+const foreign = (because: string): Verdict => ({ kind: 'foreign', because });
+
+const SECTOR = 512;
+
+/**
+ * Whether a size is one that damage may leave of a file of ours: the same, with other content, or less
+ * by whole sectors, as after a file system check. Any other is somebody's own file.
+ */
+function isDamage(size: number, records: readonly ExtraRecord[]): boolean {
+  return records.some(
+    (record) => size === record.size || (size < record.size && size % SECTOR === 0),
+  );
+}
+
+function manifestOf(wanted: readonly DeclaredExtra[], token: string): WantedFile[] {
+  if (wanted.length === 0) return [];
+  const text = formatManifest(wanted);
+  const size = new TextEncoder().encode(text).length;
+  return [
+    { role: 'manifest', path: manifestPath(text, token), size, content: { kind: 'text', text } },
+  ];
+}
+
+function wantedFile({ path, size, content }: DeclaredExtra): WantedFile {
+  return { role: extraRole(path), path, size, content };
+}
+
+/**
+ * Returns the keys of what else stays: a list for as long as a file stays as it is that only this list
+ * says is ours, and in a collection, which writes no list, everything while there is a new one to write.
+ */
+export function listsToKeep(
+  kept: ReadonlySet<string>,
+  inventory: Inventory,
+  { extras, scope }: { readonly extras: Pick<Extras, 'wanted'>; readonly scope: Scope },
+  own: OwnFiles,
+): readonly string[] {
+  const { manifests = [], marks = [] } = inventory;
+  const wanted = new Set(extras.wanted.map(({ path }) => keyOf(path)));
+  const isWaiting = extras.wanted.some(
+    ({ role, path }) => role === 'manifest' && !own.has(keyOf(path)),
+  );
+  if (scope === 'gc' && isWaiting) {
+    return [...own].flatMap(([key, { role }]) =>
+      role === 'entry' || role === 'blob' ? [] : [key],
+    );
+  }
+  // What shares its clusters with a temporary file is not written either, however much it is wanted.
+  const untouched = new Set(twins(inventory).map(keyOf));
+  const stays = ({ path }: { readonly path: EspPath }) => {
+    const key = keyOf(path);
+    return own.has(key) && (untouched.has(key) || (kept.has(key) && !wanted.has(key)));
+  };
+  return [
+    ...manifests.filter(({ records = [] }) => records.some(stays)),
+    ...marks.filter(({ of }) => stays({ path: of })),
+  ].map(({ path }) => keyOf(path));
+}
