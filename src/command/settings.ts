@@ -1,4 +1,5 @@
 /** Settings: flags over environment over the configuration file over defaults, checked once, here. */
+import { resolve } from 'node:path';
 import * as v from 'valibot';
 import type { Disk } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
