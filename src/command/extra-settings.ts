@@ -2,7 +2,7 @@
 import * as v from 'valibot';
 import { extraNameFault } from '../esp/extra-name.ts';
 import { ENTRIES, type EspPath, espPath } from '../esp/layout.ts';
-import { path } from './path-setting.ts';
+import { absolute } from './path-setting.ts';
 
 const flag = v.optional(v.boolean('expected true or false'), false);
 
@@ -12,9 +12,9 @@ export const extraFiles = v.optional(
     v.string(),
     v.union(
       [
-        v.strictObject({ source: path, sign: flag }),
+        v.strictObject({ source: absolute, sign: flag }),
         v.pipe(
-          path,
+          absolute,
           v.transform((source) => ({ source, sign: false })),
         ),
       ],
@@ -30,7 +30,7 @@ export const extraEntries = v.optional(
     v.string(),
     v.union(
       [
-        v.strictObject({ source: path }),
+        v.strictObject({ source: absolute }),
         v.pipe(
           v.string(),
           v.transform((text) => ({ text })),

@@ -1,11 +1,10 @@
 /** Settings: flags over environment over the configuration file over defaults, checked once, here. */
-import { resolve } from 'node:path';
 import * as v from 'valibot';
 import type { Disk } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
 import { SETTINGS } from '../loader/loader-conf.ts';
 import { extraEntries, extraFiles, extraMistake, extraSettings } from './extra-settings.ts';
-import { path } from './path-setting.ts';
+import { absolute, path } from './path-setting.ts';
 
 /** One setting that may come from a flag, the environment or the configuration file. */
 export interface Option {
@@ -168,13 +167,6 @@ const paths = v.pipe(
     ),
   ]),
   v.minLength(1),
-);
-
-/** A path in a table of the configuration file, where no directory is the current one. */
-const absolute = v.pipe(
-  v.string('expected a path'),
-  v.startsWith('/', 'expected an absolute path'),
-  v.transform((given) => resolve(given)),
 );
 
 /** A program and its arguments: blanks divide them, and nothing is quoted. */

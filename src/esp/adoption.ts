@@ -3,6 +3,7 @@
  * a run is asked to take their place.
  */
 import type { Disk } from '../disk/disk.ts';
+import { extraNameFault } from './extra-name.ts';
 import type { EntryFile, Inventory, StrayFile } from './inventory.ts';
 import {
   blobDirectory,
@@ -19,8 +20,8 @@ import {
 /**
  * Returns an inventory in which everything is ours that they would take for their own: every file in
  * the directory of kernels and initrds, of lanzaboote every one among the images whose name begins with
- * the token, and the entries that nixpkgs' builder has written. What an entry of anyone else names
- * stays all the same, and so does every directory.
+ * the token, and the entries and extra files that nixpkgs' builder has written. What an entry of anyone
+ * else names stays all the same, and so does every directory.
  */
 export function takeOver(inventory: Inventory, disk: Disk, root: string, token: string): Inventory {
   const isManaged = (path: EspPath) =>
@@ -30,7 +31,8 @@ export function takeOver(inventory: Inventory, disk: Disk, root: string, token: 
   const entries = inventory.entries.map((entry) =>
     isTheirs(entry) ? { ...entry, adopted: generationOf(entry, token) } : entry,
   );
-  const known = new Set([...inventory.blobs, ...entries].map(({ path }) => path));
+  const { blobs, manifests = [] } = inventory;
+  const known = new Set([...blobs, ...manifests, ...entries].map(({ path }) => path));
   const isStray = (path: EspPath) =>
     !known.has(path) &&
     !isTemporaryName(fileName(path)) &&
@@ -42,7 +44,42 @@ export function takeOver(inventory: Inventory, disk: Disk, root: string, token: 
       return stat ? [{ path, size: stat.size }] : [];
     }),
   );
-  return { ...inventory, entries, strays };
+  return { ...inventory, entries, strays, marks: marksOf(disk, root, token) };
+}
+
+/** No more directories are read once there are so many marks, and none deeper than FAT has a use for. */
+const MAX_MARKS = 1000;
+const MAX_DEPTH = 32;
+
+/**
+ * The builder's marks: an empty file in a tree of its own for each extra file that it has written, under
+ * the same path. What may be no extra file of ours stays the builder's.
+ */
+function marksOf(disk: Disk, root: string, token: string): NonNullable<Inventory['marks']> {
+  const tree = espPath(blobDirectory(token), '.extra-files');
+  return filesBelow(disk, root, tree).flatMap((path) => {
+    const of = espPath(path.slice(tree.length + 1));
+    const size = disk.stat(`${root}/${path}`)?.size;
+    return size === undefined || extraNameFault(of, token) !== undefined
+      ? []
+      : [{ path, size, of }];
+  });
+}
+
+/** Files in a directory and those below it. Links are not followed. */
+function filesBelow(disk: Disk, root: string, tree: EspPath): EspPath[] {
+  const files: EspPath[] = [];
+  const queue = [{ directory: tree, depth: 0 }];
+  for (let next = queue.pop(); next && files.length < MAX_MARKS; next = queue.pop()) {
+    for (const { name, kind } of disk.list(`${root}/${next.directory}`) ?? []) {
+      const path = espPath(next.directory, name);
+      if (kind === 'file') files.push(path);
+      if (kind === 'directory' && next.depth < MAX_DEPTH) {
+        queue.push({ directory: path, depth: next.depth + 1 });
+      }
+    }
+  }
+  return files;
 }
 
 /**

@@ -50,3 +50,11 @@ export function builderInstalls(
   machine.put('loader/entries.srel', 'type1\n');
   return { kernel, initrd, entry };
 }
+
+/** Puts an extra file where the builder does, with the mark by which it knows that it is its own. */
+export function builderPutsExtra(machine: Machine, path: string, content: string): string {
+  const mark = `EFI/nixos/.extra-files/${path}`;
+  machine.put(path, content);
+  machine.put(mark, '');
+  return mark;
+}

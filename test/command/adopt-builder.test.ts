@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import { type BuilderAge, builderInstalls } from './a-builder.ts';
+import { type BuilderAge, builderInstalls, builderPutsExtra } from './a-builder.ts';
 import { aKernel, aMachine } from './a-machine.ts';
 
 const GENERATIONS = [{ kernel: aKernel('old') }, {}, {}];
@@ -65,6 +65,55 @@ describe('until then', () => {
     assert.deepEqual(removed.toSorted(), theirs.toSorted());
     assert.ok(names.indexOf('publish') < names.indexOf('remove-entries'));
     assert.ok(names.indexOf('default') < names.indexOf('remove-entries'));
+  });
+});
+
+describe('extra files of the builder', () => {
+  const MEMTEST = 'EFI/memtest86/memtest.efi';
+  const ENTRY = 'loader/entries/memtest86.conf';
+
+  test('go with their marks when they are not declared here, and nothing beside them', async (t) => {
+    const machine = aMachine(t);
+    builderInstalls(machine, 1);
+    builderPutsExtra(machine, MEMTEST, 'memtest');
+    builderPutsExtra(machine, ENTRY, `title Memtest\nefi /${MEMTEST}\n`);
+    machine.put('EFI/memtest86/mine.cfg', 'mine');
+    assert.equal((await machine.run('install')).status, 0);
+    assert.equal(machine.read(MEMTEST), 'memtest');
+    assert.equal((await machine.run('install', '--adopt')).status, 0);
+    assert.deepEqual(machine.paths(/memtest|extra/), ['EFI/memtest86/mine.cfg']);
+  });
+
+  test('are ours when they are declared: as they are, or brought up to date', async (t) => {
+    const machine = aMachine(t);
+    builderInstalls(machine, 1);
+    builderPutsExtra(machine, MEMTEST, 'memtest of old');
+    builderPutsExtra(machine, ENTRY, 'title Memtest\n');
+    const [config, source] = ['espalier.toml', 'memtest'].map((name) => join(machine.root, name));
+    assert.ok(config && source);
+    writeFileSync(source, 'memtest');
+    writeFileSync(
+      config,
+      `[extra-files]\n"${MEMTEST}" = "${source}"\n[extra-entries]\n"memtest86.conf" = "title Memtest\\n"\n`,
+    );
+    assert.equal((await machine.run('install', '--adopt', '--config', config)).status, 0);
+    assert.equal(machine.read(MEMTEST), 'memtest');
+    const { output } = await machine.run('install', '--adopt', '--config', config);
+    assert.match(output, /nothing to do/);
+    assert.equal((await machine.run('install')).status, 0);
+    assert.deepEqual(machine.paths(/memtest|extra/), []);
+  });
+
+  test('that it marked and that cannot be are left alone', async (t) => {
+    const machine = aMachine(t);
+    builderInstalls(machine, 1);
+    const marks = ['loader/random-seed', 'loader/keys/auto/db.auth'].map((path) =>
+      builderPutsExtra(machine, path, 'what it was'),
+    );
+    assert.equal((await machine.run('install', '--adopt')).status, 0);
+    assert.equal(machine.read('loader/random-seed'), 'what it was');
+    assert.equal(machine.read('loader/keys/auto/db.auth'), 'what it was');
+    assert.deepEqual(machine.paths(/extra-files/), marks.toSorted());
   });
 });
 

@@ -215,6 +215,39 @@ describe('what is damaged', () => {
   });
 });
 
+describe('where there is an XBOOTLDR partition', () => {
+  const DRIVER = 'EFI/systemd/drivers/fs.efi';
+  const files = { [MEMTEST]: PROGRAM, [DRIVER]: 'driver' };
+
+  test('extra files are on it, but for those that the loader looks for on the ESP', async (t) => {
+    const machine = aMachine(t);
+    const xbootldr = join(machine.root, 'xbootldr');
+    mkdirSync(xbootldr);
+    const config = declares(machine, { ...BOTH, files });
+    const install = () => machine.run('install', '--xbootldr', xbootldr, ...config);
+    assert.equal((await install()).status, 0);
+    assert.deepEqual(machine.paths(/memtest|drivers|extra/), [DRIVER]);
+    const there = Object.keys(machine.tree(xbootldr));
+    assert.ok([MEMTEST, ENTRY].every((path) => there.includes(path)));
+    assert.match((await install()).output, /nothing to do/);
+  });
+
+  test('those that were on the ESP move there', async (t) => {
+    const { machine, config } = await anExtraMachine(t, { ...BOTH, files });
+    machine.put('EFI/memtest/mine', 'mine');
+    const xbootldr = join(machine.root, 'xbootldr');
+    mkdirSync(xbootldr);
+    const install = () => machine.run('install', '--xbootldr', xbootldr, ...config);
+    assert.equal((await install()).status, 0);
+    assert.deepEqual(
+      machine.paths(/memtest|drivers|extra/),
+      [DRIVER, 'EFI/memtest/mine'].toSorted(),
+    );
+    assert.ok([MEMTEST, ENTRY].every((path) => path in machine.tree(xbootldr)));
+    assert.match((await install()).output, /nothing to do/);
+  });
+});
+
 describe('what is not ours', () => {
   test('under a declared name is left alone and told, and the rest is installed', async (t) => {
     const machine = aMachine(t);
