@@ -11,6 +11,8 @@
 let
   inherit (lib) mkOption types;
   cfg = config.boot.espalier;
+  # Options of nixpkgs' own module say the same here; older ones lack some.
+  systemdBoot = config.boot.loader.systemd-boot;
 
   toml = pkgs.formats.toml { };
   loaderConf = pkgs.formats.keyValue {
@@ -52,6 +54,11 @@ let
           lib.filterAttrs (_: value: value != null) cfg.settings
         )}";
         keep-default = (cfg.settings.default or null) != null;
+        extra-entries = cfg.extraEntries;
+        extra-files = lib.mapAttrs (name: source: {
+          source = "${source}";
+          sign = cfg.signExtraFiles && lib.hasSuffix ".efi" name;
+        }) cfg.extraFiles;
       }
       // trust
     ) cfg.extraSettings;
@@ -123,7 +130,7 @@ in
 
     configurationLimit = mkOption {
       type = types.nullOr types.int;
-      default = config.boot.loader.systemd-boot.configurationLimit;
+      default = systemdBoot.configurationLimit;
       defaultText = lib.literalExpression "config.boot.loader.systemd-boot.configurationLimit";
       example = 10;
       description = ''
@@ -194,6 +201,44 @@ in
       # Entries that were installed before a move from lanzaboote stay in their place.
       default = "lanza";
       description = "What entries are sorted by among those of other systems.";
+    };
+
+    extraEntries = mkOption {
+      type = types.attrsOf types.lines;
+      default = systemdBoot.extraEntries or { };
+      defaultText = lib.literalExpression "config.boot.loader.systemd-boot.extraEntries";
+      example = {
+        "memtest86.conf" = ''
+          title Memory test
+          efi /EFI/memtest86/memtest.efi
+        '';
+      };
+      description = ''
+        Entries beside those of the generations, by their names in {file}`loader/entries`. None of them
+        boots unless it is chosen.
+      '';
+    };
+
+    extraFiles = mkOption {
+      type = types.attrsOf types.path;
+      default = systemdBoot.extraFiles or { };
+      defaultText = lib.literalExpression "config.boot.loader.systemd-boot.extraFiles";
+      example = lib.literalExpression ''
+        { "EFI/memtest86/memtest.efi" = "''${pkgs.memtest86plus.efi}"; }
+      '';
+      description = ''
+        Files to copy to the ESP, by their paths there. What somebody else has put there is left alone.
+      '';
+    };
+
+    signExtraFiles = mkOption {
+      type = types.bool;
+      default = hasKeys;
+      defaultText = lib.literalMD "whether there are keys";
+      description = ''
+        Whether to sign those of {option}`boot.espalier.extraFiles` whose names end in `.efi`: with
+        Secure Boot on, firmware starts no others.
+      '';
     };
 
     bootCounting.initialTries = mkOption {
@@ -281,10 +326,11 @@ in
     boot.espalier.settings = lib.mapAttrs (_: lib.mkDefault) (
       {
         inherit (config.boot.loader) timeout;
-        console-mode = config.boot.loader.systemd-boot.consoleMode;
-        inherit (config.boot.loader.systemd-boot) editor;
+        console-mode = systemdBoot.consoleMode;
+        inherit (systemdBoot) editor;
       }
       // lib.optionalAttrs cfg.autoEnrollKeys.enable { secure-boot-enroll = "force"; }
+      // lib.optionalAttrs (systemdBoot.rebootForBitlocker or false) { reboot-for-bitlocker = true; }
     );
 
     boot.loader.external = {

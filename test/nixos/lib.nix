@@ -221,6 +221,12 @@ let
     boolToString = value: if value then "true" else "false";
     versionOlder = a: b: builtins.compareVersions a b < 0;
     hasPrefix = prefix: text: builtins.substring 0 (builtins.stringLength prefix) text == prefix;
+    hasSuffix =
+      suffix: text:
+      let
+        start = builtins.stringLength text - builtins.stringLength suffix;
+      in
+      start >= 0 && builtins.substring start (-1) text == suffix;
     replaceStrings = builtins.replaceStrings;
     escapeShellArg = value: "'${replaceStrings [ "'" ] [ "'\\''" ] (toString value)}'";
     escapeShellArgs = values: concatStringsSep " " (map escapeShellArg values);

@@ -131,6 +131,35 @@ suite('the NixOS module', { skip: skipWithoutNix }, () => {
     );
   });
 
+  test('takes the extra entries and files of nixpkgs’ module for systemd-boot, or its own', async () => {
+    const source = join(nixFiles, 'module.nix');
+    const theirs = `boot.loader.systemd-boot = {
+      extraEntries."memtest.conf" = "title Memtest\nefi /efi/memtest.efi\n";
+      extraFiles = { "efi/memtest.efi" = "${source}"; "a b" = "${source}"; };
+      rebootForBitlocker = true;
+    };`;
+    const moved = systemOf(espalierIs('pkiBundle = "/keys";', theirs), workplace);
+    assert.deepEqual(moved.complaints, []);
+    const settings = await settingsIn(moved.configFile);
+    assert.deepEqual(settings['extra-entries'], {
+      'memtest.conf': { text: 'title Memtest\nefi /efi/memtest.efi\n' },
+    });
+    assert.deepEqual(settings['extra-files'], {
+      'efi/memtest.efi': { source, sign: true },
+      'a b': { source, sign: false },
+    });
+    assert.match(
+      readFileSync(settings['loader-conf'] ?? '', 'utf8'),
+      /^reboot-for-bitlocker true$/m,
+    );
+
+    const own = `allowUnsigned = true; extraEntries = { }; extraFiles."x.efi" = "${source}";`;
+    const { configFile } = systemOf(espalierIs(own, theirs), workplace);
+    const other = await settingsIn(configFile);
+    assert.deepEqual(other['extra-entries'], {});
+    assert.deepEqual(other['extra-files'], { 'x.efi': { source, sign: false } });
+  });
+
   test('writes the settings that the hook reads to /etc/espalier.toml', async () => {
     const extra = 'extraSettings = { format = "type1"; reserve = "64M"; limit = 3; };';
     const system = systemOf(espalierIs(`allowUnsigned = true; ${extra}`), workplace);

@@ -43,6 +43,9 @@ in
           consoleMode = withDefault types.str "keep";
           editor = withDefault types.bool true;
           enable = withDefault types.bool false;
+          extraEntries = withDefault (types.attrsOf types.lines) { };
+          extraFiles = withDefault (types.attrsOf types.path) { };
+          rebootForBitlocker = withDefault types.bool false;
         };
         timeout = withDefault (types.nullOr types.int) 5;
       };

@@ -7,14 +7,21 @@ let
     inherit name meta;
   };
   program = name: place name { mainProgram = name; };
-  scalar = builtins.toJSON;
   isTable = value: builtins.isAttrs value;
+  key = name: if builtins.match "[A-Za-z0-9_-]+" name == null then builtins.toJSON name else name;
+  pair = name: value: "${key name} = ${inline value}";
+  inline =
+    value:
+    if isTable value then
+      "{ ${lib.concatStringsSep ", " (lib.mapAttrsToList pair value)} }"
+    else
+      builtins.toJSON value;
 
   # TOML of values and of tables of values: JSON's strings, numbers and lists are TOML's, too.
   toTOML =
     settings:
     let
-      line = name: value: "${name} = ${scalar value}\n";
+      line = name: value: "${pair name value}\n";
       values = lib.filterAttrs (_: value: !isTable value) settings;
       tables = lib.filterAttrs (_: isTable) settings;
       text = set: lib.concatStringsSep "" (lib.mapAttrsToList line set);
