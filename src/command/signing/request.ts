@@ -101,7 +101,7 @@ async function wishesOf(
 function wishFor({ name: path, imageDigest, content, size }: SignedProgram): Wish {
   const image = digestOf(imageDigest);
   if (content.kind !== 'signed') return { what: content.kind, path, size, image };
-  const what = path.startsWith(KERNELS) ? 'kernel' : 'loader';
+  const what = LOADERS.test(path) ? 'loader' : 'kernel';
   return { what, path, source: content.path, size, image };
 }
 
@@ -112,7 +112,8 @@ function extraWish(task: Task, signer: Signer, disk: Disk): readonly Wish[] {
   return [{ what: 'program', path, source, size, image: digestOf(imageDigest) }];
 }
 
-const KERNELS = 'EFI/nixos/';
+/** Where loaders are; kernels are in a directory named after the entry token. */
+const LOADERS = /^EFI\/(systemd|BOOT)\//;
 
 function render(request: string, wishes: readonly Wish[]): string {
   return [
