@@ -101,7 +101,7 @@ async function wishesOf(
 function wishFor({ name: path, imageDigest, content, size }: SignedProgram): Wish {
   const image = digestOf(imageDigest);
   if (content.kind !== 'signed') return { what: content.kind, path, size, image };
-  const what = LOADERS.test(path) ? 'loader' : 'kernel';
+  const what = SIGNED.find(([, names]) => names.test(path))?.[0] ?? 'program';
   return { what, path, source: content.path, size, image };
 }
 
@@ -112,8 +112,11 @@ function extraWish(task: Task, signer: Signer, disk: Disk): readonly Wish[] {
   return [{ what: 'program', path, source, size, image: digestOf(imageDigest) }];
 }
 
-/** Where loaders are; kernels are in a directory named after the entry token. */
-const LOADERS = /^EFI\/(systemd|BOOT)\//;
+/** What is signed as it is, by its path on the ESP; the directory of kernels has the entry token's name. */
+const SIGNED = [
+  ['loader', /^EFI\/(systemd|BOOT)\/[^/]*$/],
+  ['kernel', /\/kernel-[^/]*$/],
+] as const;
 
 function render(request: string, wishes: readonly Wish[]): string {
   return [
