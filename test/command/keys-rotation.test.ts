@@ -113,7 +113,7 @@ describe('a rotation of db’s key', () => {
     assert.equal((await owned.enrollNext()).status, 0);
     const offered = await owned.rotation();
     assert.equal(offered?.stage, 'offered');
-    assert.match(offered.next, /^efi-updatevar -a -f \S+\/db\.next\/db\.auth db$/);
+    assert.match(offered.next, /^chattr -i \S+ && efi-updatevar -a -f \S+\/db\.next\/db\.auth db$/);
 
     const before = owned.machine.tree();
     const early = await owned.install('db.next');

@@ -115,8 +115,12 @@ export function moduleMembers(parts: Parts): readonly Member[] {
 
 /** Returns the Node of this process and every library that the dynamic linker would load for it. */
 function nodeMembers(): readonly Member[] {
-  const node = realpathSync(process.execPath);
-  const paths = run('ldd', [node]).matchAll(/(\/\S+) \(0x/g);
-  const libraries = [...paths].map(([, path = '']) => memberFrom(path.slice(1), path, 0o755));
-  return [memberFrom('bin/node', node, 0o755), ...libraries];
+  return programMembers('bin/node', realpathSync(process.execPath));
+}
+
+/** Returns a program of this machine under a path, and every library that the dynamic linker would load for it. */
+export function programMembers(path: string, program: string): readonly Member[] {
+  const paths = run('ldd', [program]).matchAll(/(\/\S+) \(0x/g);
+  const libraries = [...paths].map(([, found = '']) => memberFrom(found.slice(1), found, 0o755));
+  return [memberFrom(path, program, 0o755), ...libraries];
 }

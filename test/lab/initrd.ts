@@ -33,6 +33,7 @@ insmod /modules/efivarfs.ko && mount -t efivarfs efivars /sys/firmware/efi/efiva
 efi=/sys/firmware/efi/efivars
 text() { tail -c +5 "$efi/$1-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f" | tr -d '\\000'; }
 
+test -x /before-proof && sh /before-proof
 generation=none
 for word in $(cat /proc/cmdline); do
   case $word in init=*-generation-*/init)
@@ -59,12 +60,18 @@ poweroff -f
  * there is a TPM, and powers the machine off. The line names the generation by the
  * `…-generation-<N>/init` of the command line.
  * @param note text that makes one initrd differ from another
+ * @param more what else it brings: a script `before-proof` is run before the line is printed
  */
-export function makeProofInitrd(parts: Parts, note: string): Uint8Array {
+export function makeProofInitrd(
+  parts: Parts,
+  note: string,
+  more: readonly Member[] = [],
+): Uint8Array {
   return formatCpio([
     shellMember(parts),
     moduleMember(parts, 'fs/efivarfs/efivarfs.ko'),
     memberOf('note', `${note}\n`),
     memberOf('init', proofInit, 0o755),
+    ...more,
   ]);
 }

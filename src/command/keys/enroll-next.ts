@@ -1,7 +1,12 @@
 /** `keys enroll --next`: the update by which firmware comes to know the next key of db beside the present one. */
 import type { Disk } from '../../disk/disk.ts';
 import { EspError } from '../../error.ts';
-import { parseAuthenticatedWrite } from '../../secureboot/authenticated-variable.ts';
+import { EFI_VARIABLES } from '../../loader/efi-variables.ts';
+import {
+  parseAuthenticatedWrite,
+  type WriteMode,
+} from '../../secureboot/authenticated-variable.ts';
+import { KEY_VARIABLES } from '../../secureboot/key-variable.ts';
 import { formatSignatureLists, X509 } from '../../secureboot/signature-list.ts';
 import { formatAddition } from '../../signer/enrolment.ts';
 import { additionFile, NEXT } from '../../signer/key-directory.ts';
@@ -43,14 +48,16 @@ export async function enrollNext(
   if (json) print(JSON.stringify({ version: 1, verb: 'keys enroll', ...done }, undefined, 2));
   else {
     print(`${path}: ${isSame ? 'nothing to do' : 'written'}`);
-    print(`next: ${addCommand(path)}`);
+    print(`next: ${handOver(path, 'append')}`);
   }
   return 0;
 }
 
-/** Returns the command (of efitools) that hands the update to firmware. */
-export function addCommand(path: string): string {
-  return `efi-updatevar -a -f ${path} db`;
+/** Returns the commands, of e2fsprogs and efitools, that hand a write of db to firmware. */
+export function handOver(path: string, mode: WriteMode): string {
+  // Linux guards the variable against being removed by mistake.
+  const guard = `${EFI_VARIABLES}/db-${KEY_VARIABLES.db.vendor}`;
+  return `chattr -i ${guard} && efi-updatevar ${mode === 'append' ? '-a ' : ''}-f ${path} db`;
 }
 
 function fileAt(path: string, disk: Disk): Uint8Array {

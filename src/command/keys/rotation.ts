@@ -4,7 +4,7 @@ import { additionFile, keysBelow, NEXT } from '../../signer/key-directory.ts';
 import type { Context } from '../context.ts';
 import { loaderCopies } from '../loader-copies.ts';
 import type { Settings } from '../settings.ts';
-import { addCommand } from './enroll-next.ts';
+import { handOver } from './enroll-next.ts';
 import { type KeyPlace, type KnownCertificate, knownCertificates } from './places.ts';
 import { keyPaths } from './set.ts';
 
@@ -52,7 +52,7 @@ export async function rotationOf(
     ? { stage: 'moved', next: 'espalier install, with db’s certificate and key' }
     : {
         stage: 'installed',
-        next: `start what was installed; then take ${former.fingerprint.slice(0, 16)} out of firmware: espalier keys enroll, efi-updatevar -f ${roots[0] ?? '…'}/loader/keys/auto/db.auth db`,
+        next: `start what was installed; then take ${former.fingerprint.slice(0, 16)} out of firmware: espalier keys enroll, then ${handOver(`${roots[0] ?? '…'}/loader/keys/auto/db.auth`, 'replace')}`,
       };
 }
 
@@ -66,7 +66,7 @@ function beforeMove(directory: string, isTrusted: boolean, { disk }: Context): R
   }
   const addition = additionFile(directory);
   return disk.stat(addition)?.kind === 'file'
-    ? { stage: 'offered', next: addCommand(addition) }
+    ? { stage: 'offered', next: handOver(addition, 'append') }
     : { stage: 'made', next: 'espalier keys enroll --next' };
 }
 

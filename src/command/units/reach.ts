@@ -59,11 +59,12 @@ function records({ 'pcrlock-directory': directory }: Settings): readonly string[
 }
 
 function files(settings: Settings): readonly string[] {
-  const { stub, certificate, 'private-key': privateKey, sections } = settings;
+  const { stub, certificate, 'private-key': privateKey, signatures, sections } = settings;
   return [
     stub,
     certificate,
     privateKey,
+    signatures,
     settings['loader-conf'],
     ...extraSettings(settings).map(({ from }) => ('source' in from ? from.source : undefined)),
     ...Object.values(sections),
