@@ -31,6 +31,18 @@ function exported(name: string, value: unknown): string {
   return `export const ${name} = /* @__PURE__ */ ${found};`;
 }
 
+/** Node has loaded these for itself by the time that a program starts: they can be had at once. */
+const LOADED = ['node:buffer', 'node:events', 'node:fs', 'node:path', 'node:process', 'node:util'];
+
+/** What a module exports, as it is. */
+function direct(path: string, names: readonly string[]): string {
+  return [
+    `const module = process.getBuiltinModule(${JSON.stringify(path)});`,
+    'export default module;',
+    ...names.map((name) => `export const ${name} = /* @__PURE__ */ (() => module.${name})();`),
+  ].join('\n');
+}
+
 /**
  * Loads Node's own modules when the module that needs them runs, and of each only what is used. A
  * plain `import` in a bundle is hoisted: every run would pay for cryptography, threads and a database
@@ -48,17 +60,17 @@ const lazyBuiltins: Plugin = {
     }));
     onLoad({ filter: /.*/, namespace: 'builtin' }, async ({ path }) => {
       const builtin: Record<string, unknown> = await import(path);
-      const names = Object.keys(builtin).filter((name) => /^[a-z_]\w*$/i.test(name));
+      const names = Object.keys(builtin)
+        .filter((name) => /^[a-z_]\w*$/i.test(name))
+        .filter((name) => name !== 'default');
+      if (LOADED.includes(path)) return { contents: direct(path, names) };
       return {
         contents: [
           `let loaded; const load = () => (loaded ??= process.getBuiltinModule(${JSON.stringify(path)}));`,
           STAND_IN,
           'export default /* @__PURE__ */ standIn(load);',
-          ...names
-            .filter((name) => name !== 'default')
-            .map((name) => exported(name, builtin[name])),
+          ...names.map((name) => exported(name, builtin[name])),
         ].join('\n'),
-        loader: 'js',
       };
     });
   },
