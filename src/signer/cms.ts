@@ -110,18 +110,9 @@ function attribute(type: Uint8Array, value: Uint8Array): Uint8Array {
   return sequence(type, setOf(value));
 }
 
-/** Of certificates that were parsed before: a run signs many times with one. */
-const known = new WeakMap<Uint8Array, Uint8Array>();
-
 export function issuerAndSerialNumber(certificate: Uint8Array): Uint8Array {
-  const before = known.get(certificate);
-  if (before !== undefined) return before;
   const name = nameOf(certificate);
-  if (name !== undefined) {
-    const identity = sequence(name.issuer, name.serialNumber);
-    known.set(certificate, identity);
-    return identity;
-  }
+  if (name !== undefined) return sequence(name.issuer, name.serialNumber);
   throw new EspError('SIGNER_FAILED', 'certificate: no issuer and serial number found in its DER');
 }
 
@@ -137,10 +128,23 @@ export function signed(bytes: Uint8Array, privateKey: SigningKey): Uint8Array {
   }
 }
 
-/** Returns issuer and serial number of a certificate, each as whole DER (RFC 5280 §4.1). */
-export function nameOf(
-  certificate: Uint8Array,
-): { readonly issuer: Uint8Array; readonly serialNumber: Uint8Array } | undefined {
+/** A certificate's issuer and serial number, each as whole DER. */
+interface Name {
+  readonly issuer: Uint8Array;
+  readonly serialNumber: Uint8Array;
+}
+
+/** Of certificates that were parsed before: a run signs and checks many times with one. */
+const names = new WeakMap<Uint8Array, Name>();
+
+/** Returns issuer and serial number of a certificate (RFC 5280 §4.1). */
+export function nameOf(certificate: Uint8Array): Name | undefined {
+  const name = names.get(certificate) ?? readName(certificate);
+  if (name !== undefined) names.set(certificate, name);
+  return name;
+}
+
+function readName(certificate: Uint8Array): Name | undefined {
   const root = parseDer(certificate);
   const fields = childrenOf(childrenOf(root, SEQUENCE)[0], SEQUENCE);
   // The version is optional, and everything else is counted from it.
