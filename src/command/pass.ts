@@ -134,8 +134,8 @@ async function carryOut(
   return { ...outcome, report, warnings: [...outcome.warnings, ...announced, ...renewed] };
 }
 
-/** Carries out a plan, and what it makes superfluous on other partitions after it. */
-async function applyAll(
+/** Carries out a plan, and after it the removals on other partitions. Throws UNFINISHED when it cannot. */
+export async function applyAll(
   plan: Plan,
   removals: readonly Removal[] | undefined,
   site: Site,

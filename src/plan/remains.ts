@@ -32,7 +32,9 @@ export function planRemoval(remains: Remains): readonly Phase[] {
     installed.has(id.toLowerCase()) && !doubled.has(path);
   const alone = { ...inventory, entries: inventory.entries.filter((file) => !isInstalled(file)) };
   const kept = protectedKeys(roots, alone, ownFiles(alone));
-  const awaited = new Set(scope === 'gc' ? idsOf(generations) : []);
+  const awaited = new Set(
+    scope === 'gc' ? idsOf(generations).filter((id) => !installed.has(id)) : [],
+  );
   const own = [...ownFiles(inventory).values()];
   const stays = (file: OwnFile) =>
     kept.has(keyOf(file.path)) || awaited.has(idOf(file.path).toLowerCase());
@@ -68,7 +70,7 @@ function removal({ path, size }: { path: EspPath; size: number }, because: strin
   return { kind: 'remove', path, size, because };
 }
 
-/** IDs of entries that still have to be written, in lower case. */
+/** IDs of the entries of generations, in lower case. */
 function idsOf(generations: readonly WantedGeneration[]): string[] {
   return generations.flatMap(({ entries }) => entries.map(({ id }) => id.toLowerCase()));
 }

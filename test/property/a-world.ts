@@ -1,13 +1,14 @@
 /** Machines in memory: profiles, a store and an ESP on one disk, and runs of the real program over them. */
 import type { Context } from '../../src/command/context.ts';
+import { applyAll } from '../../src/command/pass.ts';
 import { readSettings } from '../../src/command/settings.ts';
 import { decide, type EspDecision } from '../../src/command/survey/esp.ts';
 import { survey } from '../../src/command/survey/survey.ts';
+import { placeOf, withVolumes } from '../../src/command/volumes.ts';
 import { hash } from '../../src/digest.ts';
 import { EspError } from '../../src/error.ts';
 import { BOOTSPEC, SPECIALISATIONS } from '../../src/generation/bootspec.ts';
 import type { Plan } from '../../src/plan/step.ts';
-import { apply } from '../../src/transaction/apply.ts';
 import { aPe, countingBytes } from '../pe/a-pe.ts';
 import { MemoryDisk } from '../support/memory-disk.ts';
 import { watched } from './watched-disk.ts';
@@ -46,12 +47,16 @@ export interface World {
   readonly loader: number;
   /** Content of files beside those of generations, by their path on the ESP. */
   readonly extras?: Readonly<Record<string, string>>;
+  /** Whether there is an XBOOTLDR partition, as large as the ESP: in use, or left with what it had. */
+  readonly xbootldr?: 'used' | 'former' | undefined;
 }
 
-/** What lies on an ESP: content by path from its root. */
+/** What lies on an ESP: content by path from its root. Before what is on XBOOTLDR stands {@link SECOND}. */
 export type Tree = ReadonlyMap<string, Uint8Array>;
 
 const ESP = '/boot';
+const XBOOTLDR = '/xbootldr';
+export const SECOND = 'XBOOTLDR:';
 const STORE = '/nix/store';
 const PROFILES = '/nix/var/nix/profiles';
 const SYSTEMD = '/nix/store/systemd/lib/systemd/boot/efi';
@@ -150,11 +155,11 @@ export async function run(world: World, esp: Tree, options: RunOptions = {}): Pr
   });
   try {
     const decision = await decided(world, context);
-    const { plan, surveyed } = decision;
+    const { plan, removals, surveyed, at } = decision;
     if ('kind' in plan) return { ...ended(), failure: { code: 'ESP_FULL', message: plan.message } };
     if (options.failAt !== undefined) disk.failPowerAt(options.failAt);
     const { signer, sources } = surveyed;
-    await apply(plan, { disk: context.disk, root: ESP, signer, sources, processId: 7 });
+    await applyAll(plan, removals, { ...at, signer, sources, processId: 7 });
     return { ...ended(), plan };
   } catch (error) {
     if (options.failAt === undefined && error instanceof EspError) {
@@ -170,7 +175,7 @@ function isPowerLoss(error: unknown): boolean {
   return error instanceof Error && error.name === 'PowerLoss';
 }
 
-async function decided(world: World, context: Context) {
+async function decided(world: World, given: Context) {
   const flags = {
     esp: [ESP],
     systemd: `${STORE}/systemd`,
@@ -180,12 +185,16 @@ async function decided(world: World, context: Context) {
     'boot-counting': String(world.tries),
     reserve: String(world.reserve),
     'allow-unsigned': true,
+    ...(world.xbootldr && { 'allow-directory': true }),
+    ...(world.xbootldr === 'used' && { xbootldr: XBOOTLDR }),
+    ...(world.xbootldr === 'former' && { 'former-xbootldr': XBOOTLDR }),
   };
-  const settings = await readSettings(flags, {}, context.disk);
+  const settings = await readSettings(flags, {}, given.disk);
+  const context = withVolumes(settings, given);
   const target = world.generations.find(({ number }) => number === world.target);
   const surveyed = await survey(settings, target && toplevelOf(target), context);
   const decision: EspDecision = await decide(ESP, surveyed, context);
-  return { plan: decision.plan, surveyed };
+  return { ...decision, surveyed, at: placeOf(ESP, context) };
 }
 
 function aContext(disk: MemoryDisk, onChange: () => void): Context {
@@ -206,14 +215,21 @@ function aContext(disk: MemoryDisk, onChange: () => void): Context {
 }
 
 function treeOf(disk: MemoryDisk): Tree {
-  return new Map(
-    [...disk.tree(ESP)].map(([path, content]) => [path.slice(ESP.length + 1), content]),
-  );
+  const below = (root: string, prefix: string) =>
+    [...disk.tree(root)].map(
+      ([path, content]) => [prefix + path.slice(root.length + 1), content] as const,
+    );
+  return new Map([...below(ESP, ''), ...below(XBOOTLDR, SECOND)]);
+}
+
+/** Where on the disk a path of a tree is. */
+function placeIn(path: string): string {
+  return path.startsWith(SECOND) ? `${XBOOTLDR}/${path.slice(SECOND.length)}` : `${ESP}/${path}`;
 }
 
 function sharedNames(disk: MemoryDisk): [string, string][] {
   const paths = [...treeOf(disk).keys()].sort();
-  const inode = (path: string) => disk.stat(`${ESP}/${path}`)?.inode;
+  const inode = (path: string) => disk.stat(placeIn(path))?.inode;
   return paths.flatMap((path) =>
     paths
       .filter((other) => other > path && inode(other) === inode(path))
@@ -223,8 +239,9 @@ function sharedNames(disk: MemoryDisk): [string, string][] {
 
 function aDisk(world: World, esp: Tree): MemoryDisk {
   const { capacity, clusterSize } = world;
-  const disk = new MemoryDisk({ mount: ESP, capacity, clusterSize });
-  for (const [path, content] of esp) disk.plant(`${ESP}/${path}`, content);
+  const second = world.xbootldr && XBOOTLDR;
+  const disk = new MemoryDisk({ mount: ESP, second, capacity, clusterSize });
+  for (const [path, content] of esp) disk.plant(placeIn(path), content);
   for (const [path, content] of PAYLOADS) disk.plant(path, content);
   disk.plant(`${SYSTEMD}/systemd-bootx64.efi`, aLoader(world.loader));
   declare(disk, world.extras);

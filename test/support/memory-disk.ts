@@ -36,6 +36,8 @@ export interface MemoryDiskOptions {
   readonly capacity?: number;
   /** Bytes. */
   readonly clusterSize?: number;
+  /** Another FAT of the same size, and where it is mounted. */
+  readonly second?: string | undefined;
   /** What lies there from the start, durably: paths on the store or on the FAT. */
   readonly files?: Readonly<Record<string, Planted>>;
 }
@@ -50,25 +52,30 @@ const STORE_TIME = 1000;
 const START = 1_000_000_000_000;
 
 /**
- * One FAT, mounted on a plain file system that keeps whatever is written to it. Each change counts
+ * One FAT or two, mounted on a plain file system that keeps whatever is written to it. Each change counts
  * as one operation or more; {@link failPowerAt} chooses at which of them the power fails, and
  * {@link crash} what of the unsynced changes the platter then holds.
  */
 export class MemoryDisk implements WritableDisk {
   readonly mount: string;
   readonly #store: Volume;
-  readonly #fat: Volume;
+  readonly #fats: readonly Volume[];
   #operations = 0;
   #failAt = Number.POSITIVE_INFINITY;
   #off = false;
   #temporary = 0;
 
   constructor(options: MemoryDiskOptions = {}) {
-    const { mount = '/boot', capacity = 1 << 20, clusterSize = 512, files = {} } = options;
+    const { mount = '/boot', second, files = {} } = options;
+    const { capacity = 1 << 20, clusterSize = 512 } = options;
     this.mount = mount;
     this.#store = new Volume({ fat: false, device: 1, clusterSize: 4096, clusters: 1 << 30 });
-    this.#fat = new Volume({ fat: true, device: 2, clusterSize, clusters: capacity / clusterSize });
-    this.#directory(mount).mounted = this.#fat.root;
+    const clusters = capacity / clusterSize;
+    this.#fats = (second === undefined ? [mount] : [mount, second]).map((point, index) => {
+      const fat = new Volume({ fat: true, device: 2 + index, clusterSize, clusters });
+      this.#directory(point).mounted = fat.root;
+      return fat;
+    });
     for (const [path, content] of Object.entries(files)) this.plant(path, content);
   }
 
@@ -87,7 +94,8 @@ export class MemoryDisk implements WritableDisk {
    * @param seed 0: nothing of it survives; 1: all of it; any other: a subset of its own
    */
   crash(seed: number): void {
-    this.#fat.crash(randomOf(seed));
+    const random = randomOf(seed);
+    for (const fat of this.#fats) fat.crash(random);
     this.#failAt = Number.POSITIVE_INFINITY;
     this.#off = false;
   }
