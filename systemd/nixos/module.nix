@@ -60,6 +60,7 @@ let
           sign = cfg.signExtraFiles && lib.hasSuffix ".efi" name;
         }) cfg.extraFiles;
       }
+      // lib.optionalAttrs (cfg.xbootldrMountPoint != null) { xbootldr = cfg.xbootldrMountPoint; }
       // trust
     ) cfg.extraSettings;
   fileWith = trust: toml.generate "espalier.toml" (settingsWith trust);
@@ -196,6 +197,18 @@ in
       '';
     };
 
+    xbootldrMountPoint = mkOption {
+      type = types.nullOr types.str;
+      default = config.boot.loader.systemd-boot.xbootldrMountPoint or null;
+      defaultText = lib.literalExpression "config.boot.loader.systemd-boot.xbootldrMountPoint";
+      example = "/boot";
+      description = ''
+        Where the XBOOTLDR partition is mounted, if there is one: it then has the entries and kernels, and
+        the ESP the boot loader. What is on the ESP moves. For the way back, name the partition once in
+        `extraSettings.former-xbootldr`.
+      '';
+    };
+
     sortKey = mkOption {
       type = types.str;
       # Entries that were installed before a move from lanzaboote stay in their place.
@@ -299,6 +312,20 @@ in
         message = ''
           boot.espalier is not alone: boot.lanzaboote is enabled, too. Its options have the same names
           here; rename the attribute, and leave boot.lanzaboote out.
+        '';
+      }
+      {
+        assertion = cfg.xbootldrMountPoint == null || cfg.extraEfiSysMountPoints == [ ];
+        message = ''
+          boot.espalier.xbootldrMountPoint: an XBOOTLDR partition goes with one ESP. Leave
+          boot.espalier.extraEfiSysMountPoints out.
+        '';
+      }
+      {
+        assertion = cfg.xbootldrMountPoint != config.boot.loader.efi.efiSysMountPoint;
+        message = ''
+          boot.espalier.xbootldrMountPoint is the mount point of the ESP, too. Mount the ESP somewhere
+          else, and set boot.loader.efi.efiSysMountPoint = "/efi".
         '';
       }
       {

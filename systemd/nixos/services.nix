@@ -12,10 +12,15 @@ let
 
   esps = [ config.boot.loader.efi.efiSysMountPoint ] ++ cfg.extraEfiSysMountPoints;
 
-  written = lib.toList (settings.esp or esps) ++ named [
-    "cache-dir"
-    "pcrlock-directory"
-  ];
+  written =
+    lib.toList (settings.esp or esps)
+    ++ lib.optional (xbootldr != null) xbootldr
+    ++ named [
+      "former-xbootldr"
+      "cache-dir"
+      "pcrlock-directory"
+    ];
+  xbootldr = settings.xbootldr or cfg.xbootldrMountPoint;
   read =
     lib.filter (path: path != null) [
       cfg.publicKeyFile
@@ -29,7 +34,9 @@ let
       "systemd"
     ]
     ++ lib.toList (settings.profiles or [ ])
-    ++ lib.attrValues (settings.sections or { });
+    ++ lib.attrValues (settings.sections or { })
+    # Whether systemd-boot reads a partition is in here.
+    ++ lib.optional (xbootldr != null) "/run/udev/data";
   named = names: lib.attrValues (lib.filterAttrs (name: _: lib.elem name names) settings);
 
   # As systemd.syntax(7) and systemd.unit(5) read a path; one that is missing is passed over.

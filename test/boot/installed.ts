@@ -35,6 +35,9 @@ export function once<T>(make: () => T): () => T {
 
 export interface InstallOptions {
   readonly esp: string;
+  /** Directories that are the XBOOTLDR partition, or were. */
+  readonly xbootldr?: string;
+  readonly formerXbootldr?: string;
   readonly world: DemoWorld;
   readonly format?: 'uki' | 'type1' | 'thin';
   readonly systemd?: SystemdVersion;
@@ -77,6 +80,8 @@ export function install(options: InstallOptions): void {
       ? ['--allow-unsigned']
       : ['--certificate', keys.certificate, '--private-key', keys.privateKey]),
     ...(options.pcrlock === undefined ? [] : ['--pcrlock-directory', options.pcrlock]),
+    ...(options.xbootldr === undefined ? [] : ['--xbootldr', options.xbootldr]),
+    ...(options.formerXbootldr === undefined ? [] : ['--former-xbootldr', options.formerXbootldr]),
     ...['--boot-counting', `${options.bootCounting ?? 0}`],
     ...(target === undefined ? [] : [target]),
   ]);

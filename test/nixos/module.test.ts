@@ -160,6 +160,21 @@ suite('the NixOS module', { skip: skipWithoutNix }, () => {
     assert.deepEqual(other['extra-files'], { 'x.efi': { source, sign: false } });
   });
 
+  test('knows the XBOOTLDR partition of nixpkgs’ builder, and shows it to the services', async () => {
+    const places = `
+      boot.loader.efi.efiSysMountPoint = "/efi";
+      boot.loader.systemd-boot.xbootldrMountPoint = "/boot";`;
+    const own = 'pkiBundle = "/keys"; extraSettings.former-xbootldr = "/old";';
+    const { complaints, configFile, systemd } = systemOf(espalierIs(own, places), workplace);
+    assert.deepEqual(complaints, []);
+    const settings = await settingsIn(configFile);
+    assert.deepEqual([settings.esp, settings.xbootldr], [['/efi'], '/boot']);
+    const { BindPaths, BindReadOnlyPaths } =
+      systemd.services['espalier-watch']?.serviceConfig ?? {};
+    assert.deepEqual(BindPaths, ['', '"-/efi"', '"-/boot"', '"-/old"']);
+    assert.ok((BindReadOnlyPaths as string[]).includes('"-/run/udev/data"'));
+  });
+
   test('writes the settings that the hook reads to /etc/espalier.toml', async () => {
     const extra = 'extraSettings = { format = "type1"; reserve = "64M"; limit = 3; };';
     const system = systemOf(espalierIs(`allowUnsigned = true; ${extra}`), workplace);
@@ -309,6 +324,18 @@ suite('the NixOS module', { skip: skipWithoutNix }, () => {
       /boot\.loader\.systemd-boot is enabled, too/,
     ],
     ['nothing to sign with', espalierIs(''), /nothing to sign with/],
+    [
+      'an XBOOTLDR partition that is the ESP',
+      espalierIs('pkiBundle = "/keys"; xbootldrMountPoint = "/boot";'),
+      /is the mount point of the ESP, too/,
+    ],
+    [
+      'an XBOOTLDR partition for two ESPs',
+      espalierIs(
+        'pkiBundle = "/keys"; xbootldrMountPoint = "/xbootldr"; extraEfiSysMountPoints = [ "/b" ];',
+      ),
+      /goes with one ESP/,
+    ],
     ['half a key', espalierIs('publicKeyFile = "/db.pem";'), /give both, or neither/],
     [
       'a private key that everyone may read',

@@ -46,6 +46,7 @@ in
           extraEntries = withDefault (types.attrsOf types.lines) { };
           extraFiles = withDefault (types.attrsOf types.path) { };
           rebootForBitlocker = withDefault types.bool false;
+          xbootldrMountPoint = withDefault (types.nullOr types.str) null;
         };
         timeout = withDefault (types.nullOr types.int) 5;
       };
