@@ -102,7 +102,10 @@ function emptied(esp: string, xbootldr: string, plain: boolean, context: Context
 function requireApart(roots: readonly [string, string], plain: boolean, disk: Disk): void {
   const [one, other] = roots.map((root) => disk.stat(root));
   if (one?.device === other?.device && (!plain || one?.inode === other?.inode)) {
-    throw mismatch(`${roots.join(' and ')} are the same file system`, 'name one of them only');
+    throw mismatch(
+      `${roots.join(' and ')} are the same file system`,
+      'mount each partition at a place of its own, and name the ESP with --esp',
+    );
   }
   const [esp, xbootldr] = roots;
   if (`${esp}/`.startsWith(`${xbootldr}/`) || `${xbootldr}/`.startsWith(`${esp}/`)) {

@@ -1,6 +1,6 @@
 /** bootctl, which is not ours, sees the entries that we meant. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -77,7 +77,8 @@ for (const format of ['uki', 'type1', 'thin'] as const) {
       listed.map(({ title }) => title),
       meant.map(({ title }) => title),
     );
-    assert.deepEqual([...new Set(listed.map(({ sortKey }) => sortKey))], ['nixos']);
+    const sortKey = format === 'thin' ? 'lanzaboote' : 'nixos';
+    assert.deepEqual([...new Set(listed.map((entry) => entry.sortKey))], [sortKey]);
     for (const { options } of listed) assert.match(options, /^init=\S+\/init console=ttyS0/);
   });
 
@@ -91,6 +92,37 @@ for (const format of ['uki', 'type1', 'thin'] as const) {
     assert.equal(ours(esp).find((entry) => entry.default)?.title, marked);
   });
 }
+
+test('bootctl lists what is on XBOOTLDR and on the ESP as one menu, and so do we', {
+  skip: skip || (!hasBootTools() && 'SKIPPED, missing parts: node test/lab/fetch.ts'),
+}, () => {
+  const [esp, xbootldr] = [join(folder(), 'apart-esp'), join(folder(), 'apart-xbootldr')];
+  mkdirSync(xbootldr);
+  install({ esp, xbootldr, world: world() });
+  mkdirSync(join(esp, 'loader/entries'), { recursive: true });
+  writeFileSync(join(esp, 'loader/entries/rescue.conf'), 'title Rescue\nlinux /EFI/rescue\n');
+  const [command = '', ...words] = bootTool('bootctl');
+  const script = `at="$1"; for place in esp xbootldr; do
+      mkdir "$at/$place"; mount -t tmpfs none "$at/$place"; cp -r "$2/apart-$place/." "$at/$place"
+    done
+    shift 2; exec "$@" --no-pager --esp-path="$at/esp" --boot-path="$at/xbootldr"`;
+  const mount = mkdtempSync(join(folder(), 'mount-'));
+  const alone = ['--user', '--map-root-user', '--mount', 'sh', '-c', script, 'sh'];
+  const listed = run(
+    'unshare',
+    [...alone, mount, folder(), command, ...words, 'list', '--json=short'],
+    { env: { SYSTEMD_RELAX_ESP_CHECKS: '1', SYSTEMD_RELAX_XBOOTLDR_CHECKS: '1' } },
+  );
+  const theirs = (JSON.parse(listed) as Counted[]).map(({ id, isDefault }) => ({ id, isDefault }));
+  const places = ['--esp', esp, '--xbootldr', xbootldr];
+  const { stdout } = espalier(['list', '--json', ...places, '--allow-directory']);
+  const menu = JSON.parse(stdout).esps[0].entries as OurEntry[];
+  assert.ok(menu.some(({ id }) => id === 'rescue.conf') && menu.length > 4);
+  assert.deepEqual(
+    theirs,
+    menu.map(({ id, default: isDefault }) => ({ id, isDefault })),
+  );
+});
 
 /** What a counter is to bootctl 257, and to us. */
 interface Counted {

@@ -117,6 +117,29 @@ describe('espalier watch', { concurrency: 4 }, () => {
       );
     });
 
+    test('an XBOOTLDR partition that vanishes and comes back', async (t) => {
+      const machine = aMachine(t, { generations: [{}] });
+      const xbootldr = join(machine.root, 'xbootldr');
+      fs.mkdirSync(xbootldr);
+      const service = aService(t, machine, { args: ['-v', '--xbootldr', xbootldr] });
+      const hasThere = (number: number) => () =>
+        Object.keys(machine.tree(xbootldr)).some((path) => path.includes(`-${number}-`));
+      await until('the generation', hasThere(1));
+      fs.renameSync(xbootldr, `${xbootldr}.away`);
+      machine.generations([{}, {}]);
+      await service.looks(2);
+      assert.deepEqual(machine.installed(), []);
+      fs.renameSync(`${xbootldr}.away`, xbootldr);
+      await until('the second generation', hasThere(2));
+      await service.end();
+      assert.deepEqual(
+        service.log.flatMap(({ code, msg }) =>
+          code === 'ESP_NOT_MOUNTED' ? [msg === 'over'] : [],
+        ),
+        [false, true],
+      );
+    });
+
     test('a primary ESP that is away, while the mirror goes on', async (t) => {
       const machine = aMachine(t, { generations: [{}] });
       const mirror = join(machine.root, 'mirror');
