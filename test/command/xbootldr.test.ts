@@ -92,6 +92,31 @@ test('what others have on the ESP stays there when ours moves', async (t) => {
   );
 });
 
+test('extra files move along, but for those of the loader, which are where they were', async (t) => {
+  const pair = aPair(t);
+  const config = join(pair.machine.root, 'extras.toml');
+  const driver = 'EFI/systemd/drivers/ext4_x64.efi';
+  fs.writeFileSync(
+    config,
+    `[extra-files]\n"EFI/memtest/memtest.efi" = "${config}"\n"${driver}" = "${config}"\n`,
+  );
+  const files = () => [pair.machine.esp, pair.xbootldr].map((root) => paths(pair, root));
+  await pair.machine.run('install', '--config', config);
+  assert.equal((await run(pair, 'install', '--config', config)).status, 0);
+  const [onEsp = [], onXbootldr = []] = files();
+  assert.deepEqual(
+    onEsp.filter((path) => path !== 'loader/entries.srel'),
+    [...LOADER, driver].sort(),
+  );
+  assert.ok(onXbootldr.includes('EFI/memtest/memtest.efi'));
+  assert.match((await run(pair, 'install', '--config', config)).output, /nothing to do/);
+  const back = ['--former-xbootldr', pair.xbootldr, '--config', config];
+  assert.equal((await pair.machine.run('install', ...back)).status, 0);
+  const [again = [], left] = files();
+  assert.ok(again.includes(driver) && again.includes('EFI/memtest/memtest.efi'));
+  assert.deepEqual(left, ['loader/entries.srel']);
+});
+
 test('an entry on the ESP that cannot be made again stays there', async (t) => {
   const pair = aPair(t, { generations: [{}, {}] });
   await pair.machine.run('install');
