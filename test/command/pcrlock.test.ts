@@ -73,10 +73,6 @@ function failingAt(fails: () => boolean, directory: string) {
       check(path);
       await real.replaceText(path, text, readers);
     },
-    makeLink: (path, target, modified) => {
-      check(path);
-      real.makeLink(path, target, modified);
-    },
     remove: (path) => {
       check(path);
       real.remove(path);
@@ -181,12 +177,27 @@ describe('install --pcrlock-directory', () => {
   test('a record that was damaged or taken over is made again', async (t) => {
     const { install, path, text, expected } = aRecordedMachine(t);
     await install();
-    const id = fs.readlinkSync(path(`${ENTRIES}/1.pcrlock`));
-    fs.truncateSync(path(`${ENTRIES}/${id}`), 100);
+    for (const name of fs.readdirSync(path(ENTRIES))) {
+      fs.truncateSync(path(`${ENTRIES}/${name}`), 100);
+    }
     fs.writeFileSync(path(`${LOADER}/current.pcrlock`), '{"records":[]}');
     assert.equal((await install()).status, 0);
     assert.equal(text(`${ENTRIES}/1.pcrlock`), expected(/generation-1-/));
     assert.equal(text(`${LOADER}/current.pcrlock`), expected(/systemd-bootx64\.efi$/));
+  });
+
+  test('a record is no link: who writes to its name, or removes what is beside it, leaves it whole', async (t) => {
+    const { install, path, text, expected } = aRecordedMachine(t);
+    await install();
+    const name = path(`${ENTRIES}/1.pcrlock`);
+    const [id = ''] = fs.readdirSync(path(ENTRIES)).filter((each) => !each.endsWith('.pcrlock'));
+    fs.unlinkSync(path(`${ENTRIES}/${id}`));
+    assert.equal(text(`${ENTRIES}/1.pcrlock`), expected(/generation-1-/));
+    fs.unlinkSync(name);
+    fs.symlinkSync(id, name);
+    assert.equal((await install()).status, 0);
+    assert.ok(fs.lstatSync(name).isFile());
+    assert.equal(text(`${ENTRIES}/1.pcrlock`), expected(/generation-1-/));
   });
 
   test('an image that is rewritten under its name gets a new record, with a new stub as well', async (t) => {

@@ -33,15 +33,22 @@ export function ensureMeasuring(say?: (what: string) => void): void {
   ensurePackageFolder(packages, say);
 }
 
+/** Returns the words that start one of the two; its arguments come behind them. */
+export function measuringCommand(
+  program: 'systemd-pcrlock' | 'systemd-measure',
+): readonly [string, ...string[]] {
+  // These libraries are not for the programs of this machine: only the loader is told of them.
+  const path = join(packageRoot(packages), 'usr/lib/systemd', program);
+  const loader = join(libraries, 'ld-linux-x86-64.so.2');
+  return [loader, '--library-path', `${libraries}:${libraries}/systemd`, path];
+}
+
 /** Runs one of the two, and returns what it printed. @throws {Error} when it fails */
 export function measuring(
   program: 'systemd-pcrlock' | 'systemd-measure',
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
 ): string {
-  // These libraries are not for the programs of this machine: only the loader is told of them.
-  const path = join(packageRoot(packages), 'usr/lib/systemd', program);
-  const loader = join(libraries, 'ld-linux-x86-64.so.2');
-  const found = ['--library-path', `${libraries}:${libraries}/systemd`];
-  return run(loader, [...found, path, ...args], { env });
+  const [loader, ...before] = measuringCommand(program);
+  return run(loader, [...before, ...args], { env });
 }

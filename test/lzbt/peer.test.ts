@@ -1,15 +1,19 @@
 /** Beside the real lanzaboote: the same machine installed by both, and each taking over the other's ESP. */
 import assert from 'node:assert/strict';
-import { copyFileSync, statSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { copyFileSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
+import { bytesSource } from '../../src/byte-source.ts';
+import { formatPcrlock, lockPe } from '../../src/measure/pcrlock.ts';
 import { parseOsRelease } from '../../src/uki/os-release.ts';
 import { aKernel, aSystemdBoot, type Machine } from '../command/a-machine.ts';
 import type { GenerationShape } from '../generation/a-generation.ts';
+import { hasMeasuring } from '../lab/measuring.ts';
 import { lanzabooteFiles } from './a-lanzaboote.ts';
 import { age, anLzbtMachine, type LzbtMachine } from './a-lzbt.ts';
 import { sectionContents } from './image.ts';
-import { peerInstalls, peerStub, whyNoPeer } from './peer.ts';
+import { peerInstalls, peerStub, placePcrlock, whyNoPeer } from './peer.ts';
 
 const skip = whyNoPeer();
 
@@ -201,5 +205,41 @@ describe('to lanzaboote', { skip }, () => {
     assert.notDeepEqual(lzbt.machine.tree(), before);
     await weInstall(lzbt);
     assert.deepEqual(lzbt.machine.tree(), before);
+  });
+});
+
+describe('records for systemd-pcrlock', {
+  skip: skip || (!hasMeasuring() && 'SKIPPED, missing parts: node test/lab/fetch.ts'),
+}, () => {
+  /** What systemd-pcrlock finds in a directory: the records by their names. */
+  function records(directory: string): Record<string, unknown> {
+    const names = readdirSync(directory, { recursive: true, encoding: 'utf8' });
+    return Object.fromEntries(
+      names
+        .filter((name) => name.endsWith('.pcrlock'))
+        .map((name) => [name, JSON.parse(readFileSync(join(directory, name), 'utf8'))]),
+    );
+  }
+
+  /** What a program on the ESP measures as. */
+  function measured(machine: Machine, pattern: RegExp): unknown {
+    const path = join(machine.esp, machine.paths(pattern)[0] ?? '');
+    return JSON.parse(formatPcrlock(lockPe(bytesSource(readFileSync(path)), createHash)));
+  }
+
+  test('have the same names, and none is lost by a move', async (t) => {
+    const lzbt = aMachineForBoth(t, [{ specialisations: { rescue: {} } }]);
+    placePcrlock(lzbt);
+    const directory = join(lzbt.machine.root, 'pcrlock.d');
+    const option = ['--pcrlock-directory', directory];
+    for (let move = 0; move < 4; move++) {
+      if (move % 2 === 0) peerInstalls(lzbt, ...option);
+      else await weInstall(lzbt, ...option);
+      assert.deepEqual(records(directory), {
+        '630-bootloader.pcrlock.d/current.pcrlock': measured(lzbt.machine, /systemd-bootx64/),
+        '635-lanzaboote.pcrlock.d/1.pcrlock': measured(lzbt.machine, /generation-1-[a-z2-7]{52}/),
+        '635-lanzaboote.pcrlock.d/1-rescue.pcrlock': measured(lzbt.machine, /-rescue-/),
+      });
+    }
   });
 });

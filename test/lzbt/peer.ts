@@ -1,4 +1,7 @@
 /** Lanzaboote's own tool and stub, on a machine where somebody has them: `LZBT` and `LZBT_STUB` name the files. */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { measuringCommand } from '../lab/measuring.ts';
 import { run } from '../lab/run.ts';
 import { missingTools } from '../lab/tools.ts';
 import type { LzbtMachine } from './a-lzbt.ts';
@@ -21,5 +24,13 @@ export function peerStub(): string | undefined {
 export function peerInstalls(lzbt: LzbtMachine, ...more: readonly string[]): void {
   const { machine, options, links, environment } = lzbt;
   const install = ['-q', 'install', ...options, '--configuration-limit', '0', ...more];
-  run(LZBT ?? '', [...install, machine.esp, ...links()], { env: environment });
+  const env = { ...environment, PATH: `${machine.root}:${process.env['PATH']}` };
+  run(LZBT ?? '', [...install, machine.esp, ...links()], { env });
+}
+
+/** Puts systemd-pcrlock where lanzaboote's tool finds it: there is none on this machine. */
+export function placePcrlock({ machine }: LzbtMachine): void {
+  const words = measuringCommand('systemd-pcrlock').map((word) => `'${word}'`);
+  const script = `#!/bin/sh\nexec ${words.join(' ')} "$@"\n`;
+  writeFileSync(join(machine.root, 'systemd-pcrlock'), script, { mode: 0o755 });
 }

@@ -24,8 +24,6 @@ import {
 /** What is to be done to the directory, and what a person should know. Paths are absolute. */
 export interface Overdue {
   readonly writes: ReadonlyMap<string, string>;
-  /** Targets by the path of their link. */
-  readonly links: ReadonlyMap<string, string>;
   readonly removals: readonly string[];
   readonly warnings: readonly string[];
 }
@@ -38,15 +36,14 @@ export async function overdueRecords(recorded: Recorded, survey: Survey): Promis
   ];
   return {
     writes: new Map([...entries.writes, ...loader.writes]),
-    links: entries.links,
     removals: [...entries.removals, ...loader.removals],
     warnings: [...entries.warnings, ...loader.warnings],
   };
 }
 
 /**
- * A record lies under the ID of its entry, and so is known to be of that one; a link beside it has the
- * name that systemd-pcrlock goes by.
+ * A record lies under the ID of its entry, and so is known to be of that one, and again under the name
+ * that systemd-pcrlock goes by. No link: lanzaboote would write through it, and remove what it leads to.
  */
 async function overdueEntries(recorded: Recorded, survey: Survey): Promise<Overdue> {
   const { root, directory, context } = recorded;
@@ -55,14 +52,14 @@ async function overdueEntries(recorded: Recorded, survey: Survey): Promise<Overd
   const { inventory } = scanBootTree(root, token, context);
   const { variants, warnings } = await findVariants(recorded, inventory, survey);
   const component = `${directory}/${ENTRY_COMPONENT}`;
-  const writes = variants
-    .map(({ id, text }) => [`${component}/${id}`, text] as const)
+  const texts = new Map(variants.map(({ id, text }) => [id, text]));
+  const named = [...variantNames(variants)].map(
+    ([name, id]) => [name, texts.get(id) ?? ''] as const,
+  );
+  const expected = new Map([...texts, ...named]);
+  const writes = [...expected]
+    .map(([name, text]) => [`${component}/${name}`, text] as const)
     .filter(([path, text]) => readRecord(path, disk) !== text);
-  const links = variantNames(variants);
-  const missing = [...links]
-    .map(([name, id]) => [`${component}/${name}`, id] as const)
-    .filter(([path, id]) => disk.readLink(path) !== id);
-  const expected = new Set([...links.keys(), ...variants.map(({ id }) => id)]);
   const stale = (disk.list(component) ?? [])
     .filter(({ name, kind }) => kind !== 'directory' && !expected.has(name))
     .map(({ name }) => name);
@@ -72,7 +69,6 @@ async function overdueEntries(recorded: Recorded, survey: Survey): Promise<Overd
   ];
   return {
     writes: new Map(writes),
-    links: new Map(missing),
     removals: removals.map((name) => `${component}/${name}`),
     warnings: [...warnings, ...describeVariants(variants)],
   };
@@ -91,28 +87,30 @@ async function overdueLoader(
   const isGone = text === undefined && warning === undefined;
   return {
     writes: new Map(isNew ? [[current, text]] : []),
-    links: new Map(),
     removals: (isGone ? [current, next] : [next]).filter((path) => disk.linkStat(path)),
     warnings: warning === undefined ? [] : [warning],
   };
 }
 
 /** Whether there is something to do. */
-export function isOverdue({ writes, links, removals }: Overdue): boolean {
-  return writes.size + links.size + removals.length > 0;
+export function isOverdue({ writes, removals }: Overdue): boolean {
+  return writes.size + removals.length > 0;
 }
 
 /** Brings the directory in line. Nothing boots from it. */
 export async function renewRecords(
-  { directory, context: { disk, now } }: Recorded,
-  { writes, links, removals }: Overdue,
+  { directory, context: { disk } }: Recorded,
+  { writes, removals }: Overdue,
 ): Promise<void> {
   const folders = [LOADER_COMPONENT.directory, ENTRY_COMPONENT].map(
     (name) => `${directory}/${name}`,
   );
   for (const folder of folders) disk.makeDirectory(folder, 'everyone');
-  for (const [path, text] of writes) await disk.replaceText(path, `${text}\n`, 'everyone');
-  for (const [path, target] of links) disk.makeLink(path, target, now * 1000);
+  for (const [path, text] of writes) {
+    // SAFETY: records only predict. A link would be written through; without it there is none for a moment.
+    if (disk.linkStat(path)?.kind === 'link') disk.remove(path);
+    await disk.replaceText(path, `${text}\n`, 'everyone');
+  }
   // SAFETY: records only predict. Of what boots from the ESP now, each one is there and durable.
   for (const path of removals) disk.remove(path);
   for (const folder of folders) disk.syncDirectory(folder);
@@ -131,11 +129,14 @@ export async function announce(
   const rewritten = new Set(
     steps.flatMap(({ kind, path }) => (kind === 'write' ? idOf(path) : [])),
   );
+  const variants = (disk.list(component) ?? []).filter(({ name }) => isVariantName(name));
   for (const id of rewritten) {
     made.delete(id);
-    // SAFETY: records only predict. After power loss this entry has none, its link leads nowhere,
-    // which systemd-pcrlock passes over, and the next run makes one.
-    disk.remove(`${component}/${id}`);
+    const text = readRecord(`${component}/${id}`, disk);
+    const copies = variants.filter(({ name }) => readRecord(`${component}/${name}`, disk) === text);
+    // SAFETY: records only predict. After power loss this entry has none, and the next run makes one.
+    for (const name of [...copies.map((copy) => copy.name), id])
+      disk.remove(`${component}/${name}`);
   }
   const loader = plan.phases.find(({ name }) => name === 'loader')?.steps[0];
   if (loader?.kind !== 'replace') return;
