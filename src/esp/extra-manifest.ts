@@ -44,7 +44,9 @@ export function extraRole(path: EspPath): ExtraRole {
 }
 
 /** Thousands of files are no extra. Bytes. */
-const LIMIT = 256 * 1024;
+const LIMIT = 64 * 1024;
+/** More lists than these no interrupted runs have left: what the others say is not read. */
+const MAX_LISTS = 8;
 const HEAD = 'espalier extra files 1';
 const NAME = /^extra-files-([a-z2-7]{52})\.txt$/i;
 const LINE = /^([0-9a-f]{64}) (\d{1,10}) (.+)$/;
@@ -87,15 +89,18 @@ export function readManifests(
   files: readonly { readonly name: string; readonly path: EspPath }[],
   token: string,
 ): ExtraManifest[] {
-  return files.flatMap(({ name, path }) => {
+  const lists = files.flatMap(({ name, path }) => {
     const digest = parseManifestName(name);
-    const size = disk.stat(`${root}/${path}`)?.size;
-    if (digest === undefined || size === undefined) return [];
-    const bytes = size <= LIMIT ? disk.read(`${root}/${path}`, LIMIT) : undefined;
+    const size = digest === undefined ? undefined : disk.stat(`${root}/${path}`)?.size;
+    return digest === undefined || size === undefined ? [] : [{ path, digest, size }];
+  });
+  return lists.map(({ path, digest, size }, index) => {
+    const isRead = index < MAX_LISTS && size <= LIMIT;
+    const bytes = isRead ? disk.read(`${root}/${path}`, LIMIT) : undefined;
     const isWhole = bytes !== undefined && hash(bytes) === digest;
     const records = isWhole ? parseManifest(new TextDecoder().decode(bytes), token) : undefined;
     const damage = isWhole ? {} : { damage: 'its text is not what its name says' };
-    return [{ path, size, records, ...damage }];
+    return { path, size, records, ...damage };
   });
 }
 

@@ -30,7 +30,49 @@ const image = (options: string) =>
     ],
   });
 
+/** A list of extra files under the name that its text has, of paths that are given. */
+function plantList(site: Site, paths: readonly string[], content: string): void {
+  const lines = paths.map((path) => `${hash(content)} ${content.length} ${path}`);
+  const text = `espalier extra files 1\n${lines.join('\n')}\n`;
+  site.machine.put(`EFI/nixos/extra-files-${base32(hash(text))}.txt`, text);
+}
+
 export const crowdCases: readonly HostileCase[] = [
+  {
+    name: 'lists of extra files that claim what is ours, what is outside and what is not there',
+    plant: (site) => {
+      const { machine, current } = site;
+      const secret = fs.readFileSync(join(machine.root, 'outside/secret'), 'utf8');
+      fs.symlinkSync(join(machine.root, 'outside'), join(machine.esp, 'link'));
+      fs.symlinkSync(join(machine.root, 'outside/secret'), join(machine.esp, 'secret'));
+      machine.put('EFI/foreign.efi', secret.replace('7', '8'));
+      const paths = [
+        'link/secret',
+        'secret',
+        '../outside/secret',
+        '/outside/secret',
+        'EFI/foreign.efi',
+      ];
+      plantList(site, [...paths, current.entry, 'loader/loader.conf', '\u001b]0;x\u0007'], secret);
+      plantList(
+        site,
+        Array.from({ length: 500 }, (_, at) => `${'d/'.repeat(at % 100)}${at}`),
+        secret,
+      );
+    },
+  },
+  {
+    name: 'eleven hundred lists of extra files',
+    plant: (site) => {
+      for (let at = 0; at < FEWER; at++) {
+        plantList(
+          site,
+          Array.from({ length: 400 }, (_, index) => `d${at}/f${index}`),
+          String(at),
+        );
+      }
+    },
+  },
   {
     name: 'ten thousand foreign files where entries and blobs are, and a thousand elsewhere',
     plant: (site) => {

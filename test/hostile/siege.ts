@@ -40,6 +40,7 @@ const OURS = [
   /^EFI\/Linux\/nixos-generation-\d+(-specialisation-[a-z0-9_.-]+)?-[a-z2-7]{52}(\+\d+(-\d+)?)?\.efi$/i,
   /^loader\/entries\/nixos-generation-\d+(-specialisation-[a-z0-9_.-]+)?-[a-z2-7]{52}(\+\d+(-\d+)?)?\.conf$/i,
   /^EFI\/nixos\/(kernel|initrd|devicetree)-[a-z0-9._+-]+-[a-z2-7]{52}\.efi$/i,
+  /^EFI\/nixos\/extra-files-[a-z2-7]{52}\.txt$/i,
   /^EFI\/systemd\/systemd-bootx64\.efi$/i,
   /^EFI\/BOOT\/BOOTX64\.EFI$/i,
   /^loader\/loader\.conf$/i,
