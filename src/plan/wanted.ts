@@ -74,6 +74,8 @@ export interface Resolved {
   readonly kernel: Payload;
   readonly initrd?: Payload;
   readonly devicetree?: Payload;
+  /** What follows the initrd: files that we have, or paths on the ESP where others have to put one. */
+  readonly extraInitrds?: readonly (Payload | EspPath)[];
   /** Kernel release for `.uname`. */
   readonly uname?: string;
 }
@@ -147,14 +149,21 @@ export function wantType1(token: string, resolved: Resolved): WantedEntry {
   const initrd = resolved.initrd && wantBlob(token, bootspec, 'initrd', resolved.initrd);
   const devicetree =
     resolved.devicetree && wantBlob(token, bootspec, 'devicetree', resolved.devicetree);
-  const others = (bootspec.extraInitrds ?? []).map((path) => espPath(path));
+  // One of ours gets a name of its own: under that of the extra file it would be gone while it changes.
+  const extra = (resolved.extraInitrds ?? []).map((one) =>
+    typeof one === 'string' ? one : wantBlob(token, bootspec, 'initrd', one),
+  );
+  const others = extra.filter((one) => typeof one === 'string');
   const order = menuOrder(resolved);
   const cmdline = formatCmdline(bootspec.init, bootspec.kernelParams);
   const text = formatType1({
     title: label(resolved),
     ...order,
     linux: kernel.path,
-    initrd: [...(initrd ? [initrd.path] : []), ...others],
+    initrd: [
+      ...(initrd ? [initrd.path] : []),
+      ...extra.map((one) => (typeof one === 'string' ? one : one.path)),
+    ],
     ...(devicetree ? { devicetree: devicetree.path } : {}),
     options: cmdline,
   });
@@ -175,7 +184,12 @@ export function wantType1(token: string, resolved: Resolved): WantedEntry {
       size: new TextEncoder().encode(text).length,
       content: { kind: 'text', text },
     },
-    blobs: [kernel, ...(initrd ? [initrd] : []), ...(devicetree ? [devicetree] : [])],
+    blobs: [
+      kernel,
+      ...(initrd ? [initrd] : []),
+      ...extra.filter((one) => typeof one !== 'string'),
+      ...(devicetree ? [devicetree] : []),
+    ],
     ...(others.length > 0 ? { others } : {}),
   };
 }

@@ -50,6 +50,8 @@ export interface InstallOptions {
   readonly pcrlock?: string;
   /** How often a new entry is tried. */
   readonly bootCounting?: number;
+  /** The text of a configuration file. */
+  readonly config?: string;
   /** The number of the generation to boot next; by default the profile's current one. */
   readonly generation?: number;
 }
@@ -60,6 +62,13 @@ export const doneWithWarnings = 5;
 /** Writes loader settings beside the world's profiles and returns their path. */
 export function placeSettings(world: DemoWorld, text = 'timeout 0\n'): string {
   const path = join(world.root, 'loader.conf');
+  writeFileSync(path, text);
+  return path;
+}
+
+/** Writes a configuration beside the world's profiles and returns its path. */
+function placeConfig(world: DemoWorld, text: string): string {
+  const path = join(world.root, 'espalier.toml');
   writeFileSync(path, text);
   return path;
 }
@@ -83,6 +92,7 @@ export function install(options: InstallOptions): void {
     ...(options.xbootldr === undefined ? [] : ['--xbootldr', options.xbootldr]),
     ...(options.formerXbootldr === undefined ? [] : ['--former-xbootldr', options.formerXbootldr]),
     ...['--boot-counting', `${options.bootCounting ?? 0}`],
+    ...(options.config === undefined ? [] : ['--config', placeConfig(world, options.config)]),
     ...(target === undefined ? [] : [target]),
   ]);
   assert.equal(status, doneWithWarnings, stderr);

@@ -1,10 +1,10 @@
 /** Initrds that a system expects on the ESP (org.nixos.extra-initrd.v1), put there by others. */
 import assert from 'node:assert/strict';
-import { rmSync, symlinkSync } from 'node:fs';
+import { rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import { EspError, explain } from '../../src/error.ts';
-import { aMachine, type Machine } from './a-machine.ts';
+import { aMachine, type Machine, type Ran } from './a-machine.ts';
 
 const EXTRA = 'EFI/firmware/wifi.cpio';
 const TYPE1 = ['--format', 'type1'];
@@ -60,6 +60,25 @@ describe('an initrd that others put on the ESP', () => {
     machine.put(EXTRA, 'cpio');
     assert.equal((await machine.run('install', ...TYPE1)).status, 0);
     assert.equal(machine.next(), 2);
+  });
+
+  test('and is declared as an extra file is stored under its digest, and stays while it changes', async (t) => {
+    const machine = anExtraMachine(t, [EXTRA, 'z']);
+    machine.put('z', 'of others');
+    const [config, source] = ['espalier.toml', 'wifi'].map((name) => join(machine.root, name));
+    assert.ok(config && source);
+    writeFileSync(config, `[extra-files]\n"${EXTRA}" = "${source}"\n`);
+    for (const content of ['first', 'second']) {
+      writeFileSync(source, content);
+      const install = (): Promise<Ran> => machine.run('install', '--config', config, ...TYPE1);
+      assert.equal((await install()).status, 0);
+      assert.match((await install()).output, /nothing to do/);
+      const [own, extra, other] = entryOf(machine, 2).match(/(?<=^initrd \/).*/gm) ?? [];
+      assert.ok(own && extra && other === 'z');
+      assert.match(extra, /^EFI\/nixos\/initrd-.*\.efi$/);
+      assert.deepEqual([machine.read(extra), machine.read(EXTRA)], [content, content]);
+    }
+    assert.equal(machine.paths(/^EFI\/nixos\/initrd-/).length, 2);
   });
 
   test('is in no image: what is signed never comes from an ESP', async (t) => {

@@ -124,6 +124,26 @@ test('bootctl lists what is on XBOOTLDR and on the ESP as one menu, and so do we
   );
 });
 
+test('bootctl lists an extra entry, and would not boot it unless it is chosen', { skip }, () => {
+  const esp = join(folder(), 'extra');
+  const config = `
+    [extra-entries]
+    "memtest.conf" = "title Memory test\\nsort-key aaa\\nefi /EFI/memtest/memtest.efi\\n"
+    [extra-files]
+    "EFI/memtest/memtest.efi" = "${theParts().stub['257']}"`;
+  install({ esp, world: world(), config });
+  const text = bootctl(esp);
+  assert.match(text, /title: Memory test (?!.*default)/);
+  assert.match(text.match(/title: (.*) \(default\)/)?.[1] ?? '', /^NixOS Demo/);
+  const listed = parseListed(bootctl(esp, '--json=short'));
+  assert.deepEqual(
+    listed.map(({ id }) => id),
+    ours(esp).map(({ id }) => id),
+  );
+  // Its sort key is the first of all.
+  assert.equal(listed[0]?.id, 'memtest.conf');
+});
+
 /** What a counter is to bootctl 257, and to us. */
 interface Counted {
   readonly id: string;

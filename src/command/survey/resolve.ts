@@ -3,10 +3,12 @@ import { hash } from '../../digest.ts';
 import type { DigestCache } from '../../disk/digest-cache.ts';
 import type { FileStat } from '../../disk/disk.ts';
 import { EspError } from '../../error.ts';
+import { type EspPath, espPath } from '../../esp/layout.ts';
 import type { Bootspec } from '../../generation/bootspec.ts';
 import type { Generation, Malformed } from '../../generation/generation.ts';
 import type { SecretInitrd } from '../../generation/initrd-secrets.ts';
 import { modulesRelease } from '../../generation/modules.ts';
+import type { DeclaredExtra } from '../../plan/extras.ts';
 import type { SectionContent } from '../../plan/step.ts';
 import { wantThin } from '../../plan/thin.ts';
 import {
@@ -56,6 +58,8 @@ export interface EntryPolicy {
   readonly signer: Signer;
   /** The stub of images; undefined for Type #1 entries. */
   readonly stub: string | undefined;
+  /** Files beside those of generations, some of which may follow an initrd. */
+  readonly extras: readonly DeclaredExtra[];
   /** The boot loader that is to be installed, as it is outside the ESP. */
   readonly loader: string;
 }
@@ -179,11 +183,12 @@ async function appendSecrets(
 async function describe(
   variant: Variant,
   { secrets, payloads }: { secrets: Secrets; payloads: ReadonlyMap<string, Hashed> },
-  { settings, signer }: EntryPolicy,
+  { settings, signer, extras }: EntryPolicy,
   context: Context,
   cache: DigestCache,
 ): Promise<Resolved> {
   const { bootspec } = variant;
+  const extraInitrds = extraInitrdsOf(bootspec, extras);
   const find = (path: string): Hashed => {
     const found = payloads.get(path);
     if (!found) throw new EspError('GENERATION_BROKEN', `${path}: cannot be read`);
@@ -213,8 +218,22 @@ async function describe(
     kernel,
     ...(initrd === undefined ? {} : { initrd: payload(initrd) }),
     ...(bootspec.devicetree === undefined ? {} : { devicetree: payload(bootspec.devicetree) }),
+    ...(extraInitrds.length > 0 ? { extraInitrds } : {}),
     ...(isUki && uname !== undefined ? { uname } : {}),
   };
+}
+
+/** What is declared is taken from its source, and not from the ESP. */
+function extraInitrdsOf(
+  { extraInitrds = [] }: Bootspec,
+  extras: readonly DeclaredExtra[],
+): readonly (Payload | EspPath)[] {
+  return extraInitrds.map((name) => {
+    const found = extras.find(({ path }) => path.toLowerCase() === name.toLowerCase());
+    if (found?.content.kind !== 'file') return espPath(name);
+    const { content, size, digest } = found;
+    return { path: content.path, size, digest };
+  });
 }
 
 /** An image is signed with all that it boots, and nothing that lies on an ESP is ever signed. */

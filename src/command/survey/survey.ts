@@ -110,12 +110,15 @@ export async function survey(
     ...retained.musts.map(({ generation }) => generation),
     ...retained.wishes,
   ];
-  const policy = { settings, signer, stub, loader: `${efiDirectory}/${names.loader}` };
+  const extras = await declareExtras(settings, signer, context, cache);
+  const policy = {
+    settings,
+    signer,
+    stub,
+    extras: extras.declared,
+    loader: `${efiDirectory}/${names.loader}`,
+  };
   const resolution = await resolve(wantedGenerations, policy, context, cache);
-  const extras = await declareExtras(settings, signer, context, cache).catch((error: unknown) => {
-    resolution.dispose();
-    throw error;
-  });
   const unsaved = await cache.save();
 
   const broken = resolution.broken.find(({ link }) => link === target.link);
