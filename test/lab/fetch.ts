@@ -2,6 +2,7 @@
 import { ensureBootTools } from './boot-tools.ts';
 import { ensureMeasuring } from './measuring.ts';
 import { ensureParts } from './parts.ts';
+import { ensureSbsign } from './sbsign.ts';
 import { ensureSystemdRoot } from './systemd-root.ts';
 import { ensureToolRoot } from './tool-root.ts';
 import { ensureTools, installCommand } from './tools.ts';
@@ -14,6 +15,7 @@ try {
   ensureToolRoot(say);
   ensureMeasuring(say);
   ensureBootTools(say);
+  ensureSbsign(say);
   ensureVerityInitrd(parts, say);
 } catch (error) {
   console.error(
