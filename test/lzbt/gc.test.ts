@@ -64,7 +64,6 @@ test('what belongs to others stays', async (t) => {
   const theirs = [
     'EFI/Linux/ubuntu.efi',
     'EFI/Microsoft/Boot/bootmgfw.efi',
-    'EFI/nixos/.extra-files/marker',
     'dell/firmware.cap',
     'loader/random-seed',
     'loader/entries/arch.conf',
