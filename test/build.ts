@@ -17,16 +17,16 @@ const COMMON = {
   legalComments: 'none',
 } as const satisfies BuildOptions;
 
-/** A value that is looked up each time it is used: it can be called, and its properties read. */
-const STAND_IN = `const standIn = (find) => new Proxy(() => {}, {
+/** A value that is looked up each time it is used: it can be called, made with `new`, and its properties read. */
+const STAND_IN = `const standIn = (find) => new Proxy(function () {}, {
   apply: (_, self, parameters) => Reflect.apply(find(), self, parameters),
+  construct: (_, parameters) => Reflect.construct(find(), parameters),
   get: (_, name) => find()[name],
 });`;
 
-/** Classes are needed as they are, to be extended and made; numbers and texts cannot be stood in for. */
+/** Numbers and texts cannot be stood in for. */
 function exported(name: string, value: unknown): string {
-  const isStandable =
-    typeof value === 'object' || (typeof value === 'function' && /^[a-z]/.test(name));
+  const isStandable = typeof value === 'object' || typeof value === 'function';
   const found = isStandable ? `standIn(() => load().${name})` : `(() => load().${name})()`;
   return `export const ${name} = /* @__PURE__ */ ${found};`;
 }

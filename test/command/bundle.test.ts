@@ -1,7 +1,7 @@
 /** The one file that is shipped does what the sources do. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, utimesSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { bundle, writeLicenses } from '../build.ts';
@@ -92,4 +92,34 @@ test('the licence of every package in the bundle is beside it, with its copyrigh
     assert.match(package_, /copyright|\(c\)/i);
     assert.match(package_, /permission|redistribut/i);
   }
+});
+
+/** Has a process say at its end which of Node's own modules it has loaded. */
+const TELL_MODULES = `data:text/javascript,${encodeURIComponent(
+  `process.on('exit', () => console.error(process.moduleLoadList.join('\\n')));`,
+)}`;
+
+/** Each takes longer to load than a run with nothing to do may spend on one thing. */
+const DEAR = ['child_process', 'crypto', 'sqlite', 'stream', 'v8', 'worker_threads', 'zlib'];
+
+test('the bundle loads nothing of Node’s for which a run with nothing to do has no use', async (t) => {
+  const file = await bundle();
+  const machine = aMachine(t);
+  const args = ['install', ...machine.arguments(), '--allow-unsigned', '--format', 'type1'];
+  makeOld(machine.root);
+  assert.equal(ship(machine, file, ...args).status, 0);
+  const told = (...parameters: readonly string[]) => {
+    const { stderr } = ship(machine, '--import', TELL_MODULES, ...parameters);
+    return stderr.split('\n').map((line) => line.replace('NativeModule ', ''));
+  };
+  const empty = join(machine.root, 'empty.mjs');
+  writeFileSync(empty, '');
+  // What Node loads to say so is no matter of ours.
+  const without = new Set(told(empty));
+  const loaded = told(file, ...args).filter((module) => !without.has(module));
+  assert.ok(loaded.includes('vm'), String(loaded));
+  assert.deepEqual(
+    loaded.filter((module) => DEAR.includes(module)),
+    [],
+  );
 });
