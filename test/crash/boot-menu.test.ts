@@ -78,6 +78,34 @@ suite('the menu', () => {
     assert.equal(chosen('# default a.conf\n'), 'b.conf');
   });
 
+  test('an entry has the ID of its name without a counter, and a bad one is the last', () => {
+    const files = {
+      kernel: 'kernel',
+      'loader/entries/a+0-3.conf': entry('9'),
+      'loader/entries/b+2-1.conf': entry('8'),
+      'loader/entries/c.conf': entry('1'),
+      'EFI/Linux/d+x.efi': image('ID=a\nPRETTY_NAME=A\nIMAGE_VERSION=2\n'),
+    };
+    const ids = withTree(files, (tree) => menuOf(tree).map(({ id }) => id));
+    assert.deepEqual(ids, ['b.conf', 'd+x.efi', 'c.conf', 'a.conf']);
+  });
+
+  test('what is preferred is chosen unless it is bad, by a loader that knows of that', () => {
+    const preferring = (name: string, knowledge: 'default' | 'preferred') => {
+      const files = {
+        kernel: 'kernel',
+        'loader/loader.conf': 'preferred a.conf\ndefault b.conf\n',
+        [`loader/entries/${name}`]: entry('1'),
+        'loader/entries/b.conf': entry('2'),
+        'loader/entries/c.conf': entry('3'),
+      };
+      return withTree(files, (tree) => choiceOf(tree, knowledge)?.id);
+    };
+    assert.equal(preferring('a+1-2.conf', 'preferred'), 'a.conf');
+    assert.equal(preferring('a+0-3.conf', 'preferred'), 'b.conf');
+    assert.equal(preferring('a.conf', 'default'), 'b.conf');
+  });
+
   test('a program that is cut off before its section is not listed', () => {
     const whole = image('ID=a\n');
     const files = { 'EFI/Linux/a.efi': whole.subarray(0, 514) };

@@ -11,7 +11,19 @@ export interface MenuEntry {
   readonly sortKey: string;
   readonly machineId: string;
   readonly version: string;
+  /** Absent for an entry that is not counted (BLS §Boot counting). */
+  readonly tries?: Tries;
 }
+
+/** How often an entry may still be tried, and was in vain. None left: it is bad. */
+interface Tries {
+  readonly left: number;
+  readonly done: number;
+}
+
+/** Whether a loader knows `preferred`, which systemd-boot does since 260. */
+export type Knowledge = 'default' | 'preferred';
+export const KNOWLEDGE: readonly Knowledge[] = ['default', 'preferred'];
 
 const menus = new WeakMap<Tree, readonly MenuEntry[]>();
 
@@ -37,13 +49,28 @@ function readMenu(tree: Tree): MenuEntry[] {
 }
 
 /** Returns the entry that starts when nobody touches a key and no EFI variable says otherwise. */
-export function choiceOf(tree: Tree): MenuEntry | undefined {
+export function choiceOf(tree: Tree, knowledge: Knowledge = 'default'): MenuEntry | undefined {
   const menu = menuOf(tree);
-  const conf = textOf(tree, 'loader/loader.conf') ?? '';
-  const pattern = lastOf(linesOf(conf), 'default')?.toLowerCase();
-  const named =
-    pattern === undefined ? undefined : menu.find(({ id }) => glob(pattern).test(id.toLowerCase()));
-  return named ?? menu[0];
+  const lines = linesOf(textOf(tree, 'loader/loader.conf') ?? '');
+  const named = (key: Knowledge) => {
+    const pattern = lastOf(lines, key)?.toLowerCase();
+    return pattern && menu.find(({ id }) => glob(pattern).test(id.toLowerCase()));
+  };
+  const preferred = knowledge === 'preferred' ? named('preferred') : undefined;
+  return (preferred && !isBad(preferred) ? preferred : named('default')) || menu[0];
+}
+
+function isBad({ tries }: MenuEntry): boolean {
+  return tries?.left === 0;
+}
+
+const COUNTED = /^(.*)\+(\d+)(?:-(\d+))?(\.\w+)$/;
+
+/** Returns the ID that a file name stands for, without the counter in it, and the counter. */
+function counted(name: string): Pick<MenuEntry, 'id' | 'tries'> {
+  const [, base, left, done = '0', suffix] = COUNTED.exec(name.toLowerCase()) ?? [];
+  if (base === undefined) return { id: name.toLowerCase() };
+  return { id: `${base}${suffix}`, tries: { left: Number(left), done: Number(done) } };
 }
 
 /** BLS §Type #1. An entry whose program is not there is not listed; a missing initrd is noticed later. */
@@ -55,7 +82,7 @@ function type1(tree: Tree, path: string, name: string): MenuEntry | undefined {
   const program = files[0];
   if (programs.length !== 1 || program === undefined || !tree.files.has(program)) return undefined;
   return {
-    id: name.toLowerCase(),
+    ...counted(name),
     path,
     files,
     sortKey: lastOf(lines, 'sort-key') ?? '',
@@ -73,7 +100,7 @@ function type2(tree: Tree, path: string, name: string): MenuEntry | undefined {
     keys.map((key) => lastOf(lines, key)).find((value) => value !== undefined && value !== '');
   if (first('PRETTY_NAME', 'IMAGE_ID', 'NAME', 'ID') === undefined) return undefined;
   return {
-    id: name.toLowerCase(),
+    ...counted(name),
     path,
     files: [],
     sortKey: first('IMAGE_ID', 'ID') ?? '',
@@ -82,16 +109,27 @@ function type2(tree: Tree, path: string, name: string): MenuEntry | undefined {
   };
 }
 
-/** Entries with a sort key come first and are sorted by it; the rest by their IDs, the newest first. */
+/**
+ * Bad entries come last. Before them those with a sort key come first and are sorted by it; the rest by
+ * their IDs, the newest first; those of one ID by their tries.
+ */
 function menuOrder(a: MenuEntry, b: MenuEntry): number {
-  if ((a.sortKey === '') !== (b.sortKey === '')) return a.sortKey === '' ? 1 : -1;
-  const bySortKey =
-    a.sortKey === ''
-      ? 0
-      : compare(a.sortKey, b.sortKey) ||
-        compare(a.machineId, b.machineId) ||
-        compareVersions(b.version, a.version);
-  return bySortKey || compareVersions(b.id, a.id);
+  return (
+    Number(isBad(a)) - Number(isBad(b)) ||
+    Number(a.sortKey === '') - Number(b.sortKey === '') ||
+    (a.sortKey === '' ? 0 : bySortKey(a, b)) ||
+    compareVersions(b.id, a.id) ||
+    (b.tries?.left ?? 0) - (a.tries?.left ?? 0) ||
+    (a.tries?.done ?? 0) - (b.tries?.done ?? 0)
+  );
+}
+
+function bySortKey(a: MenuEntry, b: MenuEntry): number {
+  return (
+    compare(a.sortKey, b.sortKey) ||
+    compare(a.machineId, b.machineId) ||
+    compareVersions(b.version, a.version)
+  );
 }
 
 type Line = readonly [key: string, value: string];

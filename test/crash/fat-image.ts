@@ -9,6 +9,8 @@ export interface Run {
 /** One file: what its clusters hold, as far as they go. */
 export interface FatFile {
   readonly path: string;
+  /** Where the slot of its name lies on the image, in bytes. */
+  readonly slot: number;
   readonly runs: readonly Run[];
   /** Its clusters end before its size does. */
   readonly isCutOff: boolean;
@@ -116,7 +118,8 @@ class Volume {
       else runs.push({ start, length });
       rest -= length;
     }
-    return { path, runs, isCutOff: rest > 0 };
+    const slot = record.byteOffset - this.#image.byteOffset;
+    return { path, slot, runs, isCutOff: rest > 0 };
   }
 
   #next(cluster: number): number {

@@ -42,7 +42,8 @@ export async function rerunInGuest(
 const ESP = '/esp';
 
 /** Returns a command that does its work with one of the guest's disks mounted. */
-function onDisk(index: number, command: string): string {
+/** Returns a command that does its work with one of the guest's disks mounted. */
+export function onDisk(index: number, command: string): string {
   const device = `/dev/vd${String.fromCharCode('a'.charCodeAt(0) + index)}`;
   return [
     // The guest itself has mounted the first one.

@@ -1,5 +1,5 @@
 /** What must hold whenever power fails. Shares nothing with the installer. */
-import { choiceOf } from './boot-menu.ts';
+import { choiceOf, KNOWLEDGE } from './boot-menu.ts';
 import { isLoadable } from './pe-section.ts';
 import type { Tree } from './tree.ts';
 import { isForeign, LOADER_CONF, LOADERS, type Truth, type Window } from './truth.ts';
@@ -76,7 +76,8 @@ const opinions: readonly Opinion[] = [
     clause: 'default',
     judge(tree, truth) {
       if (!truth.boots(truth.before) || truth.boots(tree)) return [];
-      return [`what starts by itself, ${choiceOf(tree)?.id ?? 'nothing'}, is not whole`];
+      const chosen = KNOWLEDGE.map((knowledge) => choiceOf(tree, knowledge)?.id ?? 'nothing');
+      return [`what starts by itself, ${[...new Set(chosen)].join(' or ')}, is not whole`];
     },
   },
   {
@@ -85,8 +86,12 @@ const opinions: readonly Opinion[] = [
     judge(tree, truth) {
       const conf = (which: Tree) => which.files.get(LOADER_CONF)?.sha256;
       if (conf(tree) !== conf(truth.after) || conf(tree) === conf(truth.before)) return [];
-      const [chosen, meant] = [choiceOf(tree)?.path, choiceOf(truth.after)?.path];
-      return chosen === meant ? [] : [`${LOADER_CONF} names ${meant}, and ${chosen} starts`];
+      return KNOWLEDGE.flatMap((knowledge) => {
+        const [chosen, meant] = [tree, truth.after].map(
+          (which) => choiceOf(which, knowledge)?.path,
+        );
+        return chosen === meant ? [] : [`${LOADER_CONF} means ${meant}, and ${chosen} starts`];
+      });
     },
   },
   {

@@ -194,6 +194,20 @@ export const SCENARIOS: readonly Scenario[] = [
     action: install,
   },
   {
+    name: 'boot-counting',
+    about: 'one more generation gets three tries; the one before it had them, and came up',
+    prepare(world) {
+      lived(world, 1);
+      world.generation(2);
+      world.run(['install', ...world.settings('--boot-counting', '3')]);
+      const tried = world.find(/-generation-2-[a-z2-7]+\+3\.efi$/);
+      world.rename(tried, tried.replace('+3', ''));
+      world.boots(2);
+      world.generation(3);
+    },
+    action: (world) => ['install', ...world.settings('--boot-counting', '3')],
+  },
+  {
     name: 'interrupted-twice',
     about: 'a killed run left the beginning of an image under a temporary name',
     async prepare(world) {

@@ -5,7 +5,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { attempt } from '../lab/run.ts';
-import { choiceOf, type MenuEntry, menuOf } from './boot-menu.ts';
+import { choiceOf, KNOWLEDGE, type MenuEntry, menuOf } from './boot-menu.ts';
 import { differences, type FolderTree, type Tree, textOf } from './tree.ts';
 import type { World } from './world.ts';
 
@@ -114,10 +114,12 @@ export class Truth {
     return { different, windows: [...windows] };
   }
 
-  /** Tells whether what starts by itself is whole. */
+  /** Tells whether what starts by itself is whole, whatever the loader knows. */
   boots(tree: Tree): boolean {
-    const choice = choiceOf(tree);
-    return choice !== undefined && this.isWholeEntry(tree, choice);
+    return KNOWLEDGE.every((knowledge) => {
+      const choice = choiceOf(tree, knowledge);
+      return choice !== undefined && this.isWholeEntry(tree, choice);
+    });
   }
 }
 

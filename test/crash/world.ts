@@ -173,6 +173,11 @@ export class World {
     fs.writeFileSync(join(this.esp, path), bytes);
   }
 
+  /** Gives a file on the ESP another name. */
+  rename(from: string, to: string): void {
+    fs.renameSync(join(this.esp, from), join(this.esp, to));
+  }
+
   /** Removes a file from the ESP. */
   remove(path: string): void {
     fs.rmSync(join(this.esp, path));

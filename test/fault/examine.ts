@@ -4,7 +4,7 @@ import type { Scenario } from '../crash/scenario.ts';
 import { isRoot, missingTools } from '../lab/tools.ts';
 import { examineOperations } from './port.ts';
 import type { Row } from './row.ts';
-import { examineCalls, isTraceable } from './strace.ts';
+import { examineCalls } from './strace.ts';
 
 /** A row, and where the faults were made. */
 export interface Examined extends Row {
@@ -45,7 +45,7 @@ export async function examineFaults(
     const world = (name: string) => join(folder, `${name}-${scenario.name}`);
     const operations = sample(STRIDES.operations);
     add('Disk port', await examineOperations(scenario, world('operations'), operations));
-    if (!canTrace || !isTraceable(scenario)) continue;
+    if (!canTrace) continue;
     const calls = sample(STRIDES.calls);
     add('system calls', await examineCalls(scenario, world('calls'), program, calls));
   }

@@ -6,7 +6,17 @@ import { SCENARIOS } from '../crash/scenario.ts';
 import { attempt, run } from '../lab/run.ts';
 import { isRoot } from '../lab/tools.ts';
 import { isUnhurried } from '../property/bounds.ts';
-import { EXT4, empty, fill, interrupted, type Kind, onFileSystem, TMPFS } from './file-system.ts';
+import {
+  CLUSTER,
+  EXT4,
+  empty,
+  fill,
+  interrupted,
+  type Kind,
+  onFileSystem,
+  TMPFS,
+  used,
+} from './file-system.ts';
 import { aPathInMemory } from './in-memory.ts';
 import { broken, isSame } from './judge.ts';
 import { operationsOf } from './port.ts';
@@ -16,7 +26,6 @@ const skip = !isRoot() && 'needs root to mount small file systems';
 
 /** Enough for everything. Bytes. */
 const ENOUGH = 4 << 20;
-const CLUSTER = 4096;
 
 /** One that removes, one that has to remove first, and one that copies. */
 const NAMES = ['limit-reached', 'free-first', 'shared-files'];
@@ -41,14 +50,6 @@ async function heals(stage: Stage): Promise<void> {
   const healed = await play(stage);
   assert.ok(DONE.includes(healed.status), healed.message);
   assert.ok(isSame(treeNow(stage), stage.right), 'the next run heals it');
-}
-
-/** The bytes that a tree takes up. */
-function used(directory: string): number {
-  return fs
-    .readdirSync(directory, { recursive: true, encoding: 'utf8' })
-    .map((path) => fs.statSync(`${directory}/${path}`).size)
-    .reduce((sum, size) => sum + Math.ceil(size / CLUSTER) * CLUSTER, 0);
 }
 
 /** Tries something at every moment of a run, or at some: before each operation that changes the disk. */

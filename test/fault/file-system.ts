@@ -49,6 +49,17 @@ export async function onFileSystem<T>(
   }
 }
 
+/** Bytes of a page, which a file on a tmpfs takes as a whole. */
+export const CLUSTER = 4096;
+
+/** Returns the bytes that the files below a directory take up. */
+export function used(directory: string): number {
+  return fs
+    .readdirSync(directory, { recursive: true, encoding: 'utf8' })
+    .map((path) => fs.statSync(join(directory, path)).size)
+    .reduce((sum, size) => sum + Math.ceil(size / CLUSTER) * CLUSTER, 0);
+}
+
 /** A file of another's, of which there is more and more. */
 const FILLER = 'filler.bin';
 

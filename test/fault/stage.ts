@@ -69,15 +69,18 @@ export async function setStage(scenario: Scenario, root: string): Promise<Stage>
   assert.ok(DONE.includes(ended.status), ended.message);
   const right = treeOf(world.esp);
   const paths = [...right.keys()];
-  const next = /^default (.*)$/m.exec(read(world.esp, 'loader/loader.conf'))?.[1];
+  const next = /^(?:preferred|default) (.*)$/m.exec(read(world.esp, 'loader/loader.conf'))?.[1];
   return {
     ...draft,
     right,
     damaged: damagedIn(draft, world.esp, right),
     references: new Map([...referencesIn(pristine), ...referencesIn(world.esp)]),
-    target: paths.find((path) => ENTRY.test(path) && path.endsWith(`/${next}`)),
+    target: paths.find((path) => ENTRY.test(path) && uncounted(path).endsWith(`/${next}`)),
   };
 }
+
+/** An entry's name without its boot counter (BLS §Boot counting). */
+const uncounted = (path: string) => path.replace(/\+\d+(-\d+)?(?=\.\w+$)/, '');
 
 const read = (esp: string, path: string) => fs.readFileSync(join(esp, path), 'utf8');
 
@@ -108,7 +111,10 @@ function damagedIn({ before, pristine }: Stage, esp: string, right: Tree): Set<s
 
 /** Puts the ESP back as it was, and forgets what runs remember. */
 export function reset({ world, pristine }: Stage): void {
-  fs.rmSync(world.esp, { recursive: true, force: true });
+  // Not the directory itself: something may be mounted there.
+  for (const name of fs.readdirSync(world.esp)) {
+    fs.rmSync(join(world.esp, name), { recursive: true, force: true });
+  }
   fs.cpSync(pristine, world.esp, { recursive: true });
   fs.rmSync(join(world.root, 'cache'), { recursive: true, force: true });
 }

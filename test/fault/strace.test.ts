@@ -6,7 +6,7 @@ import { SCENARIOS } from '../crash/scenario.ts';
 import { installCommand, isRoot, missingTools } from '../lab/tools.ts';
 import { isUnhurried } from '../property/bounds.ts';
 import { aPathInMemory } from './in-memory.ts';
-import { examineCalls, isTraceable } from './strace.ts';
+import { examineCalls } from './strace.ts';
 
 /** A prime, so that all kinds of faults are met. */
 const stride = isUnhurried ? 1 : 97;
@@ -20,7 +20,7 @@ const skip =
 const programOf = (t: TestContext) => bundle(aPathInMemory(t, 'espalier.mjs'));
 
 describe('when a system call fails or is the last one', { skip }, () => {
-  for (const [index, scenario] of SCENARIOS.filter(isTraceable).entries()) {
+  for (const [index, scenario] of SCENARIOS.entries()) {
     test(`${scenario.name}: ${scenario.about}`, async (t) => {
       const world = aPathInMemory(t);
       const sample = { stride, offset: 7 * index };

@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import { join } from 'node:path';
 import type { Scenario } from '../crash/scenario.ts';
+import { onFileSystem, TMPFS, used } from './file-system.ts';
 import { broken, isSame } from './judge.ts';
 import type { Row, Sample } from './row.ts';
 import { DONE, type Ended, play, reset, type Stage, setStage, treeOf } from './stage.ts';
@@ -21,28 +22,39 @@ interface SystemCall {
 /** What is done to a call: it fails with this error, or the process is killed at it. */
 type Injection = SystemCall & { readonly as: `error=${string}` | 'signal=SIGKILL' };
 
-/** Whether the calls of a scenario can be examined: no real file system of the space that it wants is made. */
-export function isTraceable({ free }: Scenario): boolean {
-  return free === undefined;
-}
-
 /**
  * Lets system calls of one scenario fail, or be the last, and returns what that showed. `root` does not
- * exist yet; `program` is the program as one file. Needs strace, and root for a process namespace.
+ * exist yet; `program` is the program as one file. Needs strace, and root for a process namespace and
+ * for a file system as small as the scenario wants it.
  */
 export async function examineCalls(
   scenario: Scenario,
   root: string,
   program: string,
-  { stride, offset }: Sample,
+  sample: Sample,
 ): Promise<Row> {
   const stage = await setStage(scenario, root);
+  const examine = () => examineStage(stage, program, sample);
+  if (stage.free === undefined) return examine();
+  return onFileSystem(stage, TMPFS, used(stage.pristine) + stage.free, examine);
+}
+
+async function examineStage(
+  stage: Stage,
+  program: string,
+  { stride, offset }: Sample,
+): Promise<Row> {
   const calls = callsOf(stage, program);
   const injections = injectionsOf(calls);
   const chosen = injections.filter((_, index) => index % stride === offset % stride);
   const findings: string[] = [];
   for (const injection of chosen) findings.push(...(await tryInjection(stage, injection, program)));
-  return { scenario: scenario.name, operations: calls.length, faults: chosen.length, findings };
+  return {
+    scenario: stage.scenario.name,
+    operations: calls.length,
+    faults: chosen.length,
+    findings,
+  };
 }
 
 /** Which errors a call may well answer; one that is not listed is left alone. */

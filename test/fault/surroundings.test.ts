@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import { bundle } from '../build.ts';
 import { aMachine } from '../command/a-machine.ts';
-import type { Scenario } from '../crash/scenario.ts';
+import { SCENARIOS, type Scenario } from '../crash/scenario.ts';
 import { aProfiles } from '../generation/a-generation.ts';
 import { run } from '../lab/run.ts';
 import { isRoot } from '../lab/tools.ts';
@@ -83,6 +83,59 @@ describe('no room', { skip: !isRoot() && 'needs root to mount small file systems
     });
     await heals(stage);
   });
+});
+
+/** A run whose temporary files have no room, and which has no other place for them. */
+async function withoutTemporaryFiles(
+  t: TestContext,
+  stage: Stage,
+  check: (ended: Ended) => void,
+): Promise<void> {
+  reset(stage);
+  const full = join(stage.world.root, 'tmp');
+  await whileFull(t, full, async () => {
+    const ended = await play(stage, undefined, { XDG_RUNTIME_DIR: '', TMPDIR: full });
+    judge(stage, ended);
+    check(ended);
+  });
+  await heals(stage);
+}
+
+describe('a full TMPDIR', { skip: !isRoot() && 'needs root to mount small file systems' }, () => {
+  test('stops what needs secrets, and nothing is touched', async (t) => {
+    const stage = await stageOf(t);
+    await withoutTemporaryFiles(t, stage, ({ status, message }) => {
+      assert.equal(status, 1);
+      assert.match(message, /\/tmp.*: ENOSPC/);
+      assert.ok(isSame(treeOf(stage.world.esp), stage.before));
+    });
+  });
+
+  for (const scenario of SCENARIOS) {
+    test(`is nothing to ${scenario.name}, or is told and nothing is touched`, async (t) => {
+      const stage = await setStage(scenario, aPathInMemory(t));
+      await withoutTemporaryFiles(t, stage, ({ status, message }) => {
+        const expected = DONE.includes(status) ? stage.right : stage.before;
+        assert.ok(isSame(treeOf(stage.world.esp), expected), `status ${status} ${message}`);
+      });
+    });
+  }
+});
+
+describe('a full cache directory', {
+  skip: !isRoot() && 'needs root to mount small file systems',
+}, () => {
+  for (const scenario of SCENARIOS) {
+    test(`is nothing to ${scenario.name}`, async (t) => {
+      const stage = await setStage(scenario, aPathInMemory(t));
+      reset(stage);
+      await whileFull(t, join(stage.world.root, 'cache'), async () => {
+        const { status, message } = await play(stage);
+        assert.ok(DONE.includes(status), message);
+        assert.ok(isSame(treeOf(stage.world.esp), stage.right));
+      });
+    });
+  }
 });
 
 describe('a clock', () => {
