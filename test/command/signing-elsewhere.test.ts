@@ -62,8 +62,8 @@ class Pair {
     return this.machine.runWith({}, verb, ...args, '--quiet', ...more);
   }
 
-  plan() {
-    return this.esp('plan', '--signing-request', this.request);
+  plan(...more: readonly string[]) {
+    return this.esp('plan', '--signing-request', this.request, ...more);
   }
 
   sign(...more: readonly string[]) {
@@ -72,8 +72,8 @@ class Pair {
     return this.machine.runWith({}, 'sign', ...pair, ...args, ...more, '--quiet');
   }
 
-  install() {
-    return this.esp('install', '--signatures', this.signatures);
+  install(...more: readonly string[]) {
+    return this.esp('install', '--signatures', this.signatures, ...more);
   }
 
   read(path: string): Document {
@@ -88,10 +88,10 @@ class Pair {
   }
 
   /** What the key at hand makes of an empty ESP. */
-  async withTheKey(): Promise<Record<string, string>> {
+  async withTheKey(...more: readonly string[]): Promise<Record<string, string>> {
     fs.rmSync(this.machine.esp, { recursive: true });
     fs.mkdirSync(this.machine.esp);
-    assert.equal((await this.esp('install', '--private-key', this.key)).status, 0);
+    assert.equal((await this.esp('install', '--private-key', this.key, ...more)).status, 0);
     return this.machine.tree();
   }
 }
@@ -191,6 +191,35 @@ describe('signing elsewhere', () => {
       assert.deepEqual(pair.machine.tree(), before);
     });
   }
+
+  test('extra files that are signed are asked for with all the rest, by the paths they get', async (t) => {
+    const pair = new Pair(t);
+    const { root, esp } = pair.machine;
+    const names = ['memtest', 'shell'];
+    const lines = names.map((name) => {
+      fs.writeFileSync(join(root, `${name}.efi`), aKernel(name));
+      const source = JSON.stringify(join(root, `${name}.efi`));
+      return `"EFI/${name}/${name}.efi" = { source = ${source}, sign = true }`;
+    });
+    const config = join(root, 'espalier.toml');
+    fs.writeFileSync(config, ['[extra-files]', ...lines, ''].join('\n'));
+    const settings = ['--config', config];
+    await pair.plan(...settings);
+    const { programs } = pair.read(pair.request);
+    assert.deepEqual(
+      programs.flatMap(({ what, path }) => (what === 'program' ? [path] : [])),
+      names.map((name) => `EFI/${name}/${name}.efi`),
+    );
+    await pair.sign();
+    assert.equal((await pair.install(...settings)).status, 0);
+    const theirs = pair.machine.tree();
+    assert.deepEqual(await pair.withTheKey(...settings), theirs);
+    fs.rmSync(join(esp, 'EFI/memtest'), { recursive: true });
+    pair.edit(pair.signatures, ({ signatures }) => void signatures.splice(0));
+    const { error } = await pair.install(...settings);
+    assert.equal(error?.code, 'SIGNATURE_MISSING');
+    assert.match(error.message, /memtest\.efi: there is none/);
+  });
 
   const spoilt: readonly (readonly [string, (document: Document) => void, string, RegExp])[] = [
     [

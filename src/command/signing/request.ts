@@ -77,25 +77,28 @@ export async function planRequest(
   return troubles.length > 0 ? EXIT_WARNINGS : 0;
 }
 
-/** Every program once, by what is signed: a kernel first, for its name follows from its signature. */
+/** Every program once, by what is signed. The name of a kernel follows from its signature. */
 async function wishesOf(
   { asked, signer }: Asking,
   outcomes: readonly Outcome[],
   disk: Disk,
 ): Promise<readonly Wish[]> {
-  const wishes = new Map<string, Wish>();
-  for (const { name: source, imageDigest } of asked) {
-    const size = signedSize(source, disk, signer);
-    const image = digestOf(imageDigest);
-    wishes.set(image, { what: 'kernel', path: null, source, size, image });
-  }
-  for (const { plan } of outcomes) {
-    for (const program of plan ? await programsToSign(plan, disk) : []) {
-      const wish = wishFor(program);
-      if (!wishes.has(wish.image)) wishes.set(wish.image, wish);
-    }
-  }
-  return [...wishes.values()];
+  const unnamed = new Map(asked.map((program) => [digestOf(program.imageDigest), program]));
+  const plans = outcomes.flatMap(({ plan }) => (plan ? [plan] : []));
+  const planned: Wish[] = [];
+  for (const plan of plans) planned.push(...(await programsToSign(plan, disk)).map(wishFor));
+  const wishes = [
+    ...planned.map((wish) =>
+      wish.what === 'kernel' && unnamed.has(wish.image) ? { ...wish, path: null } : wish,
+    ),
+    // A kernel that is left out in the end is wanted all the same to find that out.
+    ...[...unnamed].map(([image, { name: source }]): Wish => {
+      const size = signedSize(source, disk, signer);
+      return { what: 'kernel', path: null, source, size, image };
+    }),
+  ];
+  // Of several the first: what is planned says where it goes.
+  return [...Map.groupBy(wishes, ({ image }) => image).values()].flatMap(([first]) => first ?? []);
 }
 
 function wishFor({ name: path, imageDigest, content, size }: SignedProgram): Wish {

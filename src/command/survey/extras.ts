@@ -21,7 +21,7 @@ import type { Payload } from '../../plan/wanted.ts';
 import type { Signer } from '../../signer/signer.ts';
 import type { Context } from '../context.ts';
 import { type ExtraSetting, type ExtraSettings, extraSettings } from '../extra-settings.ts';
-import { digestsOf, signedProgram } from './payload.ts';
+import { digestsOf, prepareSigned, signedProgram } from './payload.ts';
 
 /** The extra files that settings declare. */
 export interface Declared {
@@ -36,6 +36,7 @@ const ENTRY_LIMIT = 64 * 1024;
 /**
  * Reads the sources of extra files.
  * @throws {CONFIG_INVALID} when one cannot be read, or not be signed
+ * @throws {SIGNER_FAILED} {SIGNATURE_MISSING}
  */
 export async function declareExtras(
   settings: ExtraSettings,
@@ -63,6 +64,8 @@ export async function declareExtras(
       throw unusable(extra, `${source}: it is no EFI program, and cannot be signed`, cause);
     }
   };
+  const toSign = extras.flatMap(({ from }) => ('source' in from && from.sign ? [from.source] : []));
+  await prepareSigned(toSign, [], hashed, { signer, context, cache });
   const declared: DeclaredExtra[] = [];
   for (const extra of extras) {
     const { path, from } = extra;

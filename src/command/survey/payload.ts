@@ -127,17 +127,37 @@ export async function prepareKernels(
   generations: readonly Generation[],
   payloads: ReadonlyMap<string, Hashed>,
   { signer, loader }: { readonly signer: Signer; readonly loader: string },
-  { disk }: Context,
+  context: Context,
   cache: DigestCache,
 ): Promise<void> {
-  if (!signer.prepare) return;
   const kernels = new Set(generations.flatMap(variants).map(({ bootspec }) => bootspec.kernel));
-  const unknown = [...kernels].filter((path) => {
+  await prepareSigned(kernels, [loader], payloads, { signer, context, cache });
+}
+
+/**
+ * Has those programs signed, all at once, whose signed digests are not known yet.
+ * @param likely what may be wanted later in the run
+ * @throws {SIGNER_FAILED} {SIGNATURE_MISSING}
+ */
+export async function prepareSigned(
+  programs: Iterable<string>,
+  likely: readonly string[],
+  payloads: ReadonlyMap<string, Hashed>,
+  { signer, context: { disk }, cache }: Preparing,
+): Promise<void> {
+  if (!signer.prepare) return;
+  const unknown = [...programs].filter((path) => {
     const stat = payloads.get(path)?.stat;
     return stat !== undefined && cache.get(signedKey(signer), path, stat) === undefined;
   });
   if (unknown.length === 0) return;
-  signer.prepare(await toSign(unknown, disk), await toSign([loader], disk));
+  signer.prepare(await toSign(unknown, disk), await toSign(likely, disk));
+}
+
+interface Preparing {
+  readonly signer: Signer;
+  readonly context: Context;
+  readonly cache: DigestCache;
 }
 
 /** What is no program is left out, and told by whoever wants it: a broken kernel costs its generations alone. */
