@@ -1,19 +1,19 @@
 /** Beside the real lanzaboote: the same machine installed by both, and each taking over the other's ESP. */
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { copyFileSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import { bytesSource } from '../../src/byte-source.ts';
 import { formatPcrlock, lockPe } from '../../src/measure/pcrlock.ts';
 import { parseOsRelease } from '../../src/uki/os-release.ts';
-import { aKernel, aSystemdBoot, type Machine } from '../command/a-machine.ts';
+import { aKernel, type Machine } from '../command/a-machine.ts';
 import type { GenerationShape } from '../generation/a-generation.ts';
 import { hasMeasuring } from '../lab/measuring.ts';
 import { lanzabooteFiles } from './a-lanzaboote.ts';
-import { age, anLzbtMachine, type LzbtMachine } from './a-lzbt.ts';
+import { age, type LzbtMachine } from './a-lzbt.ts';
 import { sectionContents } from './image.ts';
-import { peerInstalls, peerStub, placePcrlock, whyNoPeer } from './peer.ts';
+import { aMachineForBoth, peerInstalls, placePcrlock, whyNoPeer } from './peer.ts';
 
 const skip = whyNoPeer();
 
@@ -31,23 +31,6 @@ const GENERATIONS: readonly GenerationShape[] = [
 const PAYLOADS = /^EFI\/nixos\//;
 const IMAGES = /^EFI\/Linux\//;
 const LOADERS = /^EFI\/(BOOT|systemd)\//;
-
-/** Lanzaboote reads the version of a boot loader here. */
-const VERSION = '257.9';
-const osRelease = {
-  name: '.osrel',
-  bytes: new TextEncoder().encode(`ID=systemd-boot\nVERSION="${VERSION}"\n`),
-};
-
-/** Returns a machine with lanzaboote's stub where there is one: any program will do. */
-function aMachineForBoth(t: TestContext, generations = GENERATIONS): LzbtMachine {
-  const lzbt = anLzbtMachine(t, generations);
-  const loader = join(lzbt.machine.systemd, 'lib/systemd/boot/efi/systemd-bootx64.efi');
-  writeFileSync(loader, aSystemdBoot(VERSION, osRelease));
-  const stub = peerStub();
-  if (stub) copyFileSync(stub, join(lzbt.machine.root, 'stub.efi'));
-  return lzbt;
-}
 
 async function weInstall({ install }: LzbtMachine, ...more: readonly string[]): Promise<void> {
   const { status, error } = await install(0, ...more);
@@ -71,7 +54,7 @@ function byName(machine: Machine): Map<string, string> {
 describe('the same machine', { skip }, () => {
   /** Installs a machine by both, onto ESPs of their own. */
   async function installBoth(t: TestContext) {
-    const [theirs, ours] = [aMachineForBoth(t), aMachineForBoth(t)];
+    const [theirs, ours] = [aMachineForBoth(t, GENERATIONS), aMachineForBoth(t, GENERATIONS)];
     peerInstalls({ ...theirs, links: ours.links });
     await weInstall(ours);
     return { theirs: theirs.machine, ours: ours.machine };
@@ -129,7 +112,7 @@ test('what the other tests take for lanzaboote’s names are its names', { skip 
 
 describe('from lanzaboote', { skip }, () => {
   test('images are replaced, and nothing else is written but loader.conf', async (t) => {
-    const lzbt = aMachineForBoth(t);
+    const lzbt = aMachineForBoth(t, GENERATIONS);
     const { machine } = lzbt;
     peerInstalls(lzbt);
     const before = machine.tree();
@@ -181,7 +164,7 @@ describe('from lanzaboote', { skip }, () => {
 
 describe('to lanzaboote', { skip }, () => {
   test('images are replaced, and nothing else is written but loader.conf', async (t) => {
-    const lzbt = aMachineForBoth(t);
+    const lzbt = aMachineForBoth(t, GENERATIONS);
     const { machine } = lzbt;
     await weInstall(lzbt);
     const before = machine.tree();
@@ -198,7 +181,7 @@ describe('to lanzaboote', { skip }, () => {
   });
 
   test('and back again, the ESP is what it was', async (t) => {
-    const lzbt = aMachineForBoth(t);
+    const lzbt = aMachineForBoth(t, GENERATIONS);
     await weInstall(lzbt);
     const before = lzbt.machine.tree();
     peerInstalls(lzbt);

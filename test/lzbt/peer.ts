@@ -1,10 +1,14 @@
 /** Lanzaboote's own tool and stub, on a machine where somebody has them: `LZBT` and `LZBT_STUB` name the files. */
-import { writeFileSync } from 'node:fs';
+import assert from 'node:assert/strict';
+import { copyFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+import { aSystemdBoot } from '../command/a-machine.ts';
+import type { GenerationShape } from '../generation/a-generation.ts';
 import { measuringCommand } from '../lab/measuring.ts';
-import { run } from '../lab/run.ts';
+import { attempt, type Ran } from '../lab/run.ts';
 import { missingTools } from '../lab/tools.ts';
-import type { LzbtMachine } from './a-lzbt.ts';
+import { anLzbtMachine, type LzbtMachine } from './a-lzbt.ts';
 
 const { LZBT, LZBT_STUB } = process.env;
 
@@ -20,12 +24,39 @@ export function peerStub(): string | undefined {
   return LZBT_STUB || undefined;
 }
 
-/** Has lanzaboote's tool install all generations of a machine. @throws {Error} when it fails */
-export function peerInstalls(lzbt: LzbtMachine, ...more: readonly string[]): void {
+/** Has lanzaboote's tool install all generations of a machine, unless it is told otherwise. */
+export function peerRuns(lzbt: LzbtMachine, ...more: readonly string[]): Ran {
   const { machine, options, links, environment } = lzbt;
-  const install = ['-q', 'install', ...options, '--configuration-limit', '0', ...more];
+  const limit = more.includes('--configuration-limit') ? [] : ['--configuration-limit', '0'];
   const env = { ...environment, PATH: `${machine.root}:${process.env['PATH']}` };
-  run(LZBT ?? '', [...install, machine.esp, ...links()], { env });
+  const args = ['install', ...options, ...limit, ...more, machine.esp, ...links()];
+  return attempt(LZBT ?? '', args, { env });
+}
+
+/** The same, and it has to succeed. */
+export function peerInstalls(lzbt: LzbtMachine, ...more: readonly string[]): void {
+  const { status, stderr } = peerRuns(lzbt, ...more);
+  assert.equal(status, 0, stderr);
+}
+
+/** Lanzaboote reads the version of a boot loader from its os-release. */
+function aBootLoader(version: string): Uint8Array {
+  const text = `ID=systemd-boot\nVERSION="${version}"\n`;
+  return aSystemdBoot(version, { name: '.osrel', bytes: new TextEncoder().encode(text) });
+}
+
+/** Returns a machine with lanzaboote's stub where there is one: any program will do. */
+export function aMachineForBoth(
+  t: TestContext,
+  generations: readonly GenerationShape[],
+  version = '257.9',
+): LzbtMachine {
+  const lzbt = anLzbtMachine(t, generations);
+  const { root, systemd } = lzbt.machine;
+  writeFileSync(join(systemd, 'lib/systemd/boot/efi/systemd-bootx64.efi'), aBootLoader(version));
+  const stub = peerStub();
+  if (stub) copyFileSync(stub, join(root, 'stub.efi'));
+  return lzbt;
 }
 
 /** Puts systemd-pcrlock where lanzaboote's tool finds it: there is none on this machine. */
