@@ -7,11 +7,22 @@ declare const brand: unique symbol;
 /** A SHA-256 digest as 64 lower-case hexadecimal digits. */
 export type Digest = string & { readonly [brand]: 'Digest' };
 
+/** Digests of short contents, by the content: what is wanted is mostly what is there. */
+const short = new Map<string, Digest>();
+/** Bytes of a content, and how many of them. */
+const SHORT = { size: 1024, count: 512 };
+
 /** Returns the digest of bytes or of UTF-8 text in memory. */
 export function hash(content: Uint8Array | string): Digest {
-  return digestOf(
-    sha256(typeof content === 'string' ? new TextEncoder().encode(content) : content),
-  );
+  const bytes = typeof content === 'string' ? new TextEncoder().encode(content) : content;
+  if (bytes.length > SHORT.size) return digestOf(sha256(bytes));
+  const key = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');
+  const known = short.get(key);
+  if (known !== undefined) return known;
+  if (short.size === SHORT.count) short.clear();
+  const digest = digestOf(sha256(bytes));
+  short.set(key, digest);
+  return digest;
 }
 
 /** Returns 32 raw digest bytes as a {@link Digest}. */

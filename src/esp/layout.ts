@@ -199,6 +199,8 @@ export function isShortName(token: string, name: string): boolean {
 
 /** The rule by which vfat shortens: six characters and a number, and if those are taken, two and a hash. */
 function isShortNameOf(long: string, name: string): boolean {
+  // Nearly every name there is: not worth shortening anything for.
+  if (!name.includes('~')) return false;
   const dot = long.lastIndexOf('.');
   const [base, extension] = [long.slice(0, dot), long.slice(dot + 1)].map((part) =>
     part
