@@ -299,3 +299,47 @@ test('an ESP that is away is passed over by verify and list, and told', async (t
   const alone = await machine.runWith({}, 'verify', ...machine.arguments());
   assert.equal(alone.error?.code, 'ESP_NOT_MOUNTED');
 });
+
+test('where the profiles want what cannot be, the status says so of every ESP', async (t) => {
+  const machine = aMachine(t, { generations: [{}, {}] });
+  const mirror = aMirror(machine);
+  await install(machine, mirror);
+  fs.truncateSync(join(machine.toplevel(2), 'boot.json'), 1);
+  const args = [...machine.arguments(), '--esp', mirror, '--allow-unsigned'];
+  const { status, esps } = await standing(machine, {}, ...args);
+  assert.equal(status, 5);
+  for (const { problem, fromProfiles } of esps) {
+    assert.deepEqual([problem.code, fromProfiles], ['TARGET_BROKEN', undefined]);
+  }
+  assert.deepEqual(esps[1].fromPrimary, []);
+});
+
+test('a mirror with less room holds what fits, and that is as it should be', async (t) => {
+  const initrd = (name: string) => name.repeat(300_000);
+  const machine = aMachine(t, {
+    generations: [{ initrd: initrd('a') }, { initrd: initrd('b') }, { initrd: initrd('c') }],
+  });
+  const mirror = aMirror(machine);
+  const real = nodeDisk();
+  const disk: RunOptions['disk'] = {
+    fileSystem(path) {
+      const found = real.fileSystem(path);
+      if (!found || !path.startsWith(mirror)) return found;
+      const used = files(mirror).reduce((sum, file) => sum + fs.statSync(file).size, 0);
+      return { ...found, total: 800_000, free: Math.max(0, 800_000 - used) };
+    },
+  };
+  const ran = await install(machine, mirror, { disk });
+  assert.equal(ran.status, 0, ran.output);
+  assert.equal(files(mirror).filter((path) => path.includes('-generation-')).length, 2);
+  const args = [...machine.arguments(), '--esp', mirror, '--allow-unsigned'];
+  const { status, esps } = await standing(machine, { disk }, ...args);
+  assert.equal(status, 0);
+  assert.deepEqual([esps[0].leftOut, esps[1].leftOut], [[], ['1']]);
+  assert.deepEqual(
+    esps[1].fromPrimary.map(({ kind }: { kind: string }) => kind),
+    ['missing'],
+  );
+  const { output } = await machine.runWith({ disk }, 'status', ...args);
+  assert.match(output, /no room for generations 1$/m);
+});

@@ -168,6 +168,19 @@ describe('espalier watch', { concurrency: 4 }, () => {
       await until('the second again', has(machine, 1, 2));
     });
 
+    test('an ESP that comes back as it was: what a person chose to boot next stands', async (t) => {
+      const machine = aMachine(t, { generations: [{}, {}] });
+      const service = aService(t, machine, { args: ['--rescan', '1', '-v'] });
+      await until('both', has(machine, 1, 2));
+      await runVerb(machine, 'install', machine.toplevel(1));
+      await service.looks(2);
+      fs.renameSync(machine.esp, `${machine.esp}.away`);
+      await until('its complaint', () => service.said.includes('ESP_NOT_MOUNTED'));
+      fs.renameSync(`${machine.esp}.away`, machine.esp);
+      await service.looks(2);
+      assert.equal(machine.next(), 1);
+    });
+
     test('an ESP without space, until the configuration leaves some', async (t) => {
       const machine = aMachine(t, { generations: [{}] });
       const config = join(machine.root, 'espalier.toml');
