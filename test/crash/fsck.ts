@@ -37,7 +37,7 @@ const FRAGMENT =
 /** Tells whether the clusters of a directory lead into one that is free. */
 export function hasBrokenDirectory({ complaints }: Checkup): boolean {
   const isBroken = complaints.some((line) => line.startsWith('Contains a free cluster'));
-  return isBroken && complaints.some((line) => /^\/(EFI|loader)(\/\w+)?$/.test(line));
+  return isBroken && complaints.some((line) => /^\/(EFI|loader)(\/\w+)?$/i.test(line));
 }
 
 /** A directory whose only cluster is free is emptied by the first pass, and removed by the second. */

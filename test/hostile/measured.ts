@@ -12,9 +12,9 @@ export const MOST_MEMORY = 150 * 1024 * 1024;
 /** Long after anybody would have lost patience: this tells a loop from a slow machine. Milliseconds. */
 const LIMIT = 60_000;
 
-/** Writes the peak of the process's memory in KiB where the parent listens. */
-const TELL_PEAK = `data:text/javascript,${encodeURIComponent(
-  "import { writeSync } from 'node:fs'; process.on('exit', () => writeSync(3, String(process.resourceUsage().maxRSS)));",
+/** Writes the peak of the process's memory in KiB, and its time in microseconds, where the parent listens. */
+const TELL_USAGE = `data:text/javascript,${encodeURIComponent(
+  "import { writeSync } from 'node:fs'; process.on('exit', () => { const { maxRSS, userCPUTime, systemCPUTime } = process.resourceUsage(); writeSync(3, [maxRSS, userCPUTime + systemCPUTime].join(' ')); });",
 )}`;
 
 /** How a process ended. */
@@ -33,16 +33,20 @@ export type Measure = (
   environment: Readonly<Record<string, string>>,
 ) => Measured;
 
-/** Bundles the program for the tests of one file. */
+/** Bundles the program for the tests of one file, and tells in the end which run took most of a processor's time. */
 export function aProgram(): Measure {
   const folder = mkdtempSync(join(tmpdir(), 'espalier-program-'));
   const file = join(folder, 'espalier.mjs');
   before(() => bundle(file));
-  after(() => rmSync(folder, { recursive: true }));
+  let slowest = { seconds: 0, command: 'none' };
+  after(() => {
+    rmSync(folder, { recursive: true });
+    console.log(`slowest run: ${slowest.seconds.toFixed(2)} s of CPU, ${slowest.command}`);
+  });
   return (args, environment) => {
     const { status, stdout, stderr, output } = spawnSync(
       process.execPath,
-      ['--import', TELL_PEAK, file, ...args],
+      ['--import', TELL_USAGE, file, ...args],
       {
         encoding: 'utf8',
         env: { PATH: process.env['PATH'], ...environment },
@@ -52,6 +56,9 @@ export function aProgram(): Measure {
         killSignal: 'SIGKILL',
       },
     );
-    return { status, stdout, stderr, peak: 1024 * Number(output[3] || Number.NaN) };
+    const [peak, time] = (output[3] || 'NaN NaN').split(' ').map(Number);
+    const seconds = (time ?? 0) / 1e6;
+    if (seconds > slowest.seconds) slowest = { seconds, command: args.slice(0, 1).join(' ') };
+    return { status, stdout, stderr, peak: 1024 * (peak ?? Number.NaN) };
   };
 }
