@@ -98,6 +98,14 @@ suite('the reader of FAT images', { skip }, () => {
     assert.deepEqual([...ours(image).files], []);
   });
 
+  test('whatever a directory holds instead of names, each is one that a file can have', () => {
+    const image = imageOf({ 'a/b.txt': 'b' }, (bytes) => {
+      const directory = readFat(bytes).structure.at(-1)?.start ?? 0;
+      for (let offset = 64; offset < 512; offset++) bytes[directory + offset] = offset * 31 + 7;
+    });
+    for (const path of ours(image).files.keys()) assert.match(path, /^[ -~]+$/);
+  });
+
   test('refuses what is no FAT32 image', () => {
     assert.throws(() => readFat(new Uint8Array(MIB)), RangeError);
     assert.throws(() => readFat(new Uint8Array(10)), RangeError);

@@ -73,10 +73,12 @@ class Volume {
 
   #directory(first: number, prefix: string, depth: number): void {
     if (depth > DEEPEST) return;
+    const seen = new Set(['.', '..']);
     for (const { name, record } of namesIn(this.#records(first))) {
       const attributes = record[11] ?? 0;
-      if ((attributes & ATTRIBUTES.label) !== 0 || name === '.' || name === '..') continue;
-      const path = `${prefix}${name}`;
+      const path = `${prefix}${shown(name)}`;
+      if ((attributes & ATTRIBUTES.label) !== 0 || seen.has(name.toLowerCase())) continue;
+      seen.add(name.toLowerCase());
       if ((attributes & ATTRIBUTES.directory) === 0) this.#files.push(this.#file(path, record));
       else this.#directory(firstCluster(record), `${path}/`, depth + 1);
     }
@@ -187,6 +189,11 @@ function isFor({ next, checksum }: LongName, record: Uint8Array): boolean {
     .subarray(0, 11)
     .reduce((value, byte) => (((value & 1) << 7) + (value >> 1) + byte) & 0xff, 0);
   return next === 0 && checksum === sum;
+}
+
+/** Where a directory is no directory, its names are no names; `_` takes the place of what none can hold. */
+function shown(name: string): string {
+  return name.replace(/[^ -.0-~]/g, '_') || '_';
 }
 
 /** The bits that say of a short name that its base, or its extension, is shown in lower case. */
