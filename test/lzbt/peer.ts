@@ -19,6 +19,11 @@ export function whyNoPeer(): string | false {
   return missing.length > 0 && `SKIPPED, missing tools: ${missing}`;
 }
 
+/** Lanzaboote's tool, where `whyNoPeer` has nothing to say. */
+export function peerProgram(): string {
+  return LZBT ?? '';
+}
+
 /** The stub of lanzaboote, if there is one. */
 export function peerStub(): string | undefined {
   return LZBT_STUB || undefined;
@@ -30,7 +35,7 @@ export function peerRuns(lzbt: LzbtMachine, ...more: readonly string[]): Ran {
   const limit = more.includes('--configuration-limit') ? [] : ['--configuration-limit', '0'];
   const env = { ...environment, PATH: `${machine.root}:${process.env['PATH']}` };
   const args = ['install', ...options, ...limit, ...more, machine.esp, ...links()];
-  return attempt(LZBT ?? '', args, { env });
+  return attempt(peerProgram(), args, { env });
 }
 
 /** The same, and it has to succeed. */
