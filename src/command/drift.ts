@@ -4,6 +4,7 @@ import type { Inventory } from '../esp/inventory.ts';
 import { type EspPath, LOADER_CONF } from '../esp/layout.ts';
 import { ownFiles } from '../plan/present.ts';
 import type { LeftOut, PhaseName, Step } from '../plan/step.ts';
+import type { Asking } from '../signer/delivered-signer.ts';
 import type { Context } from './context.ts';
 import type { LoaderStatus } from './loader-copies.ts';
 import type { Settings } from './settings.ts';
@@ -29,19 +30,39 @@ export interface Drift {
 /** What the profiles want, or why that is not known. */
 export type Wanted = { readonly survey: Survey } | { readonly failure: EspError };
 
-/** Surveys what the profiles want, as `install` does. */
+/** Surveys what the profiles want, as `install` does, and asks nobody who holds a key elsewhere. */
 export async function openWanted(
   settings: Settings,
   context: Context,
 ): Promise<Wanted & Disposable> {
   const { survey } = await import('./survey/survey.ts');
   try {
-    const surveyed = await survey(settings, undefined, context);
+    const asking = await askingSigner(settings, context);
+    const surveyed = await survey(settings, undefined, context, asking);
+    if (asking) requireNothingAsked(asking, surveyed);
     return { survey: surveyed, [Symbol.dispose]: surveyed.dispose };
   } catch (error) {
     if (!(error instanceof EspError)) throw error;
     return { failure: error, [Symbol.dispose]: () => undefined };
   }
+}
+
+/** Only a certificate is needed to tell what differs, unless names follow from signatures. */
+async function askingSigner(
+  { certificate, 'private-key': privateKey }: Settings,
+  { disk, now }: Context,
+): Promise<Asking | undefined> {
+  if (certificate === undefined || privateKey !== undefined) return undefined;
+  const { loadAskingSigner } = await import('../signer/delivered-signer.ts');
+  return loadAskingSigner(certificate, disk, now);
+}
+
+function requireNothingAsked({ asked: [first] }: Asking, { dispose }: Survey): void {
+  if (first === undefined) return;
+  dispose();
+  throw new EspError('SIGNATURE_MISSING', `${first.name}: its signed form is not known yet`, {
+    hint: 'run install, for which the key is asked',
+  });
 }
 
 /** Why an ESP has no drift that could be told. */

@@ -11,13 +11,6 @@ import { aMachine, type Machine } from './a-machine.ts';
 const missing = missingTools(['openssl', 'sbsigntool', 'xxd']);
 const skip = missing.length > 0 && `SKIPPED, missing tools: ${installCommand(missing)}`;
 
-/** Gives files the time that all files of a Nix store have: then their digests are remembered. */
-function asInStore(directory: string): void {
-  for (const name of fs.readdirSync(directory, { recursive: true, encoding: 'utf8' })) {
-    fs.lutimesSync(join(directory, name), 1, 1);
-  }
-}
-
 /** A machine with a command that signs and counts. */
 class Token {
   readonly machine: Machine;
@@ -29,7 +22,7 @@ class Token {
   constructor(t: TestContext) {
     this.machine = aMachine(t, { generations: [{}, {}] });
     const at = (name: string) => join(this.machine.root, name);
-    asInStore(at('nix/store'));
+    this.machine.asInStore();
     [this.key, this.command, this.#log] = [at('db.key'), at('token'), at('log')];
     fs.writeFileSync(this.key, privateKeyPem, { mode: 0o600 });
     const openssl = `openssl pkeyutl -sign -pkeyopt digest:sha256 -inkey ${this.key}`;

@@ -53,13 +53,9 @@ class Pair {
 
   esp(verb: string, ...more: readonly string[]) {
     const stub = join(this.machine.systemd, 'lib/systemd/boot/efi/linuxx64.efi.stub');
-    const format = [
-      '--format',
-      this.#format,
-      ...(this.#format === 'type1' ? [] : ['--stub', stub]),
-    ];
-    const args = [...this.machine.arguments(), ...format, '--certificate', certificatePath];
-    return this.machine.runWith({}, verb, ...args, '--quiet', ...more);
+    const environment = { ESPALIER_FORMAT: this.#format, ESPALIER_STUB: stub };
+    const args = [...this.machine.arguments(), '--certificate', certificatePath, '--quiet'];
+    return this.machine.runWith({ environment }, verb, ...args, ...more);
   }
 
   plan(...more: readonly string[]) {
@@ -312,6 +308,37 @@ describe('signing elsewhere', () => {
     assert.equal(status, 0);
     assert.equal(fs.readFileSync(log, 'utf8'), 'run\n');
     assert.equal((await pair.install()).status, 0);
+  });
+
+  for (const format of ['uki', 'thin'] as const) {
+    test(`status tells what differs for ${format} with the certificate alone`, async (t) => {
+      const pair = new Pair(t, format);
+      pair.machine.asInStore();
+      await pair.plan();
+      await pair.sign();
+      await pair.install();
+      assert.equal((await pair.esp('status')).status, 0);
+      pair.machine.generations([{}, {}, { initrd: 'another' }]);
+      pair.machine.asInStore();
+      const { status, output } = await pair.esp('status', '--json');
+      assert.equal(status, 5);
+      assert.match(output, /"kind": "missing"/);
+    });
+  }
+
+  test('status runs no signing command, and says what it does not know', async (t) => {
+    const pair = new Pair(t, 'type1');
+    pair.machine.asInStore();
+    await pair.plan();
+    await pair.sign();
+    await pair.install();
+    assert.equal((await pair.esp('status')).status, 0);
+    pair.machine.generations([{}, {}, { kernel: aKernel('another') }]);
+    const ran = join(pair.machine.root, 'ran');
+    const { status, output } = await pair.esp('status', '--signing-command', `touch ${ran}`);
+    assert.equal(status, 5);
+    assert.match(output, /its signed form is not known yet/);
+    assert.ok(!fs.existsSync(ran));
   });
 
   test('a damaged ESP is repaired with the signatures that made it', async (t) => {
