@@ -34,12 +34,18 @@ function exported(name: string, value: unknown): string {
 /** Node has loaded these for itself by the time that a program starts: they can be had at once. */
 const LOADED = ['node:buffer', 'node:events', 'node:fs', 'node:path', 'node:process', 'node:util'];
 
-/** What a module exports, as it is. */
+/** What a module exports, as it is, but for what is loaded when it is first looked at: `fs.promises`. */
 function direct(path: string, names: readonly string[]): string {
+  const builtin = process.getBuiltinModule(path);
+  const found = (name: string) =>
+    Object.getOwnPropertyDescriptor(builtin, name)?.get
+      ? `standIn(() => module.${name})`
+      : `(() => module.${name})()`;
   return [
     `const module = process.getBuiltinModule(${JSON.stringify(path)});`,
+    STAND_IN,
     'export default module;',
-    ...names.map((name) => `export const ${name} = /* @__PURE__ */ (() => module.${name})();`),
+    ...names.map((name) => `export const ${name} = /* @__PURE__ */ ${found(name)};`),
   ].join('\n');
 }
 
