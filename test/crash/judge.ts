@@ -2,7 +2,7 @@
 import { choiceOf, KNOWLEDGE } from './boot-menu.ts';
 import { isLoadable } from './pe-section.ts';
 import type { Tree } from './tree.ts';
-import { isForeign, LOADER_CONF, LOADERS, type Truth, type Window } from './truth.ts';
+import { EXTRA_ENTRY, isForeign, LOADER_CONF, LOADERS, type Truth, type Window } from './truth.ts';
 
 /** A promise that is judged at every moment. */
 export type Clause =
@@ -65,9 +65,11 @@ const opinions: readonly Opinion[] = [
       const lost = last?.filter((path) => next?.includes(path) && !now?.includes(path)) ?? [];
       return [
         ...(last?.length && !now?.length ? ['no entry is whole'] : []),
-        ...lost.map((path) => `${path} was whole, is wanted, and is not whole`),
+        ...lost
+          .filter((path) => path !== EXTRA_ENTRY)
+          .map((path) => `${path} was whole, is wanted, and is not whole`),
         ...newlyBroken(tree, truth)
-          .filter((path) => truth.after.files.has(path))
+          .filter((path) => truth.after.files.has(path) && path !== EXTRA_ENTRY)
           .map((path) => `${path} is listed and not whole`),
       ];
     },
@@ -119,6 +121,7 @@ export function judgeTree(tree: Tree, truth: Truth): Judgement {
       ...(newlyBroken(tree, truth).some((path) => !truth.after.files.has(path))
         ? (['dying-entry'] as const)
         : []),
+      ...(newlyBroken(tree, truth).includes(EXTRA_ENTRY) ? (['replaced-extra'] as const) : []),
     ],
   };
 }

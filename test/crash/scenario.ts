@@ -1,5 +1,6 @@
 /** The runs that are interrupted, in every way there is: what lay there before, and what is then run. */
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { type Payload, World } from './world.ts';
 
 /**
@@ -85,6 +86,20 @@ function putForeign(world: World): void {
     ].join('\n'),
   );
   world.put('loader/loader.conf', FOREIGN_SETTINGS);
+}
+
+/** Declares extra files, an entry among them, that say which issue of them they are. */
+function extras(world: World, issue: string): string[] {
+  const files = ['EFI/extra/tool.efi', 'EFI/extra/data.bin'].map((path) => {
+    const source = join(world.root, 'sources', issue, path);
+    mkdirSync(dirname(source), { recursive: true });
+    writeFileSync(source, `${issue} ${path} ${'x'.repeat(5000)}`);
+    return `"${path}" = "${source}"`;
+  });
+  const entry = `"extra.conf" = "title Extra ${issue}\\nefi /EFI/extra/tool.efi\\n"`;
+  const config = join(world.root, `${issue}.toml`);
+  writeFileSync(config, ['[extra-files]', ...files, '[extra-entries]', entry, ''].join('\n'));
+  return ['--config', config];
 }
 
 /** Every scenario; the first ones are the plainest. */
@@ -206,6 +221,16 @@ export const SCENARIOS: readonly Scenario[] = [
       world.generation(3);
     },
     action: (world) => ['install', ...world.settings('--boot-counting', '3')],
+  },
+  {
+    name: 'extra-files',
+    about: 'extra files and an extra entry are replaced, beside a new generation',
+    prepare(world) {
+      lived(world, 1, ...extras(world, 'first'));
+      world.generation(2);
+      extras(world, 'second');
+    },
+    action: (world) => ['install', ...world.settings(...extras(world, 'second'))],
   },
   {
     name: 'interrupted-twice',

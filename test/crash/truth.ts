@@ -11,6 +11,8 @@ import type { World } from './world.ts';
 
 export const LOADERS = ['EFI/systemd/systemd-bootx64.efi', 'EFI/BOOT/BOOTX64.EFI'] as const;
 export const LOADER_CONF = 'loader/loader.conf';
+/** The entry of the scenario that declares extra files. */
+export const EXTRA_ENTRY = 'loader/entries/extra.conf';
 
 /**
  * What FAT itself makes unavoidable where a fixed name gets new content. Each is harmless by order or by
@@ -25,6 +27,8 @@ export type Window =
   | 'settings-lost'
   /** An entry that this run removes is listed while its clusters are free already; another one starts. */
   | 'dying-entry'
+  /** An extra file gets new content under the name that a person gave it; the entry that names it waits. */
+  | 'replaced-extra'
   /** A temporary name has the clusters of the final one too: which of them goes is for fsck.fat to say. */
   | 'two-names'
   /** A lost sector hides names of this run from firmware, until the next run. */
@@ -49,6 +53,9 @@ const OURS = [
   /^EFI\/Linux\/nixos-generation-\d+-[\w.-]*[a-z2-7]{52}(\+\d+(-\d+)?)?\.efi$/,
   /^loader\/entries\/nixos-generation-\d+-[\w.-]*[a-z2-7]{52}(\+\d+(-\d+)?)?\.conf$/,
   /^EFI\/nixos\/(kernel|initrd|devicetree)-.+-[a-z2-7]{52}\.efi$/,
+  /^EFI\/nixos\/extra-files-[a-z2-7]{52}\.txt$/,
+  // Of the scenario that declares these.
+  /^(EFI\/extra\/|loader\/entries\/extra\.conf$)/,
   /(^|\/)\.espalier-\d+-\d+\.tmp$/,
   /^loader\/(loader\.conf|entries\.srel)$/,
   ...LOADERS.map((path) => new RegExp(`^${path.replaceAll('.', '\\.')}$`)),
@@ -171,7 +178,8 @@ class Tools {
   constructor(world: World, before: Tree) {
     this.#world = world;
     this.#before = before;
-    this.#store = new Set(filesBelow(join(world.root, 'nix/store')).map(digestOfFile));
+    const sources = ['nix/store', 'sources'].flatMap((name) => filesBelow(join(world.root, name)));
+    this.#store = new Set(sources.map(digestOfFile));
     this.#loaders = (['252', '257'] as const).map((version) =>
       digest(world.payload.loader(version)),
     );
@@ -193,14 +201,15 @@ class Tools {
     const { sha256 = '' } = tree.files.get(path) ?? {};
     if (isForeign(path)) return this.#before.files.get(path)?.sha256 === sha256;
     if (path.startsWith('EFI/Linux/')) return this.#isImage(join(tree.folder, path));
-    if (path.startsWith('EFI/nixos/')) return this.#store.has(sha256);
+    if (/^EFI\/(nixos|extra)\//.test(path)) return this.#store.has(sha256);
     if (LOADERS.some((loader) => loader === path)) return this.#isLoader(join(tree.folder, path));
     return path.startsWith('loader/entries/') && this.#isEntry(textOf(tree, path) ?? '');
   }
 
   /** A Type #1 entry starts a system of this world. */
   #isEntry(text: string): boolean {
-    return this.#startsSystem(/^options (.*)$/m.exec(text)?.[1] ?? '');
+    const isExtra = /^title Extra \w+\nefi \/EFI\/extra\/tool\.efi\n$/.test(text);
+    return isExtra || this.#startsSystem(/^options (.*)$/m.exec(text)?.[1] ?? '');
   }
 
   #startsSystem(cmdline: string): boolean {
