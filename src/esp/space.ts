@@ -28,9 +28,25 @@ export function directoryGrowth(
   clusterSize: number,
 ): number {
   let growth = 0;
-  for (const [directory, made] of Map.groupBy(paths, directoryOf)) {
+  for (const made of Map.groupBy(paths, directoryOf).values()) {
     const names = made.reduce((sum, path) => sum + nameCost(fileName(path)), 0);
-    growth += allocated(names, clusterSize) + (present.has(directory) ? 0 : clusterSize);
+    growth += allocated(names, clusterSize);
   }
-  return growth;
+  return growth + missing(paths, present).size * clusterSize;
+}
+
+/** Directories in which there always are others: that they are there is not looked for. */
+const SHARED = new Set<string>(['', 'EFI', 'loader']);
+
+/** The directories that have to be made for these files, with those above them. */
+function missing(paths: readonly EspPath[], present: ReadonlySet<EspPath>): ReadonlySet<EspPath> {
+  const found = new Set<EspPath>();
+  for (const own of new Set(paths.map(directoryOf))) {
+    if (own === '' || present.has(own)) continue;
+    found.add(own);
+    for (let above = directoryOf(own); !SHARED.has(above); above = directoryOf(above)) {
+      if (!present.has(above)) found.add(above);
+    }
+  }
+  return found;
 }

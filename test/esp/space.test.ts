@@ -38,3 +38,17 @@ test('a name takes a slot of 32 bytes and one more for each 13 characters, twice
 test('a directory that has to be made takes a cluster more', () => {
   assert.equal(directoryGrowth(names(1, 5), new Set(), 4096), 8192);
 });
+
+test('so does each of those above it, but for the two that every ESP has, and each counts once', () => {
+  const growth = (paths: readonly string[], present: readonly string[] = []) =>
+    directoryGrowth(
+      paths.map((path) => espPath(path)),
+      new Set(present.map((path) => espPath(path))),
+      4096,
+    ) / 4096;
+  assert.equal(growth(['EFI/nixos/x']), 2);
+  assert.equal(growth(['x']), 1);
+  assert.equal(growth(['firmware/board/x', 'firmware/y']), 4);
+  assert.equal(growth(['firmware/board/x'], ['firmware/board']), 1);
+  assert.equal(growth(['EFI/a/b/c/x'], ['EFI/a']), 3);
+});
