@@ -1,7 +1,6 @@
 /** The programs that are compared: how each is told to do the same job. */
-import { existsSync } from 'node:fs';
+import { existsSync, symlinkSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { linkLzbt } from '../build.ts';
 import { findParts } from '../lab/parts.ts';
 import { missingTools, systemPython } from '../lab/tools.ts';
 import type { Machine } from './machine.ts';
@@ -79,14 +78,16 @@ function lzbt(name: string, command: readonly [string, ...string[]], keys: Keys)
 /** What lanzaboote's tool is called among the contenders. */
 export const LZBT = 'lzbt';
 
-/** Returns our `lzbt-systemd` and lanzaboote's, with a key that is made in a directory. */
+/** Returns our `lzbt-systemd` and lanzaboote's; the key, and the link that is ours, are made in a directory. */
 export function rivals(
   bundle: string,
   program: string,
   directory: string,
 ): readonly [Installer, Installer] {
   const keys = makeKeys(bundle, directory);
-  const ours = lzbt('espalier', [process.execPath, linkLzbt(bundle)], keys);
+  const link = join(directory, 'lzbt-systemd');
+  symlinkSync(bundle, link);
+  const ours = lzbt('espalier', [process.execPath, link], keys);
   return [ours, lzbt(LZBT, [program], keys)];
 }
 
