@@ -205,9 +205,11 @@ export class Machine {
   ): Promise<Ran> {
     const lines: string[] = [];
     const real = processContext(pathToFileURL(MAIN));
+    const changed = { ...real.disk, ...disk };
     const context: Context = {
       ...real,
-      disk: { ...real.disk, ...disk },
+      disk: changed,
+      host: changed,
       ...(runSecrets && { runSecrets }),
       environment: { ...this.environment(), ...environment },
       // Not the superuser: locks then lie in a directory of this test's own.

@@ -7,6 +7,7 @@ import { nodeDisk } from '../../src/disk/node-disk.ts';
 import { EspError, explain } from '../../src/error.ts';
 import {
   aMachine,
+  MAIN,
   type Machine,
   type MachineShape,
   type Ran,
@@ -266,6 +267,76 @@ test('an XBOOTLDR partition that is unmounted in mid-run is noticed', async (t) 
   assert.equal(status, 1);
   assert.match(explain(error), /xbootldr: it is not the file system/);
   assert.ok(!fs.existsSync(join(pair.machine.esp, 'loader/loader.conf')));
+});
+
+const TYPE = 'bc13c2ff-59e6-4262-a352-b275fd6f7172';
+
+/** Makes two directories look like mounted partitions, of which udev says so much. */
+function asPartitions({ machine, xbootldr }: Pair, udev: readonly string[]) {
+  const disk = nodeDisk();
+  const mounts = [machine.esp, xbootldr].map(
+    (point, index) => `3${index} 1 8:${index + 1} / ${point} rw - vfat /dev/sda${index + 1} rw`,
+  );
+  const texts: Readonly<Record<string, string | undefined>> = {
+    '/proc/self/mountinfo': mounts.join('\n'),
+    '/run/udev/data/b8:1': udev[0],
+    '/run/udev/data/b8:2': udev[1],
+  };
+  return {
+    read(path: string, limit: number) {
+      const text = texts[path];
+      return text === undefined ? disk.read(path, limit) : new TextEncoder().encode(text);
+    },
+    stat(path: string) {
+      if (path.startsWith('/run/udev/')) return texts[path] ? disk.stat(MAIN) : undefined;
+      const found = disk.stat(path);
+      return found && `${path}/`.startsWith(`${xbootldr}/`) ? { ...found, device: 1 } : found;
+    },
+  };
+}
+
+test('entries on the ESP go only when it is known that systemd-boot reads XBOOTLDR', async (t) => {
+  const pair = aPair(t);
+  const { machine, xbootldr } = pair;
+  const gpt = `E:ID_PART_ENTRY_SCHEME=gpt\nE:ID_PART_ENTRY_DISK=8:0\nE:ID_PART_ENTRY_TYPE=`;
+  const args = machine.arguments().filter((arg) => arg !== '--allow-directory');
+  const install = (udev: readonly string[]) =>
+    machine.runWith(
+      { disk: asPartitions(pair, udev) },
+      ...['install', ...args, '--allow-unsigned', '--json', '-q', '--xbootldr', xbootldr],
+    );
+  await machine.run('install');
+
+  const wrong = await install([`${gpt}c12a7328\n`, `${gpt}0fc63daf\n`]);
+  assert.equal(wrong.error?.code, 'CONFIG_INVALID');
+  assert.deepEqual(paths(pair, xbootldr), []);
+
+  const unknown = await install([]);
+  assert.equal(unknown.status, 5);
+  assert.match(unknown.output, /entries of ours stay on .*esp: nobody can tell here/);
+  assert.deepEqual(machine.installed(), [1]);
+  assert.ok(paths(pair, xbootldr).length > 0);
+
+  const known = [`${gpt}c12a7328\n`, `${gpt}${TYPE}\n`];
+  assert.equal((await install(known)).status, 0);
+  assert.deepEqual(machine.installed(), []);
+  assert.equal((await install([])).status, 0);
+});
+
+test('two runs that name the same partitions the other way round end, one after the other', async (t) => {
+  const { machine, xbootldr } = aPair(t);
+  const plain = machine.arguments().filter((arg) => arg !== '--esp' && arg !== machine.esp);
+  const install = (esp: string, other: string) =>
+    machine.runWith(
+      {},
+      ...['install', ...plain, '--allow-unsigned', '--quiet', '--lock-timeout', '20'],
+      ...['--esp', esp, '--xbootldr', other],
+    );
+  const ran = await Promise.all([install(machine.esp, xbootldr), install(xbootldr, machine.esp)]);
+  assert.deepEqual(
+    ran.map(({ status }) => status),
+    [0, 0],
+  );
 });
 
 const MISTAKES: readonly (readonly [string, (pair: Pair) => readonly string[], RegExp])[] = [

@@ -59,6 +59,14 @@ suite('the unit files', () => {
     }
   });
 
+  test('reach the XBOOTLDR partition, a former one, and what udev says of them', async () => {
+    const disk = new MemoryDisk({ files: { '/proc/self/mountinfo': '' } });
+    const flags = { esp: '/efi', xbootldr: '/boot', 'former-xbootldr': '/old' };
+    const { writable, readable } = reach(await readSettings(flags, {}, disk), undefined, disk);
+    assert.deepEqual(writable, ['/efi', '/boot', '/old']);
+    assert.ok(readable.includes('/run/udev/data'));
+  });
+
   test('name any path as systemd reads it', () => {
     const odd = `/a b/100%/$HOME/"c"/d:e`;
     const [watcher] = unitFiles({
