@@ -6,10 +6,12 @@ import { decide, type EspDecision } from '../../src/command/survey/esp.ts';
 import { survey } from '../../src/command/survey/survey.ts';
 import { placeOf, withVolumes } from '../../src/command/volumes.ts';
 import { hash } from '../../src/digest.ts';
+import type { WritableDisk } from '../../src/disk/disk.ts';
 import { EspError } from '../../src/error.ts';
 import { BOOTSPEC, SPECIALISATIONS } from '../../src/generation/bootspec.ts';
 import type { Plan } from '../../src/plan/step.ts';
 import { aPe, countingBytes } from '../pe/a-pe.ts';
+import { faultyDisk } from '../support/faulty-disk.ts';
 import { MemoryDisk } from '../support/memory-disk.ts';
 import { watched } from './watched-disk.ts';
 
@@ -122,6 +124,8 @@ export interface RunOptions {
   readonly failAt?: number;
   /** What of the unsynced changes survives: see MemoryDisk.crash. */
   readonly seed?: number;
+  /** The operation that fails, while the power stays. */
+  readonly faultAt?: number;
 }
 
 /** What a run did. Sizes in bytes. */
@@ -143,9 +147,13 @@ export async function run(world: World, esp: Tree, options: RunOptions = {}): Pr
   const free = () => disk.fileSystem(ESP)?.free ?? 0;
   const before = free();
   let least = before;
-  const context = aContext(disk, () => {
+  const sound = watched(disk, () => {
     least = Math.min(least, free());
   });
+  const { faultAt } = options;
+  const context = aContext(
+    faultAt === undefined ? sound : faultyDisk(sound, faultAt, new EspError('IO', 'bad sector')),
+  );
   const started = disk.operations;
   const ended = (): Omit<Ran, 'plan' | 'failure'> => ({
     tree: treeOf(disk),
@@ -197,11 +205,10 @@ async function decided(world: World, given: Context) {
   return { ...decision, surveyed, at: placeOf(ESP, context) };
 }
 
-function aContext(disk: MemoryDisk, onChange: () => void): Context {
-  const host = watched(disk, onChange);
+function aContext(disk: WritableDisk): Context {
   return {
-    disk: host,
-    host,
+    disk,
+    host: disk,
     locate: (path) => path,
     isElsewhere: false,
     environment: {},

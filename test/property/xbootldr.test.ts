@@ -1,9 +1,11 @@
 /** Moving between ESP and XBOOTLDR: wherever power fails on the way, the machine boots. */
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
+import fc from 'fast-check';
 import { volumesOf } from '../../src/esp/layout.ts';
 import { type Ran, run, SECOND, type Tree, type World } from './a-world.ts';
-import { isUnhurried } from './bounds.ts';
+import { anyLife, startTree } from './any-world.ts';
+import { bounds, isUnhurried } from './bounds.ts';
 import { bootable, defaultOf, differences, idOf, isOurs, LOADERS, startsFrom } from './truths.ts';
 
 const world: World = {
@@ -106,6 +108,23 @@ suite('moving entries', () => {
           }
         }
       });
+
+      test(`${about}: any operation that fails leaves what boots, and the next run ends it`, async () => {
+        const before = await installed({ ...world, format, xbootldr: first });
+        const after = { ...world, format, loader: 260, xbootldr: second };
+        const whole = await run(after, before);
+        let failures = 0;
+        for (let faultAt = 0; faultAt < whole.operations; faultAt++) {
+          const failed = await run(after, before, { faultAt });
+          if (!failed.failure) break;
+          failures++;
+          assertBoots(`operation ${faultAt}`, before, failed.tree);
+          assert.deepEqual(failed.shared, []);
+          const healed = await run(after, failed.tree);
+          assert.deepEqual(differences(healed.tree, whole.tree), [], `operation ${faultAt}`);
+        }
+        assert.ok(failures > 20);
+      });
     }
   }
 
@@ -120,6 +139,68 @@ suite('moving entries', () => {
     assert.deepEqual(ownEntries(there.tree), ownEntries(tried));
   });
 });
+
+/** Operations of one run at which power fails in turn; with time to spend, all of them. */
+const POINTS = isUnhurried ? Number.POSITIVE_INFINITY : 10;
+
+/** A machine's run, and the partitions before it. */
+interface Chapter {
+  readonly after: World;
+  readonly before: Tree;
+  readonly ran: Ran;
+}
+
+test('whatever happens to a machine that moves its entries, one boots wherever power fails', async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      anyLife(4),
+      fc.array(fc.constantFrom('used' as const, 'former' as const), { minLength: 4, maxLength: 4 }),
+      fc.nat({ max: 9 }),
+      async ({ start, moments }, places, seed) => {
+        let before = startTree(start);
+        let last: Chapter | undefined;
+        for (const [index, { world: given }] of moments.entries()) {
+          const after = { ...given, xbootldr: places[index] };
+          const ran = await run(after, before);
+          if (ran.failure) assert.deepEqual(differences(ran.tree, before), []);
+          else {
+            assert.ok(bootableIds(ran.tree).has(defaultOf(ran.tree) ?? ''));
+            last = { after, before, ran };
+          }
+          before = ran.tree;
+        }
+        if (last) await crashIn(last, seed);
+      },
+    ),
+    bounds(60),
+  );
+});
+
+async function crashIn({ after, before, ran }: Chapter, seed: number): Promise<void> {
+  const stride = Math.max(1, ran.operations / POINTS);
+  for (let at = seed % stride; at < ran.operations; at += stride) {
+    const failAt = Math.floor(at);
+    const where = `operation ${failAt} of ${ran.operations}, seed ${seed}`;
+    const { tree } = await run(after, before, { failAt, seed });
+    assertGoesOn(where, before, tree, ran.tree);
+    for (const [path, bytes] of before) {
+      if (isOurs(path.replace(SECOND, ''))) continue;
+      assert.deepEqual(tree.get(path), bytes, `${where}: ${path} is as it was`);
+    }
+  }
+}
+
+/** What holds between any two states of a machine. */
+function assertGoesOn(where: string, before: Tree, crashed: Tree, after: Tree): void {
+  const [old, now, then] = [bootableIds(before), bootableIds(crashed), bootableIds(after)];
+  if (old.size > 0) assert.ok(now.size > 0, `${where}: an entry boots`);
+  for (const id of old) {
+    assert.ok(now.has(id) || !then.has(id), `${where}: ${id} boots all along`);
+  }
+  const id = defaultOf(crashed);
+  if (id === undefined || id === defaultOf(before)) return;
+  assert.ok(now.has(id), `${where}: the default that was set boots`);
+}
 
 /** What holds at every moment of a move. */
 function assertBoots(where: string, before: Tree, crashed: Tree): void {
