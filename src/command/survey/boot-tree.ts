@@ -35,6 +35,7 @@ export function scanBootTree(root: string, token: string | Scan, context: Contex
     return { ...other, inventory: other.root === root ? withoutTree(found) : found };
   });
   const ownTwins = elsewhere
+    .filter((other) => other.root === root)
     .flatMap(({ inventory: { temporaries } }) => temporaries)
     .filter(({ twin }) => twin !== undefined && volumesOf(twin).includes('esp'));
   const [esp, space] = [root, xbootldr ?? root].map((path) => apart.fileSystem(path));

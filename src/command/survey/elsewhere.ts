@@ -25,11 +25,7 @@ export function withExtras(
   const apart = { disk: volumes?.apart ?? disk };
   return elsewhere.map(({ inventory, ...volume }) => {
     const { own } = matchExtras(volume.root, { settings, extras: [] }, inventory, apart, deep);
-    // As a driver of the loader, which is on the ESP wherever the entries are.
-    const isInTree = ({ path }: (typeof own)[number]) =>
-      volumes?.locate(path) === `${volume.root}/${path}`;
-    const extras = own.filter((extra) => !isInTree(extra));
-    return { ...volume, inventory: { ...inventory, extras } };
+    return { ...volume, inventory: { ...inventory, extras: own } };
   });
 }
 
