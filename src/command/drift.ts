@@ -27,23 +27,36 @@ export interface Drift {
   readonly leftOut: readonly LeftOut[];
 }
 
-/** What the profiles want, or why that is not known. */
-export type Wanted = { readonly survey: Survey } | { readonly failure: EspError };
+/** What the profiles want, or why that is not known; no failure where nobody was to find out. */
+export type Wanted = { readonly survey: Survey } | Unknown;
 
-/** Surveys what the profiles want, as `install` does, and asks nobody who holds a key elsewhere. */
+/**
+ * Surveys what the profiles want, as `install` does, but asks nobody who holds a key elsewhere and
+ * runs no program that adds secrets: what such a generation wants, only `install` finds out.
+ */
 export async function openWanted(
   settings: Settings,
   context: Context,
 ): Promise<Wanted & Disposable> {
   const { survey } = await import('./survey/survey.ts');
+  const unknown = (failure?: EspError) => ({ failure, [Symbol.dispose]: () => undefined });
+  let hasSecrets = false;
+  const runSecrets = async () => {
+    hasSecrets = true;
+    throw new EspError('INITRD_SECRETS_FAILED', 'not run to look');
+  };
   try {
     const asking = await askingSigner(settings, context);
-    const surveyed = await survey(settings, undefined, context, asking);
+    const surveyed = await survey(settings, undefined, { ...context, runSecrets }, asking);
+    if (hasSecrets) {
+      surveyed.dispose();
+      return unknown();
+    }
     if (asking) requireNothingAsked(asking, surveyed);
     return { survey: surveyed, [Symbol.dispose]: surveyed.dispose };
   } catch (error) {
     if (!(error instanceof EspError)) throw error;
-    return { failure: error, [Symbol.dispose]: () => undefined };
+    return unknown(hasSecrets ? undefined : error);
   }
 }
 
@@ -67,7 +80,7 @@ function requireNothingAsked({ asked: [first] }: Asking, { dispose }: Survey): v
 
 /** Why an ESP has no drift that could be told. */
 export interface Unknown {
-  readonly failure: EspError;
+  readonly failure: EspError | undefined;
 }
 
 /** Compares an ESP with what the profiles want: what `install` would change is what differs. */

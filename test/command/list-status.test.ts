@@ -126,6 +126,22 @@ describe('status', () => {
     assert.ok(values.some((line) => /drift\{.*"running and profile"\} 1$/.test(line)));
   });
 
+  test('to look runs no program that adds secrets; what differs is then not told', async (t) => {
+    const secrets = 'echo ran >>"$(dirname "$0")/../ran"; echo secret >>"$1"';
+    const machine = aMachine(t, { generations: [{}, { secrets }] });
+    const ran = () => fs.globSync(`${machine.root}/**/ran`).length;
+    assert.equal((await machine.run('install')).status, 0);
+    assert.equal(ran(), 1);
+    for (const mark of fs.globSync(`${machine.root}/**/ran`)) fs.rmSync(mark);
+    const { status, output } = await machine.run('status', '--json');
+    assert.equal(ran(), 0);
+    assert.equal(status, 0, output);
+    const [esp] = JSON.parse(output).esps;
+    assert.equal(esp.nextIsCurrent, true);
+    assert.equal('fromProfiles' in esp, false);
+    assert.equal('problem' in esp, false);
+  });
+
   test('without profiles, as on a rescue system, it tells what it can', async (t) => {
     const machine = await machineWith(t);
     const { status, output } = await view(machine, 'status', '--profiles', '/none');
