@@ -6,7 +6,7 @@ import { DROP_IN_MARK, EMPTY_ROOT } from '../confine/drop-in.ts';
 import { queryNixStore } from '../confine/store.ts';
 import { EspError } from '../error.ts';
 import type { Context } from './context.ts';
-import type { Invocation } from './program.ts';
+import type { Invocation } from './invocation.ts';
 import type { RawSettings } from './settings.ts';
 
 /** Writes the drop-in of one unit. */

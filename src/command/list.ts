@@ -2,8 +2,8 @@
 import { EXIT_WARNINGS, explain } from '../error.ts';
 import type { Context } from './context.ts';
 import { readEsps } from './esp-roots.ts';
+import type { Invocation } from './invocation.ts';
 import { type MenuEntry, menuOf } from './menu.ts';
-import type { Invocation } from './program.ts';
 import { formatSize } from './report.ts';
 import { readSettings } from './settings.ts';
 import { formatTable, printable } from './table.ts';

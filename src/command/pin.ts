@@ -4,8 +4,8 @@ import { EspError } from '../error.ts';
 import type { Generation } from '../generation/generation.ts';
 import { generationName } from '../plan/wanted.ts';
 import type { Context } from './context.ts';
+import type { Invocation } from './invocation.ts';
 import { linkOfPin, pinsDirectory } from './pins.ts';
-import type { Invocation } from './program.ts';
 import { readSettings, type Settings } from './settings.ts';
 import { readProfiles } from './survey/survey.ts';
 

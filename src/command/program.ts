@@ -2,18 +2,9 @@
 import { Command, CommanderError, Option } from 'commander';
 import { EspError } from '../error.ts';
 import { type Context, contextBelow } from './context.ts';
+import type { Invocation } from './invocation.ts';
 import type { RawSettings } from './settings.ts';
 import { GROUPS, VERBS, type VerbDeclaration } from './verbs.ts';
-
-/** What a verb gets from the command line. */
-export interface Invocation {
-  /** What the verb acts on, as far as it was named. */
-  readonly operands: readonly string[];
-  readonly flags: RawSettings;
-  readonly json: boolean;
-  /** -1 with `-q`, 0, or the number of `-v`. */
-  readonly verbosity: number;
-}
 
 /**
  * Parses the command line, runs the verb and returns the exit status.

@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import type { Signer } from '../signer/signer.ts';
 import type { Context } from './context.ts';
 import { misuse } from './flags.ts';
-import type { Invocation } from './program.ts';
+import type { Invocation } from './invocation.ts';
 import { readSettings } from './settings.ts';
 import { carryOut, realFile, type Task, taskFor } from './signing/task.ts';
 import { signerOf } from './survey/signer-of.ts';

@@ -13,9 +13,9 @@ import {
   type Wanted,
 } from './drift.ts';
 import { readEsps } from './esp-roots.ts';
+import type { Invocation } from './invocation.ts';
 import { type LoaderStatus, loaderCopies } from './loader-copies.ts';
 import { boots, isBad, menuOf } from './menu.ts';
-import type { Invocation } from './program.ts';
 import { formatSize } from './report.ts';
 import { readSettings, type Settings } from './settings.ts';
 import { readProfiles } from './survey/survey.ts';

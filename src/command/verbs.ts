@@ -1,6 +1,7 @@
 /** The verbs: their operands, options and help, and where each is loaded from when it is called. */
 import { CONFINE_OPTIONS } from './confine-options.ts';
 import type { Context } from './context.ts';
+import type { Invocation } from './invocation.ts';
 import {
   KEYS_ENROLL_OPTIONS,
   KEYS_GENERATE_OPTIONS,
@@ -8,7 +9,6 @@ import {
   SIGN_OPTIONS,
   SIGNING_REQUEST,
 } from './keys/options.ts';
-import type { Invocation } from './program.ts';
 import { OPTIONS, type Option, WHENCE } from './settings.ts';
 import { UKI_BUILD_OPTIONS, UKI_INSPECT_OPTIONS, UKI_VERIFY_OPTIONS } from './uki/options.ts';
 import { UNIT_OPTIONS } from './units/options.ts';

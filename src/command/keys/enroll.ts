@@ -15,9 +15,9 @@ import type { Context } from '../context.ts';
 import { lockEsp } from '../esp-lock.ts';
 import { espRoots } from '../esp-roots.ts';
 import { readFlags } from '../flags.ts';
+import type { Invocation } from '../invocation.ts';
 import { loaderCopies } from '../loader-copies.ts';
 import type { Log } from '../log.ts';
-import type { Invocation } from '../program.ts';
 import { type RawSettings, readSettings, type Settings } from '../settings.ts';
 import {
   additionTimes,

@@ -19,7 +19,7 @@ import { selfSignedCertificate } from '../../signer/self-signed.ts';
 import { placeDirectory } from '../../transaction/place-directory.ts';
 import type { Context } from '../context.ts';
 import { readFlags } from '../flags.ts';
-import type { Invocation } from '../program.ts';
+import type { Invocation } from '../invocation.ts';
 import { keyPaths } from './set.ts';
 
 const VERB = 'keys generate';

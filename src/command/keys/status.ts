@@ -5,7 +5,7 @@ import { EFI_VARIABLES, secureBoot, setupMode } from '../../loader/efi-variables
 import { KEY_DIRECTORY } from '../../signer/key-directory.ts';
 import type { Context } from '../context.ts';
 import { espRoots } from '../esp-roots.ts';
-import type { Invocation } from '../program.ts';
+import type { Invocation } from '../invocation.ts';
 import { readSettings } from '../settings.ts';
 import { formatTable, printable } from '../table.ts';
 import { enrolmentNames } from './enrolment-files.ts';

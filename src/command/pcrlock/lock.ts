@@ -6,7 +6,7 @@ import { EspError } from '../../error.ts';
 import type { CreateHash } from '../../measure/bank.ts';
 import { formatPcrlock, lockPe, lockUki, type PcrRecord } from '../../measure/pcrlock.ts';
 import type { Context } from '../context.ts';
-import type { Invocation } from '../program.ts';
+import type { Invocation } from '../invocation.ts';
 
 /** Prints the records of a program, or writes them to a file. */
 export function pcrlockPe(invocation: Invocation, context: Context): Promise<number> {

@@ -17,9 +17,9 @@ import { programsToSign, type SignedProgram } from '../../transaction/to-sign.ts
 import type { Context } from '../context.ts';
 import { findEsps } from '../esp-roots.ts';
 import { misuse } from '../flags.ts';
+import type { Invocation } from '../invocation.ts';
 import { openLog } from '../log.ts';
 import { pass } from '../pass.ts';
-import type { Invocation } from '../program.ts';
 import type { Outcome } from '../report.ts';
 import { readSettings } from '../settings.ts';
 import { openSurveyor } from '../survey/surveyor.ts';

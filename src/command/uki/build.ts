@@ -6,7 +6,7 @@ import { placeImage } from '../../transaction/place-image.ts';
 import { buildLayout } from '../../uki/build.ts';
 import { withVerityWords } from '../../uki/verity-cmdline.ts';
 import type { Context } from '../context.ts';
-import type { Invocation } from '../program.ts';
+import type { Invocation } from '../invocation.ts';
 import { type BuildSettings, misuse, readBuildSettings } from './build-settings.ts';
 import { initrdByDracut } from './dracut.ts';
 import { type Inputs, inputsOn } from './inputs.ts';

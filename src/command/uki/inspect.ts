@@ -4,7 +4,7 @@ import { resolve } from 'node:path';
 import { type Digest, digestOf } from '../../digest.ts';
 import { formatSections, inspectSections, ukiReport } from '../../uki/inspect.ts';
 import type { Context } from '../context.ts';
-import type { Invocation } from '../program.ts';
+import type { Invocation } from '../invocation.ts';
 
 /** Prints what an image carries. */
 export async function ukiInspect(

@@ -14,7 +14,7 @@ import { parseDocument } from '../../verity/document.ts';
 import { rootHashesOfRepart } from '../../verity/repart-output.ts';
 import type { Context } from '../context.ts';
 import { misuse } from '../flags.ts';
-import type { Invocation } from '../program.ts';
+import type { Invocation } from '../invocation.ts';
 import type { RawSettings } from '../settings.ts';
 import { hashChunks } from './inspect.ts';
 

@@ -8,7 +8,7 @@ import { queryNixStore } from '../../confine/store.ts';
 import type { Disk } from '../../disk/disk.ts';
 import { EspError } from '../../error.ts';
 import type { Context } from '../context.ts';
-import type { Invocation } from '../program.ts';
+import type { Invocation } from '../invocation.ts';
 import { readSettings } from '../settings.ts';
 import { type Installation, unitFiles } from './files.ts';
 import { reach } from './reach.ts';

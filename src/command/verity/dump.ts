@@ -4,7 +4,7 @@ import { formatHeader, headerDocument } from '../../verity/header-text.ts';
 import { readSuperblock } from '../../verity/superblock.ts';
 import type { Context } from '../context.ts';
 import { readFlags } from '../flags.ts';
-import type { Invocation } from '../program.ts';
+import type { Invocation } from '../invocation.ts';
 import { dumpSchema } from './settings.ts';
 
 /**

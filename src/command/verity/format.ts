@@ -12,7 +12,7 @@ import { NO_SEED, saltFrom, superblockUuidFrom } from '../../verity/seed.ts';
 import { formatSuperblock, type Parameters } from '../../verity/superblock.ts';
 import type { Context } from '../context.ts';
 import { misuse, readFlags } from '../flags.ts';
-import type { Invocation } from '../program.ts';
+import type { Invocation } from '../invocation.ts';
 import { formatSchema } from './settings.ts';
 
 const VERB = 'verity format';

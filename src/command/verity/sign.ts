@@ -8,7 +8,7 @@ import { rootHashesIn } from '../../verity/root-hash-source.ts';
 import { formatSignatureDocument } from '../../verity/signature-document.ts';
 import type { Context } from '../context.ts';
 import { misuse, readFlags } from '../flags.ts';
-import type { Invocation } from '../program.ts';
+import type { Invocation } from '../invocation.ts';
 import { signSchema } from './settings.ts';
 
 const VERB = 'verity sign';

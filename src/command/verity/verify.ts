@@ -7,7 +7,7 @@ import { describeFinding } from '../../verity/finding.ts';
 import { readSuperblock, type Superblock } from '../../verity/superblock.ts';
 import type { Context } from '../context.ts';
 import { misuse, readFlags } from '../flags.ts';
-import type { Invocation } from '../program.ts';
+import type { Invocation } from '../invocation.ts';
 import { verifySchema } from './settings.ts';
 
 const VERB = 'verity verify';

@@ -1,0 +1,12 @@
+/** What the command line asks of a verb. */
+import type { RawSettings } from './settings.ts';
+
+/** What a verb gets from the command line. */
+export interface Invocation {
+  /** What the verb acts on, as far as it was named. */
+  readonly operands: readonly string[];
+  readonly flags: RawSettings;
+  readonly json: boolean;
+  /** -1 with `-q`, 0, or the number of `-v`. */
+  readonly verbosity: number;
+}
