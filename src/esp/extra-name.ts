@@ -9,6 +9,7 @@ import {
   fileName,
   IMAGES,
   isTemporaryName,
+  KEPT_SETTINGS,
   LOADER_CONF,
 } from './layout.ts';
 
@@ -48,5 +49,11 @@ function isOurs(path: EspPath, token: string): boolean {
   );
 }
 
-const OURS = [LOADER_CONF, ENTRIES_SREL, 'loader/keys', 'loader/random-seed'] as const;
+const OURS = [
+  LOADER_CONF,
+  KEPT_SETTINGS,
+  ENTRIES_SREL,
+  'loader/keys',
+  'loader/random-seed',
+] as const;
 const LOADERS = [/^efi\/systemd\/systemd-boot[a-z0-9]+\.efi$/, /^efi\/boot\/boot[a-z0-9]+\.efi$/];

@@ -24,6 +24,7 @@ import {
   espPath,
   fileName,
   IMAGES,
+  KEPT_SETTINGS,
   LOADER_CONF,
   parseBlobName,
   parseEntryName,
@@ -94,6 +95,8 @@ export interface Inventory extends Space {
   readonly marks?: readonly (StrayFile & { readonly of: EspPath })[];
   readonly temporaries: readonly TemporaryFile[];
   readonly loaderConf: Uint8Array | undefined;
+  /** What a run left that did not get to the end of replacing a foreign loader.conf. */
+  readonly keptSettings?: Uint8Array | undefined;
   /** Trimmed content of `loader/entries.srel`, unless that is empty. */
   readonly layout: string | undefined;
   /** How many entries of others were not read, because there are too many. */
@@ -173,6 +176,7 @@ export function scanInventory(disk: Disk, root: string, token: string): Inventor
       scanTemporaries(disk, root, files(directory), token),
     ),
     loaderConf: readSmall(disk, `${root}/${LOADER_CONF}`, LIMIT.loaderConf),
+    keptSettings: readSmall(disk, `${root}/${KEPT_SETTINGS}`, LIMIT.loaderConf),
     layout: readLayout(disk, `${root}/${ENTRIES_SREL}`),
     directories: new Set([...listings].flatMap(([path, list]) => (list ? [path] : []))),
     clusterSize: Math.max(space.clusterSize, 1),

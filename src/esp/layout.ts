@@ -14,6 +14,8 @@ export function espPath(...parts: readonly string[]): EspPath {
 export const IMAGES = espPath('EFI', 'Linux');
 export const ENTRIES = espPath('loader', 'entries');
 export const LOADER_CONF = espPath('loader', 'loader.conf');
+/** What the settings of a foreign loader.conf became, for as long as it is being replaced. */
+export const KEPT_SETTINGS = espPath('loader', 'espalier-settings.conf');
 export const ENTRIES_SREL = espPath('loader', 'entries.srel');
 
 /** A partition that a boot loader reads (BLS §The partitions). */
@@ -26,6 +28,7 @@ export type Volume = 'esp' | 'xbootldr';
 const ON_ESP = [
   'efi/boot',
   'efi/systemd',
+  'loader/espalier-settings.conf',
   'loader/keys',
   'loader/loader.conf',
   'loader/random-seed',

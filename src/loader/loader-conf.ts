@@ -125,6 +125,22 @@ export function isSector(bytes: Uint8Array): boolean {
   return bytes.length === SECTOR;
 }
 
+/** Tells the file from one of the same content, which may be what is left of a temporary one. */
+const KEPT = '# what loader.conf is to become\n';
+
+/** Returns what is kept beside a loader.conf that is being replaced, given the new text. */
+export function formatKept(loaderConf: string): string {
+  return KEPT + loaderConf;
+}
+
+/** Returns the text that was kept, or undefined when it is not whole. */
+export function parseKept(bytes: Uint8Array): string | undefined {
+  const text = new TextDecoder().decode(bytes);
+  return text.startsWith(KEPT) && isSector(bytes.subarray(KEPT.length))
+    ? text.slice(KEPT.length)
+    : undefined;
+}
+
 function formatLine([key, value]: Line): string {
   if (!/^[^#\s\p{Cc}][^\s\p{Cc}]*$/u.test(key) || !key.isWellFormed()) {
     throw unwritable(key, 'a name without blanks, control characters or a leading #', key);

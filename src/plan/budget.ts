@@ -33,6 +33,9 @@ export interface LoaderSizes {
   readonly replaces: number;
 }
 
+/** What it takes at most to replace loader.conf: its new text, what is kept beside it, a name for each. */
+export const CONF_CLUSTERS = 5;
+
 /** Returns the space of the volume on which entries are, and all else unless that is on another. */
 export function budgetOf(
   inventory: Inventory,

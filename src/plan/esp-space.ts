@@ -2,6 +2,7 @@
 import { LOADER_CONF, volumesOf } from '../esp/layout.ts';
 import { allocated, directoryGrowth } from '../esp/space.ts';
 import { isSector } from '../loader/loader-conf.ts';
+import { CONF_CLUSTERS } from './budget.ts';
 import type { PlanInput } from './plan.ts';
 import type { Refusal, SpaceForecast } from './step.ts';
 
@@ -16,8 +17,8 @@ export function forecastEsp(input: Input): SpaceForecast | undefined {
   const loaders = scope === 'gc' ? [] : input.loaders;
   const size = (bytes: number) => allocated(bytes, clusterSize);
   const sum = (sizes: readonly number[]) => sizes.reduce((all, bytes) => all + bytes, 0);
-  // A small file by itself takes a cluster, and another for its name.
-  const conf = scope === 'gc' || (loaderConf && isSector(loaderConf)) ? 0 : 2 * clusterSize;
+  const conf =
+    scope === 'gc' || (loaderConf && isSector(loaderConf)) ? 0 : CONF_CLUSTERS * clusterSize;
   const names = directoryGrowth(
     loaders.map(({ path }) => path),
     directories,

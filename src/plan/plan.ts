@@ -1,10 +1,10 @@
 /** The decision: what is wanted, what is there and how much fits, turned into a plan or a refusal. Pure. */
 import type { Inventory } from '../esp/inventory.ts';
-import { ENTRIES_SREL, type EspPath, LOADER_CONF } from '../esp/layout.ts';
+import { ENTRIES_SREL, type EspPath, KEPT_SETTINGS, LOADER_CONF } from '../esp/layout.ts';
 import { allocated } from '../esp/space.ts';
 import type { TemporaryFile } from '../esp/temporaries.ts';
-import { isSector } from '../loader/loader-conf.ts';
-import { type Budget, budgetOf, steadyCost, writeCost } from './budget.ts';
+import { formatKept, isSector, parseKept } from '../loader/loader-conf.ts';
+import { type Budget, budgetOf, CONF_CLUSTERS, steadyCost, writeCost } from './budget.ts';
 import { forecastEsp, refuseEsp } from './esp-space.ts';
 import { type Extras, listsToKeep } from './extras.ts';
 import { freeFirst } from './free-first.ts';
@@ -179,7 +179,7 @@ function choose(
     stale: removalsWithin(scope, unused, generations, lacking, judged),
     growth:
       writeCost(files, budget, clusterSize) +
-      (isReplaced ? 2 * clusterSize : 0) +
+      (isReplaced ? CONF_CLUSTERS * clusterSize : 0) +
       (scope === 'gc' ? 0 : budget.loaders.peak) +
       (scope === 'all' ? budget.fixed : 0),
   };
@@ -231,7 +231,7 @@ function schedule(
     ...(scope === 'gc' ? [] : input.loaders).map(
       ({ replaces: _, ...copy }): [PhaseName, Step[]] => ['loader', [{ kind: 'replace', ...copy }]],
     ),
-    ['default', choice.defaults],
+    ...defaultPhases(input, choice.defaults),
     ['extra-files', writes('extra-file')],
     ['extra-entries', writes('extra-entry')],
     ['remove-entries', removals(late, 'entry', 'extra-entry')],
@@ -300,6 +300,32 @@ function defaultsWithin(
   return scope === 'all'
     ? steps
     : steps.filter(({ kind }) => scope === 'repair' && kind === 'write');
+}
+
+/**
+ * While a foreign loader.conf is replaced, its name may lead to a part of it, and its settings would be
+ * gone: until that is over, they are in a file beside it.
+ */
+function defaultPhases(
+  { scope, inventory: { keptSettings }, loaderConf }: PlanInput,
+  steps: readonly Step[],
+): [PhaseName, readonly Step[]][] {
+  const isReplaced = steps.some(({ kind }) => kind === 'replace');
+  const isKept = keptSettings !== undefined && parseKept(keptSettings) === loaderConf;
+  const kept = formatKept(loaderConf);
+  const keep = textStep('write', KEPT_SETTINGS, kept, 'loader.conf is about to be replaced');
+  const size = keptSettings?.length ?? keep.size;
+  const isLeft = keptSettings !== undefined && scope === 'all';
+  return [
+    ['default', isReplaced && !isKept ? [keep] : []],
+    ['default', steps],
+    [
+      'default',
+      isReplaced || isLeft
+        ? [removal({ path: KEPT_SETTINGS, size }, 'loader.conf has these settings now')]
+        : [],
+    ],
+  ];
 }
 
 /** BLS §Locations: the file that marks an ESP as one with Type #1 entries. */

@@ -4,6 +4,7 @@ import * as fs from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { bytesSource } from '../../src/byte-source.ts';
+import { formatKept } from '../../src/loader/loader-conf.ts';
 import { loaderIdentity } from '../../src/loader/systemd-boot.ts';
 import { aPe } from '../pe/a-pe.ts';
 import { certificatePath, privateKeyPem } from '../signer/test-key.ts';
@@ -146,6 +147,21 @@ describe('loader.conf', () => {
     assert.match(conf, /^editor no$/m);
     assert.doesNotMatch(conf, /windows|preferred/);
     assert.match((await machine.run('install')).output, /nothing to do/);
+  });
+
+  test('a replacement that was cut short loses no settings, whatever loader.conf is then', async (t) => {
+    const machine = aMachine(t);
+    machine.put('loader/loader.conf', `timeout 11\neditor no\n${'#'.repeat(700)}`);
+    assert.equal((await machine.run('install')).status, 0);
+    const whole = machine.tree();
+    const settings = machine.read('loader/loader.conf');
+    for (const cut of ['', 'timeout 1', 'x'.repeat(512), '\0'.repeat(4096), undefined]) {
+      machine.put('loader/espalier-settings.conf', formatKept(settings));
+      fs.rmSync(`${machine.esp}/loader/loader.conf`);
+      if (cut !== undefined) machine.put('loader/loader.conf', cut);
+      assert.equal((await machine.run('install')).status, 0);
+      assert.deepEqual(machine.tree(), whole, cut);
+    }
   });
 
   test('settings come from the file that is given, else from the configuration', async (t) => {

@@ -1,8 +1,17 @@
 /** What must hold whenever power fails. Shares nothing with the installer. */
+import { hash } from 'node:crypto';
 import { choiceOf, KNOWLEDGE } from './boot-menu.ts';
 import { isLoadable } from './pe-section.ts';
 import type { Tree } from './tree.ts';
-import { EXTRA_ENTRY, isForeign, LOADER_CONF, LOADERS, type Truth, type Window } from './truth.ts';
+import {
+  EXTRA_ENTRY,
+  isForeign,
+  KEPT_SETTINGS,
+  LOADER_CONF,
+  LOADERS,
+  type Truth,
+  type Window,
+} from './truth.ts';
 
 /** A promise that is judged at every moment. */
 export type Clause =
@@ -49,12 +58,10 @@ const opinions: readonly Opinion[] = [
   },
   {
     clause: 'settings',
-    judge(tree, { before, after }) {
-      const found = tree.files.get(LOADER_CONF);
-      const known = [before, after].map((known) => known.files.get(LOADER_CONF)?.sha256);
-      const isKnown = found === undefined || found.size === 0 || known.includes(found.sha256);
-      return isKnown ? [] : [`${LOADER_CONF} is neither the old text nor the new one`];
-    },
+    judge: (tree, truth) =>
+      hasTornSettings(tree, truth) && !areSettingsKept(tree, truth)
+        ? [`${LOADER_CONF} is neither the old text nor the new one`]
+        : [],
   },
   {
     clause: 'entry',
@@ -118,12 +125,28 @@ export function judgeTree(tree: Tree, truth: Truth): Judgement {
     windows: [
       ...(LOADERS.some(isLess) ? (['one-loader'] as const) : []),
       ...(hadSettings && !hasSettings ? (['no-settings'] as const) : []),
+      ...(hasTornSettings(tree, truth) ? (['torn-settings'] as const) : []),
       ...(newlyBroken(tree, truth).some((path) => !truth.after.files.has(path))
         ? (['dying-entry'] as const)
         : []),
       ...(newlyBroken(tree, truth).includes(EXTRA_ENTRY) ? (['replaced-extra'] as const) : []),
     ],
   };
+}
+
+/** Tells whether loader.conf is there and neither the old text nor the new one. */
+function hasTornSettings(tree: Tree, { before, after }: Truth): boolean {
+  const found = tree.files.get(LOADER_CONF);
+  const known = [before, after].map(({ files }) => files.get(LOADER_CONF)?.sha256);
+  return found !== undefined && found.size > 0 && !known.includes(found.sha256);
+}
+
+/** Tells whether the new text is whole in the file beside it, below a line that says what that is. */
+function areSettingsKept(tree: Tree, { after }: Truth): boolean {
+  if (!tree.files.has(KEPT_SETTINGS)) return false;
+  const kept = tree.read(KEPT_SETTINGS);
+  const text = kept.subarray(kept.indexOf(0x0a) + 1);
+  return hash('sha256', text) === after.files.get(LOADER_CONF)?.sha256;
 }
 
 /** Returns the paths of entries that are listed, are not whole, and were not listed so before. */

@@ -11,6 +11,8 @@ import type { World } from './world.ts';
 
 export const LOADERS = ['EFI/systemd/systemd-bootx64.efi', 'EFI/BOOT/BOOTX64.EFI'] as const;
 export const LOADER_CONF = 'loader/loader.conf';
+/** What a loader.conf is to become, for as long as it is being replaced. */
+export const KEPT_SETTINGS = 'loader/espalier-settings.conf';
 /** The entry of the scenario that declares extra files. */
 export const EXTRA_ENTRY = 'loader/entries/extra.conf';
 
@@ -23,8 +25,8 @@ export type Window =
   | 'one-loader'
   /** loader.conf is not there or empty; the menu's own order chooses an entry that is whole. */
   | 'no-settings'
-  /** A foreign loader.conf is lost with what it said. */
-  | 'settings-lost'
+  /** A foreign loader.conf is cut while it is replaced; what it said is in a whole file beside it. */
+  | 'torn-settings'
   /** An entry that this run removes is listed while its clusters are free already; another one starts. */
   | 'dying-entry'
   /** An extra file gets new content under the name that a person gave it; the entry that names it waits. */
@@ -45,8 +47,6 @@ export type Window =
 
 /** What fsck.fat makes of clusters that no file has, and of names that cannot be. */
 const RECOVERED = /(^|\/)FSCK\d{4}\.(REC|\d{3})$/;
-/** The size of a loader.conf of ours in bytes. */
-const SECTOR = 512;
 
 /** Names that belong to the installer; everything else is somebody else's. */
 const OURS = [
@@ -57,7 +57,7 @@ const OURS = [
   // Of the scenario that declares these.
   /^(EFI\/extra\/|loader\/entries\/extra\.conf$)/,
   /(^|\/)\.espalier-\d+-\d+\.tmp$/,
-  /^loader\/(loader\.conf|entries\.srel)$/,
+  /^loader\/(loader\.conf|espalier-settings\.conf|entries\.srel)$/,
   ...LOADERS.map((path) => new RegExp(`^${path.replaceAll('.', '\\.')}$`)),
 ];
 
@@ -141,13 +141,6 @@ interface Excuse {
 
 const excuses: readonly Excuse[] = [
   { holds: (path) => RECOVERED.test(path) },
-  {
-    window: 'settings-lost',
-    holds(path, from, { before }) {
-      const [had, has] = [before, from].map(({ files }) => files.get(LOADER_CONF)?.size);
-      return path === LOADER_CONF && had !== undefined && had !== SECTOR && !has;
-    },
-  },
   {
     window: 'two-names',
     holds(path, { files }) {

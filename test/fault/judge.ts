@@ -2,7 +2,7 @@
 import { ENTRY, type Ended, type Stage, type Tree } from './stage.ts';
 
 /** Names that mean nothing to a boot loader. */
-const TEMPORARY = /(^|\/)\.espalier-\d+-\d+\.tmp$/;
+const TEMPORARY = /(^|\/)\.espalier-\d+-\d+\.tmp$|^loader\/espalier-settings\.conf$/;
 const LOADERS = ['EFI/systemd/systemd-bootx64.efi', 'EFI/BOOT/BOOTX64.EFI'];
 const LOADER_CONF = 'loader/loader.conf';
 

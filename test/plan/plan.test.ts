@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { espPath } from '../../src/esp/layout.ts';
+import { formatKept } from '../../src/loader/loader-conf.ts';
 import { anInventory, aWanted, CLUSTER, CONF, outline, planned, refused } from './a-plan.ts';
 import { assertGolden } from './golden.ts';
 
@@ -147,15 +148,19 @@ describe('what is there', () => {
 
 describe('loader.conf', () => {
   const next = CONF.replace('x', 'y');
-  const conf = (loaderConf: string | undefined) =>
+  const bytes = (text: string | undefined) =>
+    text === undefined ? undefined : new TextEncoder().encode(text);
+  const conf = (loaderConf: string | undefined, kept?: string) =>
     planned({
       musts: [two],
       loaderConf: next,
-      inventory: anInventory({
-        has: [two],
-        loaderConf: loaderConf === undefined ? undefined : new TextEncoder().encode(loaderConf),
-      }),
+      inventory: {
+        ...anInventory({ has: [two], loaderConf: bytes(loaderConf) }),
+        keptSettings: bytes(kept),
+      },
     }).phases;
+  const outlined = (...given: Parameters<typeof conf>) =>
+    conf(...given).map(({ steps }) => steps.map(({ kind, path }) => `${kind} ${path}`));
 
   test('of one sector is overwritten where it lies', () => {
     assert.deepEqual(
@@ -168,15 +173,30 @@ describe('loader.conf', () => {
     assert.deepEqual(conf(next), []);
   });
 
-  test('of another size is replaced, one that is missing is written', () => {
-    for (const [before, kind] of [
-      ['timeout 3\n', 'replace'],
-      [`${next}\n`, 'replace'],
-      ['', 'replace'],
-      [undefined, 'write'],
-    ] as const) {
-      assert.equal(conf(before)[0]?.steps[0]?.kind, kind, JSON.stringify(before));
+  test('that is missing is written', () => {
+    assert.deepEqual(outlined(undefined), [['write loader/loader.conf']]);
+  });
+
+  const [keep, replace, drop] = [
+    'write loader/espalier-settings.conf',
+    'replace loader/loader.conf',
+    'remove loader/espalier-settings.conf',
+  ];
+
+  test('of another size is replaced, and what it becomes is beside it until that is durable', () => {
+    for (const before of ['timeout 3\n', `${next}\n`, '']) {
+      assert.deepEqual(outlined(before), [[keep], [replace], [drop]], JSON.stringify(before));
     }
+  });
+
+  test('that is still to be replaced after a cut has the file beside it already', () => {
+    assert.deepEqual(outlined('timeo', formatKept(next)), [[replace], [drop]]);
+    assert.deepEqual(outlined('timeo', 'cut'), [[keep], [replace], [drop]]);
+  });
+
+  test('that has been replaced needs no file beside it', () => {
+    assert.deepEqual(outlined(next, formatKept(next)), [[drop]]);
+    assert.deepEqual(outlined(undefined, formatKept(next)), [['write loader/loader.conf'], [drop]]);
   });
 });
 

@@ -4,20 +4,14 @@ import type { Disk, OpenFile } from '../../disk/disk.ts';
 import { EspError } from '../../error.ts';
 import { takeOver } from '../../esp/adoption.ts';
 import { type Inventory, scanInventory } from '../../esp/inventory.ts';
-import { ENTRIES_SREL, type EspPath, entryId, espPath, LOADER_CONF } from '../../esp/layout.ts';
+import { ENTRIES_SREL, type EspPath, entryId, espPath } from '../../esp/layout.ts';
 import {
   EFI_VARIABLES,
   type LoaderVariable,
   loaderVariable,
   secureBoot,
 } from '../../loader/efi-variables.ts';
-import {
-  type BootsNext,
-  formatLoaderConf,
-  parseLoaderConf,
-  type Salvage,
-  salvageSettings,
-} from '../../loader/loader-conf.ts';
+import { formatLoaderConf } from '../../loader/loader-conf.ts';
 import { matchesPattern } from '../../loader/pattern.ts';
 import { loaderIdentity } from '../../loader/systemd-boot.ts';
 import { decideLoader, type LoaderPlace } from '../../loader/upgrade.ts';
@@ -34,6 +28,7 @@ import { withGoodDefault } from './default.ts';
 import { comingFrom, type Removal, removalsFrom, withExtras } from './elsewhere.ts';
 import { matchExtras } from './extras.ts';
 import { loaderDefault } from './loader-default.ts';
+import { describeLost, loaderSettings } from './loader-settings.ts';
 import { describeBroken, type Survey } from './survey.ts';
 
 /** What is to be done to one ESP, and what a person should know about it. */
@@ -253,46 +248,6 @@ function describeTwin(path: EspPath): string {
 
 function describeDouble(path: EspPath): string {
   return `${path} is there under another boot counter too, and is left alone: run fsck.fat -a on the ESP, then remove one of them`;
-}
-
-/** The largest loader.conf that is taken as one, in bytes. */
-const CONF_LIMIT = 64 * 1024;
-
-/** Loader settings: from the file given, else from the configuration, else those in force. */
-function loaderSettings(
-  { settings }: Survey,
-  { loaderConf }: Inventory,
-  next: BootsNext,
-  { disk }: Context,
-): Salvage {
-  const file = settings['loader-conf'];
-  if (file !== undefined) {
-    const text = new TextDecoder().decode(disk.read(file, CONF_LIMIT));
-    return { kept: parseLoaderConf(text), lost: [] };
-  }
-  const configured = Object.entries(settings.loader);
-  if (configured.length > 0) {
-    return { kept: configured.map(([key, value]) => [key, String(value)]), lost: [] };
-  }
-  // An empty file is what a file system check may make of ours after a power failure: no choice of anyone.
-  return loaderConf?.length
-    ? salvageSettings(parseLoaderConf(new TextDecoder().decode(loaderConf)), next)
-    : { kept: [['timeout', '5']], lost: [] };
-}
-
-/** How many keys of lost settings are named; damage may have left thousands. */
-const NAMED = 5;
-
-function describeLost(keys: readonly string[]): string[] {
-  if (keys.length === 0) return [];
-  const named = keys
-    .slice(0, NAMED)
-    .map((key) => JSON.stringify(key.slice(0, 40)))
-    .join(', ');
-  const more = keys.length > NAMED ? ` and ${keys.length - NAMED} more` : '';
-  return [
-    `${LOADER_CONF}: settings that do not fit or cannot be read are left out: ${named}${more}`,
-  ];
 }
 
 function describeUnread({ unread = 0 }: Inventory): string[] {
