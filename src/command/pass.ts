@@ -172,7 +172,10 @@ async function glance(
  */
 function unfinished(cause: unknown): never {
   if (!(cause instanceof EspError) || cause.status === EXIT_FAILED) throw cause;
-  throw new EspError('UNFINISHED', 'the run did not finish; what boots is whole', {
+  // The kernel writes no more to a FAT that is damaged, and who knows to whom that happened.
+  const isDamaged = cause.code === 'ESP_READ_ONLY';
+  const message = `the run did not finish${isDamaged ? '' : '; what boots is whole'}`;
+  throw new EspError('UNFINISHED', message, {
     cause,
     ...(cause.hint === undefined ? {} : { hint: cause.hint }),
   });

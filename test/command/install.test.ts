@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import * as fs from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
+import { EspError } from '../../src/error.ts';
 import { aMachine, type Machine } from './a-machine.ts';
 
 const FORMATS = ['uki', 'type1'] as const;
@@ -321,4 +322,24 @@ test('where the kernel does not tell its release, the directory of its modules d
   const [image = ''] = machine.paths(/^EFI\/Linux\//);
   const { output } = await machine.runWith({}, 'uki', 'inspect', join(machine.esp, image));
   assert.match(output, /^\.uname:\n(?: .*\n)* {4}6\.12\.3-arm64$/m);
+});
+
+test('a run that is stopped on its way says that what boots is whole, unless the kernel found damage', async (t) => {
+  const fails = (code: 'ESP_FULL' | 'ESP_READ_ONLY') => ({
+    disk: {
+      rename: () => {
+        throw new EspError(code, 'as the kernel says');
+      },
+    },
+  });
+  for (const [code, promise] of [
+    ['ESP_FULL', true],
+    ['ESP_READ_ONLY', false],
+  ] as const) {
+    const machine = aMachine(t);
+    const args = [...machine.arguments(), '--allow-unsigned', '--quiet'];
+    const { status, error } = await machine.runWith(fails(code), 'install', ...args);
+    assert.deepEqual([status, error?.code], [1, 'UNFINISHED']);
+    assert.equal(error?.message.includes('what boots is whole'), promise, error?.message);
+  }
 });
