@@ -12,6 +12,7 @@ const SLOW = [
   'test/boot/',
   'test/command/keys',
   'test/command/pcrlock',
+  'test/command/signing',
   'test/concurrency/',
   'test/crash/directory-gaps',
   'test/crash/lab',
@@ -25,6 +26,7 @@ const SLOW = [
   'test/property/',
   'test/units/guest',
   'test/verity/veritysetup',
+  'test/watch/service',
 ];
 
 interface Check {

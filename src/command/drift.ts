@@ -1,7 +1,7 @@
 /** How an ESP differs from what the profiles want of it, and a mirror from the primary. */
 import { EspError } from '../error.ts';
 import type { Inventory } from '../esp/inventory.ts';
-import { type EspPath, LOADER_CONF } from '../esp/layout.ts';
+import { type EspPath, KEPT_SETTINGS, LOADER_CONF } from '../esp/layout.ts';
 import { ownFiles } from '../plan/present.ts';
 import type { LeftOut, PhaseName, Step } from '../plan/step.ts';
 import type { Asking } from '../signer/delivered-signer.ts';
@@ -101,13 +101,23 @@ export async function driftOf(
     return {
       differences: [plan, ...removals]
         .flatMap(({ phases }) => phases)
-        .flatMap(({ name, steps }) => steps.map((step) => differenceOf(name, step, root, context))),
+        .flatMap(({ name, steps }) =>
+          steps
+            .filter((step) => isLasting(step, root, context))
+            .map((step) => differenceOf(name, step, root, context)),
+        ),
       leftOut: plan.leftOut.filter((left) => !survey.leftOut.includes(left)),
     };
   } catch (error) {
     if (!(error instanceof EspError)) throw error;
     return { failure: error };
   }
+}
+
+/** What is kept while a run replaces loader.conf is no difference, unless a run left it. */
+function isLasting({ kind, path }: Step, root: string, { disk }: Context): boolean {
+  if (path !== KEPT_SETTINGS) return true;
+  return kind === 'remove' && disk.linkStat(`${root}/${path}`) !== undefined;
 }
 
 /** What a step of each phase mends; what is written is damaged where it is there. */
