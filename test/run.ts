@@ -10,9 +10,14 @@ const quick = process.argv.includes('quick');
 /** What the paths of tests begin with that need real parts, firmware or patience. */
 const SLOW = [
   'test/boot/',
+  'test/command/adopt',
+  'test/command/bundle',
+  'test/command/extra',
   'test/command/keys',
   'test/command/pcrlock',
   'test/command/signing',
+  'test/command/uki',
+  'test/command/xbootldr',
   'test/concurrency/',
   'test/crash/directory-gaps',
   'test/crash/lab',
@@ -24,7 +29,7 @@ const SLOW = [
   'test/lzbt/',
   'test/nixos/',
   'test/property/',
-  'test/units/guest',
+  'test/units/',
   'test/verity/veritysetup',
   'test/watch/service',
 ];
