@@ -3,14 +3,16 @@ import assert from 'node:assert/strict';
 import * as fs from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';
 import { bundle } from '../build.ts';
 import { aKernel, aMachine } from '../command/a-machine.ts';
 import { bounds } from '../property/bounds.ts';
 import { aloneOn, type Tree } from './alone.ts';
 import { anyStorm, BEFORE, GENERATIONS, type Weather } from './any-storm.ts';
-import { ProfileDirectory } from './moment.ts';
-import { type Call, type Moment, type Place, rage, type Storm } from './storm.ts';
+import { ProfileDirectory, type Profiles } from './moment.ts';
+import { type Call, FOREVER, type Moment, type Place, rage, type Storm } from './storm.ts';
 import {
   danglingDefault,
   dishonest,
@@ -93,6 +95,21 @@ function withoutForeign(tree: Tree): Tree {
   return Object.fromEntries(Object.entries(tree).filter(([path]) => !(path in FOREIGN)));
 }
 
+/** Waits until a watcher that nobody kills has made what its settings ask for, whoever came before it. */
+async function lastWord(storm: Storm, profiles: Profiles, place: Place, alone: Alone) {
+  const watchers = storm.calls.filter(({ verb }) => verb === 'watch');
+  const [watcher] = watchers;
+  if (watcher === undefined || watchers.some(({ killAfter }) => killAfter !== undefined)) return;
+  const wanted = await alone([{ verb: 'install', limit: watcher.limit, profiles }]);
+  const isThere = (esp: string) =>
+    isDeepStrictEqual(withoutForeign(place.machine.tree(esp)), { ...wanted });
+  const patience = performance.now() + FOREVER;
+  while (!place.esps.every(isThere)) {
+    assert.ok(performance.now() < patience, 'the watcher has the last word');
+    await sleep(50);
+  }
+}
+
 /** A plain run that waits for nobody. */
 const LAST: Call = { verb: 'install', limit: 0, at: 0, patience: 0, reversed: false };
 
@@ -101,12 +118,13 @@ async function weather(t: TestContext, storm: Storm, ground: Ground): Promise<vo
   const { machine, esps } = place;
   const foreign = machine.tree(esps[0]);
   const dangling = new Set<string>();
-  const { ended, moments } = await lookOn(esps, dangling, rage(storm, BEFORE, place));
+  const alone = aloneOn(place);
+  const calm = (profiles: Profiles) => lastWord(storm, profiles, place, alone);
+  const { ended, moments } = await lookOn(esps, dangling, rage(storm, BEFORE, place, calm));
   assert.deepEqual(ended.map(dishonest).filter(Boolean), []);
   assert.deepEqual([...dangling], [], 'what boots next was always there');
-  const alone = aloneOn(place);
   const right = await allRight(storm, moments, alone);
-  const killed = ended.some(({ status }) => status === null);
+  const killed = ended.some(({ signal }) => signal === 'SIGKILL');
   for (const esp of esps) {
     const tree = machine.tree(esp);
     assert.deepEqual(strangers(tree, foreign, right), []);
@@ -160,7 +178,7 @@ throughout('runs that take two ESPs in either order wait for each other and not 
   format: 'type1',
 });
 
-throughout('a watcher among installs adds an order, and takes nothing back', 2, {
+throughout('a watcher among installs has the last word', 2, {
   ...TWENTY,
   processes: 12,
   watchers: 1,

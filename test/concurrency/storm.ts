@@ -32,6 +32,7 @@ export interface Ended {
   readonly started: number;
   readonly ended: number;
   readonly status: number | null;
+  readonly signal: NodeJS.Signals | null;
   readonly stderr: string;
 }
 
@@ -52,11 +53,15 @@ export interface Place {
   readonly format: 'uki' | 'type1';
 }
 
-/** Lets a storm pass, and returns what became of its processes and of the profiles. */
+/**
+ * Lets a storm pass, and returns what became of its processes and of the profiles. Watchers are told to
+ * end when all others are done and there is calm.
+ */
 export async function rage(
   { calls, steps }: Storm,
   before: Profiles,
   place: Place,
+  calm: (profiles: Profiles) => Promise<void> = async () => {},
 ): Promise<{ ended: readonly Ended[]; moments: readonly Moment[] }> {
   const begin = performance.now();
   const until = (at: number) => sleep(Math.max(0, begin + at - performance.now()));
@@ -76,6 +81,7 @@ export async function rage(
   moments.push({ profiles, from, to: Number.POSITIVE_INFINITY });
   const processes = await Promise.all(running);
   await Promise.all(processes.filter(({ call }) => call.verb !== 'watch').map(({ end }) => end));
+  await calm(profiles);
   for (const { call, child } of processes) if (call.verb === 'watch') child.kill('SIGTERM');
   return { ended: await Promise.all(processes.map(({ end }) => end)), moments };
 }
@@ -93,7 +99,7 @@ export function argumentsOf(call: Pick<Call, 'verb' | 'limit' | 'reversed'>, pla
 }
 
 /** How long a process may take before the storm counts as one that never ends: milliseconds. */
-const FOREVER = 120_000;
+export const FOREVER = 120_000;
 
 function start(call: Call, place: Place): { call: Call; child: ChildProcess; end: Promise<Ended> } {
   const args = [...argumentsOf(call, place), '--lock-timeout', String(call.patience)];
@@ -113,7 +119,7 @@ function start(call: Call, place: Place): { call: Call; child: ChildProcess; end
   if (call.killAfter !== undefined) setTimeout(() => child.kill('SIGKILL'), call.killAfter);
   const end = once(child, 'close').then(([status, signal]): Ended => {
     if (signal === 'SIGABRT') throw new Error(`${call.verb} did not end: ${stderr}`);
-    return { call, started, ended: performance.now(), status, stderr };
+    return { call, started, ended: performance.now(), status, signal, stderr };
   });
   return { call, child, end };
 }

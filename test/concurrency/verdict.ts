@@ -8,15 +8,24 @@ import type { Call, Ended, Moment } from './storm.ts';
 const TEMPORARY = /(^|\/)\.espalier-\d+-\d+\.tmp$/;
 
 /** Returns what is wrong with how a process ended, if anything is. */
-export function dishonest({ call, status, stderr, started, ended }: Ended): string | undefined {
+export function dishonest({
+  call,
+  status,
+  signal,
+  stderr,
+  started,
+  ended,
+}: Ended): string | undefined {
   const waited = ended - started >= call.patience * 1000;
   const isLocked = status === 1 && /\[LOCKED\]/.test(stderr);
   const honest =
     status === 0 ||
     status === 5 ||
-    (status === null && call.killAfter !== undefined) ||
+    (signal === 'SIGKILL' && call.killAfter !== undefined) ||
+    // The machine was so busy that it had not yet begun when it was told to end.
+    (signal === 'SIGTERM' && call.verb === 'watch' && stderr === '') ||
     (isLocked && (waited || call.verb === 'watch'));
-  return honest ? undefined : `${call.verb} ended with ${status}: ${stderr}`;
+  return honest ? undefined : `${call.verb} ended with ${status ?? signal}: ${stderr}`;
 }
 
 /** Returns the files that are neither foreign and as they were, nor as a run alone would write them. */
