@@ -129,25 +129,26 @@ const [END, NO_END] = ['*/', '*\x01/'];
 
 /**
  * The file that is shipped. To V8 the program in it is a comment, which it passes over faster than
- * anything else; the program then is compiled from what V8 made of it when it was built.
+ * anything else, in a function that nobody calls: its text is at hand without reading the file again.
+ * The program then is compiled from what V8 made of it when it was built.
  */
 function shipped(program: string, cache: string): string {
   if (program.includes(NO_END)) throw new Error('the program has the mark of an escaped comment');
   const text = program.replaceAll(END, NO_END);
   if (Buffer.byteLength(text) !== text.length) throw new Error('the program is not ASCII');
-  const tail = `\n/*${cache}${text}${END}\n`;
+  const [before, after] = ['() => {/*', '*/}'];
+  const begin = before.length + cache.length;
   return `#!/usr/bin/env node
 const builtin = process.getBuiltinModule;
 const { filename, url } = import.meta;
-function compile(file) {
-  const [cache, text] = [-${tail.length - 3}, -${text.length + 3}].map((at) => file.length + at);
-  const cachedData = Buffer.from(file.latin1Slice(cache, text), 'base64');
-  const program = file.latin1Slice(text, file.length - 3).replaceAll('*\\x01/', '*/');
+function compile(held) {
+  const cachedData = Buffer.from(held.slice(${before.length}, ${begin}), 'base64');
+  const program = held.slice(${begin}, -${after.length}).replaceAll('*\\x01/', '*/');
   return new (builtin('node:vm').Script)(program, { filename, cachedData }).runInThisContext();
 }
-const run = compile(builtin('node:fs').readFileSync(filename));
-await run(builtin, filename, url);
-${tail}`;
+const held = ${before}${cache}${text}${after};
+await compile(String(held))(builtin, filename, url);
+`;
 }
 
 /** Writes `dist/espalier.mjs`, or another file, and returns its path. */
