@@ -19,7 +19,7 @@ const SLOW = [
   'test/command/uki',
   'test/command/xbootldr',
   'test/concurrency/',
-  'test/crash/directory-gaps',
+  'test/crash/directory-slots',
   'test/crash/lab',
   'test/disk/vfat',
   'test/fault/',

@@ -166,7 +166,7 @@ export function slug(name: string): string {
   );
 }
 
-const TEMPORARY = /^\.espalier-\d{1,10}-\d{1,10}\.tmp$/;
+const TEMPORARY = /^\.espalier-(\d{1,10}|\d{231})-\d{1,10}\.tmp$/;
 
 /** Returns a name for a file that is being written; systemd-boot ignores names that start with a dot. */
 export function temporaryName(processId: number, count: number): string {
@@ -180,6 +180,11 @@ export function placeholderName(index: number): string {
   return `ESPL${String(index).padStart(4, '0')}.TMP`;
 }
 
+/** Returns a name that takes 20 slots of a directory on FAT: one, and 19 for 247 characters. */
+export function widePlaceholderName(index: number): string {
+  return `.espalier-${String(index).padStart(231, '0')}-0.tmp`;
+}
+
 /** Whether a name is that of an unfinished file of ours. */
 export function isTemporaryName(name: string): boolean {
   return TEMPORARY.test(name) || PLACEHOLDER.test(name) || isShortNameOf('.espalier-.tmp', name);
@@ -188,6 +193,7 @@ export function isTemporaryName(name: string): boolean {
 /** Names of which vfat makes short ones. Those of entries follow the token. */
 const LONG_NAMES = [
   ...['kernel-.efi', 'initrd-.efi', 'devicetree-.efi'],
+  ...['extra-files-.txt', 'espalier-settings.conf'],
   ...['systemd-boot.efi', 'loader.conf', 'entries.srel'],
 ];
 

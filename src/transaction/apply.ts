@@ -5,7 +5,7 @@ import { EspError } from '../error.ts';
 import { type EspPath, temporaryName } from '../esp/layout.ts';
 import type { Phase, Plan, Step } from '../plan/step.ts';
 import type { Signer } from '../signer/signer.ts';
-import { closeGaps } from './directory-gaps.ts';
+import { closeGaps, MOST_RESERVED, reserveSlots } from './directory-slots.ts';
 import { writeContent } from './realise.ts';
 import type { Change, Report } from './report.ts';
 
@@ -59,6 +59,7 @@ export async function apply(plan: Plan, site: Site): Promise<Report> {
     site.onPhase?.(phase);
     const nextName = () => temporaryName(site.processId, count++);
     requireMounted(mounted, site);
+    if (phase === plan.phases[0]) await reserve(plan, site);
     changes.push(...(await runPhase(phase, site, nextName)));
     requireMounted(mounted, site);
   }
@@ -79,18 +80,31 @@ function requireMounted(mounted: Mounted, { disk }: Site): void {
   }
 }
 
+/** Whether a step's content is written under another name first. */
+function needsTemporary({ kind }: Step): boolean {
+  return kind === 'write' || kind === 'replace';
+}
+
 /** Where on the disk a step's path leads. */
 function placeOf({ path }: Step, { root, locate }: Site): string {
   return locate?.(path) ?? `${root}/${path}`;
 }
 
+/** Gives the directories that a plan writes to slots for long, when there is space to spare for that. */
+async function reserve({ phases, space, espSpace = space }: Plan, site: Site): Promise<void> {
+  const steps = phases.flatMap((phase) => phase.steps);
+  const directories = directoriesOf(steps.filter(needsTemporary), site);
+  const spare = [space, espSpace].map((of) => Math.min(of.free - of.peak, of.after - of.reserve));
+  if (Math.min(...spare) < directories.size * MOST_RESERVED) return;
+  for (const directory of directories) {
+    makeMissing(directory, site);
+    await reserveSlots(directory, site.disk);
+  }
+}
+
 async function runPhase(phase: Phase, site: Site, nextName: () => string): Promise<Change[]> {
   const { disk } = site;
-  const staged = await stage(
-    phase.steps.filter(({ kind }) => kind === 'write' || kind === 'replace'),
-    site,
-    nextName,
-  );
+  const staged = await stage(phase.steps.filter(needsTemporary), site, nextName);
   const fresh = giveNames(staged, site);
   const directories = directoriesOf(phase.steps, site);
   if (phase.name === 'sweep') {
@@ -153,9 +167,7 @@ async function stage(
   nextName: () => string,
 ): Promise<Staged[]> {
   const { disk } = site;
-  for (const directory of directoriesOf(steps, site)) {
-    if (!disk.stat(directory)) disk.makeDirectory(directory);
-  }
+  for (const directory of directoriesOf(steps, site)) makeMissing(directory, site);
   const staged: Staged[] = [];
   const begun: string[] = [];
   const queue = [...steps];
@@ -181,6 +193,10 @@ async function stage(
   if (failure === undefined) return staged;
   for (const temporary of begun) removeIfPossible(temporary, disk);
   throw failure;
+}
+
+function makeMissing(directory: string, { disk }: Site): void {
+  if (!disk.stat(directory)) disk.makeDirectory(directory);
 }
 
 function directoriesOf(steps: readonly Step[], site: Site): ReadonlySet<string> {

@@ -1,7 +1,14 @@
 /** A run of the real program in a guest, on the kernel's own vfat, with every block that it wrote. */
 import assert from 'node:assert/strict';
-import { copyFileSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import {
+  copyFileSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
 import { type Member, memberFrom, membersUnder } from '../lab/cpio.ts';
 import { makeEspImage } from '../lab/esp-image.ts';
 import { runInGuest } from '../lab/guest.ts';
@@ -34,6 +41,7 @@ const MIB = 1024 * 1024;
 export const PATIENCE = 600;
 const quiet = { env: { MTOOLS_SKIP_CHECK: '1' } };
 const OURS = '/espalier.mjs';
+const ENTRY_OF_OURS = /(^|\/)nixos-generation-/;
 /** The statuses of a run that went as it should: done, or done with a warning. */
 export const DONE: readonly number[] = [0, 5];
 
@@ -84,7 +92,24 @@ function makeEsp(image: string, scenario: Scenario, world: World): void {
   const free = scenario.free?.(world);
   const size = free === undefined ? Math.max(64 * MIB, held + 40 * MIB) : held + free + 3 * MIB;
   makeEspImage(image, world.esp, Math.ceil(size / MIB) * MIB);
+  const isOurs = world.files().some((path) => ENTRY_OF_OURS.test(path));
+  if (isOurs) enlarge(image, new Set(world.files().map((path) => dirname(path))));
   if (free !== undefined) fill(image, free);
+}
+
+/** Makes directories as large as a run of ours leaves those that it writes to, by files that come and go. */
+function enlarge(image: string, directories: ReadonlySet<string>): void {
+  // Of 15 slots each: mtools makes a directory one cluster larger at a time, which may have no more.
+  const names = Array.from({ length: 35 }, (_, index) => `${index}`.padEnd(182, '_'));
+  const folder = mkdtempSync(`${image}.names-`);
+  for (const name of names) writeFileSync(join(folder, name), '');
+  const sources = names.map((name) => join(folder, name));
+  for (const directory of directories) {
+    if (directory === '.') continue;
+    run('mcopy', ['-i', image, ...sources, `::/${directory}`], quiet);
+    run('mdel', ['-i', image, ...names.map((name) => `::/${directory}/${name}`)], quiet);
+  }
+  rmSync(folder, { recursive: true });
 }
 
 /** Puts a foreign file onto the image, so that `free` bytes and no more are left. */

@@ -203,7 +203,7 @@ test('what vfat calls a file of ours whose long name is lost is known by the tok
   const ours = {
     nixos: ['NIXOS-~1.EFI', 'nixos-~9.con', 'NI1A2F~1.EFI', 'KERNEL~1.EFI', 'SYSTEM~1.EFI'],
     'x.y_z-1': ['XY_Z-1~1.CON'],
-    a: ['A-GENE~1.EFI'],
+    a: ['A-GENE~1.EFI', 'EXTRA-~2.TXT', 'ESPALI~1.CON'],
   };
   for (const [token, names] of Object.entries(ours)) {
     for (const name of names) assert.equal(isShortName(token, name), true, name);

@@ -1,4 +1,4 @@
-/** The next run closes what a lost sector opened in a directory: on the kernel's own vfat, in a guest. */
+/** Directories are large from the beginning, and have no gaps: on the kernel's own vfat, in a guest. */
 import assert from 'node:assert/strict';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { after, suite, test } from 'node:test';
 import { theParts, whatIsMissing } from '../boot/installed.ts';
 import { bundle } from '../build.ts';
-import { makeEspImage } from '../lab/esp-image.ts';
+import { makeEmptyImage, makeEspImage } from '../lab/esp-image.ts';
 import { runInGuest } from '../lab/guest.ts';
 import { readFat } from './fat-image.ts';
 import { checkImage } from './fsck.ts';
@@ -57,6 +57,40 @@ suite('a directory whose middle was lost', { skip }, () => {
       seen.filter((path) => /~|\.tmp$/i.test(path)),
       [],
     );
+    assert.ok(checkImage(image).isClean);
+  });
+});
+
+suite('a directory that the program writes to', { skip }, () => {
+  const folder = mkdtempSync(join(tmpdir(), 'espalier-slots-'));
+  after(() => rmSync(folder, { recursive: true }));
+
+  test('is of 16 KiB from the first run on, and does not grow with the next one', async () => {
+    const world = await makeWorld(scenario, join(folder, 'world'), smallPayload());
+    for (let number = 1; number <= 6; number++) world.generation(number);
+    const image = join(folder, 'esp.img');
+    makeEmptyImage(image, 64 << 20);
+    const install = (limit: string) =>
+      commandOf(['install', ...world.settings('--format', 'type1', '--limit', limit)]);
+    const sizes = 'ls -ldn $(find /boot -mindepth 2 -type d)';
+    const ran = await runInGuest({
+      parts: theParts(),
+      image,
+      members: membersOf(world, await bundle(join(folder, 'espalier.mjs'))),
+      commands: [install('1'), sizes, install('0'), `find /boot -name '*.conf'; ${sizes}`],
+    });
+    for (const { status, output } of ran) assert.equal(status, 0, output);
+    const [, first = '', , second = ''] = ran.map(({ output }) => output);
+    assert.equal(second.match(/nixos-generation-\d-/g)?.length, 6, second);
+    const expected = ['BOOT', 'nixos', 'systemd', 'entries'].map((name) => [name, 16384]);
+    for (const listing of [first, second]) {
+      const lines = listing.matchAll(/^d\S+ +\d+ +\d+ +\d+ +(\d+) .*\/(\w+)\r?$/gm);
+      assert.deepEqual(
+        Object.fromEntries([...lines].map(([, size, name]) => [name, Number(size)])),
+        Object.fromEntries(expected),
+        listing,
+      );
+    }
     assert.ok(checkImage(image).isClean);
   });
 });
