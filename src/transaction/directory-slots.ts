@@ -35,10 +35,10 @@ export async function reserveSlots(directory: string, disk: WritableDisk): Promi
   const slots = slotsOf(directory, disk);
   if (slots === undefined || slots.all === 0 || slots.all >= RESERVED) return;
   const free = RESERVED - slots.used;
-  const wide = range(free / WIDE).map(widePlaceholderName);
+  const wide = slots.names(free / WIDE, widePlaceholderName);
   // SAFETY: nothing boots yet by a directory that was just made. One that has names already grows this
   // once, and nothing else is being written while it does.
-  await useOnce(directory, [...wide, ...range(free % WIDE).map(placeholderName)], disk);
+  await useOnce(directory, [...wide, ...slots.names(free % WIDE, placeholderName)], disk);
 }
 
 /**
@@ -51,7 +51,7 @@ export async function closeGaps(directory: string, disk: WritableDisk): Promise<
   if (slots === undefined) return;
   // SAFETY: before anything that tells of the lost sector is swept. Power lost until then leaves slots
   // that are closed, slots that are as open as before, and names that the next run does this again for.
-  await useOnce(directory, range(slots.all - slots.used).map(placeholderName), disk);
+  await useOnce(directory, slots.names(slots.all - slots.used, placeholderName), disk);
 }
 
 /** Gives a directory these names and takes them away again, durably. */
@@ -81,19 +81,32 @@ async function useOnce(
   disk.syncDirectory(directory);
 }
 
-/** What a directory on FAT has; undefined elsewhere. `used` is a lower bound: a name may take more. */
-function slotsOf(
-  directory: string,
-  disk: WritableDisk,
-): { readonly all: number; readonly used: number } | undefined {
-  if (disk.fileSystem(directory)?.type !== FAT) return undefined;
-  const names = disk.list(directory) ?? [];
-  const cost = (name: string) => 1 + (SHORT.test(name) ? 0 : Math.ceil(name.length / UNITS));
-  // The directory's own name and its parent's come first.
-  const used = names.reduce((sum, { name }) => sum + cost(name), 2);
-  return { all: Math.floor((disk.stat(directory)?.size ?? 0) / SLOT), used };
+/** The slots of a directory. */
+interface Slots {
+  readonly all: number;
+  /** A lower bound: a name may take more. */
+  readonly used: number;
+  /** Returns so many names that are not there: a run that was killed may have left some. */
+  names(count: number, nameOf: (index: number) => string): readonly string[];
 }
 
-function range(count: number): number[] {
-  return Array.from({ length: Math.min(Math.max(Math.floor(count), 0), MOST) }, (_, at) => at);
+/** Returns what a directory on FAT has; undefined elsewhere. */
+function slotsOf(directory: string, disk: WritableDisk): Slots | undefined {
+  if (disk.fileSystem(directory)?.type !== FAT) return undefined;
+  const entries = disk.list(directory) ?? [];
+  const cost = (name: string) => 1 + (SHORT.test(name) ? 0 : Math.ceil(name.length / UNITS));
+  const present = new Set(entries.map(({ name }) => name.toUpperCase()));
+  return {
+    all: Math.floor((disk.stat(directory)?.size ?? 0) / SLOT),
+    // The directory's own name and its parent's come first.
+    used: entries.reduce((sum, { name }) => sum + cost(name), 2),
+    names(count, nameOf) {
+      const names: string[] = [];
+      for (let index = 0; index < MOST && names.length < Math.floor(count); index++) {
+        const name = nameOf(index);
+        if (!present.has(name.toUpperCase())) names.push(name);
+      }
+      return names;
+    },
+  };
 }

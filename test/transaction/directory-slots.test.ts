@@ -55,6 +55,21 @@ describe('closing the gaps of a directory', () => {
     assert.deepEqual(Object.keys(files(disk)), ['EFI/Linux/OTHER.TXT', `EFI/Linux/${LONG}`]);
   });
 
+  test('is done again by the next run when it was killed in the middle', async () => {
+    const disk = new MemoryDisk({ files: there });
+    const { noted, done } = noting(disk);
+    const remove = () => {
+      throw new EspError('IO', 'killed');
+    };
+    await assert.rejects(closeGaps(DIRECTORY, { ...noted, remove }));
+    const left = (disk.list(DIRECTORY) ?? []).length - Object.keys(there).length;
+    assert.equal(left, FREE);
+    disk.remove(`${DIRECTORY}/ESPL0003.TMP`);
+    done.length = 0;
+    await closeGaps(DIRECTORY, noted);
+    assert.deepEqual(done, ['create', 'remove', 'sync']);
+  });
+
   test('does nothing on another file system', async () => {
     const { noted, done } = noting(new MemoryDisk({ files: there }));
     const fileSystem = () => ({ type: 0xef53, clusterSize: 4096, free: 0, total: 0 });
@@ -99,6 +114,21 @@ describe('reserving slots for a directory', () => {
     await reserveSlots(DIRECTORY, noted);
     assert.deepEqual(done, [...times(NAMES, 'create'), ...times(NAMES, 'remove'), 'sync']);
     assert.deepEqual(files(disk), {});
+  });
+
+  test('is done again by the next run when it was killed in the middle', async () => {
+    const disk = new MemoryDisk();
+    disk.makeDirectory(DIRECTORY);
+    const { noted, done } = noting(disk);
+    const remove = () => {
+      throw new EspError('IO', 'killed');
+    };
+    await assert.rejects(reserveSlots(DIRECTORY, { ...noted, remove }));
+    const [wide] = disk.list(DIRECTORY) ?? [];
+    disk.remove(`${DIRECTORY}/${wide?.name}`);
+    done.length = 0;
+    await reserveSlots(DIRECTORY, noted);
+    assert.deepEqual(done, ['create', 'remove', 'sync']);
   });
 
   test('does nothing to one that is as large, and nothing on another file system', async () => {
