@@ -51,6 +51,7 @@ const PARALLEL = 4;
 export async function apply(plan: Plan, site: Site): Promise<Report> {
   const changes: Change[] = [];
   const mounted = site.mounted ?? new Map([[site.root, site.disk.stat(site.root)]]);
+  const reserves = hasRoomForSlots(plan, site);
   let count = 0;
   for (const phase of plan.phases) {
     // SAFETY: between two phases all is durable and nothing half done: as good a moment to stop as
@@ -59,7 +60,7 @@ export async function apply(plan: Plan, site: Site): Promise<Report> {
     site.onPhase?.(phase);
     const nextName = () => temporaryName(site.processId, count++);
     requireMounted(mounted, site);
-    if (phase === plan.phases[0]) await reserve(plan, site);
+    if (reserves) await reserve(phase, site);
     changes.push(...(await runPhase(phase, site, nextName)));
     requireMounted(mounted, site);
   }
@@ -90,13 +91,17 @@ function placeOf({ path }: Step, { root, locate }: Site): string {
   return locate?.(path) ?? `${root}/${path}`;
 }
 
-/** Gives the directories that a plan writes to slots for long, when there is space to spare for that. */
-async function reserve({ phases, space, espSpace = space }: Plan, site: Site): Promise<void> {
+/** Whether there is space to spare for the slots of all directories that a plan writes to. */
+function hasRoomForSlots({ phases, space, espSpace = space }: Plan, site: Site): boolean {
   const steps = phases.flatMap((phase) => phase.steps);
   const directories = directoriesOf(steps.filter(needsTemporary), site);
   const spare = [space, espSpace].map((of) => Math.min(of.free - of.peak, of.after - of.reserve));
-  if (Math.min(...spare) < directories.size * MOST_RESERVED) return;
-  for (const directory of directories) {
+  return Math.min(...spare) >= directories.size * MOST_RESERVED;
+}
+
+/** Gives the directories that a phase writes to slots for long. */
+async function reserve({ steps }: Phase, site: Site): Promise<void> {
+  for (const directory of directoriesOf(steps.filter(needsTemporary), site)) {
     makeMissing(directory, site);
     await reserveSlots(directory, site.disk);
   }

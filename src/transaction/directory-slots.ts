@@ -32,13 +32,14 @@ export const MOST_RESERVED = 64 << 10;
  * than on FAT.
  */
 export async function reserveSlots(directory: string, disk: WritableDisk): Promise<void> {
-  const slots = slotsOf(directory, disk);
-  if (slots === undefined || slots.all === 0 || slots.all >= RESERVED) return;
-  const free = RESERVED - slots.used;
-  const wide = slots.names(free / WIDE, widePlaceholderName);
+  const size = slotsOf(directory, disk);
+  if (size === 0 || size >= RESERVED) return;
+  const { used, fresh } = namesIn(directory, disk);
+  const free = RESERVED - used;
+  const wide = fresh(free / WIDE, widePlaceholderName);
   // SAFETY: nothing boots yet by a directory that was just made. One that has names already grows this
   // once, and nothing else is being written while it does.
-  await useOnce(directory, [...wide, ...slots.names(free % WIDE, placeholderName)], disk);
+  await useOnce(directory, [...wide, ...fresh(free % WIDE, placeholderName)], disk);
 }
 
 /**
@@ -47,11 +48,12 @@ export async function reserveSlots(directory: string, disk: WritableDisk): Promi
  * no later run would fill them all by itself. Does nothing elsewhere than on FAT.
  */
 export async function closeGaps(directory: string, disk: WritableDisk): Promise<void> {
-  const slots = slotsOf(directory, disk);
-  if (slots === undefined) return;
+  const size = slotsOf(directory, disk);
+  if (size === 0) return;
+  const { used, fresh } = namesIn(directory, disk);
   // SAFETY: before anything that tells of the lost sector is swept. Power lost until then leaves slots
   // that are closed, slots that are as open as before, and names that the next run does this again for.
-  await useOnce(directory, slots.names(slots.all - slots.used, placeholderName), disk);
+  await useOnce(directory, fresh(size - used, placeholderName), disk);
 }
 
 /** Gives a directory these names and takes them away again, durably. */
@@ -81,26 +83,28 @@ async function useOnce(
   disk.syncDirectory(directory);
 }
 
-/** The slots of a directory. */
-interface Slots {
-  readonly all: number;
-  /** A lower bound: a name may take more. */
-  readonly used: number;
-  /** Returns so many names that are not there: a run that was killed may have left some. */
-  names(count: number, nameOf: (index: number) => string): readonly string[];
+/** Returns how many slots a directory on FAT has; none elsewhere. */
+function slotsOf(directory: string, disk: WritableDisk): number {
+  if (disk.fileSystem(directory)?.type !== FAT) return 0;
+  return Math.floor((disk.stat(directory)?.size ?? 0) / SLOT);
 }
 
-/** Returns what a directory on FAT has; undefined elsewhere. */
-function slotsOf(directory: string, disk: WritableDisk): Slots | undefined {
-  if (disk.fileSystem(directory)?.type !== FAT) return undefined;
+/** What the names in a directory take and leave. */
+interface Names {
+  /** Slots: a lower bound, for a name may take more. */
+  readonly used: number;
+  /** Returns so many names that are not there yet: a run that was killed may have left some. */
+  fresh(count: number, nameOf: (index: number) => string): readonly string[];
+}
+
+function namesIn(directory: string, disk: WritableDisk): Names {
   const entries = disk.list(directory) ?? [];
   const cost = (name: string) => 1 + (SHORT.test(name) ? 0 : Math.ceil(name.length / UNITS));
   const present = new Set(entries.map(({ name }) => name.toUpperCase()));
   return {
-    all: Math.floor((disk.stat(directory)?.size ?? 0) / SLOT),
     // The directory's own name and its parent's come first.
     used: entries.reduce((sum, { name }) => sum + cost(name), 2),
-    names(count, nameOf) {
+    fresh(count, nameOf) {
       const names: string[] = [];
       for (let index = 0; index < MOST && names.length < Math.floor(count); index++) {
         const name = nameOf(index);

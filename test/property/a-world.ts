@@ -247,7 +247,9 @@ function sharedNames(disk: MemoryDisk): [string, string][] {
 function aDisk(world: World, esp: Tree): MemoryDisk {
   const { capacity, clusterSize } = world;
   const second = world.xbootldr && XBOOTLDR;
-  const disk = new MemoryDisk({ mount: ESP, second, capacity, clusterSize });
+  // With a second FAT power fails at every single operation: there are enough of them.
+  const directorySizes = second === undefined;
+  const disk = new MemoryDisk({ mount: ESP, second, capacity, clusterSize, directorySizes });
   for (const [path, content] of esp) disk.plant(placeIn(path), content);
   for (const [path, content] of PAYLOADS) disk.plant(path, content);
   disk.plant(`${SYSTEMD}/systemd-bootx64.efi`, aLoader(world.loader));

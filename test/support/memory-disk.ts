@@ -38,6 +38,8 @@ export interface MemoryDiskOptions {
   readonly clusterSize?: number;
   /** Another FAT of the same size, and where it is mounted. */
   readonly second?: string | undefined;
+  /** Whether directories tell their size, as vfat's do, so that the program cares for their slots. */
+  readonly directorySizes?: boolean;
   /** What lies there from the start, durably: paths on the store or on the FAT. */
   readonly files?: Readonly<Record<string, Planted>>;
 }
@@ -67,12 +69,24 @@ export class MemoryDisk implements WritableDisk {
 
   constructor(options: MemoryDiskOptions = {}) {
     const { mount = '/boot', second, files = {} } = options;
-    const { capacity = 1 << 20, clusterSize = 512 } = options;
+    const { capacity = 1 << 20, clusterSize = 512, directorySizes = false } = options;
     this.mount = mount;
-    this.#store = new Volume({ fat: false, device: 1, clusterSize: 4096, clusters: 1 << 30 });
+    this.#store = new Volume({
+      fat: false,
+      directorySizes,
+      device: 1,
+      clusterSize: 4096,
+      clusters: 1 << 30,
+    });
     const clusters = capacity / clusterSize;
     this.#fats = (second === undefined ? [mount] : [mount, second]).map((point, index) => {
-      const fat = new Volume({ fat: true, device: 2 + index, clusterSize, clusters });
+      const fat = new Volume({
+        fat: true,
+        directorySizes,
+        device: 2 + index,
+        clusterSize,
+        clusters,
+      });
       this.#directory(point).mounted = fat.root;
       return fat;
     });
@@ -454,5 +468,7 @@ const MODES = { file: 0o100600, directory: 0o040700, link: 0o120777 } as const;
 
 function sizeOf(node: Node): number {
   if (node.kind === 'file') return node.content.current.length;
-  return node.kind === 'link' ? node.target.length : 0;
+  if (node.kind === 'link') return node.target.length;
+  const { directorySizes, clusterSize } = node.volume;
+  return directorySizes ? node.clusters * clusterSize : 0;
 }

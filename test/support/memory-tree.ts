@@ -56,14 +56,22 @@ export class Volume {
   readonly root: DirectoryNode;
   readonly device: number;
   readonly fat: boolean;
+  readonly directorySizes: boolean;
   readonly clusterSize: number;
   readonly total: number;
   #used = 0;
   /** Files whose removal is not durable yet, by the directory that still may name them. */
   #ghosts = new Map<DirectoryNode, FileNode[]>();
 
-  constructor(kind: { fat: boolean; device: number; clusterSize: number; clusters: number }) {
+  constructor(kind: {
+    fat: boolean;
+    directorySizes: boolean;
+    device: number;
+    clusterSize: number;
+    clusters: number;
+  }) {
     this.fat = kind.fat;
+    this.directorySizes = kind.directorySizes;
     this.device = kind.device;
     this.clusterSize = kind.clusterSize;
     this.total = kind.clusters;
