@@ -13,7 +13,7 @@ let
 in
 {
   config =
-    lib.mkIf (cfg.enable && config.services.fwupd.enable && cfg.privateKeyFile != null)
+    lib.mkIf (cfg.enable && config.services.fwupd.enable && cfg.publicKeyFile != null)
       {
         # It looks for the program where it is built to look.
         services.fwupd.package = pkgs.fwupd.overrideAttrs (previous: {

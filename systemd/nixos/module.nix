@@ -29,13 +29,15 @@ let
         What images and the boot loader are signed with: PEM, of an RSA key of 2048, 3072 or 4096 bits.
       '';
     };
-  hasKeys = cfg.publicKeyFile != null && cfg.privateKeyFile != null;
+  isElsewhere = cfg.signingCommand != null;
+  hasKeys = cfg.publicKeyFile != null && (cfg.privateKeyFile != null || isElsewhere);
 
   # A path is handed on as it is written: interpolated, a key would be copied to the store.
+  privateKey = toString cfg.privateKeyFile;
   signing = {
     certificate = toString cfg.publicKeyFile;
-    private-key = toString cfg.privateKeyFile;
-  };
+  }
+  // (if isElsewhere then { signing-command = cfg.signingCommand; } else { private-key = privateKey; });
   unsigned = {
     allow-unsigned = true;
   };
@@ -80,9 +82,9 @@ let
       if [ "''${NIXOS_INSTALL_BOOTLOADER-}" = 1 ]; then set -- --force "$@"; fi
       config=${cfg.configFile}
     ''
-    + lib.optionalString (hasKeys && cfg.allowUnsigned) ''
+    + lib.optionalString (hasKeys && cfg.allowUnsigned && !isElsewhere) ''
       # There are no keys before the first boot.
-      if [ ! -e ${lib.escapeShellArg signing.private-key} ]; then config=${fileWith unsigned}; fi
+      if [ ! -e ${lib.escapeShellArg privateKey} ]; then config=${fileWith unsigned}; fi
     ''
     + ''
       ${install} --config "$config" "$@"
@@ -148,7 +150,19 @@ in
     };
 
     publicKeyFile = keyFile "db.pem";
-    privateKeyFile = keyFile "db.key";
+    privateKeyFile =
+      keyFile "db.key" // lib.optionalAttrs isElsewhere { default = null; };
+
+    signingCommand = mkOption {
+      type = types.nullOr types.str;
+      default = null;
+      example = lib.literalExpression ''"''${pkgs.my-hsm}/bin/sign-digest"'';
+      description = ''
+        What signs instead of {option}`boot.espalier.privateKeyFile`, with a key that is not on this
+        machine or cannot be read: as `--signing-command` has it, words apart by spaces. The services
+        see the store and what `espalier.toml` names; bind what else it needs.
+      '';
+    };
 
     allowUnsigned = lib.mkEnableOption "" // {
       default = cfg.autoGenerateKeys.enable;
@@ -329,11 +343,19 @@ in
         '';
       }
       {
-        assertion = (cfg.publicKeyFile == null) == (cfg.privateKeyFile == null);
-        message = "boot.espalier.publicKeyFile and boot.espalier.privateKeyFile: give both, or neither.";
+        assertion = (cfg.publicKeyFile == null) == (cfg.privateKeyFile == null && !isElsewhere);
+        message = ''
+          boot.espalier.publicKeyFile and boot.espalier.privateKeyFile, or signingCommand instead of it:
+          give both, or neither.
+        '';
       }
       {
-        assertion = cfg.publicKeyFile != null || cfg.privateKeyFile != null || cfg.allowUnsigned;
+        assertion = cfg.privateKeyFile == null || !isElsewhere;
+        message = "boot.espalier.privateKeyFile and boot.espalier.signingCommand: give one of them.";
+      }
+      {
+        assertion =
+          cfg.publicKeyFile != null || cfg.privateKeyFile != null || isElsewhere || cfg.allowUnsigned;
         message = ''
           boot.espalier has nothing to sign with. Set boot.espalier.pkiBundle, or on a machine without
           Secure Boot boot.espalier.allowUnsigned = true.
@@ -341,7 +363,7 @@ in
       }
       {
         assertion =
-          lib.hasPrefix "${builtins.storeDir}/" signing.private-key
+          lib.hasPrefix "${builtins.storeDir}/" privateKey
           -> cfg.extraSettings.allow-insecure-key or false;
         message = ''
           boot.espalier.privateKeyFile is in the store, where everyone may read it. Name a file outside,

@@ -8,6 +8,8 @@
   nodejs_24,
   systemd,
   bundle ? ../../dist/espalier.mjs,
+  # Of the packages that are in it.
+  licenses ? dirOf bundle + "/LICENSES",
 }:
 
 assert lib.assertMsg (builtins.pathExists bundle)
@@ -28,6 +30,7 @@ stdenvNoCC.mkDerivation {
 
     library=$out/lib/espalier
     install -D -m 644 ${bundle} $library/espalier.mjs
+    install -D -m 644 ${licenses} $out/share/doc/espalier/LICENSES
     # The program looks at the name that it is started under.
     ln -s espalier.mjs $library/lzbt-systemd
     makeWrapper ${lib.getExe nodejs_24} $out/bin/espalier --add-flags $library/espalier.mjs

@@ -189,6 +189,23 @@ suite('the NixOS module', { skip: skipWithoutNix }, () => {
     assert.equal(settings['keep-default'], false);
   });
 
+  test('signs by a command where the key is elsewhere', async () => {
+    const elsewhere = 'pkiBundle = "/keys"; signingCommand = "/run/hsm/sign --slot 1";';
+    const fwupd = 'services.fwupd.enable = true;';
+    const { complaints, configFile, systemd, hook } = systemOf(
+      espalierIs(`${elsewhere} allowUnsigned = true;`, fwupd),
+      workplace,
+    );
+    assert.deepEqual(complaints, []);
+    const settings = await settingsIn(configFile);
+    assert.deepEqual(settings['signing-command'], ['/run/hsm/sign', '--slot', '1']);
+    assert.equal(settings.certificate, '/keys/keys/db/db.pem');
+    assert.equal(settings['private-key'], undefined);
+    assert.doesNotMatch(readFileSync(hook, 'utf8'), /db\.key/);
+    assert.deepEqual(systemd.services['espalier-watch']?.unitConfig ?? {}, {});
+    assert.ok(systemd.services['fwupd-efi']);
+  });
+
   test('takes the units from the package, and shows them what the settings name', async () => {
     const settings = `
       pkiBundle = "/my keys/100%";
@@ -337,6 +354,16 @@ suite('the NixOS module', { skip: skipWithoutNix }, () => {
       /goes with one ESP/,
     ],
     ['half a key', espalierIs('publicKeyFile = "/db.pem";'), /give both, or neither/],
+    [
+      'a command without a certificate',
+      espalierIs('signingCommand = "sign";'),
+      /give both, or neither/,
+    ],
+    [
+      'a key that is here and elsewhere',
+      espalierIs('publicKeyFile = "/db.pem"; privateKeyFile = "/db.key"; signingCommand = "sign";'),
+      /give one of them/,
+    ],
     [
       'a private key that everyone may read',
       espalierIs('publicKeyFile = "/db.pem"; privateKeyFile = builtins.storeDir + "/db.key";'),

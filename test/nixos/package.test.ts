@@ -7,7 +7,7 @@ import { readSettings } from '../../src/command/settings.ts';
 import { unitFiles } from '../../src/command/units/files.ts';
 import { reach } from '../../src/command/units/reach.ts';
 import { once } from '../boot/installed.ts';
-import { bundle } from '../build.ts';
+import { bundle, writeLicenses } from '../build.ts';
 import { attempt, run } from '../lab/run.ts';
 import { MemoryDisk } from '../support/memory-disk.ts';
 import {
@@ -86,7 +86,7 @@ suite('the Nix package', { skip: skipWithoutNix }, () => {
     const out = join(workplace.folder, 'out');
     mkdirSync(join(workplace.folder, 'nodejs/bin'), { recursive: true });
     symlinkSync(process.execPath, join(workplace.folder, 'nodejs/bin/node'));
-    await bundle(join(workplace.folder, 'program.mjs'));
+    writeLicenses(await bundle(join(workplace.folder, 'program.mjs')));
     const { installPhase, src } = packageWith('24.15.0');
     run('bash', ['-c', STDENV + installPhase], { cwd: src, env: { out } });
     return out;
@@ -125,6 +125,11 @@ suite('the Nix package', { skip: skipWithoutNix }, () => {
     const { status, stdout, stderr } = attempt('systemd-analyze', ['verify', '--man=no', ...paths]);
     assert.equal(stdout + stderr, '');
     assert.equal(status, 0);
+  });
+
+  test('has the licences of the packages that are in the program', async () => {
+    const licenses = join(await installed(), 'share/doc/espalier/LICENSES');
+    assert.match(readFileSync(licenses, 'utf8'), /Copyright/);
   });
 
   test('runs under both of its names', async () => {
