@@ -6,15 +6,18 @@ export function allocated(size: number, clusterSize: number): number {
   return Math.ceil(size / clusterSize) * clusterSize;
 }
 
-const SLOT_BYTES = 32;
+/** What one slot of a directory takes (FAT §Directory structure). */
+export const SLOT_BYTES = 32;
 const SLOT_CHARACTERS = 13;
 
-/**
- * Returns what a name occupies in its directory: one slot, and one more for each 13 characters (FAT
- * long names). Twice, for the temporary name that stands beside it for a moment.
- */
+/** Returns how many slots a long name takes in its directory: one, and one more for each 13 characters. */
+export function slotsOf(name: string): number {
+  return 1 + Math.ceil(name.length / SLOT_CHARACTERS);
+}
+
+/** Returns what a name occupies, twice: for the temporary name that stands beside it for a moment. */
 function nameCost(name: string): number {
-  return 2 * SLOT_BYTES * (1 + Math.ceil(name.length / SLOT_CHARACTERS));
+  return 2 * SLOT_BYTES * slotsOf(name);
 }
 
 /**

@@ -60,7 +60,7 @@ export async function apply(plan: Plan, site: Site): Promise<Report> {
     site.onPhase?.(phase);
     const nextName = () => temporaryName(site.processId, count++);
     requireMounted(mounted, site);
-    if (reserves) await reserve(phase, site);
+    await makeDirectories(phase, site, reserves);
     changes.push(...(await runPhase(phase, site, nextName)));
     requireMounted(mounted, site);
   }
@@ -99,11 +99,11 @@ function hasRoomForSlots({ phases, space, espSpace = space }: Plan, site: Site):
   return Math.min(...spare) >= directories.size * MOST_RESERVED;
 }
 
-/** Gives the directories that a phase writes to slots for long. */
-async function reserve({ steps }: Phase, site: Site): Promise<void> {
+/** Makes the directories that a phase writes to and, where it `reserves`, gives each slots for long. */
+async function makeDirectories({ steps }: Phase, site: Site, reserves: boolean): Promise<void> {
   for (const directory of directoriesOf(steps.filter(needsTemporary), site)) {
-    makeMissing(directory, site);
-    await reserveSlots(directory, site.disk);
+    if (!site.disk.stat(directory)) site.disk.makeDirectory(directory);
+    if (reserves) await reserveSlots(directory, site.disk);
   }
 }
 
@@ -172,7 +172,6 @@ async function stage(
   nextName: () => string,
 ): Promise<Staged[]> {
   const { disk } = site;
-  for (const directory of directoriesOf(steps, site)) makeMissing(directory, site);
   const staged: Staged[] = [];
   const begun: string[] = [];
   const queue = [...steps];
@@ -198,10 +197,6 @@ async function stage(
   if (failure === undefined) return staged;
   for (const temporary of begun) removeIfPossible(temporary, disk);
   throw failure;
-}
-
-function makeMissing(directory: string, { disk }: Site): void {
-  if (!disk.stat(directory)) disk.makeDirectory(directory);
 }
 
 function directoriesOf(steps: readonly Step[], site: Site): ReadonlySet<string> {

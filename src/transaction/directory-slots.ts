@@ -6,13 +6,10 @@
 import type { WritableDisk } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
 import { placeholderName, widePlaceholderName } from '../esp/layout.ts';
+import { SLOT_BYTES, slotsOf } from '../esp/space.ts';
 
 /** What statfs(2) reports of FAT. */
 const FAT = 0x4d44;
-/** Bytes of a slot (FAT §Directory structure). */
-const SLOT = 32;
-/** UTF-16 units of a long name in one slot. */
-const UNITS = 13;
 /** A name that may do without a long one. */
 const SHORT = /^[^.]{1,8}(\.[^.]{1,3})?$/;
 /** Slots of a wide placeholder. */
@@ -32,7 +29,7 @@ export const MOST_RESERVED = 64 << 10;
  * than on FAT.
  */
 export async function reserveSlots(directory: string, disk: WritableDisk): Promise<void> {
-  const size = slotsOf(directory, disk);
+  const size = sizeOf(directory, disk);
   if (size === 0 || size >= RESERVED) return;
   const { used, fresh } = namesIn(directory, disk);
   const free = RESERVED - used;
@@ -48,7 +45,7 @@ export async function reserveSlots(directory: string, disk: WritableDisk): Promi
  * no later run would fill them all by itself. Does nothing elsewhere than on FAT.
  */
 export async function closeGaps(directory: string, disk: WritableDisk): Promise<void> {
-  const size = slotsOf(directory, disk);
+  const size = sizeOf(directory, disk);
   if (size === 0) return;
   const { used, fresh } = namesIn(directory, disk);
   // SAFETY: before anything that tells of the lost sector is swept. Power lost until then leaves slots
@@ -84,9 +81,9 @@ async function useOnce(
 }
 
 /** Returns how many slots a directory on FAT has; none elsewhere. */
-function slotsOf(directory: string, disk: WritableDisk): number {
+function sizeOf(directory: string, disk: WritableDisk): number {
   if (disk.fileSystem(directory)?.type !== FAT) return 0;
-  return Math.floor((disk.stat(directory)?.size ?? 0) / SLOT);
+  return Math.floor((disk.stat(directory)?.size ?? 0) / SLOT_BYTES);
 }
 
 /** What the names in a directory take and leave. */
@@ -99,7 +96,7 @@ interface Names {
 
 function namesIn(directory: string, disk: WritableDisk): Names {
   const entries = disk.list(directory) ?? [];
-  const cost = (name: string) => 1 + (SHORT.test(name) ? 0 : Math.ceil(name.length / UNITS));
+  const cost = (name: string) => (SHORT.test(name) ? 1 : slotsOf(name));
   const present = new Set(entries.map(({ name }) => name.toUpperCase()));
   return {
     // The directory's own name and its parent's come first.
