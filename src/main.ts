@@ -25,7 +25,7 @@ async function main(): Promise<number> {
   try {
     const [{ run }, { processContext }] = await Promise.all([
       isLzbt ? import('./command/lzbt.ts') : import('./command/program.ts'),
-      import('./command/context.ts'),
+      import('./command/process-context.ts'),
     ]);
     return await run(process.argv.slice(2), VERSION, processContext(new URL(import.meta.url)));
   } catch (error) {

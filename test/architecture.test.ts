@@ -14,10 +14,14 @@ interface Source {
 const FLOORS: readonly (readonly string[])[] = [
   ['error.ts', 'digest.ts', 'byte-source.ts', 'bls.ts'],
   ['pe', 'verity', 'initrd', 'secureboot', 'disk', 'watch'],
-  ['generation', 'esp', 'uki', 'loader', 'signer'],
-  ['plan', 'measure'],
-  ['transaction'],
-  ['confine', 'diskimage'],
+  ['generation', 'esp', 'uki', 'loader', 'signer', 'confine'],
+  ['plan', 'measure', 'settings', 'context.ts'],
+  ['recipe', 'voice'],
+  ['transaction', 'survey', 'ukify'],
+  ['volumes', 'inspection', 'signing'],
+  ['pcrlock', 'enrolment', 'units'],
+  ['pass'],
+  ['service'],
   ['command'],
   ['main.ts'],
 ];
@@ -32,7 +36,10 @@ const PURE = ['plan', 'esp', 'pe', 'uki', 'loader', 'generation', 'secureboot'];
 const NODE_MODULES: Readonly<Record<string, readonly string[]>> = {
   'node:fs': ['disk'],
   'node:fs/promises': ['disk'],
-  'node:crypto': ['transaction', 'signer', 'command', 'disk', 'verity'],
+  'node:crypto': [
+    ...['transaction', 'recipe', 'signer', 'command', 'disk', 'verity'],
+    ...['inspection', 'enrolment', 'pcrlock', 'signing'],
+  ],
 };
 
 /** Names that say nothing about what lies behind them. */

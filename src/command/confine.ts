@@ -4,10 +4,10 @@ import * as v from 'valibot';
 import { type Confinement, planConfinement, type Request } from '../confine/confinement.ts';
 import { DROP_IN_MARK, EMPTY_ROOT } from '../confine/drop-in.ts';
 import { queryNixStore } from '../confine/store.ts';
+import type { Context } from '../context.ts';
 import { EspError } from '../error.ts';
-import type { Context } from './context.ts';
-import type { Invocation } from './invocation.ts';
-import type { RawSettings } from './settings.ts';
+import type { Invocation } from '../settings/invocation.ts';
+import type { RawSettings } from '../settings/settings.ts';
 
 /** Writes the drop-in of one unit. */
 export async function confine(
@@ -25,7 +25,7 @@ export async function confine(
   if (json) print(JSON.stringify(toDocument(request, confinement, done), undefined, 2));
   else print(file === undefined ? confinement.text.trimEnd() : summary(file, changed, confinement));
   if (notices.length > 0) {
-    const log = (await import('./log.ts')).openLog(verbosity);
+    const log = (await import('../voice/log.ts')).openLog(verbosity);
     for (const notice of notices) log.warn({ unit: confinement.unit.name.full }, notice);
   }
   return 0;

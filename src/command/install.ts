@@ -1,17 +1,19 @@
 /** `install`, `plan`, `repair`, `gc`: survey, plan, apply, each with a purpose of its own. */
+
+import type { Context } from '../context.ts';
 import { EspError, EXIT_FAILED, EXIT_WARNINGS } from '../error.ts';
+import type { Outcome, PassVerb } from '../pass/outcome.ts';
+import { pass } from '../pass/pass.ts';
+import type { Invocation } from '../settings/invocation.ts';
+import { readSettings, type Settings } from '../settings/settings.ts';
 import { type Signer, type ToSign, unsigned } from '../signer/signer.ts';
-import type { Context } from './context.ts';
-import { findEsps } from './esp-roots.ts';
-import type { Invocation } from './invocation.ts';
-import type { Log } from './log.ts';
-import { type PassVerb, pass } from './pass.ts';
-import { startProgress } from './progress.ts';
-import { type Outcome, renderOutcome, toDocument } from './report.ts';
-import { readSettings, type Settings } from './settings.ts';
-import type { ExtraReport } from './signing/extra.ts';
-import { openSurveyor } from './survey/surveyor.ts';
-import { withVolumes } from './volumes.ts';
+import type { ExtraReport } from '../signing/extra.ts';
+import { openSurveyor } from '../survey/surveyor.ts';
+import type { Log } from '../voice/log.ts';
+import { startProgress } from '../voice/progress.ts';
+import { findEsps } from '../volumes/esp-roots.ts';
+import { withVolumes } from '../volumes/volumes.ts';
+import { renderOutcome, toDocument } from './report.ts';
 
 /** Brings every ESP in line with the profiles. */
 export function install(invocation: Invocation, context: Context): Promise<number> {
@@ -22,7 +24,7 @@ export function install(invocation: Invocation, context: Context): Promise<numbe
 export async function plan(invocation: Invocation, context: Context): Promise<number> {
   if (invocation.flags['signing-request'] === undefined)
     return perform('plan', invocation, context);
-  return (await import('./signing/request.ts')).planRequest(invocation, context);
+  return (await import('./signing-request.ts')).planRequest(invocation, context);
 }
 
 /** Rewrites what is damaged, from the store, and leaves everything else as it is. */
@@ -101,8 +103,8 @@ async function extraSigning(
 ): Promise<{ readonly likely: readonly ToSign[]; readonly sign: () => Promise<ExtraReport> }> {
   const isAsked = verb === 'install' && Object.keys(settings['extra-sign']).length > 0;
   if (!isAsked || signer === unsigned) return { likely: [], sign: async () => NOTHING };
-  const { extraPrograms, signExtras } = await import('./signing/extra.ts');
-  const { toSign } = await import('./signing/task.ts');
+  const { extraPrograms, signExtras } = await import('../signing/extra.ts');
+  const { toSign } = await import('../signing/task.ts');
   const programs = extraPrograms(settings, signer, context);
   return { likely: toSign(programs.tasks), sign: () => signExtras(programs, signer, context) };
 }
@@ -149,7 +151,7 @@ function withMirrors(cause: EspError, mirrors: readonly Outcome[]): EspError {
 function lazyLog(verbosity: number): () => Promise<Log> {
   let log: Promise<Log> | undefined;
   return () => {
-    log ??= import('./log.ts').then(({ openLog }) => openLog(verbosity));
+    log ??= import('../voice/log.ts').then(({ openLog }) => openLog(verbosity));
     return log;
   };
 }

@@ -1,13 +1,14 @@
 /** `list`: the boot entries on the ESP, in the order of the menu. */
+
+import type { Context } from '../context.ts';
 import { EXIT_WARNINGS, explain } from '../error.ts';
-import type { Context } from './context.ts';
-import { readEsps } from './esp-roots.ts';
-import type { Invocation } from './invocation.ts';
-import { type MenuEntry, menuOf } from './menu.ts';
-import { formatSize } from './report.ts';
-import { readSettings } from './settings.ts';
-import { formatTable, printable } from './table.ts';
-import { withVolumes } from './volumes.ts';
+import { type MenuEntry, menuOf } from '../inspection/menu.ts';
+import type { Invocation } from '../settings/invocation.ts';
+import { readSettings } from '../settings/settings.ts';
+import { formatSize } from '../voice/size.ts';
+import { formatTable, printable } from '../voice/table.ts';
+import { readEsps } from '../volumes/esp-roots.ts';
+import { withVolumes } from '../volumes/volumes.ts';
 
 /** Lists the entries of every ESP. */
 export async function list({ flags, json }: Invocation, given: Context): Promise<number> {

@@ -3,11 +3,11 @@
  * itself: what it is given is told to `install` in other words.
  */
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
+import type { Context } from '../context.ts';
 import { EspError } from '../error.ts';
 import { requireEsp } from '../esp/mount.ts';
 import { parseLink } from '../generation/profile.ts';
-import type { Context } from './context.ts';
-import type { RawSettings } from './settings.ts';
+import type { RawSettings } from '../settings/settings.ts';
 
 /** Options of `install` as commander hands them out. */
 interface Options {

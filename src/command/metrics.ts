@@ -1,6 +1,6 @@
 /** The status as metrics for a node_exporter text file (Prometheus §Text-based format). */
-import { DIFFERENCES, type Difference } from './drift.ts';
-import type { EspStatus, SeenEsp, Status } from './status.ts';
+import { DIFFERENCES, type Difference } from '../pass/drift.ts';
+import type { EspStatus, SeenEsp, Status } from './status-document.ts';
 
 interface Metric {
   readonly name: string;

@@ -1,13 +1,13 @@
 /** `pin` and `unpin`: generations that no limit and no deletion takes from the ESP. */
 import { dirname } from 'node:path';
+import type { Context } from '../context.ts';
 import { EspError } from '../error.ts';
 import type { Generation } from '../generation/generation.ts';
 import { generationName } from '../plan/wanted.ts';
-import type { Context } from './context.ts';
-import type { Invocation } from './invocation.ts';
-import { linkOfPin, pinsDirectory } from './pins.ts';
-import { readSettings, type Settings } from './settings.ts';
-import { readProfiles } from './survey/survey.ts';
+import type { Invocation } from '../settings/invocation.ts';
+import { readSettings, type Settings } from '../settings/settings.ts';
+import { linkOfPin, pinsDirectory } from '../survey/pins.ts';
+import { readProfiles } from '../survey/survey.ts';
 
 /** Protects a generation. Where Nix is, its store path is kept from garbage collection too. */
 export async function pin(

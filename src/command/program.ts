@@ -1,9 +1,10 @@
 /** The command line: verbs, options and help. Does no work: each verb is loaded when it is called. */
 import { Command, CommanderError, Option } from 'commander';
+import type { Context } from '../context.ts';
 import { EspError } from '../error.ts';
-import { type Context, contextBelow } from './context.ts';
-import type { Invocation } from './invocation.ts';
-import type { RawSettings } from './settings.ts';
+import type { Invocation } from '../settings/invocation.ts';
+import type { RawSettings } from '../settings/settings.ts';
+import { contextBelow } from './process-context.ts';
 import { GROUPS, VERBS, type VerbDeclaration } from './verbs.ts';
 
 /**

@@ -1,21 +1,11 @@
 /** Outcomes as text for a person, and as a document for a program. */
-import { type EspError, explain } from '../error.ts';
+import { explain } from '../error.ts';
+import type { Removal } from '../pass/elsewhere.ts';
+import type { Outcome, PassVerb } from '../pass/outcome.ts';
 import type { Phase, Plan, SpaceForecast, Step } from '../plan/step.ts';
 import type { Report } from '../transaction/report.ts';
-import type { PassVerb } from './pass.ts';
-import type { Removal } from './survey/elsewhere.ts';
-import { printable } from './table.ts';
-
-/** What became of one ESP, or would. */
-export interface Outcome {
-  readonly root: string;
-  readonly plan?: Plan;
-  /** What is removed from other partitions after the plan. */
-  readonly removals?: readonly Removal[];
-  readonly report?: Report;
-  readonly failure?: EspError;
-  readonly warnings: readonly string[];
-}
+import { formatSize } from '../voice/size.ts';
+import { printable } from '../voice/table.ts';
 
 /** Version of the document that `--json` prints; raised when a reader would have to change. */
 const DOCUMENT_VERSION = 1;
@@ -103,16 +93,4 @@ function phaseLines({ name, steps }: Phase, where = ''): string[] {
 
 function forecast({ free, peak, after }: SpaceForecast): string {
   return `${formatSize(free)} free, ${formatSize(Math.max(0, peak))} more at the peak, ${formatSize(after)} free afterwards`;
-}
-
-/** Returns a number of bytes as a person reads it. */
-export function formatSize(bytes: number): string {
-  const units = ['B', 'KiB', 'MiB', 'GiB'] as const;
-  let value = bytes;
-  let unit = 0;
-  while (value >= 1024 && unit < units.length - 1) {
-    value /= 1024;
-    unit++;
-  }
-  return `${unit === 0 ? value : value.toFixed(1)} ${units[unit]}`;
 }

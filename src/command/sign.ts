@@ -1,12 +1,12 @@
 /** `sign`: signs EFI programs of others, where they lie or to another file. */
 import { resolve } from 'node:path';
+import type { Context } from '../context.ts';
+import { misuse } from '../settings/flags.ts';
+import type { Invocation } from '../settings/invocation.ts';
+import { readSettings } from '../settings/settings.ts';
 import type { Signer } from '../signer/signer.ts';
-import type { Context } from './context.ts';
-import { misuse } from './flags.ts';
-import type { Invocation } from './invocation.ts';
-import { readSettings } from './settings.ts';
-import { carryOut, realFile, type Task, taskFor } from './signing/task.ts';
-import { signerOf } from './survey/signer-of.ts';
+import { carryOut, realFile, type Task, taskFor } from '../signing/task.ts';
+import { signerOf } from '../survey/signer-of.ts';
 
 const VERB = 'sign';
 
@@ -32,7 +32,7 @@ export async function sign(
   }
   const { signer, warnings } = loaded;
   if (typeof request === 'string') {
-    const { answerRequest } = await import('./signing/request.ts');
+    const { answerRequest } = await import('./signing-request.ts');
     const answer = answerRequest(resolve(request), signer, disk);
     if (typeof output === 'string') await disk.replaceText(resolve(output), answer);
     else print(answer.trimEnd());
@@ -51,7 +51,7 @@ export async function sign(
 
 async function tell(warnings: readonly string[], verbosity: number): Promise<number> {
   if (warnings.length > 0) {
-    const log = (await import('./log.ts')).openLog(verbosity);
+    const log = (await import('../voice/log.ts')).openLog(verbosity);
     for (const warning of warnings) log.warn(warning);
   }
   return 0;

@@ -1,24 +1,29 @@
 /** The verbs: their operands, options and help, and where each is loaded from when it is called. */
-import { CONFINE_OPTIONS } from './confine-options.ts';
-import type { Context } from './context.ts';
-import type { Invocation } from './invocation.ts';
+
+import type { Context } from '../context.ts';
+import { CONFINE_OPTIONS } from '../settings/confine-options.ts';
+import type { Invocation } from '../settings/invocation.ts';
 import {
   KEYS_ENROLL_OPTIONS,
   KEYS_GENERATE_OPTIONS,
   KEYS_STATUS_OPTIONS,
   SIGN_OPTIONS,
   SIGNING_REQUEST,
-} from './keys/options.ts';
-import { OPTIONS, type Option, WHENCE } from './settings.ts';
-import { UKI_BUILD_OPTIONS, UKI_INSPECT_OPTIONS, UKI_VERIFY_OPTIONS } from './uki/options.ts';
-import { UNIT_OPTIONS } from './units/options.ts';
+} from '../settings/keys-options.ts';
+import { OPTIONS, type Option, WHENCE } from '../settings/settings.ts';
+import {
+  UKI_BUILD_OPTIONS,
+  UKI_INSPECT_OPTIONS,
+  UKI_VERIFY_OPTIONS,
+} from '../settings/uki-options.ts';
+import { UNIT_OPTIONS } from '../settings/units-options.ts';
 import {
   VERITY_DUMP_OPTIONS,
   VERITY_FORMAT_OPTIONS,
   VERITY_SIGN_OPTIONS,
   VERITY_VERIFY_OPTIONS,
-} from './verity/options.ts';
-import { WATCH_OPTIONS } from './watch/options.ts';
+} from '../settings/verity-options.ts';
+import { WATCH_OPTIONS } from '../settings/watch-options.ts';
 
 /** Runs a verb and returns the exit status. */
 type Verb = (invocation: Invocation, context: Context) => Promise<number>;
@@ -88,7 +93,7 @@ export const VERBS: readonly VerbDeclaration[] = [
     options: [...ESP_OPTIONS, ...WATCH_OPTIONS],
     summary: 'keep the ESP in line with the profiles, as a service',
     example: 'espalier watch --certificate db.pem --private-key db.key --rescan 600',
-    load: async () => (await import('./watch/watch.ts')).watch,
+    load: async () => (await import('./watch.ts')).watch,
   },
   {
     name: 'list',
@@ -160,14 +165,14 @@ export const VERBS: readonly VerbDeclaration[] = [
     options: UNIT_OPTIONS,
     summary: 'write the unit files of the watcher, of install for hooks and of the weekly verify',
     example: 'espalier units --prefix /usr/local',
-    load: async () => (await import('./units/units.ts')).units,
+    load: async () => (await import('./units.ts')).units,
   },
   {
     name: 'uki build',
     options: UKI_BUILD_OPTIONS,
     summary: 'build an image from a kernel, initrds and texts, as ukify does',
     example: 'espalier uki build --linux bzImage --initrd initrd --cmdline @cmdline --output a.efi',
-    load: async () => (await import('./uki/build.ts')).ukiBuild,
+    load: async () => (await import('./uki-build.ts')).ukiBuild,
   },
   {
     name: 'uki inspect',
@@ -175,7 +180,7 @@ export const VERBS: readonly VerbDeclaration[] = [
     options: UKI_INSPECT_OPTIONS,
     summary: 'show what an image carries, section by section',
     example: 'espalier uki inspect --json /boot/EFI/Linux/nixos.efi',
-    load: async () => (await import('./uki/inspect.ts')).ukiInspect,
+    load: async () => (await import('./uki-inspect.ts')).ukiInspect,
   },
   {
     name: 'uki verify',
@@ -183,7 +188,7 @@ export const VERBS: readonly VerbDeclaration[] = [
     options: UKI_VERIFY_OPTIONS,
     summary: 'check that an image names the root hashes of the partitions made with it',
     example: 'espalier uki verify nixos.efi --repart repart-output.json',
-    load: async () => (await import('./uki/verify.ts')).ukiVerify,
+    load: async () => (await import('./uki-verify.ts')).ukiVerify,
   },
   {
     name: 'pcrlock lock-pe',
@@ -191,7 +196,7 @@ export const VERBS: readonly VerbDeclaration[] = [
     options: [PCRLOCK],
     summary: 'print what the firmware measures when it starts FILE, as systemd-pcrlock does',
     example: 'espalier pcrlock lock-pe /efi/EFI/systemd/systemd-bootx64.efi',
-    load: async () => (await import('./pcrlock/lock.ts')).pcrlockPe,
+    load: async () => (await import('./pcrlock.ts')).pcrlockPe,
   },
   {
     name: 'pcrlock lock-uki',
@@ -199,7 +204,7 @@ export const VERBS: readonly VerbDeclaration[] = [
     options: [PCRLOCK],
     summary: 'print what firmware and stub measure when IMAGE starts, as systemd-pcrlock does',
     example: 'espalier pcrlock lock-uki nixos.efi --pcrlock 650-kernel.pcrlock',
-    load: async () => (await import('./pcrlock/lock.ts')).pcrlockUki,
+    load: async () => (await import('./pcrlock.ts')).pcrlockUki,
   },
   {
     name: 'verity format',
@@ -207,7 +212,7 @@ export const VERBS: readonly VerbDeclaration[] = [
     options: VERITY_FORMAT_OPTIONS,
     summary: 'write the dm-verity hash area of DATA into HASH and print the root hash',
     example: 'espalier verity format usr.erofs usr.verity --root-hash-file usr.roothash',
-    load: async () => (await import('./verity/format.ts')).verityFormat,
+    load: async () => (await import('./verity-format.ts')).verityFormat,
   },
   {
     name: 'verity dump',
@@ -215,7 +220,7 @@ export const VERBS: readonly VerbDeclaration[] = [
     options: VERITY_DUMP_OPTIONS,
     summary: 'print the superblock of a dm-verity hash area',
     example: 'espalier verity dump usr.verity',
-    load: async () => (await import('./verity/dump.ts')).verityDump,
+    load: async () => (await import('./verity-dump.ts')).verityDump,
   },
   {
     name: 'verity verify',
@@ -223,7 +228,7 @@ export const VERBS: readonly VerbDeclaration[] = [
     options: VERITY_VERIFY_OPTIONS,
     summary: 'check DATA and its dm-verity hash area against a root hash',
     example: 'espalier verity verify usr.erofs usr.verity --root-hash-file usr.roothash',
-    load: async () => (await import('./verity/verify.ts')).verityVerify,
+    load: async () => (await import('./verity-verify.ts')).verityVerify,
   },
   {
     name: 'verity sign',
@@ -237,7 +242,7 @@ export const VERBS: readonly VerbDeclaration[] = [
     summary: 'sign a dm-verity root hash for the kernel and systemd',
     example:
       'espalier verity sign usr.roothash --certificate db.pem --private-key db.key --output usr.p7s',
-    load: async () => (await import('./verity/sign.ts')).veritySign,
+    load: async () => (await import('./verity-sign.ts')).veritySign,
   },
   {
     name: 'keys generate',
@@ -245,7 +250,7 @@ export const VERBS: readonly VerbDeclaration[] = [
     options: KEYS_GENERATE_OPTIONS,
     summary: 'make the keys of Secure Boot, PK, KEK and db, where there are none',
     example: 'espalier keys generate',
-    load: async () => (await import('./keys/generate.ts')).keysGenerate,
+    load: async () => (await import('./keys-generate.ts')).keysGenerate,
   },
   {
     name: 'keys enroll',
@@ -253,7 +258,7 @@ export const VERBS: readonly VerbDeclaration[] = [
     options: KEYS_ENROLL_OPTIONS,
     summary: 'put keys on the ESP, for systemd-boot to enrol them in firmware',
     example: 'espalier keys enroll --microsoft /usr/share/secureboot/microsoft',
-    load: async () => (await import('./keys/enroll.ts')).keysEnroll,
+    load: async () => (await import('./keys-enroll.ts')).keysEnroll,
   },
   {
     name: 'keys status',
@@ -261,7 +266,7 @@ export const VERBS: readonly VerbDeclaration[] = [
     options: KEYS_STATUS_OPTIONS,
     summary: 'show which keys firmware, the key directory and the ESP have, and whether they agree',
     example: 'espalier keys status --json',
-    load: async () => (await import('./keys/status.ts')).keysStatus,
+    load: async () => (await import('./keys-status.ts')).keysStatus,
   },
   {
     name: 'sign',

@@ -1,20 +1,21 @@
 /** `verify`: whether what lies on the ESP is what its names say, and would start. */
+
+import type { Context } from '../context.ts';
 import { EspError, EXIT_WARNINGS, explain } from '../error.ts';
 import type { Inventory } from '../esp/inventory.ts';
 import { ENTRIES, type EspPath } from '../esp/layout.ts';
-import type { Context } from './context.ts';
-import { lockAll } from './esp-lock.ts';
-import { type Esp, expected, findEsps, requireOne } from './esp-roots.ts';
-import { extraFindings } from './extra-findings.ts';
-import type { Invocation } from './invocation.ts';
-import { loaderCopies } from './loader-copies.ts';
-import type { Log } from './log.ts';
-import { menuOf } from './menu.ts';
-import { readSettings, type Settings } from './settings.ts';
-import { scanBootTree } from './survey/boot-tree.ts';
-import type { Search } from './survey/root-hash-check.ts';
-import { printable } from './table.ts';
-import { mountedFor, withVolumes } from './volumes.ts';
+import { extraFindings } from '../inspection/extra-findings.ts';
+import { loaderCopies } from '../inspection/loader-copies.ts';
+import { menuOf } from '../inspection/menu.ts';
+import type { Invocation } from '../settings/invocation.ts';
+import { readSettings, type Settings } from '../settings/settings.ts';
+import type { Search } from '../survey/root-hash-check.ts';
+import type { Log } from '../voice/log.ts';
+import { printable } from '../voice/table.ts';
+import { scanBootTree } from '../volumes/boot-tree.ts';
+import { lockAll } from '../volumes/esp-lock.ts';
+import { type Esp, expected, findEsps, requireOne } from '../volumes/esp-roots.ts';
+import { mountedFor, withVolumes } from '../volumes/volumes.ts';
 
 /** Something that is not as it should be. */
 interface Finding {
@@ -45,7 +46,7 @@ export async function verify(
   const deep = isDeep === true;
   const settings = await readSettings(others, environment, given.disk);
   const context = withVolumes(settings, given, 'read');
-  const log = async () => (await import('./log.ts')).openLog(verbosity);
+  const log = async () => (await import('../voice/log.ts')).openLog(verbosity);
   const looked: Looked[] = [];
   for (const esp of findEsps(settings, context, 'read')) {
     looked.push(esp.failure ? esp : await verifyEsp(esp.root, { settings, context, deep, log }));
@@ -115,7 +116,7 @@ async function findingsOn(root: string, look: Look): Promise<readonly Finding[]>
   const { settings, context, deep } = look;
   const { inventory: seen } = scanBootTree(root, settings['entry-token'], context);
   const inventory = deep
-    ? await (await import('./examination.ts')).examine(root, seen, context)
+    ? await (await import('../inspection/examination.ts')).examine(root, seen, context)
     : seen;
   return [
     ...(await loaderFindings(root, settings, context)),
@@ -165,7 +166,7 @@ async function rootHashFindings(
   const findings: Finding[] = [];
   for (const { path, name, cmdline } of inventory.entries) {
     if (name === undefined || !cmdline.includes('hash=')) continue;
-    const { findTroubles } = await import('./survey/root-hash-check.ts');
+    const { findTroubles } = await import('../survey/root-hash-check.ts');
     for (const { text, isUnknown } of await findTroubles(cmdline, search)) {
       findings.push({ path, problem: text, fatal: path === first && !isUnknown });
     }

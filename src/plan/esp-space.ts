@@ -3,7 +3,7 @@ import { LOADER_CONF, volumesOf } from '../esp/layout.ts';
 import { allocated, directoryGrowth } from '../esp/space.ts';
 import { isSector } from '../loader/loader-conf.ts';
 import { CONF_CLUSTERS } from './budget.ts';
-import type { PlanInput } from './plan.ts';
+import type { PlanInput } from './plan-input.ts';
 import type { Refusal, SpaceForecast } from './step.ts';
 
 type Input = Pick<PlanInput, 'inventory' | 'loaders' | 'reserve' | 'scope'>;

@@ -8,44 +8,12 @@ import { type Budget, budgetOf, CONF_CLUSTERS, steadyCost, writeCost } from './b
 import { forecastEsp, refuseEsp } from './esp-space.ts';
 import { type Extras, listsToKeep } from './extras.ts';
 import { freeFirst } from './free-first.ts';
+import type { PlanInput } from './plan-input.ts';
 import { keyOf, type OwnFile, type OwnFiles, ownFiles, standing } from './present.ts';
-import { doubles, protectedKeys, type Roots, twins } from './roots.ts';
-import { removalsWithin, type Scope, type Write, writesWithin } from './scope.ts';
-import type { Content, LeftOut, Phase, PhaseName, Plan, Refusal, Step } from './step.ts';
+import { doubles, protectedKeys, twins } from './roots.ts';
+import { removalsWithin, type Write, writesWithin } from './scope.ts';
+import type { LeftOut, Phase, PhaseName, Plan, Refusal, Step } from './step.ts';
 import { type FileRole, filesOf, idOf, type WantedFile, type WantedGeneration } from './wanted.ts';
-
-/** A copy of the boot loader that has to be written. `size` in bytes, an upper bound. */
-export interface LoaderCopy {
-  readonly path: EspPath;
-  readonly size: number;
-  /** Bytes of the file that is there now; 0 when there is none. */
-  readonly replaces: number;
-  readonly content: Content;
-  readonly because: string;
-}
-
-/** Everything that decides a plan. */
-export interface PlanInput {
-  readonly inventory: Inventory;
-  /** The ID of the entry that boots next; it belongs to one of the `musts`. */
-  readonly default: string;
-  /** Generations that must be on the ESP: the target and the protected ones. */
-  readonly musts: readonly WantedGeneration[];
-  /** Generations that should be on the ESP as far as space goes, the dearest first. */
-  readonly wishes: readonly WantedGeneration[];
-  /** Generations that are not wanted, with the reason. */
-  readonly leftOut: readonly LeftOut[];
-  readonly roots: Roots;
-  /** Copies of the loader to write, one after the other. */
-  readonly loaders: readonly LoaderCopy[];
-  /** Content of loader.conf: one sector of text. */
-  readonly loaderConf: string;
-  /** Bytes to keep free for others. */
-  readonly reserve: number;
-  readonly scope: Scope;
-  /** Files beside the generations; absent when there are none. */
-  readonly extras?: Pick<Extras, 'wanted' | 'named'>;
-}
 
 /** One way to do it: these files to write, these files of ours without a use. */
 interface Choice {

@@ -6,8 +6,8 @@ import { type EspPath, temporaryName } from '../esp/layout.ts';
 import type { Phase, Plan, Step } from '../plan/step.ts';
 import type { Signer } from '../signer/signer.ts';
 import { closeGaps, MOST_RESERVED, reserveSlots } from './directory-slots.ts';
-import { writeContent } from './realise.ts';
 import type { Change, Report } from './report.ts';
+import { writeContent } from './write-content.ts';
 
 /** Where and with what a plan is carried out. */
 export interface Site {

@@ -1,7 +1,7 @@
 /** Whether systemd-boot finds an XBOOTLDR partition, as udev's database tells. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { isRead } from '../../src/command/partition.ts';
+import { isRead } from '../../src/volumes/xbootldr.ts';
 import { MemoryDisk } from '../support/memory-disk.ts';
 
 const XBOOTLDR = 'bc13c2ff-59e6-4262-a352-b275fd6f7172';

@@ -1,8 +1,8 @@
 /** Settings: which source wins, and what an error names. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { OPTIONS, type RawSettings, readSettings } from '../../src/command/settings.ts';
 import { SETTINGS } from '../../src/loader/loader-conf.ts';
+import { OPTIONS, type RawSettings, readSettings } from '../../src/settings/settings.ts';
 import { MemoryDisk } from '../support/memory-disk.ts';
 import { rejectsWith } from './rejects-with.ts';
 

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
-import { processContext } from '../../src/command/context.ts';
+import { processContext } from '../../src/command/process-context.ts';
 import { run } from '../../src/command/program.ts';
 
 /** Makes a unit file in a directory of its own. */

@@ -5,11 +5,11 @@ import type { Parts } from '../lab/parts.ts';
 import { bootMoment } from './boots.ts';
 import { mendImage } from './fsck.ts';
 import { rerunInGuest } from './guest-reruns.ts';
-import { imagesOf, type Moment, pickMoments } from './moments.ts';
+import { type Effort, imagesOf, type Moment, pickMoments } from './moments.ts';
 import { randomOf } from './random.ts';
 import { type Recording, record, recordOn, type Studio } from './recording.ts';
 import { makeWorld, type Scenario } from './scenario.ts';
-import { type Effort, type Found, type Trial, tryRecording } from './trial.ts';
+import { type Found, type Trial, tryRecording } from './trial.ts';
 import { realPayload } from './world.ts';
 
 /** How thorough a case is. */

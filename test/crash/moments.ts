@@ -3,7 +3,13 @@ import { copyFileSync } from 'node:fs';
 import { type Random, randomOf } from './random.ts';
 import type { Recording } from './recording.ts';
 import { epochsOf, replay } from './replay.ts';
-import type { Effort } from './trial.ts';
+
+/** How thorough a trial is. */
+export interface Effort {
+  readonly seed: number;
+  /** Subsets of writes to look at in each epoch. */
+  readonly samples: number;
+}
 
 /** A moment of a trial. Moments of one `kind` have the same files and the same faults of the file system. */
 export interface Moment {

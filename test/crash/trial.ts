@@ -5,19 +5,12 @@ import { attempt } from '../lab/run.ts';
 import { choiceOf } from './boot-menu.ts';
 import { type Checkup, checkImage, hasBrokenDirectory, isFragment, mendImage } from './fsck.ts';
 import { type Finding, type Judgement, judgeTree } from './judge.ts';
-import type { Moment } from './moments.ts';
+import type { Effort, Moment } from './moments.ts';
 import { randomOf } from './random.ts';
 import { DONE, type Recording } from './recording.ts';
 import { epochsOf, replay } from './replay.ts';
 import { ImageReader, type Numbered, readFolder, readImage, type Tree } from './tree.ts';
 import { Truth, type Window } from './truth.ts';
-
-/** How thorough a trial is. */
-export interface Effort {
-  readonly seed: number;
-  /** Subsets of writes to look at in each epoch. */
-  readonly samples: number;
-}
 
 /** A finding, and the moment at which it was made. */
 export type Found = Finding & { readonly cut: string };

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import * as fs from 'node:fs';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { processContext } from '../../src/command/context.ts';
+import { processContext } from '../../src/command/process-context.ts';
 import { run } from '../../src/command/program.ts';
 import { aKernel, aSystemdBoot, MAIN } from '../command/a-machine.ts';
 import { aProfiles } from '../generation/a-generation.ts';

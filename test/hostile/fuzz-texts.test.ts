@@ -2,7 +2,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { readSettings } from '../../src/command/settings.ts';
 import { parseExec } from '../../src/confine/exec-command.ts';
 import { parseUnit } from '../../src/confine/unit-syntax.ts';
 import { parseWords } from '../../src/confine/words.ts';
@@ -20,6 +19,7 @@ import {
 } from '../../src/loader/loader-conf.ts';
 import { matchesPattern } from '../../src/loader/pattern.ts';
 import { compareVersions } from '../../src/loader/version.ts';
+import { readSettings } from '../../src/settings/settings.ts';
 import { parseOsRelease } from '../../src/uki/os-release.ts';
 import { bounds } from '../property/bounds.ts';
 import { MemoryDisk } from '../support/memory-disk.ts';

@@ -7,7 +7,7 @@ import { after, before, describe, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { bytesSource } from '../../src/byte-source.ts';
-import { processContext } from '../../src/command/context.ts';
+import { processContext } from '../../src/command/process-context.ts';
 import { run as espalier } from '../../src/command/program.ts';
 import { parsePe } from '../../src/pe/pe.ts';
 import { formatCpio, memberOf } from '../lab/cpio.ts';

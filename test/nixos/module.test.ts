@@ -3,9 +3,9 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { after, before, suite, test } from 'node:test';
-import { readSettings } from '../../src/command/settings.ts';
-import { reach } from '../../src/command/units/reach.ts';
 import { nodeDisk } from '../../src/disk/node-disk.ts';
+import { readSettings } from '../../src/settings/settings.ts';
+import { reach } from '../../src/units/reach.ts';
 import { run } from '../lab/run.ts';
 import {
   espalierIs,

@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { hash } from '../../src/digest.ts';
 import type { BlobFile, EntryFile, Inventory } from '../../src/esp/inventory.ts';
 import { espPath } from '../../src/esp/layout.ts';
-import { type PlanInput, plan } from '../../src/plan/plan.ts';
+import { plan } from '../../src/plan/plan.ts';
+import type { PlanInput } from '../../src/plan/plan-input.ts';
 import type { Plan, Refusal, SectionContent, Step } from '../../src/plan/step.ts';
 import type { WantedEntry, WantedFile, WantedGeneration } from '../../src/plan/wanted.ts';
 

@@ -1,15 +1,15 @@
 /** Machines in memory: profiles, a store and an ESP on one disk, and runs of the real program over them. */
-import type { Context } from '../../src/command/context.ts';
-import { applyAll } from '../../src/command/pass.ts';
-import { readSettings } from '../../src/command/settings.ts';
-import { decide, type EspDecision } from '../../src/command/survey/esp.ts';
-import { survey } from '../../src/command/survey/survey.ts';
-import { placeOf, withVolumes } from '../../src/command/volumes.ts';
+import type { Context } from '../../src/context.ts';
 import { hash } from '../../src/digest.ts';
 import type { WritableDisk } from '../../src/disk/disk.ts';
 import { EspError } from '../../src/error.ts';
 import { BOOTSPEC, SPECIALISATIONS } from '../../src/generation/bootspec.ts';
+import { decide, type EspDecision } from '../../src/pass/decide.ts';
+import { applyAll } from '../../src/pass/pass.ts';
 import type { Plan } from '../../src/plan/step.ts';
+import { readSettings } from '../../src/settings/settings.ts';
+import { survey } from '../../src/survey/survey.ts';
+import { placeOf, withVolumes } from '../../src/volumes/volumes.ts';
 import { aPe, countingBytes } from '../pe/a-pe.ts';
 import { faultyDisk } from '../support/faulty-disk.ts';
 import { MemoryDisk } from '../support/memory-disk.ts';

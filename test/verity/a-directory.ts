@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
-import { processContext } from '../../src/command/context.ts';
+import { processContext } from '../../src/command/process-context.ts';
 import { run } from '../../src/command/program.ts';
 
 /** Makes a directory that is gone after the test, and returns what makes paths in it. */

@@ -1,15 +1,15 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { Outcome } from '../../src/command/report.ts';
+import { type ErrorCode, EspError } from '../../src/error.ts';
+import type { Outcome } from '../../src/pass/outcome.ts';
 import {
   announce,
   type Notices,
   noticesOf,
   noticesOfFailure,
   noticesOfLookout,
-} from '../../src/command/watch/notices.ts';
-import { readTiming } from '../../src/command/watch/options.ts';
-import { type ErrorCode, EspError } from '../../src/error.ts';
+} from '../../src/service/notices.ts';
+import { readTiming } from '../../src/settings/watch-options.ts';
 
 const none: Notices = new Map();
 

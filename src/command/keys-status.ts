@@ -1,0 +1,102 @@
+/** `keys status`: what firmware, the key directory and the ESPs hold of keys, and whether they agree. */
+import { resolve } from 'node:path';
+import type { Context } from '../context.ts';
+import { enrolmentNames } from '../enrolment/enrolment-files.ts';
+import {
+  type KeyPlace,
+  type KnownCertificate,
+  keysIn,
+  keysInFirmware,
+  keysOnEsp,
+  knownCertificates,
+  nextKeyIn,
+} from '../enrolment/places.ts';
+import { type Rotation, rotationOf } from '../enrolment/rotation.ts';
+import { EXIT_WARNINGS } from '../error.ts';
+import { EFI_VARIABLES, secureBoot, setupMode } from '../loader/efi-variables.ts';
+import type { Invocation } from '../settings/invocation.ts';
+import { readSettings } from '../settings/settings.ts';
+import { KEY_DIRECTORY } from '../signer/key-directory.ts';
+import { formatTable, printable } from '../voice/table.ts';
+import { espRoots } from '../volumes/esp-roots.ts';
+
+/** Shows every certificate and where it is; the exit status tells whether all is well. */
+export async function keysStatus(
+  { operands: [named], flags, json }: Invocation,
+  context: Context,
+): Promise<number> {
+  const { disk, environment, print } = context;
+  const settings = await readSettings(flags, environment, disk);
+  const directory = resolve(named ?? KEY_DIRECTORY);
+  const efivars = environment['ESPALIER_EFIVARS'] ?? EFI_VARIABLES;
+  const keys = keysIn(directory, settings['allow-insecure-key'], context);
+  const firmware = keysInFirmware(efivars, disk);
+  const nextKey = nextKeyIn(directory, settings['allow-insecure-key'], context);
+  const roots = espRoots(settings, context, 'read');
+  const sets = roots.flatMap((root) =>
+    enrolmentNames(root, disk).map((name) => keysOnEsp(root, name, disk)),
+  );
+  const places = [keys, ...(nextKey ? [nextKey] : []), firmware, ...sets];
+  const rotating = { directory, keys, nextKey, firmware, roots };
+  const status = {
+    secureBoot: secureBoot(disk, efivars) ?? null,
+    setupMode: setupMode(disk, efivars) ?? null,
+    directory,
+    certificates: knownCertificates(places),
+    rotation: (await rotationOf(rotating, settings, context)) ?? null,
+    problems: [...places.flatMap(({ problems }) => problems), ...strangers(keys, firmware, sets)],
+  };
+  if (json) print(JSON.stringify({ version: 1, verb: 'keys status', ...status }, undefined, 2));
+  else print(render(status));
+  return status.problems.length > 0 ? EXIT_WARNINGS : 0;
+}
+
+/** Firmware that knows other keys starts nothing that these sign; a set does that to it. */
+function strangers(keys: KeyPlace, firmware: KeyPlace, sets: readonly KeyPlace[]): string[] {
+  const [ours] = knownCertificates([keys]).filter(({ variable }) => variable === 'db');
+  const isStranger = (place: KeyPlace) =>
+    place.holds.PK.length > 0 &&
+    !knownCertificates([place]).some(
+      ({ variable, fingerprint }) => variable === 'db' && fingerprint === ours?.fingerprint,
+    );
+  if (ours === undefined) return [];
+  return [
+    ...[firmware].filter(isStranger).map(() => 'firmware: does not start what db signs'),
+    ...sets
+      .filter(isStranger)
+      .map(({ name }) => `${name}: firmware with these keys would not start what db signs`),
+  ];
+}
+
+interface Shown {
+  readonly secureBoot: boolean | null;
+  readonly setupMode: boolean | null;
+  readonly directory: string;
+  readonly certificates: readonly KnownCertificate[];
+  readonly rotation: Rotation | null;
+  readonly problems: readonly string[];
+}
+
+const SHOWN_DIGITS = 16;
+
+function render(shown: Shown): string {
+  const { secureBoot, setupMode, directory, certificates, rotation, problems } = shown;
+  const word = (value: boolean | null) => (value === null ? 'unknown' : value ? 'on' : 'off');
+  const rows = certificates.map((each) => [
+    each.variable,
+    printable(each.name),
+    each.fingerprint.slice(0, SHOWN_DIGITS),
+    each.validTo ?? '',
+    each.in.join(', '),
+  ]);
+  return [
+    `Secure Boot: ${word(secureBoot)}`,
+    `Setup Mode:  ${word(setupMode)}`,
+    `keys:        ${directory}`,
+    ...(rows.length === 0
+      ? []
+      : [formatTable(['FOR', 'CERTIFICATE', 'SHA-256', 'VALID TO', 'IN'], rows)]),
+    ...(rotation === null ? [] : [`rotation: ${rotation.stage}; next: ${rotation.next}`]),
+    ...problems.map((problem) => `problem: ${printable(problem)}`),
+  ].join('\n');
+}

@@ -1,0 +1,41 @@
+/** `pcrlock lock-pe`, `pcrlock lock-uki`: what will be measured when a program or an image starts. */
+import { createHash } from 'node:crypto';
+import { resolve } from 'node:path';
+import type { ByteSource } from '../byte-source.ts';
+import type { Context } from '../context.ts';
+import { EspError } from '../error.ts';
+import type { CreateHash } from '../measure/bank.ts';
+import { formatPcrlock, lockPe, lockUki, type PcrRecord } from '../measure/pcrlock.ts';
+import type { Invocation } from '../settings/invocation.ts';
+
+/** Prints the records of a program, or writes them to a file. */
+export function pcrlockPe(invocation: Invocation, context: Context): Promise<number> {
+  return lock(lockPe, invocation, context);
+}
+
+/** Prints the records of an image, or writes them to a file. */
+export function pcrlockUki(invocation: Invocation, context: Context): Promise<number> {
+  return lock(lockUki, invocation, context);
+}
+
+async function lock(
+  recordsOf: (source: ByteSource, create: CreateHash) => readonly PcrRecord[],
+  { operands: [file = ''], flags: { pcrlock } }: Invocation,
+  { disk, print }: Context,
+): Promise<number> {
+  const source = disk.open(resolve(file));
+  try {
+    const text = formatPcrlock(recordsOf(source, createHash));
+    if (typeof pcrlock !== 'string') print(text);
+    else await disk.replaceText(resolve(pcrlock), `${text}\n`, 'everyone');
+    return 0;
+  } catch (cause) {
+    if (!(cause instanceof EspError)) throw cause;
+    throw new EspError(cause.code, `${file}: it cannot be told what is measured`, {
+      cause,
+      ...(cause.hint === undefined ? {} : { hint: cause.hint }),
+    });
+  } finally {
+    source.close();
+  }
+}

@@ -1,0 +1,162 @@
+/** Signing on another machine: `plan --signing-request` asks, `sign --request` answers. */
+import { resolve } from 'node:path';
+import type { Context } from '../context.ts';
+import { digestBytes, digestOf } from '../digest.ts';
+import type { Disk } from '../disk/disk.ts';
+import { EspError, EXIT_WARNINGS } from '../error.ts';
+import type { Outcome } from '../pass/outcome.ts';
+import { pass } from '../pass/pass.ts';
+import { signedSize } from '../recipe/recipe.ts';
+import { programsToSign, type SignedProgram } from '../recipe/to-sign.ts';
+import { misuse } from '../settings/flags.ts';
+import type { Invocation } from '../settings/invocation.ts';
+import { readSettings } from '../settings/settings.ts';
+import { bareSignature } from '../signer/cms-verification.ts';
+import { type Asking, loadAskingSigner } from '../signer/delivered-signer.ts';
+import type { Signer } from '../signer/signer.ts';
+import {
+  formatSignatures,
+  formatSigningRequest,
+  type RequestedProgram,
+  readSigningRequest,
+} from '../signer/signing-document.ts';
+import { extraPrograms } from '../signing/extra.ts';
+import type { Task } from '../signing/task.ts';
+import { openSurveyor } from '../survey/surveyor.ts';
+import { openLog } from '../voice/log.ts';
+import { findEsps } from '../volumes/esp-roots.ts';
+import { withVolumes } from '../volumes/volumes.ts';
+
+/** A program as a request names it, before what is to be signed for it is worked out. */
+type Wish = Omit<RequestedProgram, 'digest'>;
+
+/**
+ * Finds out what `install` would have to have signed, and writes it down. Only the certificate is
+ * needed; the ESPs are left as they are.
+ * @throws {CONFIG_INVALID} when there is no certificate to sign for
+ */
+export async function planRequest(
+  { operands: [toplevel], flags, json, verbosity }: Invocation,
+  given: Context,
+): Promise<number> {
+  const { disk, environment, print, now } = given;
+  const { 'signing-request': file, ...others } = flags;
+  const settings = await readSettings(others, environment, disk);
+  if (settings.certificate === undefined) throw misuse('expected --certificate', 'plan');
+  const context = withVolumes(settings, given);
+  const asking = loadAskingSigner(settings.certificate, disk, now);
+  using surveyor = await openSurveyor(settings, toplevel, context, asking);
+  const roots = findEsps(settings, context).map(({ root }) => root);
+  const outcomes = await pass(roots, surveyor, {
+    verb: 'plan',
+    context,
+    log: async () => openLog(verbosity),
+    tellsChanges: false,
+    say: () => undefined,
+    lockTimeout: settings['lock-timeout'],
+  });
+  const [primary, ...mirrors] = outcomes;
+  if (primary?.failure) throw primary.failure;
+  const extra = extraPrograms(settings, asking.signer, context);
+  const wishes = [
+    ...(await wishesOf(asking, outcomes, disk)),
+    ...extra.tasks.flatMap((task) => extraWish(task, asking.signer, disk)),
+  ];
+  const request = resolve(String(file));
+  const text = formatSigningRequest(asking.signer.fingerprint, wishes);
+  await disk.replaceText(request, text, 'everyone');
+  if (json) print(JSON.stringify({ version: 1, verb: 'plan', request, programs: wishes }, null, 2));
+  else print(render(request, wishes));
+  const troubles = [
+    ...extra.warnings,
+    ...outcomes.flatMap(({ warnings }) => warnings),
+    ...mirrors.flatMap(({ root, failure }) => (failure ? [`${root}: ${failure.message}`] : [])),
+  ];
+  const log = openLog(verbosity);
+  for (const trouble of new Set(troubles)) log.warn(trouble);
+  return troubles.length > 0 ? EXIT_WARNINGS : 0;
+}
+
+/** Every program once, by what is signed. The name of a kernel follows from its signature. */
+async function wishesOf(
+  { asked, signer }: Asking,
+  outcomes: readonly Outcome[],
+  disk: Disk,
+): Promise<readonly Wish[]> {
+  const unnamed = new Map(asked.map((program) => [digestOf(program.imageDigest), program]));
+  const plans = outcomes.flatMap(({ plan }) => (plan ? [plan] : []));
+  const planned: Wish[] = [];
+  for (const plan of plans) planned.push(...(await programsToSign(plan, disk)).map(wishFor));
+  const wishes = [
+    ...planned.map((wish) =>
+      wish.what === 'kernel' && unnamed.has(wish.image) ? { ...wish, path: null } : wish,
+    ),
+    // A kernel that is left out in the end is wanted all the same to find that out.
+    ...[...unnamed].map(([image, { name: source }]): Wish => {
+      const size = signedSize(source, disk, signer);
+      return { what: 'kernel', path: null, source, size, image };
+    }),
+  ];
+  // Of several the first: what is planned says where it goes.
+  return [...Map.groupBy(wishes, ({ image }) => image).values()].flatMap(([first]) => first ?? []);
+}
+
+function wishFor({ name: path, imageDigest, content, size }: SignedProgram): Wish {
+  const image = digestOf(imageDigest);
+  if (content.kind !== 'signed') return { what: content.kind, path, size, image };
+  const what = SIGNED.find(([, names]) => names.test(path))?.[0] ?? 'program';
+  return { what, path, source: content.path, size, image };
+}
+
+function extraWish(task: Task, signer: Signer, disk: Disk): readonly Wish[] {
+  const { file: source, output: path, imageDigest, isSigned } = task;
+  if (isSigned) return [];
+  const size = signedSize(source, disk, signer);
+  return [{ what: 'program', path, source, size, image: digestOf(imageDigest) }];
+}
+
+/** What is signed as it is, by its path on the ESP; the directory of kernels has the entry token's name. */
+const SIGNED = [
+  ['loader', /^EFI\/(systemd|BOOT)\/[^/]*$/],
+  ['kernel', /\/kernel-[^/]*$/],
+] as const;
+
+function render(request: string, wishes: readonly Wish[]): string {
+  return [
+    ...wishes.map(({ what, path, source }) => `  ${what} ${path ?? source}`),
+    `${request}: ${wishes.length} programs to be signed`,
+  ].join('\n');
+}
+
+/**
+ * Returns the signatures that a request asks for, as a document.
+ * @throws {KEY_INVALID} when it is no request, or asks for another certificate
+ * @throws {SIGNER_FAILED}
+ */
+export function answerRequest(path: string, signer: Signer, disk: Disk): string {
+  const { certificate, programs } = readSigningRequest(path, disk);
+  if (certificate !== signer.fingerprint) {
+    throw new EspError(
+      'KEY_INVALID',
+      `${path}: asks for certificate ${certificate}, and this one is ${signer.fingerprint}`,
+      { hint: 'give the certificate and the key that the other machine installs with' },
+    );
+  }
+  signer.prepare?.(
+    programs.map(({ path: to, source, what, image }) => ({
+      name: to ?? source ?? what,
+      imageDigest: digestBytes(image),
+    })),
+  );
+  const signatures = programs.map(({ image, digest }) => ({
+    digest,
+    signature: Buffer.from(bare(digestBytes(image), signer)).toString('base64'),
+  }));
+  return formatSignatures(certificate, signatures);
+}
+
+function bare(imageDigest: Uint8Array, signer: Signer): Uint8Array {
+  const signature = bareSignature(signer.sign(imageDigest) ?? new Uint8Array());
+  if (signature !== undefined) return signature;
+  throw new EspError('SIGNER_FAILED', 'signature: made none');
+}

@@ -1,0 +1,102 @@
+/** `units`: writes the unit files of the services, for this machine and this program, and confines them. */
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { kindAt } from '../confine/accessible.ts';
+import { planConfinement } from '../confine/confinement.ts';
+import { EMPTY_ROOT } from '../confine/drop-in.ts';
+import { queryNixStore } from '../confine/store.ts';
+import type { Context } from '../context.ts';
+import type { Disk } from '../disk/disk.ts';
+import { EspError } from '../error.ts';
+import type { Invocation } from '../settings/invocation.ts';
+import { readSettings } from '../settings/settings.ts';
+import { type Installation, unitFiles } from '../units/files.ts';
+import { reach } from '../units/reach.ts';
+
+/** Writes a file that everyone may read. */
+type Write = (path: string, text: string) => Promise<void>;
+
+/**
+ * Writes the unit files, and for each service the drop-in that confines it. What a service reaches
+ * follows from the configuration as it is now.
+ * @throws {CONFIG_INVALID} for wrong settings, and when this is not the bundle
+ * @throws {FILE_MISSING} when Node or systemd-notify, or a library of theirs, is not there
+ */
+export async function units({ flags, json }: Invocation, context: Context): Promise<number> {
+  const { disk, print } = context;
+  const installation = await describe(flags, context);
+  const directory = resolve(textOf(flags, 'prefix') ?? '/usr/local', 'lib/systemd/system');
+  const written: string[] = [];
+  const write: Write = async (path, text) => {
+    disk.makeDirectory(dirname(path), 'everyone');
+    await disk.replaceText(path, text, 'everyone');
+    written.push(path);
+  };
+  for (const { name, text } of unitFiles(installation)) {
+    const path = join(directory, name);
+    await write(path, text);
+    if (name.endsWith('.service')) await confine(path, installation, context, write);
+  }
+  if (json) print(JSON.stringify({ version: 1, verb: 'units', written }, undefined, 2));
+  else {
+    for (const path of written) print(`wrote ${path}`);
+    print('next: systemctl daemon-reload && systemctl enable --now espalier-watch.service');
+  }
+  return 0;
+}
+
+/** Lets a service see what it executes, and the paths that its unit binds, and nothing else. */
+async function confine(
+  unit: string,
+  { notify }: Installation,
+  { disk }: Context,
+  write: Write,
+): Promise<void> {
+  const kind = { closure: 'auto', mode: 'full-apivfs', fullUnit: false, binSh: undefined } as const;
+  const request = { ...kind, unit, packages: [notify], output: `${unit}.d/confinement.conf` };
+  const confinement = await planConfinement(request, disk, queryNixStore);
+  await write(request.output, confinement.text);
+  if (confinement.unit.isOfSystem) disk.makeDirectory(EMPTY_ROOT, 'everyone');
+}
+
+async function describe(flags: Invocation['flags'], context: Context): Promise<Installation> {
+  const { disk, environment, workerEntry } = context;
+  const config = textOf(flags, 'config');
+  // The services do not have the variables of whoever runs this.
+  const settings = await readSettings(config === undefined ? {} : { config }, {}, disk);
+  return {
+    node: theNode(disk, resolve(textOf(flags, 'node') ?? process.execPath)),
+    program: theBundle(fileURLToPath(workerEntry)),
+    notify: theNotifier(disk, environment['PATH'] ?? ''),
+    ...(config === undefined ? {} : { config: resolve(config) }),
+    ...reach(settings, config, disk),
+  };
+}
+
+function textOf(flags: Invocation['flags'], name: string): string | undefined {
+  const value = flags[name];
+  return typeof value === 'string' ? value : undefined;
+}
+
+function theNode(disk: Disk, path: string): string {
+  if (disk.stat(path)?.kind === 'file') return path;
+  throw new EspError('FILE_MISSING', `${path}: no such file`, { hint: 'name Node with --node' });
+}
+
+/** Sources need a compiler that the services go without, and more files than one. */
+function theBundle(program: string): string {
+  if (!program.endsWith('.ts')) return program;
+  throw new EspError('CONFIG_INVALID', `${program}: services run the bundle, not the sources`, {
+    hint: 'make it with npm run build, and run `dist/espalier.mjs units`',
+  });
+}
+
+function theNotifier(disk: Disk, searchPath: string): string {
+  const candidates = searchPath.split(':').map((directory) => join(directory, 'systemd-notify'));
+  const path = candidates.find((candidate) => kindAt(disk, candidate) === 'file');
+  const real = path === undefined ? undefined : disk.realPath(path);
+  if (real !== undefined) return real;
+  throw new EspError('FILE_MISSING', 'systemd-notify is not in the PATH', {
+    hint: 'it comes with systemd; the watcher says through it that it is ready and alive',
+  });
+}

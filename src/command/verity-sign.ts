@@ -1,0 +1,75 @@
+/** `verity sign`: the signature of a root hash, alone or as a signature partition holds it. */
+
+import type { Context } from '../context.ts';
+import { hash } from '../digest.ts';
+import { openRaw } from '../disk/raw-file.ts';
+import { misuse, readFlags } from '../settings/flags.ts';
+import type { Invocation } from '../settings/invocation.ts';
+import { loadKeyPair } from '../signer/pem.ts';
+import { signRootHash } from '../signer/verity-signature.ts';
+import { chooseRootHash, isRootHash, type RootHash } from '../verity/root-hash.ts';
+import { rootHashesIn } from '../verity/root-hash-source.ts';
+import { formatSignatureDocument } from '../verity/signature-document.ts';
+import { signSchema } from './verity-settings.ts';
+
+const VERB = 'verity sign';
+
+/** What systemd-repart prints for a table that is full stays far below: bytes. */
+const SOURCE_LIMIT = 16 * 1024 * 1024;
+
+/**
+ * Signs the root hash in SOURCE.
+ * @throws {KEY_INVALID} {KEY_INSECURE} as for the signing of images
+ * @throws {VERITY_MALFORMED} when SOURCE holds no root hash
+ */
+export async function veritySign(
+  { operands: [source = ''], flags, json }: Invocation,
+  context: Context,
+): Promise<number> {
+  const { disk, locate, uid, environment, print } = context;
+  const settings = readFlags(signSchema, flags, VERB);
+  const { output, document } = settings;
+  if (output === undefined && document === undefined) {
+    throw misuse('expected --output, --document or both, got neither', VERB);
+  }
+  const { hex } = readRootHash(source, settings.of, context);
+  const store = environment['NIX_STORE_DIR'];
+  const { certificate, privateKey } = loadKeyPair(
+    {
+      certificate: settings.certificate,
+      privateKey: settings['private-key'],
+      allowInsecureKey: settings['allow-insecure-key'],
+    },
+    { uid, stores: store === undefined ? [] : [store] },
+    disk,
+  );
+  const der = Uint8Array.from(certificate.raw);
+  const signature = signRootHash(hex, der, privateKey);
+  const certificateFingerprint = hash(der);
+  const write = (path: string | undefined, bytes: Uint8Array): void => {
+    if (path !== undefined) writeFile(locate(path), bytes);
+  };
+  write(output, signature);
+  write(document, formatSignatureDocument({ rootHash: hex, certificateFingerprint, signature }));
+  const done = { rootHash: hex, certificateFingerprint, output, document };
+  if (json) print(JSON.stringify({ version: 1, verb: VERB, ...done }, undefined, 2));
+  else print(`${hex}: signed by ${certificateFingerprint}`);
+  return 0;
+}
+
+function readRootHash(
+  source: string,
+  designator: 'root' | 'usr' | undefined,
+  { disk }: Context,
+): RootHash {
+  const content = isRootHash(source)
+    ? new TextEncoder().encode(source)
+    : disk.read(source, SOURCE_LIMIT);
+  return chooseRootHash(rootHashesIn([{ name: source, content }]), designator, source);
+}
+
+function writeFile(path: string, bytes: Uint8Array): void {
+  using file = openRaw(path, 'replace');
+  file.writeAt(0, bytes);
+  file.sync();
+}

@@ -1,0 +1,59 @@
+/** `verity verify`: whether data, hash area and root hash belong together. */
+import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js';
+import type { Context } from '../context.ts';
+import { openRaw } from '../disk/raw-file.ts';
+import { misuse, readFlags } from '../settings/flags.ts';
+import type { Invocation } from '../settings/invocation.ts';
+import { digestSize } from '../verity/algorithm.ts';
+import { checkAll } from '../verity/check.ts';
+import { describeFinding } from '../verity/finding.ts';
+import { readSuperblock, type Superblock } from '../verity/superblock.ts';
+import { verifySchema } from './verity-settings.ts';
+
+const VERB = 'verity verify';
+
+/** Status when something is corrupt. */
+const EXIT_CORRUPT = 1;
+
+/** Far beyond any digest in hexadecimal, in bytes. */
+const ROOT_HASH_LIMIT = 1024;
+
+/**
+ * Reads all of DATA and of the hash area in HASH, and names the first block that is not what the root
+ * hash says.
+ * @throws {VERITY_MALFORMED} when HASH has no superblock
+ * @throws {CONFIG_INVALID} when there is no root hash, or one of another length
+ */
+export async function verityVerify(
+  { operands: [dataPath = '', hashPath = '', rootHashText], flags, json }: Invocation,
+  { disk, locate, print, workerEntry }: Context,
+): Promise<number> {
+  const settings = readFlags(verifySchema, flags, VERB);
+  const offset = settings['hash-offset'];
+  const file = settings['root-hash-file'];
+  if ((rootHashText === undefined) === (file === undefined)) {
+    throw misuse('expected a root hash, or --root-hash-file, and not both', VERB);
+  }
+  const text =
+    rootHashText ?? new TextDecoder().decode(disk.read(file ?? '', ROOT_HASH_LIMIT)).trim();
+  using data = openRaw(locate(dataPath), 'read');
+  using hash = openRaw(locate(hashPath), 'read');
+  const parameters = readSuperblock(hash, offset, hashPath);
+  const rootHash = readRootHash(text, parameters);
+  const labour = { name: dataPath, thread: { entry: workerEntry, path: locate(dataPath) } };
+  const finding = await checkAll({ data, hash, parameters, offset }, rootHash, labour);
+  const document = { version: 1, verb: VERB, rootHash: bytesToHex(rootHash), finding };
+  print(
+    json ? JSON.stringify(document, undefined, 2) : describeFinding(finding, dataPath, hashPath),
+  );
+  return finding.kind === 'intact' ? 0 : EXIT_CORRUPT;
+}
+
+function readRootHash(text: string, { algorithm }: Superblock): Uint8Array {
+  const size = digestSize(algorithm);
+  if (new RegExp(`^[0-9a-f]{${size * 2}}$`, 'i').test(text)) return hexToBytes(text);
+  throw misuse(
+    `root hash: expected ${size * 2} hexadecimal digits for ${algorithm}, got ${text.length}`,
+    VERB,
+  );
+}

@@ -1,0 +1,193 @@
+/** How an ESP differs from what the profiles want of it, and a mirror from the primary. */
+
+import type { Context } from '../context.ts';
+import { EspError } from '../error.ts';
+import type { Inventory } from '../esp/inventory.ts';
+import { type EspPath, KEPT_SETTINGS, LOADER_CONF } from '../esp/layout.ts';
+import type { LoaderStatus } from '../inspection/loader-copies.ts';
+import { ownFiles } from '../plan/present.ts';
+import type { LeftOut, PhaseName, Step } from '../plan/step.ts';
+import type { Settings } from '../settings/settings.ts';
+import type { Asking } from '../signer/delivered-signer.ts';
+import type { Survey } from '../survey/surveyed.ts';
+
+/** What may be wrong with a file; of what is stale, there should be none. */
+export const DIFFERENCES = ['missing', 'damaged', 'stale', 'loader', 'settings'] as const;
+
+/** One file that is not as it should be. */
+export interface Difference {
+  readonly kind: (typeof DIFFERENCES)[number];
+  readonly path: EspPath;
+  readonly because: string;
+}
+
+/** What `install` would do to an ESP, as what is wrong with it now. */
+export interface Drift {
+  readonly differences: readonly Difference[];
+  /** Generations for which there is no room, which is as it should be. */
+  readonly leftOut: readonly LeftOut[];
+}
+
+/** What the profiles want, or why that is not known; no failure where nobody was to find out. */
+export type Wanted = { readonly survey: Survey } | Unknown;
+
+/**
+ * Surveys what the profiles want, as `install` does, but asks nobody who holds a key elsewhere and
+ * runs no program that adds secrets: what such a generation wants, only `install` finds out.
+ */
+export async function openWanted(
+  settings: Settings,
+  context: Context,
+): Promise<Wanted & Disposable> {
+  const { survey } = await import('../survey/survey.ts');
+  const unknown = (failure?: EspError) => ({ failure, [Symbol.dispose]: () => undefined });
+  let hasSecrets = false;
+  const runSecrets = async () => {
+    hasSecrets = true;
+    throw new EspError('INITRD_SECRETS_FAILED', 'not run to look');
+  };
+  try {
+    const asking = await askingSigner(settings, context);
+    const surveyed = await survey(settings, undefined, { ...context, runSecrets }, asking);
+    if (hasSecrets) {
+      surveyed.dispose();
+      return unknown();
+    }
+    if (asking) requireNothingAsked(asking, surveyed);
+    return { survey: surveyed, [Symbol.dispose]: surveyed.dispose };
+  } catch (error) {
+    if (!(error instanceof EspError)) throw error;
+    return unknown(hasSecrets ? undefined : error);
+  }
+}
+
+/** Only a certificate is needed to tell what differs, unless names follow from signatures. */
+async function askingSigner(
+  { certificate, 'private-key': privateKey }: Settings,
+  { disk, now }: Context,
+): Promise<Asking | undefined> {
+  if (certificate === undefined || privateKey !== undefined) return undefined;
+  const { loadAskingSigner } = await import('../signer/delivered-signer.ts');
+  return loadAskingSigner(certificate, disk, now);
+}
+
+function requireNothingAsked({ asked: [first] }: Asking, { dispose }: Survey): void {
+  if (first === undefined) return;
+  dispose();
+  throw new EspError('SIGNATURE_MISSING', `${first.name}: its signed form is not known yet`, {
+    hint: 'run install, for which the key is asked',
+  });
+}
+
+/** Why an ESP has no drift that could be told. */
+export interface Unknown {
+  readonly failure: EspError | undefined;
+}
+
+/** Compares an ESP with what the profiles want: what `install` would change is what differs. */
+export async function driftOf(
+  root: string,
+  wanted: Wanted,
+  context: Context,
+): Promise<Drift | Unknown> {
+  if ('failure' in wanted) return wanted;
+  const { survey } = wanted;
+  const { decide } = await import('./decide.ts');
+  try {
+    const { plan, removals } = await decide(root, survey, context);
+    if ('kind' in plan) {
+      const { message, hint } = plan;
+      return { failure: new EspError('ESP_FULL', `${root}: ${message}`, { hint }) };
+    }
+    return {
+      differences: [plan, ...removals]
+        .flatMap(({ phases }) => phases)
+        .flatMap(({ name, steps }) =>
+          steps
+            .filter((step) => isLasting(step, root, context))
+            .map((step) => differenceOf(name, step, root, context)),
+        ),
+      leftOut: plan.leftOut.filter((left) => !survey.leftOut.includes(left)),
+    };
+  } catch (error) {
+    if (!(error instanceof EspError)) throw error;
+    return { failure: error };
+  }
+}
+
+/** What is kept while a run replaces loader.conf is no difference, unless a run left it. */
+function isLasting({ kind, path }: Step, root: string, { disk }: Context): boolean {
+  if (path !== KEPT_SETTINGS) return true;
+  return kind === 'remove' && disk.linkStat(`${root}/${path}`) !== undefined;
+}
+
+/** What a step of each phase mends; what is written is damaged where it is there. */
+const MENDS: Readonly<Record<PhaseName, Exclude<Difference['kind'], 'damaged'>>> = {
+  sweep: 'stale',
+  'free-entries': 'stale',
+  'free-blobs': 'stale',
+  put: 'missing',
+  publish: 'missing',
+  loader: 'loader',
+  default: 'settings',
+  'extra-files': 'missing',
+  'extra-entries': 'missing',
+  'remove-entries': 'stale',
+  'remove-blobs': 'stale',
+  'remove-lists': 'stale',
+};
+
+function differenceOf(
+  phase: PhaseName,
+  { path, because }: Step,
+  root: string,
+  { disk }: Context,
+): Difference {
+  const kind = MENDS[phase];
+  const isThere = kind === 'missing' && disk.linkStat(`${root}/${path}`) !== undefined;
+  return { kind: isThere ? 'damaged' : kind, path, because };
+}
+
+/** What was found on an ESP. */
+export interface Found {
+  readonly inventory: Inventory;
+  readonly loaders: readonly LoaderStatus[];
+}
+
+/**
+ * Compares a mirror with the primary: which of our entries and their files it lacks or has too many,
+ * whatever their boot counters say, and whether loaders and settings are the same.
+ */
+export function differencesFrom(primary: Found, mirror: Found): readonly Difference[] {
+  const [theirs, ours] = [ownFiles(primary.inventory), ownFiles(mirror.inventory)];
+  const lacking = [...theirs].filter(([key]) => !ours.has(key));
+  const settings = ({ inventory }: Found) => new TextDecoder().decode(inventory.loaderConf);
+  return [
+    ...lacking.map(
+      ([, { path }]): Difference => ({
+        kind: 'missing',
+        path,
+        because: 'the primary ESP has it',
+      }),
+    ),
+    ...[...ours].flatMap(([key, { path, damage }]): Difference[] => {
+      if (damage !== undefined) return [{ kind: 'damaged', path, because: damage }];
+      return theirs.has(key) ? [] : [{ kind: 'stale', path, because: 'the primary ESP lacks it' }];
+    }),
+    ...mirror.loaders.flatMap(({ path, is }, index): Difference[] => {
+      const expected = primary.loaders[index]?.is;
+      return expected === is || expected === undefined
+        ? []
+        : [{ kind: 'loader', path, because: `the primary ESP has ${expected}` }];
+    }),
+    ...(settings(primary) === settings(mirror)
+      ? []
+      : [
+          {
+            kind: 'settings',
+            path: LOADER_CONF,
+            because: 'the primary ESP has another',
+          } as const,
+        ]),
+  ];
+}

@@ -1,0 +1,136 @@
+/** The records of what boots from an ESP: those that are kept, and those that have to be made. */
+
+import type { Context } from '../context.ts';
+import type { Disk } from '../disk/disk.ts';
+import { EspError, explain } from '../error.ts';
+import type { EntryFile, Inventory } from '../esp/inventory.ts';
+import { type EspPath, espPath, fileName, parseBlobName } from '../esp/layout.ts';
+import { ENTRY_COMPONENT, type NamedEntry } from '../measure/component.ts';
+import { formatPcrlock, isProgramRecord, programRecord } from '../measure/pcrlock.ts';
+import type { Content } from '../plan/step.ts';
+import type { Survey } from '../survey/surveyed.ts';
+import { type Program, vouchedDigests } from './vouched-digests.ts';
+
+/** An ESP, and the directory of components that is to tell what boots from it. */
+export interface Recorded {
+  /** Where the ESP is mounted. */
+  readonly root: string;
+  readonly directory: string;
+  readonly context: Context;
+  /** Records that were made by this run, by the ID of the entry: to look twice costs nothing. */
+  readonly made: Map<string, string>;
+}
+
+/** An entry of ours, and its record. */
+export interface Variant extends NamedEntry {
+  readonly text: string;
+}
+
+/** The entries of ours that boot, each with its record: that which is there, or one that is made now. */
+export async function findVariants(
+  { root, directory, context, made }: Recorded,
+  inventory: Inventory,
+  survey: Survey,
+): Promise<{ variants: readonly Variant[]; warnings: readonly string[] }> {
+  const { disk } = context;
+  const variants: Variant[] = [];
+  const warnings: string[] = [];
+  for (const entry of inventory.entries) {
+    const { id, name } = entry;
+    const path = programOf(entry);
+    if (!name || entry.damage !== undefined || path === undefined) continue;
+    const known = made.get(id) ?? readRecord(`${directory}/${ENTRY_COMPONENT}/${id}`, disk);
+    const { text, warning } = known
+      ? { text: known }
+      : await makeRecord(path, survey, disk, {
+          path: `${root}/${path}`,
+          recipe: recipeOf(entry, path, survey),
+          isNamed: () => hasItsName(entry, path, inventory, { root, context }),
+        });
+    if (warning !== undefined) warnings.push(warning);
+    if (text === undefined) continue;
+    made.set(id, text);
+    variants.push({ id, name, text });
+  }
+  return { variants, warnings };
+}
+
+async function hasItsName(
+  entry: EntryFile,
+  program: EspPath,
+  inventory: Inventory,
+  { root, context }: Pick<Recorded, 'root' | 'context'>,
+): Promise<boolean> {
+  const { examine } = await import('../inspection/examination.ts');
+  const blobs = inventory.blobs.filter(({ path }) => path === program);
+  const examined = await examine(root, { ...inventory, entries: [entry], blobs }, context);
+  return [...examined.entries, ...examined.blobs].every(({ damage }) => damage === undefined);
+}
+
+/** A record, or why there is none. */
+interface Made {
+  readonly text?: string;
+  readonly warning?: string;
+}
+
+/** Makes the record of a program on the ESP. One that cannot be read costs its own record and no other. */
+async function makeRecord(
+  path: EspPath,
+  { signer }: Survey,
+  disk: Disk,
+  program: Program,
+): Promise<Made> {
+  const warn = (why: string) => ({ warning: `${path} gets no record for systemd-pcrlock: ${why}` });
+  try {
+    const digests = await vouchedDigests(program, signer, disk);
+    return digests ? { text: formatPcrlock([programRecord(digests)]) } : warn(UNVOUCHED);
+  } catch (error) {
+    if (!(error instanceof EspError)) throw error;
+    return warn(explain(error));
+  }
+}
+
+const UNVOUCHED =
+  'it is not what would be installed now, and no signature of ours vouches for it; remove it and run again to have it written anew';
+
+/** The program that systemd-boot starts for an entry: the image, or the kernel that the entry names. */
+function programOf({ path, name, references }: EntryFile): EspPath | undefined {
+  return name?.kind === 'type1'
+    ? references.find((reference) => parseBlobName(fileName(reference))?.kind === 'kernel')
+    : path;
+}
+
+function recipeOf(
+  { id }: EntryFile,
+  program: EspPath,
+  { musts, wishes }: Survey,
+): Content | undefined {
+  const wanted = [...musts, ...wishes]
+    .flatMap(({ entries }) => entries)
+    .find((candidate) => candidate.id === id);
+  if (!wanted) return undefined;
+  const blob = wanted.blobs.find(({ path }) => path === program);
+  return blob ? blob.content : wanted.file.content;
+}
+
+/** Returns the record of the loader; none and no warning when there is no loader. */
+export async function loaderRecord(root: string, survey: Survey, disk: Disk): Promise<Made> {
+  const { loader } = survey.architecture;
+  const path = espPath('EFI', 'systemd', loader);
+  if (disk.linkStat(`${root}/${path}`)?.kind !== 'file') return {};
+  const recipe = { kind: 'file', path: `${survey.efiDirectory}/${loader}` } as const;
+  // Its name is fixed: an older one is no damage, and would have been replaced.
+  const isNamed = async () => true;
+  return makeRecord(path, survey, disk, { path: `${root}/${path}`, recipe, isNamed });
+}
+
+/** A record is some 500 bytes. */
+const RECORD_LIMIT = 4096;
+
+/** Returns the record in a file, unless it is damaged. */
+export function readRecord(path: string, disk: Disk): string | undefined {
+  const stat = disk.linkStat(path);
+  if (stat?.kind !== 'file' || stat.size > RECORD_LIMIT) return undefined;
+  const text = new TextDecoder().decode(disk.read(path, RECORD_LIMIT)).trimEnd();
+  return isProgramRecord(text) ? text : undefined;
+}

@@ -1,0 +1,155 @@
+/** The records of one ESP for systemd-pcrlock: what the firmware will measure when it boots from there. */
+import { parseEntryName } from '../esp/layout.ts';
+import {
+  ENTRY_COMPONENT,
+  isVariantName,
+  LOADER_COMPONENT,
+  MAX_VARIANTS,
+  variantNames,
+} from '../measure/component.ts';
+import { formatPcrlock, programRecord } from '../measure/pcrlock.ts';
+import type { Plan } from '../plan/step.ts';
+import { idOf } from '../plan/wanted.ts';
+import { programDigests } from '../recipe/program-digests.ts';
+import type { Survey } from '../survey/surveyed.ts';
+import { scanBootTree } from '../volumes/boot-tree.ts';
+import {
+  findVariants,
+  loaderRecord,
+  type Recorded,
+  readRecord,
+  type Variant,
+} from './program-records.ts';
+
+/** What is to be done to the directory, and what a person should know. Paths are absolute. */
+export interface Overdue {
+  readonly writes: ReadonlyMap<string, string>;
+  readonly removals: readonly string[];
+  readonly warnings: readonly string[];
+}
+
+/** Compares the records with what boots from the ESP now, and changes nothing. */
+export async function overdueRecords(recorded: Recorded, survey: Survey): Promise<Overdue> {
+  const [entries, loader] = [
+    await overdueEntries(recorded, survey),
+    await overdueLoader(recorded, survey),
+  ];
+  return {
+    writes: new Map([...entries.writes, ...loader.writes]),
+    removals: [...entries.removals, ...loader.removals],
+    warnings: [...entries.warnings, ...loader.warnings],
+  };
+}
+
+/**
+ * A record lies under the ID of its entry, and so is known to be of that one, and again under the name
+ * that systemd-pcrlock goes by. No link: lanzaboote would write through it, and remove what it leads to.
+ */
+async function overdueEntries(recorded: Recorded, survey: Survey): Promise<Overdue> {
+  const { root, directory, context } = recorded;
+  const { disk } = context;
+  const token = survey.settings['entry-token'];
+  const { inventory } = scanBootTree(root, token, context);
+  const { variants, warnings } = await findVariants(recorded, inventory, survey);
+  const component = `${directory}/${ENTRY_COMPONENT}`;
+  const texts = new Map(variants.map(({ id, text }) => [id, text]));
+  const named = [...variantNames(variants)].map(
+    ([name, id]) => [name, texts.get(id) ?? ''] as const,
+  );
+  const expected = new Map([...texts, ...named]);
+  const writes = [...expected]
+    .map(([name, text]) => [`${component}/${name}`, text] as const)
+    .filter(([path, text]) => readRecord(path, disk) !== text);
+  const stale = (disk.list(component) ?? [])
+    .filter(({ name, kind }) => kind !== 'directory' && !expected.has(name))
+    .map(({ name }) => name);
+  const removals = [
+    ...stale.filter(isVariantName),
+    ...stale.filter((name) => parseEntryName(token, name) !== undefined),
+  ];
+  return {
+    writes: new Map(writes),
+    removals: removals.map((name) => `${component}/${name}`),
+    warnings: [...warnings, ...describeVariants(variants)],
+  };
+}
+
+/** A loader that nobody vouches for leaves what is expected as it was. */
+async function overdueLoader(
+  { root, directory, context: { disk } }: Recorded,
+  survey: Survey,
+): Promise<Overdue> {
+  const { text, warning } = await loaderRecord(root, survey, disk);
+  const component = `${directory}/${LOADER_COMPONENT.directory}`;
+  const current = `${component}/${LOADER_COMPONENT.current}`;
+  const next = `${component}/${LOADER_COMPONENT.next}`;
+  const isNew = text !== undefined && readRecord(current, disk) !== text;
+  const isGone = text === undefined && warning === undefined;
+  return {
+    writes: new Map(isNew ? [[current, text]] : []),
+    removals: (isGone ? [current, next] : [next]).filter((path) => disk.linkStat(path)),
+    warnings: warning === undefined ? [] : [warning],
+  };
+}
+
+/** Whether there is something to do. */
+export function isOverdue({ writes, removals }: Overdue): boolean {
+  return writes.size + removals.length > 0;
+}
+
+/** Brings the directory in line. Nothing boots from it. */
+export async function renewRecords(
+  { directory, context: { disk } }: Recorded,
+  { writes, removals }: Overdue,
+): Promise<void> {
+  const folders = [LOADER_COMPONENT.directory, ENTRY_COMPONENT].map(
+    (name) => `${directory}/${name}`,
+  );
+  for (const folder of folders) disk.makeDirectory(folder, 'everyone');
+  for (const [path, text] of writes) {
+    // SAFETY: records only predict. A link would be written through; without it there is none for a moment.
+    if (disk.linkStat(path)?.kind === 'link') disk.remove(path);
+    await disk.replaceText(path, `${text}\n`, 'everyone');
+  }
+  // SAFETY: records only predict. Of what boots from the ESP now, each one is there and durable.
+  for (const path of removals) disk.remove(path);
+  for (const folder of folders) disk.syncDirectory(folder);
+}
+
+/**
+ * Before a plan is carried out: forgets the records of images that will be written anew under the same
+ * name, and says what the loader is about to be.
+ */
+export async function announce(
+  { directory, context: { disk }, made }: Recorded,
+  plan: Plan,
+): Promise<void> {
+  const component = `${directory}/${ENTRY_COMPONENT}`;
+  const steps = plan.phases.flatMap((phase) => phase.steps);
+  const rewritten = new Set(
+    steps.flatMap(({ kind, path }) => (kind === 'write' ? idOf(path) : [])),
+  );
+  const variants = (disk.list(component) ?? []).filter(({ name }) => isVariantName(name));
+  for (const id of rewritten) {
+    made.delete(id);
+    const text = readRecord(`${component}/${id}`, disk);
+    const copies = variants.filter(({ name }) => readRecord(`${component}/${name}`, disk) === text);
+    // SAFETY: records only predict. After power loss this entry has none, and the next run makes one.
+    for (const name of [...copies.map((copy) => copy.name), id])
+      disk.remove(`${component}/${name}`);
+  }
+  const loader = plan.phases.find(({ name }) => name === 'loader')?.steps[0];
+  if (loader?.kind !== 'replace') return;
+  const folder = `${directory}/${LOADER_COMPONENT.directory}`;
+  disk.makeDirectory(folder, 'everyone');
+  const text = formatPcrlock([programRecord(await programDigests(loader.content, disk))]);
+  await disk.replaceText(`${folder}/${LOADER_COMPONENT.next}`, `${text}\n`, 'everyone');
+}
+
+function describeVariants(variants: readonly Variant[]): string[] {
+  const count = new Set(variants.map(({ text }) => text)).size;
+  if (count <= MAX_VARIANTS) return [];
+  return [
+    `${count} different programs boot from the ESP, and systemd-pcrlock makes no policy for more than ${MAX_VARIANTS}: keep fewer generations with --limit`,
+  ];
+}

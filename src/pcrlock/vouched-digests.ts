@@ -1,0 +1,40 @@
+/** What a program on an ESP will measure as, if it is one of ours: nobody else's may become expected. */
+import { createHash } from 'node:crypto';
+import type { Disk } from '../disk/disk.ts';
+import { judgeSignature } from '../inspection/signature.ts';
+import { type BankDigests, digestInBanks } from '../measure/bank.ts';
+import { authenticodeDigestInput } from '../pe/authenticode.ts';
+import type { Content } from '../plan/step.ts';
+import { programDigests } from '../recipe/program-digests.ts';
+import type { Signer } from '../signer/signer.ts';
+
+/** A program on an ESP, and what it is made from, where that is known. */
+export interface Program {
+  readonly path: string;
+  readonly recipe: Content | undefined;
+  /** Whether its content is what its name says; a signature alone vouches for old programs as well. */
+  readonly isNamed: () => Promise<boolean>;
+}
+
+/**
+ * Returns the Authenticode digests of a program if it is what its recipe makes, or carries our signature and
+ * the right name.
+ * Bytes on an ESP alone vouch for nothing: whoever changed them would be let in by what is made of them.
+ * @throws {PE_MALFORMED} @throws {SIGNATURE_MALFORMED}
+ */
+export async function vouchedDigests(
+  { path, recipe, isNamed }: Program,
+  signer: Signer,
+  disk: Disk,
+): Promise<BankDigests | undefined> {
+  const file = disk.open(path);
+  try {
+    const found = digestInBanks(authenticodeDigestInput(file), createHash);
+    const made = recipe && (await programDigests(recipe, disk));
+    if (made?.sha256 === found.sha256) return made;
+    const isSigned = signer.fingerprint !== 'unsigned' && judgeSignature(file, signer) === 'valid';
+    return isSigned && (await isNamed()) ? found : undefined;
+  } finally {
+    file.close();
+  }
+}

@@ -1,0 +1,88 @@
+/** The bytes of an image’s pieces, read once and handed on. */
+import { createHash } from 'node:crypto';
+import type { Disk } from '../disk/disk.ts';
+import { EspError } from '../error.ts';
+import { authenticodeDigestInput } from '../pe/authenticode.ts';
+import { signedLayout } from '../pe/certificate-table.ts';
+import type { ImageLayout, Piece } from '../pe/image-layout.ts';
+import type { Signer } from '../signer/signer.ts';
+
+/** Small enough to stay in the processor's cache from being read to being written. */
+const CHUNK = 256 * 1024;
+
+/** Returns the layout of a PE file with our signature added. */
+export function signedFile(
+  source: ReturnType<Disk['open']>,
+  path: string,
+  signer: Signer,
+): ImageLayout {
+  const sha256 = createHash('sha256');
+  for (const bytes of authenticodeDigestInput(source)) sha256.update(bytes);
+  const signature = signer.sign(sha256.digest());
+  if (!signature) throw new EspError('SIGNER_FAILED', `${path}: there is no key to sign it with`);
+  return signedLayout(source, path, signature);
+}
+
+/**
+ * Hands out the bytes of pieces in order, at most 1 MiB at a time. While one chunk is on its way
+ * through the sink, the next is being read.
+ */
+export async function stream(
+  pieces: readonly Piece[],
+  disk: Disk,
+  sink: (bytes: Uint8Array) => Promise<void>,
+): Promise<void> {
+  let pending: Promise<void> = Promise.resolve();
+  try {
+    for (const bytes of chunks(pieces, disk)) {
+      await pending;
+      pending = sink(bytes);
+    }
+  } finally {
+    await pending;
+  }
+}
+
+function* chunks(pieces: readonly Piece[], disk: Disk): Generator<Uint8Array> {
+  const memory = alternating();
+  for (const piece of pieces) {
+    if (piece.kind === 'bytes') yield piece.bytes;
+    else if (piece.kind === 'zeros') yield new Uint8Array(piece.size);
+    else yield* fileChunks(piece, disk, memory);
+  }
+}
+
+/**
+ * Returns two buffers in turns, across all files of an image: one is read into while the other is
+ * being written. New memory for every chunk would cost more than reading it.
+ */
+function alternating(): () => Uint8Array {
+  let [next, other] = [new Uint8Array(CHUNK), new Uint8Array(CHUNK)];
+  return () => {
+    [next, other] = [other, next];
+    return next;
+  };
+}
+
+function* fileChunks(
+  { path, offset, size }: Extract<Piece, { kind: 'file' }>,
+  disk: Disk,
+  nextMemory: () => Uint8Array,
+): Generator<Uint8Array> {
+  const file = disk.open(path);
+  try {
+    for (let done = 0; done < size; ) {
+      const bytes = file.readInto(offset + done, nextMemory().subarray(0, size - done));
+      if (bytes.length === 0) {
+        throw new EspError(
+          'SOURCE_CHANGED',
+          `${path}: ends at ${offset + done} of ${offset + size} bytes`,
+        );
+      }
+      yield bytes;
+      done += bytes.length;
+    }
+  } finally {
+    file.close();
+  }
+}

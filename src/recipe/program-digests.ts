@@ -1,0 +1,36 @@
+/** The Authenticode digests of a program that a recipe makes, before it is made. */
+import { createHash } from 'node:crypto';
+import type { Disk } from '../disk/disk.ts';
+import { type BankDigests, createBankHash, digestInBanks } from '../measure/bank.ts';
+import { authenticodeDigestInput, authenticodePieces } from '../pe/authenticode.ts';
+import type { Content } from '../plan/step.ts';
+import { stream } from './pieces.ts';
+import { imageLayout } from './recipe.ts';
+
+/**
+ * Returns the digests in every bank, of which a signature changes none. Memory does not grow with the
+ * size.
+ * @throws {PE_MALFORMED} @throws {FILE_MISSING}
+ */
+export async function programDigests(content: Content, disk: Disk): Promise<BankDigests> {
+  switch (content.kind) {
+    case 'uki':
+    case 'thin': {
+      const hash = createBankHash(createHash);
+      const pieces = authenticodePieces(imageLayout(content, disk));
+      await stream(pieces, disk, async (bytes) => hash.update(bytes));
+      return hash.finish();
+    }
+    case 'file':
+    case 'signed': {
+      const file = disk.open(content.path);
+      try {
+        return digestInBanks(authenticodeDigestInput(file), createHash);
+      } finally {
+        file.close();
+      }
+    }
+    default:
+      throw new RangeError(`"content" expected a program, got ${content.kind}`);
+  }
+}

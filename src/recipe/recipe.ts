@@ -1,0 +1,79 @@
+/** How a recipe becomes the bytes of a file: copied, signed, or assembled while it is being written. */
+import { createHash } from 'node:crypto';
+import { type Digest, digestBytes, digestOf } from '../digest.ts';
+import type { Disk } from '../disk/disk.ts';
+import { appendSections, type NewSection } from '../pe/append-sections.ts';
+import { signedLayout } from '../pe/certificate-table.ts';
+import type { ImageLayout } from '../pe/image-layout.ts';
+import type { Content, ImageContent, SectionContent } from '../plan/step.ts';
+import type { Signer } from '../signer/signer.ts';
+import { kernelTraits } from '../uki/kernel.ts';
+import { ukiLayout } from '../uki/uki.ts';
+import { signedFile, stream } from './pieces.ts';
+
+/** Stubs and boot loaders are some hundred KiB. Bytes. */
+const STUB_LIMIT = 16 * 1024 * 1024;
+
+/**
+ * Returns size in bytes and digest of a PE file with our signature added, without writing it.
+ * @param known the digest from an earlier run: then only the headers are read
+ */
+export async function describeSigned(
+  path: string,
+  disk: Disk,
+  signer: Signer,
+  known?: Digest,
+): Promise<{ size: number; digest: Digest }> {
+  const source = disk.open(path);
+  try {
+    if (known) return { size: sizeOfSigned(source, path, signer), digest: known };
+    const layout = signedFile(source, path, signer);
+    const sha256 = createHash('sha256');
+    await stream(layout.pieces, disk, async (bytes) => void sha256.update(bytes));
+    return { size: layout.size, digest: digestOf(sha256.digest()) };
+  } finally {
+    source.close();
+  }
+}
+
+/** Returns the size in bytes of a PE file with our signature added. Only the headers are read. */
+export function signedSize(path: string, disk: Disk, signer: Signer): number {
+  const source = disk.open(path);
+  try {
+    return sizeOfSigned(source, path, signer);
+  } finally {
+    source.close();
+  }
+}
+
+/** Every signature of one key has the same size: whoever holds the key need not be asked. */
+function sizeOfSigned(source: ReturnType<Disk['open']>, path: string, signer: Signer): number {
+  return signedLayout(source, path, new Uint8Array(signer.signatureSize)).size;
+}
+
+/** Returns how a stub and the sections of a recipe come together. */
+export function imageLayout({ kind, stub, sections }: ImageContent, disk: Disk): ImageLayout {
+  const bytes = disk.read(stub, STUB_LIMIT);
+  const added = sections.map(newSection);
+  if (kind === 'thin') return appendSections(bytes, added);
+  const linux = sections.find(({ name }) => name === '.linux');
+  if (linux?.content.kind !== 'file') throw new RangeError('"sections" expected a .linux file');
+  const kernel = disk.open(linux.content.path);
+  try {
+    return ukiLayout(bytes, added, kernelTraits(kernel, linux.content.path));
+  } finally {
+    kernel.close();
+  }
+}
+
+function newSection({ name, size, content }: SectionContent): NewSection {
+  if (content.kind === 'file') return { name, content: { ...content, size } };
+  return { name, content: { kind: 'bytes', bytes: bytesOf(content) } };
+}
+
+/** The bytes of content that is no file. */
+export function bytesOf(content: Extract<Content, { kind: 'text' | 'digest' }>): Uint8Array {
+  return content.kind === 'text'
+    ? new TextEncoder().encode(content.text)
+    : digestBytes(content.digest);
+}

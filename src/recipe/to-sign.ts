@@ -1,0 +1,53 @@
+/** What a key will have to sign, before any of it is written. */
+import { createHash } from 'node:crypto';
+import type { Disk } from '../disk/disk.ts';
+import { authenticodeDigestInput, authenticodePieces } from '../pe/authenticode.ts';
+import type { Content, Plan } from '../plan/step.ts';
+import type { ToSign } from '../signer/signer.ts';
+import { stream } from './pieces.ts';
+import { imageLayout } from './recipe.ts';
+
+/** A recipe whose outcome is signed. */
+export type SignedContent = Extract<Content, { kind: 'signed' | 'uki' | 'thin' }>;
+
+/** A program that a plan makes and signs: its path on the ESP, its recipe and its size in bytes, signed. */
+export interface SignedProgram extends ToSign {
+  readonly content: SignedContent;
+  readonly size: number;
+}
+
+/**
+ * Returns every program that a plan makes and signs, in the order of the plan. Memory does not grow
+ * with their size.
+ * @throws {PE_MALFORMED} {FILE_MISSING}
+ */
+export async function programsToSign({ phases }: Plan, disk: Disk): Promise<SignedProgram[]> {
+  const programs: SignedProgram[] = [];
+  for (const step of phases.flatMap(({ steps }) => steps)) {
+    if (step.kind !== 'write' && step.kind !== 'replace') continue;
+    const { path, content, size } = step;
+    if (content.kind !== 'signed' && content.kind !== 'uki' && content.kind !== 'thin') continue;
+    programs.push({ name: path, imageDigest: await imageDigest(content, disk), content, size });
+  }
+  return programs;
+}
+
+/**
+ * Returns the Authenticode digest (32 bytes) of what a recipe makes.
+ * @throws {PE_MALFORMED} {FILE_MISSING}
+ */
+export async function imageDigest(content: SignedContent, disk: Disk): Promise<Uint8Array> {
+  const sha256 = createHash('sha256');
+  if (content.kind !== 'signed') {
+    const pieces = authenticodePieces(imageLayout(content, disk));
+    await stream(pieces, disk, async (bytes) => void sha256.update(bytes));
+    return sha256.digest();
+  }
+  const file = disk.open(content.path);
+  try {
+    for (const bytes of authenticodeDigestInput(file)) sha256.update(bytes);
+    return sha256.digest();
+  } finally {
+    file.close();
+  }
+}

@@ -1,0 +1,38 @@
+/** One watcher for each set of ESPs: the second is refused, with the name of the first. */
+
+import type { Context } from '../context.ts';
+import { hash } from '../digest.ts';
+import type { Settings } from '../settings/settings.ts';
+import { acquireLock, type Lock, lockDirectory } from '../transaction/lock.ts';
+
+/** A held claim on a set of ESPs. */
+export interface Claim {
+  readonly key: string;
+  readonly lock: Lock;
+}
+
+/**
+ * Claims the ESPs of the settings for this process, until it ends or gives them up. This is not the
+ * lock of an ESP, which `install` takes too: a watcher that waits does not keep it.
+ * @param held the claim under the settings before; given up once the new one is held
+ * @throws {LOCKED} naming the watcher that holds it
+ */
+export async function claimEsps(
+  { esp }: Settings,
+  { disk, host, locate, environment, uid }: Context,
+  held?: Claim,
+): Promise<Claim> {
+  // By path: an ESP that is not mounted yet has no other name. One that is to be found has the system's.
+  const paths = (esp ?? ['/']).map((path) => locate(disk.realPath(path) ?? path)).sort();
+  const key = `watch-${hash(paths.join('\0')).slice(0, 16)}`;
+  if (key === held?.key) return held;
+  const lock = await acquireLock({
+    disk: host,
+    directory: lockDirectory(environment, uid),
+    key,
+    verb: 'watch',
+    timeoutSeconds: 0,
+  });
+  held?.lock.release();
+  return { key, lock };
+}

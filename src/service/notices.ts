@@ -1,0 +1,69 @@
+/** What is wrong at the moment: told once when it begins and once when it is over. */
+import { EspError, explain } from '../error.ts';
+import type { Outcome } from '../pass/outcome.ts';
+import type { Log } from '../voice/log.ts';
+
+/** Something that a person should know for as long as it is so. */
+interface Notice {
+  readonly level: 'error' | 'warn' | 'info';
+  readonly text: string;
+  readonly fields: Readonly<Record<string, string | undefined>>;
+}
+
+/** Notices by what makes two of them the same one: not their words, which may count bytes. */
+export type Notices = ReadonlyMap<string, Notice>;
+
+/** Returns what a pass over the ESPs found wrong. */
+export function noticesOf(outcomes: readonly Outcome[]): Notices {
+  return new Map([
+    ...outcomes.flatMap(({ root, failure }) =>
+      failure ? [[`${root} ${kindOf(failure)}`, noticeOf(failure, root)] as const] : [],
+    ),
+    ...outcomes
+      .flatMap(({ warnings }) => warnings)
+      .map((text) => [text, { level: 'warn', text, fields: {} }] as const),
+  ]);
+}
+
+/** What comes before the key of a notice that is about no single ESP. */
+const GENERAL = 'general: ';
+
+/** Returns what kept a pass from reaching the ESPs: what was wrong with them still is, for all we know. */
+export function noticesOfFailure(failure: EspError, known: Notices): Notices {
+  const key = `${GENERAL}${failure.code} ${failure.message}`;
+  const others = [...known].filter(([other]) => !other.startsWith(GENERAL));
+  return new Map([[key, noticeOf(failure)], ...others]);
+}
+
+/** Returns why directories are not watched, by their path. */
+export function noticesOfLookout(troubles: ReadonlyMap<string, unknown>): Notices {
+  return new Map(
+    [...troubles].map(([path, trouble]) => {
+      const text = `${path} cannot be watched, its changes are seen at the next rescan`;
+      return [`watch ${path}`, { level: 'warn', text, fields: { because: explain(trouble) } }];
+    }),
+  );
+}
+
+/** The codes of a failure and its causes: words may count bytes and name temporary files. */
+function kindOf({ code, cause }: EspError): string {
+  return cause instanceof EspError ? `${code} ${kindOf(cause)}` : code;
+}
+
+// That a hook is at work on the ESP is the order of the day.
+function noticeOf(failure: EspError, esp?: string): Notice {
+  const { code, hint } = failure;
+  const level = code === 'LOCKED' ? 'info' : 'error';
+  return { level, text: explain(failure), fields: { ...(esp && { esp }), code, hint } };
+}
+
+/** Tells what began and what ended. Returns what is so now, in the words it was told in. */
+export function announce(known: Notices, current: Notices, log: Log): Notices {
+  for (const [key, { level, text, fields }] of current) {
+    if (!known.has(key)) log[level](fields, text);
+  }
+  for (const [key, { text, fields }] of known) {
+    if (!current.has(key)) log.info({ ...fields, was: text }, 'over');
+  }
+  return new Map([...current].map(([key, notice]) => [key, known.get(key) ?? notice]));
+}

@@ -1,0 +1,16 @@
+/** The options of `units`, apart from its work so that the help costs no more than this table. */
+import type { Option } from './settings.ts';
+
+export const UNIT_OPTIONS: readonly Option[] = [
+  {
+    name: 'prefix',
+    value: 'DIR',
+    help: 'unit files go to lib/systemd/system below it (default: /usr/local)',
+  },
+  { name: 'node', value: 'FILE', help: 'Node that the services run on (default: this one)' },
+  {
+    name: 'config',
+    value: 'FILE',
+    help: 'configuration file of the services; says what they may reach (default: /etc/espalier.toml)',
+  },
+];

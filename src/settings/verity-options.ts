@@ -1,0 +1,46 @@
+/** The options of `verity`, apart from its work so that the help costs no more than these tables. */
+import type { Option } from './settings.ts';
+
+const HASH_OFFSET: Option = {
+  name: 'hash-offset',
+  value: 'BYTES',
+  help: 'where the hash area begins in HASH, a multiple of 512 (default: 0)',
+};
+
+const ROOT_HASH_FILE = { name: 'root-hash-file', value: 'FILE' } as const;
+
+export const VERITY_FORMAT_OPTIONS: readonly Option[] = [
+  { name: 'data-block-size', value: 'BYTES', help: 'from 512 to 524288 (default: 4096)' },
+  { name: 'hash-block-size', value: 'BYTES', help: 'from 512 to 524288 (default: 4096)' },
+  { name: 'data-blocks', value: 'N', help: 'blocks of DATA to cover (default: all)' },
+  HASH_OFFSET,
+  {
+    name: 'hash',
+    value: 'ALGORITHM',
+    help: 'sha1, sha224, sha256, sha384 or sha512 (default: sha256)',
+  },
+  { name: 'salt', value: 'HEX|-', help: 'at most 256 bytes, - for none (default: from the seed)' },
+  {
+    name: 'uuid',
+    value: 'UUID',
+    help: 'of the hash area (default: from the seed or the root hash)',
+  },
+  { name: 'seed', value: 'UUID', help: 'derive salt and UUID from it, as systemd-repart does' },
+  { ...ROOT_HASH_FILE, help: 'write the root hash to FILE as well' },
+];
+
+export const VERITY_DUMP_OPTIONS: readonly Option[] = [HASH_OFFSET];
+
+export const VERITY_VERIFY_OPTIONS: readonly Option[] = [
+  HASH_OFFSET,
+  { ...ROOT_HASH_FILE, help: 'read the root hash from FILE' },
+];
+
+export const VERITY_SIGN_OPTIONS: readonly Option[] = [
+  { name: 'certificate', value: 'FILE', help: 'PEM certificate to sign for' },
+  { name: 'private-key', value: 'FILE', help: 'PEM private key to sign with' },
+  { name: 'allow-insecure-key', help: 'use a private key that others can read or replace' },
+  { name: 'of', value: 'root|usr', help: 'which root hash is meant, of a SOURCE with both' },
+  { name: 'output', value: 'FILE', help: 'write the signature to FILE, PKCS#7 in DER' },
+  { name: 'document', value: 'FILE', help: 'write what a signature partition holds to FILE' },
+];

@@ -1,0 +1,34 @@
+/** Whether a system with a root hash has an initrd that can open its file system. */
+
+import type { Context } from '../context.ts';
+import type { DigestCache } from '../disk/digest-cache.ts';
+import type { Bootspec } from '../generation/bootspec.ts';
+import { rootHashesOnCmdline } from '../verity/cmdline.ts';
+import type { Hashed } from './payload.ts';
+
+/** The key under which an initrd is remembered in which nothing was missing. */
+const OPENS_VERITY = 'opens-verity';
+
+/** Returns what its initrd lacks, or may lack, one line each. One that lacks nothing is looked into once. */
+export async function initrdWarnings(
+  { initrd, kernelParams }: Pick<Bootspec, 'initrd' | 'kernelParams'>,
+  known: Hashed | undefined,
+  { disk, environment }: Context,
+  cache: DigestCache,
+): Promise<readonly string[]> {
+  if (Object.keys(rootHashesOnCmdline(kernelParams.join(' '))).length === 0) return [];
+  if (initrd === undefined) return ['it has a root hash, and no initrd to open what it is of'];
+  if (known && cache.get(OPENS_VERITY, initrd, known.stat) !== undefined) return [];
+  const [{ describeInitrdFinding, lintInitrd }, { findXz }] = await Promise.all([
+    import('../initrd/lint.ts'),
+    import('../disk/xz-program.ts'),
+  ]);
+  const source = disk.open(initrd);
+  try {
+    const findings = await lintInitrd(source, { unxz: findXz(environment) });
+    if (findings.length === 0 && known) cache.put(OPENS_VERITY, initrd, known.stat, known.digest);
+    return findings.map((finding) => `${initrd}: ${describeInitrdFinding(finding)}`);
+  } finally {
+    source.close();
+  }
+}

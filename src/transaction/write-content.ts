@@ -1,0 +1,60 @@
+/** Writes the outcome of a recipe as a new file. */
+import type { FileStat, WritableDisk } from '../disk/disk.ts';
+import type { Content } from '../plan/step.ts';
+import { signedFile, stream } from '../recipe/pieces.ts';
+import { bytesOf, imageLayout } from '../recipe/recipe.ts';
+import type { Signer } from '../signer/signer.ts';
+import { assemble, fill, requireUnchanged } from './assemble.ts';
+
+/** What a recipe needs to become bytes. */
+export interface Workshop {
+  readonly disk: WritableDisk;
+  readonly signer: Signer;
+  /** The sources as they were when their digests were taken, by path. */
+  readonly sources: ReadonlyMap<string, FileStat>;
+}
+
+/**
+ * Writes content to a new file, makes it durable and returns its size in bytes. Memory does not grow
+ * with the size.
+ * @throws {SOURCE_CHANGED} when a source is not the file any more whose digest was taken
+ */
+export async function writeContent(
+  content: Content,
+  path: string,
+  workshop: Workshop,
+): Promise<number> {
+  const { disk } = workshop;
+  switch (content.kind) {
+    case 'text':
+    case 'digest': {
+      const bytes = bytesOf(content);
+      await fill(disk, path, (file) => file.write(bytes));
+      return bytes.length;
+    }
+    case 'file':
+      await disk.copy(content.path, path);
+      requireUnchanged([content.path], workshop);
+      return disk.stat(path)?.size ?? 0;
+    case 'signed': {
+      const source = disk.open(content.path);
+      try {
+        const layout = signedFile(source, content.path, workshop.signer);
+        await fill(disk, path, (file) => stream(layout.pieces, disk, (bytes) => file.write(bytes)));
+        requireUnchanged([content.path], workshop);
+        return layout.size;
+      } finally {
+        source.close();
+      }
+    }
+    case 'uki':
+    case 'thin': {
+      const size = await assemble(imageLayout(content, disk), path, workshop);
+      const files = content.sections.flatMap((section) =>
+        section.content.kind === 'file' ? [section.content.path] : [],
+      );
+      requireUnchanged(files, workshop);
+      return size;
+    }
+  }
+}

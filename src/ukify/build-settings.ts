@@ -1,0 +1,143 @@
+/** What `uki build` is asked for: flags over ukify's configuration file, checked once, here. */
+import { basename, resolve } from 'node:path';
+import * as v from 'valibot';
+import type { Disk } from '../disk/disk.ts';
+import { EspError } from '../error.ts';
+import type { RawSettings } from '../settings/settings.ts';
+import { UKI_BUILD_OPTIONS } from '../settings/uki-options.ts';
+import { parseUkifyConfig, type UkifyOptions } from '../uki/ukify-config.ts';
+
+const text = v.optional(v.string());
+const texts = v.optional(v.array(v.string()), []);
+const path = v.optional(
+  v.pipe(
+    v.string(),
+    v.nonEmpty('expected a path, got nothing'),
+    v.transform((given) => resolve(given)),
+  ),
+);
+const paths = v.optional(
+  v.array(
+    v.pipe(
+      v.string(),
+      v.nonEmpty('expected a path, got nothing'),
+      v.transform((given) => resolve(given)),
+    ),
+  ),
+  [],
+);
+const count = v.optional(
+  v.pipe(v.string(), v.regex(/^\d{1,15}$/, 'expected a number'), v.transform(Number)),
+);
+const flag = v.optional(v.boolean(), false);
+
+/** The EFI names that ukify knows. */
+const ARCHITECTURES = [
+  ...(['ia32', 'x64', 'arm', 'aa64'] as const),
+  ...(['riscv32', 'riscv64', 'loongarch32', 'loongarch64'] as const),
+];
+
+const schema = v.strictObject({
+  linux: path,
+  initrd: paths,
+  cmdline: text,
+  'os-release': text,
+  uname: text,
+  microcode: path,
+  splash: path,
+  devicetree: path,
+  'devicetree-auto': paths,
+  pcrpkey: path,
+  sbat: texts,
+  section: texts,
+  profile: text,
+  'join-profile': paths,
+  stub: path,
+  systemd: path,
+  'efi-arch': v.optional(v.picklist(ARCHITECTURES, `expected one of ${ARCHITECTURES.join(', ')}`)),
+  'secureboot-private-key': path,
+  'secureboot-certificate': path,
+  'allow-insecure-key': flag,
+  'sign-kernel': v.optional(v.boolean()),
+  verity: texts,
+  'verity-of': v.optional(v.picklist(['root', 'usr'], 'expected root or usr')),
+  'verity-hash-area': path,
+  'verity-data-device': text,
+  'verity-hash-device': text,
+  'verity-hash-offset': count,
+  'verity-data-blocks': count,
+  'verity-on-corruption': v.optional(
+    v.picklist(['ignore', 'restart', 'panic'], 'expected ignore, restart or panic'),
+  ),
+  'verity-signature': text,
+  'verity-option': texts,
+  dracut: flag,
+  kver: text,
+  install: texts,
+  add: texts,
+  'add-drivers': texts,
+  'force-drivers': texts,
+  filesystems: texts,
+  output: path,
+});
+
+/** Everything that an image is built from. Paths are absolute; what begins with `@` names a file. */
+export type BuildSettings = v.InferOutput<typeof schema> & { readonly output: string };
+
+const CONFIG_LIMIT = 1024 * 1024;
+
+/**
+ * Returns the settings in force.
+ * @throws {CONFIG_INVALID} naming the flag or the key that is wrong
+ */
+export function readBuildSettings(flags: RawSettings, disk: Disk): BuildSettings {
+  const { config, ...named } = flags;
+  const fromFile = typeof config === 'string' ? readConfig(resolve(config), disk) : {};
+  const checked = v.safeParse(schema, merge(fromFile, named));
+  if (!checked.success) {
+    const [issue] = checked.issues;
+    throw misuse(`--${v.getDotPath(issue)?.replace(/\..*/, '') ?? ''}: ${issue.message}`);
+  }
+  const settings = checked.output;
+  requirePair(settings);
+  return { ...settings, output: settings.output ?? defaultOutput(settings) };
+}
+
+function readConfig(file: string, disk: Disk): UkifyOptions {
+  if (disk.stat(file)?.kind !== 'file') throw misuse(`--config: ${file} is no file`);
+  return parseUkifyConfig(new TextDecoder().decode(disk.read(file, CONFIG_LIMIT)), file);
+}
+
+/** Flags count more than the file; of a list, what the file names comes first. */
+function merge(fromFile: UkifyOptions, flags: RawSettings): RawSettings {
+  const merged: Record<string, unknown> = { ...fromFile, ...flags };
+  for (const { name, repeatable } of UKI_BUILD_OPTIONS) {
+    const lists = [fromFile[name], flags[name]].filter((list) => Array.isArray(list));
+    if (repeatable && lists.length > 0) merged[name] = lists.flat();
+  }
+  return merged;
+}
+
+/** A certificate without its key, or the other way round, would mean an image that is not signed. */
+function requirePair(settings: v.InferOutput<typeof schema>): void {
+  const hasKey = settings['secureboot-private-key'] !== undefined;
+  const hasCertificate = settings['secureboot-certificate'] !== undefined;
+  if (hasKey !== hasCertificate) {
+    throw misuse('expected both --secureboot-private-key and --secureboot-certificate, got one');
+  }
+  if (settings['sign-kernel'] === true && !hasKey) {
+    throw misuse('--sign-kernel: there is no --secureboot-private-key to sign it with');
+  }
+}
+
+function defaultOutput(settings: v.InferOutput<typeof schema>): string {
+  const { linux } = settings;
+  if (linux === undefined) throw misuse('expected --linux or --output, got neither');
+  const isSigned = settings['secureboot-private-key'] !== undefined;
+  return resolve(`${basename(linux)}${isSigned ? '.efi' : '.unsigned.efi'}`);
+}
+
+/** Returns the error of a command line that is wrong. */
+export function misuse(message: string): EspError {
+  return new EspError('CONFIG_INVALID', message, { hint: 'see espalier uki build --help' });
+}

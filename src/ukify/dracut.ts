@@ -1,0 +1,32 @@
+/** The initrd of `uki build --dracut`. */
+
+import type { Context } from '../context.ts';
+import type { DracutInitrd } from '../disk/dracut.ts';
+import { DRACUT_LISTS } from '../settings/uki-options.ts';
+import { type BuildSettings, misuse } from './build-settings.ts';
+
+/**
+ * Has dracut make an initrd, where that is asked for; the caller removes it.
+ * @throws {CONFIG_INVALID} when options for dracut stand without --dracut, or nobody tells the release
+ * @throws {DRACUT_FAILED}
+ */
+export async function initrdByDracut(
+  settings: BuildSettings,
+  context: Context,
+): Promise<DracutInitrd | undefined> {
+  const options = DRACUT_LISTS.flatMap((name) =>
+    settings[name].map((value) => [name, value] as const),
+  );
+  if (!settings.dracut) {
+    const stray = settings.kver === undefined ? options[0]?.[0] : 'kver';
+    if (stray !== undefined) throw misuse(`--${stray}: it is for --dracut, which is not given`);
+    return undefined;
+  }
+  if (context.isElsewhere) throw misuse('--dracut: dracut works for the running system alone');
+  const kernelRelease = settings.kver ?? settings.uname;
+  if (!kernelRelease) throw misuse('--dracut: the kernel does not tell its release; give --kver');
+  const { makeDracutInitrd } = await import('../disk/dracut.ts');
+  const { environment } = context;
+  const directory = environment['TMPDIR'] ?? '/var/tmp';
+  return makeDracutInitrd({ kernelRelease, options }, directory, environment);
+}

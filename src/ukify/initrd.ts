@@ -1,0 +1,33 @@
+/** Whether what boots from an image can open its file system by a root hash. */
+import type { ByteSource } from '../byte-source.ts';
+import type { Context } from '../context.ts';
+import { findXz } from '../disk/xz-program.ts';
+import { describeInitrdFinding, lintInitrd } from '../initrd/lint.ts';
+import { contentRange, parsePe, type Range } from '../pe/pe.ts';
+
+/** Returns what the initrds of an image lack, or may lack, to open a verity device; one line each. */
+export async function initrdWarnings(
+  image: string,
+  { disk, environment }: Pick<Context, 'disk' | 'environment'>,
+): Promise<readonly string[]> {
+  const source = disk.open(image);
+  try {
+    const unxz = findXz(environment);
+    const warnings: string[] = [];
+    for (const section of parsePe(source, image).sections) {
+      if (section.name !== '.initrd') continue;
+      const findings = await lintInitrd(part(source, contentRange(section)), { unxz });
+      warnings.push(...findings.map((found) => `.initrd: ${describeInitrdFinding(found)}`));
+    }
+    return warnings;
+  } finally {
+    source.close();
+  }
+}
+
+/** Returns a range of a source as a source. */
+function part(source: ByteSource, { offset, size }: Range): ByteSource {
+  const read = (at: number, length: number) =>
+    source.read(offset + at, Math.max(0, Math.min(length, size - at)));
+  return { size, read };
+}

@@ -1,0 +1,190 @@
+/** From the settings of `uki build` to the parts of an image: files looked at, texts read, defaults found. */
+import { machine } from 'node:os';
+import type { Disk, OpenFile } from '../disk/disk.ts';
+import { EspError } from '../error.ts';
+import { architecture, efiName } from '../loader/architecture.ts';
+import type { Content } from '../pe/image-layout.ts';
+import { type Pe, parsePe } from '../pe/pe.ts';
+import { signedFile } from '../recipe/pieces.ts';
+import type { Signer } from '../signer/signer.ts';
+import { bytesSection, type ImageParts, joinedInitrds, profileSections } from '../uki/build.ts';
+import { collapseBlanks } from '../uki/cmdline.ts';
+import { type KernelTraits, kernelTraits } from '../uki/kernel.ts';
+import type { UkiSection } from '../uki/uki.ts';
+import { type BuildSettings, misuse } from './build-settings.ts';
+import type { Inputs } from './inputs.ts';
+
+/**
+ * Returns what an image is built from.
+ * @throws {CONFIG_INVALID} naming the option that is wrong
+ * @throws {PE_MALFORMED} when kernel, stub or profile is no whole PE image
+ * @throws {MIXED_ARCHITECTURES} when the stub cannot start the kernel
+ */
+export function gatherParts(
+  settings: BuildSettings,
+  inputs: Inputs,
+  { disk, signer }: { readonly disk: Disk; readonly signer: Signer },
+): ImageParts {
+  const kernel =
+    settings.linux === undefined ? undefined : lookAtKernel(settings.linux, inputs, disk);
+  const { path: stubPath } = inputs.file('stub', findStub(settings, kernel?.pe.machine, disk));
+  const stub = inputs.read('stub', stubPath);
+  if (kernel) requireSameMachine(kernel.pe, stubPath, disk);
+  const sections = [
+    ...textSections(settings, inputs, kernel?.traits, disk),
+    ...fileSections(settings, inputs),
+    ...(kernel ? [{ name: '.linux', content: kernelContent(kernel, settings, signer, disk) }] : []),
+  ];
+  const hasOsRelease = sections.some(({ name }) => name === '.osrel');
+  return {
+    stub,
+    kernel: kernel?.traits,
+    sections,
+    extra: settings.section.map((given) => parseSection(given, inputs)),
+    sbat: settings.sbat.map((given) => requireSbat(given, inputs.text('sbat', given))),
+    profile: given(settings.profile, (value) => inputs.text('profile', value)),
+    joined: settings['join-profile'].map((path) =>
+      withFile(inputs.file('join-profile', path).path, disk, (source) =>
+        profileSections(source, path, hasOsRelease),
+      ),
+    ),
+  };
+}
+
+/** A kernel with its headers. Size in bytes. */
+interface Kernel {
+  readonly path: string;
+  readonly size: number;
+  readonly pe: Pe;
+  readonly traits: KernelTraits;
+}
+
+function lookAtKernel(path: string, inputs: Inputs, disk: Disk): Kernel {
+  const file = inputs.file('linux', path);
+  return withFile(path, disk, (source) => ({
+    ...file,
+    pe: parsePe(source, path),
+    traits: kernelTraits(source, path),
+  }));
+}
+
+function withFile<T>(path: string, disk: Disk, work: (source: OpenFile) => T): T {
+  const source = disk.open(path);
+  try {
+    return work(source);
+  } finally {
+    source.close();
+  }
+}
+
+/** Applies work to an option that was given and is not empty. */
+function given<T>(value: string | undefined, work: (value: string) => T): T | undefined {
+  return value === undefined || value === '' ? undefined : work(value);
+}
+
+/** Where systemd lies on NixOS, and everywhere else. */
+const SYSTEMD = ['/run/current-system/systemd', '/usr'];
+
+function findStub(settings: BuildSettings, kernelMachine: number | undefined, disk: Disk): string {
+  if (settings.stub !== undefined) return settings.stub;
+  const home = (systemd: string) => `${systemd}/lib/systemd/boot/efi`;
+  const systemd = settings.systemd ?? SYSTEMD.find((path) => disk.stat(home(path))) ?? '/usr';
+  const own = () =>
+    kernelMachine === undefined ? architecture(`${machine()}-linux`).efi : efiName(kernelMachine);
+  const name = settings['efi-arch'] ?? own();
+  if (name === undefined) throw misuse('--linux: its processor has no stub; name one with --stub');
+  return `${home(systemd)}/${kernelMachine === undefined ? 'addon' : 'linux'}${name}.efi.stub`;
+}
+
+/** The stub of 32 bits that may start a kernel of 64, where firmware is of 32 (x86 mixed mode). */
+const MIXED_MODE = { stub: 0x014c, kernel: 0x8664 };
+
+function requireSameMachine(kernel: Pe, stubPath: string, disk: Disk): void {
+  const stub = withFile(stubPath, disk, (source) => parsePe(source, stubPath));
+  const isMixedMode = stub.machine === MIXED_MODE.stub && kernel.machine === MIXED_MODE.kernel;
+  if (stub.machine === kernel.machine || isMixedMode) return;
+  const name = (machine: number) => efiName(machine) ?? `machine 0x${machine.toString(16)}`;
+  throw new EspError(
+    'MIXED_ARCHITECTURES',
+    `${stubPath}: expected a stub for ${name(kernel.machine)} as the kernel, got one for ${name(stub.machine)}`,
+    { hint: 'name another with --stub, or leave out --efi-arch' },
+  );
+}
+
+function textSections(
+  settings: BuildSettings,
+  inputs: Inputs,
+  kernel: KernelTraits | undefined,
+  disk: Disk,
+): UkiSection[] {
+  const osRelease = settings['os-release'] ?? (kernel && `@${findOsRelease(disk)}`);
+  const contents = {
+    '.osrel': given(osRelease, (value) => inputs.text('os-release', value)),
+    '.cmdline': given(settings.cmdline, (value) =>
+      // A file is taken as it is; what stands in an option may be wrapped over lines.
+      inputs.text('cmdline', value.startsWith('@') ? value : collapseBlanks(value)),
+    ),
+    '.uname': given(settings.uname, (value) => new TextEncoder().encode(value)),
+  };
+  return Object.entries(contents).flatMap(([name, bytes]) =>
+    bytes === undefined ? [] : [bytesSection(name, bytes)],
+  );
+}
+
+function findOsRelease(disk: Disk): string {
+  return disk.stat('/etc/os-release') ? '/etc/os-release' : '/usr/lib/os-release';
+}
+
+function fileSections(settings: BuildSettings, inputs: Inputs): UkiSection[] {
+  const one = (name: string, flag: 'devicetree' | 'splash' | 'pcrpkey' | 'microcode') => {
+    const path = settings[flag];
+    return path === undefined ? [] : [fileSection(name, inputs.file(flag, path))];
+  };
+  const initrds = settings.initrd.map((path) => inputs.file('initrd', path));
+  return [
+    ...one('.dtb', 'devicetree'),
+    ...settings['devicetree-auto'].map((path) =>
+      fileSection('.dtbauto', inputs.file('devicetree-auto', path)),
+    ),
+    ...one('.splash', 'splash'),
+    ...one('.pcrpkey', 'pcrpkey'),
+    ...(initrds.length > 0 ? [{ name: '.initrd', content: joinedInitrds(initrds) }] : []),
+    ...one('.ucode', 'microcode'),
+  ];
+}
+
+function fileSection(name: string, file: { path: string; size: number }): UkiSection {
+  return { name, content: { kind: 'file', ...file } };
+}
+
+/** The kernel as it is, or with our signature added: stubs hand it to firmware that may ask for one. */
+function kernelContent(
+  { path, size, pe }: Kernel,
+  settings: BuildSettings,
+  signer: Signer,
+  disk: Disk,
+): Content {
+  const isWanted = settings['sign-kernel'] ?? pe.certificateTable.size === 0;
+  if (!isWanted || signer.fingerprint === 'unsigned') return { kind: 'file', path, size };
+  const { pieces } = withFile(path, disk, (source) => signedFile(source, path, signer));
+  return { kind: 'pieces', pieces };
+}
+
+function parseSection(spec: string, inputs: Inputs): UkiSection {
+  const [, name = '', value = ''] = /^([^:]*):(.*)$/s.exec(spec) ?? [];
+  if (!/^[!-~]{1,8}$/.test(name)) {
+    throw misuse(
+      `--section: expected NAME:TEXT or NAME:@FILE with a name of 1 to 8 letters, got ${JSON.stringify(spec.slice(0, 64))}`,
+    );
+  }
+  if (!value.startsWith('@')) return bytesSection(name, inputs.text('section', value));
+  return fileSection(name, inputs.file('section', value.slice(1)));
+}
+
+/** What does not begin as SBAT would be left out without a word. */
+function requireSbat(value: string, bytes: Uint8Array): Uint8Array {
+  if (new TextDecoder().decode(bytes.subarray(0, 5)) === 'sbat,') return bytes;
+  throw misuse(
+    `--sbat: expected a first line "sbat,1,…", got ${JSON.stringify(value.slice(0, 64))}`,
+  );
+}

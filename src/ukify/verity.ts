@@ -1,0 +1,130 @@
+/** What `uki build --verity` puts on the command line. */
+
+import type { Context } from '../context.ts';
+import { openRaw, type RawFile } from '../disk/raw-file.ts';
+import { type DeviceOptions, verityWords } from '../verity/cmdline.ts';
+import { rootHashOfPair } from '../verity/computed-root-hash.ts';
+import type { Designator } from '../verity/partition-type.ts';
+import { chooseRootHash, isRootHash, type RootHash } from '../verity/root-hash.ts';
+import { rootHashesIn, type Source } from '../verity/root-hash-source.ts';
+import { type BuildSettings, misuse } from './build-settings.ts';
+import type { Inputs } from './inputs.ts';
+
+/** Output of systemd-repart for a table that is full stays far below. Bytes. */
+const SOURCE_LIMIT = 16 * 1024 * 1024;
+const NAME = '--verity';
+
+/**
+ * Returns the words for the root hashes that are asked for: one file system's, or those of both root
+ * and /usr where the sources say which is which.
+ * @throws {CONFIG_INVALID} when there are several for one, or nobody says what one is of
+ * @throws {VERITY_MALFORMED} when a source holds no root hash, or data and hash area do not match
+ */
+export async function verityWordsFor(
+  settings: BuildSettings,
+  inputs: Inputs,
+  context: Context,
+): Promise<readonly string[]> {
+  const devices = deviceOptions(settings);
+  if (settings.verity.length === 0) {
+    const stray = Object.keys(settings).find(
+      (key) => key.startsWith('verity-') && isGiven(settings[key as keyof BuildSettings]),
+    );
+    if (stray !== undefined) throw misuse(`--${stray}: it is for --verity, which is not given`);
+    return [];
+  }
+  const chosen = choose(await rootHashes(settings, inputs, context), settings['verity-of']);
+  if (chosen.length > 1 && Object.keys(devices).length > 0) {
+    throw misuse(`${NAME}: it is of root and of usr, and options are for one: give --verity-of`);
+  }
+  return chosen.flatMap(([designator, { hex }]) =>
+    verityWords({ ...devices, designator, rootHash: hex }),
+  );
+}
+
+function isGiven(value: unknown): boolean {
+  return value !== undefined && (!Array.isArray(value) || value.length > 0);
+}
+
+function choose(
+  found: readonly RootHash[],
+  asked: Designator | undefined,
+): readonly (readonly [Designator, RootHash])[] {
+  const known = found.map(({ designator }) => designator).filter((one) => one !== 'unknown');
+  if (asked !== undefined) return [[asked, chooseRootHash(found, asked, NAME)]];
+  if (known.length < found.length) {
+    throw misuse(`${NAME}: the source does not say what its root hash is of; give --verity-of`);
+  }
+  if (known.length === 0) throw misuse(`${NAME}: no partition in it has a known root hash`);
+  return [...new Set(known)]
+    .sort()
+    .map((designator) => [designator, chooseRootHash(found, designator, NAME)]);
+}
+
+/** How the system finds the devices, as far as that does not follow from the root hash. */
+function deviceOptions(
+  settings: BuildSettings,
+): Partial<Omit<DeviceOptions, 'designator' | 'rootHash'>> {
+  const given = {
+    data: settings['verity-data-device'],
+    hash: settings['verity-hash-device'],
+    hashOffset: settings['verity-hash-offset'],
+    dataBlocks: settings['verity-data-blocks'],
+    onCorruption: settings['verity-on-corruption'],
+    rootHashSignature: settings['verity-signature'],
+    others: settings['verity-option'],
+  };
+  return Object.fromEntries(Object.entries(given).filter(([, value]) => isGiven(value)));
+}
+
+async function rootHashes(
+  settings: BuildSettings,
+  inputs: Inputs,
+  context: Context,
+): Promise<readonly RootHash[]> {
+  const [data, ...others] = settings.verity;
+  const hashArea = settings['verity-hash-area'];
+  if (hashArea === undefined) {
+    return rootHashesIn(settings.verity.map((source) => readSource(source, inputs, context)));
+  }
+  if (data === undefined || others.length > 0) {
+    throw misuse('--verity-hash-area: expected one --verity with the data');
+  }
+  const offset = settings['verity-hash-offset'] ?? 0;
+  return [await hashData(data, hashArea, offset, inputs, context)];
+}
+
+function readSource(source: string, inputs: Inputs, context: Context): Source {
+  if (isRootHash(source)) return { name: NAME, content: new TextEncoder().encode(source) };
+  const file = openSource(source, inputs, context);
+  try {
+    return { name: source, content: file.read(0, SOURCE_LIMIT) };
+  } finally {
+    file.close();
+  }
+}
+
+/** A partition is as good as a file. */
+function openSource(path: string, inputs: Inputs, { disk, locate }: Context): RawFile {
+  if (disk.stat(path)?.kind === 'file') inputs.file('verity', path);
+  return openRaw(locate(path), 'read');
+}
+
+/** All data are hashed, and the whole hash area has to belong to them. */
+async function hashData(
+  dataPath: string,
+  hashPath: string,
+  offset: number,
+  inputs: Inputs,
+  context: Context,
+): Promise<RootHash> {
+  using data = closing(openSource(dataPath, inputs, context));
+  using hash = closing(openSource(hashPath, inputs, context));
+  const thread = { entry: context.workerEntry, path: context.locate(dataPath) };
+  const labour = { name: dataPath, thread };
+  return await rootHashOfPair({ data: data.file, hash: hash.file, offset }, hashPath, labour);
+}
+
+function closing(file: RawFile): Disposable & { readonly file: RawFile } {
+  return { file, [Symbol.dispose]: () => file.close() };
+}

@@ -1,0 +1,261 @@
+/** The unit files: what systemd starts, when, and how little of the machine it may touch. */
+
+import { dirname } from 'node:path';
+import { CONFIG_FILE } from '../settings/settings.ts';
+import type { Reach } from './reach.ts';
+
+/** What differs from machine to machine. All paths are absolute. */
+export interface Installation extends Reach {
+  readonly node: string;
+  /** The program's own file. */
+  readonly program: string;
+  /** The systemd-notify program. */
+  readonly notify: string;
+  /** The configuration file, when it is not the usual one. */
+  readonly config?: string;
+}
+
+/** A unit file by its name. */
+export interface UnitFile {
+  readonly name: string;
+  readonly text: string;
+}
+
+/** One or more lines of a unit file under the reason for them. */
+type Directive = readonly [reason: string, ...lines: readonly string[]];
+
+/** Returns the unit files for an installation. */
+export function unitFiles(installation: Installation): readonly UnitFile[] {
+  return [
+    { name: 'espalier-watch.service', text: watchService(installation) },
+    { name: 'espalier-install.service', text: installService(installation) },
+    { name: 'espalier-verify.service', text: verifyService(installation) },
+    { name: 'espalier-verify.timer', text: verifyTimer() },
+  ];
+}
+
+function watchService(installation: Installation): string {
+  const { config: settings = CONFIG_FILE } = installation;
+  return unit({
+    Unit: [['Shown by systemctl status.', 'Description=Boot entries follow the profiles']],
+    Service: [
+      ['It tells when it is ready, what it did last, and that it is alive.', 'Type=notify'],
+      [
+        'The words come through systemd-notify, a process of its own, which is found here.',
+        'NotifyAccess=all',
+        `Environment=${quote(`PATH=${dirname(installation.notify)}`)}`,
+      ],
+      [
+        'A bound file is that of the start, whatever takes its place later: so there is a copy.',
+        evaluate('ExecStartPre', installation, copyOf(settings)),
+      ],
+      [JITLESS, exec('ExecStart', { ...installation, config: COPY }, 'watch')],
+      [
+        'This process sees the file that is there now; SIGHUP makes the watcher read the copy.',
+        evaluate('ExecReload', installation, `${copyOf(settings)}; ${HANGUP}`),
+      ],
+      ['A loop that hangs for so long is killed and started again.', 'WatchdogSec=5min'],
+      [
+        'What crashed is tried again, for as long as it takes.',
+        'Restart=on-failure',
+        'RestartSec=10s',
+      ],
+      [
+        'Wrong settings (2) and a refusal (3) stay what they are until a person changes something.',
+        'RestartPreventExitStatus=2 3',
+      ],
+      [
+        'SIGTERM is for the program alone: it ends what it started, after the phase that runs.',
+        'KillMode=mixed',
+      ],
+      ['A phase may be writing a large image to a slow disk.', 'TimeoutStopSec=2min'],
+      ...everyService(installation),
+    ],
+    Install: [['It is part of a machine that is up.', 'WantedBy=multi-user.target']],
+  });
+}
+
+function installService(installation: Installation): string {
+  return unit({
+    Unit: [['Shown by systemctl status.', 'Description=Bring the ESP in line with the profiles']],
+    Service: [
+      ['A hook that starts it waits until the entries are durable.', 'Type=oneshot'],
+      [JITLESS, exec('ExecStart', installation, 'install')],
+      [
+        'Done with warnings (5): the target boots, and the journal says what needs a look.',
+        'SuccessExitStatus=5',
+      ],
+      [
+        'A run that waits for another one and then writes large images is not stuck.',
+        'TimeoutStartSec=15min',
+      ],
+      ...everyService(installation),
+    ],
+  });
+}
+
+function verifyService(installation: Installation): string {
+  return unit({
+    Unit: [['Shown by systemctl status.', 'Description=Verify every file of ours on the ESP']],
+    Service: [
+      ['It ends by itself, and failed is what it is when something is damaged.', 'Type=oneshot'],
+      [JITLESS, exec('ExecStart', installation, 'verify', '--deep')],
+      [
+        'It reads all of the ESP, and nobody waits for it.',
+        'CPUSchedulingPolicy=idle',
+        'IOSchedulingClass=idle',
+      ],
+      ...everyService(installation),
+    ],
+  });
+}
+
+function verifyTimer(): string {
+  return unit({
+    Unit: [['Shown by systemctl list-timers.', 'Description=Verify the ESP once a week']],
+    Timer: [
+      ['Flash memory fades and file systems rot slowly.', 'OnCalendar=weekly'],
+      ['A machine that was off on the day does it when it is on again.', 'Persistent=yes'],
+      ['Machines that share a disk or a host do not do it together.', 'RandomizedDelaySec=6h'],
+      ['Any hour of that day will do, so nobody is woken for it.', 'AccuracySec=1h'],
+    ],
+    Install: [['It is one of the machine’s regular jobs.', 'WantedBy=timers.target']],
+  });
+}
+
+const HEADER =
+  '# Written by `espalier units`. Change it with `systemctl edit`, which this does not undo.\n';
+
+const JITLESS =
+  'Without a JIT compiler nothing that was written can be executed, see MemoryDenyWriteExecute=.';
+
+/** Returns what all services have in common. */
+function everyService({ program, writable, readable }: Installation): readonly Directive[] {
+  const paths = (all: readonly string[]): string => all.map((path) => quote(`-${path}`)).join(' ');
+  return [
+    ['The journal shows the program’s name and not that of Node.', 'SyslogIdentifier=espalier'],
+    [
+      'Locks lie here, shared with every run outside, so they outlive the service.',
+      'RuntimeDirectory=espalier',
+      'RuntimeDirectoryPreserve=yes',
+    ],
+    [
+      'Digests are remembered here; without it every start hashes every kernel again.',
+      'CacheDirectory=espalier',
+      'CacheDirectoryMode=0700',
+    ],
+    ['Where Nix is not, pins lie here.', 'StateDirectory=espalier'],
+    [
+      'Confined, it sees the ESPs: those that are there when it starts, and those mounted later.',
+      `BindPaths=${paths(writable)}`,
+    ],
+    ['Confined, it sees its own program.', `BindReadOnlyPaths=${quote(program)}`],
+    [
+      'Confined, it reads settings, profiles, store and keys as they are at its start, and tells systemd.',
+      `BindReadOnlyPaths=${paths(readable)}`,
+    ],
+    ...sandbox,
+  ];
+}
+
+/** What no service of ours needs. There is no ProtectSystem=: confinement leaves nothing to protect. */
+const sandbox: readonly Directive[] = [
+  [
+    'The ESP, the state and the keys are root’s own: it needs no power over what is not.',
+    'CapabilityBoundingSet=',
+  ],
+  ['Nothing that it starts can get more than it has.', 'NoNewPrivileges=yes'],
+  ['Whoever it could become in here is nobody outside.', 'PrivateUsers=yes'],
+  ['It speaks to nobody on any network.', 'PrivateNetwork=yes'],
+  ['Should a drop-in give it the network, it gives the addresses too.', 'IPAddressDeny=any'],
+  ['The one socket is that of systemd.', 'RestrictAddressFamilies=AF_UNIX'],
+  [
+    'The ESP is a mounted file system: its block device is not needed.',
+    'PrivateDevices=yes',
+    'DevicePolicy=closed',
+  ],
+  ['Its temporary files are nobody’s business.', 'PrivateTmp=yes'],
+  ['What it might mount stays with it; what the machine mounts arrives.', 'PrivateMounts=yes'],
+  ['Nothing that boots lies in a home.', 'ProtectHome=yes'],
+  ['It reads the clock and never sets it.', 'ProtectClock=yes'],
+  ['It has no use for another host name.', 'ProtectHostname=yes'],
+  ['It changes no setting of the kernel.', 'ProtectKernelTunables=yes'],
+  [
+    'The file systems it needs are mounted already, so it loads no module.',
+    'ProtectKernelModules=yes',
+  ],
+  [
+    'Its own log goes to the journal, and that of the kernel is not its business.',
+    'ProtectKernelLogs=yes',
+  ],
+  [
+    'It has one process and short-lived children: nothing to sort into control groups.',
+    'ProtectControlGroups=yes',
+  ],
+  ['Processes of other users are not its business.', 'ProtectProc=invisible'],
+  ['Of /proc it reads its own mount table and nothing about the machine.', 'ProcSubset=pid'],
+  ['It starts no containers, so it makes no name spaces.', 'RestrictNamespaces=yes'],
+  ['Nobody waits for it by the millisecond.', 'RestrictRealtime=yes'],
+  ['FAT has no setuid files, and it makes them nowhere else.', 'RestrictSUIDSGID=yes'],
+  [
+    'It makes the system calls of its own architecture and of no other.',
+    'LockPersonality=yes',
+    'SystemCallArchitectures=native',
+  ],
+  [
+    'With --jitless V8 needs no memory that is both written and executed.',
+    'MemoryDenyWriteExecute=yes',
+  ],
+  [
+    'Of system calls, those of a service without privileges; what else it tries fails.',
+    'SystemCallFilter=@system-service',
+    'SystemCallFilter=~@privileged @resources',
+    'SystemCallErrorNumber=EPERM',
+  ],
+  ['What it writes beside the ESP is for root alone.', 'UMask=0077'],
+];
+
+function exec(name: string, { node, program, config }: Installation, ...verb: string[]): string {
+  const settings = config === undefined ? [] : ['--config', config];
+  const words = [node, '--jitless', program, ...verb, ...settings];
+  return `${name}=${command(words)}`;
+}
+
+/** Where the watcher reads its settings. */
+const COPY = '/run/espalier/watch.toml';
+
+/** JavaScript that copies the settings; those that nobody has written are an empty file. */
+function copyOf(settings: string): string {
+  const path = JSON.stringify(settings);
+  return `fs.writeFileSync('${COPY}', fs.existsSync(${path}) ? fs.readFileSync(${path}) : '')`;
+}
+
+/** JavaScript that tells the main process to read its settings again. */
+const HANGUP = "process.kill(+process.env.MAINPID, 'SIGHUP')";
+
+/** Node is there anyway, so what a shell would do takes no other program. */
+function evaluate(name: string, { node }: Installation, script: string): string {
+  return `${name}=${command([node, '--jitless', '--eval', script])}`;
+}
+
+/** Returns words as a command without variables: systemd.service(5) §Command Lines. */
+function command(words: readonly string[]): string {
+  return words.map((word) => quote(word).replaceAll('$', '$$$$')).join(' ');
+}
+
+/** Returns a word as systemd.syntax(7) §Quoting and systemd.unit(5) §Specifiers want it. */
+function quote(word: string): string {
+  const text = word.replaceAll('%', '%%');
+  return /^[\w@%./+=-]+$/.test(text) ? text : `"${text.replace(/["\\]/g, '\\$&')}"`;
+}
+
+function unit(sections: Readonly<Record<string, readonly Directive[]>>): string {
+  const texts = Object.entries(sections).map(
+    ([name, directives]) => `[${name}]\n${directives.map(format).join('')}`,
+  );
+  return [HEADER, ...texts].join('\n');
+}
+
+function format([reason, ...lines]: Directive): string {
+  return `# ${reason}\n${lines.join('\n')}\n`;
+}

@@ -1,0 +1,55 @@
+/** The lock of one ESP, which every verb that writes to it takes. */
+
+import type { Context } from '../context.ts';
+import type { FileStat } from '../disk/disk.ts';
+import type { Mounted } from '../transaction/apply.ts';
+import type { Lock } from '../transaction/lock.ts';
+import type { Log } from '../voice/log.ts';
+
+/** Who takes the lock. */
+export interface LockTaker {
+  readonly verb: string;
+  readonly context: Context;
+  readonly log: () => Promise<Log>;
+  /** Seconds to wait for another run on the same ESP. */
+  readonly lockTimeout: number;
+}
+
+/**
+ * Waits for the locks of several partitions and takes them.
+ * @param mounted their mount points, as they were found
+ * @throws {LOCKED}
+ */
+export async function lockAll(mounted: Mounted, taker: LockTaker): Promise<Disposable> {
+  using locks = new DisposableStack();
+  // In one order whoever takes them, so that no two runs wait for each other.
+  const inOrder = [...mounted].sort(([, a], [, b]) => (keyOf(a) < keyOf(b) ? -1 : 1));
+  for (const [root, stat] of inOrder) locks.use(await lockEsp(root, stat, taker));
+  return locks.move();
+}
+
+/**
+ * Waits for the lock of an ESP and takes it.
+ * @param mounted its root, as it was found
+ * @throws {LOCKED}
+ */
+export async function lockEsp(
+  root: string,
+  mounted: FileStat | undefined,
+  { verb, context, log, lockTimeout }: LockTaker,
+): Promise<Lock> {
+  const { acquireLock, lockDirectory } = await import('../transaction/lock.ts');
+  const { host, environment, uid } = context;
+  return acquireLock({
+    disk: host,
+    directory: lockDirectory(environment, uid),
+    key: keyOf(mounted),
+    verb,
+    timeoutSeconds: lockTimeout,
+    onWait: (holder) => void log().then((opened) => opened.warn({ esp: root, holder }, 'waiting')),
+  });
+}
+
+function keyOf(mounted: FileStat | undefined): string {
+  return `${(mounted?.device ?? 0).toString(16)}-${(mounted?.inode ?? 0).toString(16)}`;
+}
