@@ -168,9 +168,12 @@ function writeStep({ file: { size, content }, found }: Write): Step {
   return { kind: 'write', path: found.at, size, content, because: reasonFor(found) };
 }
 
+/** The reason of a step that writes what is missing. */
+export const NOT_THERE = 'it is not there';
+
 function reasonFor(found: Write['found']): string {
   if (found.kind === 'damaged') return `it is damaged: ${found.because}`;
-  return found.kind === 'missing' ? 'it is not there' : 'another content is wanted by now';
+  return found.kind === 'missing' ? NOT_THERE : 'another content is wanted by now';
 }
 
 /** Puts the steps of a choice in order. `early` are the files that have to make room. */

@@ -1,13 +1,16 @@
-/** The boot menu as systemd-boot will show it: which entries, in which order, and what each is. */
-
-import type { Disk } from '../disk/disk.ts';
-import type { EntryFile, Inventory } from '../esp/inventory.ts';
+/** The boot menu as systemd-boot will show it: which entries, in which order, and what each is. Pure. */
+import type { EntryFile } from '../esp/inventory.ts';
 import type { BootCounter, EspPath } from '../esp/layout.ts';
-import { findGenerationLinks } from '../generation/profile.ts';
-import { compareEntries, nextOf } from '../plan/menu-order.ts';
-import type { Settings } from '../settings/settings.ts';
-import { bootedSystem } from '../survey/booted.ts';
-import { pinsDirectory } from '../survey/pins.ts';
+import { compareEntries, nextOf } from './menu-order.ts';
+import type { EspView } from './view.ts';
+
+/** The systems that entries are held against. Real paths. */
+export interface Systems {
+  /** The one that runs, where that is known. */
+  readonly booted: string | undefined;
+  /** Those that a person asked to keep. */
+  readonly pinned: readonly string[];
+}
 
 /** One line of the menu. Sizes in bytes. */
 export interface MenuEntry {
@@ -30,17 +33,11 @@ export interface MenuEntry {
   readonly damage: string | undefined;
 }
 
-/** Returns the menu of an ESP whose inventory has been read. */
+/** Returns the menu of an ESP. */
 export function menuOf(
-  root: string,
-  inventory: Inventory,
-  settings: Settings,
-  disk: Disk,
+  { inventory, absent }: Pick<EspView, 'inventory' | 'absent'>,
+  { booted, pinned }: Systems,
 ): readonly MenuEntry[] {
-  const booted = bootedSystem(disk, settings.booted);
-  const pinned = findGenerationLinks(disk, pinsDirectory(settings, disk)).flatMap(
-    ({ path }) => disk.realPath(path) ?? [],
-  );
   const sorted = inventory.entries.toSorted(compareEntries);
   const first = nextOf(inventory, sorted);
   const blobs = new Map(inventory.blobs.map((blob) => [blob.path.toLowerCase(), blob]));
@@ -60,7 +57,7 @@ export function menuOf(
       counter: entry.counter,
       damage:
         entry.damage ??
-        missingFile(entry, disk, root) ??
+        missingFile(entry, absent) ??
         (broken && `it names ${broken.path}, which is damaged`),
     };
   });
@@ -71,7 +68,7 @@ export function boots({ cmdline }: EntryFile, system: string): boolean {
   return ` ${cmdline} `.includes(` init=${system}/`);
 }
 
-function missingFile({ references }: EntryFile, disk: Disk, root: string): string | undefined {
-  const missing = references.find((path) => disk.stat(`${root}/${path}`)?.kind !== 'file');
+function missingFile({ references }: EntryFile, absent: ReadonlySet<EspPath>): string | undefined {
+  const missing = references.find((path) => absent.has(path));
   return missing && `${missing} is not there`;
 }

@@ -1,12 +1,15 @@
-/** What loader.conf says about the entry that boots next, so that one that never comes up gives way. */
+/** What loader.conf says about the entry that boots next, so that one that never comes up gives way. Pure. */
 import type { EntryFile, Inventory } from '../esp/inventory.ts';
 import type { BootsNext } from '../loader/loader-conf.ts';
 import { matchesPattern } from '../loader/pattern.ts';
 import { compareVersions } from '../loader/version.ts';
-import { compareEntries, isBad, type SortedBy } from '../plan/menu-order.ts';
-import { keyOf, ownFiles } from '../plan/present.ts';
-import { protectedKeys, type Roots } from '../plan/roots.ts';
-import type { Survey } from '../survey/surveyed.ts';
+import { compareEntries, isBad, type SortedBy } from './menu-order.ts';
+import { keyOf, ownFiles } from './present.ts';
+import { protectedKeys, type Roots } from './roots.ts';
+import type { WantedSystem } from './wanted-system.ts';
+
+/** What decides beside the ESP: the wanted generations, and the ID of the entry that boots next. */
+type Wanted = Pick<WantedSystem, 'default' | 'settings' | 'musts' | 'wishes'>;
 
 /** The first systemd-boot that knows `preferred` (loader.conf(5)). */
 const KNOWS_PREFERRED = '260';
@@ -20,17 +23,17 @@ const KNOWS_PREFERRED = '260';
  * @param version of the boot loader that is installed, or of an older one
  */
 export function loaderDefault(
-  survey: Pick<Survey, 'default' | 'settings' | 'musts' | 'wishes'>,
+  wanted: Wanted,
   inventory: Inventory,
   roots: Roots,
   version: string,
 ): { readonly next: BootsNext; readonly warnings: readonly string[] } {
-  const { default: id, settings } = survey;
-  if (!isCounted(survey, inventory)) return { next: { id }, warnings: [] };
+  const { default: id, settings } = wanted;
+  if (!isCounted(wanted, inventory)) return { next: { id }, warnings: [] };
   const fallback = `${settings['entry-token']}-generation-*`;
   const gives =
     compareVersions(version, KNOWS_PREFERRED) >= 0 ||
-    firstOf(fallback, survey, inventory, roots) === id;
+    firstOf(fallback, wanted, inventory, roots) === id;
   if (gives) return { next: { id, fallback }, warnings: [] };
   const warning = `${id} is counted, but systemd-boot ${version} goes on booting it when its tries are used up: it is not the first in the menu, and only ${KNOWS_PREFERRED} gives way then`;
   return { next: { id }, warnings: [warning] };
@@ -38,7 +41,7 @@ export function loaderDefault(
 
 /** Whether the entry that boots next has a counter, or will get one. */
 function isCounted(
-  { default: id, settings }: Pick<Survey, 'default' | 'settings'>,
+  { default: id, settings }: Pick<Wanted, 'default' | 'settings'>,
   { entries }: Inventory,
 ): boolean {
   const found = entries.filter((entry) => entry.id.toLowerCase() === id.toLowerCase());
@@ -50,7 +53,7 @@ function isCounted(
 /** The ID of the entry that will come first in the menu among those that match and are not bad. */
 function firstOf(
   pattern: string,
-  { musts, wishes }: Pick<Survey, 'musts' | 'wishes'>,
+  { musts, wishes }: Pick<Wanted, 'musts' | 'wishes'>,
   inventory: Inventory,
   roots: Roots,
 ): string | undefined {

@@ -1,6 +1,4 @@
-/** The settings of the boot loader that are to stay: whose they are, and which cannot. */
-
-import type { Context } from '../context.ts';
+/** Which lines loader.conf gets besides what boots next: whose they are, and which cannot stay. Pure. */
 import type { Inventory } from '../esp/inventory.ts';
 import { LOADER_CONF } from '../esp/layout.ts';
 import {
@@ -10,23 +8,15 @@ import {
   type Salvage,
   salvageSettings,
 } from '../loader/loader-conf.ts';
-import type { Survey } from '../survey/surveyed.ts';
-
-/** The largest loader.conf that is taken as one, in bytes. */
-const CONF_LIMIT = 64 * 1024;
+import type { WantedSystem } from './wanted-system.ts';
 
 /** Loader settings: from the file given, else from the configuration, else those in force. */
 export function loaderSettings(
-  { settings }: Survey,
+  { settings, loaderConf: given }: Pick<WantedSystem, 'settings' | 'loaderConf'>,
   { loaderConf, keptSettings }: Inventory,
   next: BootsNext,
-  { disk }: Context,
 ): Salvage {
-  const file = settings['loader-conf'];
-  if (file !== undefined) {
-    const text = new TextDecoder().decode(disk.read(file, CONF_LIMIT));
-    return { kept: parseLoaderConf(text), lost: [] };
-  }
+  if (given !== undefined) return { kept: parseLoaderConf(given), lost: [] };
   const configured = Object.entries(settings.loader);
   if (configured.length > 0) {
     return { kept: configured.map(([key, value]) => [key, String(value)]), lost: [] };

@@ -1,9 +1,9 @@
 /** What the loader finds on all partitions: the tree that is kept in line, and what is left elsewhere. */
 
-import type { Context, OtherVolume } from '../context.ts';
 import type { Disk } from '../disk/disk.ts';
-import { type EntryFile, type Inventory, scanInventory } from '../esp/inventory.ts';
+import type { EntryFile, Inventory } from '../esp/inventory.ts';
 import { type EspPath, volumesOf } from '../esp/layout.ts';
+import type { OtherVolume, Target } from '../esp/target.ts';
 
 /** A partition on which no entries of ours belong, and what is there. */
 export interface Elsewhere extends OtherVolume {
@@ -19,26 +19,20 @@ export interface BootTree {
 /** Reads the inventory of a partition or tree. */
 type Scan = (disk: Disk, root: string) => Inventory;
 
-/**
- * Reads the tree below a root, and the partitions besides it. Throws as {@link scanInventory} does.
- * @param token the entry token, or how to read an inventory
- */
-export function scanBootTree(root: string, token: string | Scan, context: Context): BootTree {
-  const scan: Scan =
-    typeof token === 'string' ? (disk, at) => scanInventory(disk, at, token) : token;
-  const { disk, volumes } = context;
-  const inventory = scan(disk, root);
-  if (!volumes) return { inventory, elsewhere: [] };
-  const { apart, xbootldr, others } = volumes;
+/** Reads the tree of a target, and the partitions besides it. Throws as `scan` does. */
+export function scanBootTree(target: Target, scan: Scan): BootTree {
+  const { root, xbootldr, tree, disk, others } = target;
+  const inventory = scan(tree, root);
+  if (xbootldr === undefined && others.length === 0) return { inventory, elsewhere: [] };
   const elsewhere = others.map((other): Elsewhere => {
-    const found = scan(apart, other.root);
+    const found = scan(disk, other.root);
     return { ...other, inventory: other.root === root ? withoutTree(found) : found };
   });
   const ownTwins = elsewhere
     .filter((other) => other.root === root)
     .flatMap(({ inventory: { temporaries } }) => temporaries)
     .filter(({ twin }) => twin !== undefined && volumesOf(twin).includes('esp'));
-  const [esp, space] = [root, xbootldr ?? root].map((path) => apart.fileSystem(path));
+  const [esp, space] = [root, xbootldr ?? root].map((path) => disk.fileSystem(path));
   return {
     inventory: {
       ...inventory,

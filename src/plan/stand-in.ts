@@ -1,21 +1,25 @@
-/** Which entry takes the place of one that must not boot next. */
-import type { WantedEntry, WantedGeneration } from '../plan/wanted.ts';
-import type { Survey } from './surveyed.ts';
+/** Which entry takes the place of one that must not boot next. Pure. */
+import type { WantedEntry, WantedGeneration } from './wanted.ts';
+import type { WantedSystem } from './wanted-system.ts';
 
-/** Makes a wanted entry the one that boots next, and its generation one that must be on the ESP. */
-export function withDefault(surveyed: Survey, id: string): Survey {
-  const { musts, wishes } = surveyed;
+/** What may be asked to boot next. */
+type Candidates = Pick<WantedSystem, 'musts' | 'wishes' | 'running'>;
+
+/** Returns the generations with the one that has an entry among those that must be on the ESP. */
+export function mustHave<Wanted extends Pick<WantedSystem, 'musts' | 'wishes'>>(
+  wanted: Wanted,
+  id: string,
+): Wanted {
+  const { musts, wishes } = wanted;
   const hasIt = ({ entries }: WantedGeneration) => entries.some((entry) => entry.id === id);
-  if (musts.some(hasIt)) return { ...surveyed, default: id };
-  const wish = wishes.find(hasIt);
-  if (!wish) return surveyed;
-  const others = wishes.filter((other) => other !== wish);
-  return { ...surveyed, default: id, musts: [...musts, wish], wishes: others };
+  const wish = musts.some(hasIt) ? undefined : wishes.find(hasIt);
+  if (!wish) return wanted;
+  return { ...wanted, musts: [...musts, wish], wishes: wishes.filter((other) => other !== wish) };
 }
 
 /** Returns what boots next in the place of another: the running system, else the newest that may. */
 export function standIn(
-  { musts, wishes, running }: Survey,
+  { musts, wishes, running }: Candidates,
   isPossible: (entry: WantedEntry) => boolean,
 ): WantedEntry | undefined {
   const possible = [...musts, ...wishes]
