@@ -251,6 +251,7 @@ function aDisk(world: World, esp: Tree): MemoryDisk {
   // With a second FAT power fails at every single operation: there are enough of them.
   const directorySizes = second === undefined;
   const disk = new MemoryDisk({ mount: ESP, second, capacity, clusterSize, directorySizes });
+  disk.plant('/proc/self/mountinfo', `1 0 8:1 / ${ESP} rw - vfat /dev/sda1 rw\n`);
   for (const [path, content] of esp) disk.plant(placeIn(path), content);
   for (const [path, content] of PAYLOADS) disk.plant(path, content);
   disk.plant(`${SYSTEMD}/systemd-bootx64.efi`, aLoader(world.loader));
