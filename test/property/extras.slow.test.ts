@@ -81,7 +81,7 @@ function assertDone({ declared }: Moment, before: Tree, { tree, failure }: Ran):
   assert.ok(lists.length <= 1, lists.join());
 }
 
-/** What fsck.fat makes of two names for the same clusters: see crash.test.ts. */
+/** What fsck.fat makes of two names for the same clusters: see crash.slow.test.ts. */
 function fsck({ tree, shared }: Ran): Tree {
   return new Map([...tree, ...shared.map(([, final]) => [final, new Uint8Array()] as const)]);
 }
