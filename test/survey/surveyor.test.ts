@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import * as fs from 'node:fs';
 import { test } from 'node:test';
 import { nodeDisk } from '../../src/disk/node-disk.ts';
-import { aMachine, type Machine } from './a-machine.ts';
+import { aMachine, type Machine } from '../command/a-machine.ts';
 
 /** Runs install, and does something else when it first reads the document of a generation. */
 function interrupted(machine: Machine, happens: () => void) {

@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { SETTINGS } from '../../src/loader/loader-conf.ts';
 import { OPTIONS, type RawSettings, readSettings } from '../../src/settings/settings.ts';
+import { rejectsWith } from '../command/rejects-with.ts';
 import { MemoryDisk } from '../support/memory-disk.ts';
-import { rejectsWith } from './rejects-with.ts';
 
 /** Reads settings from all their sources. */
 function read(
