@@ -4,11 +4,11 @@ import { mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, suite, test } from 'node:test';
-import { makeProfiles } from '../demo/profiles.ts';
 import { bootTool, bootToolMembers, hasBootTools } from '../lab/boot-tools.ts';
 import { memberOf } from '../lab/cpio.ts';
 import { copyOff, makeEspImage } from '../lab/esp-image.ts';
 import { runInGuest } from '../lab/guest.ts';
+import { makeProfiles } from '../lab/profiles.ts';
 import { bootImage } from '../lab/qemu.ts';
 import { run } from '../lab/run.ts';
 import {

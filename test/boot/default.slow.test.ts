@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, suite, test } from 'node:test';
-import { makeProfiles } from '../demo/profiles.ts';
+import { makeProfiles } from '../lab/profiles.ts';
 import {
   assertBooted,
   bootDirectory,

@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { parseAuthenticatedWrite } from '../../src/secureboot/authenticated-variable.ts';
 import { KEY_NAMES } from '../../src/secureboot/key-variable.ts';
-import { makeProfiles } from '../demo/profiles.ts';
 import { espalier } from '../lab/espalier.ts';
+import { makeProfiles } from '../lab/profiles.ts';
 import { assertBooted, bootDirectory, install, theParts, whatIsMissing } from './installed.ts';
 
 const skip = whatIsMissing(['qemu-system-x86', 'mtools', 'dosfstools']);

@@ -5,11 +5,11 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative, resolve } from 'node:path';
 import { after, suite, test } from 'node:test';
-import { type DemoWorld, makeProfiles } from '../demo/profiles.ts';
 import { memberFrom, membersUnder } from '../lab/cpio.ts';
 import { copyOff, makeEmptyImage } from '../lab/esp-image.ts';
 import { runInGuest } from '../lab/guest.ts';
 import type { GuestRan } from '../lab/guest-commands.ts';
+import { type DemoWorld, makeProfiles } from '../lab/profiles.ts';
 import { bootImage } from '../lab/qemu.ts';
 import { run } from '../lab/run.ts';
 import {
@@ -102,7 +102,7 @@ function contentOf(directory: string): Record<string, string> {
 /** Runs the installer in the guest, on good and bad targets, and returns what each run did. */
 async function installInGuest(world: DemoWorld, image: string): Promise<readonly GuestRan[]> {
   const parts = theParts();
-  run(process.execPath, [join(repository, 'test/build.ts')]);
+  run(process.execPath, [join(repository, 'tools/build.ts')]);
   makeEmptyImage(image, imageSize);
   const systemd = parts.systemdRoot[257];
   const systemdFiles = `--systemd ${systemd} --stub ${parts.stub[257]}`;

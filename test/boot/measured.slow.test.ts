@@ -8,8 +8,8 @@ import { after, suite, test } from 'node:test';
 import { bytesSource } from '../../src/byte-source.ts';
 import { predictPcr11 } from '../../src/measure/pcr11.ts';
 import { formatPcrlock, lockPe } from '../../src/measure/pcrlock.ts';
-import { makeProfiles } from '../demo/profiles.ts';
 import { hasMeasuring, measuring } from '../lab/measuring.ts';
+import { makeProfiles } from '../lab/profiles.ts';
 import {
   assertBooted,
   bootDirectory,

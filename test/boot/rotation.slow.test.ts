@@ -6,11 +6,11 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { parseAuthenticatedWrite } from '../../src/secureboot/authenticated-variable.ts';
 import { KEY_VARIABLES } from '../../src/secureboot/key-variable.ts';
-import { type DemoWorld, makeProfiles } from '../demo/profiles.ts';
 import { type Member, memberFrom, memberOf } from '../lab/cpio.ts';
 import { espalier } from '../lab/espalier.ts';
 import { programMembers } from '../lab/guest.ts';
 import { makeProofInitrd } from '../lab/initrd.ts';
+import { type DemoWorld, makeProfiles } from '../lab/profiles.ts';
 import { assertBooted, bootDirectory, install, theParts, whatIsMissing } from './installed.ts';
 
 const skip = whatIsMissing(['qemu-system-x86', 'mtools', 'dosfstools', 'efitools']);

@@ -4,8 +4,8 @@ import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync }
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, suite, test } from 'node:test';
-import { makeProfiles } from '../demo/profiles.ts';
 import { makeKeys, placeEnrolment } from '../lab/keys.ts';
+import { makeProfiles } from '../lab/profiles.ts';
 import type { Boot } from '../lab/qemu.ts';
 import {
   assertBooted,

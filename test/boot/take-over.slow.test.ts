@@ -4,9 +4,9 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { makeProfiles } from '../demo/profiles.ts';
 import { espalier } from '../lab/espalier.ts';
 import { makeKeys } from '../lab/keys.ts';
+import { makeProfiles } from '../lab/profiles.ts';
 import { run } from '../lab/run.ts';
 import { peerProgram, peerStub, whyNoPeer } from '../lzbt/peer.ts';
 import {

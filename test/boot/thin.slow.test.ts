@@ -4,9 +4,9 @@ import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync }
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, suite, test } from 'node:test';
-import { makeProfiles } from '../demo/profiles.ts';
 import { aProfiles } from '../generation/a-generation.ts';
 import { makeKeys, placeEnrolment } from '../lab/keys.ts';
+import { makeProfiles } from '../lab/profiles.ts';
 import type { SecureBoot } from '../lab/qemu.ts';
 import { peerStub } from '../lzbt/peer.ts';
 import {

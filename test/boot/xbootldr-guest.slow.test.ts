@@ -4,13 +4,13 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { after, suite, test } from 'node:test';
-import { bundle } from '../build.ts';
-import { makeProfiles } from '../demo/profiles.ts';
+import { bundle } from '../../tools/build.ts';
 import { memberFrom, membersUnder } from '../lab/cpio.ts';
 import { makeEmptyImage } from '../lab/esp-image.ts';
 import { makeGptDisk } from '../lab/gpt-disk.ts';
 import { runInGuest } from '../lab/guest.ts';
 import type { GuestRan } from '../lab/guest-commands.ts';
+import { makeProfiles } from '../lab/profiles.ts';
 import { bootImage } from '../lab/qemu.ts';
 import { run } from '../lab/run.ts';
 import {

@@ -4,10 +4,10 @@ import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, suite, test } from 'node:test';
-import { makeProfiles } from '../demo/profiles.ts';
 import { copyOff, makeEspImage } from '../lab/esp-image.ts';
 import { makeGptDisk } from '../lab/gpt-disk.ts';
 import { makeKeys, placeEnrolment } from '../lab/keys.ts';
+import { makeProfiles } from '../lab/profiles.ts';
 import { type Boot, bootImage, type SecureBoot } from '../lab/qemu.ts';
 import { assertBooted, install, once, theParts, whatIsMissing } from './installed.ts';
 

@@ -5,9 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { install, once, theParts, whatIsMissing } from '../boot/installed.ts';
-import { makeProfiles } from '../demo/profiles.ts';
 import { bootTool, hasBootTools } from '../lab/boot-tools.ts';
 import { espalier } from '../lab/espalier.ts';
+import { makeProfiles } from '../lab/profiles.ts';
 import { attempt, run } from '../lab/run.ts';
 
 interface Listed {

@@ -6,8 +6,8 @@ import { after, before, suite, test } from 'node:test';
 import { readSettings } from '../../src/settings/settings.ts';
 import { unitFiles } from '../../src/units/files.ts';
 import { reach } from '../../src/units/reach.ts';
+import { bundle, writeLicenses } from '../../tools/build.ts';
 import { once } from '../boot/installed.ts';
-import { bundle, writeLicenses } from '../build.ts';
 import { attempt, run } from '../lab/run.ts';
 import { MemoryDisk } from '../support/memory-disk.ts';
 import {

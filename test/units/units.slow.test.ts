@@ -18,8 +18,8 @@ import { run as runProgram } from '../../src/command/program.ts';
 import { readSettings } from '../../src/settings/settings.ts';
 import { type UnitFile, unitFiles } from '../../src/units/files.ts';
 import { reach } from '../../src/units/reach.ts';
+import { bundle } from '../../tools/build.ts';
 import { once } from '../boot/installed.ts';
-import { bundle } from '../build.ts';
 import { attempt, run } from '../lab/run.ts';
 import { MemoryDisk } from '../support/memory-disk.ts';
 

@@ -2,8 +2,8 @@
 import { createHash } from 'node:crypto';
 import { copyFileSync, lutimesSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { makeProofInitrd } from '../lab/initrd.ts';
-import type { Parts } from '../lab/parts.ts';
+import { makeProofInitrd } from './initrd.ts';
+import type { Parts } from './parts.ts';
 
 /** How a generation describes itself. */
 type Bootspec = 'whole' | 'absent' | 'broken';

@@ -4,8 +4,8 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { bundle, writeLicenses } from '../build.ts';
-import { aMachine, type Machine } from './a-machine.ts';
+import { bundle, writeLicenses } from '../../tools/build.ts';
+import { aMachine, type Machine } from '../command/a-machine.ts';
 
 /** Gives every file the age of those in a store: what changed a moment ago is not remembered. */
 function makeOld(root: string): void {

@@ -1,8 +1,8 @@
 /** The programs that are compared: how each is told to do the same job. */
 import { existsSync, symlinkSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { findParts } from '../lab/parts.ts';
-import { missingTools, systemPython } from '../lab/tools.ts';
+import { findParts } from '../../test/lab/parts.ts';
+import { missingTools, systemPython } from '../../test/lab/tools.ts';
 import type { Machine } from './machine.ts';
 import { type Command, run } from './process.ts';
 

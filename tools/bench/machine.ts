@@ -2,8 +2,8 @@
 import { randomBytes } from 'node:crypto';
 import * as fs from 'node:fs';
 import { dirname, join } from 'node:path';
-import { aProfiles, type GenerationShape } from '../generation/a-generation.ts';
-import { type ASection, aPe, OPTIONAL_HEADER } from '../pe/a-pe.ts';
+import { aProfiles, type GenerationShape } from '../../test/generation/a-generation.ts';
+import { type ASection, aPe, OPTIONAL_HEADER } from '../../test/pe/a-pe.ts';
 import { MIB } from './statistics.ts';
 
 /** How many of everything; sizes in bytes. Generations share kernels and initrds in turn. */

@@ -2,14 +2,20 @@
 import { copyFileSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { styleText } from 'node:util';
-import { makeEspImage } from '../lab/esp-image.ts';
-import { espalierInSight } from '../lab/espalier.ts';
-import { type Keys, makeKeys, placeEnrolment } from '../lab/keys.ts';
-import { cacheFolder, ensureParts, type Parts } from '../lab/parts.ts';
-import { type Boot, bootImage } from '../lab/qemu.ts';
-import { attempt } from '../lab/run.ts';
-import { ensureTools, installCommand, isRoot, missingTools, type Tool } from '../lab/tools.ts';
-import { type DemoWorld, makeProfiles } from './profiles.ts';
+import { makeEspImage } from '../../test/lab/esp-image.ts';
+import { espalierInSight } from '../../test/lab/espalier.ts';
+import { type Keys, makeKeys, placeEnrolment } from '../../test/lab/keys.ts';
+import { cacheFolder, ensureParts, type Parts } from '../../test/lab/parts.ts';
+import { type DemoWorld, makeProfiles } from '../../test/lab/profiles.ts';
+import { type Boot, bootImage } from '../../test/lab/qemu.ts';
+import { attempt } from '../../test/lab/run.ts';
+import {
+  ensureTools,
+  installCommand,
+  isRoot,
+  missingTools,
+  type Tool,
+} from '../../test/lab/tools.ts';
 import { LeftOut, say, startStages } from './stages.ts';
 
 const folder = join(cacheFolder, 'demo');
