@@ -12,7 +12,7 @@ import { decideLoaders, type Loaders } from './loaders.ts';
 import { nextOf } from './menu-order.ts';
 import { lackingFiles, nextBoot, overrides } from './next-boot.ts';
 import { plan } from './plan.ts';
-import { doubles, type Roots, twins } from './roots.ts';
+import { type Roots, sharedWithTemporary, underTwoCounters } from './roots.ts';
 import type { Scope } from './scope.ts';
 import { requireStartable } from './startable.ts';
 import type { Plan, Refusal } from './step.ts';
@@ -164,8 +164,8 @@ function warningsOf(
   return [
     ...wanted.quarantined.map(describeBroken),
     ...loaders.warnings,
-    ...twins(inventory).map(describeTwin),
-    ...doubles(inventory).map(describeDouble),
+    ...sharedWithTemporary(inventory).map(describeTwin),
+    ...underTwoCounters(inventory).map(describeDouble),
     ...counted,
     ...describeLost(settings.lost),
     ...describeUnread(inventory),

@@ -14,7 +14,7 @@ import {
 import type { Inventory } from '../esp/inventory.ts';
 import type { EspPath } from '../esp/layout.ts';
 import { keyOf, type OwnFiles } from './present.ts';
-import { twins } from './roots.ts';
+import { sharedWithTemporary } from './roots.ts';
 import type { Scope } from './scope.ts';
 import type { Content } from './step.ts';
 import type { WantedFile } from './wanted.ts';
@@ -210,7 +210,7 @@ export function listsToKeep(
     );
   }
   // What shares its clusters with a temporary file is not written either, however much it is wanted.
-  const untouched = new Set(twins(inventory).map(keyOf));
+  const untouched = new Set(sharedWithTemporary(inventory).map(keyOf));
   const stays = ({ path }: { readonly path: EspPath }) => {
     const key = keyOf(path);
     return own.has(key) && (untouched.has(key) || (kept.has(key) && !wanted.has(key)));
