@@ -4,8 +4,9 @@ import type { Context } from '../context.ts';
 import type { Disk, OpenFile } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
 import { takeOver } from '../esp/adoption.ts';
-import { type Inventory, scanInventory } from '../esp/inventory.ts';
+import type { Inventory } from '../esp/inventory.ts';
 import { ENTRIES_SREL, type EspPath, entryId, espPath } from '../esp/layout.ts';
+import { scanInventory } from '../esp/scan-inventory.ts';
 import {
   EFI_VARIABLES,
   type LoaderVariable,
@@ -16,6 +17,7 @@ import { formatLoaderConf } from '../loader/loader-conf.ts';
 import { matchesPattern } from '../loader/pattern.ts';
 import { loaderIdentity } from '../loader/systemd-boot.ts';
 import { decideLoader, type LoaderPlace } from '../loader/upgrade.ts';
+import { IMAGE_KINDS } from '../plan/images.ts';
 import { nextOf } from '../plan/menu-order.ts';
 import { plan } from '../plan/plan.ts';
 import type { LoaderCopy, PlanInput } from '../plan/plan-input.ts';
@@ -141,7 +143,7 @@ export async function decide(
 function lookAt(root: string, settings: Settings, context: Context): BootTree {
   const token = settings['entry-token'];
   const scan = (disk: Disk, at: string) => {
-    const inventory = scanInventory(disk, at, token);
+    const inventory = scanInventory(disk, at, token, IMAGE_KINDS);
     return settings.adopt ? takeOver(inventory, disk, at, token) : inventory;
   };
   return scanBootTree(root, scan, context);

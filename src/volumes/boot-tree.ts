@@ -2,8 +2,10 @@
 
 import type { Context, OtherVolume } from '../context.ts';
 import type { Disk } from '../disk/disk.ts';
-import { type EntryFile, type Inventory, scanInventory } from '../esp/inventory.ts';
+import type { EntryFile, Inventory } from '../esp/inventory.ts';
 import { type EspPath, volumesOf } from '../esp/layout.ts';
+import { scanInventory } from '../esp/scan-inventory.ts';
+import { IMAGE_KINDS } from '../plan/images.ts';
 
 /** A partition on which no entries of ours belong, and what is there. */
 export interface Elsewhere extends OtherVolume {
@@ -25,7 +27,7 @@ type Scan = (disk: Disk, root: string) => Inventory;
  */
 export function scanBootTree(root: string, token: string | Scan, context: Context): BootTree {
   const scan: Scan =
-    typeof token === 'string' ? (disk, at) => scanInventory(disk, at, token) : token;
+    typeof token === 'string' ? (disk, at) => scanInventory(disk, at, token, IMAGE_KINDS) : token;
   const { disk, volumes } = context;
   const inventory = scan(disk, root);
   if (!volumes) return { inventory, elsewhere: [] };
