@@ -1,7 +1,6 @@
 /** From generations to what they want on an ESP: secrets appended, payloads hashed, names given. */
 
 import type { Context } from '../context.ts';
-import { hash } from '../digest.ts';
 import type { DigestCache } from '../disk/digest-cache.ts';
 import type { FileStat } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
@@ -11,34 +10,30 @@ import type { Generation, Malformed } from '../generation/generation.ts';
 import type { SecretInitrd } from '../generation/initrd-secrets.ts';
 import { modulesRelease } from '../generation/modules.ts';
 import type { DeclaredExtra } from '../plan/extras.ts';
-import type { SectionContent } from '../plan/step.ts';
-import { wantThin } from '../plan/thin.ts';
+import type { Format } from '../plan/format/format.ts';
 import {
   filesOf,
   generationName,
-  type ImageSettings,
   type Payload,
   type Resolved,
-  textSection,
   type WantedEntry,
   type WantedGeneration,
-  wantType1,
-  wantUki,
   withTries,
 } from '../plan/wanted.ts';
 import type { Settings } from '../settings/settings.ts';
 import type { Signer } from '../signer/signer.ts';
 import { kernelTraits } from '../uki/kernel.ts';
+import { imageSettings } from './image-settings.ts';
 import { initrdWarnings } from './initrd-check.ts';
 import {
   type Hashed,
   prepareKernels,
-  type Secrets,
   signedProgram,
   takeDigests,
   type Variant,
   variants,
 } from './payload.ts';
+import type { ChosenFormat } from './stub.ts';
 
 /** What the generations become. */
 export interface Resolution {
@@ -57,12 +52,19 @@ export interface Resolution {
 export interface EntryPolicy {
   readonly settings: Settings;
   readonly signer: Signer;
-  /** The stub of images; undefined for Type #1 entries. */
-  readonly stub: string | undefined;
+  readonly chosen: ChosenFormat;
   /** Files beside those of generations, some of which may follow an initrd. */
   readonly extras: readonly DeclaredExtra[];
   /** The boot loader that is to be installed, as it is outside the ESP. */
   readonly loader: string;
+}
+
+/** What the entries of a run are made with. */
+interface Making {
+  readonly policy: EntryPolicy;
+  readonly context: Context;
+  readonly cache: DigestCache;
+  readonly secrets: Map<Bootspec, SecretInitrd>;
 }
 
 /** Resolves generations one by one: what is wrong with one does not stop the others. */
@@ -72,46 +74,31 @@ export async function resolve(
   context: Context,
   cache: DigestCache,
 ): Promise<Resolution> {
-  const images = imageSettings(policy, context);
-  const wantImage = policy.settings.format === 'thin' ? wantThin : wantUki;
-  const made: SecretInitrd[] = [];
+  const want = wantingOf(policy, context);
+  const secrets = new Map<Bootspec, SecretInitrd>();
+  const making = { policy, context, cache, secrets };
   const dispose = () => {
-    for (const secret of made) secret.remove();
+    for (const secret of secrets.values()) secret.remove();
   };
   try {
-    const secrets = new Map<Bootspec, SecretInitrd>();
     const prepared = await separate(generations, async (generation) => {
-      for (const { bootspec } of variants(generation)) {
-        const secret = await appendSecrets(bootspec, context);
-        if (!secret) continue;
-        made.push(secret);
-        secrets.set(bootspec, secret);
-      }
+      await addSecrets(generation, making);
       return generation;
     });
     const payloads = await takeDigests(prepared.passed, secrets, context, cache);
-    if (policy.settings.format === 'type1') {
+    if (policy.chosen.format.signsKernels) {
       await prepareKernels(prepared.passed, payloads, policy, context, cache);
     }
     const warnings: string[] = [];
     const described = await separate(prepared.passed, async (generation) => {
-      const entries = [];
+      const name = generationName(generation);
+      const entries: WantedEntry[] = [];
       for (const variant of variants(generation)) {
-        const { bootspec } = variant;
-        const known = bootspec.initrd === undefined ? undefined : payloads.get(bootspec.initrd);
-        const troubles = await initrdWarnings(bootspec, known, context, cache);
-        warnings.push(
-          ...troubles.map((text) => `generation ${generationName(generation)}: ${text}`),
-        );
-        const sources = { secrets, payloads };
-        const resolved = await describe(variant, sources, policy, context, cache);
-        const token = policy.settings['entry-token'];
-        const entry = images ? wantImage(token, resolved, images) : wantType1(token, resolved);
-        requireSizes(entry);
-        if (policy.settings.format === 'thin') requireFirmwareText(entry);
-        entries.push(withTries(entry, policy.settings['boot-counting']));
+        const troubles = await troublesOf(variant, payloads, making);
+        warnings.push(...troubles.map((text) => `generation ${name}: ${text}`));
+        entries.push(want(await describe(variant, payloads, making)));
       }
-      return { name: generationName(generation), number: generation.number, entries };
+      return { name, number: generation.number, entries };
     });
     return {
       wanted: described.passed,
@@ -124,6 +111,43 @@ export async function resolve(
     dispose();
     throw error;
   }
+}
+
+/** Returns what makes an entry in the format of the settings, or refuses it. */
+function wantingOf(policy: EntryPolicy, context: Context): (resolved: Resolved) => WantedEntry {
+  const { settings, chosen } = policy;
+  const want = entryMaker(policy, context);
+  return (resolved) => {
+    const entry = want(resolved);
+    requireSizes(entry);
+    requireReadable(entry, chosen.format);
+    return withTries(entry, settings['boot-counting']);
+  };
+}
+
+function entryMaker(policy: EntryPolicy, context: Context): (resolved: Resolved) => WantedEntry {
+  const { settings, chosen } = policy;
+  const token = settings['entry-token'];
+  if (chosen.stub === undefined) return (resolved) => chosen.format.want(token, resolved);
+  const images = imageSettings(chosen.stub, policy, context);
+  return (resolved) => chosen.format.want(token, resolved, images);
+}
+
+async function addSecrets(generation: Generation, { context, secrets }: Making): Promise<void> {
+  for (const { bootspec } of variants(generation)) {
+    const secret = await appendSecrets(bootspec, context);
+    if (secret) secrets.set(bootspec, secret);
+  }
+}
+
+/** What may keep a system from booting, though all that is named is there. */
+function troublesOf(
+  { bootspec }: Variant,
+  payloads: ReadonlyMap<string, Hashed>,
+  { context, cache }: Making,
+): Promise<readonly string[]> {
+  const known = bootspec.initrd === undefined ? undefined : payloads.get(bootspec.initrd);
+  return initrdWarnings(bootspec, known, context, cache);
 }
 
 /** Does work for each generation, and sets those apart for which it fails. */
@@ -157,13 +181,12 @@ function requireSizes(entry: WantedEntry): void {
   );
 }
 
-/** The stub makes of the command line what firmware calls text, and starts nothing when it cannot. */
-function requireFirmwareText({ cmdline }: WantedEntry): void {
-  const [other] = /[\0\u{10000}-\u{10ffff}]/u.exec(cmdline) ?? [];
-  if (other === undefined) return;
+function requireReadable({ cmdline }: WantedEntry, { unreadable }: Format): void {
+  const [other] = unreadable?.characters.exec(cmdline) ?? [];
+  if (unreadable === undefined || other === undefined) return;
   throw new EspError(
     'GENERATION_BROKEN',
-    `its command line holds ${JSON.stringify(other)}, which the stub of a thin image cannot read`,
+    `its command line holds ${JSON.stringify(other)}, which ${unreadable.by} cannot read`,
     { hint: 'leave it out of the kernel parameters, or use --format uki' },
   );
 }
@@ -183,45 +206,61 @@ async function appendSecrets(
 
 async function describe(
   variant: Variant,
-  { secrets, payloads }: { secrets: Secrets; payloads: ReadonlyMap<string, Hashed> },
-  { settings, signer, extras }: EntryPolicy,
-  context: Context,
-  cache: DigestCache,
+  payloads: ReadonlyMap<string, Hashed>,
+  making: Making,
 ): Promise<Resolved> {
+  const { secrets, policy, context } = making;
   const { bootspec } = variant;
-  const extraInitrds = extraInitrdsOf(bootspec, extras);
-  const find = (path: string): Hashed => {
-    const found = payloads.get(path);
-    if (!found) throw new EspError('GENERATION_BROKEN', `${path}: cannot be read`);
-    return found;
-  };
+  const extraInitrds = extraInitrdsOf(bootspec, policy.extras);
   const payload = (path: string): Payload => {
-    const { stat, digest } = find(path);
+    const { stat, digest } = find(path, payloads);
     return { path, size: stat.size, digest };
   };
   const initrd = secrets.get(bootspec)?.path ?? bootspec.initrd;
-  const plain = payload(bootspec.kernel);
-  // Firmware checks the kernel of a Type #1 entry by itself; of a thin image, the stub its digest.
-  const isUki = settings.format === 'uki';
-  if (settings.format !== 'type1') requireOwnInitrd(bootspec, settings.format);
-  const kernel =
-    settings.format !== 'type1' || signer.fingerprint === 'unsigned'
-      ? plain
-      : await signedProgram(plain, find(plain.path).stat, signer, context, cache);
-  // That it is an EFI program is enough to know of a kernel, once; a UKI needs more.
-  const { stat } = find(plain.path);
-  const isProgram = cache.get(EFI_PROGRAM, plain.path, stat) !== undefined;
-  const release = isUki || !isProgram ? kernelRelease(plain.path, context) : undefined;
-  if (!isProgram) cache.put(EFI_PROGRAM, plain.path, stat, plain.digest);
+  const hashed = find(bootspec.kernel, payloads);
+  const { format } = policy.chosen;
+  if (!format.takesEspInitrds) requireOwnInitrd(bootspec, policy.settings.format);
+  const kernel = await kernelPayload(payload(bootspec.kernel), hashed, making);
+  const release = releaseOf(bootspec.kernel, hashed, making);
   const uname = release ?? modulesRelease(context.disk, bootspec.toplevel);
+  const isTold = format.tellsRelease && uname !== undefined;
   return {
     ...variant,
     kernel,
     ...(initrd === undefined ? {} : { initrd: payload(initrd) }),
     ...(bootspec.devicetree === undefined ? {} : { devicetree: payload(bootspec.devicetree) }),
     ...(extraInitrds.length > 0 ? { extraInitrds } : {}),
-    ...(isUki && uname !== undefined ? { uname } : {}),
+    ...(isTold ? { uname } : {}),
   };
+}
+
+function find(path: string, payloads: ReadonlyMap<string, Hashed>): Hashed {
+  const found = payloads.get(path);
+  if (!found) throw new EspError('GENERATION_BROKEN', `${path}: cannot be read`);
+  return found;
+}
+
+/** The kernel as it is, or signed where firmware checks it by itself. */
+function kernelPayload(
+  plain: Payload,
+  { stat }: Hashed,
+  { policy: { chosen, signer }, context, cache }: Making,
+): Payload | Promise<Payload> {
+  const isPlain = !chosen.format.signsKernels || signer.fingerprint === 'unsigned';
+  return isPlain ? plain : signedProgram(plain, stat, signer, context, cache);
+}
+
+/** That it is an EFI program is enough to know of a kernel, once, unless its entry tells the release. */
+function releaseOf(
+  path: string,
+  { stat, digest }: Hashed,
+  { policy, context, cache }: Making,
+): string | undefined {
+  const isProgram = cache.get(EFI_PROGRAM, path, stat) !== undefined;
+  if (isProgram && !policy.chosen.format.tellsRelease) return undefined;
+  const release = kernelRelease(path, context);
+  if (!isProgram) cache.put(EFI_PROGRAM, path, stat, digest);
+  return release;
 }
 
 /** What is declared is taken from its source, and not from the ESP. */
@@ -258,31 +297,4 @@ function kernelRelease(path: string, { disk }: Context): string | undefined {
   } finally {
     source.close();
   }
-}
-
-/** Files for sections are small: a picture, microcode, text. Bytes. */
-const SECTION_LIMIT = 64 * 1024 * 1024;
-
-/** Those among the configured sections that are text, and so are kept in memory. */
-const TEXT_SECTIONS = new Set(['sbat', 'profile']);
-
-function imageSettings(
-  { settings, signer, stub }: EntryPolicy,
-  { disk }: Context,
-): ImageSettings | undefined {
-  if (stub === undefined) return undefined;
-  const extra = Object.entries(settings.sections).flatMap(([name, path]): SectionContent[] => {
-    if (path === undefined) return [];
-    const bytes = disk.read(path, SECTION_LIMIT);
-    if (TEXT_SECTIONS.has(name)) return [textSection(`.${name}`, new TextDecoder().decode(bytes))];
-    const content = { kind: 'file', path } as const;
-    return [{ name: `.${name}`, digest: hash(bytes), size: bytes.length, content }];
-  });
-  const stubSize = disk.stat(stub)?.size;
-  if (stubSize === undefined) {
-    throw new EspError('CONFIG_INVALID', `${stub}: there is no stub`, {
-      hint: 'install systemd-boot, name its directory with --systemd or the stub with --stub, or use --format type1',
-    });
-  }
-  return { stub, stubSize, fingerprint: signer.fingerprint, extra };
 }

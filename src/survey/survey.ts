@@ -29,8 +29,8 @@ import { pinsDirectory } from './pins.ts';
 import { withReachableDefault } from './reachable-default.ts';
 import { resolve } from './resolve.ts';
 import { signerOf } from './signer-of.ts';
+import { chooseFormat, stubWarnings } from './stub.ts';
 import type { Survey } from './surveyed.ts';
-import { thinStub, thinStubWarnings } from './thin-stub.ts';
 
 /** The generations of all profiles, and those systems that their profiles lead to. */
 export interface Profiles {
@@ -75,7 +75,7 @@ export async function survey(
 
   const names = architecture(target.bootspec.system);
   const efiDirectory = `${findSystemd(settings, target, context)}/lib/systemd/boot/efi`;
-  const stub = findStub(settings, `${efiDirectory}/${names.stub}`);
+  const chosen = chooseFormat(settings, `${efiDirectory}/${names.stub}`);
   const cache = openDigestCache(context.disk, settings['cache-dir']);
   const wantedGenerations = [
     ...retained.musts.map(({ generation }) => generation),
@@ -85,7 +85,7 @@ export async function survey(
   const policy = {
     settings,
     signer,
-    stub,
+    chosen,
     extras: extras.declared,
     loader: `${efiDirectory}/${names.loader}`,
   };
@@ -120,11 +120,7 @@ export async function survey(
     booted: running.length > 0 ? undefined : booted,
     extras: extras.declared,
     sources: new Map([...resolution.sources, ...extras.sources]),
-    warnings: [
-      ...warnings,
-      ...resolution.warnings,
-      ...(settings.format === 'thin' ? thinStubWarnings(settings, context) : []),
-    ],
+    warnings: [...warnings, ...resolution.warnings, ...stubWarnings(chosen, context)],
     notices: unsaved ? [`the next run will hash again: ${explain(unsaved)}`] : [],
     dispose: resolution.dispose,
   };
@@ -255,12 +251,6 @@ function targetBroken({ link, cause }: Malformed): EspError {
 function findSystemd(settings: Settings, target: Generation, { disk }: Context): string {
   const own = `${target.toplevel}/systemd`;
   return settings.systemd ?? (disk.stat(`${own}/lib/systemd/boot/efi`) ? own : '/usr');
-}
-
-/** The stub of images, where there are any: as told, else systemd's `own`, which knows no thin ones. */
-function findStub(settings: Settings, own: string): string | undefined {
-  if (settings.format === 'type1') return undefined;
-  return settings.format === 'thin' ? thinStub(settings) : (settings.stub ?? own);
 }
 
 /** How a broken generation is reported. */
