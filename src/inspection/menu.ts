@@ -3,11 +3,10 @@
 import type { Disk } from '../disk/disk.ts';
 import type { EntryFile, Inventory } from '../esp/inventory.ts';
 import type { BootCounter, EspPath } from '../esp/layout.ts';
-import { findGenerationLinks } from '../generation/profile.ts';
+import { openSource } from '../generation/sources.ts';
 import { compareEntries, nextOf } from '../plan/menu-order.ts';
 import type { Settings } from '../settings/settings.ts';
 import { bootedSystem } from '../survey/booted.ts';
-import { pinsDirectory } from '../survey/pins.ts';
 
 /** One line of the menu. Sizes in bytes. */
 export interface MenuEntry {
@@ -38,9 +37,7 @@ export function menuOf(
   disk: Disk,
 ): readonly MenuEntry[] {
   const booted = bootedSystem(disk, settings.booted);
-  const pinned = findGenerationLinks(disk, pinsDirectory(settings, disk)).flatMap(
-    ({ path }) => disk.realPath(path) ?? [],
-  );
+  const pinned = openSource(settings, disk).pinned();
   const sorted = inventory.entries.toSorted(compareEntries);
   const first = nextOf(inventory, sorted);
   const blobs = new Map(inventory.blobs.map((blob) => [blob.path.toLowerCase(), blob]));
