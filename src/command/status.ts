@@ -4,6 +4,7 @@ import type { Context } from '../context.ts';
 import { EspError, EXIT_USAGE, EXIT_WARNINGS, explain } from '../error.ts';
 import { requireEsp } from '../esp/mount.ts';
 import { allocated } from '../esp/space.ts';
+import { openSource } from '../generation/sources.ts';
 import { lookAlone, lookFor } from '../inspection/read-esp.ts';
 import {
   type Difference,
@@ -19,7 +20,6 @@ import { isBad } from '../plan/menu-order.ts';
 import type { EspView } from '../plan/view.ts';
 import type { Invocation } from '../settings/invocation.ts';
 import { readSettings, type Settings } from '../settings/settings.ts';
-import { readProfiles } from '../survey/survey.ts';
 import { readSystems } from '../survey/systems.ts';
 import { formatSize } from '../voice/size.ts';
 import { printable } from '../voice/table.ts';
@@ -117,7 +117,7 @@ function writeFailure(root: string, settings: Settings, { disk }: Context): EspE
 /** The system that the profile leads to; no profile is no error here, as on a rescue system. */
 function currentSystem(settings: Settings, context: Context): string | undefined {
   try {
-    return readProfiles(settings, context).current[0];
+    return openSource(settings, context.disk).current()[0];
   } catch (error) {
     if (error instanceof EspError && error.code === 'CONFIG_INVALID') return undefined;
     throw error;

@@ -6,15 +6,16 @@ import { type Digest, digestOf, hash } from '../digest.ts';
 import type { OpenFile } from '../disk/disk.ts';
 import { hashFiles } from '../disk/hash-files.ts';
 import { EspError, explain } from '../error.ts';
+import { imageKindOf } from '../esp/image-kind.ts';
 import type { BlobFile, EntryFile, Inventory } from '../esp/inventory.ts';
+import { isProgram } from '../esp/layout.ts';
 import type { Target } from '../esp/target.ts';
-import { isThin, thinId } from '../esp/thin.ts';
 import { authenticodeDigestInput } from '../pe/authenticode.ts';
 import { certificateTable } from '../pe/certificate-table.ts';
 import { contentRange, parsePe, readRange } from '../pe/pe.ts';
+import { IMAGE_KINDS } from '../plan/images.ts';
 import { signersIn } from '../signer/cms-verification.ts';
 import { unsigned } from '../signer/signer.ts';
-import { ukiId } from '../uki/uki.ts';
 
 /**
  * Returns an inventory in which every file of ours that is not what its name says counts as damaged.
@@ -39,7 +40,7 @@ export async function examine(
     return wrong ? { ...blob, damage: unreadable.get(path) ?? NOT_ITS_NAME } : blob;
   };
   const examineEntry = (entry: EntryFile): EntryFile => {
-    if (entry.name?.kind !== 'uki' || entry.damage !== undefined) return entry;
+    if (!entry.name || !isProgram(entry.name) || entry.damage !== undefined) return entry;
     let file: OpenFile | undefined;
     try {
       file = target.tree.open(`${target.root}/${entry.path}`);
@@ -68,7 +69,7 @@ function identities(file: OpenFile): readonly Digest[] {
     name: section.name,
     digest: hashAll(readRange(file, contentRange(section))),
   }));
-  const idOf = isThin(sections) ? thinId : ukiId;
+  const { idOf } = imageKindOf(IMAGE_KINDS, sections);
   const signatures = certificateTable(file, pe);
   if (signatures.length === 0) return [idOf(sections, unsigned.fingerprint)];
   const image = sha256(authenticodeDigestInput(file));

@@ -1,11 +1,13 @@
 /** Reads one ESP: all that a decision, a status and a verification depend on, in one place. */
 import type { Context } from '../context.ts';
 import { takeOver } from '../esp/adoption.ts';
-import { type Inventory, scanInventory } from '../esp/inventory.ts';
+import type { Inventory } from '../esp/inventory.ts';
 import type { EspPath } from '../esp/layout.ts';
+import { scanInventory } from '../esp/scan-inventory.ts';
 import type { Target } from '../esp/target.ts';
 import type { Architecture } from '../loader/architecture.ts';
 import type { DeclaredExtra } from '../plan/extras.ts';
+import { IMAGE_KINDS } from '../plan/images.ts';
 import { keyOf } from '../plan/present.ts';
 import type { EspView, FirmwareView } from '../plan/view.ts';
 import type { Settings } from '../settings/settings.ts';
@@ -72,7 +74,7 @@ export async function readEsp(target: Target, look: Look, context: Context): Pro
   const { root, xbootldr, tree, disk, warnings } = target;
   const token = look.settings['entry-token'];
   const { inventory: scanned, elsewhere } = scanBootTree(target, (from, at) => {
-    const found = scanInventory(from, at, token);
+    const found = scanInventory(from, at, token, IMAGE_KINDS);
     return look.adopts ? takeOver(found, from, at, token) : found;
   });
   const inventory = look.deep ? await examined(target, scanned, context) : scanned;
