@@ -12,7 +12,8 @@ interface Source {
 
 /** Rooms by floor, the lowest first. Rooms on one floor do not know each other, but for the ground floor. */
 const FLOORS: readonly (readonly string[])[] = [
-  ['error.ts', 'digest.ts', 'byte-source.ts', 'bls.ts'],
+  ['error.ts', 'io-error.ts', 'digest.ts', 'byte-source.ts', 'guid.ts', 'bls.ts'],
+  ['gpt', 'process'],
   ['pe', 'verity', 'initrd', 'secureboot', 'disk', 'watch'],
   ['generation', 'esp', 'uki', 'loader', 'signer', 'confine'],
   ['plan', 'measure', 'settings', 'context.ts'],
@@ -27,7 +28,7 @@ const FLOORS: readonly (readonly string[])[] = [
 ];
 
 /** Rooms that see the Disk port as a type only. */
-const TYPE_ONLY_FLOORS: readonly number[] = [2, 3];
+const TYPE_ONLY_FLOORS: readonly number[] = [3, 4];
 
 /** Rooms without a file system, a clock or chance: no module of Node's at all. */
 const PURE = ['plan', 'esp', 'pe', 'uki', 'loader', 'generation', 'secureboot'];

@@ -2,7 +2,7 @@
 import type { X509Certificate } from 'node:crypto';
 import type { Context } from '../context.ts';
 import { EspError } from '../error.ts';
-import type { Guid } from '../secureboot/guid.ts';
+import type { Guid } from '../guid.ts';
 import {
   type KeyName,
   keyFileNames,

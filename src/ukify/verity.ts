@@ -2,9 +2,9 @@
 
 import type { Context } from '../context.ts';
 import { openRaw, type RawFile } from '../disk/raw-file.ts';
+import type { Designator } from '../gpt/partition-type.ts';
 import { type DeviceOptions, verityWords } from '../verity/cmdline.ts';
 import { rootHashOfPair } from '../verity/computed-root-hash.ts';
-import type { Designator } from '../verity/partition-type.ts';
 import { chooseRootHash, isRootHash, type RootHash } from '../verity/root-hash.ts';
 import { rootHashesIn, type Source } from '../verity/root-hash-source.ts';
 import { type BuildSettings, misuse } from './build-settings.ts';

@@ -8,8 +8,8 @@ import { pathToFileURL } from 'node:url';
 import { processContext } from '../../src/command/process-context.ts';
 import { findTroubles } from '../../src/survey/root-hash-check.ts';
 import { partitionUuids } from '../../src/verity/root-hash.ts';
+import { aDisk, type Content } from '../gpt/a-disk.ts';
 import { formatCpio, memberOf } from '../lab/cpio.ts';
-import { aDisk, type Content } from '../verity/a-disk.ts';
 import { formatted, numberedBlocks, someParameters } from '../verity/a-pair.ts';
 import { aMachine, MAIN, type Machine } from './a-machine.ts';
 
