@@ -64,12 +64,8 @@ async function profilesOnInput(): Promise<readonly BootProfile[]> {
 }
 
 function profilesIn(image: string, disk: Context['disk']): readonly BootProfile[] {
-  const source = disk.open(resolve(image));
-  try {
-    const shown = (name: string) => name === '.cmdline' || name === '.profile';
-    const sections = inspectSections(source, hashChunks, { name: image, shown });
-    return reportedProfiles(ukiReport(sections));
-  } finally {
-    source.close();
-  }
+  using source = disk.open(resolve(image));
+  const shown = (name: string) => name === '.cmdline' || name === '.profile';
+  const sections = inspectSections(source, hashChunks, { name: image, shown });
+  return reportedProfiles(ukiReport(sections));
 }

@@ -29,10 +29,8 @@ export interface FileSystem {
   readonly total: number;
 }
 
-/** An open file; `close` may be called more than once. */
-export interface OpenFile extends Required<ByteSource> {
-  close(): void;
-}
+/** An open file. Disposing of it closes it, and may be done more than once. */
+export interface OpenFile extends Required<ByteSource>, Disposable {}
 
 /** Reading. A missing file is `undefined` where the type says so; anything else throws IO. */
 export interface Disk {

@@ -167,7 +167,7 @@ function openFile(path: string): OpenFile {
     size,
     read: (offset, length) => readInto(offset, new Uint8Array(within(offset, length))),
     readInto,
-    close() {
+    [Symbol.dispose]() {
       if (!open) return;
       open = false;
       translated('close', path, () => fs.closeSync(fd));

@@ -6,7 +6,7 @@ import { isAbsent, translated } from './io-error.ts';
 import { fill } from './node-reading.ts';
 
 /** An open file or block device whose bytes can be overwritten. */
-export interface RawFile extends OpenFile, Disposable {
+export interface RawFile extends OpenFile {
   /** Whether it is a block device, whose size is fixed. */
   readonly isDevice: boolean;
   /** Overwrites bytes, and makes a file longer where they reach beyond its end. @throws {SHORT_WRITE} */
@@ -80,7 +80,6 @@ function rawFile(path: string, fd: number): RawFile {
     },
     // SAFETY: nothing boots by what is written here until its root hash is in a command line.
     sync: () => translated('sync', path, () => fs.fsyncSync(fd)),
-    close,
     [Symbol.dispose]: close,
   };
 }

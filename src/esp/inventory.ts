@@ -248,13 +248,9 @@ function isListed(name: string, suffix: string): boolean {
 }
 
 function scanBlob(disk: Disk, root: string, path: EspPath, name: BlobName): BlobFile {
-  const file = disk.open(`${root}/${path}`);
-  try {
-    const damage = name.kind === 'kernel' ? attempt(() => void parsePe(file)) : undefined;
-    return { path, size: file.size, name, ...(damage === undefined ? {} : { damage }) };
-  } finally {
-    file.close();
-  }
+  using file = disk.open(`${root}/${path}`);
+  const damage = name.kind === 'kernel' ? attempt(() => void parsePe(file)) : undefined;
+  return { path, size: file.size, name, ...(damage === undefined ? {} : { damage }) };
 }
 
 function scanType1(
@@ -288,7 +284,7 @@ function scanImage(
   path: EspPath,
   name: EntryName | undefined,
 ): EntryFile {
-  const file = disk.open(`${root}/${path}`);
+  using file = disk.open(`${root}/${path}`);
   let entry: EntryFile = {
     path,
     size: file.size,
@@ -327,7 +323,6 @@ function scanImage(
       entry = foreign;
     }
   });
-  file.close();
   return damage === undefined ? entry : { ...entry, damage };
 }
 

@@ -38,16 +38,13 @@ export async function examine(
   };
   const examineEntry = (entry: EntryFile): EntryFile => {
     if (entry.name?.kind !== 'uki' || entry.damage !== undefined) return entry;
-    let file: OpenFile | undefined;
     try {
-      file = disk.open(`${root}/${entry.path}`);
+      using file = disk.open(`${root}/${entry.path}`);
       const isWhole = identities(file).includes(entry.name.digest);
       return isWhole ? entry : { ...entry, damage: NOT_ITS_NAME };
     } catch (error) {
       if (!(error instanceof EspError)) throw error;
       return { ...entry, damage: explain(error) };
-    } finally {
-      file?.close();
     }
   };
   return {

@@ -53,16 +53,12 @@ async function look(
   disk: Disk,
 ): Promise<Omit<LoaderStatus, 'path'>> {
   if (disk.linkStat(path)?.kind !== 'file') return { is: 'absent', problem: 'it is not there' };
-  const file = disk.open(path);
-  try {
-    const identity = loaderIdentity(file);
-    const is = nameOf(identity);
-    if (identity.kind === 'malformed') return { is, problem: identity.because };
-    const signed = identity.kind === 'foreign' || !verifier || (await isSigned(file, verifier));
-    return signed ? { is } : { is, problem: 'its signature is not valid for the certificate' };
-  } finally {
-    file.close();
-  }
+  using file = disk.open(path);
+  const identity = loaderIdentity(file);
+  const is = nameOf(identity);
+  if (identity.kind === 'malformed') return { is, problem: identity.because };
+  const signed = identity.kind === 'foreign' || !verifier || (await isSigned(file, verifier));
+  return signed ? { is } : { is, problem: 'its signature is not valid for the certificate' };
 }
 
 function nameOf(identity: LoaderIdentity): string {

@@ -317,17 +317,13 @@ function readLoader(path: string, { architecture }: Survey, disk: Context['disk'
   if (!disk.stat(path)) {
     throw new EspError('CONFIG_INVALID', `${path}: there is no systemd-boot`, { hint });
   }
-  const file = disk.open(path);
-  try {
-    const identity = loaderIdentity(file);
-    if (identity.kind === 'systemd-boot' && identity.machine === architecture.machine) {
-      return { version: identity.version, machine: identity.machine, size: file.size };
-    }
-    const got = identity.kind === 'systemd-boot' ? 'one for another processor' : identity.kind;
-    throw new EspError('CONFIG_INVALID', `${path}: expected systemd-boot, got ${got}`, { hint });
-  } finally {
-    file.close();
+  using file = disk.open(path);
+  const identity = loaderIdentity(file);
+  if (identity.kind === 'systemd-boot' && identity.machine === architecture.machine) {
+    return { version: identity.version, machine: identity.machine, size: file.size };
   }
+  const got = identity.kind === 'systemd-boot' ? 'one for another processor' : identity.kind;
+  throw new EspError('CONFIG_INVALID', `${path}: expected systemd-boot, got ${got}`, { hint });
 }
 
 /** Looks at a copy of the loader on the ESP. */
@@ -335,14 +331,10 @@ async function examine(path: string, signer: Signer, disk: Context['disk']) {
   if (disk.linkStat(path)?.kind !== 'file') {
     return { installed: { kind: 'absent' }, signature: 'not-checked' } as const;
   }
-  const file = disk.open(path);
-  try {
-    const installed = loaderIdentity(file);
-    const checked = signer.fingerprint !== 'unsigned' && installed.kind === 'systemd-boot';
-    return { installed, signature: checked ? await judge(file, signer) : 'not-checked' } as const;
-  } finally {
-    file.close();
-  }
+  using file = disk.open(path);
+  const installed = loaderIdentity(file);
+  const checked = signer.fingerprint !== 'unsigned' && installed.kind === 'systemd-boot';
+  return { installed, signature: checked ? await judge(file, signer) : 'not-checked' } as const;
 }
 
 // Cryptography is loaded by the runs that sign: it costs as much as all the rest of an idle one.

@@ -27,14 +27,10 @@ export async function vouchedDigests(
   signer: Signer,
   disk: Disk,
 ): Promise<BankDigests | undefined> {
-  const file = disk.open(path);
-  try {
-    const found = digestInBanks(authenticodeDigestInput(file), createHash);
-    const made = recipe && (await programDigests(recipe, disk));
-    if (made?.sha256 === found.sha256) return made;
-    const isSigned = signer.fingerprint !== 'unsigned' && judgeSignature(file, signer) === 'valid';
-    return isSigned && (await isNamed()) ? found : undefined;
-  } finally {
-    file.close();
-  }
+  using file = disk.open(path);
+  const found = digestInBanks(authenticodeDigestInput(file), createHash);
+  const made = recipe && (await programDigests(recipe, disk));
+  if (made?.sha256 === found.sha256) return made;
+  const isSigned = signer.fingerprint !== 'unsigned' && judgeSignature(file, signer) === 'valid';
+  return isSigned && (await isNamed()) ? found : undefined;
 }

@@ -69,20 +69,16 @@ function* fileChunks(
   disk: Disk,
   nextMemory: () => Uint8Array,
 ): Generator<Uint8Array> {
-  const file = disk.open(path);
-  try {
-    for (let done = 0; done < size; ) {
-      const bytes = file.readInto(offset + done, nextMemory().subarray(0, size - done));
-      if (bytes.length === 0) {
-        throw new EspError(
-          'SOURCE_CHANGED',
-          `${path}: ends at ${offset + done} of ${offset + size} bytes`,
-        );
-      }
-      yield bytes;
-      done += bytes.length;
+  using file = disk.open(path);
+  for (let done = 0; done < size; ) {
+    const bytes = file.readInto(offset + done, nextMemory().subarray(0, size - done));
+    if (bytes.length === 0) {
+      throw new EspError(
+        'SOURCE_CHANGED',
+        `${path}: ends at ${offset + done} of ${offset + size} bytes`,
+      );
     }
-  } finally {
-    file.close();
+    yield bytes;
+    done += bytes.length;
   }
 }

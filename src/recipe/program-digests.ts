@@ -23,12 +23,8 @@ export async function programDigests(content: Content, disk: Disk): Promise<Bank
     }
     case 'file':
     case 'signed': {
-      const file = disk.open(content.path);
-      try {
-        return digestInBanks(authenticodeDigestInput(file), createHash);
-      } finally {
-        file.close();
-      }
+      using file = disk.open(content.path);
+      return digestInBanks(authenticodeDigestInput(file), createHash);
     }
     default:
       throw new RangeError(`"content" expected a program, got ${content.kind}`);

@@ -43,11 +43,7 @@ export async function imageDigest(content: SignedContent, disk: Disk): Promise<U
     await stream(pieces, disk, async (bytes) => void sha256.update(bytes));
     return sha256.digest();
   }
-  const file = disk.open(content.path);
-  try {
-    for (const bytes of authenticodeDigestInput(file)) sha256.update(bytes);
-    return sha256.digest();
-  } finally {
-    file.close();
-  }
+  using file = disk.open(content.path);
+  for (const bytes of authenticodeDigestInput(file)) sha256.update(bytes);
+  return sha256.digest();
 }

@@ -101,12 +101,8 @@ function lookIfProgram(path: string, signer: Signer, disk: Disk): Program | unde
 }
 
 function withFile<Result>(path: string, disk: Disk, work: (file: OpenFile) => Result): Result {
-  const file = disk.open(path);
-  try {
-    return work(file);
-  } finally {
-    file.close();
-  }
+  using file = disk.open(path);
+  return work(file);
 }
 
 /** Signs what is not signed yet. Nothing is written unless all of it can be signed. */

@@ -23,12 +23,8 @@ export async function initrdWarnings(
     import('../initrd/lint.ts'),
     import('../disk/xz-program.ts'),
   ]);
-  const source = disk.open(initrd);
-  try {
-    const findings = await lintInitrd(source, { unxz: findXz(environment) });
-    if (findings.length === 0 && known) cache.put(OPENS_VERITY, initrd, known.stat, known.digest);
-    return findings.map((finding) => `${initrd}: ${describeInitrdFinding(finding)}`);
-  } finally {
-    source.close();
-  }
+  using source = disk.open(initrd);
+  const findings = await lintInitrd(source, { unxz: findXz(environment) });
+  if (findings.length === 0 && known) cache.put(OPENS_VERITY, initrd, known.stat, known.digest);
+  return findings.map((finding) => `${initrd}: ${describeInitrdFinding(finding)}`);
 }

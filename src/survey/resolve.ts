@@ -252,12 +252,8 @@ const EFI_PROGRAM = 'efi-program';
 
 /** @throws {PE_MALFORMED} when the kernel is no EFI program: neither stub nor loader could start it */
 function kernelRelease(path: string, { disk }: Context): string | undefined {
-  const source = disk.open(path);
-  try {
-    return kernelTraits(source, path).release;
-  } finally {
-    source.close();
-  }
+  using source = disk.open(path);
+  return kernelTraits(source, path).release;
 }
 
 /** Files for sections are small: a picture, microcode, text. Bytes. */

@@ -25,14 +25,10 @@ const MAGIC = { name: '.sdmagic', limit: 4096 };
  */
 export function thinStubWarnings(settings: Settings, { disk }: Context): readonly string[] {
   const stub = thinStub(settings);
-  const source = disk.open(stub);
-  try {
-    const section = findSection(parsePe(source, stub), MAGIC.name);
-    if (!section || section.virtualSize > MAGIC.limit) return [];
-    const text = new TextDecoder().decode(readSection(source, section, MAGIC.limit));
-    if (!text.includes('systemd-stub')) return [];
-    return [`${stub} is systemd's stub, which does not know thin images: none of them would start`];
-  } finally {
-    source.close();
-  }
+  using source = disk.open(stub);
+  const section = findSection(parsePe(source, stub), MAGIC.name);
+  if (!section || section.virtualSize > MAGIC.limit) return [];
+  const text = new TextDecoder().decode(readSection(source, section, MAGIC.limit));
+  if (!text.includes('systemd-stub')) return [];
+  return [`${stub} is systemd's stub, which does not know thin images: none of them would start`];
 }

@@ -10,19 +10,15 @@ export async function initrdWarnings(
   image: string,
   { disk, environment }: Pick<Context, 'disk' | 'environment'>,
 ): Promise<readonly string[]> {
-  const source = disk.open(image);
-  try {
-    const unxz = findXz(environment);
-    const warnings: string[] = [];
-    for (const section of parsePe(source, image).sections) {
-      if (section.name !== '.initrd') continue;
-      const findings = await lintInitrd(part(source, contentRange(section)), { unxz });
-      warnings.push(...findings.map((found) => `.initrd: ${describeInitrdFinding(found)}`));
-    }
-    return warnings;
-  } finally {
-    source.close();
+  using source = disk.open(image);
+  const unxz = findXz(environment);
+  const warnings: string[] = [];
+  for (const section of parsePe(source, image).sections) {
+    if (section.name !== '.initrd') continue;
+    const findings = await lintInitrd(part(source, contentRange(section)), { unxz });
+    warnings.push(...findings.map((found) => `.initrd: ${describeInitrdFinding(found)}`));
   }
+  return warnings;
 }
 
 /** Returns a range of a source as a source. */

@@ -69,12 +69,8 @@ function lookAtKernel(path: string, inputs: Inputs, disk: Disk): Kernel {
 }
 
 function withFile<T>(path: string, disk: Disk, work: (source: OpenFile) => T): T {
-  const source = disk.open(path);
-  try {
-    return work(source);
-  } finally {
-    source.close();
-  }
+  using source = disk.open(path);
+  return work(source);
 }
 
 /** Applies work to an option that was given and is not empty. */

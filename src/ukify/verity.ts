@@ -96,12 +96,8 @@ async function rootHashes(
 
 function readSource(source: string, inputs: Inputs, context: Context): Source {
   if (isRootHash(source)) return { name: NAME, content: new TextEncoder().encode(source) };
-  const file = openSource(source, inputs, context);
-  try {
-    return { name: source, content: file.read(0, SOURCE_LIMIT) };
-  } finally {
-    file.close();
-  }
+  using file = openSource(source, inputs, context);
+  return { name: source, content: file.read(0, SOURCE_LIMIT) };
 }
 
 /** A partition is as good as a file. */
@@ -118,13 +114,9 @@ async function hashData(
   inputs: Inputs,
   context: Context,
 ): Promise<RootHash> {
-  using data = closing(openSource(dataPath, inputs, context));
-  using hash = closing(openSource(hashPath, inputs, context));
+  using data = openSource(dataPath, inputs, context);
+  using hash = openSource(hashPath, inputs, context);
   const thread = { entry: context.workerEntry, path: context.locate(dataPath) };
   const labour = { name: dataPath, thread };
-  return await rootHashOfPair({ data: data.file, hash: hash.file, offset }, hashPath, labour);
-}
-
-function closing(file: RawFile): Disposable & { readonly file: RawFile } {
-  return { file, [Symbol.dispose]: () => file.close() };
+  return await rootHashOfPair({ data, hash, offset }, hashPath, labour);
 }

@@ -39,14 +39,14 @@ describe('a raw file', () => {
   test('is emptied first when it is replaced', (t) => {
     const path = aPath(t);
     writeFileSync(path, 'abcdef');
-    openRaw(path, 'replace').close();
+    openRaw(path, 'replace')[Symbol.dispose]();
     assert.equal(readFileSync(path).length, 0);
   });
 
   test('is not used after it was closed, and may be closed twice', (t) => {
     const file = openRaw(aPath(t), 'write');
-    file.close();
-    file.close();
+    file[Symbol.dispose]();
+    file[Symbol.dispose]();
     assert.throws(() => file.read(0, 1), /used after it was closed/);
     assert.throws(() => file.writeAt(0, new Uint8Array(1)), /used after it was closed/);
   });

@@ -67,7 +67,7 @@ export function failingDisk(
     };
   const openFile = (path: string, file: OpenFile): OpenFile => ({
     size: file.size,
-    close: () => file.close(),
+    [Symbol.dispose]: () => file[Symbol.dispose](),
     read: guarded('reading', `read of ${path}`, file.read) as OpenFile['read'],
     readInto: guarded('reading', `read of ${path}`, file.readInto) as OpenFile['readInto'],
   });

@@ -94,8 +94,8 @@ export function describeDisk(title: string, prepare: () => Ground): void {
       assert.deepEqual(file.read(1, 1), bytes(2));
       assert.deepEqual(file.read(2, 2 ** 40), bytes(3));
       assert.deepEqual(file.read(7, 1), bytes());
-      file.close();
-      file.close();
+      file[Symbol.dispose]();
+      file[Symbol.dispose]();
     });
 
     test('a directory is made with its parents, and making it again is no error', () => {

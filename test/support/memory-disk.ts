@@ -192,7 +192,7 @@ export class MemoryDisk implements WritableDisk {
       memory.set(part);
       return memory.subarray(0, part.length);
     };
-    return { size: bytes.length, read, readInto, close: () => undefined };
+    return { size: bytes.length, read, readInto, [Symbol.dispose]: () => undefined };
   }
 
   fileSystem(path: string): FileSystem | undefined {
