@@ -35,8 +35,13 @@ const PURE = ['plan', 'esp', 'pe', 'uki', 'loader', 'generation', 'secureboot'];
 
 /** Which rooms may import a module of Node's; what is not listed, any impure room may. */
 const NODE_MODULES: Readonly<Record<string, readonly string[]>> = {
-  'node:fs': ['disk'],
+  'node:fs': ['disk', 'process'],
   'node:fs/promises': ['disk'],
+  'node:child_process': ['process'],
+  'node:worker_threads': ['process'],
+  'node:net': ['process'],
+  'node:dgram': ['process'],
+  'node:cluster': ['process'],
   'node:crypto': [
     ...['transaction', 'recipe', 'signer', 'command', 'disk', 'verity'],
     ...['inspection', 'enrolment', 'pcrlock', 'signing'],
@@ -113,6 +118,9 @@ function breaches(sources: readonly Source[]): string[] {
       source.path !== 'main.ts' && /\bprocess\.(exit\(|exitCode\s*=[^=])/.test(source.text)
         ? `${source.path} ends the process`
         : undefined,
+      roomOf(source.path) !== 'process' && /\bgetBuiltinModule\(/.test(source.text)
+        ? `${source.path} loads a module unseen`
+        : undefined,
       EMPTY_NOUNS.test(source.path) ? `${source.path}: its name says nothing` : undefined,
       source.text.split('\n').length - 1 > MAX_LINES
         ? `${source.path} has more than ${MAX_LINES} lines`
@@ -167,7 +175,9 @@ describe('the law', () => {
     ['esp/mount.ts', `import { type Disk } from '../disk/disk.ts';`, /more than a type/],
     ['plan/plan.ts', `import type { A } from '../disk/node-disk.ts';`, /the port alone/],
     ['pe/pe.ts', `import {\n  createHash,\n} from 'node:crypto';`, /should be pure/],
-    ['signer/pem.ts', `import { readFileSync } from 'node:fs';`, /which is for disk/],
+    ['signer/pem.ts', `import { readFileSync } from 'node:fs';`, /which is for disk, process/],
+    ['watch/notify.ts', `import { spawn } from 'node:child_process';`, /which is for process/],
+    ['command/a.ts', `process.getBuiltinModule('node:fs');`, /loads a module unseen/],
     ['measure/pcr.ts', `const { hash } = await import('node:crypto');`, /which is for transaction/],
     ['uki/uki.ts', `const pem = await import('../signer/pem.ts');`, /another room/],
     ['plan/step.ts', `export { apply } from '../transaction/apply.ts';`, /a floor above/],

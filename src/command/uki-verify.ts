@@ -1,7 +1,7 @@
 /** `uki verify`: whether an image names exactly the file systems that systemd-repart made. */
 import { resolve } from 'node:path';
 import type { Context } from '../context.ts';
-import { readInput } from '../disk/standard-input.ts';
+import { readInput } from '../process/standard-input.ts';
 import { misuse } from '../settings/flags.ts';
 import type { Invocation } from '../settings/invocation.ts';
 import type { RawSettings } from '../settings/settings.ts';

@@ -26,7 +26,7 @@ export async function veritySign(
   { operands: [source = ''], flags, json }: Invocation,
   context: Context,
 ): Promise<number> {
-  const { disk, locate, uid, environment, print } = context;
+  const { disk, uid, environment, print } = context;
   const settings = readFlags(signSchema, flags, VERB);
   const { output, document } = settings;
   if (output === undefined && document === undefined) {
@@ -47,7 +47,7 @@ export async function veritySign(
   const signature = signRootHash(hex, der, privateKey);
   const certificateFingerprint = hash(der);
   const write = (path: string | undefined, bytes: Uint8Array): void => {
-    if (path !== undefined) writeFile(locate(path), bytes);
+    if (path !== undefined) writeFile(path, bytes, context);
   };
   write(output, signature);
   write(document, formatSignatureDocument({ rootHash: hex, certificateFingerprint, signature }));
@@ -68,8 +68,8 @@ function readRootHash(
   return chooseRootHash(rootHashesIn([{ name: source, content }]), designator, source);
 }
 
-function writeFile(path: string, bytes: Uint8Array): void {
-  using file = openRaw(path, 'replace');
+function writeFile(path: string, bytes: Uint8Array, context: Context): void {
+  using file = openRaw(path, 'replace', context);
   file.writeAt(0, bytes);
   file.sync();
 }

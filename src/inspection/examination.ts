@@ -22,17 +22,18 @@ import { ukiId } from '../uki/uki.ts';
 export async function examine(
   root: string,
   inventory: Inventory,
-  { disk, locate, workerEntry }: Context,
+  { disk, machine }: Context,
 ): Promise<Inventory> {
   // Crafted signatures make much garbage, of which little stays: a nursery that grows would keep it.
   setFlagsFromString('--semi-space-growth-factor=1');
   const unreadable = new Map<string, string>();
   const digests = await hashFiles(
-    inventory.blobs.map(({ path, size }) => ({ path: locate(`${root}/${path}`), size })),
-    { workerEntry, onUnreadable: (path, error) => unreadable.set(path, explain(error)) },
+    inventory.blobs.map(({ path, size }) => ({ path: `${root}/${path}`, size })),
+    disk,
+    { machine, onUnreadable: (path, error) => unreadable.set(path, explain(error)) },
   );
   const examineBlob = (blob: BlobFile): BlobFile => {
-    const path = locate(`${root}/${blob.path}`);
+    const path = `${root}/${blob.path}`;
     const wrong = digests.get(path) !== blob.name.digest;
     return wrong ? { ...blob, damage: unreadable.get(path) ?? NOT_ITS_NAME } : blob;
   };

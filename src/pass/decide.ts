@@ -1,6 +1,6 @@
 /** Reads one ESP and decides what it should become. */
 import { lastValue } from '../bls.ts';
-import type { Context } from '../context.ts';
+import { type Context, isElsewhere } from '../context.ts';
 import type { Disk, OpenFile } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
 import { takeOver } from '../esp/adoption.ts';
@@ -169,12 +169,9 @@ function requireFiles(root: string, planned: Plan | Refusal, context: Context): 
  * Where to read EFI variables: those of this machine matter when its own ESP is written, not when a
  * directory is filled for another's, or the system is not running.
  */
-function efiVariables(
-  { settings }: Survey,
-  { environment, isElsewhere }: Context,
-): string | undefined {
-  const named = environment['ESPALIER_EFIVARS'];
-  return named ?? (settings['allow-directory'] || isElsewhere ? undefined : EFI_VARIABLES);
+function efiVariables({ settings }: Survey, context: Context): string | undefined {
+  const named = context.environment['ESPALIER_EFIVARS'];
+  return named ?? (settings['allow-directory'] || isElsewhere(context) ? undefined : EFI_VARIABLES);
 }
 
 /** The ID of the entry at a path as firmware writes one. */

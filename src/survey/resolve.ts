@@ -1,6 +1,6 @@
 /** From generations to what they want on an ESP: secrets appended, payloads hashed, names given. */
 
-import type { Context } from '../context.ts';
+import { type Context, isElsewhere } from '../context.ts';
 import { hash } from '../digest.ts';
 import type { DigestCache } from '../disk/digest-cache.ts';
 import type { FileStat } from '../disk/disk.ts';
@@ -171,12 +171,14 @@ function requireFirmwareText({ cmdline }: WantedEntry): void {
 /** Lets the generation's program append secrets to a copy of its initrd, in memory where there is such a place. */
 async function appendSecrets(
   { initrd, initrdSecrets }: Bootspec,
-  { runSecrets, disk, environment, uid, isElsewhere }: Context,
+  context: Context,
 ): Promise<SecretInitrd | undefined> {
   if (initrd === undefined || initrdSecrets === undefined) return undefined;
-  const memory = isElsewhere || uid === 0 ? '/run' : environment['XDG_RUNTIME_DIR'];
+  const { runSecrets, disk, environment, uid } = context;
+  const elsewhere = isElsewhere(context);
+  const memory = elsewhere || uid === 0 ? '/run' : environment['XDG_RUNTIME_DIR'];
   const inMemory = memory !== undefined && disk.stat(memory)?.kind === 'directory';
-  const other = isElsewhere ? '/tmp' : (environment['TMPDIR'] ?? '/tmp');
+  const other = elsewhere ? '/tmp' : (environment['TMPDIR'] ?? '/tmp');
   const directory = inMemory ? memory : other;
   return runSecrets({ program: initrdSecrets, initrd, directory });
 }

@@ -12,7 +12,7 @@ import type { LoadedSigner } from '../signer/pem.ts';
  */
 export async function signerOf(
   settings: Settings,
-  { disk, uid, environment, now }: Context,
+  { disk, machine, uid, environment, now }: Context,
 ): Promise<LoadedSigner | undefined> {
   const {
     certificate,
@@ -35,7 +35,7 @@ export async function signerOf(
   if (command !== undefined) {
     const { loadCommandSigner } = await import('../signer/command-signer.ts');
     const batch = settings['signing-batch'];
-    return loadCommandSigner({ certificate, command, batch }, disk, now);
+    return loadCommandSigner({ certificate, command, batch }, { disk, machine }, now);
   }
   if (signatures !== undefined) {
     const { loadDeliveredSigner } = await import('../signer/delivered-signer.ts');

@@ -1,17 +1,17 @@
 /** Whether what boots from an image can open its file system by a root hash. */
 import type { ByteSource } from '../byte-source.ts';
 import type { Context } from '../context.ts';
-import { findXz } from '../disk/xz-program.ts';
 import { describeInitrdFinding, lintInitrd } from '../initrd/lint.ts';
+import { findXz } from '../initrd/xz-program.ts';
 import { contentRange, parsePe, type Range } from '../pe/pe.ts';
 
 /** Returns what the initrds of an image lack, or may lack, to open a verity device; one line each. */
 export async function initrdWarnings(
   image: string,
-  { disk, environment }: Pick<Context, 'disk' | 'environment'>,
+  { disk, machine, environment }: Pick<Context, 'disk' | 'machine' | 'environment'>,
 ): Promise<readonly string[]> {
   using source = disk.open(image);
-  const unxz = findXz(environment);
+  const unxz = findXz(machine, environment);
   const warnings: string[] = [];
   for (const section of parsePe(source, image).sections) {
     if (section.name !== '.initrd') continue;

@@ -1,7 +1,8 @@
 /** What `uki build --verity` puts on the command line. */
 
 import type { Context } from '../context.ts';
-import { openRaw, type RawFile } from '../disk/raw-file.ts';
+import type { OpenFile } from '../disk/disk.ts';
+import { openBytes } from '../disk/raw-file.ts';
 import type { Designator } from '../gpt/partition-type.ts';
 import { type DeviceOptions, verityWords } from '../verity/cmdline.ts';
 import { rootHashOfPair } from '../verity/computed-root-hash.ts';
@@ -101,9 +102,9 @@ function readSource(source: string, inputs: Inputs, context: Context): Source {
 }
 
 /** A partition is as good as a file. */
-function openSource(path: string, inputs: Inputs, { disk, locate }: Context): RawFile {
-  if (disk.stat(path)?.kind === 'file') inputs.file('verity', path);
-  return openRaw(locate(path), 'read');
+function openSource(path: string, inputs: Inputs, context: Context): OpenFile {
+  if (context.disk.stat(path)?.kind === 'file') inputs.file('verity', path);
+  return openBytes(path, context);
 }
 
 /** All data are hashed, and the whole hash area has to belong to them. */
@@ -116,7 +117,8 @@ async function hashData(
 ): Promise<RootHash> {
   using data = openSource(dataPath, inputs, context);
   using hash = openSource(hashPath, inputs, context);
-  const thread = { entry: context.workerEntry, path: context.locate(dataPath) };
+  const { machine, disk } = context;
+  const thread = { machine, path: disk.hostPath(dataPath) };
   const labour = { name: dataPath, thread };
   return await rootHashOfPair({ data, hash, offset }, hashPath, labour);
 }

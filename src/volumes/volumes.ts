@@ -42,7 +42,6 @@ export function withVolumes(
   return {
     ...context,
     disk: xbootldr === undefined ? disk : joinedDisk(disk, places),
-    locate: (path) => context.locate(first(path)),
     volumes: {
       xbootldr,
       apart: disk,

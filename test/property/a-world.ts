@@ -7,6 +7,7 @@ import { BOOTSPEC, SPECIALISATIONS } from '../../src/generation/bootspec.ts';
 import { decide, type EspDecision } from '../../src/pass/decide.ts';
 import { applyAll } from '../../src/pass/pass.ts';
 import type { Plan } from '../../src/plan/step.ts';
+import { nodeMachine } from '../../src/process/node-machine.ts';
 import { readSettings } from '../../src/settings/settings.ts';
 import { survey } from '../../src/survey/survey.ts';
 import { placeOf, withVolumes } from '../../src/volumes/volumes.ts';
@@ -209,14 +210,12 @@ function aContext(disk: WritableDisk): Context {
   return {
     disk,
     host: disk,
-    locate: (path) => path,
-    isElsewhere: false,
+    machine: nodeMachine(new URL('file:///nowhere')),
     environment: {},
     uid: 0,
     processId: 7,
     now: 0,
     runSecrets: () => Promise.reject(new EspError('INITRD_SECRETS_FAILED', 'there are none')),
-    workerEntry: new URL('file:///nowhere'),
     print: () => undefined,
   };
 }

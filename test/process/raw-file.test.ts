@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
-import { openRaw } from '../../src/disk/raw-file.ts';
+import { openRaw } from '../../src/process/raw-file.ts';
 
 function aPath(t: TestContext): string {
   const directory = mkdtempSync(join(tmpdir(), 'espalier-raw-'));
