@@ -5,7 +5,7 @@ import { EspError, EXIT_USAGE, EXIT_WARNINGS, explain } from '../error.ts';
 import { requireEsp } from '../esp/mount.ts';
 import { allocated } from '../esp/space.ts';
 import { loaderCopies } from '../inspection/loader-copies.ts';
-import { boots, menuOf } from '../inspection/menu.ts';
+import { menuOf } from '../inspection/menu.ts';
 import {
   type Difference,
   differencesFrom,
@@ -19,6 +19,7 @@ import type { Invocation } from '../settings/invocation.ts';
 import { readSettings, type Settings } from '../settings/settings.ts';
 import { bootedSystem } from '../survey/booted.ts';
 import { readProfiles } from '../survey/survey.ts';
+import { bootsSystem } from '../uki/cmdline.ts';
 import { formatSize } from '../voice/size.ts';
 import { printable } from '../voice/table.ts';
 import { readEsps } from '../volumes/esp-roots.ts';
@@ -137,7 +138,7 @@ function describe(
   const entries = menuOf(root, inventory, settings, disk);
   const next = entries.find((entry) => entry.default);
   const file = inventory.entries.find(({ id }) => id === next?.id);
-  const isFor = (system: string) => file !== undefined && boots(file, system);
+  const isFor = (system: string) => file !== undefined && bootsSystem(file.cmdline, system);
   const largest = Math.max(inventory.clusterSize, ...entries.map(({ size }) => size));
   const own = [...inventory.blobs, ...inventory.entries.filter(({ name }) => name !== undefined)];
   return {

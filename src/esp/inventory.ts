@@ -26,6 +26,8 @@ import {
   IMAGES,
   KEPT_SETTINGS,
   LOADER_CONF,
+  LOADER_CONF_LIMIT,
+  LOADER_DIRECTORIES,
   parseBlobName,
   parseEntryName,
 } from './layout.ts';
@@ -111,7 +113,7 @@ export interface Inventory extends Space {
 const LIMIT = {
   own: 8 * 1024 * 1024,
   conf: 64 * 1024,
-  loaderConf: 64 * 1024,
+  loaderConf: LOADER_CONF_LIMIT,
   srel: 4096,
   cmdline: 64 * 1024,
 };
@@ -126,8 +128,7 @@ function ourDirectories(token: string): readonly EspPath[] {
     blobDirectory(token),
     IMAGES,
     ENTRIES,
-    espPath('EFI', 'systemd'),
-    espPath('EFI', 'BOOT'),
+    ...Object.values(LOADER_DIRECTORIES),
     espPath('loader'),
   ];
 }

@@ -8,10 +8,10 @@ import { hashFiles } from '../disk/hash-files.ts';
 import { EspError, explain } from '../error.ts';
 import type { BlobFile, EntryFile, Inventory } from '../esp/inventory.ts';
 import { isThin, thinId } from '../esp/thin.ts';
-import { authenticodeDigestInput } from '../pe/authenticode.ts';
 import { certificateTable } from '../pe/certificate-table.ts';
 import { contentRange, parsePe, readRange } from '../pe/pe.ts';
 import { signersIn } from '../signer/cms-verification.ts';
+import { authenticodeDigest } from '../signer/image-digest.ts';
 import { unsigned } from '../signer/signer.ts';
 import { ukiId } from '../uki/uki.ts';
 
@@ -67,18 +67,14 @@ function identities(file: OpenFile): readonly Digest[] {
   const idOf = isThin(sections) ? thinId : ukiId;
   const signatures = certificateTable(file, pe);
   if (signatures.length === 0) return [idOf(sections, unsigned.fingerprint)];
-  const image = sha256(authenticodeDigestInput(file));
+  const image = authenticodeDigest(file);
   return signatures
     .flatMap((signature) => signersIn(signature, image))
     .map((certificate) => idOf(sections, hash(certificate)));
 }
 
 function hashAll(chunks: Iterable<Uint8Array>): Digest {
-  return digestOf(sha256(chunks));
-}
-
-function sha256(chunks: Iterable<Uint8Array>): Uint8Array {
-  const state = createHash('sha256');
-  for (const bytes of chunks) state.update(bytes);
-  return state.digest();
+  const sha256 = createHash('sha256');
+  for (const bytes of chunks) sha256.update(bytes);
+  return digestOf(sha256.digest());
 }

@@ -2,7 +2,7 @@
 
 import type { Context } from '../context.ts';
 import type { Disk, OpenFile } from '../disk/disk.ts';
-import { type EspPath, espPath } from '../esp/layout.ts';
+import { type EspPath, loaderPlaces } from '../esp/layout.ts';
 import { architecture } from '../loader/architecture.ts';
 import { type LoaderIdentity, loaderIdentity } from '../loader/systemd-boot.ts';
 import type { Settings } from '../settings/settings.ts';
@@ -32,10 +32,10 @@ export async function loaderCopies(
   settings: Settings,
   { disk }: Context,
 ): Promise<readonly LoaderStatus[]> {
-  const { loader, fallback } = architecture(settings.system ?? SYSTEMS[process.arch] ?? '');
+  const places = loaderPlaces(architecture(settings.system ?? SYSTEMS[process.arch] ?? ''));
   const verifier = await findVerifier(settings, disk);
   const copies: LoaderStatus[] = [];
-  for (const path of [espPath('EFI', 'systemd', loader), espPath('EFI', 'BOOT', fallback)]) {
+  for (const path of Object.values(places)) {
     copies.push({ path, ...(await look(`${root}/${path}`, verifier, disk)) });
   }
   return copies;

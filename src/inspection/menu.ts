@@ -8,6 +8,7 @@ import { compareEntries, nextOf } from '../plan/menu-order.ts';
 import type { Settings } from '../settings/settings.ts';
 import { bootedSystem } from '../survey/booted.ts';
 import { pinsDirectory } from '../survey/pins.ts';
+import { bootsSystem } from '../uki/cmdline.ts';
 
 /** One line of the menu. Sizes in bytes. */
 export interface MenuEntry {
@@ -55,8 +56,8 @@ export function menuOf(
       size: named.reduce((sum, blob) => sum + (blob?.size ?? 0), entry.size),
       generation: entry.name?.generation,
       default: entry === first,
-      booted: booted !== undefined && boots(entry, booted),
-      pinned: pinned.some((system) => boots(entry, system)),
+      booted: booted !== undefined && bootsSystem(entry.cmdline, booted),
+      pinned: pinned.some((system) => bootsSystem(entry.cmdline, system)),
       counter: entry.counter,
       damage:
         entry.damage ??
@@ -64,11 +65,6 @@ export function menuOf(
         (broken && `it names ${broken.path}, which is damaged`),
     };
   });
-}
-
-/** Whether an entry's command line names the init of a system. */
-export function boots({ cmdline }: EntryFile, system: string): boolean {
-  return ` ${cmdline} `.includes(` init=${system}/`);
 }
 
 function missingFile({ references }: EntryFile, disk: Disk, root: string): string | undefined {

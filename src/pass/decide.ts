@@ -5,7 +5,7 @@ import type { Disk, OpenFile } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
 import { takeOver } from '../esp/adoption.ts';
 import { type Inventory, scanInventory } from '../esp/inventory.ts';
-import { ENTRIES_SREL, type EspPath, entryId, espPath } from '../esp/layout.ts';
+import { ENTRIES_SREL, type EspPath, entryId, loaderPlaces } from '../esp/layout.ts';
 import {
   EFI_VARIABLES,
   type LoaderVariable,
@@ -23,7 +23,7 @@ import { doubles, type Roots, twins } from '../plan/roots.ts';
 import type { Scope } from '../plan/scope.ts';
 import type { Plan, Refusal } from '../plan/step.ts';
 import type { Settings } from '../settings/settings.ts';
-import { type Signer, unsigned } from '../signer/signer.ts';
+import { isUnsigned, type Signer } from '../signer/signer.ts';
 import { matchExtras } from '../survey/extras.ts';
 import { describeBroken } from '../survey/survey.ts';
 import type { Survey } from '../survey/surveyed.ts';
@@ -186,7 +186,7 @@ async function requireStartable(
   { disk }: Context,
 ): Promise<void> {
   if (variables === undefined || secureBoot(disk, variables) !== true) return;
-  if (signer.fingerprint === unsigned.fingerprint) {
+  if (isUnsigned(signer)) {
     throw new EspError(
       'SECURE_BOOT_UNSIGNED',
       'Secure Boot is on, and there is no key: what would be installed would not start',
@@ -279,10 +279,11 @@ async function decideLoaders(
   const { architecture, efiDirectory, signer, settings } = survey;
   const path = `${efiDirectory}/${architecture.loader}`;
   const source = readLoader(path, survey, disk);
-  const signed = signer.fingerprint !== 'unsigned';
+  const signed = !isUnsigned(signer);
+  const { systemd, fallback } = loaderPlaces(architecture);
   const places: readonly [LoaderPlace, EspPath][] = [
-    ['systemd', espPath('EFI', 'systemd', architecture.loader)],
-    ['fallback', espPath('EFI', 'BOOT', architecture.fallback)],
+    ['systemd', systemd],
+    ['fallback', fallback],
   ];
   const copies: (LoaderCopy & { readonly starts: boolean })[] = [];
   const warnings: string[] = [];
@@ -330,7 +331,7 @@ async function examine(path: string, signer: Signer, disk: Context['disk']) {
   }
   using file = disk.open(path);
   const installed = loaderIdentity(file);
-  const checked = signer.fingerprint !== 'unsigned' && installed.kind === 'systemd-boot';
+  const checked = !isUnsigned(signer) && installed.kind === 'systemd-boot';
   return { installed, signature: checked ? await judge(file, signer) : 'not-checked' } as const;
 }
 

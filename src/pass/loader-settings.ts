@@ -3,6 +3,7 @@
 import type { Context } from '../context.ts';
 import type { Inventory } from '../esp/inventory.ts';
 import { LOADER_CONF } from '../esp/layout.ts';
+import { readLoaderConf } from '../esp/loader-conf-file.ts';
 import {
   type BootsNext,
   parseKept,
@@ -11,9 +12,6 @@ import {
   salvageSettings,
 } from '../loader/loader-conf.ts';
 import type { Survey } from '../survey/surveyed.ts';
-
-/** The largest loader.conf that is taken as one, in bytes. */
-const CONF_LIMIT = 64 * 1024;
 
 /** Loader settings: from the file given, else from the configuration, else those in force. */
 export function loaderSettings(
@@ -24,8 +22,7 @@ export function loaderSettings(
 ): Salvage {
   const file = settings['loader-conf'];
   if (file !== undefined) {
-    const text = new TextDecoder().decode(disk.read(file, CONF_LIMIT));
-    return { kept: parseLoaderConf(text), lost: [] };
+    return { kept: parseLoaderConf(readLoaderConf(file, disk)), lost: [] };
   }
   const configured = Object.entries(settings.loader);
   if (configured.length > 0) {

@@ -4,7 +4,7 @@ import type { Context } from '../context.ts';
 import type { Disk } from '../disk/disk.ts';
 import { EspError, explain } from '../error.ts';
 import type { EntryFile, Inventory } from '../esp/inventory.ts';
-import { type EspPath, espPath, fileName, parseBlobName } from '../esp/layout.ts';
+import { type EspPath, fileName, loaderPlaces, parseBlobName } from '../esp/layout.ts';
 import { ENTRY_COMPONENT, type NamedEntry } from '../measure/component.ts';
 import { formatPcrlock, isProgramRecord, programRecord } from '../measure/pcrlock.ts';
 import type { Content } from '../plan/step.ts';
@@ -116,7 +116,7 @@ function recipeOf(
 /** Returns the record of the loader; none and no warning when there is no loader. */
 export async function loaderRecord(root: string, survey: Survey, disk: Disk): Promise<Made> {
   const { loader } = survey.architecture;
-  const path = espPath('EFI', 'systemd', loader);
+  const path = loaderPlaces(survey.architecture).systemd;
   if (disk.linkStat(`${root}/${path}`)?.kind !== 'file') return {};
   const recipe = { kind: 'file', path: `${survey.efiDirectory}/${loader}` } as const;
   // Its name is fixed: an older one is no damage, and would have been replaced.

@@ -1,10 +1,9 @@
 /** The bytes of an image’s pieces, read once and handed on. */
-import { createHash } from 'node:crypto';
 import type { Disk } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
-import { authenticodeDigestInput } from '../pe/authenticode.ts';
 import { signedLayout } from '../pe/certificate-table.ts';
 import type { ImageLayout, Piece } from '../pe/image-layout.ts';
+import { authenticodeDigest } from '../signer/image-digest.ts';
 import type { Signer } from '../signer/signer.ts';
 
 /** Small enough to stay in the processor's cache from being read to being written. */
@@ -16,9 +15,7 @@ export function signedFile(
   path: string,
   signer: Signer,
 ): ImageLayout {
-  const sha256 = createHash('sha256');
-  for (const bytes of authenticodeDigestInput(source)) sha256.update(bytes);
-  const signature = signer.sign(sha256.digest());
+  const signature = signer.sign(authenticodeDigest(source));
   if (!signature) throw new EspError('SIGNER_FAILED', `${path}: there is no key to sign it with`);
   return signedLayout(source, path, signature);
 }

@@ -27,7 +27,7 @@ import {
   withTries,
 } from '../plan/wanted.ts';
 import type { Settings } from '../settings/settings.ts';
-import type { Signer } from '../signer/signer.ts';
+import { isUnsigned, type Signer } from '../signer/signer.ts';
 import { kernelTraits } from '../uki/kernel.ts';
 import { initrdWarnings } from './initrd-check.ts';
 import {
@@ -207,7 +207,7 @@ async function describe(
   const isUki = settings.format === 'uki';
   if (settings.format !== 'type1') requireOwnInitrd(bootspec, settings.format);
   const kernel =
-    settings.format !== 'type1' || signer.fingerprint === 'unsigned'
+    settings.format !== 'type1' || isUnsigned(signer)
       ? plain
       : await signedProgram(plain, find(plain.path).stat, signer, context, cache);
   // That it is an EFI program is enough to know of a kernel, once; a UKI needs more.

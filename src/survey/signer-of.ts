@@ -12,8 +12,9 @@ import type { LoadedSigner } from '../signer/pem.ts';
  */
 export async function signerOf(
   settings: Settings,
-  { disk, machine, uid, environment, now }: Context,
+  context: Context,
 ): Promise<LoadedSigner | undefined> {
+  const { disk, machine, now } = context;
   const {
     certificate,
     'private-key': privateKey,
@@ -43,10 +44,11 @@ export async function signerOf(
   }
   if (privateKey === undefined) throw without('--certificate', '--private-key');
   const allowInsecureKey = settings['allow-insecure-key'];
-  const store = environment['NIX_STORE_DIR'];
-  const owner = { uid, stores: store === undefined ? [] : [store] };
-  const { loadSigner } = await import('../signer/pem.ts');
-  return loadSigner({ certificate, privateKey, allowInsecureKey }, owner, disk, now);
+  const [{ loadSigner }, { keyOwner }] = await Promise.all([
+    import('../signer/pem.ts'),
+    import('../signer/key-safety.ts'),
+  ]);
+  return loadSigner({ certificate, privateKey, allowInsecureKey }, keyOwner(context), disk, now);
 }
 
 function without(given: string, lacking: string): EspError {

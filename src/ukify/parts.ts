@@ -6,7 +6,7 @@ import { architecture, efiName } from '../loader/architecture.ts';
 import type { Content } from '../pe/image-layout.ts';
 import { type Pe, parsePe } from '../pe/pe.ts';
 import { signedFile } from '../recipe/pieces.ts';
-import type { Signer } from '../signer/signer.ts';
+import { isUnsigned, type Signer } from '../signer/signer.ts';
 import { bytesSection, type ImageParts, joinedInitrds, profileSections } from '../uki/build.ts';
 import { collapseBlanks } from '../uki/cmdline.ts';
 import { type KernelTraits, kernelTraits } from '../uki/kernel.ts';
@@ -161,7 +161,7 @@ function kernelContent(
   disk: Disk,
 ): Content {
   const isWanted = settings['sign-kernel'] ?? pe.certificateTable.size === 0;
-  if (!isWanted || signer.fingerprint === 'unsigned') return { kind: 'file', path, size };
+  if (!isWanted || isUnsigned(signer)) return { kind: 'file', path, size };
   const { pieces } = withFile(path, disk, (source) => signedFile(source, path, signer));
   return { kind: 'pieces', pieces };
 }
