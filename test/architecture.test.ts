@@ -48,6 +48,17 @@ const NODE_MODULES: Readonly<Record<string, readonly string[]>> = {
   ],
 };
 
+/** The real disk and the real machine: everyone else is handed the ports. */
+const ADAPTERS = [
+  'disk/node-disk.ts',
+  'process/node-machine.ts',
+  'process/child-program.ts',
+  'process/filter.ts',
+  'process/raw-file.ts',
+];
+/** Where the ports are put together, and where a second thread begins. */
+const EDGE = ['main.ts', 'command/process-context.ts'];
+
 /** Names that say nothing about what lies behind them. */
 const EMPTY_NOUNS = /(^|\/)(utils?|helpers?|common|types|managers?)(\/|\.ts$)/;
 
@@ -90,9 +101,11 @@ function complain(source: Source, { from, typeOnly }: Import): string | undefine
   if (low < 0) return `${line}, which is on no floor`;
   if (low > high) return `${line}, a floor above`;
   if (low === high && low > 0) return `${line}, another room on its floor`;
-  if (there !== 'disk' || !TYPE_ONLY_FLOORS.includes(high)) return undefined;
-  if (target !== 'disk/disk.ts') return `${line}; of disk/ it may know the port alone`;
-  return typeOnly ? undefined : `${line} as more than a type`;
+  const seesTypes = there === 'disk' && TYPE_ONLY_FLOORS.includes(high);
+  if (seesTypes && target !== 'disk/disk.ts') return `${line}; of disk/ it may know the port alone`;
+  if (seesTypes && !typeOnly) return `${line} as more than a type`;
+  const isHanded = ADAPTERS.includes(target) && !EDGE.includes(source.path);
+  return isHanded ? `${line}, and should be handed the port` : undefined;
 }
 
 function complainOfNode(source: Source, { from, typeOnly }: Import): string | undefined {
@@ -177,6 +190,8 @@ describe('the law', () => {
     ['pe/pe.ts', `import {\n  createHash,\n} from 'node:crypto';`, /should be pure/],
     ['signer/pem.ts', `import { readFileSync } from 'node:fs';`, /which is for disk, process/],
     ['watch/notify.ts', `import { spawn } from 'node:child_process';`, /which is for process/],
+    ['units/a.ts', `import { nodeDisk } from '../disk/node-disk.ts';`, /handed the port/],
+    ['ukify/a.ts', `const a = await import('../process/filter.ts');`, /handed the port/],
     ['command/a.ts', `process.getBuiltinModule('node:fs');`, /loads a module unseen/],
     ['measure/pcr.ts', `const { hash } = await import('node:crypto');`, /which is for transaction/],
     ['uki/uki.ts', `const pem = await import('../signer/pem.ts');`, /another room/],
