@@ -11,7 +11,7 @@ import type { LoadedSigner } from '../signer/pem.ts';
 import { unsigned } from '../signer/signer.ts';
 import { type ChosenGenerations, chooseGenerations, targetBroken } from './chosen.ts';
 import { declareExtras } from './extras.ts';
-import { readLoader, readLoaderConf } from './loader-source.ts';
+import { loaderConfGiven, readLoader } from './loader-source.ts';
 import { type Resolution, resolve } from './resolve.ts';
 import { findRootHashTroubles } from './root-hash-troubles.ts';
 import { signerOf } from './signer-of.ts';
@@ -48,7 +48,7 @@ export async function survey(
       signer,
       architecture: parts.architecture,
       loader: readLoader(parts.loader, parts.architecture, signer, context.disk),
-      loaderConf: readLoaderConf(settings, context.disk),
+      loaderConf: loaderConfGiven(settings, context.disk),
       ...wanted,
       troubles,
       quarantined: [...found.malformed, ...resolution.broken],
