@@ -1,9 +1,12 @@
 /** The world of this process, put together once at the edge. */
 import type { Context } from '../context.ts';
-import { appendInitrdSecrets } from '../disk/initrd-secrets-runner.ts';
 import { nodeDisk } from '../disk/node-disk.ts';
 import { writeOutput } from '../disk/standard-output.ts';
 import { EspError } from '../error.ts';
+
+/** Loaded when a generation has secrets: the runner needs `node:child_process`. */
+const secretsRunner = async () =>
+  (await import('../disk/initrd-secrets-runner.ts')).appendInitrdSecrets;
 
 /** Returns the context of this process. `workerEntry` is the program's own file. */
 export function processContext(workerEntry: URL): Context {
@@ -17,7 +20,7 @@ export function processContext(workerEntry: URL): Context {
     uid: process.getuid?.() ?? 0,
     processId: process.pid,
     now: Math.floor(Date.now() / 1000),
-    runSecrets: appendInitrdSecrets,
+    runSecrets: async (secrets) => (await secretsRunner())(secrets),
     workerEntry,
     print: (text) => writeOutput(`${text}\n`),
   };
@@ -43,7 +46,7 @@ export async function contextBelow(root: string, context: Context): Promise<Cont
     locate: disk.locate,
     isElsewhere: true,
     runSecrets: async ({ program, initrd, directory }) => {
-      const made = await appendInitrdSecrets(
+      const made = await (await secretsRunner())(
         { program, initrd: disk.locate(initrd), directory: disk.locate(directory) },
         { root: real },
       );

@@ -5,6 +5,7 @@ import { setImmediate } from 'node:timers/promises';
 import { type Digest, digestOf } from '../digest.ts';
 import { EspError } from '../error.ts';
 import { ioError } from './io-error.ts';
+import { createSha256 } from './sha256.ts';
 
 /** A regular file and how many bytes it is expected to hold. */
 export interface SizedFile {
@@ -32,9 +33,7 @@ export function hashBuffer(): Uint8Array {
  * @throws {IO} when it cannot be read
  */
 export async function hashFile(file: SizedFile, buffer: Uint8Array): Promise<Digest> {
-  // Loaded here because it costs a third of what an empty process costs.
-  const { createHash } = await import('node:crypto');
-  const sha256 = createHash('sha256');
+  const sha256 = createSha256();
   const read = await feed(sha256, file, buffer).catch((error: unknown) => {
     throw ioError('hash', file.path, error);
   });
