@@ -16,18 +16,15 @@ const SMALL_NURSERY = '--semi-space-growth-factor=1';
 const NO_IDLE_WORK = '--memory-reducer-gc-count=0';
 
 /** Flags of V8 by verb. They are the whole process's: nobody else may set one. */
-const V8_FLAGS: Readonly<Record<string, readonly string[]>> = {
-  verify: [SMALL_NURSERY],
-  repair: [SMALL_NURSERY],
-  watch: [SMALL_NURSERY, NO_IDLE_WORK],
-};
+const V8_FLAGS: ReadonlyMap<string, readonly string[]> = new Map([
+  ['verify', [SMALL_NURSERY]],
+  ['repair', [SMALL_NURSERY]],
+  ['watch', [SMALL_NURSERY, NO_IDLE_WORK]],
+]);
 
-/** Sets the flags of a verb. `node:v8` is loaded for those verbs alone: it costs as much as reading an ESP. */
-function setV8Flags(verb: string): void {
-  const flags = V8_FLAGS[verb] ?? [];
-  if (flags.length === 0) return;
-  const { setFlagsFromString } = process.getBuiltinModule('node:v8');
-  for (const flag of flags) setFlagsFromString(flag);
+/** Sets flags of V8. Without any, `node:v8` is not loaded: that costs as much as reading an ESP. */
+function setV8Flags(flags: readonly string[]): void {
+  for (const flag of flags) process.getBuiltinModule('node:v8').setFlagsFromString(flag);
 }
 
 /** Prints an error as a person should read it and returns the exit status that stands for it. */
@@ -43,12 +40,13 @@ async function fail(error: unknown): Promise<number> {
 
 async function main(): Promise<number> {
   try {
-    setV8Flags(process.argv[2] ?? '');
+    setV8Flags(V8_FLAGS.get(process.argv[2] ?? '') ?? []);
     const [{ run }, { processContext }] = await Promise.all([
       isLzbt ? import('./command/lzbt.ts') : import('./command/program.ts'),
       import('./command/process-context.ts'),
     ]);
-    return await run(process.argv.slice(2), VERSION, processContext(new URL(import.meta.url)));
+    const context = processContext(new URL(import.meta.url), () => setV8Flags([SMALL_NURSERY]));
+    return await run(process.argv.slice(2), VERSION, context);
   } catch (error) {
     return await fail(error);
   }

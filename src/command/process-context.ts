@@ -8,9 +8,12 @@ import { EspError } from '../error.ts';
 const secretsRunner = async () =>
   (await import('../disk/initrd-secrets-runner.ts')).appendInitrdSecrets;
 
-/** Returns the context of this process. `workerEntry` is the program's own file. */
-export function processContext(workerEntry: URL): Context {
-  const disk = nodeDisk();
+/**
+ * Returns the context of this process. `workerEntry` is the program's own file; `onCrowd` is called
+ * when a directory with very many files was read.
+ */
+export function processContext(workerEntry: URL, onCrowd?: () => void): Context {
+  const disk = nodeDisk(onCrowd);
   return {
     disk,
     host: disk,
