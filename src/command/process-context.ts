@@ -6,9 +6,12 @@ import { nodeMachine } from '../process/node-machine.ts';
 import { writeOutput } from '../process/standard-output.ts';
 import { secretsRunner } from '../survey/initrd-secrets-runner.ts';
 
-/** Returns the context of this process. `program` is the program's own file. */
-export function processContext(program: URL): Context {
-  const disk = nodeDisk();
+/**
+ * Returns the context of this process. `program` is the program's own file; `onCrowd` is called when a
+ * directory with very many files was read.
+ */
+export function processContext(program: URL, onCrowd?: () => void): Context {
+  const disk = nodeDisk(onCrowd);
   const context = {
     disk,
     host: disk,

@@ -1,5 +1,4 @@
 /** `watch`: install's passes in a loop, as a service that follows the profiles until it is stopped. */
-import { setFlagsFromString } from 'node:v8';
 import type { Context } from '../context.ts';
 import { EspError, explain } from '../error.ts';
 import type { GenerationMemory } from '../generation/generation.ts';
@@ -37,18 +36,9 @@ interface Kit {
   readonly signal: AbortSignal;
 }
 
-/** What V8 should know about a process that does little, seldom, and stays for weeks. */
-const V8_FLAGS = [
-  // Or else it wakes up every eight seconds while nothing happens, to see whether to give memory back.
-  '--memory-reducer-gc-count=0',
-  // A pass is over before more room for new objects pays, and room once taken is kept.
-  '--semi-space-growth-factor=1',
-];
-
 /** Follows the profiles until SIGTERM or SIGINT; SIGHUP makes it read the configuration again. */
 export async function watch({ flags, verbosity }: Invocation, context: Context): Promise<number> {
   const { disk, host, machine, environment, processId } = context;
-  for (const flag of V8_FLAGS) setFlagsFromString(flag);
   const { timing, settings: given } = readTiming(flags);
   const settings = await readSettings(given, environment, disk);
   const claim = await claimEsps(settings, context);

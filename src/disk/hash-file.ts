@@ -5,6 +5,7 @@ import { type Digest, digestOf } from '../digest.ts';
 import { EspError } from '../error.ts';
 import { errno, ioError } from '../io-error.ts';
 import type { Disk } from './disk.ts';
+import { createSha256 } from './sha256.ts';
 
 /** A regular file and how many bytes it is expected to hold. */
 export interface SizedFile {
@@ -36,9 +37,7 @@ export async function hashFile(
   disk: Pick<Disk, 'open'>,
   buffer: Uint8Array,
 ): Promise<Digest> {
-  // Loaded here because it costs a third of what an empty process costs.
-  const { createHash } = await import('node:crypto');
-  const sha256 = createHash('sha256');
+  const sha256 = createSha256();
   const got = await feed(sha256, { path, size }, disk, buffer).catch((error: unknown) => {
     throw ioError('hash', path, fromKernel(error));
   });

@@ -1,6 +1,5 @@
 /** The reading half of the Disk port over node:fs. */
 import * as fs from 'node:fs';
-import { setFlagsFromString } from 'node:v8';
 import { EspError } from '../error.ts';
 import { errno, ioError, isAbsent, optional, translated } from '../io-error.ts';
 import { fill } from '../process/fill.ts';
@@ -45,15 +44,9 @@ function kindOf(entry: fs.Stats | fs.Dirent): FileKind {
   return entry.isSymbolicLink() ? 'link' : 'other';
 }
 
-/** Files in one directory of which there is more to say than a small nursery holds at once. */
-const CROWD = 1000;
-
 function listDirectory(path: string): DirectoryEntry[] {
-  const entries = fs.readdirSync(path, { withFileTypes: true });
-  // Ten thousand files make much garbage, of which little stays: a nursery that never grows costs no
-  // time that can be measured, and half of the memory. Everywhere else, loading `node:v8` would cost more.
-  if (entries.length >= CROWD) setFlagsFromString('--semi-space-growth-factor=1');
-  return entries
+  return fs
+    .readdirSync(path, { withFileTypes: true })
     .map((entry) => ({ name: entry.name, kind: kindOf(entry) }))
     .sort((a, b) => (a.name < b.name ? -1 : 1));
 }

@@ -1,6 +1,5 @@
 /** Reads every byte of our files on an ESP and holds it against their names. */
 import { createHash } from 'node:crypto';
-import { setFlagsFromString } from 'node:v8';
 import type { Context } from '../context.ts';
 import { type Digest, digestOf, hash } from '../digest.ts';
 import type { OpenFile } from '../disk/disk.ts';
@@ -27,8 +26,6 @@ export async function examine(
   { machine }: Context,
 ): Promise<Inventory> {
   const pathOf = ({ path }: BlobFile) => `${target.root}/${path}`;
-  // Crafted signatures make much garbage, of which little stays: a nursery that grows would keep it.
-  setFlagsFromString('--semi-space-growth-factor=1');
   const unreadable = new Map<string, string>();
   const digests = await hashFiles(
     inventory.blobs.map((blob) => ({ path: pathOf(blob), size: blob.size })),
