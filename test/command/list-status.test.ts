@@ -117,7 +117,7 @@ describe('status', () => {
     await machine.run('install');
     machine.boots(1);
     const args = machine.arguments();
-    const { output, status } = await machine.runWith({}, 'status', ...args, '--format=prometheus');
+    const { output, status } = await machine.runWith({}, 'status', ...args, '--metrics');
     assert.equal(status, 0);
     const values = output.split('\n').filter((line) => !line.startsWith('#'));
     for (const line of values)
