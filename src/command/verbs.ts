@@ -29,7 +29,7 @@ import { WATCH_OPTIONS } from '../settings/watch-options.ts';
 type Verb = (invocation: Invocation, context: Context) => Promise<number>;
 
 /** What a verb acts on: `<UNIT>`, `[TOPLEVEL]` when it may be left out, `<FILE...>` for one or more. */
-interface Operand {
+export interface Operand {
   readonly syntax: string;
   readonly help: string;
 }

@@ -14,7 +14,7 @@ const ROOT: Option = {
 };
 
 /** Options that say where the settings are, and of which system. */
-export const LOCATION_OPTIONS: readonly Option[] = [
+const LOCATION_OPTIONS: readonly Option[] = [
   ROOT,
   { name: 'config', value: 'FILE', help: `configuration file (default: ${CONFIG_FILE})` },
 ];
