@@ -17,7 +17,7 @@ import { aSecret, changes, snapshot } from './snapshot.ts';
 const LOOKS = [
   ['list'],
   ['status'],
-  ['status', '--format', 'prometheus'],
+  ['status', '--metrics'],
   ['verify', '--deep'],
   ['plan'],
 ] as const;
