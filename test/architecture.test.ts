@@ -15,7 +15,8 @@ const FLOORS: readonly (readonly string[])[] = [
   ['error.ts', 'digest.ts', 'byte-source.ts', 'bls.ts'],
   ['pe', 'verity', 'initrd', 'secureboot', 'disk', 'watch'],
   ['generation', 'esp', 'uki', 'loader', 'signer', 'confine'],
-  ['plan', 'measure', 'settings', 'context.ts'],
+  ['plan'],
+  ['measure', 'settings', 'context.ts'],
   ['recipe', 'voice'],
   ['transaction', 'survey', 'ukify'],
   ['volumes', 'inspection', 'signing'],
@@ -27,7 +28,7 @@ const FLOORS: readonly (readonly string[])[] = [
 ];
 
 /** Rooms that see the Disk port as a type only. */
-const TYPE_ONLY_FLOORS: readonly number[] = [2, 3];
+const TYPE_ONLY_FLOORS: readonly number[] = [2, 3, 4];
 
 /** Rooms without a file system, a clock or chance: no module of Node's at all. */
 const PURE = ['plan', 'esp', 'pe', 'uki', 'loader', 'generation', 'secureboot'];
@@ -132,6 +133,29 @@ function unreasoned(sources: readonly Source[]): string[] {
   });
 }
 
+/** A format of entries, or a kind of image, called by its name. */
+const FORMAT_NAME = /(['"`])(uki|type1|thin)\1/;
+/** Who may: the formats themselves, their tables, and what only looks like them. */
+const NAMES_FORMATS: readonly (readonly [path: RegExp, line: RegExp])[] = [
+  [/^plan\/(formats\.ts|format\/)/, /./],
+  // A key of the Boot Loader Specification, not a format.
+  [/^esp\/type1\.ts$/, /FILE_KEYS/],
+  // `entries.srel` calls a layout of the ESP so.
+  [/./, /\blayout\b.*'type1'/],
+  // What lanzaboote installs, told to `install` as a person would.
+  [/^command\/lzbt\.ts$/, /\bformat: 'thin'/],
+];
+
+/** Returns each line that tests for a format, or names one, where only its record may say what is so. */
+function namingFormats(sources: readonly Source[]): string[] {
+  return sources.flatMap(({ path, text }) =>
+    text.split('\n').flatMap((line, index) => {
+      const isAllowed = NAMES_FORMATS.some(([in_, on]) => in_.test(path) && on.test(line));
+      return FORMAT_NAME.test(line) && !isAllowed ? [`${path}:${index + 1}: ${line.trim()}`] : [];
+    }),
+  );
+}
+
 const SRC = resolve(import.meta.dirname, '../src');
 
 function readSources(): Source[] {
@@ -156,6 +180,10 @@ describe('the house', () => {
       ({ path }) => ['transaction', 'disk'].includes(roomOf(path)) && !NO_ESP.includes(path),
     );
     assert.deepEqual(unreasoned(writers), []);
+  });
+
+  test('outside the formats no file names one: what is particular to it stands in its record', () => {
+    assert.deepEqual(namingFormats(sources), []);
   });
 });
 
@@ -201,5 +229,19 @@ describe('the law', () => {
     assert.deepEqual(unreasoned([reasoned, { path: 'transaction/b.ts', text: remove }]), [
       'transaction/b.ts:1',
     ]);
+  });
+
+  test('knows a test for a format, and nothing else that is called so', () => {
+    const found = namingFormats([
+      { path: 'survey/a.ts', text: "if (settings.format === 'thin') {\n  case 'uki':" },
+      { path: 'recipe/b.ts', text: "const KINDS = ['type1'];" },
+      { path: 'plan/format/uki.ts', text: "kind: 'uki'" },
+      { path: 'pass/view.ts', text: "if (inventory.layout !== 'type1') {" },
+      { path: 'settings/c.ts', text: "hint: 'use --format type1'" },
+    ]);
+    assert.deepEqual(
+      found.map((line) => line.split(': ')[0]),
+      ['survey/a.ts:1', 'survey/a.ts:2', 'recipe/b.ts:1'],
+    );
   });
 });

@@ -1,11 +1,9 @@
 /** `watch`: install's passes in a loop, as a service that follows the profiles until it is stopped. */
-import { dirname } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
 import type { Context } from '../context.ts';
-import type { Disk } from '../disk/disk.ts';
 import { EspError, explain } from '../error.ts';
 import type { GenerationMemory } from '../generation/generation.ts';
-import { parseLink } from '../generation/profile.ts';
+import { openSource } from '../generation/sources.ts';
 import { type Claim, claimEsps } from '../service/claim.ts';
 import { follow, type Memory, statusOf } from '../service/follow.ts';
 import { createHerald, type Herald } from '../service/herald.ts';
@@ -14,7 +12,6 @@ import type { RawSettings } from '../settings/configuration-file.ts';
 import type { Invocation } from '../settings/invocation.ts';
 import { readSettings, type Settings } from '../settings/settings.ts';
 import { readTiming } from '../settings/watch-options.ts';
-import { pinsDirectory } from '../survey/pins.ts';
 import { isJournal, type Log, openLog } from '../voice/log.ts';
 import { findServiceManager } from '../watch/notify.ts';
 import { type Lookout, openLookout, type Place } from '../watch/poke.ts';
@@ -102,7 +99,7 @@ async function reconcile(state: State, lookout: Lookout, kit: Kit): Promise<Outc
     kit.generations.clear();
     state.looked = performance.now();
   }
-  const troubles = await lookout.arm(directoriesOf(state.settings, context.disk));
+  const troubles = await lookout.arm(openSource(state.settings, context.disk).watched());
   const { memory, settled } = await follow(state.settings, state.memory, {
     verb: 'watch',
     context: { ...context, now: Math.floor(Date.now() / 1000) },
@@ -137,13 +134,6 @@ async function reload(state: State, given: RawSettings, kit: Kit): Promise<void>
     log.error({ code, hint }, `the settings stay as they were: ${explain(error)}`);
   }
   await herald.ready();
-}
-
-/** The directories in which generations and pins appear and disappear. */
-function directoriesOf(settings: Settings, disk: Disk): readonly string[] {
-  return [...settings.profiles, pinsDirectory(settings, disk)].flatMap((path) =>
-    parseLink(path) ? [dirname(path)] : [path, `${path}/system-profiles`],
-  );
 }
 
 /** A directory that may not be looked at is as good as none; the pass says what is wrong with it. */

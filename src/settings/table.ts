@@ -5,6 +5,7 @@
 import { dirname } from 'node:path';
 import * as v from 'valibot';
 import { parseLink } from '../generation/profile.ts';
+import { DEFAULT_FORMAT, FORMAT_NAMES } from '../plan/formats.ts';
 import { FILE_TABLES } from './file-tables.ts';
 import { LIKE_INSTALL, READING, SURVEYING, setting } from './setting.ts';
 import { count, flag, path, paths, size, words } from './value-schemas.ts';
@@ -13,6 +14,11 @@ import { count, flag, path, paths, size, words } from './value-schemas.ts';
 const CACHE = '/var/cache/espalier';
 /** What udev says of partitions: whether systemd-boot reads one is in here. */
 export const UDEV_DATABASE = '/run/udev/data';
+
+/** Returns a choice as a person is told it: `a, b or c`. */
+function anyOf(names: readonly string[]): string {
+  return `${names.slice(0, -1).join(', ')} or ${names.at(-1)}`;
+}
 
 /** Every setting by its name, in the order of the help text. */
 export const TABLE = {
@@ -65,8 +71,8 @@ export const TABLE = {
     reach: 'read',
   }),
   format: setting({
-    value: 'uki|type1|thin',
-    schema: v.optional(v.picklist(['uki', 'type1', 'thin'], 'expected uki, type1 or thin'), 'uki'),
+    value: FORMAT_NAMES.join('|'),
+    schema: v.optional(v.picklist(FORMAT_NAMES, `expected ${anyOf(FORMAT_NAMES)}`), DEFAULT_FORMAT),
     help: 'kind of boot entries',
     verbs: SURVEYING,
     reach: 'nothing',

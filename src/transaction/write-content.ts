@@ -1,6 +1,6 @@
 /** Writes the outcome of a recipe as a new file. */
 import type { FileStat, WritableDisk } from '../disk/disk.ts';
-import type { Content } from '../plan/step.ts';
+import { type Content, isImage } from '../plan/step.ts';
 import { signedFile, stream } from '../recipe/pieces.ts';
 import { bytesOf, imageLayout } from '../recipe/recipe.ts';
 import type { Signer } from '../signer/signer.ts';
@@ -25,6 +25,14 @@ export async function writeContent(
   workshop: Workshop,
 ): Promise<number> {
   const { disk } = workshop;
+  if (isImage(content)) {
+    const size = await assemble(imageLayout(content, disk), path, workshop);
+    const files = content.sections.flatMap((section) =>
+      section.content.kind === 'file' ? [section.content.path] : [],
+    );
+    requireUnchanged(files, workshop);
+    return size;
+  }
   switch (content.kind) {
     case 'text':
     case 'digest': {
@@ -46,15 +54,6 @@ export async function writeContent(
       } finally {
         source.close();
       }
-    }
-    case 'uki':
-    case 'thin': {
-      const size = await assemble(imageLayout(content, disk), path, workshop);
-      const files = content.sections.flatMap((section) =>
-        section.content.kind === 'file' ? [section.content.path] : [],
-      );
-      requireUnchanged(files, workshop);
-      return size;
     }
   }
 }
