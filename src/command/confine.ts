@@ -6,8 +6,8 @@ import { DROP_IN_MARK, EMPTY_ROOT } from '../confine/drop-in.ts';
 import { queryNixStore } from '../confine/store.ts';
 import type { Context } from '../context.ts';
 import { EspError } from '../error.ts';
+import type { RawSettings } from '../settings/configuration-file.ts';
 import type { Invocation } from '../settings/invocation.ts';
-import type { RawSettings } from '../settings/settings.ts';
 
 /** Writes the drop-in of one unit. */
 export async function confine(

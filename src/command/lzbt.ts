@@ -7,7 +7,7 @@ import type { Context } from '../context.ts';
 import { EspError } from '../error.ts';
 import { requireEsp } from '../esp/mount.ts';
 import { parseLink } from '../generation/profile.ts';
-import type { RawSettings } from '../settings/settings.ts';
+import type { RawSettings } from '../settings/configuration-file.ts';
 
 /** Options of `install` as commander hands them out. */
 interface Options {

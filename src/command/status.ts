@@ -29,10 +29,10 @@ import type { EspStatus, Problem, SeenEsp, Status } from './status-document.ts';
 /** Shows the status of every ESP; the exit status tells drift from its absence. */
 export async function status({ flags, json }: Invocation, context: Context): Promise<number> {
   const { disk, environment, print } = context;
-  const { format, ...others } = flags;
-  if (format !== undefined && format !== 'prometheus') {
-    throw new EspError('CONFIG_INVALID', `--format: expected prometheus, got ${format}`, {
-      hint: 'for a document use --json',
+  const { metrics, ...others } = flags;
+  if (others['format'] === 'prometheus') {
+    throw new EspError('CONFIG_INVALID', '--format: expected a kind of entries, got prometheus', {
+      hint: 'for the metrics use --metrics',
     });
   }
   const settings = await readSettings(others, environment, disk);
@@ -45,7 +45,7 @@ export async function status({ flags, json }: Invocation, context: Context): Pro
     bootedIsCurrent: booted && current ? booted === current : undefined,
     esps,
   };
-  if (format === 'prometheus') print((await import('./metrics.ts')).formatMetrics(found));
+  if (metrics === true) print((await import('./metrics.ts')).formatMetrics(found));
   else if (json) print(JSON.stringify({ version: 1, verb: 'status', ...found }, undefined, 2));
   else print(render(found));
   return esps.some(needsLook) ? EXIT_WARNINGS : 0;

@@ -2,9 +2,9 @@
 import { resolve } from 'node:path';
 import type { Context } from '../context.ts';
 import { readInput } from '../process/standard-input.ts';
+import type { RawSettings } from '../settings/configuration-file.ts';
 import { misuse } from '../settings/flags.ts';
 import type { Invocation } from '../settings/invocation.ts';
-import type { RawSettings } from '../settings/settings.ts';
 import {
   type BootProfile,
   bootProfiles,

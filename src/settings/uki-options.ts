@@ -1,5 +1,5 @@
 /** The options of `uki build` and its siblings, apart from their work so that the help costs no more than this table. */
-import type { Option } from './settings.ts';
+import type { Option } from './option.ts';
 
 export const UKI_BUILD_OPTIONS: readonly Option[] = [
   { name: 'linux', value: 'FILE', help: 'kernel; without one an addon or a profile is built' },

@@ -1,5 +1,6 @@
 /** The options of `verity`, apart from its work so that the help costs no more than these tables. */
-import type { Option } from './settings.ts';
+import type { Option } from './option.ts';
+import { optionsNamed } from './verb-options.ts';
 
 const HASH_OFFSET: Option = {
   name: 'hash-offset',
@@ -37,9 +38,7 @@ export const VERITY_VERIFY_OPTIONS: readonly Option[] = [
 ];
 
 export const VERITY_SIGN_OPTIONS: readonly Option[] = [
-  { name: 'certificate', value: 'FILE', help: 'PEM certificate to sign for' },
-  { name: 'private-key', value: 'FILE', help: 'PEM private key to sign with' },
-  { name: 'allow-insecure-key', help: 'use a private key that others can read or replace' },
+  ...optionsNamed('certificate', 'private-key', 'allow-insecure-key'),
   { name: 'of', value: 'root|usr', help: 'which root hash is meant, of a SOURCE with both' },
   { name: 'output', value: 'FILE', help: 'write the signature to FILE, PKCS#7 in DER' },
   { name: 'document', value: 'FILE', help: 'write what a signature partition holds to FILE' },

@@ -105,6 +105,10 @@ let
     ''
   );
 
+  unknownSettings = lib.filter (name: !(lib.elem name (import ./known-settings.nix).names)) (
+    lib.attrNames cfg.extraSettings
+  );
+
   otherLoaders = lib.filter (name: config.boot.loader.${name}.enable or false) [
     "generic-extlinux-compatible"
     "grub"
@@ -314,6 +318,13 @@ in
 
   config = lib.mkIf cfg.enable {
     assertions = [
+      {
+        assertion = unknownSettings == [ ];
+        message = ''
+          boot.espalier.extraSettings.${lib.head unknownSettings}: there is no such setting. Their names
+          are those of espalier.toml.
+        '';
+      }
       {
         assertion = otherLoaders == [ ];
         message = ''

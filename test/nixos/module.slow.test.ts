@@ -189,6 +189,39 @@ suite('the NixOS module', { skip: skipWithoutNix }, () => {
     assert.equal(settings['keep-default'], false);
   });
 
+  test('refuses a setting that is not in the table, before anything is built', () => {
+    const wrong = 'allowUnsigned = true; extraSettings = { limt = 3; reserve = "1M"; };';
+    const { complaints } = systemOf(espalierIs(wrong), workplace);
+    assert.equal(complaints.length, 1, complaints.join('\n'));
+    assert.match(complaints[0] ?? '', /extraSettings\.limt: there is no such setting/);
+  });
+
+  test('shows the services every path that extra settings name', async () => {
+    const settings = `
+      allowUnsigned = true;
+      extraSettings = {
+        former-xbootldr = "/old";
+        pcrlock-directory = "/records";
+        signatures = "/signatures.json";
+        certificate = "/db.pem";
+        disk = [ "/a.img" "/b.img" ];
+        extra-sign."/lib/x.efi" = "/signed/x.efi";
+      };`;
+    const { systemd, configFile } = systemOf(espalierIs(settings), workplace);
+    const { writable, readable } = reach(await settingsIn(configFile), undefined, nodeDisk());
+    const { BindPaths, BindReadOnlyPaths } =
+      systemd.services['espalier-install']?.serviceConfig ?? {};
+    const bound = [BindPaths, BindReadOnlyPaths].map((paths) => (paths as string[]).join(' '));
+    for (const path of ['/old', '/records', '/signed']) {
+      assert.ok(writable.includes(path), path);
+      assert.ok(bound[0]?.includes(`"-${path}"`), path);
+    }
+    for (const path of ['/signatures.json', '/db.pem', '/a.img', '/b.img', '/lib/x.efi']) {
+      assert.ok(readable.includes(path), path);
+      assert.ok(bound[1]?.includes(`"-${path}"`), path);
+    }
+  });
+
   test('signs by a command where the key is elsewhere', async () => {
     const elsewhere = 'pkiBundle = "/keys"; signingCommand = "/run/hsm/sign --slot 1";';
     const fwupd = 'services.fwupd.enable = true;';

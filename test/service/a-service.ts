@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MAIN, type Machine } from '../command/a-machine.ts';
+import { usedBy } from '../support/used-by.ts';
 
 /** A line of the log. */
 export interface LogLine {
@@ -86,7 +87,7 @@ function spawnVerb(
   const { NOTIFY_SOCKET: _socket, JOURNAL_STREAM: _stream, ...inherited } = process.env;
   return spawn(
     process.execPath,
-    [MAIN, verb, ...machine.arguments(), '--allow-unsigned', ...args],
+    [MAIN, ...usedBy([verb, ...machine.arguments(), '--allow-unsigned', ...args])],
     {
       stdio: ['ignore', 'ignore', stderr],
       env: { ...inherited, ...machine.environment(), ...environment },

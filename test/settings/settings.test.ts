@@ -1,8 +1,11 @@
 /** Settings: which source wins, and what an error names. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import type { EspError } from '../../src/error.ts';
 import { SETTINGS } from '../../src/loader/loader-conf.ts';
-import { OPTIONS, type RawSettings, readSettings } from '../../src/settings/settings.ts';
+import type { RawSettings } from '../../src/settings/configuration-file.ts';
+import { readSettings } from '../../src/settings/settings.ts';
+import { ROWS } from '../../src/settings/verb-options.ts';
 import { rejectsWith } from '../command/rejects-with.ts';
 import { MemoryDisk } from '../support/memory-disk.ts';
 
@@ -46,7 +49,8 @@ describe('where a setting comes from', () => {
     const settings = await read({}, { ESPALIER_ESP: '/efi:/efi2', ESPALIER_ALLOW_UNSIGNED: '1' });
     assert.deepEqual(settings.esp, ['/efi', '/efi2']);
     assert.equal(settings['allow-unsigned'], true);
-    for (const { name } of OPTIONS) {
+    for (const [name, { isTable }] of ROWS) {
+      if (isTable) continue;
       const variable = `ESPALIER_${name.toUpperCase().replaceAll('-', '_')}`;
       await assert.rejects(read({}, { [variable]: '\0' }), { code: 'CONFIG_INVALID' }, name).catch(
         // Paths may hold anything; what matters is that the variable is read at all.
@@ -71,6 +75,43 @@ describe('where a setting comes from', () => {
     for (const text of ['0', 'false', 'no', '']) {
       assert.equal((await read({}, { ESPALIER_FORCE: text }, 'force = true')).force, false);
     }
+  });
+});
+
+describe('alternatives', () => {
+  const KEYS = { 'private-key': '/k', 'signing-command': 'sign', signatures: '/s' };
+
+  /** Which of the alternatives are in force. */
+  async function keysOf(...sources: Parameters<typeof read>) {
+    const settings = await read(...sources);
+    return (Object.keys(KEYS) as (keyof typeof KEYS)[]).filter(
+      (key) => settings[key] !== undefined,
+    );
+  }
+
+  test('a flag beats the file, its alternatives included, and so does a variable', async () => {
+    for (const [inFile, text] of Object.entries(KEYS)) {
+      const toml = `${inFile} = "${text}"\ncertificate = "/c"\n`;
+      for (const [flag, value] of Object.entries(KEYS)) {
+        assert.deepEqual(await keysOf({ [flag]: value }, {}, toml), [flag]);
+        const variable = `ESPALIER_${flag.toUpperCase().replaceAll('-', '_')}`;
+        assert.deepEqual(await keysOf({}, { [variable]: value }, toml), [flag]);
+      }
+      assert.equal((await read({ signatures: '/s' }, {}, toml)).certificate, '/c');
+    }
+  });
+
+  test('a flag beats what variables and the file say together', async () => {
+    const environment = { ESPALIER_SIGNATURES: '/s' };
+    const flags = { 'private-key': '/k' };
+    assert.deepEqual(await keysOf(flags, environment, 'signing-command = "x"'), ['private-key']);
+  });
+
+  test('two alternatives in one place stay two, so that the clash is told', async () => {
+    const both = await keysOf({ 'private-key': '/k', signatures: '/s' });
+    assert.deepEqual(both, ['private-key', 'signatures']);
+    const toml = 'private-key = "/k"\nsignatures = "/s"\n';
+    assert.deepEqual(await keysOf({}, {}, toml), ['private-key', 'signatures']);
   });
 });
 
@@ -123,9 +164,47 @@ describe('what an error names', () => {
     }
   });
 
+  test('a misspelt key of the file gets the nearest name as a hint, in plain words', async () => {
+    const misspelt: readonly (readonly [toml: string, key: string, meant: string])[] = [
+      ['limt = 3', 'limt', 'limit'],
+      ['private_key = "/k"', 'private_key', 'private-key'],
+      ['[sections]\nsplsh = "/x"', 'sections.splsh', 'splash'],
+      ['[loader]\ntime-out = 3', 'loader.time-out', 'timeout'],
+    ];
+    for (const [toml, key, meant] of misspelt) {
+      await assert.rejects(read({}, {}, toml), (error: EspError) => {
+        assert.match(
+          error.message,
+          new RegExp(`^/etc/espalier\\.toml: ${key}: (there is )?no such|${key}: no setting`),
+        );
+        assert.equal(error.hint, `did you mean ${meant}?`);
+        return true;
+      });
+    }
+  });
+
+  test('a value of any wrong type is refused in words of ours, never in those of a library', async () => {
+    const disk = (toml: string) => new MemoryDisk({ files: { '/etc/espalier.toml': toml } });
+    for (const [name] of ROWS) {
+      for (const value of ['true', '3.5', '[1, 2]', '[[]]', '""', '{ a = 3 }', '1979-05-27']) {
+        const toml = `${name} = ${value}\n`;
+        await readSettings({}, {}, disk(toml)).catch((error: EspError) => {
+          assert.equal(error.code, 'CONFIG_INVALID', toml);
+          assert.match(error.message, new RegExp(`: ${name}`), toml);
+          assert.doesNotMatch(error.message, /Expected|Invalid|received|never|NaN/, toml);
+          assert.ok(error.hint, toml);
+        });
+      }
+    }
+  });
+
   test('a file that is no TOML is refused with the place of the mistake', async () => {
     const broken = read({}, {}, 'limit = 3\nformat = \n');
     await rejectsWith('CONFIG_INVALID', /^\/etc\/espalier\.toml: not TOML: because .*2:/s, broken);
+    await assert.rejects(broken, ({ hint }: EspError) => {
+      assert.match(hint ?? '', /^correct line 2\n.*limit = 3\n.*format = \n *\^$/);
+      return true;
+    });
   });
 
   test('a file that is named and not there is a mistake of the configuration', async () => {

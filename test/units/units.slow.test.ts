@@ -67,6 +67,36 @@ suite('the unit files', () => {
     assert.ok(readable.includes('/run/udev/data'));
   });
 
+  test('reach what every setting of the table names, and of the usual places what is not named', async () => {
+    const toml = `
+      profiles = ["/p", "/q/system-3-link"]
+      systemd = "/sd"
+      disk = ["/a.img", "/b.img"]
+      cache-dir = "/cache"
+      pcrlock-directory = "/records"
+      signatures = "/s.json"
+      [extra-files]
+      "EFI/x.efi" = { source = "/x.efi", sign = true }
+      [extra-entries]
+      "y.conf" = { source = "/y.conf" }
+      [sections]
+      splash = "/z.bmp"
+      [extra-sign]
+      "/lib/fwupd.efi" = "/signed/fwupd.efi.signed"
+      "/lib/memtest.efi" = "/signed/memtest.efi"`;
+    const sources = Object.fromEntries(['/x.efi', '/y.conf', '/z.bmp'].map((at) => [at, '']));
+    const files = { '/proc/self/mountinfo': '', '/etc/espalier.toml': toml, ...sources };
+    const disk = new MemoryDisk({ files });
+    const { writable, readable } = reach(await readSettings({}, {}, disk), undefined, disk);
+    assert.deepEqual(writable, ['/efi', '/boot', '/boot/efi', '/cache', '/records', '/signed']);
+    assert.deepEqual(readable, [
+      ...['/etc/espalier.toml', '/p', '/q', '/sd/lib/systemd/boot/efi', '/s.json'],
+      ...['/run/booted-system', '/nix/var/nix/gcroots', '/a.img', '/b.img'],
+      ...['/x.efi', '/y.conf', '/z.bmp', '/lib/fwupd.efi', '/lib/memtest.efi'],
+      ...['/nix/store', '/run/systemd/notify'],
+    ]);
+  });
+
   test('name any path as systemd reads it', () => {
     const odd = `/a b/100%/$HOME/"c"/d:e`;
     const [watcher] = unitFiles({
