@@ -7,7 +7,7 @@ import { aMachine, type Machine } from '../command/a-machine.ts';
 import { run } from '../lab/run.ts';
 import { installCommand, missingTools } from '../lab/tools.ts';
 import { certificatePath, privateKeyPath } from '../signer/test-key.ts';
-import { recipe } from './readme-recipe.ts';
+import { recipe } from './task-recipe.ts';
 
 const missing = missingTools([
   ...(['openssl', 'sbsigntool', 'softhsm2'] as const),
