@@ -114,7 +114,7 @@ describe('signing elsewhere', () => {
       assert.deepEqual(await pair.withTheKey(), theirs);
     });
 
-    test(`what ${format} asks for is what openssl signs as the README says`, {
+    test(`what ${format} asks for is what openssl signs as docs/tasks.md says`, {
       skip,
     }, async (t) => {
       const pair = new Pair(t, format);

@@ -1,4 +1,4 @@
-/** A key that never leaves its token signs what boots: SoftHSM, OpenSSL's engine, and the README's recipe. */
+/** A key that never leaves its token signs what boots: SoftHSM, OpenSSL's engine, and the recipe of docs/tasks.md. */
 import assert from 'node:assert/strict';
 import * as fs from 'node:fs';
 import { join } from 'node:path';
