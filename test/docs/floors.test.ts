@@ -3,9 +3,9 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { ROOT, readPage, rowsOf } from './markdown.ts';
+import { ROOT, readPage } from './markdown.ts';
 
-/** Returns the floors as the law has them: its list is one of plain texts, so it is read as JSON. */
+/** Returns the floors as the law has them, the roof first: its list is one of plain texts, so it is read as JSON. */
 function floorsOfTheLaw(): readonly (readonly string[])[] {
   const law = readFileSync(join(ROOT, 'test/architecture.test.ts'), 'utf8');
   const list = /^(?:export )?const FLOORS\b[^=]*= (\[\n[\s\S]*?^\]);$/m.exec(law)?.[1];
@@ -14,24 +14,23 @@ function floorsOfTheLaw(): readonly (readonly string[])[] {
     .replace(/\/\/.*$/gm, '')
     .replaceAll("'", '"')
     .replace(/,(\s*\])/g, '$1');
-  return JSON.parse(plain) as string[][];
+  const floors = JSON.parse(plain) as string[][];
+  const named = (room: string) => (room.endsWith('.ts') ? room : `${room}/`);
+  return floors.toReversed().map((rooms) => rooms.map(named).toSorted());
 }
 
-/** Returns the rows that the table should have, as `2 esp/`: floor and room. */
-function rowsOfTheLaw(): string[] {
-  return floorsOfTheLaw().flatMap((rooms, floor) =>
-    rooms.map((room) => `${floor} ${room.endsWith('.ts') ? room : `${room}/`}`),
+/** Returns the floors of the guide, the roof first: each room stands before a colon and what it knows. */
+function floorsOfTheGuide(): readonly (readonly string[])[] {
+  const { text } = readPage('docs/contributing.md');
+  const section = /^## The floors\n([\s\S]*?)^## /m.exec(text)?.[1] ?? '';
+  const floors = section.split(/^1\. /m).slice(1);
+  return floors.map((floor) =>
+    [...floor.matchAll(/^(?: {3}- )?`([\w./-]+)`: ./gm)].map(([, room]) => room ?? '').toSorted(),
   );
 }
 
-test('every room has a row on its floor that says what it knows, and no other row is there', () => {
-  const rows = rowsOf(readPage('docs/contributing.md').text).flatMap(([floor = '', room, knows]) =>
-    /^\d+$/.test(floor) && knows ? [`${floor} ${room?.replaceAll('`', '')}`] : [],
-  );
-  const law = rowsOfTheLaw();
-  const missing = law.filter((row) => !rows.includes(row));
-  const extra = rows.filter((row) => !law.includes(row));
-  assert.ok(law.length > 20, 'the law has floors');
-  assert.deepEqual({ missing, extra }, { missing: [], extra: [] });
-  assert.equal(rows.length, law.length, 'no room has two rows');
+test('the guide has every floor of the law in its order, and says what each room knows', () => {
+  const law = floorsOfTheLaw();
+  assert.ok(law.flat().length > 20, 'the law has floors');
+  assert.deepEqual(floorsOfTheGuide(), law);
 });
