@@ -6,7 +6,7 @@ import { describe, test } from 'node:test';
 import { anchorsOf, codeIn, linksOf, type Page, ROOT, readPage, readPages } from './markdown.ts';
 
 /** A file of ours as a page names it: not a pattern, and not a name to be filled in. */
-const NAMED_FILE = /^(?:src|test|systemd|docs)\/[\w./-]*$/;
+const NAMED_FILE = /^(?:src|test|tools|systemd|docs)\/[\w./-]*$/;
 
 /** Written from the tables of the code. The test of the reference says whether it is there and up to date. */
 const GENERATED: readonly string[] = ['docs/reference.md'];
