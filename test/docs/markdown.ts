@@ -85,3 +85,22 @@ export function rowsOf(text: string): readonly (readonly string[])[] {
 export function codeIn(text: string): readonly string[] {
   return [...withoutBlocks(text).matchAll(/`([^`\n]+)`/g)].map((match) => match[1] ?? '');
 }
+
+/**
+ * Returns the command lines of the program on a page, in blocks of code and in the text, as the words
+ * after its name. What follows a pipe or another command is left out.
+ */
+export function commandsIn(text: string): readonly (readonly string[])[] {
+  const blocks = [...text.matchAll(/^```.*\n([\s\S]*?)^```$/gm)].map((match) => match[1] ?? '');
+  const lines = [...blocks.flatMap((block) => joined(block).split('\n')), ...codeIn(text)];
+  return lines.flatMap((line) => {
+    const call = /^(?:node )?(?:npm run --silent espalier --|espalier(?:\.mjs)?) (.+)$/.exec(line);
+    const [alone = ''] = call?.[1]?.split(/ [|>&;]|\t/) ?? [];
+    return alone === '' ? [] : [alone.trim().split(/\s+/)];
+  });
+}
+
+/** Returns a script with its continued lines made one. */
+function joined(script: string): string {
+  return script.replace(/\\\n\s*/g, '');
+}
