@@ -52,6 +52,14 @@ describe('a mount point', () => {
     });
   }
 
+  test('of another inode in the middle of the last phase is told', async () => {
+    const { disk, site } = aSite();
+    const inode = (disk.stat('/boot')?.inode ?? 0) + 1;
+    const last = aPlan(['put', write('EFI/nixos/kernel', text('kernel'))]);
+    const elsewhere = moving(disk, 1, { inode });
+    await assert.rejects(apply(last, { ...site, disk: elsewhere }), GONE);
+  });
+
   test('of another partition that the plan also reads is watched as well', async () => {
     const { disk, site } = aSite({ second: '/xbootldr' });
     const [esp, other] = ['/boot', '/xbootldr'].map((path) => disk.stat(path));
