@@ -15,7 +15,7 @@ import { readMicrosoftCertificates } from '../enrolment/microsoft-certificates.t
 import { type KeySet, keyPaths, loadKeySet } from '../enrolment/set.ts';
 import { EspError, EXIT_WARNINGS } from '../error.ts';
 import { type EspPath, LOADER_CONF } from '../esp/layout.ts';
-import { loaderCopies } from '../inspection/loader-copies.ts';
+import { loaderStatuses } from '../inspection/loader-views.ts';
 import { EFI_VARIABLES, setupMode } from '../loader/efi-variables.ts';
 import { parseLoaderConf } from '../loader/loader-conf.ts';
 import { KEY_NAMES, type KeyVariable } from '../secureboot/key-variable.ts';
@@ -203,7 +203,7 @@ async function warningsOf(
 ): Promise<readonly string[]> {
   const warnings: string[] = [];
   for (const root of roots) {
-    for (const { path, problem } of await loaderCopies(
+    for (const { path, problem } of await loaderStatuses(
       root,
       { ...settings, certificate },
       context,

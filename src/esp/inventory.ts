@@ -29,6 +29,7 @@ import {
   parseBlobName,
   parseEntryName,
 } from './layout.ts';
+import { subdirectoriesIn } from './listings.ts';
 import { scanTemporaries, type TemporaryFile } from './temporaries.ts';
 import { isOurThin, isThin, requireIdentity } from './thin.ts';
 import { parseType1, referencedPath } from './type1.ts';
@@ -103,6 +104,8 @@ export interface Inventory extends Space {
   readonly unread?: number;
   /** Those directories we may need that exist. */
   readonly directories: ReadonlySet<EspPath>;
+  /** Directories in those, beside them: a file of ours cannot take the name of one. Absent when there are none. */
+  readonly subdirectories?: readonly EspPath[];
   /** Space of the ESP, where entries and what they name are on another volume. */
   readonly espSpace?: Space;
 }
@@ -157,8 +160,10 @@ export function scanInventory(disk: Disk, root: string, token: string): Inventor
   for (const directory of extraDirectories(disk, root, manifests)) {
     if (!listings.has(directory)) listings.set(directory, disk.list(`${root}/${directory}`));
   }
+  const subdirectories = subdirectoriesIn(listings);
   return {
     ...(manifests.length > 0 ? { manifests } : {}),
+    ...(subdirectories.length > 0 ? { subdirectories } : {}),
     blobs: files(blobDirectory(token)).flatMap(({ name, path }) => {
       const parsed = parseBlobName(name);
       return parsed ? ifThere(() => scanBlob(disk, root, path, parsed)) : [];

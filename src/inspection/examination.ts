@@ -7,6 +7,7 @@ import type { OpenFile } from '../disk/disk.ts';
 import { hashFiles } from '../disk/hash-files.ts';
 import { EspError, explain } from '../error.ts';
 import type { BlobFile, EntryFile, Inventory } from '../esp/inventory.ts';
+import type { Target } from '../esp/target.ts';
 import { isThin, thinId } from '../esp/thin.ts';
 import { authenticodeDigestInput } from '../pe/authenticode.ts';
 import { certificateTable } from '../pe/certificate-table.ts';
@@ -20,19 +21,20 @@ import { ukiId } from '../uki/uki.ts';
  * Memory does not grow with the size of the files.
  */
 export async function examine(
-  root: string,
+  target: Pick<Target, 'root' | 'tree' | 'locate'>,
   inventory: Inventory,
-  { disk, locate, workerEntry }: Context,
+  { locate, workerEntry }: Context,
 ): Promise<Inventory> {
+  const hostPath = ({ path }: BlobFile) => locate(target.locate(path));
   // Crafted signatures make much garbage, of which little stays: a nursery that grows would keep it.
   setFlagsFromString('--semi-space-growth-factor=1');
   const unreadable = new Map<string, string>();
   const digests = await hashFiles(
-    inventory.blobs.map(({ path, size }) => ({ path: locate(`${root}/${path}`), size })),
+    inventory.blobs.map((blob) => ({ path: hostPath(blob), size: blob.size })),
     { workerEntry, onUnreadable: (path, error) => unreadable.set(path, explain(error)) },
   );
   const examineBlob = (blob: BlobFile): BlobFile => {
-    const path = locate(`${root}/${blob.path}`);
+    const path = hostPath(blob);
     const wrong = digests.get(path) !== blob.name.digest;
     return wrong ? { ...blob, damage: unreadable.get(path) ?? NOT_ITS_NAME } : blob;
   };
@@ -40,7 +42,7 @@ export async function examine(
     if (entry.name?.kind !== 'uki' || entry.damage !== undefined) return entry;
     let file: OpenFile | undefined;
     try {
-      file = disk.open(`${root}/${entry.path}`);
+      file = target.tree.open(`${target.root}/${entry.path}`);
       const isWhole = identities(file).includes(entry.name.digest);
       return isWhole ? entry : { ...entry, damage: NOT_ITS_NAME };
     } catch (error) {

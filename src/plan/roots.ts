@@ -25,7 +25,7 @@ export function protectedKeys(
 ): ReadonlySet<string> {
   const isNamed = ({ path }: OwnFile, id: string | undefined) =>
     id !== undefined && keyOf(path).endsWith(`/${id.toLowerCase()}`);
-  const doubled = new Set(doubles(inventory).map((path) => own.get(keyOf(path))));
+  const doubled = new Set(underTwoCounters(inventory).map((path) => own.get(keyOf(path))));
   const isRoot = (file: OwnFile) =>
     file.role === 'entry' &&
     (broken.has(file.generation) ||
@@ -40,7 +40,7 @@ export function protectedKeys(
       name === undefined && adopted === undefined && !own.has(keyOf(path)),
   );
   return new Set([
-    ...twins(inventory).map(keyOf),
+    ...sharedWithTemporary(inventory).map(keyOf),
     ...roots.map(({ path }) => keyOf(path)),
     ...[...roots, ...foreign].flatMap(({ references }) => references.map(keyOf)),
   ]);
@@ -50,7 +50,7 @@ export function protectedKeys(
  * Entries of ours that are there under more than one counter: power lost in the middle of a rename may
  * have left both names with the same clusters, so nothing may be done to them either.
  */
-export function doubles({ entries }: Inventory): EspPath[] {
+export function underTwoCounters({ entries }: Inventory): EspPath[] {
   const own = entries.filter(({ name }) => name !== undefined);
   const seen = new Set<string>();
   const repeated = new Set<string>();
@@ -63,6 +63,6 @@ export function doubles({ entries }: Inventory): EspPath[] {
 }
 
 /** Files that share their clusters with the temporary file they were: nothing may be done to them. */
-export function twins({ temporaries }: Inventory): EspPath[] {
+export function sharedWithTemporary({ temporaries }: Inventory): EspPath[] {
   return temporaries.flatMap(({ twin }) => (twin === undefined ? [] : [twin]));
 }

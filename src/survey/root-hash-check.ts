@@ -3,18 +3,12 @@
 import type { Context } from '../context.ts';
 import { openRaw, type RawFile } from '../disk/raw-file.ts';
 import { EspError } from '../error.ts';
+import type { Trouble } from '../plan/wanted-system.ts';
 import type { Settings } from '../settings/settings.ts';
 import { devicesOnCmdline, type NamedDevice } from '../verity/cmdline.ts';
 import { findPair, judgePair, type PairFinding, type PairOnDisk } from '../verity/disk-pair.ts';
 import { describeFinding } from '../verity/finding.ts';
 import { isRootHash, partitionUuids } from '../verity/root-hash.ts';
-
-/** What keeps a system from its file systems. */
-export interface Trouble {
-  readonly text: string;
-  /** Nobody can tell from here: it may be there and right. */
-  readonly isUnknown: boolean;
-}
 
 /** How hard to look, and where. */
 export interface Search {

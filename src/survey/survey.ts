@@ -25,9 +25,10 @@ import type { LoadedSigner } from '../signer/pem.ts';
 import { unsigned } from '../signer/signer.ts';
 import { bootedSystem } from './booted.ts';
 import { declareExtras } from './extras.ts';
+import { readLoader, readLoaderConf } from './loader-source.ts';
 import { pinsDirectory } from './pins.ts';
-import { withReachableDefault } from './reachable-default.ts';
 import { resolve } from './resolve.ts';
+import { findRootHashTroubles } from './root-hash-troubles.ts';
 import { signerOf } from './signer-of.ts';
 import type { Survey } from './surveyed.ts';
 import { thinStub, thinStubWarnings } from './thin-stub.ts';
@@ -76,6 +77,8 @@ export async function survey(
   const names = architecture(target.bootspec.system);
   const efiDirectory = `${findSystemd(settings, target, context)}/lib/systemd/boot/efi`;
   const stub = findStub(settings, `${efiDirectory}/${names.stub}`);
+  const loader = readLoader(`${efiDirectory}/${names.loader}`, names, signer, context.disk);
+  const loaderConf = readLoaderConf(settings, context.disk);
   const cache = openDigestCache(context.disk, settings['cache-dir']);
   const wantedGenerations = [
     ...retained.musts.map(({ generation }) => generation),
@@ -102,13 +105,15 @@ export async function survey(
   const entries = resolution.wanted.find(({ name }) => name === generationName(target))?.entries;
   const next = entries?.find((entry) => entry.toplevel === wantedSystem) ?? entries?.[0];
   if (!next) throw new EspError('TARGET_BROKEN', `${target.link}: it has no boot entry`);
-  const surveyed: Survey = {
+  const { troubles, ...told } = await findRootHashTroubles(resolution.wanted, settings, context);
+  return {
     settings,
     signer,
     architecture: names,
-    efiDirectory,
+    loader,
+    loaderConf,
     default: next.id,
-    unreachable: new Set(),
+    troubles,
     musts: resolution.wanted.filter(isMust),
     wishes: resolution.wanted.filter((generation) => !isMust(generation)),
     leftOut: retained.leftOut.map(({ generation }) => ({
@@ -124,16 +129,14 @@ export async function survey(
       ...warnings,
       ...resolution.warnings,
       ...(settings.format === 'thin' ? thinStubWarnings(settings, context) : []),
+      ...told.warnings,
     ],
-    notices: unsaved ? [`the next run will hash again: ${explain(unsaved)}`] : [],
+    notices: [
+      ...(unsaved ? [`the next run will hash again: ${explain(unsaved)}`] : []),
+      ...told.notices,
+    ],
     dispose: resolution.dispose,
   };
-  try {
-    return await withReachableDefault(surveyed, context);
-  } catch (error) {
-    surveyed.dispose();
-    throw error;
-  }
 }
 
 async function chooseSigner(settings: Settings, context: Context): Promise<LoadedSigner> {
@@ -261,9 +264,4 @@ function findSystemd(settings: Settings, target: Generation, { disk }: Context):
 function findStub(settings: Settings, own: string): string | undefined {
   if (settings.format === 'type1') return undefined;
   return settings.format === 'thin' ? thinStub(settings) : (settings.stub ?? own);
-}
-
-/** How a broken generation is reported. */
-export function describeBroken({ profile, number, cause }: Malformed): string {
-  return `generation ${generationName({ profile, number })} is broken and left as it is: ${explain(cause)}`;
 }
