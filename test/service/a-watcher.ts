@@ -8,7 +8,7 @@ import { readSettings, type Settings } from '../../src/settings/settings.ts';
 import { MAIN, type Machine } from '../command/a-machine.ts';
 
 /** Who remembers nothing, as at the start of the service. */
-export const NOTHING: Memory = { notices: new Map() };
+const NOTHING: Memory = { notices: new Map() };
 
 /** What a pass came to. */
 export type Followed = Awaited<ReturnType<typeof follow>>;

@@ -6,7 +6,7 @@ import { EspError } from '../../src/error.ts';
 import { type Memory, statusOf } from '../../src/service/follow.ts';
 import { noticesOf } from '../../src/service/notices.ts';
 import { lockAll } from '../../src/volumes/esp-lock.ts';
-import { mountedFor } from '../../src/volumes/volumes.ts';
+import { openTarget } from '../../src/volumes/volumes.ts';
 import { aMachine, type Machine } from '../command/a-machine.ts';
 import { aService, passOver } from './a-watcher.ts';
 
@@ -72,9 +72,9 @@ describe('a pass', () => {
 
   test('while a hook holds the lock is not settled and no alarm', async (t) => {
     const machine = aMachine(t);
-    const { context } = await aService(machine);
+    const { settings, context } = await aService(machine);
     const log = () => Promise.reject(new Error('nobody waits'));
-    const mounted = mountedFor(machine.esp, context);
+    const { mounted } = openTarget(machine.esp, settings, context);
     using _held = await lockAll(mounted, { verb: 'install', context, log, lockTimeout: 0 });
     const { memory, settled } = await passOver(machine);
     assert.equal(settled, false);

@@ -1,26 +1,26 @@
 /** What the loader finds on all partitions: one menu, and on each what is left to remove. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { Inventory } from '../../src/esp/inventory.ts';
-import { scanBootTree } from '../../src/volumes/boot-tree.ts';
-import { withVolumes } from '../../src/volumes/volumes.ts';
-import { aSystem, BOOT, ESP, type SystemShape } from './a-system.ts';
+import { type Inventory, scanInventory } from '../../src/esp/inventory.ts';
+import { scanBootTree } from '../../src/inspection/boot-tree.ts';
+import { openTarget } from '../../src/volumes/volumes.ts';
+import { aSystem, BOOT, ESP, type SystemShape } from '../volumes/a-system.ts';
 
 const entry = (title: string) => `title ${title}\nlinux /EFI/nixos/kernel.efi\n`;
 
 /** Reads the tree of a system with an XBOOTLDR partition at /boot. */
 async function tree(shape: SystemShape = {}) {
-  const system = await aSystem({ ...shape, settings: { xbootldr: BOOT, ...shape.settings } });
-  const context = withVolumes(system.settings, system.context);
-  return { ...scanBootTree(ESP, 'nixos', context), context };
+  const settings = { xbootldr: BOOT, ...shape.settings };
+  const { disk, ...system } = await aSystem({ ...shape, settings });
+  const target = openTarget(ESP, system.settings, system.context);
+  return { ...scanBootTree(target, (from, at) => scanInventory(from, at, 'nixos')), disk };
 }
 
 const ids = ({ entries }: Inventory) => entries.map(({ id }) => id);
 
 test('of a system without XBOOTLDR it is the ESP, and nothing elsewhere', async () => {
   const files = { '/efi/loader/entries/a.conf': entry('a') };
-  const { context } = await aSystem({ files });
-  const { inventory, elsewhere } = scanBootTree(ESP, 'nixos', context);
+  const { inventory, elsewhere } = await tree({ files, settings: { xbootldr: undefined } });
   assert.deepEqual(ids(inventory), ['a.conf']);
   assert.equal(inventory.espSpace, undefined);
   assert.deepEqual(elsewhere, []);
@@ -54,8 +54,8 @@ describe('the tree of ESP and XBOOTLDR', () => {
   });
 
   test('counts the space of each partition by itself', async () => {
-    const { inventory, context } = await tree({ files });
-    const free = (root: string) => context.volumes?.apart.fileSystem(root)?.free;
+    const { inventory, disk } = await tree({ files });
+    const free = (root: string) => disk.fileSystem(root)?.free;
     assert.notEqual(free(ESP), free(BOOT));
     assert.deepEqual([inventory.free, inventory.espSpace?.free], [free(BOOT), free(ESP)]);
   });
@@ -84,11 +84,4 @@ test('a partition that was XBOOTLDR is elsewhere, and takes no space of its own'
     elsewhere.map(({ root, inventory: there }) => [root, ids(there)]),
     [[BOOT, ['boot.conf']]],
   );
-});
-
-test('an inventory can be read in another way', async () => {
-  const { context } = await aSystem();
-  const { inventory } = scanBootTree(ESP, 'nixos', context);
-  const given = { ...inventory, layout: 'given' };
-  assert.equal(scanBootTree(ESP, () => given, context).inventory, given);
 });
