@@ -2,6 +2,7 @@
 import type { Mutant } from '../mutant.ts';
 
 const PLAN = 'test/plan/plan.test.ts';
+const SHARED = 'test/plan/shared-clusters.test.ts';
 const COUNTING = 'test/command/counting.test.ts';
 
 export const decision: readonly Mutant[] = [
@@ -35,7 +36,7 @@ export const decision: readonly Mutant[] = [
     file: 'src/plan/schedule.ts',
     find: "kind === 'overwrite' || !shared.has(path)",
     replace: "kind === 'overwrite' || shared.size >= 0",
-    killedBy: { file: COUNTING, title: /an entry that is there under two counters is left alone/ },
+    killedBy: { file: SHARED, title: /temporary file is not written, although it is wanted/ },
     why: 'Clusters that another name leads to would be freed.',
   },
   {
@@ -105,8 +106,11 @@ export const decision: readonly Mutant[] = [
     file: 'src/plan/roots.ts',
     find: '      doubled.has(file) ||\n',
     replace: '',
-    killedBy: { file: COUNTING, title: /an entry that is there under two counters is left alone/ },
-    why: 'Clusters that both names lead to would be freed by removing one of them.',
+    killedBy: {
+      file: SHARED,
+      title: /stays with the files that it names, although nothing wants it/,
+    },
+    why: 'A kernel would go that an entry which stays still names.',
   },
   {
     id: 'next/choice-outlives-profiles',
