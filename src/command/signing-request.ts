@@ -6,6 +6,7 @@ import type { Disk } from '../disk/disk.ts';
 import { EspError, EXIT_WARNINGS } from '../error.ts';
 import type { Outcome } from '../pass/outcome.ts';
 import { pass } from '../pass/pass.ts';
+import { isImage } from '../plan/step.ts';
 import { signedSize } from '../recipe/recipe.ts';
 import { programsToSign, type SignedProgram } from '../recipe/to-sign.ts';
 import { misuse } from '../settings/flags.ts';
@@ -101,7 +102,7 @@ async function wishesOf(
 
 function wishFor({ name: path, imageDigest, content, size }: SignedProgram): Wish {
   const image = digestOf(imageDigest);
-  if (content.kind !== 'signed') return { what: content.kind, path, size, image };
+  if (isImage(content)) return { what: content.kind, path, size, image };
   const what = SIGNED.find(([, names]) => names.test(path))?.[0] ?? 'program';
   return { what, path, source: content.path, size, image };
 }

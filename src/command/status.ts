@@ -4,6 +4,7 @@ import type { Context } from '../context.ts';
 import { EspError, EXIT_USAGE, EXIT_WARNINGS, explain } from '../error.ts';
 import { requireEsp } from '../esp/mount.ts';
 import { allocated } from '../esp/space.ts';
+import { openSource } from '../generation/sources.ts';
 import { lookAlone, lookFor } from '../inspection/read-esp.ts';
 import {
   type Difference,
@@ -14,13 +15,13 @@ import {
 } from '../pass/drift.ts';
 import { readEsps } from '../pass/read-esps.ts';
 import { loaderStatus } from '../plan/loader-status.ts';
-import { boots, menuOf, type Systems } from '../plan/menu.ts';
+import { menuOf, type Systems } from '../plan/menu.ts';
 import { isBad } from '../plan/menu-order.ts';
 import type { EspView } from '../plan/view.ts';
 import type { Invocation } from '../settings/invocation.ts';
 import { readSettings, type Settings } from '../settings/settings.ts';
-import { readProfiles } from '../survey/survey.ts';
 import { readSystems } from '../survey/systems.ts';
+import { bootsSystem } from '../uki/cmdline.ts';
 import { formatSize } from '../voice/size.ts';
 import { printable } from '../voice/table.ts';
 import type { EspStatus, Problem, SeenEsp, Status } from './status-document.ts';
@@ -117,7 +118,7 @@ function writeFailure(root: string, settings: Settings, { disk }: Context): EspE
 /** The system that the profile leads to; no profile is no error here, as on a rescue system. */
 function currentSystem(settings: Settings, context: Context): string | undefined {
   try {
-    return readProfiles(settings, context).current[0];
+    return openSource(settings, context.disk).current()[0];
   } catch (error) {
     if (error instanceof EspError && error.code === 'CONFIG_INVALID') return undefined;
     throw error;
@@ -138,7 +139,7 @@ function describe(
   const entries = menuOf(view, systems);
   const next = entries.find((entry) => entry.default);
   const file = inventory.entries.find(({ id }) => id === next?.id);
-  const isFor = (system: string) => file !== undefined && boots(file, system);
+  const isFor = (system: string) => file !== undefined && bootsSystem(file.cmdline, system);
   const largest = Math.max(inventory.clusterSize, ...entries.map(({ size }) => size));
   const own = [...inventory.blobs, ...inventory.entries.filter(({ name }) => name !== undefined)];
   return {

@@ -1,15 +1,17 @@
 /** Reads one ESP: all that a decision, a status and a verification depend on, in one place. */
-import type { Context } from '../context.ts';
+import { type Context, isElsewhere } from '../context.ts';
 import { takeOver } from '../esp/adoption.ts';
-import { type Inventory, scanInventory } from '../esp/inventory.ts';
+import type { Inventory } from '../esp/inventory.ts';
 import type { EspPath } from '../esp/layout.ts';
+import { scanInventory } from '../esp/scan-inventory.ts';
 import type { Target } from '../esp/target.ts';
 import type { Architecture } from '../loader/architecture.ts';
 import type { DeclaredExtra } from '../plan/extras.ts';
+import { IMAGE_KINDS } from '../plan/images.ts';
 import { keyOf } from '../plan/present.ts';
 import type { EspView, FirmwareView } from '../plan/view.ts';
 import type { Settings } from '../settings/settings.ts';
-import { unsigned, type Verifier } from '../signer/signer.ts';
+import { isUnsigned, type Verifier } from '../signer/signer.ts';
 import type { Survey } from '../survey/surveyed.ts';
 import { scanBootTree } from './boot-tree.ts';
 import { type Closeness, viewExtras } from './extra-views.ts';
@@ -44,7 +46,7 @@ export function lookFor(survey: Survey, deep = false): Look {
     closeness: deep ? 'bytes' : 'decisive',
     named: entries.flatMap(({ others = [] }) => others),
     architecture,
-    verifier: signer.fingerprint === unsigned.fingerprint ? undefined : signer,
+    verifier: isUnsigned(signer) ? undefined : signer,
   };
 }
 
@@ -72,7 +74,7 @@ export async function readEsp(target: Target, look: Look, context: Context): Pro
   const { root, xbootldr, tree, disk, warnings } = target;
   const token = look.settings['entry-token'];
   const { inventory: scanned, elsewhere } = scanBootTree(target, (from, at) => {
-    const found = scanInventory(from, at, token);
+    const found = scanInventory(from, at, token, IMAGE_KINDS);
     return look.adopts ? takeOver(found, from, at, token) : found;
   });
   const inventory = look.deep ? await examined(target, scanned, context) : scanned;
@@ -120,8 +122,7 @@ async function firmwareFor(
   { settings }: Look,
   context: Context,
 ): Promise<FirmwareView | undefined> {
-  const { isElsewhere, environment } = context;
-  const isOther = settings['allow-directory'] || isElsewhere;
-  if (isOther && environment['ESPALIER_EFIVARS'] === undefined) return undefined;
+  const isOther = settings['allow-directory'] || isElsewhere(context);
+  if (isOther && context.environment['ESPALIER_EFIVARS'] === undefined) return undefined;
   return viewFirmware(settings.certificate, context);
 }

@@ -4,7 +4,7 @@ import type { Context } from '../context.ts';
 import type { Disk } from '../disk/disk.ts';
 import { EspError, explain } from '../error.ts';
 import type { EntryFile, Inventory } from '../esp/inventory.ts';
-import { type EspPath, espPath, fileName, parseBlobName } from '../esp/layout.ts';
+import { type EspPath, fileName, isProgram, loaderPlaces, parseBlobName } from '../esp/layout.ts';
 import type { Target } from '../esp/target.ts';
 import { ENTRY_COMPONENT, type NamedEntry } from '../measure/component.ts';
 import { formatPcrlock, isProgramRecord, programRecord } from '../measure/pcrlock.ts';
@@ -94,11 +94,13 @@ async function makeRecord(
 const UNVOUCHED =
   'it is not what would be installed now, and no signature of ours vouches for it; remove it and run again to have it written anew';
 
-/** The program that systemd-boot starts for an entry: the image, or the kernel that the entry names. */
+/** The program that systemd-boot starts for an entry: the entry itself, or the one that it names. */
 function programOf({ path, name, references }: EntryFile): EspPath | undefined {
-  return name?.kind === 'type1'
-    ? references.find((reference) => parseBlobName(fileName(reference))?.kind === 'kernel')
-    : path;
+  if (!name || isProgram(name)) return path;
+  return references.find((reference) => {
+    const blob = parseBlobName(fileName(reference));
+    return blob !== undefined && isProgram(blob);
+  });
 }
 
 function recipeOf(
@@ -116,7 +118,7 @@ function recipeOf(
 
 /** Returns the record of the loader; none and no warning when there is no loader. */
 export async function loaderRecord({ root, tree }: Target, survey: Survey): Promise<Made> {
-  const path = espPath('EFI', 'systemd', survey.architecture.loader);
+  const path = loaderPlaces(survey.architecture).systemd;
   if (tree.linkStat(`${root}/${path}`)?.kind !== 'file') return {};
   const recipe = { kind: 'file', path: survey.loader.path } as const;
   // Its name is fixed: an older one is no damage, and would have been replaced.

@@ -1,6 +1,6 @@
 /** The records of one ESP for systemd-pcrlock: what the firmware will measure when it boots from there. */
-import { scanInventory } from '../esp/inventory.ts';
 import { parseEntryName } from '../esp/layout.ts';
+import { scanInventory } from '../esp/scan-inventory.ts';
 import { scanBootTree } from '../inspection/boot-tree.ts';
 import {
   ENTRY_COMPONENT,
@@ -10,6 +10,7 @@ import {
   variantNames,
 } from '../measure/component.ts';
 import { formatPcrlock, programRecord } from '../measure/pcrlock.ts';
+import { IMAGE_KINDS } from '../plan/images.ts';
 import type { Plan } from '../plan/step.ts';
 import { idOf } from '../plan/wanted.ts';
 import { programDigests } from '../recipe/program-digests.ts';
@@ -50,7 +51,9 @@ async function overdueEntries(recorded: Recorded, survey: Survey): Promise<Overd
   const { target, directory, context } = recorded;
   const { disk } = context;
   const token = survey.settings['entry-token'];
-  const { inventory } = scanBootTree(target, (tree, root) => scanInventory(tree, root, token));
+  const { inventory } = scanBootTree(target, (tree, root) =>
+    scanInventory(tree, root, token, IMAGE_KINDS),
+  );
   const { variants, warnings } = await findVariants(recorded, inventory, survey);
   const component = `${directory}/${ENTRY_COMPONENT}`;
   const texts = new Map(variants.map(({ id, text }) => [id, text]));

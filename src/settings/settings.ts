@@ -3,6 +3,7 @@ import * as v from 'valibot';
 import type { Disk } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
 import { SETTINGS } from '../loader/loader-conf.ts';
+import { DEFAULT_FORMAT, FORMAT_NAMES } from '../plan/formats.ts';
 import { extraEntries, extraFiles, extraMistake, extraSettings } from './extra-settings.ts';
 import { absolute, path } from './path-setting.ts';
 
@@ -46,7 +47,11 @@ export const OPTIONS: readonly Option[] = [
     help: 'holds lib/systemd/boot/efi (default: the target’s own systemd, else /usr)',
   },
   { name: 'stub', value: 'FILE', help: 'stub of the images (default: the one in --systemd)' },
-  { name: 'format', value: 'uki|type1|thin', help: 'kind of boot entries (default: uki)' },
+  {
+    name: 'format',
+    value: FORMAT_NAMES.join('|'),
+    help: `kind of boot entries (default: ${DEFAULT_FORMAT})`,
+  },
   { name: 'certificate', value: 'FILE', help: 'PEM certificate to sign for' },
   { name: 'private-key', value: 'FILE', help: 'PEM private key to sign with' },
   {
@@ -176,6 +181,11 @@ const words = v.pipe(
   v.minLength(1, 'expected a command, got nothing'),
 );
 
+/** Returns a choice as a person is told it: `a, b or c`. */
+function anyOf(names: readonly string[]): string {
+  return `${names.slice(0, -1).join(', ')} or ${names.at(-1)}`;
+}
+
 const schema = v.strictObject({
   esp: v.optional(paths),
   xbootldr: v.optional(path),
@@ -183,7 +193,7 @@ const schema = v.strictObject({
   profiles: v.optional(paths, ['/nix/var/nix/profiles']),
   systemd: v.optional(path),
   stub: v.optional(path),
-  format: v.optional(v.picklist(['uki', 'type1', 'thin'], 'expected uki, type1 or thin'), 'uki'),
+  format: v.optional(v.picklist(FORMAT_NAMES, `expected ${anyOf(FORMAT_NAMES)}`), DEFAULT_FORMAT),
   certificate: v.optional(path),
   'private-key': v.optional(path),
   'signing-command': v.optional(words),

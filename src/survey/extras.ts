@@ -15,7 +15,7 @@ import {
   type ExtraSettings,
   extraSettings,
 } from '../settings/extra-settings.ts';
-import type { Signer } from '../signer/signer.ts';
+import { isUnsigned, type Signer } from '../signer/signer.ts';
 import { digestsOf, prepareSigned, signedProgram } from './payload.ts';
 
 /** The extra files that settings declare. */
@@ -51,7 +51,7 @@ export async function declareExtras(
     if (!known) throw unusable(extra, `${source}: it cannot be read`);
     const { stat, digest } = known;
     const plain = { path: source, size: stat.size, digest };
-    if (!sign || signer.fingerprint === 'unsigned') return plain;
+    if (!sign || isUnsigned(signer)) return plain;
     try {
       return await signedProgram(plain, stat, signer, context, cache);
     } catch (cause) {

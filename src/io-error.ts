@@ -1,5 +1,5 @@
 /** What the kernel's error numbers mean to us: which are an absence, and which code the others get. */
-import { type ErrorCode, EspError } from '../error.ts';
+import { type ErrorCode, EspError } from './error.ts';
 
 /** Error numbers that mean "nothing is there"; a name with NUL or too long names nothing either. */
 const ABSENT = new Set([

@@ -5,10 +5,10 @@ import { crc32 } from 'node:zlib';
 import * as fc from 'fast-check';
 import { bytesSource } from '../../src/byte-source.ts';
 import { EspError } from '../../src/error.ts';
-import { type Partition, readPartitionTable } from '../../src/verity/gpt.ts';
+import { type Partition, readPartitionTable } from '../../src/gpt/partition-table.ts';
 import { run } from '../lab/run.ts';
 import { installCommand, missingTools } from '../lab/tools.ts';
-import { aDirectory } from './a-directory.ts';
+import { aDirectory } from '../verity/a-directory.ts';
 import { aDisk } from './a-disk.ts';
 
 const USR = '8484680c-9521-48c6-9c11-b0720656f69e';

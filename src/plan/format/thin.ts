@@ -1,17 +1,30 @@
-/** The thin image of a generation, and the files that it names. Pure. */
-import { type Digest, digestBytes, hash } from '../digest.ts';
-import { firmwarePath, SIGNER_SECTION, thinId } from '../esp/thin.ts';
-import type { SectionContent } from './step.ts';
-import {
-  describingSections,
-  type ImageSettings,
-  type Resolved,
-  textSection,
-  type WantedEntry,
-  type WantedFile,
-  wantBlob,
-  wantImage,
-} from './wanted.ts';
+/** Thin images: a stub that says where on the ESP kernel and initrd lie, and what they hash to. Pure. */
+import { hash } from '../../digest.ts';
+import { firmwarePath, SIGNER_SECTION } from '../../esp/thin.ts';
+import { digestSection, textSection } from '../section.ts';
+import type { SectionContent } from '../step.ts';
+import type { ImageSettings, Resolved, WantedEntry, WantedFile } from '../wanted.ts';
+import { wantBlob } from './blob.ts';
+import type { Format } from './format.ts';
+import { describingSections, imageEntry } from './image-entry.ts';
+
+export const THIN = {
+  signsKernels: false,
+  tellsRelease: false,
+  takesEspInitrds: false,
+  stub: {
+    mustBeNamed: { hint: 'name the stub of lanzaboote with --stub' },
+    // It would take the path in `.linux` for a kernel.
+    unfit: {
+      section: '.sdmagic',
+      text: 'systemd-stub',
+      because: "is systemd's stub, which does not know thin images: none of them would start",
+    },
+  },
+  // The stub makes of the command line what firmware calls text, and starts nothing when it cannot.
+  unreadable: { characters: /[\0\u{10000}-\u{10ffff}]/u, by: 'the stub of a thin image' },
+  want: wantThin,
+} as const satisfies Format;
 
 /**
  * An archive with nothing in it (Linux, buffer format §newc): only its trailer, filled up to four
@@ -41,22 +54,10 @@ export function wantThin(token: string, given: Resolved, image: ImageSettings): 
     digestSection('.linuxh', kernel.digest),
     textSection(SIGNER_SECTION, image.fingerprint),
   ];
-  const digest = thinId(sections, image.fingerprint);
-  return wantImage(token, resolved, image, {
-    kind: 'thin',
-    sections,
-    digest,
-    blobs: [linux, archive],
-  });
+  return imageEntry(token, resolved, image, { kind: 'thin', sections, blobs: [linux, archive] });
 }
 
 function wantInitrd(token: string, { bootspec, initrd }: Resolved): WantedFile {
   const file = wantBlob(token, bootspec, 'initrd', initrd ?? NO_INITRD);
   return initrd ? file : { ...file, content: { kind: 'text', text: EMPTY_ARCHIVE } };
-}
-
-/** Returns a section that holds the digest of a file. */
-function digestSection(name: string, digest: Digest): SectionContent {
-  const bytes = digestBytes(digest);
-  return { name, digest: hash(bytes), size: bytes.length, content: { kind: 'digest', digest } };
 }

@@ -1,6 +1,6 @@
 /** Results on standard output, without the stream machinery that a short text does not need. */
 import * as fs from 'node:fs';
-import { errno, ioError } from './io-error.ts';
+import { errno, ioError } from '../io-error.ts';
 
 const STANDARD_OUTPUT = 1;
 

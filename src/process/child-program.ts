@@ -2,48 +2,14 @@
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import type { Readable } from 'node:stream';
-import { errno } from './io-error.ts';
-
-/** What is run. `argv` begins with the program. */
-interface Program {
-  readonly argv: readonly string[];
-  readonly directory: string;
-  readonly environment: Readonly<Record<string, string>>;
-}
-
-/** When it is stopped. `timeout` in seconds. */
-interface Bounds {
-  readonly timeout: number;
-  /** Looked at while it runs: says what it does that it may not. */
-  readonly watch?: () => string | undefined;
-}
-
-/** What was wrong with a run, with the last that the program said. */
-export interface Complaint {
-  readonly what: string;
-  readonly cause?: unknown;
-}
+import { errno } from '../io-error.ts';
+import { keepTail, lastLines } from './last-words.ts';
+import type { Bounds, Complaint, Program } from './machine.ts';
 
 /** How often a bound is looked at while the program runs, in milliseconds. */
 const WATCH_INTERVAL = 100;
 /** How long output is waited for after the program has ended, in milliseconds. */
 const DRAIN_TIMEOUT = 500;
-/** How many of the last characters of stderr are kept. */
-const TAIL_LIMIT = 4096;
-/** How many of the last lines of stderr a complaint shows. */
-const TAIL_LINES = 5;
-/** How much of each line, in UTF-16 units. */
-const LINE_LIMIT = 200;
-
-/** Returns PATH, HOME and LANG of an environment and no other variable: no PIN, no token of a signer. */
-export function boundedEnvironment(
-  environment: Readonly<Record<string, string | undefined>>,
-): Record<string, string> {
-  // The hook that starts us is promised no PATH.
-  const fallback = '/run/current-system/sw/bin:/usr/bin:/bin';
-  const { PATH = fallback, HOME = '/', LANG = 'C' } = environment;
-  return { PATH, HOME, LANG };
-}
 
 /**
  * Runs a program to its end, with nothing on its stdin. It and whatever stays in its process group are
@@ -128,29 +94,4 @@ async function drained(stderr: Readable): Promise<void> {
     clearTimeout(timer);
   }
   stderr.destroy();
-}
-
-/** Reads a stream to its end and remembers only its last characters; returns what tells them. */
-export function keepTail(stream: Readable): () => string {
-  let tail = '';
-  stream.setEncoding('utf8');
-  stream.on('data', (chunk: string) => {
-    tail = (tail + chunk).slice(-TAIL_LIMIT);
-  });
-  return () => tail;
-}
-
-/** Returns the last lines of what a program said behind a colon, or nothing when it said nothing. */
-export function lastLines(text: string): string {
-  const lines = text
-    .split('\n')
-    .map((line) =>
-      line
-        .replace(/\p{Cc}/gu, ' ')
-        .trim()
-        .slice(0, LINE_LIMIT),
-    )
-    .filter((line) => line !== '')
-    .slice(-TAIL_LINES);
-  return lines.length === 0 ? '' : `: ${lines.join(' / ')}`;
 }

@@ -1,9 +1,8 @@
 /** How dracut is asked for an initrd. */
-import * as fs from 'node:fs';
 import { join } from 'node:path';
+import type { Context } from '../context.ts';
 import { EspError } from '../error.ts';
-import { boundedEnvironment, runProgram } from './child-program.ts';
-import { ioError } from './io-error.ts';
+import { boundedEnvironment } from '../process/environment.ts';
 
 /** What dracut is asked for: options of its own, by name, each with its value. */
 export interface DracutRequest {
@@ -33,35 +32,26 @@ const TIMEOUT = 1800;
 export async function makeDracutInitrd(
   { kernelRelease, options }: DracutRequest,
   directory: string,
-  variables: Readonly<Record<string, string | undefined>>,
+  { disk, machine, environment: variables }: Pick<Context, 'disk' | 'machine' | 'environment'>,
 ): Promise<DracutInitrd> {
-  const home = makeHome(directory);
-  // SAFETY: a private directory that nothing boots from.
-  const remove = (): void => fs.rmSync(home, { recursive: true, force: true });
+  const home = disk.makeTemporary(directory, 'espalier-dracut-');
+  const remove = (): void => disk.removeTemporary(home);
   try {
     const path = join(home, 'initrd');
     const asked = options.flatMap(([name, value]) => [`--${name}`, value]);
     const argv = ['dracut', '--no-uefi', '--kver', kernelRelease, ...asked, path];
     const environment = { ...boundedEnvironment(variables), TMPDIR: home };
-    const complaint = await runProgram(
+    const complaint = await machine.run(
       { argv, directory: home, environment },
       { timeout: TIMEOUT },
     );
     if (complaint !== undefined) throw failed(complaint.what, complaint.cause);
-    const stats = fs.lstatSync(path, { throwIfNoEntry: false });
-    if (!stats?.isFile()) throw failed('expected it to leave an initrd, got none');
-    return { path, size: stats.size, remove };
+    const stat = disk.linkStat(path);
+    if (stat?.kind !== 'file') throw failed('expected it to leave an initrd, got none');
+    return { path, size: stat.size, remove };
   } catch (error) {
     remove();
     throw error;
-  }
-}
-
-function makeHome(directory: string): string {
-  try {
-    return fs.mkdtempSync(join(directory, 'espalier-dracut-'));
-  } catch (error) {
-    throw ioError('make a directory in', directory, error);
   }
 }
 

@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
-import { openRaw } from '../../src/disk/raw-file.ts';
+import { openRaw } from '../../src/process/raw-file.ts';
 
 function aPath(t: TestContext): string {
   const directory = mkdtempSync(join(tmpdir(), 'espalier-raw-'));
@@ -39,14 +39,14 @@ describe('a raw file', () => {
   test('is emptied first when it is replaced', (t) => {
     const path = aPath(t);
     writeFileSync(path, 'abcdef');
-    openRaw(path, 'replace').close();
+    openRaw(path, 'replace')[Symbol.dispose]();
     assert.equal(readFileSync(path).length, 0);
   });
 
   test('is not used after it was closed, and may be closed twice', (t) => {
     const file = openRaw(aPath(t), 'write');
-    file.close();
-    file.close();
+    file[Symbol.dispose]();
+    file[Symbol.dispose]();
     assert.throws(() => file.read(0, 1), /used after it was closed/);
     assert.throws(() => file.writeAt(0, new Uint8Array(1)), /used after it was closed/);
   });

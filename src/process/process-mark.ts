@@ -1,6 +1,6 @@
 /** A part of names that tells which process made them, so that what a killed one left can be told from what is in use. */
 import * as fs from 'node:fs';
-import { errno } from './io-error.ts';
+import { errno } from '../io-error.ts';
 
 /** A mark as a part of a regular expression. */
 export const MARK = String.raw`\d+-\d+`;

@@ -1,6 +1,6 @@
 /** What comes on standard input, whole. */
 import { EspError } from '../error.ts';
-import { ioError } from './io-error.ts';
+import { ioError } from '../io-error.ts';
 
 /**
  * Returns all of standard input.

@@ -2,7 +2,7 @@
 import { crc32 } from 'node:zlib';
 import type { ByteSource } from '../byte-source.ts';
 import { EspError } from '../error.ts';
-import { formatUuid } from './uuid.ts';
+import { formatGuid } from '../guid.ts';
 
 /** One partition. Offset and size in bytes. */
 export interface Partition {
@@ -133,20 +133,14 @@ function partitionsOf(
     if (size <= 0 || !isInside) return `partition ${number} lies outside the disk`;
     partitions.push({
       number,
-      type: guidAt(bytes, ENTRY.type),
-      uuid: guidAt(bytes, ENTRY.uuid),
+      type: formatGuid(bytes.subarray(ENTRY.type)),
+      uuid: formatGuid(bytes.subarray(ENTRY.uuid)),
       name: nameOf(bytes.subarray(ENTRY.name)),
       offset,
       size,
     });
   }
   return partitions;
-}
-
-/** The text of a GUID, whose first three groups lie in reverse (UEFI appendix A). */
-function guidAt(bytes: Uint8Array, at: number): string {
-  const order = [3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15];
-  return formatUuid(Uint8Array.from(order, (from) => bytes[at + from] ?? 0));
 }
 
 function nameOf(bytes: Uint8Array): string {

@@ -4,7 +4,7 @@ import {
   PARTITION_TYPES,
   parsePartitionType,
   typeIdentifier,
-} from '../../src/verity/partition-type.ts';
+} from '../../src/gpt/partition-type.ts';
 import { partitionUuids } from '../../src/verity/root-hash.ts';
 import { attempt } from '../lab/run.ts';
 

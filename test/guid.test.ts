@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { formatGuid, guidBytes, parseGuid } from '../../src/secureboot/guid.ts';
+import { formatGuid, guidBytes, parseGuid } from '../src/guid.ts';
 
 test('a GUID lies with its first three groups in reverse', () => {
   const guid = parseGuid('8BE4DF61-93CA-11D2-AA0D-00E098032B8C');
