@@ -81,6 +81,29 @@ test('the 30th of February is malformed', () => {
   assert.throws(() => parseAuthenticatedWrite(bytes), /expected a time/);
 });
 
+test('a signature that claims to be longer than the file is malformed', () => {
+  const bytes = formatAuthenticatedWrite({
+    time: TIME,
+    signature: content,
+    content: content.slice(0, 0),
+  });
+  assert.deepEqual(parseAuthenticatedWrite(bytes).signature, content);
+  assert.throws(() => parseAuthenticatedWrite(bytes.subarray(0, -1)), {
+    code: 'SIGNATURE_MALFORMED',
+    message: /expected an end at 40 to/,
+  });
+});
+
+test('what is signed to be appended is not what is signed to replace', () => {
+  const [replacing, appending] = (['replace', 'append'] as const).map((mode) =>
+    bytesToSign('db', TIME, content, mode),
+  );
+  assert.ok(replacing && appending);
+  const at = replacing.findIndex((byte, index) => byte !== appending[index]);
+  assert.deepEqual([replacing[at], appending[at]], [0x27, 0x67]);
+  assert.deepEqual(replacing.with(at, 0x67), appending);
+});
+
 for (const variable of KEY_NAMES) {
   test(`what is signed for ${variable} is what sign-efi-sig-list signs`, { skip }, (t) => {
     const folder = aFolder(t);
