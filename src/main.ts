@@ -1,9 +1,9 @@
 #!/usr/bin/env node
 /** argv in, exit code out: the only place that prints an error or ends the process. */
 import { HASH_WORKER, serveHashWorker } from './disk/hash-files.ts';
-import { openRaw } from './disk/raw-file.ts';
-import { unsteered } from './disk/standard-output.ts';
 import { EspError, EXIT_BUG, explain } from './error.ts';
+import { openRaw } from './process/raw-file.ts';
+import { unsteered } from './process/standard-output.ts';
 import { BLOCK_THREAD, serveBlockThread } from './verity/block-thread.ts';
 
 /** Which of the two executables this is, by the name that it was started under. */

@@ -12,7 +12,8 @@ interface Source {
 
 /** Rooms by floor, the lowest first. Rooms on one floor do not know each other, but for the ground floor. */
 const FLOORS: readonly (readonly string[])[] = [
-  ['error.ts', 'digest.ts', 'byte-source.ts', 'bls.ts'],
+  ['error.ts', 'io-error.ts', 'digest.ts', 'byte-source.ts', 'guid.ts', 'bls.ts'],
+  ['gpt', 'process'],
   ['pe', 'verity', 'initrd', 'secureboot', 'disk', 'watch'],
   ['generation', 'esp', 'uki', 'loader', 'signer', 'confine'],
   ['plan'],
@@ -28,20 +29,36 @@ const FLOORS: readonly (readonly string[])[] = [
 ];
 
 /** Rooms that see the Disk port as a type only. */
-const TYPE_ONLY_FLOORS: readonly number[] = [2, 3, 4];
+const TYPE_ONLY_FLOORS: readonly number[] = [3, 4, 5];
 
 /** Rooms without a file system, a clock or chance: no module of Node's at all. */
 const PURE = ['plan', 'esp', 'pe', 'uki', 'loader', 'generation', 'secureboot'];
 
 /** Which rooms may import a module of Node's; what is not listed, any impure room may. */
 const NODE_MODULES: Readonly<Record<string, readonly string[]>> = {
-  'node:fs': ['disk'],
+  'node:fs': ['disk', 'process'],
   'node:fs/promises': ['disk'],
+  'node:child_process': ['process'],
+  'node:worker_threads': ['process'],
+  'node:net': ['process'],
+  'node:dgram': ['process'],
+  'node:cluster': ['process'],
   'node:crypto': [
     ...['transaction', 'recipe', 'signer', 'command', 'disk', 'verity'],
     ...['inspection', 'enrolment', 'pcrlock', 'signing'],
   ],
 };
+
+/** The real disk and the real machine: everyone else is handed the ports. */
+const ADAPTERS = [
+  'disk/node-disk.ts',
+  'process/node-machine.ts',
+  'process/child-program.ts',
+  'process/filter.ts',
+  'process/raw-file.ts',
+];
+/** Where the ports are put together, and where a second thread begins. */
+const EDGE = ['main.ts', 'command/process-context.ts'];
 
 /** Names that say nothing about what lies behind them. */
 const EMPTY_NOUNS = /(^|\/)(utils?|helpers?|common|types|managers?)(\/|\.ts$)/;
@@ -85,9 +102,11 @@ function complain(source: Source, { from, typeOnly }: Import): string | undefine
   if (low < 0) return `${line}, which is on no floor`;
   if (low > high) return `${line}, a floor above`;
   if (low === high && low > 0) return `${line}, another room on its floor`;
-  if (there !== 'disk' || !TYPE_ONLY_FLOORS.includes(high)) return undefined;
-  if (target !== 'disk/disk.ts') return `${line}; of disk/ it may know the port alone`;
-  return typeOnly ? undefined : `${line} as more than a type`;
+  const seesTypes = there === 'disk' && TYPE_ONLY_FLOORS.includes(high);
+  if (seesTypes && target !== 'disk/disk.ts') return `${line}; of disk/ it may know the port alone`;
+  if (seesTypes && !typeOnly) return `${line} as more than a type`;
+  const isHanded = ADAPTERS.includes(target) && !EDGE.includes(source.path);
+  return isHanded ? `${line}, and should be handed the port` : undefined;
 }
 
 function complainOfNode(source: Source, { from, typeOnly }: Import): string | undefined {
@@ -112,6 +131,9 @@ function breaches(sources: readonly Source[]): string[] {
       floorOf(roomOf(source.path)) < 0 ? `${source.path} is on no floor` : undefined,
       source.path !== 'main.ts' && /\bprocess\.(exit\(|exitCode\s*=[^=])/.test(source.text)
         ? `${source.path} ends the process`
+        : undefined,
+      roomOf(source.path) !== 'process' && /\bgetBuiltinModule\(/.test(source.text)
+        ? `${source.path} loads a module unseen`
         : undefined,
       EMPTY_NOUNS.test(source.path) ? `${source.path}: its name says nothing` : undefined,
       source.text.split('\n').length - 1 > MAX_LINES
@@ -194,7 +216,11 @@ describe('the law', () => {
     ['esp/mount.ts', `import { type Disk } from '../disk/disk.ts';`, /more than a type/],
     ['plan/plan.ts', `import type { A } from '../disk/node-disk.ts';`, /the port alone/],
     ['pe/pe.ts', `import {\n  createHash,\n} from 'node:crypto';`, /should be pure/],
-    ['signer/pem.ts', `import { readFileSync } from 'node:fs';`, /which is for disk/],
+    ['signer/pem.ts', `import { readFileSync } from 'node:fs';`, /which is for disk, process/],
+    ['watch/notify.ts', `import { spawn } from 'node:child_process';`, /which is for process/],
+    ['units/a.ts', `import { nodeDisk } from '../disk/node-disk.ts';`, /handed the port/],
+    ['ukify/a.ts', `const a = await import('../process/filter.ts');`, /handed the port/],
+    ['command/a.ts', `process.getBuiltinModule('node:fs');`, /loads a module unseen/],
     ['measure/pcr.ts', `const { hash } = await import('node:crypto');`, /which is for transaction/],
     ['uki/uki.ts', `const pem = await import('../signer/pem.ts');`, /another room/],
     ['plan/step.ts', `export { apply } from '../transaction/apply.ts';`, /a floor above/],

@@ -15,7 +15,8 @@ import { readMicrosoftCertificates } from '../enrolment/microsoft-certificates.t
 import { type KeySet, keyPaths, loadKeySet } from '../enrolment/set.ts';
 import { EspError, EXIT_WARNINGS } from '../error.ts';
 import { type EspPath, LOADER_CONF } from '../esp/layout.ts';
-import { loaderCopies } from '../inspection/loader-copies.ts';
+import { readLoaderConf } from '../esp/loader-conf-file.ts';
+import { loaderStatuses } from '../inspection/loader-views.ts';
 import { EFI_VARIABLES, setupMode } from '../loader/efi-variables.ts';
 import { parseLoaderConf } from '../loader/loader-conf.ts';
 import { KEY_NAMES, type KeyVariable } from '../secureboot/key-variable.ts';
@@ -203,7 +204,7 @@ async function warningsOf(
 ): Promise<readonly string[]> {
   const warnings: string[] = [];
   for (const root of roots) {
-    for (const { path, problem } of await loaderCopies(
+    for (const { path, problem } of await loaderStatuses(
       root,
       { ...settings, certificate },
       context,
@@ -217,13 +218,10 @@ async function warningsOf(
   return warnings;
 }
 
-const MAX_LOADER_CONF = 65_536;
-
 function loaderSetting(root: string, disk: Disk): string | undefined {
   const path = `${root}/${LOADER_CONF}`;
   if (disk.stat(path)?.kind !== 'file') return undefined;
-  const text = new TextDecoder().decode(disk.read(path, MAX_LOADER_CONF));
-  return lastValue(parseLoaderConf(text), 'secure-boot-enroll');
+  return lastValue(parseLoaderConf(readLoaderConf(path, disk)), 'secure-boot-enroll');
 }
 
 function renderEsp({ esp, path, written }: { esp: string; path: string; written: boolean }) {

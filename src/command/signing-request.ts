@@ -25,8 +25,7 @@ import { extraPrograms } from '../signing/extra.ts';
 import type { Task } from '../signing/task.ts';
 import { openSurveyor } from '../survey/surveyor.ts';
 import { openLog } from '../voice/log.ts';
-import { findEsps } from '../volumes/esp-roots.ts';
-import { withVolumes } from '../volumes/volumes.ts';
+import { findTargets } from '../volumes/volumes.ts';
 
 /** A program as a request names it, before what is to be signed for it is worked out. */
 type Wish = Omit<RequestedProgram, 'digest'>;
@@ -38,16 +37,15 @@ type Wish = Omit<RequestedProgram, 'digest'>;
  */
 export async function planRequest(
   { operands: [toplevel], flags, json, verbosity }: Invocation,
-  given: Context,
+  context: Context,
 ): Promise<number> {
-  const { disk, environment, print, now } = given;
+  const { disk, environment, print, now } = context;
   const { 'signing-request': file, ...others } = flags;
   const settings = await readSettings(others, environment, disk);
   if (settings.certificate === undefined) throw misuse('expected --certificate', 'plan');
-  const context = withVolumes(settings, given);
   const asking = loadAskingSigner(settings.certificate, disk, now);
   using surveyor = await openSurveyor(settings, toplevel, context, asking);
-  const roots = findEsps(settings, context).map(({ root }) => root);
+  const roots = findTargets(settings, context);
   const outcomes = await pass(roots, surveyor, {
     verb: 'plan',
     context,

@@ -47,7 +47,7 @@ const V8_FLAGS = [
 
 /** Follows the profiles until SIGTERM or SIGINT; SIGHUP makes it read the configuration again. */
 export async function watch({ flags, verbosity }: Invocation, context: Context): Promise<number> {
-  const { disk, host, environment, processId } = context;
+  const { disk, host, machine, environment, processId } = context;
   for (const flag of V8_FLAGS) setFlagsFromString(flag);
   const { timing, settings: given } = readTiming(flags);
   const settings = await readSettings(given, environment, disk);
@@ -55,7 +55,7 @@ export async function watch({ flags, verbosity }: Invocation, context: Context):
   const state: State = { settings, claim, memory: { notices: new Map() }, looked: undefined };
   // A service tells what it does, not only what is wrong.
   const log = openLog(verbosity < 0 ? -1 : verbosity + 1, isJournal(host, environment));
-  const herald = createHerald(findServiceManager(environment, processId), log);
+  const herald = createHerald(findServiceManager(environment, processId, machine), log);
   const ending = new AbortController();
   const generations: GenerationMemory = new Map();
   const kit: Kit = {
@@ -136,13 +136,13 @@ async function reload(state: State, given: RawSettings, kit: Kit): Promise<void>
 }
 
 /** A directory that may not be looked at is as good as none; the pass says what is wrong with it. */
-function locateIn({ disk, locate }: Context): (path: string) => Place | undefined {
+function locateIn({ disk }: Context): (path: string) => Place | undefined {
   return (path) => {
     try {
       const real = disk.realPath(path);
       const stat = real === undefined ? undefined : disk.stat(real);
       if (real === undefined || stat?.kind !== 'directory') return undefined;
-      return { path: locate(real), identity: `${stat.device}:${stat.inode}` };
+      return { path: disk.hostPath(real) ?? real, identity: `${stat.device}:${stat.inode}` };
     } catch (error) {
       if (error instanceof EspError) return undefined;
       throw error;

@@ -7,12 +7,8 @@ const CHUNK = 1024 * 1024;
 
 /** Returns the digest of a file. Memory does not grow with its size. */
 export function digestIn(path: string, disk: Disk): Digest {
-  const file = disk.open(path);
+  using file = disk.open(path);
   const sha256 = createHash('sha256');
-  try {
-    for (let at = 0; at < file.size; at += CHUNK) sha256.update(file.read(at, CHUNK));
-    return digestOf(sha256.digest());
-  } finally {
-    file.close();
-  }
+  for (let at = 0; at < file.size; at += CHUNK) sha256.update(file.read(at, CHUNK));
+  return digestOf(sha256.digest());
 }

@@ -2,10 +2,10 @@
 import * as fs from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { EspError } from '../error.ts';
+import { ioError, optional, translated } from '../io-error.ts';
+import { isOfTheDead, MARK, processMark } from '../process/process-mark.ts';
 import type { Disk, NewFile, Readers, WritableDisk } from './disk.ts';
-import { ioError, optional, translated } from './io-error.ts';
 import { reading } from './node-reading.ts';
-import { isOfTheDead, MARK, processMark } from './process-mark.ts';
 
 /** Changes the real file system. */
 export const writing: Omit<WritableDisk, keyof Disk> = {
@@ -24,6 +24,10 @@ export const writing: Omit<WritableDisk, keyof Disk> = {
   // SAFETY: as for rename. What is synced is the inode: on FAT, size and place in the slot of the name.
   syncFile: (path) =>
     translated('sync', path, () => withFile(path, fs.constants.O_RDONLY, fs.fsyncSync)),
+  makeTemporary: (directory, prefix) =>
+    translated('make a directory in', directory, () => fs.mkdtempSync(join(directory, prefix))),
+  removeTemporary: (path) =>
+    translated('remove', path, () => fs.rmSync(path, { recursive: true, force: true })),
   // SAFETY: the barrier itself. On FAT this also flushes the allocation table and the device.
   syncDirectory: (path) => translated('sync', path, () => syncDirectory(path)),
 };

@@ -73,6 +73,8 @@ export interface Inventory extends Space {
   readonly unread?: number;
   /** Those directories we may need that exist. */
   readonly directories: ReadonlySet<EspPath>;
+  /** Directories in those, beside them: a file of ours cannot take the name of one. Absent when there are none. */
+  readonly subdirectories?: readonly EspPath[];
   /** Space of the ESP, where entries and what they name are on another volume. */
   readonly espSpace?: Space;
 }

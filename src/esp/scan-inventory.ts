@@ -16,14 +16,17 @@ import {
   isProgram,
   KEPT_SETTINGS,
   LOADER_CONF,
+  LOADER_CONF_LIMIT,
+  LOADER_DIRECTORIES,
   parseBlobName,
 } from './layout.ts';
+import { subdirectoriesIn } from './listings.ts';
 import { type ListedFile, scanEntries } from './scan-entries.ts';
 import { scanTemporaries } from './temporaries.ts';
 import { attempt, decode, ifThere, readSmall } from './untrusted.ts';
 
 /** Larger files of these kinds are not what they claim to be. Bytes. */
-const LIMIT = { loaderConf: 64 * 1024, srel: 4096 };
+const LIMIT = { loaderConf: LOADER_CONF_LIMIT, srel: 4096 };
 
 /** The directories in which we may make files. */
 function ourDirectories(token: string): readonly EspPath[] {
@@ -31,8 +34,7 @@ function ourDirectories(token: string): readonly EspPath[] {
     blobDirectory(token),
     IMAGES,
     ENTRIES,
-    espPath('EFI', 'systemd'),
-    espPath('EFI', 'BOOT'),
+    ...Object.values(LOADER_DIRECTORIES),
     espPath('loader'),
   ];
 }
@@ -64,8 +66,10 @@ export function scanInventory(
   for (const directory of extraDirectories(disk, root, manifests)) {
     if (!listings.has(directory)) listings.set(directory, disk.list(`${root}/${directory}`));
   }
+  const subdirectories = subdirectoriesIn(listings);
   return {
     ...(manifests.length > 0 ? { manifests } : {}),
+    ...(subdirectories.length > 0 ? { subdirectories } : {}),
     blobs: files(blobDirectory(token)).flatMap((file) => scanBlob(disk, root, file)),
     ...scanEntries(
       { images: files(IMAGES), texts: files(ENTRIES) },
@@ -124,11 +128,7 @@ function scanBlob(disk: Disk, root: string, { name, path }: ListedFile): BlobFil
 }
 
 function readBlob(disk: Disk, root: string, path: EspPath, name: BlobName): BlobFile {
-  const file = disk.open(`${root}/${path}`);
-  try {
-    const damage = isProgram(name) ? attempt(() => void parsePe(file)) : undefined;
-    return { path, size: file.size, name, ...(damage === undefined ? {} : { damage }) };
-  } finally {
-    file.close();
-  }
+  using file = disk.open(`${root}/${path}`);
+  const damage = isProgram(name) ? attempt(() => void parsePe(file)) : undefined;
+  return { path, size: file.size, name, ...(damage === undefined ? {} : { damage }) };
 }

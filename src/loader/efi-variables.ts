@@ -4,13 +4,16 @@ import { EspError } from '../error.ts';
 import { GLOBAL_VARIABLE, KEY_VARIABLES, type KeyVariable } from '../secureboot/key-variable.ts';
 
 /** Variables of systemd's boot loader interface that hold one text. */
-export type LoaderVariable =
-  | 'LoaderBootCountPath'
-  | 'LoaderEntryDefault'
-  | 'LoaderEntryOneShot'
-  | 'LoaderEntryPreferred'
-  | 'LoaderEntrySelected'
-  | 'LoaderInfo';
+export const LOADER_VARIABLES = [
+  'LoaderBootCountPath',
+  'LoaderEntryDefault',
+  'LoaderEntryOneShot',
+  'LoaderEntryPreferred',
+  'LoaderEntrySelected',
+  'LoaderInfo',
+] as const;
+
+export type LoaderVariable = (typeof LOADER_VARIABLES)[number];
 
 /** Where Linux shows the variables. */
 export const EFI_VARIABLES = '/sys/firmware/efi/efivars';

@@ -82,6 +82,14 @@ export type PhaseName =
   | 'remove-blobs'
   | 'remove-lists';
 
+/** Returns the step that removes a file. Size in bytes. */
+export function removal(
+  { path, size }: { readonly path: EspPath; readonly size: number },
+  because: string,
+): Step {
+  return { kind: 'remove', path, size, because };
+}
+
 /** Steps that may run in any order; all of them are durable before the next phase starts. */
 export interface Phase {
   readonly name: PhaseName;

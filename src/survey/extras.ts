@@ -1,31 +1,21 @@
-/** Extra files: what is declared, with its digests, and what of it an ESP has. */
+/** The extra files that settings declare, with their digests. */
 
 import type { Context } from '../context.ts';
 import { hash } from '../digest.ts';
 import type { DigestCache } from '../disk/digest-cache.ts';
-import { digestIn } from '../disk/digest-in.ts';
 import type { FileStat } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
-import { extraRole, isDirectory } from '../esp/extra-manifest.ts';
-import type { Inventory } from '../esp/inventory.ts';
-import { directoryOf, type EspPath } from '../esp/layout.ts';
+import { extraRole } from '../esp/extra-manifest.ts';
+import type { EspPath } from '../esp/layout.ts';
 import { parseType1 } from '../esp/type1.ts';
-import {
-  type DeclaredExtra,
-  decideExtras,
-  type ExtraCase,
-  type Extras,
-  extraCases,
-  type FoundExtra,
-  wantsDigest,
-} from '../plan/extras.ts';
+import type { DeclaredExtra } from '../plan/extras.ts';
 import type { Payload } from '../plan/wanted.ts';
 import {
   type ExtraSetting,
   type ExtraSettings,
   extraSettings,
 } from '../settings/extra-settings.ts';
-import type { Signer } from '../signer/signer.ts';
+import { isUnsigned, type Signer } from '../signer/signer.ts';
 import { digestsOf, prepareSigned, signedProgram } from './payload.ts';
 
 /** The extra files that settings declare. */
@@ -61,7 +51,7 @@ export async function declareExtras(
     if (!known) throw unusable(extra, `${source}: it cannot be read`);
     const { stat, digest } = known;
     const plain = { path: source, size: stat.size, digest };
-    if (!sign || signer.fingerprint === 'unsigned') return plain;
+    if (!sign || isUnsigned(signer)) return plain;
     try {
       return await signedProgram(plain, stat, signer, context, cache);
     } catch (cause) {
@@ -100,50 +90,4 @@ function named(text: string): readonly EspPath[] {
 
 function unusable({ key }: ExtraSetting, message: string, cause?: EspError): EspError {
   return new EspError('CONFIG_INVALID', `${key}: ${message}`, cause ? { cause } : {});
-}
-
-/** What the settings want, and what of it is declared. */
-interface Wanting {
-  readonly settings: { readonly 'entry-token': string };
-  readonly extras: readonly DeclaredExtra[];
-}
-
-/**
- * Returns which extra files an ESP should have, and which of those it has are ours.
- * @param deep every byte is read, and not only where it decides
- */
-export function matchExtras(
-  root: string,
-  { settings, extras: declared }: Wanting,
-  { manifests = [], marks = [] }: Inventory,
-  { disk }: Pick<Context, 'disk'>,
-  deep: boolean,
-): Extras {
-  const token = settings['entry-token'];
-  const taken = marks.map(({ of }) => of);
-  const cases = extraCases(declared, manifests, taken, token).map((extra) => {
-    const found = find(root, extra, disk);
-    const isUnsure = found.kind === 'file' && wantsDigest(extra, found.size, deep);
-    const digest = isUnsure ? digestIn(`${root}/${extra.path}`, disk) : undefined;
-    return { ...extra, found: { ...found, digest } };
-  });
-  return decideExtras(cases, token);
-}
-
-function find(root: string, { path }: ExtraCase, disk: Context['disk']): FoundExtra {
-  const stat = disk.linkStat(`${root}/${path}`);
-  if (stat?.kind === 'file' && isDirectory(disk, root, directoryOf(path))) {
-    return { kind: 'file', size: stat.size };
-  }
-  const isBlocked = stat !== undefined || isBelowOther(root, path, disk);
-  return { kind: isBlocked ? 'blocked' : 'absent', size: 0 };
-}
-
-/** Whether something above a path is there and no directory. */
-function isBelowOther(root: string, path: EspPath, disk: Context['disk']): boolean {
-  for (let above = directoryOf(path); above !== ''; above = directoryOf(above)) {
-    const kind = disk.linkStat(`${root}/${above}`)?.kind;
-    if (kind !== undefined && kind !== 'directory') return true;
-  }
-  return false;
 }

@@ -2,7 +2,7 @@
 import type { Context } from '../context.ts';
 import { openDigestCache } from '../disk/digest-cache.ts';
 import { EspError, explain } from '../error.ts';
-import type { Generation, Malformed } from '../generation/generation.ts';
+import type { Generation } from '../generation/generation.ts';
 import { openSource } from '../generation/sources.ts';
 import { type Architecture, architecture } from '../loader/architecture.ts';
 import { generationName, type WantedEntry, type WantedGeneration } from '../plan/wanted.ts';
@@ -11,8 +11,9 @@ import type { LoadedSigner } from '../signer/pem.ts';
 import { unsigned } from '../signer/signer.ts';
 import { type ChosenGenerations, chooseGenerations, targetBroken } from './chosen.ts';
 import { declareExtras } from './extras.ts';
-import { withReachableDefault } from './reachable-default.ts';
+import { loaderConfGiven, readLoader } from './loader-source.ts';
 import { type Resolution, resolve } from './resolve.ts';
+import { findRootHashTroubles } from './root-hash-troubles.ts';
 import { signerOf } from './signer-of.ts';
 import { type ChosenFormat, chooseFormat, stubWarnings } from './stub.ts';
 import type { Survey } from './surveyed.ts';
@@ -22,7 +23,7 @@ import type { Survey } from './surveyed.ts';
  * @param toplevel the system that is to boot next; without it the system profile's current one
  * @param given who signs, in place of whom the settings name
  * @throws {NO_BOOTABLE_GENERATION} @throws {TARGET_BROKEN} @throws {MIXED_ARCHITECTURES}
- * @throws {VERITY_ABSENT}
+ * @throws {CONFIG_INVALID}
  */
 export async function survey(
   settings: Settings,
@@ -40,20 +41,31 @@ export async function survey(
   const resolution = await resolve(wantedOf(chosen), policy, context, cache);
   const unsaved = await cache.save();
   try {
-    const surveyed: Survey = {
+    const wanted = entriesOf(chosen, resolution, settings);
+    const { troubles, ...told } = await findRootHashTroubles(resolution.wanted, settings, context);
+    return {
       settings,
       signer,
       architecture: parts.architecture,
-      efiDirectory: parts.efiDirectory,
-      ...entriesOf(chosen, resolution, settings),
+      loader: readLoader(parts.loader, parts.architecture, signer, context.disk),
+      loaderConf: loaderConfGiven(settings, context.disk),
+      ...wanted,
+      troubles,
       quarantined: [...found.malformed, ...resolution.broken],
       extras: extras.declared,
       sources: new Map([...resolution.sources, ...extras.sources]),
-      warnings: [...warnings, ...resolution.warnings, ...stubWarnings(parts.chosenFormat, context)],
-      notices: unsaved ? [`the next run will hash again: ${explain(unsaved)}`] : [],
+      warnings: [
+        ...warnings,
+        ...resolution.warnings,
+        ...stubWarnings(parts.chosenFormat, context),
+        ...told.warnings,
+      ],
+      notices: [
+        ...(unsaved ? [`the next run will hash again: ${explain(unsaved)}`] : []),
+        ...told.notices,
+      ],
       dispose: resolution.dispose,
     };
-    return await withReachableDefault(surveyed, context);
   } catch (error) {
     resolution.dispose();
     throw error;
@@ -72,8 +84,6 @@ async function chooseSigner(settings: Settings, context: Context): Promise<Loade
 /** What is installed beside the generations, and what images are made from. */
 interface Parts {
   readonly architecture: Architecture;
-  /** `lib/systemd/boot/efi` of the systemd in use. */
-  readonly efiDirectory: string;
   /** The boot loader, as it is outside the ESP. */
   readonly loader: string;
   readonly chosenFormat: ChosenFormat;
@@ -84,7 +94,6 @@ function findParts(settings: Settings, target: Generation, context: Context): Pa
   const efiDirectory = `${findSystemd(settings, target, context)}/lib/systemd/boot/efi`;
   return {
     architecture: names,
-    efiDirectory,
     loader: `${efiDirectory}/${names.loader}`,
     chosenFormat: chooseFormat(settings, `${efiDirectory}/${names.stub}`),
   };
@@ -103,14 +112,13 @@ function entriesOf(
   { target, system, running, isRunningKept, retained }: ChosenGenerations,
   { wanted, broken }: Resolution,
   settings: Settings,
-): Pick<Survey, 'default' | 'unreachable' | 'musts' | 'wishes' | 'leftOut' | 'running' | 'booted'> {
+): Pick<Survey, 'default' | 'musts' | 'wishes' | 'leftOut' | 'running' | 'booted'> {
   const isBroken = broken.find(({ link }) => link === target.link);
   if (isBroken) throw targetBroken(isBroken);
   const mustNames = new Set(retained.musts.map(({ generation }) => generationName(generation)));
   const isMust = ({ name }: WantedGeneration) => mustNames.has(name);
   return {
     default: nextOf(target, system, wanted).id,
-    unreachable: new Set(),
     musts: wanted.filter(isMust),
     wishes: wanted.filter((generation) => !isMust(generation)),
     leftOut: retained.leftOut.map(({ generation }) => ({
@@ -138,9 +146,4 @@ function nextOf(
 function findSystemd(settings: Settings, target: Generation, { disk }: Context): string {
   const own = `${target.toplevel}/systemd`;
   return settings.systemd ?? (disk.stat(`${own}/lib/systemd/boot/efi`) ? own : '/usr');
-}
-
-/** How a broken generation is reported. */
-export function describeBroken({ profile, number, cause }: Malformed): string {
-  return `generation ${generationName({ profile, number })} is broken and left as it is: ${explain(cause)}`;
 }

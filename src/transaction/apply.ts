@@ -3,6 +3,7 @@ import { dirname } from 'node:path';
 import type { FileStat, WritableDisk } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
 import { type EspPath, temporaryName } from '../esp/layout.ts';
+import type { Mounted } from '../esp/target.ts';
 import { isImage, type Phase, type Plan, type Step } from '../plan/step.ts';
 import type { Signer } from '../signer/signer.ts';
 import { closeGaps, MOST_RESERVED, reserveSlots } from './directory-slots.ts';
@@ -27,9 +28,6 @@ export interface Site {
   /** Ends the work before the next phase; the report tells what was done until then. */
   readonly signal?: AbortSignal;
 }
-
-/** What is at a mount point, by its path. */
-export type Mounted = ReadonlyMap<string, FileStat | undefined>;
 
 /** A step whose new content lies under a temporary name, durable, waiting for its rename. */
 interface Staged {

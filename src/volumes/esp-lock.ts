@@ -2,7 +2,7 @@
 
 import type { Context } from '../context.ts';
 import type { FileStat } from '../disk/disk.ts';
-import type { Mounted } from '../transaction/apply.ts';
+import type { Mounted } from '../esp/target.ts';
 import type { Lock } from '../transaction/lock.ts';
 import type { Log } from '../voice/log.ts';
 

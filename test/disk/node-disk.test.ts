@@ -171,7 +171,7 @@ test('write-file-atomic alone still renames a truncated file on a full disk (F1)
 
 test('reading a file after closing it is a bug and not some other file', () => {
   const file = disk.open('/proc/self/exe');
-  file.close();
+  file[Symbol.dispose]();
   assert.throws(
     () => file.read(0, 1),
     (error) => error instanceof Error && !(error instanceof EspError),

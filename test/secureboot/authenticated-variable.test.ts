@@ -5,12 +5,12 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import fc from 'fast-check';
 import { EspError } from '../../src/error.ts';
+import type { Guid } from '../../src/guid.ts';
 import {
   bytesToSign,
   formatAuthenticatedWrite,
   parseAuthenticatedWrite,
 } from '../../src/secureboot/authenticated-variable.ts';
-import type { Guid } from '../../src/secureboot/guid.ts';
 import { KEY_NAMES, type KeyVariable } from '../../src/secureboot/key-variable.ts';
 import { formatSignatureLists, X509 } from '../../src/secureboot/signature-list.ts';
 import { signDetached } from '../../src/signer/detached-signature.ts';

@@ -1,0 +1,145 @@
+/** Settings: which source wins, and what an error names. */
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { SETTINGS } from '../../src/loader/loader-conf.ts';
+import { OPTIONS, type RawSettings, readSettings } from '../../src/settings/settings.ts';
+import { rejectsWith } from '../command/rejects-with.ts';
+import { MemoryDisk } from '../support/memory-disk.ts';
+
+/** Reads settings from all their sources. */
+function read(
+  flags: RawSettings = {},
+  environment: Readonly<Record<string, string>> = {},
+  toml?: string,
+) {
+  const files = toml === undefined ? {} : { '/etc/espalier.toml': toml };
+  return readSettings(flags, environment, new MemoryDisk({ files }));
+}
+
+describe('where a setting comes from', () => {
+  test('without any source the defaults hold', async () => {
+    const settings = await read();
+    assert.deepEqual(settings.profiles, ['/nix/var/nix/profiles']);
+    assert.equal(settings.esp, undefined);
+    assert.equal(settings.format, 'uki');
+    assert.equal(settings.limit, 0);
+    assert.equal(settings.reserve, 0);
+    assert.equal(settings['entry-token'], 'nixos');
+    assert.equal(settings['allow-unsigned'], false);
+  });
+
+  test('a flag wins over the environment, that over the file, that over the default', async () => {
+    const toml = 'limit = 3\nformat = "type1"\nreserve = "1K"\n';
+    const environment = { ESPALIER_LIMIT: '4', ESPALIER_FORMAT: 'uki' };
+    const settings = await read({ limit: '5' }, environment, toml);
+    assert.deepEqual([settings.limit, settings.format, settings.reserve], [5, 'uki', 1024]);
+  });
+
+  test('the file may be named by a flag or by the environment', async () => {
+    const disk = new MemoryDisk({ files: { '/a.toml': 'limit = 1', '/b.toml': 'limit = 2' } });
+    const environment = { ESPALIER_CONFIG: '/a.toml' };
+    assert.equal((await readSettings({}, environment, disk)).limit, 1);
+    assert.equal((await readSettings({ config: '/b.toml' }, environment, disk)).limit, 2);
+  });
+
+  test('every option has a variable, and a repeatable one takes a list divided by colons', async () => {
+    const settings = await read({}, { ESPALIER_ESP: '/efi:/efi2', ESPALIER_ALLOW_UNSIGNED: '1' });
+    assert.deepEqual(settings.esp, ['/efi', '/efi2']);
+    assert.equal(settings['allow-unsigned'], true);
+    for (const { name } of OPTIONS) {
+      const variable = `ESPALIER_${name.toUpperCase().replaceAll('-', '_')}`;
+      await assert.rejects(read({}, { [variable]: '\0' }), { code: 'CONFIG_INVALID' }, name).catch(
+        // Paths may hold anything; what matters is that the variable is read at all.
+        async () => assert.notDeepEqual(await read({}, { [variable]: '\0' }), await read()),
+      );
+    }
+  });
+
+  test('a size may have a suffix, a switch may be written out', async () => {
+    for (const [text, bytes] of [
+      ['0', 0],
+      ['7', 7],
+      ['64k', 65_536],
+      ['64M', 67_108_864],
+      ['2G', 2_147_483_648],
+    ] as const) {
+      assert.equal((await read({ reserve: text })).reserve, bytes);
+    }
+    for (const text of ['1', 'true', 'yes']) {
+      assert.equal((await read({}, { ESPALIER_FORCE: text })).force, true);
+    }
+    for (const text of ['0', 'false', 'no', '']) {
+      assert.equal((await read({}, { ESPALIER_FORCE: text }, 'force = true')).force, false);
+    }
+  });
+});
+
+describe('what an error names', () => {
+  const flags: readonly (readonly [string, string])[] = [
+    ['limit', '-1'],
+    ['limit', 'many'],
+    ['limit', '1e3'],
+    ['reserve', '64MB'],
+    ['reserve', '-5'],
+    ['format', 'uke'],
+    ['entry-token', '../x'],
+    ['entry-token', ''],
+    ['system', 'x86'],
+    ['lock-timeout', 'long'],
+    ['stub', ''],
+  ];
+  for (const [name, value] of flags) {
+    test(`--${name} ${JSON.stringify(value)} is refused by its flag, its variable, and its key`, async () => {
+      const variable = `ESPALIER_${name.toUpperCase().replaceAll('-', '_')}`;
+      const toml = `${name} = ${JSON.stringify(value)}`;
+      await rejectsWith('CONFIG_INVALID', new RegExp(`^--${name}: `), read({ [name]: value }));
+      await rejectsWith(
+        'CONFIG_INVALID',
+        new RegExp(`^${variable}: `),
+        read({}, { [variable]: value }),
+      );
+      const key = new RegExp(`^/etc/espalier\\.toml: ${name}: `);
+      await rejectsWith('CONFIG_INVALID', key, read({}, {}, toml));
+    });
+  }
+
+  test('an unknown key of the file is refused by its name', async () => {
+    await rejectsWith(
+      'CONFIG_INVALID',
+      /^\/etc\/espalier\.toml: limits: /,
+      read({}, {}, 'limits = 3'),
+    );
+    const nested = read({}, {}, '[sections]\nlogo = "/x"');
+    await rejectsWith('CONFIG_INVALID', /^\/etc\/espalier\.toml: sections\.logo: /, nested);
+  });
+
+  test('every setting of loader.conf may be made, and no other: what boots next is not one', async () => {
+    const all = SETTINGS.map((key) => `${key} = "x"\n`).join('');
+    const { loader } = await read({}, {}, `[loader]\n${all}`);
+    assert.deepEqual(Object.keys(loader), SETTINGS);
+    for (const key of ['default', 'preferred', 'time-out', 'Editor']) {
+      const named = new RegExp(`^/etc/espalier\\.toml: loader\\.${key}: `);
+      await rejectsWith('CONFIG_INVALID', named, read({}, {}, `[loader]\n${key} = "x"`));
+    }
+  });
+
+  test('a file that is no TOML is refused with the place of the mistake', async () => {
+    const broken = read({}, {}, 'limit = 3\nformat = \n');
+    await rejectsWith('CONFIG_INVALID', /^\/etc\/espalier\.toml: not TOML: because .*2:/s, broken);
+  });
+
+  test('a file that is named and not there is a mistake of the configuration', async () => {
+    const missing = read({ config: '/none.toml' });
+    await rejectsWith('CONFIG_INVALID', /\/none\.toml/, missing);
+  });
+
+  test('a file that a setting names and that is not there is told by the setting', async () => {
+    await rejectsWith(
+      'CONFIG_INVALID',
+      /^--loader-conf: \/none is no file/,
+      read({ 'loader-conf': '/none' }),
+    );
+    const splash = read({}, {}, '[sections]\nsplash = "/none.bmp"');
+    await rejectsWith('CONFIG_INVALID', /^\/etc\/espalier\.toml: sections\.splash: /, splash);
+  });
+});
