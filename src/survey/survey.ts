@@ -43,6 +43,8 @@ export async function survey(
   try {
     const wanted = entriesOf(chosen, resolution, settings);
     const { troubles, ...told } = await findRootHashTroubles(resolution.wanted, settings, context);
+    const unfit = stubWarnings(parts.chosenFormat, context);
+    const slow = unsaved ? [`the next run will hash again: ${explain(unsaved)}`] : [];
     return {
       settings,
       signer,
@@ -54,16 +56,8 @@ export async function survey(
       quarantined: [...found.malformed, ...resolution.broken],
       extras: extras.declared,
       sources: new Map([...resolution.sources, ...extras.sources]),
-      warnings: [
-        ...warnings,
-        ...resolution.warnings,
-        ...stubWarnings(parts.chosenFormat, context),
-        ...told.warnings,
-      ],
-      notices: [
-        ...(unsaved ? [`the next run will hash again: ${explain(unsaved)}`] : []),
-        ...told.notices,
-      ],
+      warnings: [...warnings, ...resolution.warnings, ...unfit, ...told.warnings],
+      notices: [...slow, ...told.notices],
       dispose: resolution.dispose,
     };
   } catch (error) {
