@@ -197,9 +197,11 @@ async function requireStartable(
     );
   }
   if (certificate === undefined) return;
-  const { loadCertificate } = await import('../signer/pem.ts');
+  const { loadChain } = await import('../signer/pem.ts');
   const { firmwareTrusts } = await import('../inspection/firmware-trust.ts');
-  if (firmwareTrusts(loadCertificate(certificate, disk), variables, disk) !== false) return;
+  const chain = loadChain(certificate, disk);
+  const all = [chain.certificate, ...chain.intermediates];
+  if (firmwareTrusts(all, variables, disk) !== false) return;
   throw new EspError(
     'SECURE_BOOT_UNTRUSTED',
     `Secure Boot is on, and firmware does not know certificate ${certificate}: what would be installed would not start`,

@@ -16,8 +16,8 @@ export interface Forbidden {
   readonly certificates: readonly Uint8Array[];
   /** Digests of images, as `sha256:<hexadecimal>`. */
   readonly images: ReadonlySet<string>;
-  /** Digests of the signed part of certificates, in the same form, with the time from which each counts. */
-  readonly signedParts: ReadonlyMap<string, number | undefined>;
+  /** Digests of the signed part of certificates, in the same form, each with the time (seconds since the epoch) from which it counts; 0 is always. */
+  readonly signedParts: ReadonlyMap<string, number>;
 }
 
 /** Why firmware refuses a certificate. */
@@ -29,6 +29,9 @@ export interface Ban {
    */
   readonly since?: number;
 }
+
+/** The time of an entry that counts whenever a program was signed. */
+const ALWAYS = 0;
 
 /** The types of entries that are digests of images (UEFI §32.4.1). */
 const IMAGE_DIGESTS: Readonly<Record<string, { name: DigestName; size: number }>> = {
@@ -55,7 +58,7 @@ export const IMAGE_SHA256 = 'c1c41626-504c-4092-aca9-41f936934328' as Guid;
 export function parseForbidden(dbx: Uint8Array): Forbidden {
   const certificates: Uint8Array[] = [];
   const images = new Set<string>();
-  const signedParts = new Map<string, number | undefined>();
+  const signedParts = new Map<string, number>();
   for (const { type, data } of parseSignatureLists(dbx)) {
     if (type === X509) certificates.push(data);
     const image = IMAGE_DIGESTS[type];
@@ -63,19 +66,17 @@ export function parseForbidden(dbx: Uint8Array): Forbidden {
     const part = CERTIFICATE_DIGESTS[type];
     if (part && data.length === part.size + TIME_SIZE) {
       const key = `${part.name}:${bytesToHex(data.subarray(0, part.size))}`;
-      const since = timeAt(data.subarray(part.size));
-      // Of two entries for one certificate the stricter counts.
-      const known = signedParts.has(key) ? (signedParts.get(key) ?? 0) : Number.POSITIVE_INFINITY;
-      const earliest = Math.min(known, since ?? 0);
-      signedParts.set(key, earliest === 0 ? undefined : earliest);
+      // Of several entries for one certificate the strictest counts.
+      const known = signedParts.get(key) ?? Number.POSITIVE_INFINITY;
+      signedParts.set(key, Math.min(known, timeAt(data.subarray(part.size))));
     }
   }
   return { certificates, images, signedParts };
 }
 
 /** A time of zeros, and one that is none, count as always. */
-function timeAt(bytes: Uint8Array): number | undefined {
-  return parseTime(new DataView(bytes.buffer, bytes.byteOffset, bytes.length));
+function timeAt(bytes: Uint8Array): number {
+  return parseTime(new DataView(bytes.buffer, bytes.byteOffset, bytes.length)) ?? ALWAYS;
 }
 
 /** Tells whether dbx names an image by one of its Authenticode digests, given in hexadecimal. */
@@ -98,10 +99,9 @@ export function banOf(forbidden: Forbidden, certificate: Uint8Array): Ban | unde
   const part = forbidden.signedParts.size > 0 ? signedPart(certificate) : undefined;
   if (part === undefined) return undefined;
   for (const [name, digest] of DIGESTS) {
-    const key = `${name}:${digest(part)}`;
-    if (!forbidden.signedParts.has(key)) continue;
-    const since = forbidden.signedParts.get(key);
-    return { by: 'digest of the certificate', ...(since === undefined ? {} : { since }) };
+    const since = forbidden.signedParts.get(`${name}:${digest(part)}`);
+    if (since === undefined) continue;
+    return { by: 'digest of the certificate', ...(since === ALWAYS ? {} : { since }) };
   }
   return undefined;
 }
