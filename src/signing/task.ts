@@ -8,6 +8,7 @@ import { authenticodeDigestInput } from '../pe/authenticode.ts';
 import { certificateTable } from '../pe/certificate-table.ts';
 import type { ImageLayout } from '../pe/image-layout.ts';
 import { type Pe, parsePe } from '../pe/pe.ts';
+import { requireSoundSections } from '../pe/section-findings.ts';
 import { signedFile } from '../recipe/pieces.ts';
 import { type Signer, type ToSign, unsigned } from '../signer/signer.ts';
 import { placeImage } from '../transaction/place-image.ts';
@@ -81,6 +82,7 @@ interface Program {
 
 function look(path: string, signer: Signer, disk: Disk): Program {
   return withFile(path, disk, (file) => {
+    requireSoundSections(file, path);
     const signatures = certificateTable(file, parsePe(file, path));
     const sha256 = createHash('sha256');
     for (const bytes of authenticodeDigestInput(file)) sha256.update(bytes);

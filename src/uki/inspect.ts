@@ -19,6 +19,8 @@ export interface ProfileReport {
 /** The base's sections, and the profiles behind it, if it has any. */
 export interface UkiReport extends ProfileReport {
   readonly _profiles?: readonly ProfileReport[];
+  /** What firmware, stub or loader will not take as it is meant; ukify shows none. */
+  readonly _findings?: readonly string[];
 }
 
 /** Returns the SHA-256 of bytes that come in pieces. */

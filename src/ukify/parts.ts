@@ -1,10 +1,12 @@
 /** From the settings of `uki build` to the parts of an image: files looked at, texts read, defaults found. */
 import { machine } from 'node:os';
+import { bytesSource } from '../byte-source.ts';
 import type { Disk, OpenFile } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
 import { architecture, efiName } from '../loader/architecture.ts';
 import type { Content } from '../pe/image-layout.ts';
 import { type Pe, parsePe } from '../pe/pe.ts';
+import { requireSoundSections } from '../pe/section-findings.ts';
 import { signedFile } from '../recipe/pieces.ts';
 import type { Signer } from '../signer/signer.ts';
 import { bytesSection, type ImageParts, joinedInitrds, profileSections } from '../uki/build.ts';
@@ -29,6 +31,7 @@ export function gatherParts(
     settings.linux === undefined ? undefined : lookAtKernel(settings.linux, inputs, disk);
   const { path: stubPath } = inputs.file('stub', findStub(settings, kernel?.pe.machine, disk));
   const stub = inputs.read('stub', stubPath);
+  requireSoundSections(bytesSource(stub), stubPath);
   if (kernel) requireSameMachine(kernel.pe, stubPath, disk);
   const sections = [
     ...textSections(settings, inputs, kernel?.traits, disk),
@@ -44,9 +47,10 @@ export function gatherParts(
     sbat: settings.sbat.map((given) => requireSbat(given, inputs.text('sbat', given))),
     profile: given(settings.profile, (value) => inputs.text('profile', value)),
     joined: settings['join-profile'].map((path) =>
-      withFile(inputs.file('join-profile', path).path, disk, (source) =>
-        profileSections(source, path, hasOsRelease),
-      ),
+      withFile(inputs.file('join-profile', path).path, disk, (source) => {
+        requireSoundSections(source, path);
+        return profileSections(source, path, hasOsRelease);
+      }),
     ),
   };
 }
@@ -61,11 +65,10 @@ interface Kernel {
 
 function lookAtKernel(path: string, inputs: Inputs, disk: Disk): Kernel {
   const file = inputs.file('linux', path);
-  return withFile(path, disk, (source) => ({
-    ...file,
-    pe: parsePe(source, path),
-    traits: kernelTraits(source, path),
-  }));
+  return withFile(path, disk, (source) => {
+    requireSoundSections(source, path);
+    return { ...file, pe: parsePe(source, path), traits: kernelTraits(source, path) };
+  });
 }
 
 function withFile<T>(path: string, disk: Disk, work: (source: OpenFile) => T): T {
