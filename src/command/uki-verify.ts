@@ -12,10 +12,10 @@ import {
   reportedProfiles,
 } from '../uki/boot-profile.ts';
 import { inspectSections, ukiReport } from '../uki/inspect.ts';
-import { compareRootHashes, describeMismatch } from '../uki/verity-match.ts';
+import { comparePartitions, compareRootHashes, describeMismatch } from '../uki/verity-match.ts';
 import { rootHashesOnCmdline } from '../verity/cmdline.ts';
 import { parseDocument } from '../verity/document.ts';
-import { rootHashesOfRepart } from '../verity/repart-output.ts';
+import { misnamedPartitions, rootHashesOfRepart } from '../verity/repart-output.ts';
 import { hashChunks } from './uki-inspect.ts';
 
 /** Stands for `ukify --json=short inspect` on standard input. */
@@ -37,7 +37,10 @@ export async function ukiVerify(
   }));
   const partitions = rootHashesOfRepart(runs);
   const profiles = image === INPUT ? await profilesOnInput() : profilesIn(image, disk);
-  const mismatches = compareRootHashes(profiles, partitions);
+  const mismatches = [
+    ...compareRootHashes(profiles, partitions),
+    ...comparePartitions(profiles, misnamedPartitions(runs)),
+  ];
   if (json) {
     const named = profiles.map(({ name, cmdline }) => ({
       name,
