@@ -7,7 +7,7 @@ import { EXIT_WARNINGS } from '../error.ts';
 import { parsePe } from '../pe/pe.ts';
 import { sectionFindings } from '../pe/section-findings.ts';
 import type { Invocation } from '../settings/invocation.ts';
-import { formatSections, inspectSections, ukiReport } from '../uki/inspect.ts';
+import { contentFindings, formatSections, inspectSections, ukiReport } from '../uki/inspect.ts';
 
 /** Prints what an image carries; the exit status tells whether something is wrong with its sections. */
 export async function ukiInspect(
@@ -18,7 +18,7 @@ export async function ukiInspect(
   try {
     const all = flags['all'] === true ? { shown: () => true } : {};
     const sections = inspectSections(source, hashChunks, { name: image, ...all });
-    const findings = sectionFindings(parsePe(source, image));
+    const findings = [...sectionFindings(parsePe(source, image)), ...contentFindings(sections)];
     const report = { ...ukiReport(sections), ...(findings.length > 0 && { _findings: findings }) };
     const lines = [formatSections(sections), ...findings.map((finding) => `finding: ${finding}`)];
     print(json ? JSON.stringify(report, undefined, 2) : lines.join('\n'));

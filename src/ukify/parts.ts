@@ -8,6 +8,7 @@ import type { Content } from '../pe/image-layout.ts';
 import { type Pe, parsePe } from '../pe/pe.ts';
 import { requireSoundSections } from '../pe/section-findings.ts';
 import { signedFile } from '../recipe/pieces.ts';
+import { publicKeyPem } from '../signer/public-key.ts';
 import type { Signer } from '../signer/signer.ts';
 import { bytesSection, type ImageParts, joinedInitrds, profileSections } from '../uki/build.ts';
 import { collapseBlanks } from '../uki/cmdline.ts';
@@ -139,7 +140,7 @@ function findOsRelease(disk: Disk): string {
 }
 
 function fileSections(settings: BuildSettings, inputs: Inputs): UkiSection[] {
-  const one = (name: string, flag: 'devicetree' | 'splash' | 'pcrpkey' | 'microcode') => {
+  const one = (name: string, flag: 'devicetree' | 'splash' | 'microcode') => {
     const path = settings[flag];
     return path === undefined ? [] : [fileSection(name, inputs.file(flag, path))];
   };
@@ -150,7 +151,9 @@ function fileSections(settings: BuildSettings, inputs: Inputs): UkiSection[] {
       fileSection('.dtbauto', inputs.file('devicetree-auto', path)),
     ),
     ...one('.splash', 'splash'),
-    ...one('.pcrpkey', 'pcrpkey'),
+    ...(given(settings.pcrpkey, (path) => [
+      bytesSection('.pcrpkey', publicKeyPem(inputs.read('pcrpkey', path), `--pcrpkey ${path}`)),
+    ]) ?? []),
     ...(initrds.length > 0 ? [{ name: '.initrd', content: joinedInitrds(initrds) }] : []),
     ...one('.ucode', 'microcode'),
   ];
@@ -160,15 +163,18 @@ function fileSection(name: string, file: { path: string; size: number }): UkiSec
   return { name, content: { kind: 'file', ...file } };
 }
 
-/** The kernel as it is, or with our signature added: stubs hand it to firmware that may ask for one. */
+/**
+ * The kernel as it is, or with our signature added where that was asked for: whoever takes a signed
+ * kernel out of the image can start it with any initrd and any command line.
+ */
 function kernelContent(
-  { path, size, pe }: Kernel,
+  { path, size }: Kernel,
   settings: BuildSettings,
   signer: Signer,
   disk: Disk,
 ): Content {
-  const isWanted = settings['sign-kernel'] ?? pe.certificateTable.size === 0;
-  if (!isWanted || signer.fingerprint === 'unsigned') return { kind: 'file', path, size };
+  if (settings['sign-kernel'] !== true || signer.fingerprint === 'unsigned')
+    return { kind: 'file', path, size };
   const { pieces } = withFile(path, disk, (source) => signedFile(source, path, signer));
   return { kind: 'pieces', pieces };
 }
