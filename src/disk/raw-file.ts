@@ -11,6 +11,8 @@ export interface RawFile extends OpenFile, Disposable {
   readonly isDevice: boolean;
   /** Overwrites bytes, and makes a file longer where they reach beyond its end. @throws {SHORT_WRITE} */
   writeAt(offset: number, bytes: Uint8Array): void;
+  /** Ends a file at a size in bytes; a device keeps its own. */
+  cut(size: number): void;
   /** Makes what was written durable. */
   sync(): void;
 }
@@ -77,6 +79,11 @@ function rawFile(path: string, fd: number): RawFile {
         'SHORT_WRITE',
         `${path}: expected to write ${bytes.length} bytes, got ${done}`,
       );
+    },
+    cut(end) {
+      requireOpen();
+      // SAFETY: nothing boots by what is cut: no root hash covers bytes behind its hash area.
+      if (stats.isFile()) translated('write', path, () => fs.ftruncateSync(fd, end));
     },
     // SAFETY: nothing boots by what is written here until its root hash is in a command line.
     sync: () => translated('sync', path, () => fs.fsyncSync(fd)),
