@@ -25,11 +25,18 @@ const TEXT_LIMIT = 16 * 1024 * 1024;
 /** Exit status when something does not match. */
 const MISMATCH = 1;
 
-/** Compares an image with the output of systemd-repart. */
+/** Compares an image with the output of systemd-repart; without that, lists its signatures. */
 export async function ukiVerify(
   { operands: [image = ''], flags, json }: Invocation,
-  { disk, print }: Context,
+  context: Context,
 ): Promise<number> {
+  const { disk, print } = context;
+  if (flags['repart'] === undefined && image !== INPUT) {
+    const { verifyFiles } = await import('./verify-files.ts');
+    const { certificate } = flags;
+    const named = typeof certificate === 'string' ? certificate : undefined;
+    return verifyFiles([image], { verb: 'uki verify', certificate: named, json }, context);
+  }
   const files = repartFiles(flags);
   const runs = files.map((name) => ({
     name,

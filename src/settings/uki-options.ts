@@ -136,7 +136,12 @@ export const UKI_VERIFY_OPTIONS: readonly Option[] = [
     name: 'repart',
     value: 'FILE',
     repeatable: true,
-    help: 'output of systemd-repart --json; repeat for several runs on the same disk',
+    help: 'output of systemd-repart --json; repeat for several runs on the same disk (default: the signatures of the image are listed)',
+  },
+  {
+    name: 'certificate',
+    value: 'FILE',
+    help: 'without --repart: PEM certificate that has to accept it',
   },
 ];
 
