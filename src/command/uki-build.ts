@@ -9,6 +9,7 @@ import { buildLayout } from '../uki/build.ts';
 import { withVerityWords } from '../uki/verity-cmdline.ts';
 import { type BuildSettings, misuse, readBuildSettings } from '../ukify/build-settings.ts';
 import { initrdByDracut } from '../ukify/dracut.ts';
+import { inputWarnings } from '../ukify/input-checks.ts';
 import { type Inputs, inputsOn } from '../ukify/inputs.ts';
 import { gatherParts } from '../ukify/parts.ts';
 import { verityWordsFor } from '../ukify/verity.ts';
@@ -23,6 +24,7 @@ export async function ukiBuild(
   const settings = await withRelease(readBuildSettings(flags, disk), inputs, context);
   const { signer, warnings } = await chooseSigner(settings, inputs, context);
   const output = disk.realPath(settings.output) ?? settings.output;
+  const remarks = inputWarnings(settings, inputs, disk);
   const words = await verityWordsFor(settings, inputs, context);
   const dracut = await initrdByDracut(settings, context);
   const initrd = dracut === undefined ? settings.initrd : [dracut.path, ...settings.initrd];
@@ -32,12 +34,17 @@ export async function ukiBuild(
   } finally {
     dracut?.remove();
   }
+  const all = [
+    ...warnings,
+    ...remarks,
+    ...(words.length > 0 ? await warningsOfInitrd(output, context) : []),
+  ];
   const isSigned = !isUnsigned(signer);
   if (json) {
-    const done = { output, size, certificate: isSigned ? signer.fingerprint : null };
+    const certificate = isSigned ? signer.fingerprint : null;
+    const done = { output, size, certificate, ...(all.length > 0 && { warnings: all }) };
     print(JSON.stringify({ version: 1, verb: 'uki build', ...done }, undefined, 2));
   } else print(`${output}: ${size} bytes, ${isSigned ? 'signed' : 'not signed'}`);
-  const all = [...warnings, ...(words.length > 0 ? await warningsOfInitrd(output, context) : [])];
   if (all.length === 0) return 0;
   const log = (await import('../voice/log.ts')).openLog(verbosity);
   for (const warning of all) log.warn(warning);

@@ -12,10 +12,10 @@ import {
   reportedProfiles,
 } from '../uki/boot-profile.ts';
 import { inspectSections, ukiReport } from '../uki/inspect.ts';
-import { compareRootHashes, describeMismatch } from '../uki/verity-match.ts';
+import { comparePartitions, compareRootHashes, describeMismatch } from '../uki/verity-match.ts';
 import { rootHashesOnCmdline } from '../verity/cmdline.ts';
 import { parseDocument } from '../verity/document.ts';
-import { rootHashesOfRepart } from '../verity/repart-output.ts';
+import { misnamedPartitions, rootHashesOfRepart } from '../verity/repart-output.ts';
 import { hashChunks } from './uki-inspect.ts';
 
 /** Stands for `ukify --json=short inspect` on standard input. */
@@ -25,11 +25,18 @@ const TEXT_LIMIT = 16 * 1024 * 1024;
 /** Exit status when something does not match. */
 const MISMATCH = 1;
 
-/** Compares an image with the output of systemd-repart. */
+/** Compares an image with the output of systemd-repart; without that, lists its signatures. */
 export async function ukiVerify(
   { operands: [image = ''], flags, json }: Invocation,
-  { disk, print }: Context,
+  context: Context,
 ): Promise<number> {
+  const { disk, print } = context;
+  if (flags['repart'] === undefined && image !== INPUT) {
+    const { verifyFiles } = await import('./verify-files.ts');
+    const { certificate } = flags;
+    const named = typeof certificate === 'string' ? certificate : undefined;
+    return verifyFiles([image], { verb: 'uki verify', certificate: named, json }, context);
+  }
   const files = repartFiles(flags);
   const runs = files.map((name) => ({
     name,
@@ -37,7 +44,10 @@ export async function ukiVerify(
   }));
   const partitions = rootHashesOfRepart(runs);
   const profiles = image === INPUT ? await profilesOnInput() : profilesIn(image, disk);
-  const mismatches = compareRootHashes(profiles, partitions);
+  const mismatches = [
+    ...compareRootHashes(profiles, partitions),
+    ...comparePartitions(profiles, misnamedPartitions(runs)),
+  ];
   if (json) {
     const named = profiles.map(({ name, cmdline }) => ({
       name,

@@ -107,8 +107,9 @@ export const VERBS: readonly VerbDeclaration[] = [
   },
   {
     name: 'verify',
+    operands: [{ syntax: '[FILE...]', help: 'EFI programs whose signatures to list instead' }],
     own: [{ name: 'deep', help: 'read every byte and check every digest and signature' }],
-    summary: 'check what lies on the ESP against its names',
+    summary: 'check what lies on the ESP against its names, or the signatures of a program',
     example: 'espalier verify --deep',
     load: async () => (await import('./verify.ts')).verify,
   },
@@ -172,7 +173,8 @@ export const VERBS: readonly VerbDeclaration[] = [
     name: 'uki verify',
     operands: [{ syntax: '<IMAGE>', help: 'the image, or - for what ukify inspect --json prints' }],
     own: UKI_VERIFY_OPTIONS,
-    summary: 'check that an image names the root hashes of the partitions made with it',
+    summary:
+      'check that an image names the root hashes of the partitions made with it, or list its signatures',
     example: 'espalier uki verify nixos.efi --repart repart-output.json',
     load: async () => (await import('./uki-verify.ts')).ukiVerify,
   },

@@ -27,11 +27,17 @@ interface Verified {
 /** Status when what boots next, or every copy of the loader, is damaged. */
 const EXIT_BROKEN = 1;
 
-/** Verifies every ESP: names, sizes and headers; with `--deep` every byte and every signature. */
+/** Verifies the EFI programs that are named, or every ESP: names, sizes and headers; with `--deep` every byte and every signature. */
 export async function verify(
-  { flags, json, verbosity }: Invocation,
+  { operands, flags, json, verbosity }: Invocation,
   context: Context,
 ): Promise<number> {
+  if (operands.length > 0) {
+    const { verifyFiles } = await import('./verify-files.ts');
+    const { certificate } = flags;
+    const named = typeof certificate === 'string' ? certificate : undefined;
+    return verifyFiles(operands, { verb: 'verify', certificate: named, json }, context);
+  }
   const { disk, environment, print } = context;
   const { deep: isDeep, ...others } = flags;
   const deep = isDeep === true;

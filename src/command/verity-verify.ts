@@ -2,12 +2,14 @@
 import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js';
 import type { Context } from '../context.ts';
 import { openBytes } from '../disk/raw-file.ts';
+import { EXIT_WARNINGS } from '../error.ts';
 import { misuse, readFlags } from '../settings/flags.ts';
 import type { Invocation } from '../settings/invocation.ts';
 import { digestSize } from '../verity/algorithm.ts';
 import { checkAll } from '../verity/check.ts';
 import { describeFinding } from '../verity/finding.ts';
 import { readSuperblock, type Superblock } from '../verity/superblock.ts';
+import { requireCovered, tailWarning } from '../verity/tail.ts';
 import { verifySchema } from './verity-settings.ts';
 
 const VERB = 'verity verify';
@@ -25,7 +27,7 @@ const ROOT_HASH_LIMIT = 1024;
  * @throws {CONFIG_INVALID} when there is no root hash, or one of another length
  */
 export async function verityVerify(
-  { operands: [dataPath = '', hashPath = '', rootHashText], flags, json }: Invocation,
+  { operands: [dataPath = '', hashPath = '', rootHashText], flags, json, verbosity }: Invocation,
   context: Context,
 ): Promise<number> {
   const { disk, machine, print } = context;
@@ -47,7 +49,11 @@ export async function verityVerify(
   print(
     json ? JSON.stringify(document, undefined, 2) : describeFinding(finding, dataPath, hashPath),
   );
-  return finding.kind === 'intact' ? 0 : EXIT_CORRUPT;
+  const tail = tailWarning(data, parameters, dataPath);
+  requireCovered(tail, settings.strict);
+  for (const warning of tail) (await import('../voice/log.ts')).openLog(verbosity).warn(warning);
+  if (finding.kind !== 'intact') return EXIT_CORRUPT;
+  return tail.length > 0 ? EXIT_WARNINGS : 0;
 }
 
 function readRootHash(text: string, { algorithm }: Superblock): Uint8Array {

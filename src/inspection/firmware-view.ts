@@ -38,7 +38,8 @@ async function isTrusted(
   directory: string,
   disk: Context['disk'],
 ): Promise<boolean | undefined> {
-  const { loadCertificate } = await import('../signer/pem.ts');
+  const { loadChain } = await import('../signer/pem.ts');
   const { firmwareTrusts } = await import('./firmware-trust.ts');
-  return firmwareTrusts(loadCertificate(certificate, disk), directory, disk);
+  const chain = loadChain(certificate, disk);
+  return firmwareTrusts([chain.certificate, ...chain.intermediates], directory, disk);
 }

@@ -60,6 +60,8 @@ export interface RawFile extends Required<ByteSource>, Disposable {
   readonly isDevice: boolean;
   /** Overwrites bytes, and makes a file longer where they reach beyond its end. @throws {SHORT_WRITE} */
   writeAt(offset: number, bytes: Uint8Array): void;
+  /** Ends a file at a size in bytes; a device keeps its own. */
+  cut(size: number): void;
   /** Makes what was written durable. */
   sync(): void;
 }

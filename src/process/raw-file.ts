@@ -68,6 +68,11 @@ function rawFile(path: string, fd: number): RawFile {
         `${path}: expected to write ${bytes.length} bytes, got ${done}`,
       );
     },
+    cut(end) {
+      requireOpen();
+      // SAFETY: nothing boots by what is cut: no root hash covers bytes behind its hash area.
+      if (stats.isFile()) translated('cut', path, () => fs.ftruncateSync(fd, end));
+    },
     // SAFETY: nothing boots by what is written here until its root hash is in a command line.
     sync: () => translated('sync', path, () => fs.fsyncSync(fd)),
     [Symbol.dispose]: close,

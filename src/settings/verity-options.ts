@@ -8,6 +8,11 @@ const HASH_OFFSET: Option = {
   help: 'where the hash area begins in HASH, a multiple of 512 (default: 0)',
 };
 
+const STRICT: Option = {
+  name: 'strict',
+  help: 'fail when DATA end within a block, instead of a warning that their tail is not covered',
+};
+
 const ROOT_HASH_FILE = { name: 'root-hash-file', value: 'FILE' } as const;
 
 export const VERITY_FORMAT_OPTIONS: readonly Option[] = [
@@ -28,6 +33,7 @@ export const VERITY_FORMAT_OPTIONS: readonly Option[] = [
   },
   { name: 'seed', value: 'UUID', help: 'derive salt and UUID from it, as systemd-repart does' },
   { ...ROOT_HASH_FILE, help: 'write the root hash to FILE as well' },
+  STRICT,
 ];
 
 export const VERITY_DUMP_OPTIONS: readonly Option[] = [HASH_OFFSET];
@@ -35,6 +41,7 @@ export const VERITY_DUMP_OPTIONS: readonly Option[] = [HASH_OFFSET];
 export const VERITY_VERIFY_OPTIONS: readonly Option[] = [
   HASH_OFFSET,
   { ...ROOT_HASH_FILE, help: 'read the root hash from FILE' },
+  STRICT,
 ];
 
 export const VERITY_SIGN_OPTIONS: readonly Option[] = [

@@ -4,13 +4,7 @@ import type { Disk } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
 import type { Machine } from '../process/machine.ts';
 import { type DigestToSign, remoteSigner, type SignDigests } from './certificate-signer.ts';
-import {
-  dateWarnings,
-  type LoadedSigner,
-  loadCertificate,
-  requireFile,
-  requireRsa,
-} from './pem.ts';
+import { chainWarnings, type LoadedSigner, loadChain, requireFile, requireRsa } from './pem.ts';
 import { isSignature } from './pkcs1.ts';
 
 /** A certificate in PEM, by its absolute path, and what signs for it: a program and its arguments. */
@@ -41,13 +35,14 @@ export function loadCommandSigner(
   now: number,
 ): LoadedSigner {
   requireFile('certificate', path, disk);
-  const certificate = loadCertificate(path, disk);
+  const chain = loadChain(path, disk);
+  const { certificate, intermediates } = chain;
   requireRsa(`certificate ${path}`, certificate.publicKey);
   const ask: Ask = (input, count) => answerOf(command, input, count, machine);
   const signDigests = (batch ? signAtOnce : signInTurn)(command, ask, certificate.publicKey);
   return {
-    signer: remoteSigner(certificate, signDigests),
-    warnings: dateWarnings(path, certificate, now),
+    signer: remoteSigner(certificate, signDigests, intermediates),
+    warnings: chainWarnings(path, chain, now),
   };
 }
 

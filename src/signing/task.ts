@@ -7,6 +7,7 @@ import { isFat } from '../esp/space.ts';
 import { certificateTable } from '../pe/certificate-table.ts';
 import type { ImageLayout } from '../pe/image-layout.ts';
 import { type Pe, parsePe } from '../pe/pe.ts';
+import { requireSoundSections } from '../pe/section-findings.ts';
 import { signedFile } from '../recipe/pieces.ts';
 import { authenticodeDigest } from '../signer/image-digest.ts';
 import { type Signer, type ToSign, unsigned } from '../signer/signer.ts';
@@ -79,6 +80,7 @@ interface Program {
 
 function look(path: string, signer: Signer, disk: Disk): Program {
   return withFile(path, disk, (file) => {
+    requireSoundSections(file, path);
     const signatures = certificateTable(file, parsePe(file, path));
     const imageDigest = authenticodeDigest(file);
     const isSigned = signer.verify(signatures, imageDigest).kind === 'valid';

@@ -3,11 +3,13 @@
 import type { Context } from '../context.ts';
 import type { OpenFile } from '../disk/disk.ts';
 import { openBytes } from '../disk/raw-file.ts';
+import { EspError } from '../error.ts';
 import type { Designator } from '../gpt/partition-type.ts';
 import { type DeviceOptions, verityWords } from '../verity/cmdline.ts';
 import { rootHashOfPair } from '../verity/computed-root-hash.ts';
+import { describeMisnamed } from '../verity/repart-output.ts';
 import { chooseRootHash, isRootHash, type RootHash } from '../verity/root-hash.ts';
-import { rootHashesIn, type Source } from '../verity/root-hash-source.ts';
+import { misnamedIn, rootHashesIn, type Source } from '../verity/root-hash-source.ts';
 import { type BuildSettings, misuse } from './build-settings.ts';
 import type { Inputs } from './inputs.ts';
 
@@ -86,13 +88,30 @@ async function rootHashes(
   const [data, ...others] = settings.verity;
   const hashArea = settings['verity-hash-area'];
   if (hashArea === undefined) {
-    return rootHashesIn(settings.verity.map((source) => readSource(source, inputs, context)));
+    const sources = settings.verity.map((source) => readSource(source, inputs, context));
+    const found = rootHashesIn(sources);
+    requireFindable(sources, settings);
+    return found;
   }
   if (data === undefined || others.length > 0) {
     throw misuse('--verity-hash-area: expected one --verity with the data');
   }
   const offset = settings['verity-hash-offset'] ?? 0;
   return [await hashData(data, hashArea, offset, inputs, context)];
+}
+
+/** Partitions that are left to be found by the root hash have to be named by it. */
+function requireFindable(sources: readonly Source[], settings: BuildSettings): void {
+  const named = { data: settings['verity-data-device'], hash: settings['verity-hash-device'] };
+  const asked = settings['verity-of'];
+  const [first] = misnamedIn(sources).filter(
+    ({ content, designator }) =>
+      named[content] === undefined && (asked === undefined || asked === designator),
+  );
+  if (first === undefined) return;
+  throw new EspError('CONFIG_INVALID', `${NAME}: ${describeMisnamed(first)}`, {
+    hint: `leave UUID= out of the partition’s definition, or give --verity-${first.content}-device PARTUUID=${first.got}`,
+  });
 }
 
 function readSource(source: string, inputs: Inputs, context: Context): Source {

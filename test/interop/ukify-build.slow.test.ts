@@ -15,7 +15,7 @@ import { findParts } from '../lab/parts.ts';
 import { run } from '../lab/run.ts';
 import { missingTools, systemPython } from '../lab/tools.ts';
 import { aPe, countingBytes } from '../pe/a-pe.ts';
-import { certificatePath, privateKeyPath } from '../signer/test-key.ts';
+import { certificate, certificatePath, privateKeyPath } from '../signer/test-key.ts';
 import { aBanner, aPlainKernel, aZbootKernel } from '../uki/a-kernel.ts';
 
 const parts = findParts();
@@ -53,6 +53,12 @@ function file(name: string, content: Uint8Array | string): string {
 }
 
 /** An empty picture of one by one point. */
+/** As openssl writes it. */
+const PUBLIC_KEY = certificate.publicKey.export({ type: 'spki', format: 'pem' });
+/** Bytes that begin as an archive of the kernel does, and as a device tree. */
+const archive = (size: number) => Buffer.concat([Buffer.from('070701'), countingBytes(size - 6)]);
+const tree = (size: number) =>
+  Buffer.concat([Buffer.from('d00dfeed', 'hex'), countingBytes(size - 4)]);
 const BITMAP = Uint8Array.from([
   ...[0x42, 0x4d, 58, 0, 0, 0, 0, 0, 0, 0, 54, 0, 0, 0],
   ...[40, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 24, 0, 0, 0, 0, 0, 4, 0, 0, 0],
@@ -79,8 +85,8 @@ function optionSets(): Readonly<Record<string, Options>> {
       ],
     }),
   );
-  const initrd = file('initrd', countingBytes(100_001));
-  const ucode = file('ucode', countingBytes(1023));
+  const initrd = file('initrd', archive(100_001));
+  const ucode = file('ucode', archive(1023));
   const plain = { linux, uname: '6.1', 'os-release': 'ID=x\nNAME="X y"\n' };
   const profile = (name: string) => join(folder, `${name}.profile`);
   return {
@@ -108,9 +114,9 @@ function optionSets(): Readonly<Record<string, Options>> {
       initrd: [initrd, ucode, file('more', countingBytes(3))],
       microcode: ucode,
       splash: file('splash.bmp', BITMAP),
-      devicetree: file('board.dtb', countingBytes(300)),
-      'devicetree-auto': [file('a.dtb', countingBytes(513)), file('b.dtb', countingBytes(512))],
-      pcrpkey: file('key.pem', '-----BEGIN PUBLIC KEY-----\n'),
+      devicetree: file('board.dtb', tree(300)),
+      'devicetree-auto': [file('a.dtb', tree(513)), file('b.dtb', tree(512))],
+      pcrpkey: file('key.pem', `${PUBLIC_KEY}`),
       sbat: [SBAT, `@${file('sbat.csv', SBAT.replaceAll('mine', 'other'))}`],
       section: ['.mine:a text', `.other:@${ucode}`],
     },
@@ -146,7 +152,7 @@ function optionSets(): Readonly<Record<string, Options>> {
           'Uname=6.6',
           'OSRelease = ID=z',
           '   NAME=Z#z',
-          `DeviceTreeAuto = ${ucode}  ${initrd}`,
+          `DeviceTreeAuto = ${file('c.dtb', tree(999))}  ${file('d.dtb', tree(1000))}`,
           `Microcode=${ucode}`,
           'SignKernel = no',
           'SecureBootCertificateValidity=10',

@@ -67,7 +67,10 @@ describe('veritysetup', { skip }, () => {
       const expected = readFileSync(hash);
       const hex = readFileSync(rootHash, 'utf8');
       const offset = flags.filter((flag) => flag.startsWith('--hash-offset'));
-      assert.equal((await verity('verify', data, hash, hex, ...offset)).status, 0);
+      // A tail within a block is told.
+      const isWhole = size !== 10_000;
+      const { status } = await verity('verify', data, hash, hex, ...offset);
+      assert.equal(status, isWhole ? 0 : 5);
       run('rm', [hash, rootHash]);
 
       const ours = await verity(...['format', data, hash, '--root-hash-file', rootHash], ...named);
