@@ -1,4 +1,5 @@
 /** SHA-256 of many files, on two cores when there is enough to hash. */
+import { availableParallelism } from 'node:os';
 import type { Digest } from '../digest.ts';
 import { EspError } from '../error.ts';
 import { hashBuffer, hashFile, type SizedFile } from './hash-file.ts';
@@ -92,7 +93,6 @@ async function startHelper(
 ): Promise<Helper | undefined> {
   const total = job.queue.reduce((sum, file) => sum + file.size, 0);
   if (entry === undefined || job.queue.length < 2 || total < WORTH_A_THREAD) return undefined;
-  const { availableParallelism } = await import('node:os');
   if (availableParallelism() < 2) return undefined;
   const { Worker } = await import('node:worker_threads');
   const worker = new Worker(entry, {
