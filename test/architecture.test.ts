@@ -25,7 +25,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ['pass'],
   ['service'],
   ['command'],
-  ['main.ts'],
+  ['main.ts', 'launch.ts'],
 ];
 
 /** Rooms that see the Disk port as a type only. */

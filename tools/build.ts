@@ -66,10 +66,19 @@ const lateSubprograms: Plugin = {
 };
 
 /** Writes `dist/espalier.mjs`, or another file, and returns its path. The same tree gives the same bytes. */
-export async function bundle(outfile = output, ...plugins: readonly Plugin[]): Promise<string> {
+export function bundle(outfile = output, ...plugins: readonly Plugin[]): Promise<string> {
+  return pack('src/main.ts', outfile, plugins);
+}
+
+/** Writes the file that starts the program beside it with Node’s compile cache; returns its path. */
+export function bundleLauncher(file: string): Promise<string> {
+  return pack('src/launch.ts', resolve(dirname(file), 'launch.mjs'), []);
+}
+
+async function pack(entry: string, outfile: string, plugins: readonly Plugin[]): Promise<string> {
   mkdirSync(dirname(outfile), { recursive: true });
   await build({
-    entryPoints: [resolve(root, 'src/main.ts')],
+    entryPoints: [resolve(root, entry)],
     outfile,
     bundle: true,
     platform: 'node',
@@ -107,5 +116,6 @@ export function writeLicenses(file: string): string {
 if (import.meta.main) {
   const { version } = JSON.parse(readFileSync(resolve(root, 'package.json'), 'utf8'));
   const file = await bundle();
-  console.log(`${file}, ${linkLzbt(file)} and ${writeLicenses(file)} (espalier ${version})`);
+  const made = [file, await bundleLauncher(file), linkLzbt(file), writeLicenses(file)];
+  console.log(`espalier ${version}: ${made.join(', ')}`);
 }

@@ -4,6 +4,7 @@ import { spawnSync } from 'node:child_process';
 import {
   cpSync,
   existsSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -15,7 +16,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { bundle, writeLicenses } from '../../tools/build.ts';
+import { bundle, bundleLauncher, writeLicenses } from '../../tools/build.ts';
 import { aMachine, type Machine } from '../command/a-machine.ts';
 
 const repository = resolve(import.meta.dirname, '../..');
@@ -171,4 +172,26 @@ test('the bundle is text that a person can read, and nothing in it is text to be
     );
   }
   assert.ok(lines.includes('// src/plan/plan.ts'), 'every file stands under its name');
+});
+
+test('the launcher starts the program from Node’s compile cache, and never from an older text', async (t) => {
+  const machine = aMachine(t);
+  const file = await bundle(join(machine.root, 'program/espalier.mjs'));
+  const launcher = await bundleLauncher(file);
+  const cache = join(machine.root, 'cache');
+  mkdirSync(cache, { recursive: true, mode: 0o700 });
+  const start = (...args: readonly string[]) =>
+    spawnSync(process.execPath, [launcher, ...args], {
+      encoding: 'utf8',
+      env: { ESPALIER_CACHE_DIR: cache, NODE_DEBUG_NATIVE: 'COMPILE_CACHE' },
+    });
+  const accepted = /code cache for ESM .*espalier\.mjs was accepted/;
+  const first = start('--version');
+  assert.match(first.stdout, /^0\.1\.0$/m);
+  assert.doesNotMatch(first.stdout + first.stderr, accepted);
+  const second = start('--version');
+  assert.match(second.stdout, /^0\.1\.0$/m);
+  assert.match(second.stdout + second.stderr, accepted);
+  writeFileSync(file, readFileSync(file, 'utf8').replace('"0.1.0"', '"0.2.0"'));
+  assert.match(start('--version').stdout, /^0\.2\.0$/m);
 });
