@@ -2,25 +2,27 @@
 import type { WritableDisk } from './disk/disk.ts';
 import type { GenerationMemory } from './generation/generation.ts';
 import type { SecretsRunner } from './generation/initrd-secrets.ts';
+import type { Environment, Machine } from './process/machine.ts';
 
 /** Everything a verb may touch. */
 export interface Context {
   readonly disk: WritableDisk;
   /** The disk of the running system, where locks are; the same as `disk` without `--root`. */
   readonly host: WritableDisk;
-  /** Returns the path under which the running system finds a file of `disk`. */
-  readonly locate: (path: string) => string;
-  /** Whether `disk` is that of a system that is mounted and not running. */
-  readonly isElsewhere: boolean;
-  readonly environment: Readonly<Record<string, string | undefined>>;
+  /** Child programs, threads and devices of the running system. */
+  readonly machine: Machine;
+  readonly environment: Environment;
   readonly uid: number;
   readonly processId: number;
   /** Seconds since the epoch. */
   readonly now: number;
   readonly runSecrets: SecretsRunner;
-  /** What a thread that hashes is started from. */
-  readonly workerEntry: URL;
   readonly print: (text: string) => void;
   /** Generations read by earlier passes of this process. */
   readonly generations?: GenerationMemory;
+}
+
+/** Whether the disk is that of a system that is mounted, or in an image, and not running. */
+export function isElsewhere({ disk, host }: Pick<Context, 'disk' | 'host'>): boolean {
+  return disk.hostPath('/') !== host.hostPath('/');
 }

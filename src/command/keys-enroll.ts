@@ -15,6 +15,7 @@ import { readMicrosoftCertificates } from '../enrolment/microsoft-certificates.t
 import { type KeySet, keyPaths, loadKeySet } from '../enrolment/set.ts';
 import { EspError, EXIT_WARNINGS } from '../error.ts';
 import { type EspPath, LOADER_CONF } from '../esp/layout.ts';
+import { readLoaderConf } from '../esp/loader-conf-file.ts';
 import { loaderStatuses } from '../inspection/loader-views.ts';
 import { EFI_VARIABLES, setupMode } from '../loader/efi-variables.ts';
 import { parseLoaderConf } from '../loader/loader-conf.ts';
@@ -218,13 +219,10 @@ async function warningsOf(
   return warnings;
 }
 
-const MAX_LOADER_CONF = 65_536;
-
 function loaderSetting(root: string, disk: Disk): string | undefined {
   const path = `${root}/${LOADER_CONF}`;
   if (disk.stat(path)?.kind !== 'file') return undefined;
-  const text = new TextDecoder().decode(disk.read(path, MAX_LOADER_CONF));
-  return lastValue(parseLoaderConf(text), 'secure-boot-enroll');
+  return lastValue(parseLoaderConf(readLoaderConf(path, disk)), 'secure-boot-enroll');
 }
 
 function renderEsp({ esp, path, written }: { esp: string; path: string; written: boolean }) {

@@ -1,26 +1,28 @@
 /** The world of this process, put together once at the edge. */
 import type { Context } from '../context.ts';
-import { appendInitrdSecrets } from '../disk/initrd-secrets-runner.ts';
 import { nodeDisk } from '../disk/node-disk.ts';
-import { writeOutput } from '../disk/standard-output.ts';
 import { EspError } from '../error.ts';
+import { nodeMachine } from '../process/node-machine.ts';
+import { writeOutput } from '../process/standard-output.ts';
+import { secretsRunner } from '../survey/initrd-secrets-runner.ts';
 
-/** Returns the context of this process. `workerEntry` is the program's own file. */
-export function processContext(workerEntry: URL): Context {
-  const disk = nodeDisk();
-  return {
+/**
+ * Returns the context of this process. `program` is the program's own file; `onCrowd` is called when a
+ * directory with very many files was read.
+ */
+export function processContext(program: URL, onCrowd?: () => void): Context {
+  const disk = nodeDisk(onCrowd);
+  const context = {
     disk,
     host: disk,
-    locate: (path) => path,
-    isElsewhere: false,
+    machine: nodeMachine(program),
     environment: process.env,
     uid: process.getuid?.() ?? 0,
     processId: process.pid,
     now: Math.floor(Date.now() / 1000),
-    runSecrets: appendInitrdSecrets,
-    workerEntry,
-    print: (text) => writeOutput(`${text}\n`),
+    print: (text: string) => writeOutput(`${text}\n`),
   };
+  return { ...context, runSecrets: secretsRunner(context) };
 }
 
 /**
@@ -37,17 +39,5 @@ export async function contextBelow(root: string, context: Context): Promise<Cont
   if (real === '/') return context;
   const { rootedDisk } = await import('../disk/rooted-disk.ts');
   const disk = rootedDisk(context.host, real);
-  return {
-    ...context,
-    disk,
-    locate: disk.locate,
-    isElsewhere: true,
-    runSecrets: async ({ program, initrd, directory }) => {
-      const made = await appendInitrdSecrets(
-        { program, initrd: disk.locate(initrd), directory: disk.locate(directory) },
-        { root: real },
-      );
-      return { ...made, path: made.path.slice(real.length) };
-    },
-  };
+  return { ...context, disk, runSecrets: secretsRunner({ ...context, disk }) };
 }

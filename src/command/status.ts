@@ -15,12 +15,13 @@ import {
 } from '../pass/drift.ts';
 import { readEsps } from '../pass/read-esps.ts';
 import { loaderStatus } from '../plan/loader-status.ts';
-import { boots, menuOf, type Systems } from '../plan/menu.ts';
+import { menuOf, type Systems } from '../plan/menu.ts';
 import { isBad } from '../plan/menu-order.ts';
 import type { EspView } from '../plan/view.ts';
 import type { Invocation } from '../settings/invocation.ts';
 import { readSettings, type Settings } from '../settings/settings.ts';
 import { readSystems } from '../survey/systems.ts';
+import { bootsSystem } from '../uki/cmdline.ts';
 import { formatSize } from '../voice/size.ts';
 import { printable } from '../voice/table.ts';
 import type { EspStatus, Problem, SeenEsp, Status } from './status-document.ts';
@@ -138,7 +139,7 @@ function describe(
   const entries = menuOf(view, systems);
   const next = entries.find((entry) => entry.default);
   const file = inventory.entries.find(({ id }) => id === next?.id);
-  const isFor = (system: string) => file !== undefined && boots(file, system);
+  const isFor = (system: string) => file !== undefined && bootsSystem(file.cmdline, system);
   const largest = Math.max(inventory.clusterSize, ...entries.map(({ size }) => size));
   const own = [...inventory.blobs, ...inventory.entries.filter(({ name }) => name !== undefined)];
   return {

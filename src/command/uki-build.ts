@@ -3,7 +3,7 @@ import { dirname } from 'node:path';
 import type { Context } from '../context.ts';
 import { EspError, EXIT_WARNINGS } from '../error.ts';
 import type { Invocation } from '../settings/invocation.ts';
-import { type Signer, unsigned } from '../signer/signer.ts';
+import { isUnsigned, type Signer, unsigned } from '../signer/signer.ts';
 import { placeImage } from '../transaction/place-image.ts';
 import { buildLayout } from '../uki/build.ts';
 import { withVerityWords } from '../uki/verity-cmdline.ts';
@@ -32,7 +32,7 @@ export async function ukiBuild(
   } finally {
     dracut?.remove();
   }
-  const isSigned = signer.fingerprint !== unsigned.fingerprint;
+  const isSigned = !isUnsigned(signer);
   if (json) {
     const done = { output, size, certificate: isSigned ? signer.fingerprint : null };
     print(JSON.stringify({ version: 1, verb: 'uki build', ...done }, undefined, 2));
@@ -78,7 +78,7 @@ function buildAt(
 async function chooseSigner(
   settings: BuildSettings,
   inputs: Inputs,
-  { disk, uid, environment, now }: Context,
+  context: Context,
 ): Promise<{ readonly signer: Signer; readonly warnings: readonly string[] }> {
   const privateKey = settings['secureboot-private-key'];
   const certificate = settings['secureboot-certificate'];
@@ -86,11 +86,13 @@ async function chooseSigner(
     return { signer: unsigned, warnings: [] };
   inputs.file('secureboot-private-key', privateKey);
   inputs.file('secureboot-certificate', certificate);
-  const store = environment['NIX_STORE_DIR'];
-  const owner = { uid, stores: store === undefined ? [] : [store] };
-  const { loadSigner } = await import('../signer/pem.ts');
+  const [{ loadSigner }, { keyOwner }] = await Promise.all([
+    import('../signer/pem.ts'),
+    import('../signer/key-safety.ts'),
+  ]);
+  const { disk, now } = context;
   const allowInsecureKey = settings['allow-insecure-key'];
-  return loadSigner({ certificate, privateKey, allowInsecureKey }, owner, disk, now);
+  return loadSigner({ certificate, privateKey, allowInsecureKey }, keyOwner(context), disk, now);
 }
 
 /** Nothing that the image is made from, and nothing that is no file, may be lost to it. */

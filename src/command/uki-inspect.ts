@@ -11,15 +11,11 @@ export async function ukiInspect(
   { operands: [image = ''], flags, json }: Invocation,
   { disk, print }: Context,
 ): Promise<number> {
-  const source = disk.open(resolve(image));
-  try {
-    const all = flags['all'] === true ? { shown: () => true } : {};
-    const sections = inspectSections(source, hashChunks, { name: image, ...all });
-    print(json ? JSON.stringify(ukiReport(sections), undefined, 2) : formatSections(sections));
-    return 0;
-  } finally {
-    source.close();
-  }
+  using source = disk.open(resolve(image));
+  const all = flags['all'] === true ? { shown: () => true } : {};
+  const sections = inspectSections(source, hashChunks, { name: image, ...all });
+  print(json ? JSON.stringify(ukiReport(sections), undefined, 2) : formatSections(sections));
+  return 0;
 }
 
 /** Returns the digest of a section's bytes. */

@@ -1,7 +1,7 @@
 /** `uki verify`: whether an image names exactly the file systems that systemd-repart made. */
 import { resolve } from 'node:path';
 import type { Context } from '../context.ts';
-import { readInput } from '../disk/standard-input.ts';
+import { readInput } from '../process/standard-input.ts';
 import type { RawSettings } from '../settings/configuration-file.ts';
 import { misuse } from '../settings/flags.ts';
 import type { Invocation } from '../settings/invocation.ts';
@@ -64,12 +64,8 @@ async function profilesOnInput(): Promise<readonly BootProfile[]> {
 }
 
 function profilesIn(image: string, disk: Context['disk']): readonly BootProfile[] {
-  const source = disk.open(resolve(image));
-  try {
-    const shown = (name: string) => name === '.cmdline' || name === '.profile';
-    const sections = inspectSections(source, hashChunks, { name: image, shown });
-    return reportedProfiles(ukiReport(sections));
-  } finally {
-    source.close();
-  }
+  using source = disk.open(resolve(image));
+  const shown = (name: string) => name === '.cmdline' || name === '.profile';
+  const sections = inspectSections(source, hashChunks, { name: image, shown });
+  return reportedProfiles(ukiReport(sections));
 }

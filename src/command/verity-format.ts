@@ -2,8 +2,9 @@
 import { bytesToHex } from '@noble/hashes/utils.js';
 import type * as v from 'valibot';
 import type { Context } from '../context.ts';
-import { openRaw, type RawFile } from '../disk/raw-file.ts';
+import { openBytes, openRaw } from '../disk/raw-file.ts';
 import { EspError } from '../error.ts';
+import type { RawFile } from '../process/machine.ts';
 import { misuse, readFlags } from '../settings/flags.ts';
 import type { Invocation } from '../settings/invocation.ts';
 import { dataDigests, type Labour } from '../verity/data-digests.ts';
@@ -29,16 +30,16 @@ export async function verityFormat(
   { operands: [dataPath = '', hashPath = ''], flags, json }: Invocation,
   context: Context,
 ): Promise<number> {
-  const { disk, locate, print, workerEntry } = context;
+  const { disk, machine, print } = context;
   const settings = readFlags(formatSchema, flags, VERB);
-  using data = openRaw(locate(dataPath), 'read');
+  using data = openBytes(dataPath, context);
   const parameters = parametersOf(settings, dataPath, data.size);
   if (isSameFile(context, dataPath, hashPath)) requireBehind(parameters, settings);
   const isNew = disk.stat(hashPath) === undefined;
-  using hash = openRaw(locate(hashPath), 'write');
+  using hash = openRaw(hashPath, 'write', context);
   try {
     requireRoom(hash, hashPath, hashArea(parameters, settings['hash-offset']).end);
-    const labour = { name: dataPath, thread: { entry: workerEntry, path: locate(dataPath) } };
+    const labour = { name: dataPath, thread: { machine, path: disk.hostPath(dataPath) } };
     const header = await writeHashArea(hash, data, parameters, settings, labour);
     const file = settings['root-hash-file'];
     if (file !== undefined) await disk.replaceText(file, bytesToHex(header.rootHash), 'everyone');

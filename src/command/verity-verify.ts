@@ -1,7 +1,7 @@
 /** `verity verify`: whether data, hash area and root hash belong together. */
 import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js';
 import type { Context } from '../context.ts';
-import { openRaw } from '../disk/raw-file.ts';
+import { openBytes } from '../disk/raw-file.ts';
 import { misuse, readFlags } from '../settings/flags.ts';
 import type { Invocation } from '../settings/invocation.ts';
 import { digestSize } from '../verity/algorithm.ts';
@@ -26,8 +26,9 @@ const ROOT_HASH_LIMIT = 1024;
  */
 export async function verityVerify(
   { operands: [dataPath = '', hashPath = '', rootHashText], flags, json }: Invocation,
-  { disk, locate, print, workerEntry }: Context,
+  context: Context,
 ): Promise<number> {
+  const { disk, machine, print } = context;
   const settings = readFlags(verifySchema, flags, VERB);
   const offset = settings['hash-offset'];
   const file = settings['root-hash-file'];
@@ -36,11 +37,11 @@ export async function verityVerify(
   }
   const text =
     rootHashText ?? new TextDecoder().decode(disk.read(file ?? '', ROOT_HASH_LIMIT)).trim();
-  using data = openRaw(locate(dataPath), 'read');
-  using hash = openRaw(locate(hashPath), 'read');
+  using data = openBytes(dataPath, context);
+  using hash = openBytes(hashPath, context);
   const parameters = readSuperblock(hash, offset, hashPath);
   const rootHash = readRootHash(text, parameters);
-  const labour = { name: dataPath, thread: { entry: workerEntry, path: locate(dataPath) } };
+  const labour = { name: dataPath, thread: { machine, path: disk.hostPath(dataPath) } };
   const finding = await checkAll({ data, hash, parameters, offset }, rootHash, labour);
   const document = { version: 1, verb: VERB, rootHash: bytesToHex(rootHash), finding };
   print(

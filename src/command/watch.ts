@@ -1,5 +1,4 @@
 /** `watch`: install's passes in a loop, as a service that follows the profiles until it is stopped. */
-import { setFlagsFromString } from 'node:v8';
 import type { Context } from '../context.ts';
 import { EspError, explain } from '../error.ts';
 import type { GenerationMemory } from '../generation/generation.ts';
@@ -38,25 +37,16 @@ interface Kit {
   readonly signal: AbortSignal;
 }
 
-/** What V8 should know about a process that does little, seldom, and stays for weeks. */
-const V8_FLAGS = [
-  // Or else it wakes up every eight seconds while nothing happens, to see whether to give memory back.
-  '--memory-reducer-gc-count=0',
-  // A pass is over before more room for new objects pays, and room once taken is kept.
-  '--semi-space-growth-factor=1',
-];
-
 /** Follows the profiles until SIGTERM or SIGINT; SIGHUP makes it read the configuration again. */
 export async function watch({ flags, verbosity }: Invocation, context: Context): Promise<number> {
-  const { disk, host, environment, processId } = context;
-  for (const flag of V8_FLAGS) setFlagsFromString(flag);
+  const { disk, host, machine, environment, processId } = context;
   const { timing, settings: given } = readTiming(flags);
   const settings = await readSettings(given, environment, disk);
   const claim = await claimEsps(settings, context);
   const state: State = { settings, claim, memory: { notices: new Map() }, looked: undefined };
   // A service tells what it does, not only what is wrong.
   const log = openLog(verbosity < 0 ? -1 : verbosity + 1, isJournal(host, environment));
-  const herald = createHerald(findServiceManager(environment, processId), log);
+  const herald = createHerald(findServiceManager(environment, processId, machine), log);
   const ending = new AbortController();
   const generations: GenerationMemory = new Map();
   const kit: Kit = {
@@ -137,13 +127,13 @@ async function reload(state: State, given: RawSettings, kit: Kit): Promise<void>
 }
 
 /** A directory that may not be looked at is as good as none; the pass says what is wrong with it. */
-function locateIn({ disk, locate }: Context): (path: string) => Place | undefined {
+function locateIn({ disk }: Context): (path: string) => Place | undefined {
   return (path) => {
     try {
       const real = disk.realPath(path);
       const stat = real === undefined ? undefined : disk.stat(real);
       if (real === undefined || stat?.kind !== 'directory') return undefined;
-      return { path: locate(real), identity: `${stat.device}:${stat.inode}` };
+      return { path: disk.hostPath(real) ?? real, identity: `${stat.device}:${stat.inode}` };
     } catch (error) {
       if (error instanceof EspError) return undefined;
       throw error;

@@ -7,18 +7,12 @@ import type { Disk, WritableDisk } from './disk.ts';
 const MAX_LINKS = 40;
 const MOUNT_TABLE = '/proc/self/mountinfo';
 
-/** A disk below a root, which can also say where the host finds its files. */
-export interface RootedDisk extends WritableDisk {
-  /** Returns the host's path of a path inside; a final link is not followed. */
-  locate(path: string): string;
-}
-
 /**
  * Returns the disk below a directory of another one: every path, and every target of a link, is
  * taken as one inside, and none leads out. The mount table shows the mounts below it.
  * @param root the host's real path of the root
  */
-export function rootedDisk(host: WritableDisk, root: string): RootedDisk {
+export function rootedDisk(host: WritableDisk, root: string): WritableDisk {
   const find = (path: string) => walk(host, root, path, true);
   /** Where a name lies that may not exist yet: its directory resolved, itself as it is. */
   const name = (path: string) => walk(host, root, path, false);
@@ -38,10 +32,10 @@ export function rootedDisk(host: WritableDisk, root: string): RootedDisk {
         : host.read(find(path), limit),
     open: (path) => host.open(find(path)),
     fileSystem: (path) => host.fileSystem(find(path)),
+    hostPath: (path) => host.hostPath(find(path)),
   };
   return {
     ...reading,
-    locate: name,
     makeDirectory: (path, readers) => host.makeDirectory(name(path), readers),
     create: (path, readers) => host.create(name(path), readers),
     copy: (from, to) => host.copy(find(from), name(to)),
@@ -54,6 +48,8 @@ export function rootedDisk(host: WritableDisk, root: string): RootedDisk {
     syncFile: (path) => host.syncFile(name(path)),
     // SAFETY: as for overwrite.
     remove: (path) => host.remove(name(path)),
+    makeTemporary: (directory, prefix) => inside(host.makeTemporary(find(directory), prefix)),
+    removeTemporary: (path) => host.removeTemporary(name(path)),
     // SAFETY: as for overwrite.
     syncDirectory: (path) => host.syncDirectory(find(path)),
   };

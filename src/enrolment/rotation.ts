@@ -1,10 +1,10 @@
 /** Where one is on the way from db's key to the next one: which of the places know and use it already. */
 
 import type { Context } from '../context.ts';
+import type { Guid } from '../guid.ts';
 import { loaderStatuses } from '../inspection/loader-views.ts';
 import { EFI_VARIABLES } from '../loader/efi-variables.ts';
 import type { WriteMode } from '../secureboot/authenticated-variable.ts';
-import type { Guid } from '../secureboot/guid.ts';
 import { KEY_VARIABLES } from '../secureboot/key-variable.ts';
 import type { Settings } from '../settings/settings.ts';
 import { additionFile, keysBelow, NEXT } from '../signer/key-directory.ts';

@@ -14,6 +14,26 @@ export function espPath(...parts: readonly string[]): EspPath {
 export const IMAGES = espPath('EFI', 'Linux');
 export const ENTRIES = espPath('loader', 'entries');
 export const LOADER_CONF = espPath('loader', 'loader.conf');
+/** The directories in which the two copies of the boot loader lie. */
+export const LOADER_DIRECTORIES = {
+  systemd: espPath('EFI', 'systemd'),
+  fallback: espPath('EFI', 'BOOT'),
+} as const;
+
+/** Returns where the two copies of the boot loader lie, by the names that they have there. */
+export function loaderPlaces(names: { readonly loader: string; readonly fallback: string }): {
+  readonly systemd: EspPath;
+  readonly fallback: EspPath;
+} {
+  const { systemd, fallback } = LOADER_DIRECTORIES;
+  return {
+    systemd: espPath(systemd, names.loader),
+    fallback: espPath(fallback, names.fallback),
+  };
+}
+
+/** The largest loader.conf that is taken as one, in bytes. */
+export const LOADER_CONF_LIMIT = 64 * 1024;
 /** What the settings of a foreign loader.conf became, for as long as it is being replaced. */
 export const KEPT_SETTINGS = espPath('loader', 'espalier-settings.conf');
 export const ENTRIES_SREL = espPath('loader', 'entries.srel');

@@ -111,7 +111,7 @@ function scanText({ path, name }: Listed, { disk, root }: EntryScan): EntryFile 
 }
 
 function scanImage({ path, name }: Listed, { disk, root, imageKinds }: EntryScan): EntryFile {
-  const file = disk.open(`${root}/${path}`);
+  using file = disk.open(`${root}/${path}`);
   const foreign = { path, size: file.size, ...identity(path), references: [], cmdline: '' };
   let entry: EntryFile = { ...foreign, ...(name ? { name } : {}) };
   const damage = attempt(() => {
@@ -122,7 +122,6 @@ function scanImage({ path, name }: Listed, { disk, root, imageKinds }: EntryScan
     entry = { ...(isMarked ? entry : foreign), ...described(file, pe, kind) };
     if (name && isMarked) kind.requireIdentity?.(file, pe, name.digest);
   });
-  file.close();
   return damage === undefined ? entry : { ...entry, damage };
 }
 

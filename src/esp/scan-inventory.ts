@@ -16,6 +16,8 @@ import {
   isProgram,
   KEPT_SETTINGS,
   LOADER_CONF,
+  LOADER_CONF_LIMIT,
+  LOADER_DIRECTORIES,
   parseBlobName,
 } from './layout.ts';
 import { subdirectoriesIn } from './listings.ts';
@@ -24,7 +26,7 @@ import { scanTemporaries } from './temporaries.ts';
 import { attempt, decode, ifThere, readSmall } from './untrusted.ts';
 
 /** Larger files of these kinds are not what they claim to be. Bytes. */
-const LIMIT = { loaderConf: 64 * 1024, srel: 4096 };
+const LIMIT = { loaderConf: LOADER_CONF_LIMIT, srel: 4096 };
 
 /** The directories in which we may make files. */
 function ourDirectories(token: string): readonly EspPath[] {
@@ -32,8 +34,7 @@ function ourDirectories(token: string): readonly EspPath[] {
     blobDirectory(token),
     IMAGES,
     ENTRIES,
-    espPath('EFI', 'systemd'),
-    espPath('EFI', 'BOOT'),
+    ...Object.values(LOADER_DIRECTORIES),
     espPath('loader'),
   ];
 }
@@ -127,11 +128,7 @@ function scanBlob(disk: Disk, root: string, { name, path }: ListedFile): BlobFil
 }
 
 function readBlob(disk: Disk, root: string, path: EspPath, name: BlobName): BlobFile {
-  const file = disk.open(`${root}/${path}`);
-  try {
-    const damage = isProgram(name) ? attempt(() => void parsePe(file)) : undefined;
-    return { path, size: file.size, name, ...(damage === undefined ? {} : { damage }) };
-  } finally {
-    file.close();
-  }
+  using file = disk.open(`${root}/${path}`);
+  const damage = isProgram(name) ? attempt(() => void parsePe(file)) : undefined;
+  return { path, size: file.size, name, ...(damage === undefined ? {} : { damage }) };
 }

@@ -1,5 +1,14 @@
 /** Space on a FAT file system, counted as it is handed out: in clusters. All sizes in bytes. */
+import type { Disk } from '../disk/disk.ts';
 import { directoryOf, type EspPath, fileName } from './layout.ts';
+
+/** What statfs(2) reports of FAT (linux/magic.h §MSDOS_SUPER_MAGIC). */
+const FAT = 0x4d44;
+
+/** Tells whether a path is on FAT. */
+export function isFat(path: string, disk: Pick<Disk, 'fileSystem'>): boolean {
+  return disk.fileSystem(path)?.type === FAT;
+}
 
 /** Returns what a file of `size` bytes occupies. An empty file has no cluster. */
 export function allocated(size: number, clusterSize: number): number {

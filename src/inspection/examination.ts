@@ -1,6 +1,5 @@
 /** Reads every byte of our files on an ESP and holds it against their names. */
 import { createHash } from 'node:crypto';
-import { setFlagsFromString } from 'node:v8';
 import type { Context } from '../context.ts';
 import { type Digest, digestOf, hash } from '../digest.ts';
 import type { OpenFile } from '../disk/disk.ts';
@@ -10,11 +9,11 @@ import { imageKindOf } from '../esp/image-kind.ts';
 import type { BlobFile, EntryFile, Inventory } from '../esp/inventory.ts';
 import { isProgram } from '../esp/layout.ts';
 import type { Target } from '../esp/target.ts';
-import { authenticodeDigestInput } from '../pe/authenticode.ts';
 import { certificateTable } from '../pe/certificate-table.ts';
 import { contentRange, parsePe, readRange } from '../pe/pe.ts';
 import { IMAGE_KINDS } from '../plan/images.ts';
 import { signersIn } from '../signer/cms-verification.ts';
+import { authenticodeDigest } from '../signer/image-digest.ts';
 import { unsigned } from '../signer/signer.ts';
 
 /**
@@ -22,35 +21,31 @@ import { unsigned } from '../signer/signer.ts';
  * Memory does not grow with the size of the files.
  */
 export async function examine(
-  target: Pick<Target, 'root' | 'tree' | 'locate'>,
+  target: Pick<Target, 'root' | 'tree'>,
   inventory: Inventory,
-  { locate, workerEntry }: Context,
+  { machine }: Context,
 ): Promise<Inventory> {
-  const hostPath = ({ path }: BlobFile) => locate(target.locate(path));
-  // Crafted signatures make much garbage, of which little stays: a nursery that grows would keep it.
-  setFlagsFromString('--semi-space-growth-factor=1');
+  const pathOf = ({ path }: BlobFile) => `${target.root}/${path}`;
   const unreadable = new Map<string, string>();
   const digests = await hashFiles(
-    inventory.blobs.map((blob) => ({ path: hostPath(blob), size: blob.size })),
-    { workerEntry, onUnreadable: (path, error) => unreadable.set(path, explain(error)) },
+    inventory.blobs.map((blob) => ({ path: pathOf(blob), size: blob.size })),
+    target.tree,
+    { machine, onUnreadable: (path, error) => unreadable.set(path, explain(error)) },
   );
   const examineBlob = (blob: BlobFile): BlobFile => {
-    const path = hostPath(blob);
+    const path = pathOf(blob);
     const wrong = digests.get(path) !== blob.name.digest;
     return wrong ? { ...blob, damage: unreadable.get(path) ?? NOT_ITS_NAME } : blob;
   };
   const examineEntry = (entry: EntryFile): EntryFile => {
     if (!entry.name || !isProgram(entry.name) || entry.damage !== undefined) return entry;
-    let file: OpenFile | undefined;
     try {
-      file = target.tree.open(`${target.root}/${entry.path}`);
+      using file = target.tree.open(`${target.root}/${entry.path}`);
       const isWhole = identities(file).includes(entry.name.digest);
       return isWhole ? entry : { ...entry, damage: NOT_ITS_NAME };
     } catch (error) {
       if (!(error instanceof EspError)) throw error;
       return { ...entry, damage: explain(error) };
-    } finally {
-      file?.close();
     }
   };
   return {
@@ -72,18 +67,14 @@ function identities(file: OpenFile): readonly Digest[] {
   const { idOf } = imageKindOf(IMAGE_KINDS, sections);
   const signatures = certificateTable(file, pe);
   if (signatures.length === 0) return [idOf(sections, unsigned.fingerprint)];
-  const image = sha256(authenticodeDigestInput(file));
+  const image = authenticodeDigest(file);
   return signatures
     .flatMap((signature) => signersIn(signature, image))
     .map((certificate) => idOf(sections, hash(certificate)));
 }
 
 function hashAll(chunks: Iterable<Uint8Array>): Digest {
-  return digestOf(sha256(chunks));
-}
-
-function sha256(chunks: Iterable<Uint8Array>): Uint8Array {
-  const state = createHash('sha256');
-  for (const bytes of chunks) state.update(bytes);
-  return state.digest();
+  const sha256 = createHash('sha256');
+  for (const bytes of chunks) sha256.update(bytes);
+  return digestOf(sha256.digest());
 }

@@ -1,26 +1,14 @@
 /** The two copies of the boot loader on an ESP, as they are found. */
 import type { Context } from '../context.ts';
 import type { Disk, OpenFile } from '../disk/disk.ts';
-import { type EspPath, espPath } from '../esp/layout.ts';
+import { loaderPlaces } from '../esp/layout.ts';
 import type { Target } from '../esp/target.ts';
 import { type Architecture, hostArchitecture } from '../loader/architecture.ts';
 import { loaderIdentity } from '../loader/systemd-boot.ts';
-import type { LoaderPlace } from '../loader/upgrade.ts';
 import { type LoaderStatus, loaderStatus } from '../plan/loader-status.ts';
 import type { LoaderView } from '../plan/view.ts';
 import type { Settings } from '../settings/settings.ts';
 import type { Verifier } from '../signer/signer.ts';
-
-/** Where the copies of the boot loader lie, the one that ours alone is first. */
-function loaderPlaces({
-  loader,
-  fallback,
-}: Architecture): readonly (readonly [LoaderPlace, EspPath])[] {
-  return [
-    ['systemd', espPath('EFI', 'systemd', loader)],
-    ['fallback', espPath('EFI', 'BOOT', fallback)],
-  ];
-}
 
 /** How the copies are judged. */
 export interface Judging {
@@ -61,7 +49,9 @@ export async function viewLoaders(
   { architecture, verifier }: Judging,
 ): Promise<readonly LoaderView[]> {
   const views: LoaderView[] = [];
-  for (const [place, path] of loaderPlaces(architecture)) {
+  const places = loaderPlaces(architecture);
+  for (const place of ['systemd', 'fallback'] as const) {
+    const path = places[place];
     views.push({ place, path, ...(await view(`${root}/${path}`, verifier, tree)) });
   }
   return views;
@@ -76,15 +66,11 @@ async function view(
   if (stat?.kind !== 'file') {
     return { size: stat?.size ?? 0, installed: { kind: 'absent' }, signature: 'not-checked' };
   }
-  const file = disk.open(path);
-  try {
-    const installed = loaderIdentity(file);
-    const judges = installed.kind === 'systemd-boot' ? verifier : undefined;
-    const signature = judges ? await judge(file, judges) : 'not-checked';
-    return { size: stat.size, installed, signature };
-  } finally {
-    file.close();
-  }
+  using file = disk.open(path);
+  const installed = loaderIdentity(file);
+  const judges = installed.kind === 'systemd-boot' ? verifier : undefined;
+  const signature = judges ? await judge(file, judges) : 'not-checked';
+  return { size: stat.size, installed, signature };
 }
 
 // Cryptography is loaded by the runs that sign: it costs as much as all the rest of an idle one.

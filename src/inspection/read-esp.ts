@@ -1,5 +1,5 @@
 /** Reads one ESP: all that a decision, a status and a verification depend on, in one place. */
-import type { Context } from '../context.ts';
+import { type Context, isElsewhere } from '../context.ts';
 import { takeOver } from '../esp/adoption.ts';
 import type { Inventory } from '../esp/inventory.ts';
 import type { EspPath } from '../esp/layout.ts';
@@ -11,7 +11,7 @@ import { IMAGE_KINDS } from '../plan/images.ts';
 import { keyOf } from '../plan/present.ts';
 import type { EspView, FirmwareView } from '../plan/view.ts';
 import type { Settings } from '../settings/settings.ts';
-import { unsigned, type Verifier } from '../signer/signer.ts';
+import { isUnsigned, type Verifier } from '../signer/signer.ts';
 import type { Survey } from '../survey/surveyed.ts';
 import { scanBootTree } from './boot-tree.ts';
 import { type Closeness, viewExtras } from './extra-views.ts';
@@ -46,7 +46,7 @@ export function lookFor(survey: Survey, deep = false): Look {
     closeness: deep ? 'bytes' : 'decisive',
     named: entries.flatMap(({ others = [] }) => others),
     architecture,
-    verifier: signer.fingerprint === unsigned.fingerprint ? undefined : signer,
+    verifier: isUnsigned(signer) ? undefined : signer,
   };
 }
 
@@ -122,8 +122,7 @@ async function firmwareFor(
   { settings }: Look,
   context: Context,
 ): Promise<FirmwareView | undefined> {
-  const { isElsewhere, environment } = context;
-  const isOther = settings['allow-directory'] || isElsewhere;
-  if (isOther && environment['ESPALIER_EFIVARS'] === undefined) return undefined;
+  const isOther = settings['allow-directory'] || isElsewhere(context);
+  if (isOther && context.environment['ESPALIER_EFIVARS'] === undefined) return undefined;
   return viewFirmware(settings.certificate, context);
 }

@@ -4,7 +4,7 @@ import type { Context } from '../context.ts';
 import type { Disk } from '../disk/disk.ts';
 import { EspError, explain } from '../error.ts';
 import type { EntryFile, Inventory } from '../esp/inventory.ts';
-import { type EspPath, espPath, fileName, isProgram, parseBlobName } from '../esp/layout.ts';
+import { type EspPath, fileName, isProgram, loaderPlaces, parseBlobName } from '../esp/layout.ts';
 import type { Target } from '../esp/target.ts';
 import { ENTRY_COMPONENT, type NamedEntry } from '../measure/component.ts';
 import { formatPcrlock, isProgramRecord, programRecord } from '../measure/pcrlock.ts';
@@ -118,7 +118,7 @@ function recipeOf(
 
 /** Returns the record of the loader; none and no warning when there is no loader. */
 export async function loaderRecord({ root, tree }: Target, survey: Survey): Promise<Made> {
-  const path = espPath('EFI', 'systemd', survey.architecture.loader);
+  const path = loaderPlaces(survey.architecture).systemd;
   if (tree.linkStat(`${root}/${path}`)?.kind !== 'file') return {};
   const recipe = { kind: 'file', path: survey.loader.path } as const;
   // Its name is fixed: an older one is no damage, and would have been replaced.

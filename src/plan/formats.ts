@@ -9,8 +9,10 @@ const FORMATS = { uki: UKI, type1: TYPE1, thin: THIN } as const satisfies Record
 
 export type FormatName = keyof typeof FORMATS;
 
+/** The names of all formats, as settings have them. */
 export const FORMAT_NAMES = Object.keys(FORMATS) as readonly FormatName[];
 
+/** Returns the record of a format. */
 export function formatOf(name: FormatName): Format {
   return FORMATS[name];
 }

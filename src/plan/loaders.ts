@@ -1,6 +1,6 @@
 /** Which copies of the boot loader are written. Pure. */
 import { decideLoader } from '../loader/upgrade.ts';
-import { unsigned } from '../signer/signer.ts';
+import { isUnsigned } from '../signer/signer.ts';
 import type { LoaderCopy } from './plan-input.ts';
 import type { LoaderView } from './view.ts';
 import type { WantedSystem } from './wanted-system.ts';
@@ -16,7 +16,7 @@ export function decideLoaders(
   { loader: source, signer, settings }: Pick<WantedSystem, 'loader' | 'signer' | 'settings'>,
   views: readonly LoaderView[],
 ): Loaders {
-  const isSigned = signer.fingerprint !== unsigned.fingerprint;
+  const isSigned = !isUnsigned(signer);
   const decided = views.map((view) => ({
     view,
     decision: decideLoader({ ...view, source, force: settings.force }),

@@ -1,6 +1,7 @@
 /** The boot menu as systemd-boot will show it: which entries, in which order, and what each is. Pure. */
 import type { EntryFile } from '../esp/inventory.ts';
 import type { BootCounter, EspPath } from '../esp/layout.ts';
+import { bootsSystem } from '../uki/cmdline.ts';
 import { compareEntries, nextOf } from './menu-order.ts';
 import type { EspView } from './view.ts';
 
@@ -52,8 +53,8 @@ export function menuOf(
       size: named.reduce((sum, blob) => sum + (blob?.size ?? 0), entry.size),
       generation: entry.name?.generation,
       default: entry === first,
-      booted: booted !== undefined && boots(entry, booted),
-      pinned: pinned.some((system) => boots(entry, system)),
+      booted: booted !== undefined && bootsSystem(entry.cmdline, booted),
+      pinned: pinned.some((system) => bootsSystem(entry.cmdline, system)),
       counter: entry.counter,
       damage:
         entry.damage ??
@@ -61,11 +62,6 @@ export function menuOf(
         (broken && `it names ${broken.path}, which is damaged`),
     };
   });
-}
-
-/** Whether an entry's command line names the init of a system. */
-export function boots({ cmdline }: EntryFile, system: string): boolean {
-  return ` ${cmdline} `.includes(` init=${system}/`);
 }
 
 function missingFile({ references }: EntryFile, absent: ReadonlySet<EspPath>): string | undefined {

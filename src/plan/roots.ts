@@ -1,6 +1,8 @@
 /** What a removal must spare besides what is wanted. Pure. */
+
 import type { Inventory } from '../esp/inventory.ts';
 import type { EspPath } from '../esp/layout.ts';
+import { bootsSystem } from '../uki/cmdline.ts';
 import { keyOf, type OwnFile, type OwnFiles } from './present.ts';
 
 /** Why entries stay that no wanted generation asks for. */
@@ -30,7 +32,7 @@ export function protectedKeys(
     file.role === 'entry' &&
     (broken.has(file.generation) ||
       doubled.has(file) ||
-      (booted !== undefined && ` ${file.cmdline} `.includes(` init=${booted}/`)) ||
+      (booted !== undefined && bootsSystem(file.cmdline, booted)) ||
       isNamed(file, selected) ||
       isNamed(file, counted) ||
       isNamed(file, next));

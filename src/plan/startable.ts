@@ -1,6 +1,6 @@
 /** Whether firmware would start what is about to be installed. Pure. */
 import { EspError } from '../error.ts';
-import { unsigned } from '../signer/signer.ts';
+import { isUnsigned } from '../signer/signer.ts';
 import type { FirmwareView } from './view.ts';
 import type { WantedSystem } from './wanted-system.ts';
 
@@ -13,7 +13,7 @@ export function requireStartable(
   firmware: FirmwareView | undefined,
 ): void {
   if (firmware?.secureBoot !== true) return;
-  if (signer.fingerprint === unsigned.fingerprint) {
+  if (isUnsigned(signer)) {
     throw new EspError(
       'SECURE_BOOT_UNSIGNED',
       'Secure Boot is on, and there is no key: what would be installed would not start',

@@ -22,10 +22,6 @@ export async function programDigests(content: Content, disk: Disk): Promise<Bank
   if (content.kind !== 'file' && content.kind !== 'signed') {
     throw new RangeError(`"content" expected a program, got ${content.kind}`);
   }
-  const file = disk.open(content.path);
-  try {
-    return digestInBanks(authenticodeDigestInput(file), createHash);
-  } finally {
-    file.close();
-  }
+  using file = disk.open(content.path);
+  return digestInBanks(authenticodeDigestInput(file), createHash);
 }

@@ -24,26 +24,18 @@ export async function describeSigned(
   signer: Signer,
   known?: Digest,
 ): Promise<{ size: number; digest: Digest }> {
-  const source = disk.open(path);
-  try {
-    if (known) return { size: sizeOfSigned(source, path, signer), digest: known };
-    const layout = signedFile(source, path, signer);
-    const sha256 = createHash('sha256');
-    await stream(layout.pieces, disk, async (bytes) => void sha256.update(bytes));
-    return { size: layout.size, digest: digestOf(sha256.digest()) };
-  } finally {
-    source.close();
-  }
+  using source = disk.open(path);
+  if (known) return { size: sizeOfSigned(source, path, signer), digest: known };
+  const layout = signedFile(source, path, signer);
+  const sha256 = createHash('sha256');
+  await stream(layout.pieces, disk, async (bytes) => void sha256.update(bytes));
+  return { size: layout.size, digest: digestOf(sha256.digest()) };
 }
 
 /** Returns the size in bytes of a PE file with our signature added. Only the headers are read. */
 export function signedSize(path: string, disk: Disk, signer: Signer): number {
-  const source = disk.open(path);
-  try {
-    return sizeOfSigned(source, path, signer);
-  } finally {
-    source.close();
-  }
+  using source = disk.open(path);
+  return sizeOfSigned(source, path, signer);
 }
 
 /** Every signature of one key has the same size: whoever holds the key need not be asked. */
@@ -59,12 +51,8 @@ export function imageLayout({ kind, stub, sections }: ImageContent, disk: Disk):
   if (!image.carriesKernel) return image.layOut(bytes, added);
   const linux = sections.find(({ name }) => name === '.linux');
   if (linux?.content.kind !== 'file') throw new RangeError('"sections" expected a .linux file');
-  const kernel = disk.open(linux.content.path);
-  try {
-    return image.layOut(bytes, added, kernelTraits(kernel, linux.content.path));
-  } finally {
-    kernel.close();
-  }
+  using kernel = disk.open(linux.content.path);
+  return image.layOut(bytes, added, kernelTraits(kernel, linux.content.path));
 }
 
 function newSection({ name, size, content }: SectionContent): NewSection {

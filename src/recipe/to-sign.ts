@@ -1,8 +1,9 @@
 /** What a key will have to sign, before any of it is written. */
 import { createHash } from 'node:crypto';
 import type { Disk } from '../disk/disk.ts';
-import { authenticodeDigestInput, authenticodePieces } from '../pe/authenticode.ts';
+import { authenticodePieces } from '../pe/authenticode.ts';
 import { type Content, type ImageContent, isImage, type Plan } from '../plan/step.ts';
+import { authenticodeDigest } from '../signer/image-digest.ts';
 import type { ToSign } from '../signer/signer.ts';
 import { stream } from './pieces.ts';
 import { imageLayout } from './recipe.ts';
@@ -43,11 +44,6 @@ export async function imageDigest(content: SignedContent, disk: Disk): Promise<U
     await stream(pieces, disk, async (bytes) => void sha256.update(bytes));
     return sha256.digest();
   }
-  const file = disk.open(content.path);
-  try {
-    for (const bytes of authenticodeDigestInput(file)) sha256.update(bytes);
-    return sha256.digest();
-  } finally {
-    file.close();
-  }
+  using file = disk.open(content.path);
+  return authenticodeDigest(file);
 }

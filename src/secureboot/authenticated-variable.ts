@@ -1,6 +1,6 @@
 /** Authenticated writes of variables, as `.auth` files hold them: EFI_VARIABLE_AUTHENTICATION_2 (UEFI §8.2.2). */
 import { EspError } from '../error.ts';
-import { formatGuid, GUID_SIZE, type Guid, guidBytes } from './guid.ts';
+import { formatGuid, GUID_SIZE, type Guid, guidBytes } from '../guid.ts';
 import { KEY_VARIABLES, type KeyVariable } from './key-variable.ts';
 
 /** New content of a variable, and what lets firmware accept it. */

@@ -1,5 +1,5 @@
 /** The variables that hold the keys of Secure Boot, and who may sign a change of which (UEFI §32.3). */
-import type { Guid } from './guid.ts';
+import type { Guid } from '../guid.ts';
 
 /** The variables of which a machine's owner makes a key: the platform key, the key exchange key, the database. */
 export type KeyVariable = 'PK' | 'KEK' | 'db';

@@ -9,6 +9,7 @@ import type { SecretInitrd } from '../generation/initrd-secrets.ts';
 import { modulesRelease } from '../generation/modules.ts';
 import type { DeclaredExtra } from '../plan/extras.ts';
 import type { Payload, Resolved } from '../plan/wanted.ts';
+import { isUnsigned } from '../signer/signer.ts';
 import { kernelTraits } from '../uki/kernel.ts';
 import type { EntryPolicy } from './entry-maker.ts';
 import { type Hashed, signedProgram, type Variant } from './payload.ts';
@@ -64,7 +65,7 @@ function kernelPayload(
   { stat }: Hashed,
   { policy: { chosenFormat, signer }, context, cache }: Making,
 ): Payload | Promise<Payload> {
-  const isPlain = !chosenFormat.format.signsKernels || signer.fingerprint === 'unsigned';
+  const isPlain = !chosenFormat.format.signsKernels || isUnsigned(signer);
   return isPlain ? plain : signedProgram(plain, stat, signer, context, cache);
 }
 
@@ -109,10 +110,6 @@ const EFI_PROGRAM = 'efi-program';
 
 /** @throws {PE_MALFORMED} when the kernel is no EFI program: neither stub nor loader could start it */
 function kernelRelease(path: string, { disk }: Context): string | undefined {
-  const source = disk.open(path);
-  try {
-    return kernelTraits(source, path).release;
-  } finally {
-    source.close();
-  }
+  using source = disk.open(path);
+  return kernelTraits(source, path).release;
 }

@@ -15,8 +15,8 @@ import {
   type ExtraSettings,
   extraSettings,
 } from '../settings/extra-settings.ts';
-import type { Signer } from '../signer/signer.ts';
-import { digestsOf, prepareSigned, signedProgram } from './payload.ts';
+import { isUnsigned, type Signer } from '../signer/signer.ts';
+import { digestsOf, type Hashed, prepareSigned, signedProgram } from './payload.ts';
 
 /** The extra files that settings declare. */
 export interface Declared {
@@ -42,23 +42,6 @@ export async function declareExtras(
   const extras = extraSettings(settings);
   const paths = extras.flatMap(({ from }) => ('source' in from ? [from.source] : []));
   const hashed = await digestsOf(new Set(paths), new Set(), context, cache);
-  const payloadOf = async (
-    extra: ExtraSetting,
-    source: string,
-    sign: boolean,
-  ): Promise<Payload> => {
-    const known = hashed.get(source);
-    if (!known) throw unusable(extra, `${source}: it cannot be read`);
-    const { stat, digest } = known;
-    const plain = { path: source, size: stat.size, digest };
-    if (!sign || signer.fingerprint === 'unsigned') return plain;
-    try {
-      return await signedProgram(plain, stat, signer, context, cache);
-    } catch (cause) {
-      if (!(cause instanceof EspError) || cause.code !== 'PE_MALFORMED') throw cause;
-      throw unusable(extra, `${source}: it is no EFI program, and cannot be signed`, cause);
-    }
-  };
   const toSign = extras.flatMap(({ from }) => ('source' in from && from.sign ? [from.source] : []));
   await prepareSigned(toSign, [], hashed, { signer, context, cache });
   const declared: DeclaredExtra[] = [];
@@ -68,7 +51,7 @@ export async function declareExtras(
       declared.push(textExtra(path, from.text));
       continue;
     }
-    const payload = await payloadOf(extra, from.source, from.sign === true);
+    const payload = await payloadOf(extra, from, hashed, { signer, context, cache });
     const { size, digest, signed } = payload;
     const content = { kind: signed ? 'signed' : 'file', path: from.source } as const;
     const isEntry = extraRole(path) === 'extra-entry';
@@ -77,6 +60,32 @@ export async function declareExtras(
   }
   const sources = [...hashed].map(([path, { stat }]) => [path, stat] as const);
   return { declared, sources: new Map(sources) };
+}
+
+/** What extra files are signed with, where they are. */
+interface Signing {
+  readonly signer: Signer;
+  readonly context: Context;
+  readonly cache: DigestCache;
+}
+
+async function payloadOf(
+  extra: ExtraSetting,
+  { source, sign = false }: { readonly source: string; readonly sign?: boolean | undefined },
+  hashed: ReadonlyMap<string, Hashed>,
+  { signer, context, cache }: Signing,
+): Promise<Payload> {
+  const known = hashed.get(source);
+  if (!known) throw unusable(extra, `${source}: it cannot be read`);
+  const { stat, digest } = known;
+  const plain = { path: source, size: stat.size, digest };
+  if (!sign || isUnsigned(signer)) return plain;
+  try {
+    return await signedProgram(plain, stat, signer, context, cache);
+  } catch (cause) {
+    if (!(cause instanceof EspError) || cause.code !== 'PE_MALFORMED') throw cause;
+    throw unusable(extra, `${source}: it is no EFI program, and cannot be signed`, cause);
+  }
 }
 
 function textExtra(path: EspPath, text: string): DeclaredExtra {

@@ -1,6 +1,6 @@
 /** From generations to what they want on an ESP: secrets appended, payloads hashed, names given. */
 
-import type { Context } from '../context.ts';
+import { type Context, isElsewhere } from '../context.ts';
 import type { DigestCache } from '../disk/digest-cache.ts';
 import type { FileStat } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
@@ -127,12 +127,14 @@ async function separate<T>(
 /** Lets the generation's program append secrets to a copy of its initrd, in memory where there is such a place. */
 async function appendSecrets(
   { initrd, initrdSecrets }: Bootspec,
-  { runSecrets, disk, environment, uid, isElsewhere }: Context,
+  context: Context,
 ): Promise<SecretInitrd | undefined> {
+  const { runSecrets, disk, environment, uid } = context;
   if (initrd === undefined || initrdSecrets === undefined) return undefined;
-  const memory = isElsewhere || uid === 0 ? '/run' : environment['XDG_RUNTIME_DIR'];
+  const isMounted = isElsewhere(context);
+  const memory = isMounted || uid === 0 ? '/run' : environment['XDG_RUNTIME_DIR'];
   const inMemory = memory !== undefined && disk.stat(memory)?.kind === 'directory';
-  const other = isElsewhere ? '/tmp' : (environment['TMPDIR'] ?? '/tmp');
+  const other = isMounted ? '/tmp' : (environment['TMPDIR'] ?? '/tmp');
   const directory = inMemory ? memory : other;
   return runSecrets({ program: initrdSecrets, initrd, directory });
 }

@@ -12,8 +12,9 @@ import type { LoadedSigner } from '../signer/pem.ts';
  */
 export async function signerOf(
   settings: Settings,
-  { disk, uid, environment, now }: Context,
+  context: Context,
 ): Promise<LoadedSigner | undefined> {
+  const { disk, machine, now } = context;
   const {
     certificate,
     'private-key': privateKey,
@@ -35,7 +36,7 @@ export async function signerOf(
   if (command !== undefined) {
     const { loadCommandSigner } = await import('../signer/command-signer.ts');
     const batch = settings['signing-batch'];
-    return loadCommandSigner({ certificate, command, batch }, disk, now);
+    return loadCommandSigner({ certificate, command, batch }, { disk, machine }, now);
   }
   if (signatures !== undefined) {
     const { loadDeliveredSigner } = await import('../signer/delivered-signer.ts');
@@ -43,10 +44,11 @@ export async function signerOf(
   }
   if (privateKey === undefined) throw without('--certificate', '--private-key');
   const allowInsecureKey = settings['allow-insecure-key'];
-  const store = environment['NIX_STORE_DIR'];
-  const owner = { uid, stores: store === undefined ? [] : [store] };
-  const { loadSigner } = await import('../signer/pem.ts');
-  return loadSigner({ certificate, privateKey, allowInsecureKey }, owner, disk, now);
+  const [{ loadSigner }, { keyOwner }] = await Promise.all([
+    import('../signer/pem.ts'),
+    import('../signer/key-safety.ts'),
+  ]);
+  return loadSigner({ certificate, privateKey, allowInsecureKey }, keyOwner(context), disk, now);
 }
 
 function without(given: string, lacking: string): EspError {

@@ -33,13 +33,9 @@ const LIMIT = 4096;
 export function stubWarnings({ format, stub }: ChosenFormat, { disk }: Context): readonly string[] {
   const unfit = format.stub?.unfit;
   if (stub === undefined || unfit === undefined) return [];
-  const source = disk.open(stub);
-  try {
-    const section = findSection(parsePe(source, stub), unfit.section);
-    if (!section || section.virtualSize > LIMIT) return [];
-    const text = new TextDecoder().decode(readSection(source, section, LIMIT));
-    return text.includes(unfit.text) ? [`${stub} ${unfit.because}`] : [];
-  } finally {
-    source.close();
-  }
+  using source = disk.open(stub);
+  const section = findSection(parsePe(source, stub), unfit.section);
+  if (!section || section.virtualSize > LIMIT) return [];
+  const text = new TextDecoder().decode(readSection(source, section, LIMIT));
+  return text.includes(unfit.text) ? [`${stub} ${unfit.because}`] : [];
 }

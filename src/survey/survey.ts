@@ -11,7 +11,7 @@ import type { LoadedSigner } from '../signer/pem.ts';
 import { unsigned } from '../signer/signer.ts';
 import { type ChosenGenerations, chooseGenerations, targetBroken } from './chosen.ts';
 import { declareExtras } from './extras.ts';
-import { readLoader, readLoaderConf } from './loader-source.ts';
+import { loaderConfGiven, readLoader } from './loader-source.ts';
 import { type Resolution, resolve } from './resolve.ts';
 import { findRootHashTroubles } from './root-hash-troubles.ts';
 import { signerOf } from './signer-of.ts';
@@ -43,27 +43,21 @@ export async function survey(
   try {
     const wanted = entriesOf(chosen, resolution, settings);
     const { troubles, ...told } = await findRootHashTroubles(resolution.wanted, settings, context);
+    const unfit = stubWarnings(parts.chosenFormat, context);
+    const slow = unsaved ? [`the next run will hash again: ${explain(unsaved)}`] : [];
     return {
       settings,
       signer,
       architecture: parts.architecture,
       loader: readLoader(parts.loader, parts.architecture, signer, context.disk),
-      loaderConf: readLoaderConf(settings, context.disk),
+      loaderConf: loaderConfGiven(settings, context.disk),
       ...wanted,
       troubles,
       quarantined: [...found.malformed, ...resolution.broken],
       extras: extras.declared,
       sources: new Map([...resolution.sources, ...extras.sources]),
-      warnings: [
-        ...warnings,
-        ...resolution.warnings,
-        ...stubWarnings(parts.chosenFormat, context),
-        ...told.warnings,
-      ],
-      notices: [
-        ...(unsaved ? [`the next run will hash again: ${explain(unsaved)}`] : []),
-        ...told.notices,
-      ],
+      warnings: [...warnings, ...resolution.warnings, ...unfit, ...told.warnings],
+      notices: [...slow, ...told.notices],
       dispose: resolution.dispose,
     };
   } catch (error) {

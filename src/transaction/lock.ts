@@ -7,7 +7,8 @@
 import { join } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import { setTimeout } from 'node:timers/promises';
-import type { FileStat, WritableDisk } from '../disk/disk.ts';
+import type { WritableDisk } from '../disk/disk.ts';
+import { isOurs } from '../disk/own-file.ts';
 import { EspError } from '../error.ts';
 
 /** What to lock, and for whom. */
@@ -119,10 +120,6 @@ function prepare(disk: WritableDisk, directory: string, path: string): void {
 }
 
 const ROOM = 'see whether the directory can be written and has room';
-
-function isOurs(stat: FileStat): boolean {
-  return stat.uid === process.getuid?.() && (stat.mode & 0o022) === 0;
-}
 
 /** Returns the database whose open transaction is the lock, or undefined while another holds it. */
 function tryLock(open: () => DatabaseSync, path: string): DatabaseSync | undefined {

@@ -45,15 +45,11 @@ export async function writeContent(
       requireUnchanged([content.path], workshop);
       return disk.stat(path)?.size ?? 0;
     case 'signed': {
-      const source = disk.open(content.path);
-      try {
-        const layout = signedFile(source, content.path, workshop.signer);
-        await fill(disk, path, (file) => stream(layout.pieces, disk, (bytes) => file.write(bytes)));
-        requireUnchanged([content.path], workshop);
-        return layout.size;
-      } finally {
-        source.close();
-      }
+      using source = disk.open(content.path);
+      const layout = signedFile(source, content.path, workshop.signer);
+      await fill(disk, path, (file) => stream(layout.pieces, disk, (bytes) => file.write(bytes)));
+      requireUnchanged([content.path], workshop);
+      return layout.size;
     }
   }
 }

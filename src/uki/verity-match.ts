@@ -1,6 +1,7 @@
 /** Whether an image boots the very file systems that were built with it. */
+
+import type { Designator } from '../gpt/partition-type.ts';
 import { rootHashesOnCmdline } from '../verity/cmdline.ts';
-import type { Designator } from '../verity/partition-type.ts';
 import type { RootHash } from '../verity/root-hash.ts';
 import type { BootProfile } from './boot-profile.ts';
 

@@ -6,7 +6,7 @@ import { architecture, efiName } from '../loader/architecture.ts';
 import type { Content } from '../pe/image-layout.ts';
 import { type Pe, parsePe } from '../pe/pe.ts';
 import { signedFile } from '../recipe/pieces.ts';
-import type { Signer } from '../signer/signer.ts';
+import { isUnsigned, type Signer } from '../signer/signer.ts';
 import { bytesSection, type ImageParts, joinedInitrds, profileSections } from '../uki/build.ts';
 import { collapseBlanks } from '../uki/cmdline.ts';
 import { type KernelTraits, kernelTraits } from '../uki/kernel.ts';
@@ -69,12 +69,8 @@ function lookAtKernel(path: string, inputs: Inputs, disk: Disk): Kernel {
 }
 
 function withFile<T>(path: string, disk: Disk, work: (source: OpenFile) => T): T {
-  const source = disk.open(path);
-  try {
-    return work(source);
-  } finally {
-    source.close();
-  }
+  using source = disk.open(path);
+  return work(source);
 }
 
 /** Applies work to an option that was given and is not empty. */
@@ -165,7 +161,7 @@ function kernelContent(
   disk: Disk,
 ): Content {
   const isWanted = settings['sign-kernel'] ?? pe.certificateTable.size === 0;
-  if (!isWanted || signer.fingerprint === 'unsigned') return { kind: 'file', path, size };
+  if (!isWanted || isUnsigned(signer)) return { kind: 'file', path, size };
   const { pieces } = withFile(path, disk, (source) => signedFile(source, path, signer));
   return { kind: 'pieces', pieces };
 }

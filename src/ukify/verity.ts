@@ -1,10 +1,11 @@
 /** What `uki build --verity` puts on the command line. */
 
 import type { Context } from '../context.ts';
-import { openRaw, type RawFile } from '../disk/raw-file.ts';
+import type { OpenFile } from '../disk/disk.ts';
+import { openBytes } from '../disk/raw-file.ts';
+import type { Designator } from '../gpt/partition-type.ts';
 import { type DeviceOptions, verityWords } from '../verity/cmdline.ts';
 import { rootHashOfPair } from '../verity/computed-root-hash.ts';
-import type { Designator } from '../verity/partition-type.ts';
 import { chooseRootHash, isRootHash, type RootHash } from '../verity/root-hash.ts';
 import { rootHashesIn, type Source } from '../verity/root-hash-source.ts';
 import { type BuildSettings, misuse } from './build-settings.ts';
@@ -96,18 +97,14 @@ async function rootHashes(
 
 function readSource(source: string, inputs: Inputs, context: Context): Source {
   if (isRootHash(source)) return { name: NAME, content: new TextEncoder().encode(source) };
-  const file = openSource(source, inputs, context);
-  try {
-    return { name: source, content: file.read(0, SOURCE_LIMIT) };
-  } finally {
-    file.close();
-  }
+  using file = openSource(source, inputs, context);
+  return { name: source, content: file.read(0, SOURCE_LIMIT) };
 }
 
 /** A partition is as good as a file. */
-function openSource(path: string, inputs: Inputs, { disk, locate }: Context): RawFile {
-  if (disk.stat(path)?.kind === 'file') inputs.file('verity', path);
-  return openRaw(locate(path), 'read');
+function openSource(path: string, inputs: Inputs, context: Context): OpenFile {
+  if (context.disk.stat(path)?.kind === 'file') inputs.file('verity', path);
+  return openBytes(path, context);
 }
 
 /** All data are hashed, and the whole hash area has to belong to them. */
@@ -118,13 +115,10 @@ async function hashData(
   inputs: Inputs,
   context: Context,
 ): Promise<RootHash> {
-  using data = closing(openSource(dataPath, inputs, context));
-  using hash = closing(openSource(hashPath, inputs, context));
-  const thread = { entry: context.workerEntry, path: context.locate(dataPath) };
+  using data = openSource(dataPath, inputs, context);
+  using hash = openSource(hashPath, inputs, context);
+  const { machine, disk } = context;
+  const thread = { machine, path: disk.hostPath(dataPath) };
   const labour = { name: dataPath, thread };
-  return await rootHashOfPair({ data: data.file, hash: hash.file, offset }, hashPath, labour);
-}
-
-function closing(file: RawFile): Disposable & { readonly file: RawFile } {
-  return { file, [Symbol.dispose]: () => file.close() };
+  return await rootHashOfPair({ data, hash, offset }, hashPath, labour);
 }

@@ -1,8 +1,8 @@
 /** The root hashes in what `systemd-repart --json` prints, over one run or several on the same image. */
 import * as v from 'valibot';
 import { EspError } from '../error.ts';
+import { parsePartitionType } from '../gpt/partition-type.ts';
 import { parseDocument } from './document.ts';
-import { parsePartitionType } from './partition-type.ts';
 import { isRootHash, type RootHash } from './root-hash.ts';
 
 /** A text with the name of its file. */

@@ -77,7 +77,7 @@ let
   hook = pkgs.writeShellScript "espalier-hook" (
     ''
       set -u
-      # Node remembers the compiled program here, which saves a third of an idle run.
+      # Node remembers the compiled program here, which saves a seventh of an idle run.
       export NODE_COMPILE_CACHE=/var/cache/espalier/node
       if [ "''${NIXOS_INSTALL_BOOTLOADER-}" = 1 ]; then set -- --force "$@"; fi
       config=${cfg.configFile}

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import * as fs from 'node:fs';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
-import { recipe } from '../interop/readme-recipe.ts';
+import { recipe } from '../interop/task-recipe.ts';
 import { run } from '../lab/run.ts';
 import { installCommand, missingTools } from '../lab/tools.ts';
 import { certificatePath, privateKeyPem } from '../signer/test-key.ts';
@@ -114,7 +114,7 @@ describe('signing elsewhere', () => {
       assert.deepEqual(await pair.withTheKey(), theirs);
     });
 
-    test(`what ${format} asks for is what openssl signs as the README says`, {
+    test(`what ${format} asks for is what openssl signs as docs/tasks.md says`, {
       skip,
     }, async (t) => {
       const pair = new Pair(t, format);

@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import * as fs from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { appendInitrdSecrets } from '../../src/disk/initrd-secrets-runner.ts';
+import { processContext } from '../../src/command/process-context.ts';
+import { secretsRunner } from '../../src/survey/initrd-secrets-runner.ts';
 import { aMachine, type Machine, type Ran } from '../command/a-machine.ts';
 import type { GenerationShape } from '../generation/a-generation.ts';
 import { BROKEN, type Forgery, PROGRAMS, STRANGE } from './corpus-generations.ts';
@@ -31,7 +32,7 @@ function forged(t: TestContext, forge: Forgery): Machine {
 }
 
 function install(machine: Machine, ...args: readonly string[]): Promise<Ran> {
-  const runSecrets: typeof appendInitrdSecrets = (secrets) => appendInitrdSecrets(secrets, BOUNDS);
+  const runSecrets = secretsRunner(processContext(new URL(import.meta.url)), BOUNDS);
   const all = [...machine.arguments(), '--allow-unsigned', '--quiet', '--json', ...args];
   return machine.runWith({ runSecrets }, 'install', ...all);
 }

@@ -169,7 +169,7 @@ async function requireShortSight(
       size: file.size,
       read: (offset, length) => counted(file.read(offset, length)),
       readInto: (offset, memory) => counted(file.readInto(offset, memory)),
-      close: () => file.close(),
+      [Symbol.dispose]: () => file[Symbol.dispose](),
     };
   };
   const read = (path: string, limit: number) => {

@@ -6,8 +6,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import { bytesSource } from '../../src/byte-source.ts';
-import { findXz } from '../../src/disk/xz-program.ts';
 import { lintInitrd } from '../../src/initrd/lint.ts';
+import { findXz } from '../../src/initrd/xz-program.ts';
+import { nodeMachine } from '../../src/process/node-machine.ts';
 import { listed, padded, together, zstdBomb } from '../initrd/an-initrd.ts';
 import { formatCpio, memberOf } from '../lab/cpio.ts';
 import { makeDracut } from '../lab/dracut.ts';
@@ -32,7 +33,8 @@ const PACKERS: readonly (readonly [program: string, ...args: string[]])[] = [
   ['lz4', '-l', '-1', '-q'],
 ];
 
-const unxz = findXz(environment());
+const machine = nodeMachine(new URL(import.meta.url));
+const unxz = findXz(machine, environment());
 
 /** Runs a program as a filter. */
 function filtered(
@@ -126,7 +128,7 @@ describe('what real tools packed', { skip }, () => {
     assert.deepEqual(paths, ['secret']);
     assert.equal(obstacle?.kind, 'unreadable');
     assert.match(obstacle?.reason ?? '', /no program xz/);
-    assert.equal(findXz({ PATH: '/nonexistent' }), undefined);
+    assert.equal(findXz(machine, { PATH: '/nonexistent' }), undefined);
   });
 
   test('what xz says of damage is told', async () => {

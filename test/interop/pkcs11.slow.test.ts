@@ -1,4 +1,4 @@
-/** A key that never leaves its token signs what boots: SoftHSM, OpenSSL's engine, and the README's recipe. */
+/** A key that never leaves its token signs what boots: SoftHSM, OpenSSL's engine, and the recipe of docs/tasks.md. */
 import assert from 'node:assert/strict';
 import * as fs from 'node:fs';
 import { join } from 'node:path';
@@ -7,7 +7,7 @@ import { aMachine, type Machine } from '../command/a-machine.ts';
 import { run } from '../lab/run.ts';
 import { installCommand, missingTools } from '../lab/tools.ts';
 import { certificatePath, privateKeyPath } from '../signer/test-key.ts';
-import { recipe } from './readme-recipe.ts';
+import { recipe } from './task-recipe.ts';
 
 const missing = missingTools([
   ...(['openssl', 'sbsigntool', 'softhsm2'] as const),

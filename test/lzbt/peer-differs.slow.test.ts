@@ -1,4 +1,4 @@
-/** What the README says of lanzaboote, where ours does otherwise, is so. Ours is told by the other tests. */
+/** What docs/tasks.md says of lanzaboote, where ours does otherwise, is so. Ours is told by the other tests. */
 import assert from 'node:assert/strict';
 import {
   chmodSync,

@@ -8,6 +8,7 @@ import { lookFor, readEsp } from '../../src/inspection/read-esp.ts';
 import { applyAll } from '../../src/pass/pass.ts';
 import { decide } from '../../src/plan/decide.ts';
 import type { Plan } from '../../src/plan/step.ts';
+import { nodeMachine } from '../../src/process/node-machine.ts';
 import { readSettings } from '../../src/settings/settings.ts';
 import { survey } from '../../src/survey/survey.ts';
 import { openTarget } from '../../src/volumes/volumes.ts';
@@ -210,14 +211,12 @@ function aContext(disk: WritableDisk): Context {
   return {
     disk,
     host: disk,
-    locate: (path) => path,
-    isElsewhere: false,
+    machine: nodeMachine(new URL('file:///nowhere')),
     environment: {},
     uid: 0,
     processId: 7,
     now: 0,
     runSecrets: () => Promise.reject(new EspError('INITRD_SECRETS_FAILED', 'there are none')),
-    workerEntry: new URL('file:///nowhere'),
     print: () => undefined,
   };
 }

@@ -9,8 +9,8 @@ import { processContext } from '../../src/command/process-context.ts';
 import { findTroubles } from '../../src/survey/root-hash-check.ts';
 import { partitionUuids } from '../../src/verity/root-hash.ts';
 import { aMachine, MAIN, type Machine } from '../command/a-machine.ts';
+import { aDisk, type Content } from '../gpt/a-disk.ts';
 import { formatCpio, memberOf } from '../lab/cpio.ts';
-import { aDisk, type Content } from '../verity/a-disk.ts';
 import { formatted, numberedBlocks, someParameters } from '../verity/a-pair.ts';
 
 const USR = '8484680c-9521-48c6-9c11-b0720656f69e';
