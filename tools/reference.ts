@@ -85,7 +85,7 @@ function settings(): readonly string[] {
   return [
     '## Settings',
     `A setting \`some-name\` is the option \`--some-name\`, the variable \`ESPALIER_SOME_NAME\`, or the key \`some-name\` in ${code(CONFIG_FILE)}. An option wins over a variable, a variable over the file, and the file over the default. One file serves all verbs: in the file and in variables, a verb passes over settings that it does not use.`,
-    `Where an option may be repeated, the file takes a list, and a variable takes values divided by colons. A switch is \`true\` or \`false\`, in a variable also \`1\`, \`yes\`, \`0\` or \`no\`. \`--config\` or \`ESPALIER_CONFIG\` names another file, \`--root\` or \`ESPALIER_ROOT\` another root.`,
+    `Where an option may be repeated, the file takes a list, and a variable takes values divided by colons. A switch is \`true\` or \`false\`, in a variable also \`1\`, \`yes\`, \`0\` or \`no\`. \`--config\` or \`ESPALIER_CONFIG\` names another file, \`--root\` or \`ESPALIER_ROOT\` another root. \`ESPALIER_EFIVARS\` names another directory of EFI variables than \`/sys/firmware/efi/efivars\`, \`ESPALIER_DEVICES\` another one of links to disks than \`/dev/disk\`.`,
     ...alternatives(),
     table(
       ['setting', 'what it is', 'default', 'used by'],
@@ -93,7 +93,7 @@ function settings(): readonly string[] {
         code(row.value === undefined ? name : `${name} ${row.value}`),
         `${row.help}${row.repeatable ? '; repeatable' : ''}`,
         defaultText(row),
-        row.verbs.map((verb) => `[${verb}](#${anchor(verb)})`).join(', '),
+        row.verbs.join(', '),
       ]),
     ),
   ];

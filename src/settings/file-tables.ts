@@ -30,7 +30,6 @@ export const FILE_TABLES = {
       {},
     ),
     help: 'lines of loader.conf',
-    fallback: 'those in force stay',
     verbs: SURVEYING,
     reach: 'nothing',
   }),

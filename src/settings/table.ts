@@ -27,7 +27,7 @@ export const TABLE = {
     repeatable: true,
     schema: v.optional(paths),
     help: 'mount point of the ESP; repeat for mirrors, the first is the primary',
-    fallback: '/efi, /boot or /boot/efi',
+    fallback: 'the first FAT file system of /efi, /boot and /boot/efi',
     verbs: [...READING, 'keys enroll', 'keys status'],
     reach: 'write',
   }),
@@ -73,7 +73,7 @@ export const TABLE = {
   format: setting({
     value: FORMAT_NAMES.join('|'),
     schema: v.optional(v.picklist(FORMAT_NAMES, `expected ${anyOf(FORMAT_NAMES)}`), DEFAULT_FORMAT),
-    help: 'kind of boot entries',
+    help: 'kind of boot entries; thin needs lanzaboote’s stub',
     verbs: SURVEYING,
     reach: 'nothing',
   }),
@@ -87,7 +87,7 @@ export const TABLE = {
   'private-key': setting({
     value: 'FILE',
     schema: v.optional(path),
-    help: 'PEM private key to sign with',
+    help: 'PEM private key to sign with: RSA of 2048, 3072 or 4096 bits',
     verbs: [...SURVEYING, 'sign'],
     alternatives: 'key',
     reach: 'read',
@@ -150,7 +150,7 @@ export const TABLE = {
   reserve: setting({
     value: 'SIZE',
     schema: v.optional(size, 0),
-    help: 'space to leave to others, as 64M',
+    help: 'space to leave to others on each partition, as 64M',
     verbs: SURVEYING,
     reach: 'nothing',
   }),
@@ -158,6 +158,7 @@ export const TABLE = {
     value: 'FILE',
     schema: v.optional(path),
     help: 'settings of the boot loader; its default is ours',
+    fallback: 'those in [loader], else those on the ESP',
     verbs: SURVEYING,
     reach: 'read',
   }),
@@ -211,7 +212,7 @@ export const TABLE = {
   'cache-dir': setting({
     value: 'DIR',
     schema: v.optional(path, CACHE),
-    help: 'where digests are remembered',
+    help: 'where digests are remembered; deleting it costs only time',
     verbs: SURVEYING,
     reach: (directory) => ({ write: directory === CACHE ? [] : [directory] }),
   }),

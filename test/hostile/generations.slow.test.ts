@@ -7,6 +7,7 @@ import { processContext } from '../../src/command/process-context.ts';
 import { secretsRunner } from '../../src/survey/initrd-secrets-runner.ts';
 import { aMachine, type Machine, type Ran } from '../command/a-machine.ts';
 import type { GenerationShape } from '../generation/a-generation.ts';
+import { usedBy } from '../support/used-by.ts';
 import { BROKEN, type Forgery, PROGRAMS, STRANGE } from './corpus-generations.ts';
 import { aProgram } from './measured.ts';
 
@@ -142,7 +143,7 @@ test('profiles and links whose names steer a terminal are told on one line', (t)
   }
   const args = [...machine.arguments(), '--allow-unsigned'];
   for (const verb of ['plan', 'install', 'status', 'list', 'verify']) {
-    const { status, stdout, stderr } = measure([verb, ...args], machine.environment());
+    const { status, stdout, stderr } = measure(usedBy([verb, ...args]), machine.environment());
     assert.ok([0, 1, 5].includes(status ?? 70), stderr);
     assert.doesNotMatch(`${stdout}${stderr}`.replaceAll('\n', ' '), /[\p{Cc}\p{Cf}]/u);
     for (const line of stderr.split('\n')) assert.match(line, /^(\{.*\})?$/);
