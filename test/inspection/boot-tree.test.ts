@@ -1,8 +1,10 @@
 /** What the loader finds on all partitions: one menu, and on each what is left to remove. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { type Inventory, scanInventory } from '../../src/esp/inventory.ts';
+import type { Inventory } from '../../src/esp/inventory.ts';
+import { scanInventory } from '../../src/esp/scan-inventory.ts';
 import { scanBootTree } from '../../src/inspection/boot-tree.ts';
+import { IMAGE_KINDS } from '../../src/plan/images.ts';
 import { openTarget } from '../../src/volumes/volumes.ts';
 import { aSystem, BOOT, ESP, type SystemShape } from '../volumes/a-system.ts';
 
@@ -13,7 +15,10 @@ async function tree(shape: SystemShape = {}) {
   const settings = { xbootldr: BOOT, ...shape.settings };
   const { disk, ...system } = await aSystem({ ...shape, settings });
   const target = openTarget(ESP, system.settings, system.context);
-  return { ...scanBootTree(target, (from, at) => scanInventory(from, at, 'nixos')), disk };
+  return {
+    ...scanBootTree(target, (from, at) => scanInventory(from, at, 'nixos', IMAGE_KINDS)),
+    disk,
+  };
 }
 
 const ids = ({ entries }: Inventory) => entries.map(({ id }) => id);

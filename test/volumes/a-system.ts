@@ -2,6 +2,7 @@
 import type { Context } from '../../src/context.ts';
 import type { WritableDisk } from '../../src/disk/disk.ts';
 import { EspError } from '../../src/error.ts';
+import { nodeMachine } from '../../src/process/node-machine.ts';
 import { type RawSettings, readSettings, type Settings } from '../../src/settings/settings.ts';
 import { faultyDisk } from '../support/faulty-disk.ts';
 import { MemoryDisk, type MemoryDiskOptions } from '../support/memory-disk.ts';
@@ -39,14 +40,12 @@ export async function aSystem(
   const context: Context = {
     disk: seen,
     host: seen,
-    locate: (path) => path,
-    isElsewhere: false,
+    machine: nodeMachine(new URL('file:///nowhere')),
     environment: {},
     uid: 1,
     processId: 7,
     now: 0,
     runSecrets: () => Promise.reject(new EspError('INITRD_SECRETS_FAILED', 'there are none')),
-    workerEntry: new URL('file:///nowhere'),
     print: () => undefined,
   };
   return { disk, context, settings: await readSettings({ esp: [ESP], ...flags }, {}, disk) };
