@@ -64,7 +64,7 @@ const EDGE = ['main.ts', 'command/process-context.ts'];
 const EMPTY_NOUNS = /(^|\/)(utils?|helpers?|common|types|managers?)(\/|\.ts$)/;
 
 /** Files that load a module of Node's late, because most runs never need it. */
-const DOORS = ['main.ts', 'disk/node-writing.ts', 'disk/sha256.ts'];
+const DOORS = ['launch.ts', 'main.ts', 'disk/node-writing.ts', 'disk/sha256.ts'];
 
 const MAX_LINES = 300;
 /** No room holds more of the lines of `src` than this: a larger one hides rooms of its own. */

@@ -227,11 +227,7 @@ function found(text: string): string {
 }
 
 /** Firmware does not look at the dates (UEFI has no clock to trust), but whoever chose them meant something. */
-function dateWarnings(
-  path: string,
-  certificate: X509Certificate,
-  now: number,
-): readonly string[] {
+function dateWarnings(path: string, certificate: X509Certificate, now: number): readonly string[] {
   const from = certificate.validFromDate;
   const to = certificate.validToDate;
   const moment = now * 1000;

@@ -42,7 +42,7 @@ export const secureboot: readonly Mutant[] = [
   },
   {
     id: 'secureboot/month-from-zero',
-    file: 'src/secureboot/authenticated-variable.ts',
+    file: 'src/secureboot/efi-time.ts',
     find: 'date.getUTCMonth() + 1',
     replace: 'date.getUTCMonth()',
     killedBy: { file: WRITES, title: /a write comes back from its bytes/ },
