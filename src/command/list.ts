@@ -51,12 +51,13 @@ function row(entry: MenuEntry): string[] {
 }
 
 /** What a person should know of an entry before it is chosen. */
-function notes({ counter, damage }: MenuEntry): string[] {
+function notes({ counter, damage, unsigned }: MenuEntry): string[] {
   const { triesLeft = 0, triesDone = 0 } = counter ?? {};
   const tries = triesLeft > 0 ? `tries: ${triesLeft} left` : 'bad: no tries left';
   return [
     ...(counter ? [`${tries}, ${triesDone} done`] : []),
     ...(damage === undefined ? [] : [`damaged: ${printable(damage)}`]),
+    ...(unsigned === undefined ? [] : ['not signed by our certificate']),
   ];
 }
 

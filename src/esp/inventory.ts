@@ -10,6 +10,8 @@ export interface BlobFile {
   readonly name: BlobName;
   /** Why the file cannot be what its name says, as far as its header tells. */
   readonly damage?: string;
+  /** Why firmware would refuse it although it is whole: it lacks the signature that it should have. */
+  readonly unsigned?: string;
 }
 
 /** A boot entry, ours or another's. */
@@ -36,6 +38,8 @@ export interface EntryFile {
   /** Name and VirtualSize in bytes of each section, of an image. */
   readonly sections?: readonly { readonly name: string; readonly size: number }[];
   readonly damage?: string;
+  /** Why firmware would refuse it although it is whole: it lacks the signature that it should have. */
+  readonly unsigned?: string;
 }
 
 /** A file that was taken over from another tool and is no entry. Size in bytes. */

@@ -122,6 +122,15 @@ export function requireEsp(
       hint: `firmware reads FAT only: name the mount point of ${name} with ${option}, or use --allow-directory to fill a directory for an image`,
     });
   }
+  if (mount.root !== '/') {
+    throw new EspError(
+      'ESP_NOT_MOUNTED',
+      `${path}: expected the whole file system, got its directory ${mount.root}`,
+      {
+        hint: `firmware starts from the top of the partition: mount ${name} itself and name that place with ${option}`,
+      },
+    );
+  }
   if (mount.readOnly && access === 'write') {
     throw new EspError('ESP_READ_ONLY', `${path}: the file system is mounted read-only`, {
       hint: 'if the kernel remounted it after an error, run fsck.fat on it; then mount it for writing',

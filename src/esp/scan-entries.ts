@@ -4,6 +4,7 @@ import { lastValue, parseLines } from '../bls.ts';
 import type { ByteSource } from '../byte-source.ts';
 import { hash } from '../digest.ts';
 import type { Disk } from '../disk/disk.ts';
+import { carriesCertificate } from '../pe/carried-certificate.ts';
 import { type Pe, parsePe, readSection } from '../pe/pe.ts';
 import { type ImageKind, imageKindOf } from './image-kind.ts';
 import type { EntryFile } from './inventory.ts';
@@ -46,7 +47,18 @@ export interface EntryScan {
   readonly root: string;
   readonly token: string;
   readonly imageKinds: readonly ImageKind[];
+  readonly signedBy: SignedBy;
 }
+
+/** Whose signatures files of ours should carry: certificates in DER, absent where nobody asks. */
+export interface SignedBy {
+  readonly images?: Uint8Array | undefined;
+  readonly kernels?: Uint8Array | undefined;
+}
+
+/** What is wrong with a file that lacks its signature. */
+export const UNSIGNED =
+  'it does not carry a signature of our certificate: firmware refuses it under Secure Boot';
 
 /** Reads the entries among files: all of ours, and some of others'. `unread` counts the rest. */
 export function scanEntries(
@@ -110,7 +122,8 @@ function scanText({ path, name }: Listed, { disk, root }: EntryScan): EntryFile 
   };
 }
 
-function scanImage({ path, name }: Listed, { disk, root, imageKinds }: EntryScan): EntryFile {
+function scanImage({ path, name }: Listed, scan: EntryScan): EntryFile {
+  const { disk, root, imageKinds, signedBy } = scan;
   using file = disk.open(`${root}/${path}`);
   const foreign = { path, size: file.size, ...identity(path), references: [], cmdline: '' };
   let entry: EntryFile = { ...foreign, ...(name ? { name } : {}) };
@@ -120,7 +133,10 @@ function scanImage({ path, name }: Listed, { disk, root, imageKinds }: EntryScan
     const isMarked =
       kind.mark === undefined || pe.sections.some((section) => section.name === kind.mark);
     entry = { ...(isMarked ? entry : foreign), ...described(file, pe, kind) };
-    if (name && isMarked) kind.requireIdentity?.(file, pe, name.digest);
+    if (!name || !isMarked) return;
+    kind.requireIdentity?.(file, pe, name.digest);
+    const isUnsigned = signedBy.images && !carriesCertificate(file, pe, signedBy.images);
+    if (isUnsigned) entry = { ...entry, unsigned: UNSIGNED };
   });
   return damage === undefined ? entry : { ...entry, damage };
 }

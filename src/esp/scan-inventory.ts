@@ -1,6 +1,7 @@
 /** Reads what lies on an ESP. Everything here is untrusted. */
 import type { Disk } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
+import { carriesCertificate } from '../pe/carried-certificate.ts';
 import { parsePe } from '../pe/pe.ts';
 import { extraDirectories, readManifests } from './extra-manifest.ts';
 import type { ImageKind } from './image-kind.ts';
@@ -21,7 +22,7 @@ import {
   parseBlobName,
 } from './layout.ts';
 import { subdirectoriesIn } from './listings.ts';
-import { type ListedFile, scanEntries } from './scan-entries.ts';
+import { type ListedFile, type SignedBy, scanEntries, UNSIGNED } from './scan-entries.ts';
 import { scanTemporaries } from './temporaries.ts';
 import { attempt, decode, ifThere, readSmall } from './untrusted.ts';
 
@@ -43,6 +44,7 @@ function ourDirectories(token: string): readonly EspPath[] {
  * Reads an ESP's inventory.
  * @param root the directory at which the ESP is mounted
  * @param imageKinds every kind of image that there may be of ours
+ * @param signedBy whose signatures our files should carry
  * @throws {ESP_NOT_MOUNTED} when there is no such directory
  * @throws {FOREIGN_LAYOUT} when something else is where a directory should be
  */
@@ -51,6 +53,7 @@ export function scanInventory(
   root: string,
   token: string,
   imageKinds: readonly ImageKind[],
+  signedBy: SignedBy = {},
 ): Inventory {
   const space = disk.fileSystem(root);
   if (!space) throw new EspError('ESP_NOT_MOUNTED', `${root}: no such directory`);
@@ -70,10 +73,10 @@ export function scanInventory(
   return {
     ...(manifests.length > 0 ? { manifests } : {}),
     ...(subdirectories.length > 0 ? { subdirectories } : {}),
-    blobs: files(blobDirectory(token)).flatMap((file) => scanBlob(disk, root, file)),
+    blobs: files(blobDirectory(token)).flatMap((file) => scanBlob(disk, root, file, signedBy)),
     ...scanEntries(
       { images: files(IMAGES), texts: files(ENTRIES) },
-      { disk, root, token, imageKinds },
+      { disk, root, token, imageKinds, signedBy },
     ),
     temporaries: [...listings.keys()].flatMap((directory) =>
       scanTemporaries(disk, root, files(directory), token),
@@ -122,13 +125,30 @@ function readLayout(disk: Disk, path: string): string | undefined {
   return decode(disk.read(path, LIMIT.srel))?.trim() || undefined;
 }
 
-function scanBlob(disk: Disk, root: string, { name, path }: ListedFile): BlobFile[] {
+function scanBlob(
+  disk: Disk,
+  root: string,
+  { name, path }: ListedFile,
+  signedBy: SignedBy,
+): BlobFile[] {
   const parsed = parseBlobName(name);
-  return parsed ? ifThere(() => readBlob(disk, root, path, parsed)) : [];
+  return parsed ? ifThere(() => readBlob(disk, `${root}/${path}`, path, parsed, signedBy)) : [];
 }
 
-function readBlob(disk: Disk, root: string, path: EspPath, name: BlobName): BlobFile {
-  using file = disk.open(`${root}/${path}`);
-  const damage = isProgram(name) ? attempt(() => void parsePe(file)) : undefined;
-  return { path, size: file.size, name, ...(damage === undefined ? {} : { damage }) };
+function readBlob(
+  disk: Disk,
+  at: string,
+  path: EspPath,
+  name: BlobName,
+  { kernels }: SignedBy,
+): BlobFile {
+  using file = disk.open(at);
+  if (!isProgram(name)) return { path, size: file.size, name };
+  let isSigned = true;
+  const damage = attempt(() => {
+    const pe = parsePe(file);
+    isSigned = kernels === undefined || carriesCertificate(file, pe, kernels);
+  });
+  const wrong = damage === undefined ? !isSigned && { unsigned: UNSIGNED } : { damage };
+  return { path, size: file.size, name, ...wrong };
 }

@@ -24,6 +24,8 @@ export interface Target {
   readonly disk: WritableDisk;
   /** Returns the path on `disk` of a path in the tree. */
   readonly locate: (path: EspPath) => string;
+  /** PARTUUIDs of this ESP and its mirrors, in lower case, as far as anybody can tell. */
+  readonly partitions: readonly string[];
   readonly others: readonly OtherVolume[];
   /** All partitions, as they were when the target was opened. */
   readonly mounted: Mounted;

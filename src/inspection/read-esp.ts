@@ -3,6 +3,7 @@ import { type Context, isElsewhere } from '../context.ts';
 import { takeOver } from '../esp/adoption.ts';
 import type { Inventory } from '../esp/inventory.ts';
 import type { EspPath } from '../esp/layout.ts';
+import type { SignedBy } from '../esp/scan-entries.ts';
 import { scanInventory } from '../esp/scan-inventory.ts';
 import type { Target } from '../esp/target.ts';
 import type { Architecture } from '../loader/architecture.ts';
@@ -73,8 +74,9 @@ export async function lookAlone(settings: Settings, context: Context, deep = fal
 export async function readEsp(target: Target, look: Look, context: Context): Promise<EspView> {
   const { root, xbootldr, tree, disk, warnings } = target;
   const token = look.settings['entry-token'];
+  const signedBy = signaturesOn(look);
   const { inventory: scanned, elsewhere } = scanBootTree(target, (from, at) => {
-    const found = scanInventory(from, at, token, IMAGE_KINDS);
+    const found = scanInventory(from, at, token, IMAGE_KINDS, signedBy);
     return look.adopts ? takeOver(found, from, at, token) : found;
   });
   const inventory = look.deep ? await examined(target, scanned, context) : scanned;
@@ -83,6 +85,7 @@ export async function readEsp(target: Target, look: Look, context: Context): Pro
     root,
     xbootldr,
     inventory,
+    partitions: target.partitions,
     elsewhere: elsewhere.map((volume) => ({
       ...volume,
       extras: viewExtras(volume.root, { ...wanting, declared: [] }, volume.inventory, disk),
@@ -93,6 +96,12 @@ export async function readEsp(target: Target, look: Look, context: Context): Pro
     firmware: await firmwareFor(look, context),
     warnings,
   };
+}
+
+/** Whose signatures the files of ours should carry. */
+function signaturesOn({ settings, verifier }: Look): SignedBy {
+  const images = verifier?.certificate;
+  return { images, kernels: settings['sign-kernels'] ? images : undefined };
 }
 
 async function examined(

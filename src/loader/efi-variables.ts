@@ -11,6 +11,7 @@ import {
 /** Variables of systemd's boot loader interface that hold one text. */
 export const LOADER_VARIABLES = [
   'LoaderBootCountPath',
+  'LoaderDevicePartUUID',
   'LoaderEntryDefault',
   'LoaderEntryOneShot',
   'LoaderEntryPreferred',

@@ -14,7 +14,7 @@ import { lackingFiles, nextBoot, overrides } from './next-boot.ts';
 import { plan } from './plan.ts';
 import { type Roots, sharedWithTemporary, underTwoCounters } from './roots.ts';
 import type { Scope } from './scope.ts';
-import { requireStartable } from './startable.ts';
+import { requireStartable, startedElsewhere } from './startable.ts';
 import type { Plan, Refusal } from './step.ts';
 import { type EspView, placeOn } from './view.ts';
 import { generationName } from './wanted.ts';
@@ -158,9 +158,10 @@ interface Told {
 
 function warningsOf(
   wanted: WantedSystem,
-  { inventory, absent, firmware }: EspView,
+  view: EspView,
   { planned, loaders, counted, settings, extras, scope }: Told,
 ): string[] {
+  const { inventory, absent, firmware } = view;
   return [
     ...wanted.quarantined.map(describeBroken),
     ...loaders.warnings,
@@ -175,6 +176,7 @@ function warningsOf(
     ),
     ...(scope === 'repair' ? describeUnmended(planned, wanted, inventory) : []),
     ...overrides(firmware, wanted.default),
+    ...startedElsewhere(view),
   ];
 }
 

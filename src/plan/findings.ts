@@ -3,6 +3,7 @@ import { ENTRIES, type EspPath } from '../esp/layout.ts';
 import type { ExtraView } from './extras.ts';
 import { loaderStatus } from './loader-status.ts';
 import { menuOf } from './menu.ts';
+import { refusals, startedElsewhere } from './startable.ts';
 import type { EspView } from './view.ts';
 
 /** Something that is not as it should be. */
@@ -16,6 +17,7 @@ export interface Finding {
 /** Returns what is wrong: loaders first, then entries and what they name, then extra files. */
 export function findingsOf(view: EspView): readonly Finding[] {
   return [
+    ...firmwareFindings(view),
     ...loaderFindings(view),
     ...entryFindings(view),
     ...leftovers(view),
@@ -23,6 +25,17 @@ export function findingsOf(view: EspView): readonly Finding[] {
       damage === undefined ? [] : [{ path, problem: damage, fatal: false }],
     ),
     ...view.extras.flatMap(extraFinding),
+  ];
+}
+
+/** What firmware says against what is here: then none of it starts, or another partition's does. */
+function firmwareFindings(view: EspView): readonly Finding[] {
+  const [loader] = view.loaders;
+  if (loader === undefined) return [];
+  const { path } = loader;
+  return [
+    ...refusals(view.firmware).map((problem) => ({ path, problem, fatal: true })),
+    ...startedElsewhere(view).map((problem) => ({ path, problem, fatal: false })),
   ];
 }
 
@@ -40,7 +53,13 @@ function entryFindings(view: EspView): readonly Finding[] {
   if (entries.length === 0) {
     return [{ path: ENTRIES, problem: 'there is no boot entry', fatal: true }];
   }
+  const enforces = view.firmware?.secureBoot === true;
   return [
+    ...entries.flatMap(({ path, unsigned, generation, default: isDefault }): Finding[] =>
+      unsigned === undefined || generation === undefined
+        ? []
+        : [{ path, problem: unsigned, fatal: isDefault && enforces }],
+    ),
     ...entries.flatMap(({ path, damage, generation, default: isDefault }): Finding[] =>
       damage === undefined || generation === undefined
         ? []

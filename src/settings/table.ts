@@ -162,6 +162,12 @@ export const TABLE = {
     verbs: SURVEYING,
     reach: 'read',
   }),
+  'sign-kernels': setting({
+    schema: v.optional(flag, false),
+    help: 'sign the kernels of entries that name them: each of them then starts with any initrd and any command line under Secure Boot',
+    verbs: SURVEYING,
+    reach: 'nothing',
+  }),
   'keep-default': setting({
     schema: v.optional(flag, false),
     help: 'let --loader-conf say which entry is the default',

@@ -15,7 +15,10 @@ export function certificateVerifier(
 ): Verifier {
   const der = derOf(certificate);
   const more = intermediates.map(derOf);
-  return { verify: (signatures, imageDigest) => bestVerdict(signatures, imageDigest, der, more) };
+  return {
+    certificate: der,
+    verify: (signatures, imageDigest) => bestVerdict(signatures, imageDigest, der, more),
+  };
 }
 
 function derOf(certificate: X509Certificate): Uint8Array {
@@ -94,7 +97,7 @@ export function remoteSigner(
 export function certificateIdentity(
   certificate: X509Certificate,
   intermediates: Intermediates = [],
-): Pick<Signer, 'fingerprint' | 'signatureSize' | 'verify'> {
+): Omit<Signer, 'sign'> {
   return {
     fingerprint: hash(derOf(certificate)),
     signatureSize: sizeOfSignature(certificate, intermediates),

@@ -3,6 +3,8 @@ import type { Verdict } from './cms-verification.ts';
 
 /** Judges signatures. */
 export interface Verifier {
+  /** DER of the certificate whose signatures are taken; absent of one who takes all. */
+  readonly certificate?: Uint8Array;
   /** Judges all signatures of one image by its digest (32 bytes): one that is valid is enough. */
   verify(signatures: readonly Uint8Array[], imageDigest: Uint8Array): Verdict;
 }

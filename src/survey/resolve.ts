@@ -9,7 +9,7 @@ import type { Generation, Malformed } from '../generation/generation.ts';
 import type { SecretInitrd } from '../generation/initrd-secrets.ts';
 import { generationName, type WantedEntry, type WantedGeneration } from '../plan/wanted.ts';
 import { describe, type Making } from './describe.ts';
-import { type EntryMaker, type EntryPolicy, entryMaker } from './entry-maker.ts';
+import { type EntryMaker, type EntryPolicy, entryMaker, signsKernels } from './entry-maker.ts';
 import { initrdWarnings } from './initrd-check.ts';
 import { type Hashed, prepareKernels, takeDigests, type Variant, variants } from './payload.ts';
 
@@ -42,7 +42,7 @@ export async function resolve(
   try {
     const prepared = await separate(generations, (generation) => addSecrets(generation, making));
     const payloads = await takeDigests(prepared.passed, secrets, context, cache);
-    if (policy.chosenFormat.format.signsKernels) {
+    if (signsKernels(policy)) {
       await prepareKernels(prepared.passed, payloads, policy, context, cache);
     }
     const warnings: string[] = [];

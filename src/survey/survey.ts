@@ -51,6 +51,7 @@ export async function survey(
       architecture: parts.architecture,
       loader: readLoader(parts.loader, parts.architecture, signer, context.disk),
       loaderConf: loaderConfGiven(settings, context.disk),
+      hasBareKernels: parts.chosenFormat.format.signsKernels && !settings['sign-kernels'],
       ...wanted,
       troubles,
       quarantined: [...found.malformed, ...resolution.broken],

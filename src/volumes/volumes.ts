@@ -8,7 +8,8 @@ import { type EspPath, espPath, volumesOf } from '../esp/layout.ts';
 import { type Access, requireEsp } from '../esp/mount.ts';
 import type { Mounted, OtherVolume, Target } from '../esp/target.ts';
 import type { Settings } from '../settings/settings.ts';
-import { findEsps } from './esp-roots.ts';
+import { findEsps, requireTarget } from './esp-roots.ts';
+import { partitionAt } from './partition.ts';
 import { isRead } from './xbootldr.ts';
 
 /**
@@ -37,8 +38,9 @@ export function openTarget(
 ): Target {
   const { disk } = context;
   const { xbootldr: named, 'former-xbootldr': formerly, 'allow-directory': plain } = settings;
-  const root = requireEsp(disk, path, plain, access);
-  if ((named ?? formerly) === undefined) return alone(root, disk);
+  const root = requireTarget(path, settings, context, access);
+  const partitions = partitionsOf(settings, context, access);
+  if ((named ?? formerly) === undefined) return alone(root, partitions, disk);
   if (findEsps(settings, context, access).length > 1) {
     throw mismatch('an XBOOTLDR partition goes with one ESP', 'name one --esp, or do without');
   }
@@ -51,15 +53,35 @@ export function openTarget(
   ];
   return {
     ...joined(root, xbootldr, disk),
+    partitions,
     others,
     mounted: mountedAt([root, xbootldr ?? root, ...others.map((other) => other.root)], disk),
     warnings: former instanceof EspError ? [`it is not cleaned: ${explain(former)}`] : [],
   };
 }
 
-function alone(root: string, disk: WritableDisk): Target {
+function alone(root: string, partitions: readonly string[], disk: WritableDisk): Target {
   const mounted = mountedAt([root], disk);
-  return { ...joined(root, undefined, disk), others: [], mounted, warnings: [] };
+  const warnings = clonesAmong(partitions);
+  return { ...joined(root, undefined, disk), partitions, others: [], mounted, warnings };
+}
+
+/** Returns the PARTUUID of every ESP of the settings that is there, as far as udev tells. */
+function partitionsOf(settings: Settings, context: Context, access: Access): readonly string[] {
+  if (settings['allow-directory']) return [];
+  return findEsps(settings, context, access).flatMap(({ root, failure }) =>
+    failure ? [] : (partitionAt(root, context)?.uuid ?? []),
+  );
+}
+
+/** A disk that was copied as a whole has the PARTUUIDs of the other: nobody can tell which one starts. */
+function clonesAmong(partitions: readonly string[]): readonly string[] {
+  const twice = partitions.find((uuid, index) => partitions.indexOf(uuid) !== index);
+  return twice === undefined
+    ? []
+    : [
+        `two ESPs have the PARTUUID ${twice}, as after a disk was copied with dd: give one of them another with sfdisk --part-uuid DISK NUMBER UUID`,
+      ];
 }
 
 function mountedAt(points: readonly string[], disk: Disk): Mounted {

@@ -21,6 +21,7 @@
     "boot-counting"
     "reserve"
     "loader-conf"
+    "sign-kernels"
     "keep-default"
     "adopt"
     "system"

@@ -12,7 +12,7 @@ const XBOOTLDR = 'bc13c2ff-59e6-4262-a352-b275fd6f7172';
 const partition = (disk: string, type = XBOOTLDR) =>
   `E:ID_PART_ENTRY_SCHEME=gpt\nE:ID_PART_ENTRY_TYPE=${type}\nE:ID_PART_ENTRY_DISK=${disk}\n`;
 const UDEV = {
-  '/run/udev/data/b8:1': partition('8:0', 'c12a7328'),
+  '/run/udev/data/b8:1': partition('8:0', 'c12a7328-f81f-11d2-ba4b-00a0c93ec93b'),
   '/run/udev/data/b8:2': partition('8:0'),
 };
 
