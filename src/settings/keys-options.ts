@@ -29,8 +29,20 @@ export const KEYS_ENROLL_OPTIONS: readonly Option[] = [
     help: 'certificates of Microsoft, to go on trusting what they sign; repeatable',
   },
   {
+    name: 'certificates',
+    value: 'FILE',
+    repeatable: true,
+    help: 'certificates of others, as the vendor of the machine, PEM or DER; those for key exchange say KEK in their name',
+  },
+  { name: 'keep-firmware', help: 'go on trusting all that firmware has in KEK and db now' },
+  {
+    name: 'dbx',
+    value: 'FILE',
+    help: 'what firmware is to refuse: signature lists, or an update of dbx as vendors publish it',
+  },
+  {
     name: 'yes-this-might-brick-my-machine',
-    help: 'do without the certificate of Microsoft that signs the option ROMs of cards',
+    help: 'do without the certificates of Microsoft that sign the option ROMs of cards',
   },
   {
     name: 'name',
