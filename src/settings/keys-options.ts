@@ -76,6 +76,22 @@ export const SIGN_OPTIONS: readonly Option[] = [
     value: 'FILE',
     help: 'sign what espalier plan --signing-request wrote on another machine',
   },
+  {
+    name: 'only',
+    value: 'KIND',
+    repeatable: true,
+    help: 'of a request, sign only kernel, loader, uki, thin or program; repeatable',
+  },
+  {
+    name: 'against',
+    value: 'DIR',
+    help: 'of a request, compare the programs with their sources below DIR, as / where this machine has the same store',
+  },
+  {
+    name: 'sign-kernels',
+    help: 'sign bare kernels too: each then starts with any initrd and any command line under Secure Boot',
+  },
+  { name: 'yes', help: 'do not ask on the terminal before a request is signed' },
   ...settings(
     ...['certificate', 'private-key', 'signing-command', 'signing-batch', 'allow-insecure-key'],
   ),
