@@ -227,7 +227,7 @@ function found(text: string): string {
 }
 
 /** Firmware does not look at the dates (UEFI has no clock to trust), but whoever chose them meant something. */
-export function dateWarnings(
+function dateWarnings(
   path: string,
   certificate: X509Certificate,
   now: number,
