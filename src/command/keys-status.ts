@@ -13,6 +13,7 @@ import {
 } from '../enrolment/places.ts';
 import { type Rotation, rotationOf } from '../enrolment/rotation.ts';
 import { EXIT_WARNINGS } from '../error.ts';
+import { firmwareKeys } from '../inspection/firmware-trust.ts';
 import { EFI_VARIABLES, secureBoot, setupMode } from '../loader/efi-variables.ts';
 import type { Invocation } from '../settings/invocation.ts';
 import { readSettings } from '../settings/settings.ts';
@@ -41,6 +42,7 @@ export async function keysStatus(
   const status = {
     secureBoot: secureBoot(disk, efivars) ?? null,
     setupMode: setupMode(disk, efivars) ?? null,
+    dbx: firmware.holds.PK.length > 0 ? entriesOfDbx(efivars, context) : null,
     directory,
     certificates: knownCertificates(places),
     rotation: (await rotationOf(rotating, settings, context)) ?? null,
@@ -49,6 +51,14 @@ export async function keysStatus(
   if (json) print(JSON.stringify({ version: 1, verb: 'keys status', ...status }, undefined, 2));
   else print(render(status));
   return status.problems.length > 0 ? EXIT_WARNINGS : 0;
+}
+
+/** How many entries dbx has, or null when it cannot be read. */
+function entriesOfDbx(efivars: string, { disk }: Context): number | null {
+  const { forbidden } = firmwareKeys(efivars, disk);
+  if (forbidden === undefined) return null;
+  const { certificates, images, signedParts } = forbidden;
+  return certificates.length + images.size + signedParts.size;
 }
 
 /** Firmware that knows other keys starts nothing that these sign; a set does that to it. */
@@ -71,6 +81,7 @@ function strangers(keys: KeyPlace, firmware: KeyPlace, sets: readonly KeyPlace[]
 interface Shown {
   readonly secureBoot: boolean | null;
   readonly setupMode: boolean | null;
+  readonly dbx: number | null;
   readonly directory: string;
   readonly certificates: readonly KnownCertificate[];
   readonly rotation: Rotation | null;
@@ -80,7 +91,7 @@ interface Shown {
 const SHOWN_DIGITS = 16;
 
 function render(shown: Shown): string {
-  const { secureBoot, setupMode, directory, certificates, rotation, problems } = shown;
+  const { secureBoot, setupMode, dbx, directory, certificates, rotation, problems } = shown;
   const word = (value: boolean | null) => (value === null ? 'unknown' : value ? 'on' : 'off');
   const rows = certificates.map((each) => [
     each.variable,
@@ -92,6 +103,11 @@ function render(shown: Shown): string {
   return [
     `Secure Boot: ${word(secureBoot)}`,
     `Setup Mode:  ${word(setupMode)}`,
+    ...(dbx === 0
+      ? [
+          'dbx:         empty: firmware starts loaders that are known to be unsafe; espalier keys enroll --dbx FILE',
+        ]
+      : []),
     `keys:        ${directory}`,
     ...(rows.length === 0
       ? []

@@ -5,8 +5,10 @@ import { misuse } from '../settings/flags.ts';
 import type { Invocation } from '../settings/invocation.ts';
 import { readSettings } from '../settings/settings.ts';
 import type { Signer } from '../signer/signer.ts';
+import { isBareKernel } from '../signing/bare-kernel.ts';
 import { carryOut, realFile, type Task, taskFor } from '../signing/task.ts';
 import { signerOf } from '../survey/signer-of.ts';
+import { bareKernel } from './request-review.ts';
 
 const VERB = 'sign';
 
@@ -21,7 +23,8 @@ export async function sign(
   context: Context,
 ): Promise<number> {
   const { disk, environment, print } = context;
-  const { output, request, ...others } = flags;
+  const { output, request, only, against, yes, 'sign-kernels': signsKernels, ...others } = flags;
+  const signKernels = signsKernels === true;
   if ((operands.length === 0) === (request === undefined)) {
     throw misuse('expected one or more FILE, or --request', VERB);
   }
@@ -33,7 +36,14 @@ export async function sign(
   const { signer, warnings } = loaded;
   if (typeof request === 'string') {
     const { answerRequest } = await import('./signing-request.ts');
-    const answer = answerRequest(resolve(request), signer, disk);
+    const review = {
+      only: Array.isArray(only) ? only : [],
+      against: typeof against === 'string' ? resolve(against) : undefined,
+      ...{ signKernels, asks: yes !== true },
+      // Standard output may be the answer itself.
+      show: (line: string) => void process.stderr.write(verbosity < 0 ? '' : `${line}\n`),
+    };
+    const answer = await answerRequest(resolve(request), signer, review, disk);
     if (typeof output === 'string') await disk.replaceText(resolve(output), answer);
     else print(answer.trimEnd());
     return tell(warnings, verbosity);
@@ -43,10 +53,19 @@ export async function sign(
     throw misuse(`--output: expected one FILE, got ${files.length}`, VERB);
   }
   const target = typeof output === 'string' ? resolve(output) : undefined;
+  if (!signKernels) requireNoKernel(files, disk);
   const tasks = files.map((file) => taskFor(file, target ?? file, signer, disk));
   await carryOut(tasks, signer, context);
   print(json ? toDocument(tasks, signer) : tasks.map(render).join('\n'));
   return tell(warnings, verbosity);
+}
+
+/** A signed bare kernel starts whatever it is given. @throws {CONFIG_INVALID} naming the kernel */
+function requireNoKernel(files: readonly string[], disk: Context['disk']): void {
+  for (const path of files) {
+    using file = disk.open(path);
+    if (isBareKernel(file)) throw bareKernel(path);
+  }
 }
 
 async function tell(warnings: readonly string[], verbosity: number): Promise<number> {

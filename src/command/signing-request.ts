@@ -1,4 +1,5 @@
 /** Signing on another machine: `plan --signing-request` asks, `sign --request` answers. */
+import { hostname } from 'node:os';
 import { resolve } from 'node:path';
 import type { Context } from '../context.ts';
 import { digestBytes, digestOf } from '../digest.ts';
@@ -26,6 +27,7 @@ import type { Task } from '../signing/task.ts';
 import { openSurveyor } from '../survey/surveyor.ts';
 import { openLog } from '../voice/log.ts';
 import { findTargets } from '../volumes/volumes.ts';
+import { describeRequest, type Review, requireConsent, reviewRequest } from './request-review.ts';
 
 /** A program as a request names it, before what is to be signed for it is worked out. */
 type Wish = Omit<RequestedProgram, 'digest'>;
@@ -62,7 +64,8 @@ export async function planRequest(
     ...extra.tasks.flatMap((task) => extraWish(task, asking.signer, disk)),
   ];
   const request = resolve(String(file));
-  const text = formatSigningRequest(asking.signer.fingerprint, wishes);
+  const origin = { machine: hostname(), since: new Date(now * 1000).toISOString() };
+  const text = formatSigningRequest(asking.signer.fingerprint, wishes, origin);
   await disk.replaceText(request, text, 'everyone');
   if (json) print(JSON.stringify({ version: 1, verb: 'plan', request, programs: wishes }, null, 2));
   else print(render(request, wishes));
@@ -132,8 +135,14 @@ function render(request: string, wishes: readonly Wish[]): string {
  * @throws {KEY_INVALID} when it is no request, or asks for another certificate
  * @throws {SIGNER_FAILED}
  */
-export function answerRequest(path: string, signer: Signer, disk: Disk): string {
-  const { certificate, programs } = readSigningRequest(path, disk);
+export async function answerRequest(
+  path: string,
+  signer: Signer,
+  review: Review & { readonly show: (line: string) => void; readonly asks: boolean },
+  disk: Disk,
+): Promise<string> {
+  const request = readSigningRequest(path, disk);
+  const { certificate } = request;
   if (certificate !== signer.fingerprint) {
     throw new EspError(
       'KEY_INVALID',
@@ -141,6 +150,9 @@ export function answerRequest(path: string, signer: Signer, disk: Disk): string 
       { hint: 'give the certificate and the key that the other machine installs with' },
     );
   }
+  const programs = reviewRequest(request, review, disk);
+  for (const line of describeRequest(request, programs)) review.show(line);
+  if (review.asks) await requireConsent(programs.length);
   signer.prepare?.(
     programs.map(({ path: to, source, what, image }) => ({
       name: to ?? source ?? what,

@@ -2,7 +2,7 @@
 import { EspError } from '../error.ts';
 import { formatGuid, GUID_SIZE, type Guid, guidBytes } from '../guid.ts';
 import { formatTime, parseTime, TIME_SIZE } from './efi-time.ts';
-import { KEY_VARIABLES, type KeyVariable } from './key-variable.ts';
+import { IMAGE_SECURITY_DATABASE, KEY_VARIABLES, type KeyVariable } from './key-variable.ts';
 
 /** New content of a variable, and what lets firmware accept it. */
 export interface AuthenticatedWrite {
@@ -33,14 +33,14 @@ export type WriteMode = 'replace' | 'append';
 
 /** Returns what the signature of a write is over: name, vendor, attributes, time and content. */
 export function bytesToSign(
-  variable: KeyVariable,
+  variable: KeyVariable | 'dbx',
   time: number,
   content: Uint8Array,
   mode: WriteMode = 'replace',
 ): Uint8Array {
   const name = Uint8Array.from([...variable].flatMap((letter) => [letter.charCodeAt(0), 0]));
   const attributes = Uint8Array.of(mode === 'append' ? ATTRIBUTES | APPEND : ATTRIBUTES, 0, 0, 0);
-  const { vendor } = KEY_VARIABLES[variable];
+  const vendor = variable === 'dbx' ? IMAGE_SECURITY_DATABASE : KEY_VARIABLES[variable].vendor;
   return joined(name, guidBytes(vendor), attributes, formatTime(time), content);
 }
 

@@ -15,9 +15,10 @@ export function microsoftVariable(commonName: string): Exclude<KeyVariable, 'PK'
 }
 
 /**
- * Tells whether a certificate of Microsoft with this common name vouches for the programs of others:
- * the option ROMs of graphics and network cards, and shim. Those of Windows do not.
+ * The common names of the authorities for the option ROMs of graphics and network cards, the older one
+ * first. `Microsoft UEFI CA 2023` is none: it vouches for shim and other loaders alone.
  */
-export function signsOptionRoms(commonName: string): boolean {
-  return /\bUEFI CA\b/.test(commonName) && !commonName.startsWith('Windows ');
-}
+export const OPTION_ROM_AUTHORITIES: readonly string[] = [
+  'Microsoft Corporation UEFI CA 2011',
+  'Microsoft Option ROM UEFI CA 2023',
+];

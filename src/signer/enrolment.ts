@@ -39,8 +39,17 @@ export function formatAddition(content: Uint8Array, KEK: KeyPair, time: number):
   return formatWrite('db', content, KEK, time, 'append');
 }
 
+/**
+ * Returns the bytes of a write of dbx. The same arguments give the same bytes.
+ * @param time seconds since the epoch
+ * @throws {SIGNER_FAILED} when the key cannot sign
+ */
+export function formatForbidden(content: Uint8Array, KEK: KeyPair, time: number): Uint8Array {
+  return formatWrite('dbx', content, KEK, time);
+}
+
 function formatWrite(
-  variable: KeyVariable,
+  variable: KeyVariable | 'dbx',
   content: Uint8Array,
   { certificate, privateKey }: KeyPair,
   time: number,

@@ -44,6 +44,9 @@ const requestSchema = v.strictObject({
   kind: v.literal('signing-request'),
   /** The SHA-256 of the certificate in DER. */
   certificate: hexadecimal,
+  /** The name of the machine that asks, and when it asked. */
+  machine: v.optional(v.string()),
+  since: v.optional(v.string()),
   programs: v.array(programSchema),
 });
 
@@ -65,9 +68,11 @@ export type SignaturesDocument = v.InferOutput<typeof signaturesSchema>;
 export function formatSigningRequest(
   certificate: string,
   programs: readonly Omit<RequestedProgram, 'digest'>[],
+  origin: Pick<SigningRequest, 'machine' | 'since'> = {},
 ): string {
   const complete = programs.map((program) => ({ ...program, digest: digestFor(program.image) }));
-  return format({ version: VERSION, kind: 'signing-request', certificate, programs: complete });
+  const kind = 'signing-request';
+  return format({ version: VERSION, kind, certificate, ...origin, programs: complete });
 }
 
 /** Returns the text of an answer. */

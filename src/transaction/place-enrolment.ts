@@ -15,10 +15,10 @@ export interface EnrolmentPlacing {
 }
 
 /** In the order in which they appear: the one without which nothing is enrolled comes last. */
-const ORDER = ['db', 'KEK', 'PK'] as const satisfies readonly KeyVariable[];
+const ORDER = ['dbx', 'db', 'KEK', 'PK'] as const satisfies readonly (KeyVariable | 'dbx')[];
 
 /** Returns the file of a variable in a directory of keys (systemd-boot(7)). */
-export function enrolmentFile(directory: EspPath, variable: KeyVariable): EspPath {
+export function enrolmentFile(directory: EspPath, variable: KeyVariable | 'dbx'): EspPath {
   return espPath(directory, `${variable}.auth`);
 }
 
@@ -30,20 +30,23 @@ export function enrolmentFile(directory: EspPath, variable: KeyVariable): EspPat
  */
 export async function placeEnrolment(
   directory: EspPath,
-  writes: Readonly<Record<KeyVariable, Uint8Array>>,
+  writes: Readonly<Record<KeyVariable, Uint8Array>> & { readonly dbx?: Uint8Array },
   { disk, root, processId }: EnrolmentPlacing,
 ): Promise<void> {
   const place = `${root}/${directory}`;
   disk.makeDirectory(place);
   sweep(directory, disk, root);
-  const staged = ORDER.map((variable, count) => ({
-    variable,
+  const staged = ORDER.flatMap((variable) => {
+    const bytes = writes[variable];
+    return bytes === undefined ? [] : [{ variable, bytes }];
+  }).map(({ variable, bytes }, count) => ({
+    bytes,
     temporary: `${place}/${temporaryName(processId, count)}`,
     path: `${root}/${enrolmentFile(directory, variable)}`,
   }));
   try {
-    for (const { variable, temporary } of staged) {
-      await fill(disk, temporary, (file) => file.write(writes[variable]));
+    for (const { bytes, temporary } of staged) {
+      await fill(disk, temporary, (file) => file.write(bytes));
     }
     // SAFETY: nothing boots from these files. Without PK nothing is enrolled either: the machine
     // boots what it booted before, in Setup Mode.

@@ -64,7 +64,7 @@ class Pair {
 
   sign(...more: readonly string[]) {
     const pair = ['--certificate', certificatePath, '--private-key', this.key];
-    const args = ['--request', this.request, '--output', this.signatures];
+    const args = ['--request', this.request, '--output', this.signatures, '--sign-kernels'];
     return this.machine.runWith({}, 'sign', ...pair, ...args, ...more, '--quiet');
   }
 
