@@ -12,7 +12,7 @@ import { publicKeyPem } from '../signer/public-key.ts';
 import { isUnsigned, type Signer } from '../signer/signer.ts';
 import { bytesSection, type ImageParts, joinedInitrds, profileSections } from '../uki/build.ts';
 import { collapseBlanks } from '../uki/cmdline.ts';
-import { type KernelTraits, kernelTraits } from '../uki/kernel.ts';
+import { type KernelTraits, kernelTraits, requireCmdlineFits } from '../uki/kernel.ts';
 import type { UkiSection } from '../uki/uki.ts';
 import { type BuildSettings, misuse } from './build-settings.ts';
 import type { Inputs } from './inputs.ts';
@@ -39,6 +39,7 @@ export function gatherParts(
     ...fileSections(settings, inputs),
     ...(kernel ? [{ name: '.linux', content: kernelContent(kernel, settings, signer, disk) }] : []),
   ];
+  requireWholeCmdline(sections, kernel);
   const hasOsRelease = sections.some(({ name }) => name === '.osrel');
   return {
     stub,
@@ -54,6 +55,13 @@ export function gatherParts(
       }),
     ),
   };
+}
+
+/** What stands at the end of a command line that is too long, as a root hash, would be lost. */
+function requireWholeCmdline(sections: readonly UkiSection[], kernel: Kernel | undefined): void {
+  const cmdline = sections.find(({ name }) => name === '.cmdline')?.content;
+  if (!kernel || cmdline?.kind !== 'bytes') return;
+  requireCmdlineFits(cmdline.bytes.length, kernel.traits.cmdlineLimit, kernel.path);
 }
 
 /** A kernel with its headers. Size in bytes. */

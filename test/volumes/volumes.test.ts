@@ -171,3 +171,11 @@ describe('a partition that was XBOOTLDR', () => {
   test('is not the ESP', () =>
     refused({ settings: { ...settings, 'former-xbootldr': ESP } }, /same file system/));
 });
+
+test('two disks of which one is a copy of the other are told: both have one PARTUUID', async () => {
+  const says = 'E:ID_PART_ENTRY_UUID=0A1B\n';
+  const files = { '/run/udev/data/b8:1': says, '/run/udev/data/b8:2': says };
+  const target = await opened({ files, settings: { xbootldr: undefined, esp: [ESP, BOOT] } });
+  assert.deepEqual(target.partitions, ['0a1b', '0a1b']);
+  assert.match(target.warnings[0] ?? '', /two ESPs have the PARTUUID 0a1b/);
+});
