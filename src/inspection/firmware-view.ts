@@ -1,6 +1,7 @@
 /** What firmware and boot loader of this machine say through EFI variables. */
 import type { Context } from '../context.ts';
 import {
+  bootOptions,
   EFI_VARIABLES,
   LOADER_VARIABLES,
   loaderVariable,
@@ -24,6 +25,7 @@ export async function viewFirmware(
   });
   return {
     secureBoot: enforces,
+    bootOptions: bootOptions(disk, directory),
     ...(enforces === true && certificate !== undefined
       ? await judged(certificate, directory, disk)
       : { trustsCertificate: undefined, forbids: undefined }),

@@ -7,6 +7,7 @@ import {
   KEY_VARIABLES,
   type KeyVariable,
 } from '../secureboot/key-variable.ts';
+import { type BootOption, parseBootOption, parseBootOrder } from './boot-option.ts';
 
 /** Variables of systemd's boot loader interface that hold one text. */
 export const LOADER_VARIABLES = [
@@ -78,6 +79,24 @@ export function loaderVariable(
 ): string | undefined {
   const value = readVariable(disk, `${directory}/${name}-${LOADER}`, MAX_VARIABLE);
   return value === undefined ? undefined : decodeText(value);
+}
+
+/**
+ * Returns the boot entries of firmware in the order in which it tries them, or undefined when it does
+ * not say. What cannot be read starts nothing.
+ */
+export function bootOptions(disk: Disk, directory: string): readonly BootOption[] | undefined {
+  const variable = (name: string) =>
+    readVariable(disk, `${directory}/${name}-${GLOBAL_VARIABLE}`, MAX_VARIABLE);
+  const order = variable('BootOrder');
+  return (
+    order &&
+    parseBootOrder(order).flatMap((number) => {
+      const name = `Boot${number.toString(16).toUpperCase().padStart(4, '0')}`;
+      const option = variable(name);
+      return (option && parseBootOption(option)) ?? [];
+    })
+  );
 }
 
 /** Text in UTF-16LE up to its terminating NUL; what is no text names nothing. */

@@ -54,7 +54,7 @@ const rules: readonly Rule[] = [
     // even force takes it: force speaks about versions, and a file can be moved away by hand.
     kind: 'leave-foreign',
     applies: ({ installed, place }) => installed.kind === 'foreign' && place === 'fallback',
-    because: () => 'it is not systemd-boot; move it away to have it installed',
+    because: () => 'it is another system’s boot loader',
   },
   {
     kind: 'replace',

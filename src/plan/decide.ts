@@ -14,7 +14,7 @@ import { lackingFiles, nextBoot, overrides } from './next-boot.ts';
 import { plan } from './plan.ts';
 import { type Roots, sharedWithTemporary, underTwoCounters } from './roots.ts';
 import type { Scope } from './scope.ts';
-import { requireStartable, startedElsewhere } from './startable.ts';
+import { notReached, requireStartable, startedElsewhere } from './startable.ts';
 import type { Plan, Refusal } from './step.ts';
 import { type EspView, placeOn } from './view.ts';
 import { generationName } from './wanted.ts';
@@ -177,6 +177,7 @@ function warningsOf(
     ...(scope === 'repair' ? describeUnmended(planned, wanted, inventory) : []),
     ...overrides(firmware, wanted.default),
     ...startedElsewhere(view),
+    ...notReached(view),
   ];
 }
 

@@ -3,7 +3,7 @@ import { ENTRIES, type EspPath } from '../esp/layout.ts';
 import type { ExtraView } from './extras.ts';
 import { loaderStatus } from './loader-status.ts';
 import { menuOf } from './menu.ts';
-import { refusals, startedElsewhere } from './startable.ts';
+import { notReached, refusals, startedElsewhere } from './startable.ts';
 import type { EspView } from './view.ts';
 
 /** Something that is not as it should be. */
@@ -35,7 +35,11 @@ function firmwareFindings(view: EspView): readonly Finding[] {
   const { path } = loader;
   return [
     ...refusals(view.firmware).map((problem) => ({ path, problem, fatal: true })),
-    ...startedElsewhere(view).map((problem) => ({ path, problem, fatal: false })),
+    ...[...startedElsewhere(view), ...notReached(view)].map((problem) => ({
+      path,
+      problem,
+      fatal: false,
+    })),
   ];
 }
 

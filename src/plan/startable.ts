@@ -1,5 +1,6 @@
 /** Whether firmware starts what is on an ESP, and what is about to be installed there. Pure. */
 import { EspError } from '../error.ts';
+import type { BootOption } from '../loader/boot-option.ts';
 import { isUnsigned } from '../signer/signer.ts';
 import type { EspView, FirmwareView } from './view.ts';
 import type { WantedSystem } from './wanted-system.ts';
@@ -63,5 +64,29 @@ export function startedElsewhere({
   if (from === undefined || partitions.length === 0 || partitions.includes(from)) return [];
   return [
     `the machine was started from partition ${from}, and what is kept here is ${partitions.join(' and ')}: mount that one, or let firmware start from this one`,
+  ];
+}
+
+/**
+ * Says that firmware does not come to our boot loader: another system has the fallback path, and no
+ * boot entry leads to ours. Nothing is said where partitions or boot entries are not known.
+ */
+export function notReached({
+  firmware,
+  partitions,
+  loaders,
+}: Pick<EspView, 'firmware' | 'partitions' | 'loaders'>): readonly string[] {
+  const [own, fallback] = loaders;
+  const options = firmware?.bootOptions;
+  if (options === undefined || partitions.length === 0 || !own || !fallback) return [];
+  if (fallback.installed.kind !== 'foreign') return [];
+  const path = `\\${own.path.replaceAll('/', '\\')}`;
+  const isOurs = (option: BootOption) =>
+    option.isActive &&
+    option.path?.toLowerCase() === path.toLowerCase() &&
+    (option.partition === undefined || partitions.includes(option.partition));
+  if (options.some(isOurs)) return [];
+  return [
+    `firmware does not start our boot loader: ${fallback.path} is another system's, and no boot entry of firmware leads to ${own.path}; make one with: efibootmgr --create --disk DISK --part NUMBER --label 'Linux Boot Manager' --loader '${path}'`,
   ];
 }

@@ -2,6 +2,7 @@
 import type { Inventory } from '../esp/inventory.ts';
 import { type EspPath, volumesOf } from '../esp/layout.ts';
 import type { OtherVolume } from '../esp/target.ts';
+import type { BootOption } from '../loader/boot-option.ts';
 import type { LoaderVariable } from '../loader/efi-variables.ts';
 import type { LoaderIdentity } from '../loader/systemd-boot.ts';
 import type { LoaderPlace } from '../loader/upgrade.ts';
@@ -26,6 +27,8 @@ export interface FirmwareView {
   readonly trustsCertificate: boolean | undefined;
   /** Why dbx refuses what our certificate signs; undefined when it does not, or nobody asked. */
   readonly forbids: string | undefined;
+  /** The boot entries in their order; undefined when firmware does not say. */
+  readonly bootOptions: readonly BootOption[] | undefined;
   /** The variables of systemd-boot that are set. */
   readonly variables: Readonly<Partial<Record<LoaderVariable, string>>>;
 }

@@ -1,13 +1,16 @@
 /** Whether firmware starts what is here: from which partition it came, and whom it trusts. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { refusals, startedElsewhere } from '../../src/plan/startable.ts';
-import type { FirmwareView } from '../../src/plan/view.ts';
+import { espPath } from '../../src/esp/layout.ts';
+import type { BootOption } from '../../src/loader/boot-option.ts';
+import { notReached, refusals, startedElsewhere } from '../../src/plan/startable.ts';
+import type { FirmwareView, LoaderView } from '../../src/plan/view.ts';
 
 const firmware = (given: Partial<FirmwareView>): FirmwareView => ({
   secureBoot: true,
   trustsCertificate: true,
   forbids: undefined,
+  bootOptions: undefined,
   variables: {},
   ...given,
 });
@@ -40,5 +43,45 @@ describe('firmware with Secure Boot on', () => {
   test('refuses nothing while Secure Boot is off', () => {
     const off = firmware({ secureBoot: false, forbids: 'dbx has it', trustsCertificate: false });
     assert.deepEqual(refusals(off), []);
+  });
+});
+
+describe('a boot loader of ours beside another system’s fallback', () => {
+  const at = (path: string, kind: 'systemd-boot' | 'foreign'): LoaderView => ({
+    place: kind === 'foreign' ? 'fallback' : 'systemd',
+    path: espPath(...path.split('/')),
+    size: 1,
+    installed: kind === 'foreign' ? { kind } : { kind, version: '257', machine: 0x8664 },
+    signature: 'not-checked',
+  });
+  const loaders = [
+    at('EFI/systemd/systemd-bootx64.efi', 'systemd-boot'),
+    at('EFI/BOOT/BOOTX64.EFI', 'foreign'),
+  ];
+  const option = {
+    isActive: true,
+    partition: 'bb',
+    path: '\\EFI\\SYSTEMD\\SYSTEMD-BOOTX64.EFI',
+  };
+  const told = (...bootOptions: readonly BootOption[]) =>
+    notReached({ firmware: firmware({ bootOptions }), partitions: ['bb'], loaders });
+
+  test('is reached by an active boot entry of this partition, in any case of letters', () => {
+    assert.deepEqual(told({ ...option, path: '\\shim.efi' }, option), []);
+  });
+
+  test('is not reached without one, and the command that makes one is told', () => {
+    const others = [
+      { ...option, isActive: false },
+      { ...option, partition: 'cc' },
+      { ...option, path: '\\EFI\\Microsoft\\Boot\\bootmgfw.efi' },
+    ];
+    assert.match(told(...others)[0] ?? '', /no boot entry .* efibootmgr --create/);
+  });
+
+  test('is reached by the fallback path where that is ours', () => {
+    const ours = loaders.map((loader) => ({ ...loader, installed: { kind: 'absent' as const } }));
+    const seen = { firmware: firmware({ bootOptions: [] }), partitions: ['bb'], loaders: ours };
+    assert.deepEqual(notReached(seen), []);
   });
 });
