@@ -54,7 +54,7 @@ const rules: readonly Rule[] = [
     // even force takes it: force speaks about versions, and a file can be moved away by hand.
     kind: 'leave-foreign',
     applies: ({ installed, place }) => installed.kind === 'foreign' && place === 'fallback',
-    because: () => 'it is another system’s boot loader',
+    because: () => 'it is not systemd-boot, and another system may start from it',
   },
   {
     kind: 'replace',

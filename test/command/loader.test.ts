@@ -84,7 +84,7 @@ describe('the copies of systemd-boot', () => {
       assert.equal(status, 5);
       assert.match(
         JSON.parse(output).warnings[0],
-        /BOOTX64\.EFI is left alone: it is another system’s boot loader/,
+        /BOOTX64\.EFI is left alone: .*another system may start from it/,
       );
       assert.equal(machine.tree()[FALLBACK], before);
     }
