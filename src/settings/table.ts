@@ -181,7 +181,7 @@ export const TABLE = {
         v.regex(/^[a-z0-9_]+-[a-z0-9]+$/, 'expected a system double'),
       ),
     ),
-    help: 'refuse generations of another system, as x86_64-linux',
+    help: 'system of this machine, as x86_64-linux: generations for another one are left out',
     verbs: [...SURVEYING, 'verify'],
     reach: 'nothing',
   }),

@@ -53,7 +53,7 @@ export async function survey(
       loaderConf: loaderConfGiven(settings, context.disk),
       ...wanted,
       troubles,
-      quarantined: [...found.malformed, ...resolution.broken],
+      quarantined: [...chosen.malformed, ...resolution.broken],
       extras: extras.declared,
       sources: new Map([...resolution.sources, ...extras.sources]),
       warnings: [...warnings, ...resolution.warnings, ...unfit, ...told.warnings],
