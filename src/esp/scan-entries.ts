@@ -4,6 +4,7 @@ import { lastValue, parseLines } from '../bls.ts';
 import type { ByteSource } from '../byte-source.ts';
 import { hash } from '../digest.ts';
 import type { Disk } from '../disk/disk.ts';
+import { EspError } from '../error.ts';
 import { type Pe, parsePe, readSection } from '../pe/pe.ts';
 import { type ImageKind, imageKindOf } from './image-kind.ts';
 import type { EntryFile } from './inventory.ts';
@@ -120,9 +121,23 @@ function scanImage({ path, name }: Listed, { disk, root, imageKinds }: EntryScan
     const isMarked =
       kind.mark === undefined || pe.sections.some((section) => section.name === kind.mark);
     entry = { ...(isMarked ? entry : foreign), ...described(file, pe, kind) };
+    requireOwnNumber(entry);
     if (name && isMarked) kind.requireIdentity?.(file, pe, name.digest);
   });
   return damage === undefined ? entry : { ...entry, damage };
+}
+
+/**
+ * The digest in a name is not of the number beside it: whoever renames an old image of ours could have
+ * it kept as one of a generation that is to stay.
+ */
+function requireOwnNumber({ name, version }: EntryFile): void {
+  const [, number] = /^Generation (\d+)\b/.exec(version ?? '') ?? [];
+  if (!name || number === undefined || Number(number) === name.generation) return;
+  throw new EspError(
+    'PE_MALFORMED',
+    `it is the image of generation ${number}, and its name says ${name.generation}`,
+  );
 }
 
 /** What the sections of an image say. */
