@@ -4,7 +4,6 @@ import { lastValue, parseLines } from '../bls.ts';
 import type { ByteSource } from '../byte-source.ts';
 import { hash } from '../digest.ts';
 import type { Disk } from '../disk/disk.ts';
-import { EspError } from '../error.ts';
 import { type Pe, parsePe, readSection } from '../pe/pe.ts';
 import { type ImageKind, imageKindOf } from './image-kind.ts';
 import type { EntryFile } from './inventory.ts';
@@ -94,7 +93,8 @@ function isListed(name: string, suffix: string): boolean {
 function scanText({ path, name }: Listed, { disk, root }: EntryScan): EntryFile {
   const bytes = readSmall(disk, `${root}/${path}`, name ? LIMIT.own : LIMIT.conf);
   const { files, options, title, version, sortKey } = parseType1(decode(bytes) ?? '');
-  const damaged = name !== undefined && (!bytes || hash(bytes) !== name.digest);
+  const isOther = name !== undefined && (!bytes || hash(bytes) !== name.digest);
+  const damage = isOther ? 'its text is not what its name says' : otherNumber(name, version);
   const named = references(files);
   const isOutside = (file: EspPath) =>
     parseBlobName(fileName(file)) === undefined &&
@@ -107,7 +107,7 @@ function scanText({ path, name }: Listed, { disk, root }: EntryScan): EntryFile 
     references: named,
     cmdline: cut(options, KEPT.cmdline),
     ...shown({ title, version, sortKey }),
-    ...(damaged ? { damage: 'its text is not what its name says' } : {}),
+    ...(damage === undefined ? {} : { damage }),
   };
 }
 
@@ -121,23 +121,20 @@ function scanImage({ path, name }: Listed, { disk, root, imageKinds }: EntryScan
     const isMarked =
       kind.mark === undefined || pe.sections.some((section) => section.name === kind.mark);
     entry = { ...(isMarked ? entry : foreign), ...described(file, pe, kind) };
-    requireOwnNumber(entry);
     if (name && isMarked) kind.requireIdentity?.(file, pe, name.digest);
   });
-  return damage === undefined ? entry : { ...entry, damage };
+  const problem = damage ?? otherNumber(entry.name, entry.version);
+  return problem === undefined ? entry : { ...entry, damage: problem };
 }
 
 /**
- * The digest in a name is not of the number beside it: whoever renames an old image of ours could have
- * it kept as one of a generation that is to stay.
+ * Says whether an entry is of another generation than its name says. The digest in a name does not cover
+ * the number beside it: whoever renames an old entry of ours could have it kept as one that is to stay.
  */
-function requireOwnNumber({ name, version }: EntryFile): void {
-  const [, number] = /^Generation (\d+)\b/.exec(version ?? '') ?? [];
-  if (!name || number === undefined || Number(number) === name.generation) return;
-  throw new EspError(
-    'PE_MALFORMED',
-    `it is the image of generation ${number}, and its name says ${name.generation}`,
-  );
+function otherNumber(name: EntryName | undefined, version = ''): string | undefined {
+  const [, number] = /^Generation (\d+)\b/.exec(version) ?? [];
+  if (!name || number === undefined || Number(number) === name.generation) return undefined;
+  return `it is of generation ${number}, and its name says ${name.generation}`;
 }
 
 /** What the sections of an image say. */

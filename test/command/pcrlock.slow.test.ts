@@ -266,7 +266,7 @@ describe('install --pcrlock-directory', () => {
       ...machine.arguments(),
       '--allow-unsigned',
     );
-    assert.match(verified.output, /image of generation 2, and its name says 1/);
+    assert.match(verified.output, /it is of generation 2, and its name says 1/);
     assert.equal((await signed()).status, 0);
     assert.deepEqual(variants(ENTRIES), ['1.pcrlock', '2.pcrlock']);
     assert.equal(text(`${ENTRIES}/1.pcrlock`), expected(/generation-1-/));
