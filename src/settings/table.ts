@@ -51,7 +51,7 @@ export const TABLE = {
     repeatable: true,
     schema: v.optional(paths, ['/nix/var/nix/profiles']),
     help: 'directory of generation links, or one link',
-    verbs: [...SURVEYING, 'pin', 'unpin'],
+    verbs: [...SURVEYING, 'list', 'pin', 'unpin'],
     reach: (given) => ({ read: given.map((at) => (parseLink(at) ? dirname(at) : at)) }),
   }),
   systemd: setting({
@@ -182,7 +182,7 @@ export const TABLE = {
       ),
     ),
     help: 'system of this machine, as x86_64-linux: generations for another one are left out',
-    verbs: [...SURVEYING, 'verify'],
+    verbs: READING,
     reach: 'nothing',
   }),
   'entry-token': setting({

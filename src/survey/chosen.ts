@@ -2,7 +2,7 @@
 
 import type { Context } from '../context.ts';
 import { EspError } from '../error.ts';
-import type { Generation, Malformed } from '../generation/generation.ts';
+import { type Generation, type Malformed, systemsOf } from '../generation/generation.ts';
 import { ofOneArchitecture } from '../generation/profile.ts';
 import { type Retention, type RootReason, retain } from '../generation/retention.ts';
 import type { FoundGenerations } from '../generation/source.ts';
@@ -77,9 +77,8 @@ function findSystem(toplevel: string, { disk }: Context): string {
 }
 
 /** Whether a system is a generation, or one of its specialisations. */
-function hasSystem({ toplevel, bootspec }: Generation, system: string): boolean {
-  const systems = [...bootspec.specialisations.values()].map((child) => child.toplevel);
-  return [toplevel, bootspec.toplevel, ...systems].includes(system);
+function hasSystem(generation: Generation, system: string): boolean {
+  return systemsOf(generation).some(({ paths }) => paths.includes(system));
 }
 
 /**
