@@ -29,6 +29,8 @@ export interface SeenEsp {
   readonly loaders: readonly LoaderStatus[];
   readonly entries: number;
   readonly damaged: number;
+  /** Entries of another machine that have names as ours have; absent when there are none. */
+  readonly neighbours?: number;
   /** Entries that are counted, and may be tried again. */
   readonly onTrial: number;
   /** Entries that were tried as often as they might be, and did not come up. */

@@ -57,7 +57,8 @@ export async function status({ flags, json }: Invocation, context: Context): Pro
 /** What the profiles want decides; a mirror is held against the primary where that is not known. */
 function needsLook(status: EspStatus): boolean {
   if (status.problem || !('entries' in status)) return true;
-  const { nextIsCurrent, nextIsBad, damaged, fromProfiles, fromPrimary } = status;
+  const { nextIsCurrent, nextIsBad, damaged, neighbours, fromProfiles, fromPrimary } = status;
+  if (neighbours !== undefined) return true;
   const differs = (fromProfiles ?? fromPrimary ?? []).length > 0;
   return nextIsCurrent === false || nextIsBad || damaged > 0 || differs;
 }
@@ -131,6 +132,7 @@ function describe(
   const file = inventory.entries.find(({ id }) => id === next?.id);
   const isFor = (system: string) => file !== undefined && bootsSystem(file.cmdline, system);
   const largest = Math.max(inventory.clusterSize, ...entries.map(({ size }) => size));
+  const neighbours = inventory.entries.filter(({ isNeighbour }) => isNeighbour).length;
   const own = [...inventory.blobs, ...inventory.entries.filter(({ name }) => name !== undefined)];
   return {
     esp: root,
@@ -141,6 +143,7 @@ function describe(
     loaders: view.loaders.map(loaderStatus),
     entries: entries.length,
     damaged: entries.filter(({ damage }) => damage !== undefined).length,
+    ...(neighbours > 0 ? { neighbours } : {}),
     onTrial: entries.filter(({ counter }) => counter && counter.triesLeft > 0).length,
     bad: entries.filter(isBad).length,
     nextIsBad: next !== undefined && isBad(next),
@@ -191,8 +194,9 @@ function renderSpace(space: SeenEsp['espSpace']): string[] {
   return [`  ESP itself: ${formatSize(space.free)} of ${formatSize(space.total)} free`];
 }
 
-function countEntries({ entries, damaged, onTrial, bad }: SeenEsp): string {
-  const notes = Object.entries({ damaged, 'on trial': onTrial, bad });
+function countEntries({ entries, damaged, onTrial, bad, neighbours = 0 }: SeenEsp): string {
+  const other = { 'of another machine (see --entry-token)': neighbours };
+  const notes = Object.entries({ damaged, 'on trial': onTrial, bad, ...other });
   const told = notes.flatMap(([what, count]) => (count > 0 ? [`${count} ${what}`] : []));
   return [entries, ...told].join(', ');
 }

@@ -173,6 +173,12 @@ export const TABLE = {
     verbs: SURVEYING,
     reach: 'nothing',
   }),
+  'take-over': setting({
+    schema: v.optional(flag, false),
+    help: 'take over entries that lead to systems of another machine: remove those that no generation here has',
+    verbs: SURVEYING,
+    reach: 'nothing',
+  }),
   system: setting({
     value: 'DOUBLE',
     schema: v.optional(
