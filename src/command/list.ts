@@ -10,6 +10,7 @@ import { readSettings } from '../settings/settings.ts';
 import { readSystems } from '../survey/systems.ts';
 import { formatSize } from '../voice/size.ts';
 import { formatTable, printable } from '../voice/table.ts';
+import { brokenOf, renderBroken } from './broken.ts';
 
 /** Lists the entries of every ESP. */
 export async function list({ flags, json }: Invocation, context: Context): Promise<number> {
@@ -22,9 +23,11 @@ export async function list({ flags, json }: Invocation, context: Context): Promi
       ? { esp: root, problem: explain(esp.failure), entries: [] }
       : { esp: root, entries: menuOf(esp.view, systems) },
   );
+  const broken = brokenOf(systems.malformed);
   const status = menus.some(({ problem }) => problem) ? EXIT_WARNINGS : 0;
   if (json) {
-    print(JSON.stringify({ version: 1, verb: 'list', esps: menus }, undefined, 2));
+    const told = broken.length > 0 ? { broken } : {};
+    print(JSON.stringify({ version: 1, verb: 'list', ...told, esps: menus }, undefined, 2));
     return status;
   }
   for (const { esp, entries, problem } of menus) {
@@ -33,6 +36,7 @@ export async function list({ flags, json }: Invocation, context: Context): Promi
       entries.length > 0 ? formatTable(HEAD, entries.map(row)) : (problem ?? 'no boot entries'),
     );
   }
+  for (const line of renderBroken(broken)) print(line);
   return status;
 }
 

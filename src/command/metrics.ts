@@ -42,6 +42,11 @@ const METRICS: readonly Metric[] = [
     values: ({ bad }) => ({ '': bad }),
   },
   {
+    name: 'espalier_generations_broken',
+    help: 'Generations that cannot be installed: every install warns of them.',
+    values: (_, { broken = [] }) => ({ '': broken.length }),
+  },
+  {
     name: 'espalier_entries_on_trial',
     help: 'Boot entries that are counted, and may be tried again.',
     values: ({ onTrial }) => ({ '': onTrial }),
@@ -103,6 +108,7 @@ export function formatMetrics(status: Status): string {
   return [
     ...heading(USABLE),
     ...usable,
+    ...brokenGenerations(status),
     ...METRICS.flatMap(({ name, help, label, values }) => [
       ...heading({ name, help }),
       ...seen.flatMap((esp) =>
@@ -120,6 +126,21 @@ const USABLE = {
   name: 'espalier_esp_usable',
   help: '0 where an ESP is not mounted, read-only or full, or the profiles want what cannot be.',
 };
+
+/** The one metric that is the machine's, whatever ESPs it has. */
+const BROKEN = {
+  name: 'espalier_generation_broken',
+  help: '1 for each generation that cannot be installed, with what to do about it.',
+};
+function brokenGenerations({ broken = [] }: Status): string[] {
+  return [
+    ...(broken.length > 0 ? heading(BROKEN) : []),
+    ...broken.map(
+      ({ generation, code, hint = '' }) =>
+        `${BROKEN.name}{generation="${escaped(generation)}",code="${code}",hint="${escaped(hint)}"} 1`,
+    ),
+  ];
+}
 
 function heading({ name, help }: Pick<Metric, 'name' | 'help'>): string[] {
   return [`# HELP ${name} ${help}`, `# TYPE ${name} gauge`];

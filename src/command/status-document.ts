@@ -2,6 +2,7 @@
 import type { EspError } from '../error.ts';
 import type { Difference } from '../pass/drift.ts';
 import type { LoaderStatus } from '../plan/loader-status.ts';
+import type { BrokenGeneration } from './broken.ts';
 
 /** What keeps `install` from an ESP, or from what the profiles want. */
 export interface Problem {
@@ -21,13 +22,15 @@ export interface SeenEsp {
   /** Where the XBOOTLDR partition is mounted, if there is one. */
   readonly xbootldr?: string;
   readonly bootsNext: string | undefined;
-  /** Whether what boots next is the profile's current system; undefined when there is no profile to ask. */
+  /** Whether what boots next is a system of the current generation; undefined when there is no profile to ask. */
   readonly nextIsCurrent: boolean | undefined;
   /** Whether what boots next is what runs; undefined when nobody knows what runs. */
   readonly nextIsBooted: boolean | undefined;
   readonly loaders: readonly LoaderStatus[];
   readonly entries: number;
   readonly damaged: number;
+  /** Entries of another machine that have names as ours have; absent when there are none. */
+  readonly neighbours?: number;
   /** Entries that are counted, and may be tried again. */
   readonly onTrial: number;
   /** Entries that were tried as often as they might be, and did not come up. */
@@ -59,6 +62,9 @@ export interface Status {
   readonly booted: string | undefined;
   /** Real path of the system that the profile leads to. */
   readonly current: string | undefined;
+  /** Whether what runs is a system of the current generation, whatever its link leads to. */
   readonly bootedIsCurrent: boolean | undefined;
+  /** Generations that cannot be installed; absent when there are none. */
+  readonly broken?: readonly BrokenGeneration[];
   readonly esps: readonly EspStatus[];
 }

@@ -24,6 +24,8 @@ export interface EntryFile {
   readonly counter?: BootCounter;
   /** Absent for an entry that is not ours. */
   readonly name?: EntryName;
+  /** Of an entry that has a name as ours have, and is another machine's. */
+  readonly isNeighbour?: boolean;
   /** Of an entry that was taken over from another tool: the number of its generation, or 0. */
   readonly adopted?: number;
   /** Files on the ESP without which this entry does not boot. */

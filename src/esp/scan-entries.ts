@@ -105,7 +105,8 @@ function isListed(name: string, suffix: string): boolean {
 function scanText({ path, name }: Listed, { disk, root }: EntryScan): EntryFile {
   const bytes = readSmall(disk, `${root}/${path}`, name ? LIMIT.own : LIMIT.conf);
   const { files, options, title, version, sortKey } = parseType1(decode(bytes) ?? '');
-  const damaged = name !== undefined && (!bytes || hash(bytes) !== name.digest);
+  const isOther = name !== undefined && (!bytes || hash(bytes) !== name.digest);
+  const damage = isOther ? 'its text is not what its name says' : otherNumber(name, version);
   const named = references(files);
   const isOutside = (file: EspPath) =>
     parseBlobName(fileName(file)) === undefined &&
@@ -118,7 +119,7 @@ function scanText({ path, name }: Listed, { disk, root }: EntryScan): EntryFile 
     references: named,
     cmdline: cut(options, KEPT.cmdline),
     ...shown({ title, version, sortKey }),
-    ...(damaged ? { damage: 'its text is not what its name says' } : {}),
+    ...(damage === undefined ? {} : { damage }),
   };
 }
 
@@ -138,7 +139,18 @@ function scanImage({ path, name }: Listed, scan: EntryScan): EntryFile {
     const isUnsigned = signedBy.images && !carriesCertificate(file, pe, signedBy.images);
     if (isUnsigned) entry = { ...entry, unsigned: UNSIGNED };
   });
-  return damage === undefined ? entry : { ...entry, damage };
+  const problem = damage ?? otherNumber(entry.name, entry.version);
+  return problem === undefined ? entry : { ...entry, damage: problem };
+}
+
+/**
+ * Says whether an entry is of another generation than its name says. The digest in a name does not cover
+ * the number beside it: whoever renames an old entry of ours could have it kept as one that is to stay.
+ */
+function otherNumber(name: EntryName | undefined, version = ''): string | undefined {
+  const [, number] = /^Generation (\d+)\b/.exec(version) ?? [];
+  if (!name || number === undefined || Number(number) === name.generation) return undefined;
+  return `it is of generation ${number}, and its name says ${name.generation}`;
 }
 
 /** What the sections of an image say. */

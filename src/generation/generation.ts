@@ -42,6 +42,34 @@ export function isMalformed(generation: Generation | Malformed): generation is M
   return 'cause' in generation;
 }
 
+/** A system by what boots it, and by every path under which it is known. */
+export interface KnownSystem {
+  /** The directory that holds its `init`: what a command line tells of it. */
+  readonly boots: string;
+  readonly paths: readonly string[];
+}
+
+/**
+ * Returns the systems of a generation, its own first and then its specialisations. The link of a
+ * generation may lead to a wrapper around its system, so the path it leads to is no more than a name.
+ */
+export function systemsOf({
+  toplevel,
+  bootspec,
+}: Pick<Generation, 'toplevel' | 'bootspec'>): readonly [KnownSystem, ...KnownSystem[]] {
+  const { specialisations } = bootspec;
+  const own = knownSystem(bootspec);
+  return [
+    { ...own, paths: [toplevel, ...own.paths] },
+    ...[...specialisations.values()].map(knownSystem),
+  ];
+}
+
+function knownSystem({ init, toplevel }: Pick<Bootspec, 'init' | 'toplevel'>): KnownSystem {
+  const boots = init.slice(0, init.lastIndexOf('/'));
+  return { boots, paths: [toplevel, boots] };
+}
+
 /** Orders the system profile before named ones, and newer generations before older ones. */
 export function compareGenerations(
   a: Pick<Link, 'profile' | 'number'>,

@@ -36,6 +36,7 @@ export function nixProfiles(places: SourcePlaces, disk: Disk): GenerationSource 
         malformed: [...listed.malformed, ...lone.malformed].toSorted(compareGenerations),
         pinned: new Set(systemsOf(pinned, disk)),
         current: found.flatMap(({ current }) => current),
+        newest: newestOf(found, disk),
       };
     },
     current: () => profiles.flatMap((path) => readPlace(path, disk).current),
@@ -70,6 +71,12 @@ function readPlace(path: string, disk: Disk): FoundPlace {
     ...[...named].map((profile) => currentToplevel(disk, path, profile)),
   ];
   return { links, current: current.filter((system) => system !== undefined) };
+}
+
+/** Where the newest of the links leads, broken or not; a pin is none of them. */
+function newestOf(places: readonly FoundPlace[], disk: Disk): string | undefined {
+  const [newest] = places.flatMap(({ links }) => links).toSorted(compareGenerations);
+  return newest && (disk.realPath(newest.path) ?? newest.path);
 }
 
 /**

@@ -11,6 +11,11 @@ export interface FoundGenerations {
   readonly pinned: ReadonlySet<string>;
   /** As {@link GenerationSource.current} returns them. */
   readonly current: readonly string[];
+  /**
+   * The system of the newest generation, broken or not: a real path, or a link that leads nowhere. It
+   * boots next where nothing is current. Undefined when nothing but pins was found.
+   */
+  readonly newest: string | undefined;
 }
 
 /** A source of generations. */

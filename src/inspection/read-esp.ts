@@ -3,7 +3,11 @@ import { type Context, isElsewhere } from '../context.ts';
 import { takeOver } from '../esp/adoption.ts';
 import type { Inventory } from '../esp/inventory.ts';
 import type { EspPath } from '../esp/layout.ts';
+<<<<<<< HEAD
 import type { SignedBy } from '../esp/scan-entries.ts';
+=======
+import { type OwnSystems, setNeighboursApart } from '../esp/neighbours.ts';
+>>>>>>> faults-many
 import { scanInventory } from '../esp/scan-inventory.ts';
 import type { Target } from '../esp/target.ts';
 import type { Architecture } from '../loader/architecture.ts';
@@ -26,6 +30,8 @@ export interface Look {
   readonly deep: boolean;
   /** Whether to count as ours what another tool installed. */
   readonly adopts: boolean;
+  /** What tells entries of this machine from another's, where that is asked. */
+  readonly ownSystems?: OwnSystems | undefined;
   readonly declared: readonly DeclaredExtra[];
   readonly closeness: Closeness;
   /** Paths that wanted entries name and where others have to put a file. */
@@ -43,6 +49,7 @@ export function lookFor(survey: Survey, deep = false): Look {
     settings,
     deep,
     adopts: settings.adopt,
+    ownSystems: survey.ownSystems,
     declared: extras,
     closeness: deep ? 'bytes' : 'decisive',
     named: entries.flatMap(({ others = [] }) => others),
@@ -76,8 +83,14 @@ export async function readEsp(target: Target, look: Look, context: Context): Pro
   const token = look.settings['entry-token'];
   const signedBy = signaturesOn(look);
   const { inventory: scanned, elsewhere } = scanBootTree(target, (from, at) => {
+<<<<<<< HEAD
     const found = scanInventory(from, at, token, IMAGE_KINDS, signedBy);
     return look.adopts ? takeOver(found, from, at, token) : found;
+=======
+    const found = scanInventory(from, at, token, IMAGE_KINDS);
+    const taken = look.adopts ? takeOver(found, from, at, token) : found;
+    return look.ownSystems ? setNeighboursApart(taken, look.ownSystems, context.disk) : taken;
+>>>>>>> faults-many
   });
   const inventory = look.deep ? await examined(target, scanned, context) : scanned;
   const wanting = { token, declared: look.declared, closeness: look.closeness };

@@ -6,6 +6,7 @@ import type { Inventory } from '../esp/inventory.ts';
 import { type EspPath, KEPT_SETTINGS, LOADER_CONF } from '../esp/layout.ts';
 import { decide } from '../plan/decide.ts';
 import { loaderStatus } from '../plan/loader-status.ts';
+import { nextOf } from '../plan/menu-order.ts';
 import { ownFiles } from '../plan/present.ts';
 import { NOT_THERE } from '../plan/schedule.ts';
 import type { LeftOut, PhaseName, Step } from '../plan/step.ts';
@@ -92,7 +93,7 @@ export function driftOf(view: EspView, wanted: Wanted): Drift | Unknown {
   if ('failure' in wanted) return wanted;
   const { survey } = wanted;
   try {
-    const { plan, removals } = decide(survey, view, 'all');
+    const { plan, removals } = decide(withChoice(survey, view), view, 'all');
     if ('kind' in plan) {
       const { message, hint } = plan;
       return { failure: new EspError('ESP_FULL', `${view.root}: ${message}`, { hint }) };
@@ -111,6 +112,17 @@ export function driftOf(view: EspView, wanted: Wanted): Drift | Unknown {
     if (!(error instanceof EspError)) throw error;
     return { failure: error };
   }
+}
+
+/** A specialisation of the current generation that somebody chose is what the profiles want, too. */
+function withChoice(survey: Survey, { inventory }: EspView): Survey {
+  const chosen = nextOf(inventory)?.id;
+  const family = [...survey.musts, ...survey.wishes].find(({ entries }) =>
+    entries.some(({ id }) => id === survey.default),
+  );
+  const isOfFamily = family?.entries.some(({ id }) => id === chosen);
+  if (chosen === undefined || !isOfFamily) return survey;
+  return { ...survey, standing: { followed: survey.default, chosen } };
 }
 
 /** What is kept while a run replaces loader.conf is no difference, unless a run left it. */
@@ -157,8 +169,8 @@ export function differencesFrom(primary: EspView, mirror: EspView): readonly Dif
       }),
     ),
     ...[...ours].flatMap(([key, { path, damage }]): Difference[] => {
-      if (damage !== undefined) return [{ kind: 'damaged', path, because: damage }];
-      return theirs.has(key) ? [] : [{ kind: 'stale', path, because: 'the primary ESP lacks it' }];
+      if (!theirs.has(key)) return [{ kind: 'stale', path, because: 'the primary ESP lacks it' }];
+      return damage === undefined ? [] : [{ kind: 'damaged', path, because: damage }];
     }),
     ...mirror.loaders.map(loaderStatus).flatMap(({ path, is }, index): Difference[] => {
       const expected = loaders[index]?.is;

@@ -2,6 +2,7 @@
 
 import type { Context } from '../context.ts';
 import { EspError, EXIT_FAILED } from '../error.ts';
+import { systemsOn } from '../esp/neighbours.ts';
 import type { Target } from '../esp/target.ts';
 import { lookFor, readEsp } from '../inspection/read-esp.ts';
 import type { RecordKeeper } from '../pcrlock/record-keeper.ts';
@@ -9,6 +10,7 @@ import { type Decision, decide } from '../plan/decide.ts';
 import type { Removal } from '../plan/elsewhere.ts';
 import type { Plan } from '../plan/step.ts';
 import type { ToSign } from '../signer/signer.ts';
+import { rememberSystems } from '../survey/own-systems.ts';
 import type { Survey } from '../survey/surveyed.ts';
 import type { Wants } from '../survey/surveyor.ts';
 import type { Site } from '../transaction/apply.ts';
@@ -56,20 +58,33 @@ async function processEsp(
 ): Promise<Outcome> {
   try {
     const target = openTarget(path, wants.known().settings, tools.context);
-    return tools.verb === 'plan'
-      ? await look(target, wants.known(), tools)
-      : await carryOut(target, wants, tools, isPrimary);
+    if (tools.verb === 'plan') return await look(target, wants.known(), tools);
+    const outcome = await carryOut(target, wants, tools, isPrimary);
+    await remember(outcome, wants.known(), tools);
+    return outcome;
   } catch (error) {
     if (!(error instanceof EspError)) throw error;
     return { root: path, warnings: [], failure: error };
   }
 }
 
+/** What had an entry here is known as this machine's, when its generation and its store path are gone. */
+async function remember(
+  { systems = [], failure }: Outcome,
+  { settings, ownSystems }: Survey,
+  { context }: Tools,
+): Promise<void> {
+  if (failure) return;
+  const known = [...(ownSystems?.known ?? [])];
+  await rememberSystems([...known, ...systems], context.disk, settings['cache-dir']);
+}
+
 /** Reads an ESP and decides what is to be done to it. */
 async function look(target: Target, survey: Survey, { verb, context }: Tools): Promise<Outcome> {
   const { scope, deep } = PURPOSES[verb];
   const view = await readEsp(target, lookFor(survey, deep), context);
-  return outcomeOf(target.root, decide(survey, view, scope));
+  const outcome = outcomeOf(target.root, decide(survey, view, scope));
+  return { ...outcome, systems: systemsOn(view.inventory) };
 }
 
 /** Records are of what the primary ESP boots: a mirror has the same, or is about to. */

@@ -1,5 +1,6 @@
 /** The records of one ESP for systemd-pcrlock: what the firmware will measure when it boots from there. */
 import { parseEntryName } from '../esp/layout.ts';
+import { setNeighboursApart } from '../esp/neighbours.ts';
 import { scanInventory } from '../esp/scan-inventory.ts';
 import { scanBootTree } from '../inspection/boot-tree.ts';
 import {
@@ -51,9 +52,11 @@ async function overdueEntries(recorded: Recorded, survey: Survey): Promise<Overd
   const { target, directory, context } = recorded;
   const { disk } = context;
   const token = survey.settings['entry-token'];
-  const { inventory } = scanBootTree(target, (tree, root) =>
-    scanInventory(tree, root, token, IMAGE_KINDS),
-  );
+  const { ownSystems } = survey;
+  const { inventory } = scanBootTree(target, (tree, root) => {
+    const scanned = scanInventory(tree, root, token, IMAGE_KINDS);
+    return ownSystems ? setNeighboursApart(scanned, ownSystems, disk) : scanned;
+  });
   const { variants, warnings } = await findVariants(recorded, inventory, survey);
   const component = `${directory}/${ENTRY_COMPONENT}`;
   const texts = new Map(variants.map(({ id, text }) => [id, text]));

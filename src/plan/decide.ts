@@ -170,6 +170,7 @@ function warningsOf(
     ...counted,
     ...describeLost(settings.lost),
     ...describeUnread(inventory),
+    ...describeNeighbours(inventory, wanted.settings['entry-token']),
     ...extras.warnings,
     ...lackingFiles(wanted, absent).map(
       ({ id, path }) => `${id} does not boot: ${path} is not on the ESP`,
@@ -207,6 +208,18 @@ function describeTwin(path: EspPath): string {
 
 function describeDouble(path: EspPath): string {
   return `${path} is there under another boot counter too, and is left alone: run fsck.fat -a on the ESP, then remove one of them`;
+}
+
+/** How many of them are named. */
+const NAMED = 3;
+
+function describeNeighbours({ entries }: Inventory, token: string): string[] {
+  const ids = entries.filter(({ isNeighbour }) => isNeighbour).map(({ id }) => id);
+  if (ids.length === 0) return [];
+  const more = ids.length > NAMED ? ` and ${ids.length - NAMED} more` : '';
+  return [
+    `${ids.slice(0, NAMED).join(', ')}${more} lead to systems that neither this store nor these profiles know: they are kept as another machine's. Give each machine on this ESP a name of its own with --entry-token (here it is ${token}); if they are old entries of this machine, remove them with \`espalier install --take-over\``,
+  ];
 }
 
 function describeUnread({ unread = 0 }: Inventory): string[] {

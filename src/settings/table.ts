@@ -51,7 +51,7 @@ export const TABLE = {
     repeatable: true,
     schema: v.optional(paths, ['/nix/var/nix/profiles']),
     help: 'directory of generation links, or one link',
-    verbs: [...SURVEYING, 'pin', 'unpin'],
+    verbs: [...SURVEYING, 'list', 'pin', 'unpin'],
     reach: (given) => ({ read: given.map((at) => (parseLink(at) ? dirname(at) : at)) }),
   }),
   systemd: setting({
@@ -180,6 +180,12 @@ export const TABLE = {
     verbs: SURVEYING,
     reach: 'nothing',
   }),
+  'take-over': setting({
+    schema: v.optional(flag, false),
+    help: 'take over entries that lead to systems of another machine: remove those that no generation here has',
+    verbs: SURVEYING,
+    reach: 'nothing',
+  }),
   system: setting({
     value: 'DOUBLE',
     schema: v.optional(
@@ -188,8 +194,8 @@ export const TABLE = {
         v.regex(/^[a-z0-9_]+-[a-z0-9]+$/, 'expected a system double'),
       ),
     ),
-    help: 'refuse generations of another system, as x86_64-linux',
-    verbs: [...SURVEYING, 'verify'],
+    help: 'system of this machine, as x86_64-linux: generations for another one are left out',
+    verbs: READING,
     reach: 'nothing',
   }),
   'entry-token': setting({

@@ -24,6 +24,7 @@
     "sign-kernels"
     "keep-default"
     "adopt"
+    "take-over"
     "system"
     "entry-token"
     "booted"
