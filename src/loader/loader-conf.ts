@@ -32,18 +32,26 @@ export const SETTINGS = [
   'secure-boot-enroll-timeout-sec',
 ] as const;
 
+/** Every key that systemd-boot reads. */
+export const KNOWN_KEYS: readonly string[] = [...OURS, ...SETTINGS];
+
+/** Tells whether systemd-boot reads a key; it passes over any other without a word. */
+export function isKnownKey(key: string): boolean {
+  return KNOWN_KEYS.includes(key);
+}
+
 /** Returns the settings in a loader.conf, in order (loader.conf(5)). */
 export function parseLoaderConf(text: string): Line[] {
   return parseLines(text);
 }
 
-/** What boots next: the ID of an entry, and a pattern for what boots in its place once that is bad. */
+/** What boots next: a pattern of the ID of an entry, and one for what boots in its place once that is bad. */
 export interface BootsNext {
   readonly id: string;
   readonly fallback?: string;
 }
 
-/** Returns which entry a loader.conf says boots next: a pattern, of one that we wrote an ID. */
+/** Returns which entry a loader.conf says boots next, as a pattern. */
 export function namedNext(settings: readonly Line[]): string | undefined {
   return lastValue(settings, 'preferred') ?? lastValue(settings, 'default');
 }
