@@ -134,10 +134,15 @@ function rootsOf(
   return {
     broken: new Set(quarantined.map(({ number }) => number)),
     booted,
-    selected: firmware?.variables.LoaderEntrySelected,
+    selected: withoutCounter(firmware?.variables.LoaderEntrySelected),
     counted: entryAt(firmware?.variables.LoaderBootCountPath),
     next: scope === 'gc' ? nextOf(inventory)?.id : undefined,
   };
+}
+
+/** systemd-boot 254 and older name an entry with the counter that its file had. */
+function withoutCounter(name: string | undefined): string | undefined {
+  return name && entryId(name);
 }
 
 /** The ID of the entry at a path as firmware writes one. */
