@@ -69,6 +69,8 @@ export interface Inventory extends Space {
   readonly keptSettings?: Uint8Array | undefined;
   /** Trimmed content of `loader/entries.srel`, unless that is empty. */
   readonly layout: string | undefined;
+  /** Why that file says nothing, where it is there. */
+  readonly layoutDamage?: string;
   /** How many entries of others were not read, because there are too many. */
   readonly unread?: number;
   /** Those directories we may need that exist. */
