@@ -3,7 +3,8 @@
 import type { Context } from '../context.ts';
 import { EspError, EXIT_WARNINGS, explain } from '../error.ts';
 import type { Target } from '../esp/target.ts';
-import { type Look, lookAlone, readEsp } from '../inspection/read-esp.ts';
+import { type Look, lookAlone, madeOf, readEsp } from '../inspection/read-esp.ts';
+import { openWanted } from '../pass/drift.ts';
 import { type Finding, findingsOf } from '../plan/findings.ts';
 import { nextOf } from '../plan/menu-order.ts';
 import type { EspView } from '../plan/view.ts';
@@ -37,7 +38,10 @@ export async function verify(
   const deep = isDeep === true;
   const settings = await readSettings(others, environment, disk);
   const log = async () => (await import('../voice/log.ts')).openLog(verbosity);
-  const given = { settings, context, deep, log, look: await lookAlone(settings, context, deep) };
+  using wanted = deep ? await openUnsigned(settings, context) : undefined;
+  const made = wanted && 'survey' in wanted ? madeOf(wanted.survey) : undefined;
+  const look = { ...(await lookAlone(settings, context, deep)), made };
+  const given = { settings, context, deep, log, look };
   const looked: Looked[] = [];
   for (const esp of findEsps(settings, context, 'read')) {
     looked.push(esp.failure ? esp : await verifyEsp(esp.root, given));
@@ -55,6 +59,18 @@ export async function verify(
   const all = esps.flatMap(({ findings }) => findings);
   if (all.some(({ fatal }) => fatal)) return EXIT_BROKEN;
   return all.length > 0 || esps.some(({ problem }) => problem) ? EXIT_WARNINGS : 0;
+}
+
+/**
+ * What would be installed without a signature, where the store is at hand. With a certificate,
+ * signatures vouch for every byte.
+ */
+async function openUnsigned(
+  settings: Settings,
+  context: Context,
+): Promise<Awaited<ReturnType<typeof openWanted>> | undefined> {
+  if (settings.certificate !== undefined) return undefined;
+  return openWanted({ ...settings, 'allow-unsigned': true }, context);
 }
 
 /** An ESP with what was found on it, or why it could not be looked at. */

@@ -14,6 +14,7 @@ import type { Settings } from '../settings/settings.ts';
 import { isUnsigned, type Verifier } from '../signer/signer.ts';
 import type { Survey } from '../survey/surveyed.ts';
 import { scanBootTree } from './boot-tree.ts';
+import type { Made } from './comparison.ts';
 import { type Closeness, viewExtras } from './extra-views.ts';
 import { viewFirmware } from './firmware-view.ts';
 import { judgingFor, viewLoaders } from './loader-views.ts';
@@ -32,6 +33,8 @@ export interface Look {
   readonly architecture: Architecture;
   /** Judges the loaders; absent when nothing is signed. */
   readonly verifier: Verifier | undefined;
+  /** What unsigned files are held against; absent where that is not known, or not asked. */
+  readonly made?: Made | undefined;
 }
 
 /** Returns how to look at an ESP that is to become what a survey wants. */
@@ -47,7 +50,14 @@ export function lookFor(survey: Survey, deep = false): Look {
     named: entries.flatMap(({ others = [] }) => others),
     architecture,
     verifier: isUnsigned(signer) ? undefined : signer,
+    made: deep ? madeOf(survey) : undefined,
   };
+}
+
+/** Returns what would be installed without a signature; undefined where a signature vouches for it. */
+export function madeOf({ loader, signer, musts, wishes }: Survey): Made | undefined {
+  if (!isUnsigned(signer)) return undefined;
+  return { loader, entries: [...musts, ...wishes].flatMap(({ entries }) => entries) };
 }
 
 /**
@@ -77,7 +87,8 @@ export async function readEsp(target: Target, look: Look, context: Context): Pro
     const found = scanInventory(from, at, token, IMAGE_KINDS);
     return look.adopts ? takeOver(found, from, at, token) : found;
   });
-  const inventory = look.deep ? await examined(target, scanned, context) : scanned;
+  const seen = { inventory: scanned, loaders: await viewLoaders(target, look) };
+  const { inventory, loaders } = look.deep ? await examined(target, seen, look, context) : seen;
   const wanting = { token, declared: look.declared, closeness: look.closeness };
   return {
     root,
@@ -87,7 +98,7 @@ export async function readEsp(target: Target, look: Look, context: Context): Pro
       ...volume,
       extras: viewExtras(volume.root, { ...wanting, declared: [] }, volume.inventory, disk),
     })),
-    loaders: await viewLoaders(target, look),
+    loaders,
     extras: viewExtras(root, wanting, inventory, tree),
     absent: absentFrom(target, look, inventory),
     firmware: await firmwareFor(look, context),
@@ -95,13 +106,19 @@ export async function readEsp(target: Target, look: Look, context: Context): Pro
   };
 }
 
+type Seen = Pick<EspView, 'inventory' | 'loaders'>;
+
 async function examined(
   target: Target,
-  inventory: Inventory,
+  { inventory, loaders }: Seen,
+  { made }: Look,
   context: Context,
-): Promise<Inventory> {
+): Promise<Seen> {
   const { examine } = await import('./examination.ts');
-  return examine(target, inventory, context);
+  const found = { inventory: await examine(target, inventory, context), loaders };
+  if (made === undefined) return found;
+  const { holdAgainst } = await import('./comparison.ts');
+  return holdAgainst(found, made, target, context.disk);
 }
 
 /** Returns the paths that entries name and where there is no file. What the inventory has is there. */
