@@ -5,6 +5,7 @@ import { EXIT_WARNINGS, explain } from '../error.ts';
 import { lookAlone } from '../inspection/read-esp.ts';
 import { readEsps } from '../pass/read-esps.ts';
 import { type MenuEntry, menuOf } from '../plan/menu.ts';
+import { type Note, notesOf } from '../plan/notes.ts';
 import type { Invocation } from '../settings/invocation.ts';
 import { readSettings } from '../settings/settings.ts';
 import { readSystems } from '../survey/systems.ts';
@@ -19,21 +20,26 @@ export async function list({ flags, json }: Invocation, context: Context): Promi
   const read = await readEsps(settings, await lookAlone(settings, context), context);
   const menus = read.map(({ root, ...esp }) =>
     esp.failure
-      ? { esp: root, problem: explain(esp.failure), entries: [] }
-      : { esp: root, entries: menuOf(esp.view, systems) },
+      ? { esp: root, problem: explain(esp.failure), entries: [], notes: [] }
+      : { esp: root, entries: menuOf(esp.view, systems), notes: notesOf(esp.view) },
   );
   const status = menus.some(({ problem }) => problem) ? EXIT_WARNINGS : 0;
   if (json) {
     print(JSON.stringify({ version: 1, verb: 'list', esps: menus }, undefined, 2));
     return status;
   }
-  for (const { esp, entries, problem } of menus) {
+  for (const { esp, entries, problem, notes } of menus) {
     if (menus.length > 1) print(`${esp}:`);
     print(
       entries.length > 0 ? formatTable(HEAD, entries.map(row)) : (problem ?? 'no boot entries'),
     );
+    for (const note of notes) print(renderNote(note));
   }
   return status;
+}
+
+function renderNote({ path, note }: Note): string {
+  return `${printable(path)}: ${printable(note)}`;
 }
 
 const HEAD = ['', 'TITLE', 'SIZE', 'ENTRY'] as const;
@@ -44,14 +50,14 @@ function row(entry: MenuEntry): string[] {
     marks.map((mark) => mark || ' ').join(''),
     printable(titleOf(entry)),
     formatSize(entry.size),
-    `${printable(entry.id)}${notes(entry)
+    `${printable(entry.id)}${remarks(entry)
       .map((note) => `  (${note})`)
       .join('')}`,
   ];
 }
 
 /** What a person should know of an entry before it is chosen. */
-function notes({ counter, damage }: MenuEntry): string[] {
+function remarks({ counter, damage }: MenuEntry): string[] {
   const { triesLeft = 0, triesDone = 0 } = counter ?? {};
   const tries = triesLeft > 0 ? `tries: ${triesLeft} left` : 'bad: no tries left';
   return [

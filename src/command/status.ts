@@ -17,6 +17,7 @@ import { readEsps } from '../pass/read-esps.ts';
 import { loaderStatus } from '../plan/loader-status.ts';
 import { menuOf, type Systems } from '../plan/menu.ts';
 import { isBad } from '../plan/menu-order.ts';
+import { type Note, notesOf } from '../plan/notes.ts';
 import type { EspView } from '../plan/view.ts';
 import type { Invocation } from '../settings/invocation.ts';
 import { readSettings, type Settings } from '../settings/settings.ts';
@@ -149,6 +150,7 @@ function describe(
     nextIsCurrent: current === undefined ? undefined : isFor(current),
     nextIsBooted: booted === undefined ? undefined : isFor(booted),
     loaders: view.loaders.map(loaderStatus),
+    notes: notesOf(view),
     entries: entries.length,
     damaged: entries.filter(({ damage }) => damage !== undefined).length,
     onTrial: entries.filter(({ counter }) => counter && counter.triesLeft > 0).length,
@@ -190,6 +192,7 @@ function renderEsp(status: EspStatus): string {
     `  entries:    ${countEntries(status)}`,
     `  space:      ${formatSize(space.free)} of ${formatSize(space.total)} free, ${formatSize(space.ours)} ours, room for about ${space.roomFor} more entries${without}`,
     ...renderSpace(espSpace),
+    ...renderNotes(status.notes),
     ...renderDifferences('the profiles', status.fromProfiles),
     ...renderDifferences('the primary ESP', status.fromPrimary),
   ].join('\n');
@@ -198,6 +201,16 @@ function renderEsp(status: EspStatus): string {
 function renderSpace(space: SeenEsp['espSpace']): string[] {
   if (!space) return [];
   return [`  ESP itself: ${formatSize(space.free)} of ${formatSize(space.total)} free`];
+}
+
+function renderNotes(notes: readonly Note[]): string[] {
+  const rest = notes.length - NAMED;
+  return [
+    ...notes
+      .slice(0, NAMED)
+      .map(({ path, note }) => `  also there: ${printable(path)}  (${printable(note)})`),
+    ...(rest > 0 ? [`    and ${rest} more`] : []),
+  ];
 }
 
 function countEntries({ entries, damaged, onTrial, bad }: SeenEsp): string {

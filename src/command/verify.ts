@@ -7,6 +7,7 @@ import { type Look, lookAlone, madeOf, readEsp } from '../inspection/read-esp.ts
 import { openWanted } from '../pass/drift.ts';
 import { type Finding, findingsOf } from '../plan/findings.ts';
 import { nextOf } from '../plan/menu-order.ts';
+import { type Note, notesOf } from '../plan/notes.ts';
 import type { EspView } from '../plan/view.ts';
 import type { Invocation } from '../settings/invocation.ts';
 import { readSettings, type Settings } from '../settings/settings.ts';
@@ -23,6 +24,8 @@ interface Verified {
   /** Why nothing could be looked at. */
   readonly problem?: string;
   readonly findings: readonly Finding[];
+  /** What is there and not ours. */
+  readonly notes: readonly Note[];
 }
 
 /** Status when what boots next, or every copy of the loader, is damaged. */
@@ -48,10 +51,11 @@ export async function verify(
   }
   requireOne(looked);
   const esps = looked.map(
-    ({ root, failure, findings = [] }): Verified => ({
+    ({ root, failure, findings = [], notes = [] }): Verified => ({
       esp: root,
       ...(failure ? { problem: explain(failure) } : {}),
       findings,
+      notes,
     }),
   );
   if (json) print(JSON.stringify({ version: 1, verb: 'verify', deep, esps }, undefined, 2));
@@ -76,6 +80,7 @@ async function openUnsigned(
 /** An ESP with what was found on it, or why it could not be looked at. */
 interface Looked extends Esp {
   readonly findings?: readonly Finding[];
+  readonly notes?: readonly Note[];
 }
 
 /** How an ESP is looked at, and with what. */
@@ -93,9 +98,9 @@ async function verifyEsp(root: string, given: Verification): Promise<Looked> {
   try {
     const target = openTarget(root, given.settings, given.context, 'read');
     const first = await findingsOn(target, given).catch(unlessExpected);
-    if (first?.length === 0) return { root, findings: first };
+    if (first?.findings.length === 0) return { root, ...first };
     using _locks = await lockIfPossible(target, given);
-    return { root, findings: await findingsOn(target, given) };
+    return { root, ...(await findingsOn(target, given)) };
   } catch (error) {
     return { root, failure: expected(error) };
   }
@@ -120,9 +125,13 @@ async function lockIfPossible(
   }
 }
 
-async function findingsOn(target: Target, given: Verification): Promise<readonly Finding[]> {
+async function findingsOn(
+  target: Target,
+  given: Verification,
+): Promise<Pick<Verified, 'findings' | 'notes'>> {
   const view = await readEsp(target, given.look, given.context);
-  return [...findingsOf(view), ...(await rootHashFindings(view, given))];
+  const findings = [...findingsOf(view), ...(await rootHashFindings(view, given))];
+  return { findings, notes: notesOf(view) };
 }
 
 /** What an entry of ours would wait for in vain, or not get to read. */
@@ -139,13 +148,14 @@ async function rootHashFindings(view: EspView, search: Search): Promise<readonly
   return findings;
 }
 
-function render({ esp, problem, findings }: Verified): string {
+function render({ esp, problem, findings, notes }: Verified): string {
   if (problem) return `${esp}: not verified: ${problem}`;
-  if (findings.length === 0) return `${esp}: all is well`;
+  const told = notes.map(({ path, note }) => `  = ${printable(path)}: ${printable(note)}`);
+  if (findings.length === 0) return [`${esp}: all is well`, ...told].join('\n');
   const lines = findings.map(
     ({ path, problem, fatal }) =>
       `  ${fatal ? '!' : '-'} ${printable(path)}: ${printable(problem)}`,
   );
   const advice = '  `espalier repair` rewrites what fails, from the store';
-  return [`${esp}: ${findings.length} findings`, ...lines, advice].join('\n');
+  return [`${esp}: ${findings.length} findings`, ...lines, advice, ...told].join('\n');
 }

@@ -2,6 +2,7 @@
 import type { Disk } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
 import { parsePe } from '../pe/pe.ts';
+import { scanCompanions } from './companions.ts';
 import { extraDirectories, readManifests } from './extra-manifest.ts';
 import type { ImageKind } from './image-kind.ts';
 import type { BlobFile, Inventory } from './inventory.ts';
@@ -68,7 +69,9 @@ export function scanInventory(
     if (!listings.has(directory)) listings.set(directory, disk.list(`${root}/${directory}`));
   }
   const subdirectories = subdirectoriesIn(listings);
+  const companions = scanCompanions(disk, root);
   return {
+    ...(companions.length > 0 ? { companions } : {}),
     ...(manifests.length > 0 ? { manifests } : {}),
     ...(subdirectories.length > 0 ? { subdirectories } : {}),
     blobs: files(blobDirectory(token)).flatMap((file) => scanBlob(disk, root, file)),

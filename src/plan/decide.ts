@@ -12,7 +12,13 @@ import {
 import { type Removal, removalsFrom, withCountersFrom } from './elsewhere.ts';
 import { decideExtras, type Extras } from './extras.ts';
 import { loaderDefault } from './loader-default.ts';
-import { damageOf, describeDamage, describeLost, loaderSettings } from './loader-settings.ts';
+import {
+  damageOf,
+  describeDamage,
+  describeEnrolment,
+  describeLost,
+  loaderSettings,
+} from './loader-settings.ts';
 import { decideLoaders, type Loaders } from './loaders.ts';
 import { nextOf } from './menu-order.ts';
 import { lackingFiles, type NextBoot, nextBoot, overrides } from './next-boot.ts';
@@ -188,6 +194,7 @@ function warningsOf(
     ...counted,
     ...(scope === 'gc' ? [] : describeDamage(inventory)),
     ...describeLost(settings.lost),
+    ...describeEnrolment(wanted, settings),
     ...describeUnread(inventory),
     ...extras.warnings,
     ...lackingFiles(wanted, absent).map(
