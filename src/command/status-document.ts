@@ -2,6 +2,7 @@
 import type { EspError } from '../error.ts';
 import type { Difference } from '../pass/drift.ts';
 import type { LoaderStatus } from '../plan/loader-status.ts';
+import type { Note } from '../plan/notes.ts';
 import type { BrokenGeneration } from './broken.ts';
 
 /** What keeps `install` from an ESP, or from what the profiles want. */
@@ -43,6 +44,8 @@ export interface SeenEsp {
   readonly fromProfiles: readonly Difference[] | undefined;
   /** What a mirror has that is not as on the primary; undefined where there is none to compare. */
   readonly fromPrimary: readonly Difference[] | undefined;
+  /** What is there, changes how the machine boots, and is not ours. */
+  readonly notes: readonly Note[];
   /** Generations for which there is no room. */
   readonly leftOut: readonly string[];
   readonly space: {

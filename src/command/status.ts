@@ -17,6 +17,7 @@ import { readEsps } from '../pass/read-esps.ts';
 import { loaderStatus } from '../plan/loader-status.ts';
 import { menuOf } from '../plan/menu.ts';
 import { isBad } from '../plan/menu-order.ts';
+import { type Note, notesOf } from '../plan/notes.ts';
 import type { EspView } from '../plan/view.ts';
 import type { Invocation } from '../settings/invocation.ts';
 import { readSettings, type Settings } from '../settings/settings.ts';
@@ -141,6 +142,7 @@ function describe(
     nextIsCurrent: current === undefined ? undefined : currentBoots.some(isFor),
     nextIsBooted: booted === undefined ? undefined : isFor(booted),
     loaders: view.loaders.map(loaderStatus),
+    notes: notesOf(view),
     entries: entries.length,
     damaged: entries.filter(({ damage }) => damage !== undefined).length,
     ...(neighbours > 0 ? { neighbours } : {}),
@@ -184,6 +186,7 @@ function renderEsp(status: EspStatus): string {
     `  entries:    ${countEntries(status)}`,
     `  space:      ${formatSize(space.free)} of ${formatSize(space.total)} free, ${formatSize(space.ours)} ours, room for about ${space.roomFor} more entries${without}`,
     ...renderSpace(espSpace),
+    ...renderNotes(status.notes),
     ...renderDifferences('the profiles', status.fromProfiles),
     ...renderDifferences('the primary ESP', status.fromPrimary),
   ].join('\n');
@@ -192,6 +195,16 @@ function renderEsp(status: EspStatus): string {
 function renderSpace(space: SeenEsp['espSpace']): string[] {
   if (!space) return [];
   return [`  ESP itself: ${formatSize(space.free)} of ${formatSize(space.total)} free`];
+}
+
+function renderNotes(notes: readonly Note[]): string[] {
+  const rest = notes.length - NAMED;
+  return [
+    ...notes
+      .slice(0, NAMED)
+      .map(({ path, note }) => `  also there: ${printable(path)}  (${printable(note)})`),
+    ...(rest > 0 ? [`    and ${rest} more`] : []),
+  ];
 }
 
 function countEntries({ entries, damaged, onTrial, bad, neighbours = 0 }: SeenEsp): string {

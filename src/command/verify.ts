@@ -3,9 +3,11 @@
 import type { Context } from '../context.ts';
 import { EspError, EXIT_WARNINGS, explain } from '../error.ts';
 import type { Target } from '../esp/target.ts';
-import { type Look, lookAlone, readEsp } from '../inspection/read-esp.ts';
+import { type Look, lookAlone, madeOf, readEsp } from '../inspection/read-esp.ts';
+import { openWanted } from '../pass/drift.ts';
 import { type Finding, findingsOf } from '../plan/findings.ts';
 import { nextOf } from '../plan/menu-order.ts';
+import { type Note, notesOf } from '../plan/notes.ts';
 import type { EspView } from '../plan/view.ts';
 import type { Invocation } from '../settings/invocation.ts';
 import { readSettings, type Settings } from '../settings/settings.ts';
@@ -22,38 +24,47 @@ interface Verified {
   /** Why nothing could be looked at. */
   readonly problem?: string;
   readonly findings: readonly Finding[];
+  /** What is there and not ours. */
+  readonly notes: readonly Note[];
 }
 
 /** Status when what boots next, or every copy of the loader, is damaged. */
 const EXIT_BROKEN = 1;
 
 /** Verifies the EFI programs that are named, or every ESP: names, sizes and headers; with `--deep` every byte and every signature. */
-export async function verify(
-  { operands, flags, json, verbosity }: Invocation,
+export async function verify(invocation: Invocation, context: Context): Promise<number> {
+  const { operands, flags, json } = invocation;
+  if (operands.length === 0) return verifyEsps(invocation, context);
+  const { verifyFiles } = await import('./verify-files.ts');
+  const { certificate } = flags;
+  const named = typeof certificate === 'string' ? certificate : undefined;
+  return verifyFiles(operands, { verb: 'verify', certificate: named, json }, context);
+}
+
+async function verifyEsps(
+  { flags, json, verbosity }: Invocation,
   context: Context,
 ): Promise<number> {
-  if (operands.length > 0) {
-    const { verifyFiles } = await import('./verify-files.ts');
-    const { certificate } = flags;
-    const named = typeof certificate === 'string' ? certificate : undefined;
-    return verifyFiles(operands, { verb: 'verify', certificate: named, json }, context);
-  }
   const { disk, environment, print } = context;
   const { deep: isDeep, ...others } = flags;
   const deep = isDeep === true;
   const settings = await readSettings(others, environment, disk);
   const log = async () => (await import('../voice/log.ts')).openLog(verbosity);
-  const given = { settings, context, deep, log, look: await lookAlone(settings, context, deep) };
+  using wanted = deep ? await openUnsigned(settings, context) : undefined;
+  const made = wanted && 'survey' in wanted ? madeOf(wanted.survey) : undefined;
+  const look = { ...(await lookAlone(settings, context, deep)), made };
+  const given = { settings, context, deep, log, look };
   const looked: Looked[] = [];
   for (const esp of findEsps(settings, context, 'read')) {
     looked.push(esp.failure ? esp : await verifyEsp(esp.root, given));
   }
   requireOne(looked);
   const esps = looked.map(
-    ({ root, failure, findings = [] }): Verified => ({
+    ({ root, failure, findings = [], notes = [] }): Verified => ({
       esp: root,
       ...(failure ? { problem: explain(failure) } : {}),
       findings,
+      notes,
     }),
   );
   if (json) print(JSON.stringify({ version: 1, verb: 'verify', deep, esps }, undefined, 2));
@@ -63,9 +74,22 @@ export async function verify(
   return all.length > 0 || esps.some(({ problem }) => problem) ? EXIT_WARNINGS : 0;
 }
 
+/**
+ * What would be installed without a signature, where the store is at hand. With a certificate,
+ * signatures vouch for every byte.
+ */
+async function openUnsigned(
+  settings: Settings,
+  context: Context,
+): Promise<Awaited<ReturnType<typeof openWanted>> | undefined> {
+  if (settings.certificate !== undefined) return undefined;
+  return openWanted({ ...settings, 'allow-unsigned': true }, context);
+}
+
 /** An ESP with what was found on it, or why it could not be looked at. */
 interface Looked extends Esp {
   readonly findings?: readonly Finding[];
+  readonly notes?: readonly Note[];
 }
 
 /** How an ESP is looked at, and with what. */
@@ -83,9 +107,9 @@ async function verifyEsp(root: string, given: Verification): Promise<Looked> {
   try {
     const target = openTarget(root, given.settings, given.context, 'read');
     const first = await findingsOn(target, given).catch(unlessExpected);
-    if (first?.length === 0) return { root, findings: first };
+    if (first?.findings.length === 0) return { root, ...first };
     using _locks = await lockIfPossible(target, given);
-    return { root, findings: await findingsOn(target, given) };
+    return { root, ...(await findingsOn(target, given)) };
   } catch (error) {
     return { root, failure: expected(error) };
   }
@@ -110,9 +134,13 @@ async function lockIfPossible(
   }
 }
 
-async function findingsOn(target: Target, given: Verification): Promise<readonly Finding[]> {
+async function findingsOn(
+  target: Target,
+  given: Verification,
+): Promise<Pick<Verified, 'findings' | 'notes'>> {
   const view = await readEsp(target, given.look, given.context);
-  return [...findingsOf(view), ...(await rootHashFindings(view, given))];
+  const findings = [...findingsOf(view), ...(await rootHashFindings(view, given))];
+  return { findings, notes: notesOf(view) };
 }
 
 /** What an entry of ours would wait for in vain, or not get to read. */
@@ -129,13 +157,14 @@ async function rootHashFindings(view: EspView, search: Search): Promise<readonly
   return findings;
 }
 
-function render({ esp, problem, findings }: Verified): string {
+function render({ esp, problem, findings, notes }: Verified): string {
   if (problem) return `${esp}: not verified: ${problem}`;
-  if (findings.length === 0) return `${esp}: all is well`;
+  const told = notes.map(({ path, note }) => `  = ${printable(path)}: ${printable(note)}`);
+  if (findings.length === 0) return [`${esp}: all is well`, ...told].join('\n');
   const lines = findings.map(
     ({ path, problem, fatal }) =>
       `  ${fatal ? '!' : '-'} ${printable(path)}: ${printable(problem)}`,
   );
   const advice = '  `espalier repair` rewrites what fails, from the store';
-  return [`${esp}: ${findings.length} findings`, ...lines, advice].join('\n');
+  return [`${esp}: ${findings.length} findings`, ...lines, advice, ...told].join('\n');
 }

@@ -1,4 +1,5 @@
 /** What lies on an ESP, as values: files by name, size and header. Everything here is untrusted. */
+import type { Companion } from './companions.ts';
 import type { ExtraFile, ExtraManifest } from './extra-manifest.ts';
 import type { BlobName, BootCounter, EntryName, EspPath } from './layout.ts';
 import type { TemporaryFile } from './temporaries.ts';
@@ -70,11 +71,15 @@ export interface Inventory extends Space {
   /** Files by which a tool that is replaced says that another file, `of`, is its own. */
   readonly marks?: readonly (StrayFile & { readonly of: EspPath })[];
   readonly temporaries: readonly TemporaryFile[];
+  /** What is added to images that boot, and is not ours; absent when there is nothing. */
+  readonly companions?: readonly Companion[];
   readonly loaderConf: Uint8Array | undefined;
   /** What a run left that did not get to the end of replacing a foreign loader.conf. */
   readonly keptSettings?: Uint8Array | undefined;
   /** Trimmed content of `loader/entries.srel`, unless that is empty. */
   readonly layout: string | undefined;
+  /** Why that file says nothing, where it is there. */
+  readonly layoutDamage?: string;
   /** How many entries of others were not read, because there are too many. */
   readonly unread?: number;
   /** Those directories we may need that exist. */

@@ -145,6 +145,20 @@ export function entryId(name: string): string {
   return counted?.[1] === undefined ? name : counted[1] + name.slice(dot);
 }
 
+/**
+ * Returns the pattern by which a loader finds an entry whether it is counted or not: systemd-boot 254
+ * and older keep the counter in the ID. Our names end in a digest, so that nothing else matches.
+ */
+export function countablePattern(id: string): string {
+  const dot = id.lastIndexOf('.');
+  return `${id.slice(0, dot)}*${id.slice(dot)}`;
+}
+
+/** Returns the ID of which {@link countablePattern} made a pattern; an ID is its own. */
+export function patternId(pattern: string): string {
+  return pattern.replace(/\*(\.[^.*]*)$/, '$1');
+}
+
 /** Returns the counter in an entry's file name, whoever's the entry is. */
 export function bootCounter(name: string): BootCounter | undefined {
   const [, , left, done = 0] = COUNTER.exec(name.slice(0, name.lastIndexOf('.'))) ?? [];

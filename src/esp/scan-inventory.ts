@@ -3,6 +3,7 @@ import type { Disk } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
 import { carriesCertificate } from '../pe/carried-certificate.ts';
 import { parsePe } from '../pe/pe.ts';
+import { scanCompanions } from './companions.ts';
 import { extraDirectories, readManifests } from './extra-manifest.ts';
 import type { ImageKind } from './image-kind.ts';
 import type { BlobFile, Inventory } from './inventory.ts';
@@ -21,10 +22,11 @@ import {
   LOADER_DIRECTORIES,
   parseBlobName,
 } from './layout.ts';
+import { type LayoutMark, parseLayoutMark } from './layout-mark.ts';
 import { subdirectoriesIn } from './listings.ts';
 import { type ListedFile, type SignedBy, scanEntries, UNSIGNED } from './scan-entries.ts';
 import { scanTemporaries } from './temporaries.ts';
-import { attempt, decode, ifThere, readSmall } from './untrusted.ts';
+import { attempt, ifThere, readSmall } from './untrusted.ts';
 
 /** Larger files of these kinds are not what they claim to be. Bytes. */
 const LIMIT = { loaderConf: LOADER_CONF_LIMIT, srel: 4096 };
@@ -70,7 +72,9 @@ export function scanInventory(
     if (!listings.has(directory)) listings.set(directory, disk.list(`${root}/${directory}`));
   }
   const subdirectories = subdirectoriesIn(listings);
+  const companions = scanCompanions(disk, root);
   return {
+    ...(companions.length > 0 ? { companions } : {}),
     ...(manifests.length > 0 ? { manifests } : {}),
     ...(subdirectories.length > 0 ? { subdirectories } : {}),
     blobs: files(blobDirectory(token)).flatMap((file) => scanBlob(disk, root, file, signedBy)),
@@ -92,11 +96,12 @@ export function scanInventory(
 function scanSettings(
   disk: Disk,
   root: string,
-): Pick<Inventory, 'loaderConf' | 'keptSettings' | 'layout'> {
+): Pick<Inventory, 'loaderConf' | 'keptSettings' | 'layout' | 'layoutDamage'> {
   return {
     loaderConf: readSmall(disk, `${root}/${LOADER_CONF}`, LIMIT.loaderConf),
     keptSettings: readSmall(disk, `${root}/${KEPT_SETTINGS}`, LIMIT.loaderConf),
-    layout: readLayout(disk, `${root}/${ENTRIES_SREL}`),
+    layout: undefined,
+    ...readLayout(disk, `${root}/${ENTRIES_SREL}`),
   };
 }
 
@@ -113,16 +118,15 @@ function requireDirectories(disk: Disk, root: string, token: string): void {
   }
 }
 
-/**
- * An empty file says nothing: power lost in the middle of a rename, and the file system check after
- * it, may leave ours so. One that is too long to be a mark is another's all the same.
- */
-function readLayout(disk: Disk, path: string): string | undefined {
+/** One that is too long to be a mark is another's, and so is what is no file. */
+function readLayout(disk: Disk, path: string): LayoutMark {
   const stat = disk.linkStat(path);
-  if (stat === undefined) return undefined;
-  if (stat.kind !== 'file') return `a ${stat.kind === 'other' ? 'special file' : stat.kind}`;
-  if (stat.size > LIMIT.srel) return `${stat.size} bytes`;
-  return decode(disk.read(path, LIMIT.srel))?.trim() || undefined;
+  if (stat === undefined) return {};
+  if (stat.kind !== 'file') {
+    return { layout: `a ${stat.kind === 'other' ? 'special file' : stat.kind}` };
+  }
+  if (stat.size > LIMIT.srel) return { layout: `${stat.size} bytes` };
+  return parseLayoutMark(disk.read(path, LIMIT.srel));
 }
 
 function scanBlob(

@@ -3,11 +3,8 @@ import { type Context, isElsewhere } from '../context.ts';
 import { takeOver } from '../esp/adoption.ts';
 import type { Inventory } from '../esp/inventory.ts';
 import type { EspPath } from '../esp/layout.ts';
-<<<<<<< HEAD
-import type { SignedBy } from '../esp/scan-entries.ts';
-=======
 import { type OwnSystems, setNeighboursApart } from '../esp/neighbours.ts';
->>>>>>> faults-many
+import type { SignedBy } from '../esp/scan-entries.ts';
 import { scanInventory } from '../esp/scan-inventory.ts';
 import type { Target } from '../esp/target.ts';
 import type { Architecture } from '../loader/architecture.ts';
@@ -19,6 +16,7 @@ import type { Settings } from '../settings/settings.ts';
 import { isUnsigned, type Verifier } from '../signer/signer.ts';
 import type { Survey } from '../survey/surveyed.ts';
 import { scanBootTree } from './boot-tree.ts';
+import type { Made } from './comparison.ts';
 import { type Closeness, viewExtras } from './extra-views.ts';
 import { viewFirmware } from './firmware-view.ts';
 import { judgingFor, viewLoaders } from './loader-views.ts';
@@ -39,6 +37,8 @@ export interface Look {
   readonly architecture: Architecture;
   /** Judges the loaders; absent when nothing is signed. */
   readonly verifier: Verifier | undefined;
+  /** What unsigned files are held against; absent where that is not known, or not asked. */
+  readonly made?: Made | undefined;
 }
 
 /** Returns how to look at an ESP that is to become what a survey wants. */
@@ -55,7 +55,14 @@ export function lookFor(survey: Survey, deep = false): Look {
     named: entries.flatMap(({ others = [] }) => others),
     architecture,
     verifier: isUnsigned(signer) ? undefined : signer,
+    made: deep ? madeOf(survey) : undefined,
   };
+}
+
+/** Returns what would be installed without a signature; undefined where a signature vouches for it. */
+export function madeOf({ loader, signer, musts, wishes }: Survey): Made | undefined {
+  if (!isUnsigned(signer)) return undefined;
+  return { loader, entries: [...musts, ...wishes].flatMap(({ entries }) => entries) };
 }
 
 /**
@@ -83,16 +90,12 @@ export async function readEsp(target: Target, look: Look, context: Context): Pro
   const token = look.settings['entry-token'];
   const signedBy = signaturesOn(look);
   const { inventory: scanned, elsewhere } = scanBootTree(target, (from, at) => {
-<<<<<<< HEAD
     const found = scanInventory(from, at, token, IMAGE_KINDS, signedBy);
-    return look.adopts ? takeOver(found, from, at, token) : found;
-=======
-    const found = scanInventory(from, at, token, IMAGE_KINDS);
     const taken = look.adopts ? takeOver(found, from, at, token) : found;
     return look.ownSystems ? setNeighboursApart(taken, look.ownSystems, context.disk) : taken;
->>>>>>> faults-many
   });
-  const inventory = look.deep ? await examined(target, scanned, context) : scanned;
+  const seen = { inventory: scanned, loaders: await viewLoaders(target, look) };
+  const { inventory, loaders } = look.deep ? await examined(target, seen, look, context) : seen;
   const wanting = { token, declared: look.declared, closeness: look.closeness };
   return {
     root,
@@ -103,7 +106,7 @@ export async function readEsp(target: Target, look: Look, context: Context): Pro
       ...volume,
       extras: viewExtras(volume.root, { ...wanting, declared: [] }, volume.inventory, disk),
     })),
-    loaders: await viewLoaders(target, look),
+    loaders,
     extras: viewExtras(root, wanting, inventory, tree),
     absent: absentFrom(target, look, inventory),
     firmware: await firmwareFor(look, context),
@@ -117,13 +120,19 @@ function signaturesOn({ settings, verifier }: Look): SignedBy {
   return { images, kernels: settings['sign-kernels'] ? images : undefined };
 }
 
+type Seen = Pick<EspView, 'inventory' | 'loaders'>;
+
 async function examined(
   target: Target,
-  inventory: Inventory,
+  { inventory, loaders }: Seen,
+  { made }: Look,
   context: Context,
-): Promise<Inventory> {
+): Promise<Seen> {
   const { examine } = await import('./examination.ts');
-  return examine(target, inventory, context);
+  const found = { inventory: await examine(target, inventory, context), loaders };
+  if (made === undefined) return found;
+  const { holdAgainst } = await import('./comparison.ts');
+  return holdAgainst(found, made, target, context.disk);
 }
 
 /** Returns the paths that entries name and where there is no file. What the inventory has is there. */

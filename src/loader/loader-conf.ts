@@ -1,5 +1,6 @@
 /** The text of systemd-boot's loader.conf, kept at exactly one disk sector. */
 import { type Line, lastValue, parseLines } from '../bls.ts';
+import { base32, hash } from '../digest.ts';
 import { EspError } from '../error.ts';
 
 /**
@@ -9,7 +10,10 @@ import { EspError } from '../error.ts';
 export const SECTOR = 512;
 
 /** For whoever opens the file; the first to go when room is short. */
-const COMMENT = '# Written by espalier: settings are made in its configuration.\n';
+const WORDS = '# Written by espalier: settings are made in its configuration.';
+/** Stands in the comment until the seal is known. */
+const UNSEALED = '--------';
+const COMMENT = `${WORDS} ${UNSEALED}\n`;
 /** Keys that say what boots next: ours to write. */
 const OURS: readonly string[] = ['default', 'preferred'];
 
@@ -32,18 +36,26 @@ export const SETTINGS = [
   'secure-boot-enroll-timeout-sec',
 ] as const;
 
+/** Every key that systemd-boot reads. */
+export const KNOWN_KEYS: readonly string[] = [...OURS, ...SETTINGS];
+
+/** Tells whether systemd-boot reads a key; it passes over any other without a word. */
+export function isKnownKey(key: string): boolean {
+  return KNOWN_KEYS.includes(key);
+}
+
 /** Returns the settings in a loader.conf, in order (loader.conf(5)). */
 export function parseLoaderConf(text: string): Line[] {
   return parseLines(text);
 }
 
-/** What boots next: the ID of an entry, and a pattern for what boots in its place once that is bad. */
+/** What boots next: a pattern of the ID of an entry, and one for what boots in its place once that is bad. */
 export interface BootsNext {
   readonly id: string;
   readonly fallback?: string;
 }
 
-/** Returns which entry a loader.conf says boots next: a pattern, of one that we wrote an ID. */
+/** Returns which entry a loader.conf says boots next, as a pattern. */
 export function namedNext(settings: readonly Line[]): string | undefined {
   return lastValue(settings, 'preferred') ?? lastValue(settings, 'default');
 }
@@ -71,7 +83,28 @@ export function formatLoaderConf(
   }
   const sector = new Uint8Array(SECTOR).fill(NEWLINE);
   sector.set(bytes);
-  return sector;
+  return new TextEncoder().encode(sealed(new TextDecoder().decode(sector)));
+}
+
+/**
+ * Tells whether every byte of a file is as we wrote it, as far as its own seal tells. Undefined where
+ * there is no seal: there was no room for it, or an older version wrote the file.
+ */
+export function isSealed(text: string): boolean | undefined {
+  const [first = ''] = text.split('\n', 1);
+  if (!first.startsWith('#') || first === WORDS) return undefined;
+  return sealed(COMMENT + text.slice(first.length + 1)) === text;
+}
+
+/** The seal is over the whole sector, so that a flipped bit anywhere is noticed. */
+function sealed(text: string): string {
+  return text.startsWith(COMMENT)
+    ? `${WORDS} ${sealOf(text)}${text.slice(COMMENT.length - 1)}`
+    : text;
+}
+
+function sealOf(text: string): string {
+  return base32(hash(text)).slice(0, UNSEALED.length);
 }
 
 const NEWLINE = 0x0a;

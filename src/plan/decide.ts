@@ -2,15 +2,26 @@
 import { lastValue } from '../bls.ts';
 import { EspError, explain } from '../error.ts';
 import type { Inventory } from '../esp/inventory.ts';
-import { ENTRIES_SREL, type EspPath, entryId } from '../esp/layout.ts';
-import { formatLoaderConf, type Salvage } from '../loader/loader-conf.ts';
+import { ENTRIES_SREL, type EspPath, entryId, patternId } from '../esp/layout.ts';
+import {
+  formatLoaderConf,
+  namedNext,
+  parseLoaderConf,
+  type Salvage,
+} from '../loader/loader-conf.ts';
 import { type Removal, removalsFrom, withCountersFrom } from './elsewhere.ts';
 import { decideExtras, type Extras } from './extras.ts';
 import { loaderDefault } from './loader-default.ts';
-import { describeLost, loaderSettings } from './loader-settings.ts';
+import {
+  damageOf,
+  describeDamage,
+  describeEnrolment,
+  describeLost,
+  loaderSettings,
+} from './loader-settings.ts';
 import { decideLoaders, type Loaders } from './loaders.ts';
 import { nextOf } from './menu-order.ts';
-import { lackingFiles, nextBoot, overrides } from './next-boot.ts';
+import { lackingFiles, type NextBoot, nextBoot, overrides } from './next-boot.ts';
 import { plan } from './plan.ts';
 import { type Roots, sharedWithTemporary, underTwoCounters } from './roots.ts';
 import type { Scope } from './scope.ts';
@@ -87,7 +98,7 @@ function settle(system: WantedSystem, view: EspView, scope: Scope): Settled {
   const next = nextBoot(system, view, keepsDefault || scope === 'gc');
   const settled = {
     ...system,
-    default: next.id,
+    default: (scope === 'repair' && stillNamed(next, view.inventory)) || next.id,
     musts: next.musts,
     wishes: next.wishes,
     warnings: [...system.warnings, ...next.warnings],
@@ -97,6 +108,15 @@ function settle(system: WantedSystem, view: EspView, scope: Scope): Settled {
     byProfiles: next.byProfiles,
     keepsDefault,
   };
+}
+
+/** A repair leaves alone what boots next, as long as a damaged loader.conf still names it. */
+function stillNamed({ musts, wishes }: NextBoot, inventory: Inventory): string | undefined {
+  if (damageOf(inventory) === undefined) return undefined;
+  const pattern = namedNext(parseLoaderConf(new TextDecoder().decode(inventory.loaderConf)));
+  const id = pattern && patternId(pattern);
+  const entries = [...musts, ...wishes].flatMap((generation) => generation.entries);
+  return entries.find((entry) => entry.id === id)?.id;
 }
 
 /** Another boot loader's layout is not ours to change. */
@@ -134,10 +154,15 @@ function rootsOf(
   return {
     broken: new Set(quarantined.map(({ number }) => number)),
     booted,
-    selected: firmware?.variables.LoaderEntrySelected,
+    selected: withoutCounter(firmware?.variables.LoaderEntrySelected),
     counted: entryAt(firmware?.variables.LoaderBootCountPath),
     next: scope === 'gc' ? nextOf(inventory)?.id : undefined,
   };
+}
+
+/** systemd-boot 254 and older name an entry with the counter that its file had. */
+function withoutCounter(name: string | undefined): string | undefined {
+  return name && entryId(name);
 }
 
 /** The ID of the entry at a path as firmware writes one. */
@@ -168,7 +193,9 @@ function warningsOf(
     ...sharedWithTemporary(inventory).map(describeTwin),
     ...underTwoCounters(inventory).map(describeDouble),
     ...counted,
+    ...(scope === 'gc' ? [] : describeDamage(inventory)),
     ...describeLost(settings.lost),
+    ...describeEnrolment(wanted, settings),
     ...describeUnread(inventory),
     ...describeNeighbours(inventory, wanted.settings['entry-token']),
     ...extras.warnings,

@@ -1,6 +1,11 @@
 /** What is wrong on an ESP, as far as its own names and lists tell. Pure. */
-import { ENTRIES, type EspPath } from '../esp/layout.ts';
+import type { Inventory } from '../esp/inventory.ts';
+import { ENTRIES, ENTRIES_SREL, type EspPath, LOADER_CONF } from '../esp/layout.ts';
+import { LAYOUT } from '../esp/layout-mark.ts';
+import { namedNext, parseLoaderConf } from '../loader/loader-conf.ts';
+import { matchesPattern } from '../loader/pattern.ts';
 import type { ExtraView } from './extras.ts';
+import { damageOf } from './loader-settings.ts';
 import { loaderStatus } from './loader-status.ts';
 import { menuOf } from './menu.ts';
 import { notReached, refusals, startedElsewhere } from './startable.ts';
@@ -20,6 +25,7 @@ export function findingsOf(view: EspView): readonly Finding[] {
     ...firmwareFindings(view),
     ...loaderFindings(view),
     ...entryFindings(view),
+    ...settingsFindings(view),
     ...leftovers(view),
     ...(view.inventory.manifests ?? []).flatMap(({ path, damage }) =>
       damage === undefined ? [] : [{ path, problem: damage, fatal: false }],
@@ -72,6 +78,42 @@ function entryFindings(view: EspView): readonly Finding[] {
     ...view.inventory.blobs.flatMap(({ path, damage }): Finding[] =>
       damage === undefined ? [] : [{ path, problem: damage, fatal: false }],
     ),
+  ];
+}
+
+/** The two files with fixed names that tell a loader what to show; one of another loader is none of our concern. */
+function settingsFindings({ inventory }: EspView): readonly Finding[] {
+  if (!inventory.entries.some(({ name }) => name !== undefined)) return [];
+  return [...loaderConfFindings(inventory), ...layoutFindings(inventory)];
+}
+
+function loaderConfFindings(inventory: Inventory): readonly Finding[] {
+  const { loaderConf, entries } = inventory;
+  const finding = (problem: string, fatal = false) => [{ path: LOADER_CONF, problem, fatal }];
+  if (loaderConf === undefined) return finding('it is not there');
+  const damage = damageOf(inventory);
+  if (damage) return finding(damage.because);
+  const pattern = namedNext(parseLoaderConf(new TextDecoder().decode(loaderConf)));
+  const names = ({ id }: { readonly id: string }) =>
+    pattern !== undefined && matchesPattern(pattern, id);
+  if (pattern === undefined || !isOurName(pattern) || entries.some(names)) return [];
+  return finding(`it names ${pattern} to boot next, which is not there`, true);
+}
+
+/** What others name may be a program that is in no list of ours. */
+function isOurName(pattern: string): boolean {
+  return /-generation-\d+-(?:.*-)?[a-z2-7]{52}\*?\.(?:conf|efi)$/.test(pattern);
+}
+
+function layoutFindings({ layout, layoutDamage }: Inventory): readonly Finding[] {
+  if (layout === LAYOUT) return [];
+  const foreign = layout && `it says ${layout}, not ${LAYOUT}: another boot loader lays this out`;
+  return [
+    {
+      path: ENTRIES_SREL,
+      problem: foreign ?? layoutDamage ?? 'it is not there, or empty',
+      fatal: false,
+    },
   ];
 }
 

@@ -2,7 +2,7 @@
 import type { Context } from '../context.ts';
 import type { Disk } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
-import { LOADER_CONF } from '../esp/layout.ts';
+import { LOADER_CONF, patternId } from '../esp/layout.ts';
 import { namedNext, parseLoaderConf } from '../loader/loader-conf.ts';
 import type { Outcome } from '../pass/outcome.ts';
 import { pass, type Tools } from '../pass/pass.ts';
@@ -107,7 +107,7 @@ function standingChoice(
 ): StandingChoice | undefined {
   if (followed === undefined || primary === undefined) return undefined;
   const chosen = namedDefault(disk, primary);
-  const isChoice = chosen !== undefined && (!wasAway || chosen === next);
+  const isChoice = chosen !== undefined && (!wasAway || chosen === (next && patternId(next)));
   return isChoice ? { followed, chosen } : undefined;
 }
 
@@ -119,5 +119,6 @@ function namedDefault(disk: Disk, root: string): string | undefined {
   const stat = disk.stat(path);
   if (stat?.kind !== 'file' || stat.size > CONF_LIMIT) return undefined;
   const text = new TextDecoder().decode(disk.read(path, CONF_LIMIT));
-  return namedNext(parseLoaderConf(text));
+  const pattern = namedNext(parseLoaderConf(text));
+  return pattern && patternId(pattern);
 }

@@ -179,6 +179,28 @@ describe('loader.conf', () => {
     assert.match(machine.read('loader/loader.conf'), /^timeout menu-force\nauto-firmware false$/m);
   });
 
+  test('a misspelt key in the file that is given is refused with the nearest one', async (t) => {
+    const machine = aMachine(t);
+    const given = join(machine.root, 'given.conf');
+    const before = machine.tree();
+    for (const [line, hint] of [
+      ['timout 2', 'did you mean timeout?'],
+      ['editr no', 'did you mean editor?'],
+      ['prefered nixos-*', 'did you mean preferred?'],
+      ['xyzzy 1', /it knows default, preferred, timeout/],
+    ] as const) {
+      fs.writeFileSync(given, `console-mode max\n${line}\n`);
+      const { status, error } = await machine.run('install', '--loader-conf', given);
+      assert.equal(status, 2);
+      assert.match(error?.message ?? '', /given\.conf: "\w+" is no setting of loader\.conf/);
+      assert.match(
+        error?.hint ?? '',
+        typeof hint === 'string' ? new RegExp(hint.slice(0, -1)) : hint,
+      );
+      assert.deepEqual(machine.tree(), before);
+    }
+  });
+
   test('settings that do not fit into a sector are a mistake, and nothing is touched', async (t) => {
     const machine = aMachine(t);
     const given = join(machine.root, 'loader.conf');
