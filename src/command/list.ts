@@ -50,7 +50,7 @@ function row(entry: MenuEntry): string[] {
   ];
 }
 
-/** What a person should know of an entry before it is chosen. */
+/** Returns what a person should know of an entry before choosing it. */
 function notes({ counter, damage }: MenuEntry): string[] {
   const { triesLeft = 0, triesDone = 0 } = counter ?? {};
   const tries = triesLeft > 0 ? `tries: ${triesLeft} left` : 'bad: no tries left';
@@ -60,7 +60,7 @@ function notes({ counter, damage }: MenuEntry): string[] {
   ];
 }
 
-/** What tells an entry from the others: an image has its version in its title already. */
+/** Returns the title, with the version where needed: the title of an image holds it already. */
 function titleOf({ title, version, id }: MenuEntry): string {
   const shown = title ?? id;
   return version === undefined || shown.includes(version) ? shown : `${shown} (${version})`;

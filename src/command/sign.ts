@@ -1,4 +1,4 @@
-/** `sign`: signs EFI programs of others, where they lie or to another file. */
+/** `sign`: signs foreign EFI programs, in place or to another file. */
 import { resolve } from 'node:path';
 import type { Context } from '../context.ts';
 import { misuse } from '../settings/flags.ts';
@@ -11,9 +11,9 @@ import { signerOf } from '../survey/signer-of.ts';
 const VERB = 'sign';
 
 /**
- * Signs each program, or leaves it as it is when it has our signature; or signs what a machine without
- * a key asks for. Nothing is written unless all of it can be signed.
- * @throws {PE_MALFORMED} {SIGNATURE_MALFORMED} when a file is no program that can be signed
+ * Signs each program, and skips one that has our signature already. With `--request` it signs what
+ * a machine without a key asks for. It writes nothing unless it can sign everything.
+ * @throws {PE_MALFORMED} {SIGNATURE_MALFORMED} when a file is no program that it can sign
  * @throws {KEY_INVALID} {KEY_INSECURE} as for the signing of images
  */
 export async function sign(
@@ -45,7 +45,7 @@ export async function sign(
   const target = typeof output === 'string' ? resolve(output) : undefined;
   const tasks = files.map((file) => taskFor(file, target ?? file, signer, disk));
   await carryOut(tasks, signer, context);
-  print(json ? toDocument(tasks, signer) : tasks.map(render).join('\n'));
+  print(json ? toDocument(tasks, signer) : tasks.map(renderTask).join('\n'));
   return tell(warnings, verbosity);
 }
 
@@ -63,6 +63,6 @@ function toDocument(tasks: readonly Task[], { fingerprint }: Signer): string {
   return JSON.stringify(document, undefined, 2);
 }
 
-function render({ output, isDone }: Task): string {
+function renderTask({ output, isDone }: Task): string {
   return `${output}: ${isDone ? 'is signed, nothing to do' : 'signed'}`;
 }

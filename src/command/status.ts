@@ -1,4 +1,6 @@
-/** `status`: what runs, what boots next and whether that is what the profile says, the loader, the space. */
+/**
+ * `status`: shows what runs, what boots next, whether the profile wants it, the loader, the space.
+ */
 
 import type { Context } from '../context.ts';
 import { EspError, EXIT_USAGE, EXIT_WARNINGS, explain } from '../error.ts';
@@ -26,7 +28,7 @@ import { formatSize } from '../voice/size.ts';
 import { printable } from '../voice/table.ts';
 import type { EspStatus, Problem, SeenEsp, Status } from './status-document.ts';
 
-/** Shows the status of every ESP; the exit status tells drift from its absence. */
+/** Shows the status of every ESP. The exit status says whether something has drifted. */
 export async function status({ flags, json }: Invocation, context: Context): Promise<number> {
   const { disk, environment, print } = context;
   const { metrics, ...others } = flags;
@@ -38,7 +40,7 @@ export async function status({ flags, json }: Invocation, context: Context): Pro
   const settings = await readSettings(others, environment, disk);
   const { booted, pinned } = readSystems(settings, disk);
   const current = currentSystem(settings, context);
-  const esps = await describeAll({ current, booted, pinned }, settings, context);
+  const esps = await describeEsps({ current, booted, pinned }, settings, context);
   const found: Status = {
     booted,
     current,
@@ -47,11 +49,13 @@ export async function status({ flags, json }: Invocation, context: Context): Pro
   };
   if (metrics === true) print((await import('./metrics.ts')).formatMetrics(found));
   else if (json) print(JSON.stringify({ version: 1, verb: 'status', ...found }, undefined, 2));
-  else print(render(found));
+  else print(renderStatus(found));
   return esps.some(needsLook) ? EXIT_WARNINGS : 0;
 }
 
-/** What the profiles want decides; a mirror is held against the primary where that is not known. */
+/**
+ * Compares with the profiles; compares mirrors with the primary where the profiles are not known.
+ */
 function needsLook(status: EspStatus): boolean {
   if (status.problem || !('entries' in status)) return true;
   const { nextIsCurrent, nextIsBad, damaged, fromProfiles, fromPrimary } = status;
@@ -59,7 +63,7 @@ function needsLook(status: EspStatus): boolean {
   return nextIsCurrent === false || nextIsBad || damaged > 0 || differs;
 }
 
-async function describeAll(
+async function describeEsps(
   systems: KnownSystems,
   settings: Settings,
   context: Context,
@@ -77,7 +81,7 @@ async function describeAll(
     const fromPrimary = primary && differencesFrom(primary, view);
     if (index === 0) primary = view;
     const drift = drifted(view, wanted, settings, context);
-    esps.push({ ...describe(view, systems, settings), fromPrimary, ...drift });
+    esps.push({ ...describeEsp(view, systems, settings), fromPrimary, ...drift });
   }
   return esps;
 }
@@ -86,7 +90,9 @@ function problemOf(failure: EspError): Problem {
   return { code: failure.code, message: explain(failure), hint: failure.hint };
 }
 
-/** What differs from what the profiles want, and what would keep `install` from mending it. */
+/**
+ * Returns what differs from what the profiles want, and what would keep `install` from mending it.
+ */
 function drifted(
   view: EspView,
   wanted: Wanted,
@@ -96,7 +102,8 @@ function drifted(
   const drift = driftOf(view, wanted);
   const failure =
     writeFailure(view.root, settings, context) ?? ('failure' in drift ? drift.failure : undefined);
-  // Without a key, or on a rescue system without profiles, nothing was to be compared.
+  // A usage error means that there is no key or no profile, as on a rescue system: nothing to
+  // compare.
   const isProblem = failure && failure.status !== EXIT_USAGE;
   return {
     fromProfiles: 'failure' in drift ? undefined : drift.differences,
@@ -115,7 +122,9 @@ function writeFailure(root: string, settings: Settings, { disk }: Context): EspE
   }
 }
 
-/** The system that the profile leads to; no profile is no error here, as on a rescue system. */
+/**
+ * Returns the system that the profile leads to. A rescue system has no profile: that is no error.
+ */
 function currentSystem(settings: Settings, context: Context): string | undefined {
   try {
     return openSource(settings, context.disk).current()[0];
@@ -129,7 +138,7 @@ interface KnownSystems extends Systems {
   readonly current: string | undefined;
 }
 
-function describe(
+function describeEsp(
   view: EspView,
   systems: KnownSystems,
   settings: Settings,
@@ -167,7 +176,7 @@ function describe(
   };
 }
 
-function render({ booted, current, bootedIsCurrent, esps }: Status): string {
+function renderStatus({ booted, current, bootedIsCurrent, esps }: Status): string {
   const restart = bootedIsCurrent === false ? '  (not what runs: restart to run it)' : '';
   return [
     `running:    ${booted ?? 'unknown'}`,
@@ -206,7 +215,9 @@ function countEntries({ entries, damaged, onTrial, bad }: SeenEsp): string {
   return [entries, ...told].join(', ');
 }
 
-/** How many files are named; an ESP that was replaced lacks them all. */
+/**
+ * How many files are named. An ESP that was replaced lacks them all, which would fill the screen.
+ */
 const NAMED = 5;
 
 function renderDifferences(from: string, differences: readonly Difference[] = []): string[] {

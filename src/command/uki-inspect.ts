@@ -1,4 +1,4 @@
-/** `uki inspect`: what an image carries, as `ukify inspect` tells it. */
+/** `uki inspect`: prints what an image carries, as `ukify inspect` does. */
 import { createHash } from 'node:crypto';
 import { resolve } from 'node:path';
 import type { Context } from '../context.ts';

@@ -1,4 +1,4 @@
-/** `verify`: whether what lies on the ESP is what its names say, and would start. */
+/** `verify`: tells whether the files on the ESP match their names and would start. */
 
 import type { Context } from '../context.ts';
 import { EspError, EXIT_WARNINGS, explain } from '../error.ts';
@@ -19,12 +19,12 @@ import { openTarget } from '../volumes/volumes.ts';
 /** What was found on one ESP. */
 interface Verified {
   readonly esp: string;
-  /** Why nothing could be looked at. */
+  /** Why the ESP could not be read. */
   readonly problem?: string;
   readonly findings: readonly Finding[];
 }
 
-/** Status when what boots next, or every copy of the loader, is damaged. */
+/** Exit status when the entry that boots next, or every copy of the loader, is damaged. */
 const EXIT_BROKEN = 1;
 
 /** Verifies every ESP: names, sizes and headers; with `--deep` every byte and every signature. */
@@ -38,7 +38,7 @@ export async function verify(
   const settings = await readSettings(others, environment, disk);
   const log = async () => (await import('../voice/log.ts')).openLog(verbosity);
   const given = { settings, context, deep, log, look: await lookAlone(settings, context, deep) };
-  const looked: Looked[] = [];
+  const looked: LookedEsp[] = [];
   for (const esp of findEsps(settings, context, 'read')) {
     looked.push(esp.failure ? esp : await verifyEsp(esp.root, given));
   }
@@ -51,18 +51,18 @@ export async function verify(
     }),
   );
   if (json) print(JSON.stringify({ version: 1, verb: 'verify', deep, esps }, undefined, 2));
-  else for (const verified of esps) print(render(verified));
+  else for (const verified of esps) print(renderFindings(verified));
   const all = esps.flatMap(({ findings }) => findings);
   if (all.some(({ fatal }) => fatal)) return EXIT_BROKEN;
   return all.length > 0 || esps.some(({ problem }) => problem) ? EXIT_WARNINGS : 0;
 }
 
-/** An ESP with what was found on it, or why it could not be looked at. */
-interface Looked extends Esp {
+/** An ESP with the findings on it, or why it could not be read. */
+interface LookedEsp extends Esp {
   readonly findings?: readonly Finding[];
 }
 
-/** How an ESP is looked at, and with what. */
+/** How closely to look at an ESP, and what that needs. */
 interface Verification extends Search {
   readonly settings: Settings;
   readonly look: Look;
@@ -70,10 +70,10 @@ interface Verification extends Search {
 }
 
 /**
- * Looks first and locks second: where all is well nobody is waited for. What is not may be another
- * run's work in progress, so the ESP is looked at again when none is at work.
+ * Looks first and locks second, so a sound ESP makes nobody wait. A finding may be the unfinished
+ * work of another run, so verify looks again under the lock.
  */
-async function verifyEsp(root: string, given: Verification): Promise<Looked> {
+async function verifyEsp(root: string, given: Verification): Promise<LookedEsp> {
   try {
     const target = openTarget(root, given.settings, given.context, 'read');
     const first = await findingsOn(target, given).catch(unlessExpected);
@@ -85,12 +85,12 @@ async function verifyEsp(root: string, given: Verification): Promise<Looked> {
   }
 }
 
-/** What a run removes may be missed in the middle of a look. */
+/** Another run may remove a file while verify reads it. Such an error is no finding. */
 function unlessExpected(error: unknown): undefined {
   expected(error);
 }
 
-/** Without a place for locks, as for another user, the second look is as good as the first. */
+/** A user without a place for locks gets the second look without a lock. */
 async function lockIfPossible(
   { mounted }: Target,
   { settings, context, log }: Verification,
@@ -109,7 +109,7 @@ async function findingsOn(target: Target, given: Verification): Promise<readonly
   return [...findingsOf(view), ...(await rootHashFindings(view, given))];
 }
 
-/** What an entry of ours would wait for in vain, or not get to read. */
+/** Finds entries of ours whose root hash no partition has, or whose file system cannot be read. */
 async function rootHashFindings(view: EspView, search: Search): Promise<readonly Finding[]> {
   const first = nextOf(view.inventory)?.path;
   const findings: Finding[] = [];
@@ -123,7 +123,7 @@ async function rootHashFindings(view: EspView, search: Search): Promise<readonly
   return findings;
 }
 
-function render({ esp, problem, findings }: Verified): string {
+function renderFindings({ esp, problem, findings }: Verified): string {
   if (problem) return `${esp}: not verified: ${problem}`;
   if (findings.length === 0) return `${esp}: all is well`;
   const lines = findings.map(

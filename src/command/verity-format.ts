@@ -1,4 +1,4 @@
-/** `verity format`: writes the hash area of data, and says its root hash. */
+/** `verity format`: writes the hash area of data and prints its root hash. */
 import { bytesToHex } from '@noble/hashes/utils.js';
 import type * as v from 'valibot';
 import type { Context } from '../context.ts';
@@ -21,9 +21,9 @@ const VERB = 'verity format';
 type Settings = v.InferOutput<typeof formatSchema>;
 
 /**
- * Writes the hash area of DATA into HASH, where it is made longer if need be and keeps what lies beside
- * the area. The same data and flags give the same bytes.
- * @throws {CONFIG_INVALID} for wrong flags, and for a hash area that would lie over the data
+ * Writes the hash area of DATA into HASH. It makes HASH longer if needed, and keeps what lies
+ * beside the area. The same data and flags give the same bytes.
+ * @throws {CONFIG_INVALID} for wrong flags, and when the hash area would overlap the data
  * @throws {FILE_MISSING} when DATA is not there
  */
 export async function verityFormat(
@@ -47,7 +47,8 @@ export async function verityFormat(
     print(json ? JSON.stringify(document, undefined, 2) : formatHeader(header, hashPath));
     return 0;
   } catch (error) {
-    // SAFETY: a hash area that was not finished is good for nothing, and was not there before.
+    // SAFETY: an unfinished hash area is of no use, and this file did not exist before. Nothing
+    // boots by it.
     if (isNew) disk.remove(hashPath);
     throw error;
   }
@@ -87,7 +88,7 @@ function requireBehind(parameters: Parameters, { 'hash-offset': offset }: Settin
   );
 }
 
-/** A file grows, and a device does not. */
+/** A file can grow. A device cannot, so the hash area must fit. */
 function requireRoom(hash: RawFile, path: string, end: number): void {
   if (!hash.isDevice || hash.size >= end) return;
   throw misuse(`${path}: expected a device of at least ${end} bytes, got ${hash.size}`, VERB);

@@ -1,4 +1,4 @@
-/** `verity verify`: whether data, hash area and root hash belong together. */
+/** `verity verify`: tells whether data, hash area and root hash belong together. */
 import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js';
 import type { Context } from '../context.ts';
 import { openBytes } from '../disk/raw-file.ts';
@@ -15,12 +15,12 @@ const VERB = 'verity verify';
 /** Status when something is corrupt. */
 const EXIT_CORRUPT = 1;
 
-/** Far beyond any digest in hexadecimal, in bytes. */
+/** In bytes. The longest digest in hexadecimal is far shorter. */
 const ROOT_HASH_LIMIT = 1024;
 
 /**
- * Reads all of DATA and of the hash area in HASH, and names the first block that is not what the root
- * hash says.
+ * Reads all of DATA and of the hash area in HASH. Names the first block that differs from what the
+ * root hash says.
  * @throws {VERITY_MALFORMED} when HASH has no superblock
  * @throws {CONFIG_INVALID} when there is no root hash, or one of another length
  */
