@@ -1,4 +1,6 @@
-/** Whether systemd-boot will find an XBOOTLDR partition: on the disk it was started from, by its type in the GPT. */
+/**
+ * Tells whether systemd-boot finds an XBOOTLDR partition: on its own disk, by its type in the GPT.
+ */
 
 import type { Context } from '../context.ts';
 import type { Disk } from '../disk/disk.ts';
@@ -9,20 +11,22 @@ import { UDEV_DATABASE } from '../settings/table.ts';
 /** Discoverable Partitions Specification §Defined Partition Type UUIDs. */
 const XBOOTLDR_TYPE = 'bc13c2ff-59e6-4262-a352-b275fd6f7172';
 
-/** What udev says of one device is a file of a few kilobytes. */
+/** In bytes. udev's file about one device has a few kilobytes. */
 const ENTRY_LIMIT = 1024 * 1024;
 
 /**
- * Tells whether it is known that the loader reads a partition; of devices that udev knows nothing about,
- * it is not.
- * @throws {CONFIG_INVALID} when it is known that it does not
+ * Returns whether the loader is known to read a partition. When udev knows nothing about a device,
+ * the answer is no.
+ * @throws {CONFIG_INVALID} when the loader is known not to read it
  */
 export function isRead(
   esp: string,
   xbootldr: string,
   { disk, host }: Pick<Context, 'disk' | 'host'>,
 ): boolean {
-  const [from, to] = [esp, xbootldr].map((path) => describe(mountAt(disk, path)?.device, host));
+  const [from, to] = [esp, xbootldr].map((path) =>
+    readUdevProperties(mountAt(disk, path)?.device, host),
+  );
   const scheme = to?.get('ID_PART_ENTRY_SCHEME');
   const type = to?.get('ID_PART_ENTRY_TYPE');
   if (scheme === undefined || type === undefined) return false;
@@ -45,8 +49,11 @@ function unread(message: string, hint: string): EspError {
   return new EspError('CONFIG_INVALID', message, { hint });
 }
 
-/** Returns the properties of a block device, by its numbers. */
-function describe(device: string | undefined, host: Disk): ReadonlyMap<string, string> | undefined {
+/** Returns udev's properties of a block device, by its device numbers. */
+function readUdevProperties(
+  device: string | undefined,
+  host: Disk,
+): ReadonlyMap<string, string> | undefined {
   const path = `${UDEV_DATABASE}/b${device}`;
   if (device === undefined || host.stat(path)?.kind !== 'file') return undefined;
   const text = new TextDecoder().decode(host.read(path, ENTRY_LIMIT));
