@@ -1,4 +1,4 @@
-/** Whether the firmware of this machine starts what a certificate signs. */
+/** Tells whether this machine's firmware starts what a certificate signs. */
 import { X509Certificate } from 'node:crypto';
 import type { Disk } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
@@ -6,8 +6,8 @@ import { hasShim, keyVariable } from '../loader/efi-variables.ts';
 import { parseSignatureLists, type Signature, X509 } from '../secureboot/signature-list.ts';
 
 /**
- * Tells whether firmware knows a certificate or who issued it, or undefined when that cannot be told:
- * where shim starts first, it asks its own list too.
+ * Returns whether firmware knows a certificate or its issuer. Returns undefined when that is
+ * unknown: where shim starts first, shim consults its own list too.
  */
 export function firmwareTrusts(
   certificate: X509Certificate,
@@ -35,7 +35,7 @@ function vouchesFor(der: Uint8Array, certificate: X509Certificate): boolean {
     const authority = new X509Certificate(der);
     return certificate.checkIssued(authority) && certificate.verify(authority.publicKey);
   } catch {
-    // Firmware keeps whatever was put there.
+    // Firmware stores certificates unchecked, so one may not parse.
     return false;
   }
 }

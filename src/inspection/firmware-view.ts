@@ -1,4 +1,4 @@
-/** What firmware and boot loader of this machine say through EFI variables. */
+/** Reads what this machine's firmware and boot loader say through EFI variables. */
 import type { Context } from '../context.ts';
 import {
   EFI_VARIABLES,
@@ -10,7 +10,7 @@ import type { FirmwareView } from '../plan/view.ts';
 
 /**
  * Reads the variables.
- * @param certificate path of the certificate that we sign for
+ * @param certificate path of the certificate that signs our programs
  */
 export async function viewFirmware(
   certificate: string | undefined,
@@ -32,7 +32,7 @@ export async function viewFirmware(
   };
 }
 
-// Cryptography is loaded only here: it costs as much as all the rest of an idle run.
+// Loading cryptography costs as much as the rest of an idle run, so it is loaded only here.
 async function isTrusted(
   certificate: string,
   directory: string,
