@@ -1,4 +1,7 @@
-/** The certificates of Microsoft that a person supplies as files: each is checked to be what it is taken for. */
+/**
+ * Reads Microsoft's certificates from files that a person supplies, and checks that they are
+ * Microsoft's.
+ */
 import { X509Certificate } from 'node:crypto';
 import { posix } from 'node:path';
 import { hash } from '../digest.ts';
@@ -13,22 +16,22 @@ import {
 } from '../secureboot/microsoft.ts';
 import { type Signature, X509 } from '../secureboot/signature-list.ts';
 
-/** A certificate of Microsoft, and the variable that it is for. */
+/** A certificate of Microsoft, and its variable. */
 export interface MicrosoftCertificate {
   readonly variable: KeyVariable;
   readonly signature: Signature;
-  /** Whether option ROMs are signed by it. */
+  /** Whether it signs option ROMs. */
   readonly signsOptionRoms: boolean;
 }
 
-/** Far more than a certificate takes: bytes. */
+/** In bytes. A certificate takes far less. */
 const MAX_FILE = 65_536;
-/** Deep enough for the way they are published: `db` and `KEK`, each with a directory of its own. */
+/** Microsoft publishes them in `db` and `KEK`, each with further directories. */
 const MAX_DEPTH = 3;
 const CERTIFICATE_FILE = /\.(der|cer|crt|pem)$/i;
 
 /**
- * Returns the certificates in files, PEM or DER, and in directories of them, each once.
+ * Returns the certificates in files (PEM or DER) and in directories of such files, each once.
  * @throws {KEY_INVALID} when a file is no certificate of Microsoft for KEK or db
  */
 export function readMicrosoftCertificates(
