@@ -1,4 +1,7 @@
-/** What a program on an ESP will measure as, if it is one of ours: nobody else's may become expected. */
+/**
+ * Returns what a program on an ESP will measure as, if it is ours. No foreign program gets
+ * expected.
+ */
 import { createHash } from 'node:crypto';
 import type { Disk } from '../disk/disk.ts';
 import { judgeSignature } from '../inspection/signature.ts';
@@ -8,18 +11,18 @@ import type { Content } from '../plan/step.ts';
 import { programDigests } from '../recipe/program-digests.ts';
 import { isUnsigned, type Signer } from '../signer/signer.ts';
 
-/** A program on an ESP, and what it is made from, where that is known. */
+/** A program on an ESP, and its recipe where that is known. */
 export interface Program {
   readonly path: string;
   readonly recipe: Content | undefined;
-  /** Whether its content is what its name says; a signature alone vouches for old programs as well. */
+  /** Whether its content matches its name. A signature alone vouches for old programs too. */
   readonly isNamed: () => Promise<boolean>;
 }
 
 /**
- * Returns the Authenticode digests of a program if it is what its recipe makes, or carries our signature and
- * the right name.
- * Bytes on an ESP alone vouch for nothing: whoever changed them would be let in by what is made of them.
+ * Returns the Authenticode digests of a program if its recipe makes these bytes, or if it has our
+ * signature and the right name. Bytes on an ESP alone vouch for nothing: a record made from them
+ * would let in whoever changed them.
  * @throws {PE_MALFORMED} @throws {SIGNATURE_MALFORMED}
  */
 export async function vouchedDigests(
