@@ -1,4 +1,4 @@
-/** The signers that have a certificate, and its private key in memory or elsewhere. */
+/** The signers that have a certificate. Its private key is in memory or elsewhere. */
 import type { KeyObject, X509Certificate } from 'node:crypto';
 import { digestOf, hash } from '../digest.ts';
 import { digestToSign, signAuthenticode } from './cms.ts';
@@ -28,19 +28,19 @@ export function certificateSigner(certificate: X509Certificate, privateKey: KeyO
   };
 }
 
-/** A SHA-256 digest (32 bytes) that a key is to sign, and what an error calls its program. */
+/** A SHA-256 digest (32 bytes) that a key has to sign, and the name of its program in errors. */
 export interface DigestToSign {
   readonly name: string;
   readonly digest: Uint8Array;
 }
 
 /**
- * Returns a signature (PKCS#1 v1.5) of each digest, in the same order, all checked.
+ * Returns a checked signature (PKCS#1 v1.5) of each digest, in the same order.
  * @throws {SIGNER_FAILED}
  */
 export type SignDigests = (digests: readonly DigestToSign[]) => readonly Uint8Array[];
 
-/** Returns the signer for a certificate whose private key is elsewhere. Each digest is asked for once. */
+/** Returns the signer for a certificate whose key is elsewhere. It asks for each digest once. */
 export function remoteSigner(certificate: X509Certificate, signDigests: SignDigests): Signer {
   const der = Uint8Array.from(certificate.raw);
   const signed = new Map<string, Uint8Array>();
@@ -69,7 +69,7 @@ export function remoteSigner(certificate: X509Certificate, signDigests: SignDige
   };
 }
 
-/** Returns what of a signer follows from its certificate alone. */
+/** Returns the parts of a signer that follow from its certificate alone. */
 export function certificateIdentity(
   certificate: X509Certificate,
 ): Pick<Signer, 'fingerprint' | 'signatureSize' | 'verify'> {
@@ -81,7 +81,7 @@ export function certificateIdentity(
   };
 }
 
-/** RSA signatures are as long as their modulus: one over anything, of anything, tells the size of all. */
+/** RSA signatures are as long as their modulus, so any one of them tells the size of all. */
 function sizeOfSignature({ publicKey }: X509Certificate, der: Uint8Array): number {
   const modulusLength = publicKey.asymmetricKeyDetails?.modulusLength ?? 0;
   return signAuthenticode(new Uint8Array(32), der, new Uint8Array(modulusLength / 8)).length;
@@ -102,5 +102,5 @@ function bestVerdict(
   return { kind: 'invalid', because };
 }
 
-/** More signatures than anyone puts on an image; the rest of a hostile table is not looked at. */
+/** No sound image carries more signatures. The rest of a hostile table is ignored. */
 const MAX_SIGNATURES = 16;

@@ -1,4 +1,6 @@
-/** How a certificate and a private key are loaded from PEM files, and all that can be wrong with them. */
+/**
+ * Loads a certificate and a private key from PEM files, and checks everything that can be wrong.
+ */
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import type { Disk } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
@@ -6,28 +8,28 @@ import { certificateSigner, certificateVerifier } from './certificate-signer.ts'
 import { type Owner, requireSafeKey } from './key-safety.ts';
 import type { Signer, Verifier } from './signer.ts';
 
-/** Where the two files are, as absolute paths, and whether a key that others can reach is accepted. */
+/** The absolute paths of the two files, and whether a key that others can reach is accepted. */
 export interface SignerFiles {
   readonly certificate: string;
   readonly privateKey: string;
   readonly allowInsecureKey: boolean;
 }
 
-/** A signer ready to sign, and what a person should know about its certificate. */
+/** A signer that is ready to sign, and warnings about its certificate. */
 export interface LoadedSigner {
   readonly signer: Signer;
   readonly warnings: readonly string[];
 }
 
-/** Far more than a chain of certificates or a key takes: bytes. */
+/** In bytes. A chain of certificates or a key takes far less. */
 const MAX_FILE = 262_144;
-/** Every firmware verifies 2048; larger sizes than 4096 are refused by some. */
+/** In bits. Every firmware verifies 2048; some refuse more than 4096. */
 const RSA_SIZES: readonly (number | undefined)[] = [2048, 3072, 4096];
 
 /**
- * Loads a signer from a certificate and a private key, both PEM. Of a file with several certificates
- * the first is the signer's. Nothing is written, so that a wrong key never costs a half-done run.
- * @param now seconds since the epoch; a certificate outside of its dates is a warning, no error
+ * Loads a signer from a certificate and a private key, both PEM. Of several certificates in a file
+ * the first is the signer's. Writes nothing, so that a wrong key never leaves a run half done.
+ * @param now seconds since the epoch; a certificate outside its dates is a warning, no error
  * @throws {KEY_INVALID} when a file is missing, is not PEM, is encrypted, or when the two do not fit
  * @throws {KEY_INSECURE} when others can read or replace the key, unless that is allowed
  */
@@ -68,7 +70,9 @@ export function loadKeyPair(files: SignerFiles, owner: Owner, disk: Disk): KeyPa
   return { certificate, privateKey };
 }
 
-/** Signs once for trial: what would fail in the middle of a run fails before it. */
+/**
+ * Signs once for trial, so that a key that cannot sign fails before the run and not in its middle.
+ */
 function requireTrial(path: string, signer: Signer): void {
   const imageDigest = new Uint8Array(32);
   const signature = signer.sign(imageDigest);
@@ -81,7 +85,7 @@ function requireTrial(path: string, signer: Signer): void {
 }
 
 /**
- * Loads what judges signatures by a certificate (PEM).
+ * Loads a verifier, which judges signatures by a certificate (PEM).
  * @throws {KEY_INVALID} when there is no certificate in the file
  */
 export function loadVerifier(path: string, disk: Disk): Verifier {
@@ -170,7 +174,7 @@ function readText(path: string, disk: Disk): string {
   return new TextDecoder().decode(disk.read(path, MAX_FILE));
 }
 
-/** The first block with this label, with its lines of armour. */
+/** Returns the first block with this label, including the lines that frame it. */
 function pemBlock(text: string, label: string): string | undefined {
   const end = `-----END ${label}-----`;
   const from = text.indexOf(`-----BEGIN ${label}-----`);
@@ -178,14 +182,20 @@ function pemBlock(text: string, label: string): string | undefined {
   return from < 0 || to < 0 ? undefined : text.slice(from, to + end.length);
 }
 
-/** Says what a file holds by its labels alone: a key given by mistake must not end in a log. */
+/**
+ * Names the content of a file by its labels alone, so that a key given by mistake stays out of
+ * logs.
+ */
 function found(text: string): string {
   if (text === '') return 'got an empty file';
   const label = /-----BEGIN ([A-Z0-9 ]{1,40})-----/.exec(text)?.[1];
   return label === undefined ? 'got no PEM at all' : `got PEM with a ${label}`;
 }
 
-/** Firmware does not look at the dates (UEFI has no clock to trust), but whoever chose them meant something. */
+/**
+ * Firmware ignores the dates, since UEFI has no trusted clock. But whoever set them meant
+ * something.
+ */
 export function dateWarnings(
   path: string,
   certificate: X509Certificate,
