@@ -25,7 +25,7 @@ export async function confine(
   if (json) print(JSON.stringify(toDocument(request, confinement, done), undefined, 2));
   else print(file === undefined ? confinement.text.trimEnd() : summary(file, changed, confinement));
   if (notices.length > 0) {
-    const log = (await import('../voice/log.ts')).openLog(verbosity);
+    const log = (await import('../terminal/log.ts')).openLog(verbosity);
     for (const notice of notices) log.warn({ unit: confinement.unit.name.full }, notice);
   }
   return 0;

@@ -9,8 +9,8 @@ import { readSettings, type Settings } from '../settings/settings.ts';
 import { type Signer, type ToSign, unsigned } from '../signer/signer.ts';
 import type { ExtraReport } from '../signing/extra.ts';
 import { openSurveyor } from '../survey/surveyor.ts';
-import type { Log } from '../voice/log.ts';
-import { startProgress } from '../voice/progress.ts';
+import type { Log } from '../terminal/log.ts';
+import { startProgress } from '../terminal/progress.ts';
 import { findTargets } from '../volumes/volumes.ts';
 import { renderOutcome, toDocument } from './report.ts';
 
@@ -152,7 +152,7 @@ function withMirrors(cause: EspError, mirrors: readonly Outcome[]): EspError {
 function lazyLog(verbosity: number): () => Promise<Log> {
   let log: Promise<Log> | undefined;
   return () => {
-    log ??= import('../voice/log.ts').then(({ openLog }) => openLog(verbosity));
+    log ??= import('../terminal/log.ts').then(({ openLog }) => openLog(verbosity));
     return log;
   };
 }

@@ -27,7 +27,7 @@ import type { Invocation } from '../settings/invocation.ts';
 import { readSettings, type Settings } from '../settings/settings.ts';
 import { formatEnrolment, type PerVariable } from '../signer/enrolment.ts';
 import { KEY_DIRECTORY } from '../signer/key-directory.ts';
-import type { Log } from '../voice/log.ts';
+import type { Log } from '../terminal/log.ts';
 import { lockEsp } from '../volumes/esp-lock.ts';
 import { espRoots } from '../volumes/esp-roots.ts';
 
@@ -88,7 +88,7 @@ export async function keysEnroll(
   const place = enrolmentDirectory(wishes.name);
   const wanted = { directory, keys, signatures };
   const { writes, time } = enrolmentAfter(roots, place, wanted, context);
-  const log = async () => (await import('../voice/log.ts')).openLog(verbosity);
+  const log = async () => (await import('../terminal/log.ts')).openLog(verbosity);
   const esps = [];
   for (const root of roots) {
     const written = await placeOn(root, place, writes, { settings, context, log });

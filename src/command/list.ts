@@ -8,8 +8,8 @@ import { type MenuEntry, menuOf } from '../plan/menu.ts';
 import type { Invocation } from '../settings/invocation.ts';
 import { readSettings } from '../settings/settings.ts';
 import { readSystems } from '../survey/systems.ts';
-import { formatSize } from '../voice/size.ts';
-import { formatTable, printable } from '../voice/table.ts';
+import { formatSize } from '../terminal/size.ts';
+import { formatTable, printable } from '../terminal/table.ts';
 
 /** Lists the entries of every ESP. */
 export async function list({ flags, json }: Invocation, context: Context): Promise<number> {

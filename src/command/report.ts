@@ -3,9 +3,9 @@ import { explain } from '../error.ts';
 import type { Outcome, PassVerb } from '../pass/outcome.ts';
 import type { Removal } from '../plan/elsewhere.ts';
 import type { Phase, Plan, SpaceForecast, Step } from '../plan/step.ts';
+import { formatSize } from '../terminal/size.ts';
+import { printable } from '../terminal/table.ts';
 import type { Report } from '../transaction/report.ts';
-import { formatSize } from '../voice/size.ts';
-import { printable } from '../voice/table.ts';
 
 /** Version of the `--json` document. It is raised when its readers have to change. */
 const DOCUMENT_VERSION = 1;

@@ -51,7 +51,7 @@ export async function sign(
 
 async function tell(warnings: readonly string[], verbosity: number): Promise<number> {
   if (warnings.length > 0) {
-    const log = (await import('../voice/log.ts')).openLog(verbosity);
+    const log = (await import('../terminal/log.ts')).openLog(verbosity);
     for (const warning of warnings) log.warn(warning);
   }
   return 0;

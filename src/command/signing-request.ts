@@ -24,7 +24,7 @@ import {
 import { extraPrograms } from '../signing/extra.ts';
 import type { Task } from '../signing/task.ts';
 import { openSurveyor } from '../survey/surveyor.ts';
-import { openLog } from '../voice/log.ts';
+import { openLog } from '../terminal/log.ts';
 import { findTargets } from '../volumes/volumes.ts';
 
 /** A program as a request names it, before its digest to sign is computed. */

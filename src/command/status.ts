@@ -23,9 +23,9 @@ import type { EspView } from '../plan/view.ts';
 import type { Invocation } from '../settings/invocation.ts';
 import { readSettings, type Settings } from '../settings/settings.ts';
 import { readSystems } from '../survey/systems.ts';
+import { formatSize } from '../terminal/size.ts';
+import { printable } from '../terminal/table.ts';
 import { bootsSystem } from '../uki/cmdline.ts';
-import { formatSize } from '../voice/size.ts';
-import { printable } from '../voice/table.ts';
 import type { EspStatus, Problem, SeenEsp, Status } from './status-document.ts';
 
 /** Shows the status of every ESP. The exit status says whether something has drifted. */

@@ -39,7 +39,7 @@ export async function ukiBuild(
   } else print(`${output}: ${size} bytes, ${isSigned ? 'signed' : 'not signed'}`);
   const all = [...warnings, ...(words.length > 0 ? await warningsOfInitrd(output, context) : [])];
   if (all.length === 0) return 0;
-  const log = (await import('../voice/log.ts')).openLog(verbosity);
+  const log = (await import('../terminal/log.ts')).openLog(verbosity);
   for (const warning of all) log.warn(warning);
   return EXIT_WARNINGS;
 }

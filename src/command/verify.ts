@@ -10,8 +10,8 @@ import type { EspView } from '../plan/view.ts';
 import type { Invocation } from '../settings/invocation.ts';
 import { readSettings, type Settings } from '../settings/settings.ts';
 import type { Search } from '../survey/root-hash-check.ts';
-import type { Log } from '../voice/log.ts';
-import { printable } from '../voice/table.ts';
+import type { Log } from '../terminal/log.ts';
+import { printable } from '../terminal/table.ts';
 import { lockAll } from '../volumes/esp-lock.ts';
 import { type Esp, expected, findEsps, requireOne } from '../volumes/esp-roots.ts';
 import { openTarget } from '../volumes/volumes.ts';
@@ -36,7 +36,7 @@ export async function verify(
   const { deep: isDeep, ...others } = flags;
   const deep = isDeep === true;
   const settings = await readSettings(others, environment, disk);
-  const log = async () => (await import('../voice/log.ts')).openLog(verbosity);
+  const log = async () => (await import('../terminal/log.ts')).openLog(verbosity);
   const given = { settings, context, deep, log, look: await lookAlone(settings, context, deep) };
   const looked: LookedEsp[] = [];
   for (const esp of findEsps(settings, context, 'read')) {

@@ -11,7 +11,7 @@ import type { RawSettings } from '../settings/configuration-file.ts';
 import type { Invocation } from '../settings/invocation.ts';
 import { readSettings, type Settings } from '../settings/settings.ts';
 import { readTiming } from '../settings/watch-options.ts';
-import { isJournal, type Log, openLog } from '../voice/log.ts';
+import { isJournal, type Log, openLog } from '../terminal/log.ts';
 import { findServiceManager } from '../watch/notify.ts';
 import { type Lookout, openLookout, type Place } from '../watch/poke.ts';
 import { type Outcome, startLoop } from '../watch/reconcile.ts';

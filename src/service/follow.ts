@@ -9,7 +9,7 @@ import { type PassContext, pass } from '../pass/pass.ts';
 import type { StandingChoice } from '../plan/wanted-system.ts';
 import type { Settings } from '../settings/settings.ts';
 import { openSurveyor } from '../survey/surveyor.ts';
-import { formatSize } from '../voice/size.ts';
+import { formatSize } from '../terminal/size.ts';
 import { findTargets } from '../volumes/volumes.ts';
 import { type Notices, noticesOf, noticesOfFailure } from './notices.ts';
 

@@ -1,6 +1,6 @@
 /** Tells the service manager how the service is. No status text is sent twice in a row. */
 import { EspError, explain } from '../error.ts';
-import type { Log } from '../voice/log.ts';
+import type { Log } from '../terminal/log.ts';
 import type { ServiceManager } from '../watch/notify.ts';
 
 /** Tells the service manager, if there is one, how the service is (sd_notify(3)). */

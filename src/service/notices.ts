@@ -1,7 +1,7 @@
 /** What is wrong at the moment: logged once when it begins, and once when it is over. */
 import { EspError, explain } from '../error.ts';
 import type { Outcome } from '../pass/outcome.ts';
-import type { Log } from '../voice/log.ts';
+import type { Log } from '../terminal/log.ts';
 
 /** A problem that a person should know of for as long as it lasts. */
 interface Notice {

@@ -94,7 +94,7 @@ function findStub(settings: BuildSettings, kernelMachine: number | undefined, di
   return `${home(systemd)}/${kernelMachine === undefined ? 'addon' : 'linux'}${name}.efi.stub`;
 }
 
-/** Returns the 32-bit stub that starts a 64-bit kernel under 32-bit firmware (x86 mixed mode). */
+/** The machine numbers of x86 mixed mode: 32-bit firmware and stub may start a 64-bit kernel. */
 const MIXED_MODE = { stub: 0x014c, kernel: 0x8664 };
 
 function requireSameMachine(kernel: Pe, stubPath: string, disk: Disk): void {

@@ -3,8 +3,8 @@
 import type { Context } from '../context.ts';
 import type { FileStat } from '../disk/disk.ts';
 import type { Mounted } from '../esp/target.ts';
+import type { Log } from '../terminal/log.ts';
 import type { Lock } from '../transaction/lock.ts';
-import type { Log } from '../voice/log.ts';
 
 /** What a verb brings to take the lock. */
 export interface LockTaker {
