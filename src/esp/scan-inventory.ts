@@ -1,4 +1,4 @@
-/** Reads what lies on an ESP. Everything here is untrusted. */
+/** Reads which files are on an ESP. All of it is untrusted. */
 import type { Disk } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
 import { parsePe } from '../pe/pe.ts';
@@ -25,10 +25,10 @@ import { type ListedFile, scanEntries } from './scan-entries.ts';
 import { scanTemporaries } from './temporaries.ts';
 import { attempt, decode, ifThere, readSmall } from './untrusted.ts';
 
-/** Larger files of these kinds are not what they claim to be. Bytes. */
+/** In bytes. A larger file is not of the kind that its name says. */
 const LIMIT = { loaderConf: LOADER_CONF_LIMIT, srel: 4096 };
 
-/** The directories in which we may make files. */
+/** Returns the directories in which we may make files. */
 function ourDirectories(token: string): readonly EspPath[] {
   return [
     blobDirectory(token),
@@ -42,9 +42,9 @@ function ourDirectories(token: string): readonly EspPath[] {
 /**
  * Reads an ESP's inventory.
  * @param root the directory at which the ESP is mounted
- * @param imageKinds every kind of image that there may be of ours
+ * @param imageKinds every kind that an image of ours may have
  * @throws {ESP_NOT_MOUNTED} when there is no such directory
- * @throws {FOREIGN_LAYOUT} when something else is where a directory should be
+ * @throws {FOREIGN_LAYOUT} when a file or link is where a directory should be
  */
 export function scanInventory(
   disk: Disk,
@@ -97,7 +97,7 @@ function scanSettings(
   };
 }
 
-/** A link would lead out of the ESP, and where a file is no directory can be made. */
+/** Refuses a link, which would lead out of the ESP, and a file in place of a directory. */
 function requireDirectories(disk: Disk, root: string, token: string): void {
   for (const path of [espPath('EFI'), espPath('loader'), ...ourDirectories(token)]) {
     const kind = disk.linkStat(`${root}/${path}`)?.kind;
@@ -111,8 +111,9 @@ function requireDirectories(disk: Disk, root: string, token: string): void {
 }
 
 /**
- * An empty file says nothing: power lost in the middle of a rename, and the file system check after
- * it, may leave ours so. One that is too long to be a mark is another's all the same.
+ * Reads the layout mark. An empty file counts as none: power lost during a rename, with the file
+ * system check after it, may leave ours empty. A file that is too long for a mark counts as another
+ * tool's.
  */
 function readLayout(disk: Disk, path: string): string | undefined {
   const stat = disk.linkStat(path);
