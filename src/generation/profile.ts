@@ -1,4 +1,4 @@
-/** How Nix profiles lay out their generations, and which of them are current. */
+/** Reads Nix profiles: their generations, and which of those are current. */
 import type { Disk } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
 import {
@@ -16,7 +16,7 @@ const NAMED = 'system-profiles';
 /**
  * Reads profile and number from the path of a generation's link: `…/system-<N>-link`, or
  * `…/system-profiles/<NAME>-<N>-link`. Returns undefined for any other name, and for numbers that
- * Nix does not give: zero, leading zeros, or more than 2^53 - 1.
+ * Nix never gives: zero, leading zeros, or more than 2^53 - 1.
  */
 export function parseLink(path: string): Link | undefined {
   const parts = path.split('/');
@@ -28,7 +28,7 @@ export function parseLink(path: string): Link | undefined {
   return name === 'system' ? { profile: undefined, number, path } : undefined;
 }
 
-/** Returns the directories that hold links: that of the system profile, and that of named ones. */
+/** Returns the two directories of links: that of the system profile, and that of named profiles. */
 export function profileDirectories(profilesDirectory: string): readonly [string, string] {
   return [profilesDirectory, `${profilesDirectory}/${NAMED}`];
 }
@@ -48,7 +48,7 @@ export function findGenerationLinks(disk: Disk, profilesDirectory: string): Link
 /**
  * Returns the real path of the system that a profile currently leads to, or undefined when it
  * leads nowhere.
- * @param profile the name of a named profile; without it the system profile is asked
+ * @param profile the name of a named profile; without it, the system profile counts
  */
 export function currentToplevel(
   disk: Disk,
@@ -58,7 +58,9 @@ export function currentToplevel(
   return disk.realPath(`${profilesDirectory}/${profile ? `${NAMED}/${profile}` : 'system'}`);
 }
 
-/** Reads the generations behind links, in their order, and sets apart those that cannot be installed. */
+/**
+ * Reads the generations behind links in their order, and separates those that cannot be installed.
+ */
 export function readGenerations(
   disk: Disk,
   links: readonly Link[],
@@ -75,9 +77,9 @@ export function readGenerations(
 }
 
 /**
- * Makes sure that all generations, with their specialisations, are for one kind of machine: an ESP
- * gets one boot loader.
- * @param wanted the system double they must all be for; without it they must merely agree
+ * Checks that all generations and their specialisations are for one kind of machine: an ESP has one
+ * boot loader.
+ * @param wanted the system double that all must have; without it they must only agree
  * @throws {MIXED_ARCHITECTURES} naming each system and its generations
  */
 export function assertOneArchitecture(generations: readonly Generation[], wanted?: string): void {
@@ -99,7 +101,7 @@ export function assertOneArchitecture(generations: readonly Generation[], wanted
   );
 }
 
-/** The first few of many names. */
+/** Returns the first few of many names. */
 function shorten(names: readonly string[]): string {
   const more = names.length - 10;
   return `${names.slice(0, 10).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
