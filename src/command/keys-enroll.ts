@@ -1,4 +1,4 @@
-/** `keys enroll`: puts keys on the ESP, for systemd-boot to enrol them in firmware. */
+/** `keys enroll`: puts keys on the ESP, from where systemd-boot enrols them in firmware. */
 import { resolve } from 'node:path';
 import * as v from 'valibot';
 import { lastValue } from '../bls.ts';
@@ -31,12 +31,15 @@ import type { Invocation } from '../settings/invocation.ts';
 import { readSettings, type Settings } from '../settings/settings.ts';
 import { formatEnrolment, formatForbidden, type PerVariable } from '../signer/enrolment.ts';
 import { KEY_DIRECTORY } from '../signer/key-directory.ts';
-import type { Log } from '../voice/log.ts';
+import type { Log } from '../terminal/log.ts';
 import { lockEsp } from '../volumes/esp-lock.ts';
 import { espRoots } from '../volumes/esp-roots.ts';
 
 const VERB = 'keys enroll';
-/** The one set that systemd-boot may enrol without being asked (loader.conf(5) `secure-boot-enroll`). */
+/**
+ * The name of the one set that systemd-boot may enrol unasked (loader.conf(5)
+ * `secure-boot-enroll`).
+ */
 const AUTOMATIC = 'auto';
 
 const path = v.pipe(
@@ -61,13 +64,13 @@ const schema = v.strictObject({
 });
 type Flags = v.InferOutput<typeof schema>;
 
-/** Flags of this verb's own; the others are settings. */
+/** Flags of this verb alone; all others are settings. */
 const OWN = Object.keys(schema.entries);
 
 /**
- * Writes a set of keys to every ESP, or with `--next` the update for db's next key. What is there
- * already stays as it is.
- * @throws {OPTION_ROMS_UNTRUSTED} when firmware would not start what devices bring, and nobody said yes
+ * Writes a set of keys to every ESP. With `--next` it writes the update for db's next key. Existing
+ * files stay as they are.
+ * @throws {OPTION_ROMS_UNTRUSTED} when firmware would refuse option ROMs, and no flag accepts that
  * @throws {KEY_INVALID} {KEY_INSECURE} as for the signing of images
  */
 export async function keysEnroll(
@@ -91,7 +94,7 @@ export async function keysEnroll(
   const wanted = { directory, keys, signatures };
   const { writes: three, time } = enrolmentAfter(roots, place, wanted, context);
   const writes = { ...three, ...(dbx && { dbx: formatForbidden(dbx, keys.KEK, time) }) };
-  const log = async () => (await import('../voice/log.ts')).openLog(verbosity);
+  const log = async () => (await import('../terminal/log.ts')).openLog(verbosity);
   const esps = [];
   for (const root of roots) {
     const written = await placeOn(root, place, writes, { settings, context, log });
@@ -152,7 +155,7 @@ function signaturesFor(
   return { signatures: { PK: all('PK'), KEK: all('KEK'), db: all('db') }, remarks };
 }
 
-/** The keys of a directory, and what each variable will hold. */
+/** The keys of a directory, and the content of each variable. */
 interface Wanted {
   readonly directory: string;
   readonly keys: KeySet;
@@ -160,8 +163,9 @@ interface Wanted {
 }
 
 /**
- * Returns the writes: those on the primary ESP when they are the same and the latest, else new ones
- * whose time is later than that of any that was ever put on one of the ESPs, whatever the clock says.
+ * Returns the writes. It reuses those on the primary ESP when they are equal and the latest. New
+ * writes get a time later than every write on the ESPs, whatever the clock says: firmware refuses
+ * an older time.
  */
 function enrolmentAfter(
   roots: readonly string[],
@@ -224,7 +228,9 @@ async function placeOn(
   return true;
 }
 
-/** What would keep the machine from booting once the keys are enrolled, and the keys from being enrolled. */
+/**
+ * Warns of what would keep the machine from booting after enrolment, or stop the enrolment itself.
+ */
 async function warningsOf(
   roots: readonly string[],
   settings: Settings,
@@ -256,7 +262,7 @@ function renderEsp({ esp, path, written }: { esp: string; path: string; written:
   return `${esp}/${path}: ${written ? 'written' : 'nothing to do'}`;
 }
 
-/** What is left for a person to do. */
+/** Returns the steps that are left for a person. */
 function nextSteps(name: string, { disk, environment }: Context): readonly string[] {
   const efivars = environment['ESPALIER_EFIVARS'] ?? EFI_VARIABLES;
   return [

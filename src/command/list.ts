@@ -9,8 +9,8 @@ import { type Note, notesOf } from '../plan/notes.ts';
 import type { Invocation } from '../settings/invocation.ts';
 import { readSettings } from '../settings/settings.ts';
 import { readSystems } from '../survey/systems.ts';
-import { formatSize } from '../voice/size.ts';
-import { formatTable, printable } from '../voice/table.ts';
+import { formatSize } from '../terminal/size.ts';
+import { formatTable, printable } from '../terminal/table.ts';
 import { brokenOf, renderBroken } from './broken.ts';
 
 /** Lists the entries of every ESP. */
@@ -71,7 +71,7 @@ function remarks({ counter, damage, unsigned }: MenuEntry): string[] {
   ];
 }
 
-/** What tells an entry from the others: an image has its version in its title already. */
+/** Returns the title, with the version where needed: the title of an image holds it already. */
 function titleOf({ title, version, id }: MenuEntry): string {
   const shown = title ?? id;
   return version === undefined || shown.includes(version) ? shown : `${shown} (${version})`;

@@ -1,13 +1,13 @@
-/** The status as metrics for a node_exporter text file (Prometheus §Text-based format). */
+/** Formats the status as metrics for a node_exporter text file (Prometheus §Text-based format). */
 import { DIFFERENCES, type Difference } from '../pass/drift.ts';
 import type { EspStatus, SeenEsp, Status } from './status-document.ts';
 
 interface Metric {
   readonly name: string;
   readonly help: string;
-  /** Its value for one ESP, by further label; undefined where nothing can be told. */
+  /** Returns its values for one ESP, by the further label; undefined when they are not known. */
   readonly values: (esp: SeenEsp, status: Status) => Values;
-  /** Name of the further label; absent when there is but one value. */
+  /** Name of the further label; absent when there is one value. */
   readonly label?: string;
 }
 
@@ -121,7 +121,7 @@ export function formatMetrics(status: Status): string {
   ].join('\n');
 }
 
-/** The one metric of an ESP of which nothing else can be told. */
+/** The one metric of an ESP that cannot be read. */
 const USABLE = {
   name: 'espalier_esp_usable',
   help: '0 where an ESP is not mounted, read-only or full, or the profiles want what cannot be.',

@@ -1,4 +1,4 @@
-/** `sign`: signs EFI programs of others, where they lie or to another file. */
+/** `sign`: signs foreign EFI programs, in place or to another file. */
 import { resolve } from 'node:path';
 import type { Context } from '../context.ts';
 import { misuse } from '../settings/flags.ts';
@@ -13,9 +13,9 @@ import { bareKernel } from './request-review.ts';
 const VERB = 'sign';
 
 /**
- * Signs each program, or leaves it as it is when it has our signature; or signs what a machine without
- * a key asks for. Nothing is written unless all of it can be signed.
- * @throws {PE_MALFORMED} {SIGNATURE_MALFORMED} when a file is no program that can be signed
+ * Signs each program, and skips one that has our signature already. With `--request` it signs what
+ * a machine without a key asks for. It writes nothing unless it can sign everything.
+ * @throws {PE_MALFORMED} {SIGNATURE_MALFORMED} when a file is no program that it can sign
  * @throws {KEY_INVALID} {KEY_INSECURE} as for the signing of images
  */
 export async function sign(
@@ -56,7 +56,7 @@ export async function sign(
   if (!signKernels) requireNoKernel(files, disk);
   const tasks = files.map((file) => taskFor(file, target ?? file, signer, disk));
   await carryOut(tasks, signer, context);
-  print(json ? toDocument(tasks, signer) : tasks.map(render).join('\n'));
+  print(json ? toDocument(tasks, signer) : tasks.map(renderTask).join('\n'));
   return tell(warnings, verbosity);
 }
 
@@ -70,7 +70,7 @@ function requireNoKernel(files: readonly string[], disk: Context['disk']): void 
 
 async function tell(warnings: readonly string[], verbosity: number): Promise<number> {
   if (warnings.length > 0) {
-    const log = (await import('../voice/log.ts')).openLog(verbosity);
+    const log = (await import('../terminal/log.ts')).openLog(verbosity);
     for (const warning of warnings) log.warn(warning);
   }
   return 0;
@@ -82,6 +82,6 @@ function toDocument(tasks: readonly Task[], { fingerprint }: Signer): string {
   return JSON.stringify(document, undefined, 2);
 }
 
-function render({ output, isDone }: Task): string {
+function renderTask({ output, isDone }: Task): string {
   return `${output}: ${isDone ? 'is signed, nothing to do' : 'signed'}`;
 }

@@ -25,17 +25,17 @@ import {
 import { extraPrograms } from '../signing/extra.ts';
 import type { Task } from '../signing/task.ts';
 import { openSurveyor } from '../survey/surveyor.ts';
-import { openLog } from '../voice/log.ts';
+import { openLog } from '../terminal/log.ts';
 import { findTargets } from '../volumes/volumes.ts';
 import { describeRequest, type Review, requireConsent, reviewRequest } from './request-review.ts';
 
-/** A program as a request names it, before what is to be signed for it is worked out. */
+/** A program as a request names it, before its digest to sign is computed. */
 type Wish = Omit<RequestedProgram, 'digest'>;
 
 /**
- * Finds out what `install` would have to have signed, and writes it down. Only the certificate is
- * needed; the ESPs are left as they are.
- * @throws {CONFIG_INVALID} when there is no certificate to sign for
+ * Finds out which programs `install` would sign, and writes them down. It needs only the
+ * certificate, and leaves the ESPs as they are.
+ * @throws {CONFIG_INVALID} when the settings name no certificate
  */
 export async function planRequest(
   { operands: [toplevel], flags, json, verbosity }: Invocation,
@@ -68,7 +68,7 @@ export async function planRequest(
   const text = formatSigningRequest(asking.signer.fingerprint, wishes, origin);
   await disk.replaceText(request, text, 'everyone');
   if (json) print(JSON.stringify({ version: 1, verb: 'plan', request, programs: wishes }, null, 2));
-  else print(render(request, wishes));
+  else print(renderRequest(request, wishes));
   const troubles = [
     ...extra.warnings,
     ...outcomes.flatMap(({ warnings }) => warnings),
@@ -79,7 +79,10 @@ export async function planRequest(
   return troubles.length > 0 ? EXIT_WARNINGS : 0;
 }
 
-/** Every program once, by what is signed. The name of a kernel follows from its signature. */
+/**
+ * Returns every program once, by the file that is signed. A kernel's name follows from its
+ * signature.
+ */
 async function wishesOf(
   { asked, signer }: Asking,
   outcomes: readonly Outcome[],
@@ -93,13 +96,14 @@ async function wishesOf(
     ...planned.map((wish) =>
       wish.what === 'kernel' && unnamed.has(wish.image) ? { ...wish, path: null } : wish,
     ),
-    // A kernel that is left out in the end is wanted all the same to find that out.
+    // Whether a kernel is left out in the end is known only once it is signed, so it is requested
+    // too.
     ...[...unnamed].map(([image, { name: source }]): Wish => {
       const size = signedSize(source, disk, signer);
       return { what: 'kernel', path: null, source, size, image };
     }),
   ];
-  // Of several the first: what is planned says where it goes.
+  // Of several wishes for one program the first counts: the plan's own wish says where it goes.
   return [...Map.groupBy(wishes, ({ image }) => image).values()].flatMap(([first]) => first ?? []);
 }
 
@@ -117,13 +121,15 @@ function extraWish(task: Task, signer: Signer, disk: Disk): readonly Wish[] {
   return [{ what: 'program', path, source, size, image: digestOf(imageDigest) }];
 }
 
-/** What is signed as it is, by its path on the ESP; the directory of kernels has the entry token's name. */
+/**
+ * Programs that are signed as they are, by path on the ESP. Kernels lie in a directory of any name.
+ */
 const SIGNED = [
   ['loader', /^EFI\/(systemd|BOOT)\/[^/]*$/],
   ['kernel', /\/kernel-[^/]*$/],
 ] as const;
 
-function render(request: string, wishes: readonly Wish[]): string {
+function renderRequest(request: string, wishes: readonly Wish[]): string {
   return [
     ...wishes.map(({ what, path, source }) => `  ${what} ${path ?? source}`),
     `${request}: ${wishes.length} programs to be signed`,
@@ -131,8 +137,8 @@ function render(request: string, wishes: readonly Wish[]): string {
 }
 
 /**
- * Returns the signatures that a request asks for, as a document.
- * @throws {KEY_INVALID} when it is no request, or asks for another certificate
+ * Returns a document with the signatures that a request asks for.
+ * @throws {KEY_INVALID} when the file is no request, or asks for another certificate
  * @throws {SIGNER_FAILED}
  */
 export async function answerRequest(

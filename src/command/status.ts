@@ -1,4 +1,6 @@
-/** `status`: what runs, what boots next and whether that is what the profile says, the loader, the space. */
+/**
+ * `status`: shows what runs, what boots next, whether the profile wants it, the loader, the space.
+ */
 
 import type { Context } from '../context.ts';
 import { EspError, EXIT_USAGE, EXIT_WARNINGS, explain } from '../error.ts';
@@ -22,13 +24,13 @@ import type { EspView } from '../plan/view.ts';
 import type { Invocation } from '../settings/invocation.ts';
 import { readSettings, type Settings } from '../settings/settings.ts';
 import { type KnownSystems, readSystems } from '../survey/systems.ts';
+import { formatSize } from '../terminal/size.ts';
+import { printable } from '../terminal/table.ts';
 import { bootsSystem } from '../uki/cmdline.ts';
-import { formatSize } from '../voice/size.ts';
-import { printable } from '../voice/table.ts';
 import { brokenOf, renderBroken } from './broken.ts';
 import type { EspStatus, Problem, SeenEsp, Status } from './status-document.ts';
 
-/** Shows the status of every ESP; the exit status tells drift from its absence. */
+/** Shows the status of every ESP. The exit status says whether something has drifted. */
 export async function status({ flags, json }: Invocation, context: Context): Promise<number> {
   const { disk, environment, print } = context;
   const { metrics, ...others } = flags;
@@ -40,7 +42,7 @@ export async function status({ flags, json }: Invocation, context: Context): Pro
   const settings = await readSettings(others, environment, disk);
   const systems = readSystems(settings, disk);
   const { running, booted, current, currentBoots } = systems;
-  const { esps, malformed } = await describeAll(systems, settings, context);
+  const { esps, malformed } = await describeEsps(systems, settings, context);
   const broken = brokenOf(malformed);
   const found: Status = {
     booted: running,
@@ -55,7 +57,9 @@ export async function status({ flags, json }: Invocation, context: Context): Pro
   return broken.length > 0 || esps.some(needsLook) ? EXIT_WARNINGS : 0;
 }
 
-/** What the profiles want decides; a mirror is held against the primary where that is not known. */
+/**
+ * Compares with the profiles; compares mirrors with the primary where the profiles are not known.
+ */
 function needsLook(status: EspStatus): boolean {
   if (status.problem || !('entries' in status)) return true;
   const { nextIsCurrent, nextIsBad, damaged, neighbours, fromProfiles, fromPrimary } = status;
@@ -64,7 +68,7 @@ function needsLook(status: EspStatus): boolean {
   return nextIsCurrent === false || nextIsBad || damaged > 0 || differs;
 }
 
-async function describeAll(
+async function describeEsps(
   systems: KnownSystems,
   settings: Settings,
   context: Context,
@@ -82,7 +86,7 @@ async function describeAll(
     const fromPrimary = primary && differencesFrom(primary, view);
     if (index === 0) primary = view;
     const drift = drifted(view, wanted, settings, context);
-    esps.push({ ...describe(view, systems, settings), fromPrimary, ...drift });
+    esps.push({ ...describeEsp(view, systems, settings), fromPrimary, ...drift });
   }
   const malformed = 'survey' in wanted ? wanted.survey.quarantined : systems.malformed;
   return { esps, malformed };
@@ -92,7 +96,9 @@ function problemOf(failure: EspError): Problem {
   return { code: failure.code, message: explain(failure), hint: failure.hint };
 }
 
-/** What differs from what the profiles want, and what would keep `install` from mending it. */
+/**
+ * Returns what differs from what the profiles want, and what would keep `install` from mending it.
+ */
 function drifted(
   view: EspView,
   wanted: Wanted,
@@ -102,7 +108,8 @@ function drifted(
   const drift = driftOf(view, wanted);
   const failure =
     writeFailure(view.root, settings, context) ?? ('failure' in drift ? drift.failure : undefined);
-  // Without a key, or on a rescue system without profiles, nothing was to be compared.
+  // A usage error means that there is no key or no profile, as on a rescue system: nothing to
+  // compare.
   const isProblem = failure && failure.status !== EXIT_USAGE;
   return {
     fromProfiles: 'failure' in drift ? undefined : drift.differences,
@@ -121,7 +128,7 @@ function writeFailure(root: string, settings: Settings, { disk }: Context): EspE
   }
 }
 
-function describe(
+function describeEsp(
   view: EspView,
   systems: KnownSystems,
   settings: Settings,
@@ -214,7 +221,9 @@ function countEntries({ entries, damaged, onTrial, bad, neighbours = 0 }: SeenEs
   return [entries, ...told].join(', ');
 }
 
-/** How many files are named; an ESP that was replaced lacks them all. */
+/**
+ * How many files are named. An ESP that was replaced lacks them all, which would fill the screen.
+ */
 const NAMED = 5;
 
 function renderDifferences(from: string, differences: readonly Difference[] = []): string[] {

@@ -1,4 +1,4 @@
-/** `verify`: whether what lies on the ESP is what its names say, and would start. */
+/** `verify`: tells whether the files on the ESP match their names and would start. */
 
 import type { Context } from '../context.ts';
 import { EspError, EXIT_WARNINGS, explain } from '../error.ts';
@@ -12,8 +12,8 @@ import type { EspView } from '../plan/view.ts';
 import type { Invocation } from '../settings/invocation.ts';
 import { readSettings, type Settings } from '../settings/settings.ts';
 import type { Search } from '../survey/root-hash-check.ts';
-import type { Log } from '../voice/log.ts';
-import { printable } from '../voice/table.ts';
+import type { Log } from '../terminal/log.ts';
+import { printable } from '../terminal/table.ts';
 import { lockAll } from '../volumes/esp-lock.ts';
 import { type Esp, expected, findEsps, requireOne } from '../volumes/esp-roots.ts';
 import { openTarget } from '../volumes/volumes.ts';
@@ -21,14 +21,14 @@ import { openTarget } from '../volumes/volumes.ts';
 /** What was found on one ESP. */
 interface Verified {
   readonly esp: string;
-  /** Why nothing could be looked at. */
+  /** Why the ESP could not be read. */
   readonly problem?: string;
   readonly findings: readonly Finding[];
   /** What is there and not ours. */
   readonly notes: readonly Note[];
 }
 
-/** Status when what boots next, or every copy of the loader, is damaged. */
+/** Exit status when the entry that boots next, or every copy of the loader, is damaged. */
 const EXIT_BROKEN = 1;
 
 /** Verifies the EFI programs that are named, or every ESP: names, sizes and headers; with `--deep` every byte and every signature. */
@@ -49,12 +49,12 @@ async function verifyEsps(
   const { deep: isDeep, ...others } = flags;
   const deep = isDeep === true;
   const settings = await readSettings(others, environment, disk);
-  const log = async () => (await import('../voice/log.ts')).openLog(verbosity);
+  const log = async () => (await import('../terminal/log.ts')).openLog(verbosity);
   using wanted = deep ? await openUnsigned(settings, context) : undefined;
   const made = wanted && 'survey' in wanted ? madeOf(wanted.survey) : undefined;
   const look = { ...(await lookAlone(settings, context, deep)), made };
   const given = { settings, context, deep, log, look };
-  const looked: Looked[] = [];
+  const looked: LookedEsp[] = [];
   for (const esp of findEsps(settings, context, 'read')) {
     looked.push(esp.failure ? esp : await verifyEsp(esp.root, given));
   }
@@ -68,7 +68,7 @@ async function verifyEsps(
     }),
   );
   if (json) print(JSON.stringify({ version: 1, verb: 'verify', deep, esps }, undefined, 2));
-  else for (const verified of esps) print(render(verified));
+  else for (const verified of esps) print(renderFindings(verified));
   const all = esps.flatMap(({ findings }) => findings);
   if (all.some(({ fatal }) => fatal)) return EXIT_BROKEN;
   return all.length > 0 || esps.some(({ problem }) => problem) ? EXIT_WARNINGS : 0;
@@ -87,12 +87,12 @@ async function openUnsigned(
 }
 
 /** An ESP with what was found on it, or why it could not be looked at. */
-interface Looked extends Esp {
+interface LookedEsp extends Esp {
   readonly findings?: readonly Finding[];
   readonly notes?: readonly Note[];
 }
 
-/** How an ESP is looked at, and with what. */
+/** How closely to look at an ESP, and what that needs. */
 interface Verification extends Search {
   readonly settings: Settings;
   readonly look: Look;
@@ -100,10 +100,10 @@ interface Verification extends Search {
 }
 
 /**
- * Looks first and locks second: where all is well nobody is waited for. What is not may be another
- * run's work in progress, so the ESP is looked at again when none is at work.
+ * Looks first and locks second, so a sound ESP makes nobody wait. A finding may be the unfinished
+ * work of another run, so verify looks again under the lock.
  */
-async function verifyEsp(root: string, given: Verification): Promise<Looked> {
+async function verifyEsp(root: string, given: Verification): Promise<LookedEsp> {
   try {
     const target = openTarget(root, given.settings, given.context, 'read');
     const first = await findingsOn(target, given).catch(unlessExpected);
@@ -115,12 +115,12 @@ async function verifyEsp(root: string, given: Verification): Promise<Looked> {
   }
 }
 
-/** What a run removes may be missed in the middle of a look. */
+/** Another run may remove a file while verify reads it. Such an error is no finding. */
 function unlessExpected(error: unknown): undefined {
   expected(error);
 }
 
-/** Without a place for locks, as for another user, the second look is as good as the first. */
+/** A user without a place for locks gets the second look without a lock. */
 async function lockIfPossible(
   { mounted }: Target,
   { settings, context, log }: Verification,
@@ -143,7 +143,7 @@ async function findingsOn(
   return { findings, notes: notesOf(view) };
 }
 
-/** What an entry of ours would wait for in vain, or not get to read. */
+/** Finds entries of ours whose root hash no partition has, or whose file system cannot be read. */
 async function rootHashFindings(view: EspView, search: Search): Promise<readonly Finding[]> {
   const first = nextOf(view.inventory)?.path;
   const findings: Finding[] = [];
@@ -157,7 +157,7 @@ async function rootHashFindings(view: EspView, search: Search): Promise<readonly
   return findings;
 }
 
-function render({ esp, problem, findings, notes }: Verified): string {
+function renderFindings({ esp, problem, findings, notes }: Verified): string {
   if (problem) return `${esp}: not verified: ${problem}`;
   const told = notes.map(({ path, note }) => `  = ${printable(path)}: ${printable(note)}`);
   if (findings.length === 0) return [`${esp}: all is well`, ...told].join('\n');

@@ -1,4 +1,7 @@
-/** The certificates of Microsoft that a person supplies as files: each is checked to be what it is taken for. */
+/**
+ * Reads Microsoft's certificates from files that a person supplies, and checks that they are
+ * Microsoft's.
+ */
 import { X509Certificate } from 'node:crypto';
 import { posix } from 'node:path';
 import { hash } from '../digest.ts';
@@ -9,7 +12,7 @@ import { MICROSOFT, MICROSOFT_ORGANISATION, microsoftVariable } from '../secureb
 import { type Signature, X509 } from '../secureboot/signature-list.ts';
 import { pemBlocks } from '../signer/pem.ts';
 
-/** A certificate of Microsoft, and the variable that it is for. */
+/** A certificate of Microsoft, and its variable. */
 export interface MicrosoftCertificate {
   readonly variable: Exclude<KeyVariable, 'PK'>;
   readonly signature: Signature;

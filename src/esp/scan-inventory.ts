@@ -1,4 +1,4 @@
-/** Reads what lies on an ESP. Everything here is untrusted. */
+/** Reads which files are on an ESP. All of it is untrusted. */
 import type { Disk } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
 import { carriesCertificate } from '../pe/carried-certificate.ts';
@@ -28,10 +28,10 @@ import { type ListedFile, type SignedBy, scanEntries, UNSIGNED } from './scan-en
 import { scanTemporaries } from './temporaries.ts';
 import { attempt, ifThere, readSmall } from './untrusted.ts';
 
-/** Larger files of these kinds are not what they claim to be. Bytes. */
+/** In bytes. A larger file is not of the kind that its name says. */
 const LIMIT = { loaderConf: LOADER_CONF_LIMIT, srel: 4096 };
 
-/** The directories in which we may make files. */
+/** Returns the directories in which we may make files. */
 function ourDirectories(token: string): readonly EspPath[] {
   return [
     blobDirectory(token),
@@ -48,7 +48,7 @@ function ourDirectories(token: string): readonly EspPath[] {
  * @param imageKinds every kind of image that there may be of ours
  * @param signedBy whose signatures our files should carry
  * @throws {ESP_NOT_MOUNTED} when there is no such directory
- * @throws {FOREIGN_LAYOUT} when something else is where a directory should be
+ * @throws {FOREIGN_LAYOUT} when a file or link is where a directory should be
  */
 export function scanInventory(
   disk: Disk,
@@ -105,7 +105,7 @@ function scanSettings(
   };
 }
 
-/** A link would lead out of the ESP, and where a file is no directory can be made. */
+/** Refuses a link, which would lead out of the ESP, and a file in place of a directory. */
 function requireDirectories(disk: Disk, root: string, token: string): void {
   for (const path of [espPath('EFI'), espPath('loader'), ...ourDirectories(token)]) {
     const kind = disk.linkStat(`${root}/${path}`)?.kind;

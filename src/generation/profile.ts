@@ -1,4 +1,4 @@
-/** How Nix profiles lay out their generations, and which of them are current. */
+/** Reads Nix profiles: their generations, and which of those are current. */
 import type { Disk } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
 import { quote } from './complaint.ts';
@@ -17,7 +17,7 @@ const NAMED = 'system-profiles';
 /**
  * Reads profile and number from the path of a generation's link: `…/system-<N>-link`, or
  * `…/system-profiles/<NAME>-<N>-link`. Returns undefined for any other name, and for numbers that
- * Nix does not give: zero, leading zeros, or more than 2^53 - 1.
+ * Nix never gives: zero, leading zeros, or more than 2^53 - 1.
  */
 export function parseLink(path: string): Link | undefined {
   const parts = path.split('/');
@@ -29,7 +29,7 @@ export function parseLink(path: string): Link | undefined {
   return name === 'system' ? { profile: undefined, number, path } : undefined;
 }
 
-/** Returns the directories that hold links: that of the system profile, and that of named ones. */
+/** Returns the two directories of links: that of the system profile, and that of named profiles. */
 export function profileDirectories(profilesDirectory: string): readonly [string, string] {
   return [profilesDirectory, `${profilesDirectory}/${NAMED}`];
 }
@@ -49,7 +49,7 @@ export function findGenerationLinks(disk: Disk, profilesDirectory: string): Link
 /**
  * Returns the real path of the system that a profile currently leads to, or undefined when it
  * leads nowhere.
- * @param profile the name of a named profile; without it the system profile is asked
+ * @param profile the name of a named profile; without it, the system profile counts
  */
 export function currentToplevel(
   disk: Disk,
@@ -59,7 +59,9 @@ export function currentToplevel(
   return disk.realPath(`${profilesDirectory}/${profile ? `${NAMED}/${profile}` : 'system'}`);
 }
 
-/** Reads the generations behind links, in their order, and sets apart those that cannot be installed. */
+/**
+ * Reads the generations behind links in their order, and separates those that cannot be installed.
+ */
 export function readGenerations(
   disk: Disk,
   links: readonly Link[],
@@ -154,7 +156,7 @@ function mixed(generations: readonly Generation[], wanted: string | undefined): 
   );
 }
 
-/** The first few of many names. */
+/** Returns the first few of many names. */
 function shorten(names: readonly string[]): string {
   const more = names.length - 10;
   return `${names.slice(0, 10).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;

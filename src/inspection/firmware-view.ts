@@ -1,4 +1,4 @@
-/** What firmware and boot loader of this machine say through EFI variables. */
+/** Reads what this machine's firmware and boot loader say through EFI variables. */
 import type { Context } from '../context.ts';
 import {
   bootOptions,
@@ -11,7 +11,7 @@ import type { FirmwareView } from '../plan/view.ts';
 
 /**
  * Reads the variables.
- * @param certificate path of the certificate that we sign for
+ * @param certificate path of the certificate that signs our programs
  */
 export async function viewFirmware(
   certificate: string | undefined,

@@ -1,4 +1,4 @@
-/** Reads one ESP: all that a decision, a status and a verification depend on, in one place. */
+/** Reads one ESP into one view: all that a decision, a status and a verification depend on. */
 import { type Context, isElsewhere } from '../context.ts';
 import { takeOver } from '../esp/adoption.ts';
 import type { Inventory } from '../esp/inventory.ts';
@@ -21,18 +21,18 @@ import { type Closeness, viewExtras } from './extra-views.ts';
 import { viewFirmware } from './firmware-view.ts';
 import { judgingFor, viewLoaders } from './loader-views.ts';
 
-/** What is looked for on an ESP, and how closely. */
+/** What to look for on an ESP, and how closely. */
 export interface Look {
   readonly settings: Settings;
-  /** Every byte is read, instead of names, sizes and headers. */
+  /** Reads every byte, instead of names, sizes and headers. */
   readonly deep: boolean;
-  /** Whether to count as ours what another tool installed. */
+  /** Whether files that another tool installed count as ours. */
   readonly adopts: boolean;
   /** What tells entries of this machine from another's, where that is asked. */
   readonly ownSystems?: OwnSystems | undefined;
   readonly declared: readonly DeclaredExtra[];
   readonly closeness: Closeness;
-  /** Paths that wanted entries name and where others have to put a file. */
+  /** Paths that wanted entries name although another program has to put the file there. */
   readonly named: readonly EspPath[];
   readonly architecture: Architecture;
   /** Judges the loaders; absent when nothing is signed. */
@@ -41,7 +41,7 @@ export interface Look {
   readonly made?: Made | undefined;
 }
 
-/** Returns how to look at an ESP that is to become what a survey wants. */
+/** Returns how to look at an ESP that a survey's wishes are for. */
 export function lookFor(survey: Survey, deep = false): Look {
   const { settings, signer, architecture, extras, musts, wishes } = survey;
   const entries = [...musts, ...wishes].flatMap((generation) => generation.entries);
@@ -66,8 +66,8 @@ export function madeOf({ loader, signer, musts, wishes }: Survey): Made | undefi
 }
 
 /**
- * Returns how to look at an ESP of which nobody knows what it should become.
- * @throws {KEY_INVALID} when the certificate of the settings is none
+ * Returns how to look at an ESP when no survey says what it should become.
+ * @throws {KEY_INVALID} when the certificate file of the settings holds none
  */
 export async function lookAlone(settings: Settings, context: Context, deep = false): Promise<Look> {
   return {
@@ -135,7 +135,7 @@ async function examined(
   return holdAgainst(found, made, target, context.disk);
 }
 
-/** Returns the paths that entries name and where there is no file. What the inventory has is there. */
+/** Returns the named paths that are not there. A file of the inventory is there. */
 function absentFrom(
   { root, tree }: Target,
   { named }: Look,
@@ -148,7 +148,9 @@ function absentFrom(
   return new Set([...asked].filter(isAbsent));
 }
 
-/** EFI variables of this machine say nothing about a directory that is filled for another's ESP. */
+/**
+ * EFI variables of this machine say nothing about a directory that is filled for another machine.
+ */
 async function firmwareFor(
   { settings }: Look,
   context: Context,

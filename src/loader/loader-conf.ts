@@ -1,11 +1,11 @@
-/** The text of systemd-boot's loader.conf, kept at exactly one disk sector. */
+/** The text of systemd-boot's loader.conf, always exactly one disk sector long. */
 import { type Line, lastValue, parseLines } from '../bls.ts';
 import { base32, hash } from '../digest.ts';
 import { EspError } from '../error.ts';
 
 /**
- * The size of the file in bytes: one sector. Overwriting one sector in place is the only change that
- * FAT makes as a whole, so the file never grows or shrinks, and spare room is newlines.
+ * The size of the file in bytes: one sector. On FAT, only overwriting one sector in place is
+ * atomic. So the file never grows or shrinks, and newlines fill the rest.
  */
 export const SECTOR = 512;
 
@@ -17,7 +17,9 @@ const COMMENT = `${WORDS} ${UNSEALED}\n`;
 /** Keys that say what boots next: ours to write. */
 const OURS: readonly string[] = ['default', 'preferred'];
 
-/** The other keys, up to systemd 262 (loader.conf(5)). Older loaders pass over those they do not know. */
+/**
+ * All other keys up to systemd 262 (loader.conf(5)). Older loaders ignore those they do not know.
+ */
 export const SETTINGS = [
   'timeout',
   'console-mode',
@@ -61,9 +63,9 @@ export function namedNext(settings: readonly Line[]): string | undefined {
 }
 
 /**
- * Returns a loader.conf of exactly {@link SECTOR} bytes: what boots next first, then the settings,
- * without any `default` or `preferred` among them; where nothing is said to boot next, the settings as
- * they are.
+ * Returns a loader.conf of exactly {@link SECTOR} bytes: first what boots next, then the settings
+ * except `default` and `preferred`. When nothing is given to boot next, the settings stay as they
+ * are.
  * @throws {CONFIG_INVALID} when a setting cannot be written on a line, or when they do not fit
  */
 export function formatLoaderConf(
@@ -109,16 +111,18 @@ function sealOf(text: string): string {
 
 const NEWLINE = 0x0a;
 
-/** Settings of a loader.conf on an ESP: what can be written again, and the keys of what cannot. */
+/**
+ * The settings of a loader.conf on an ESP: those that can be rewritten, and the keys of the others.
+ */
 export interface Salvage {
   readonly kept: readonly Line[];
   readonly lost: readonly string[];
 }
 
 /**
- * Sorts out which settings of a loader.conf found on an ESP can be written again beside the given
- * entry: damage there, or another's long file, must not stop a run. Of a key that stands there more
- * than once the last line counts, as it does for systemd-boot.
+ * Returns which settings of a loader.conf on an ESP can be rewritten beside the given entry. A
+ * damaged or a long foreign file must not stop a run. Of a key that occurs more than once the last
+ * line counts, as for systemd-boot.
  */
 export function salvageSettings(found: readonly Line[], next: BootsNext): Salvage {
   const kept: Line[] = [];
@@ -130,7 +134,7 @@ export function salvageSettings(found: readonly Line[], next: BootsNext): Salvag
   return { kept, lost };
 }
 
-/** Settings have names of small letters (loader.conf(5)); anything else is a piece of another file. */
+/** Keys consist of small letters (loader.conf(5)). Anything else is a fragment of another file. */
 function isWritable(key: string, value: string): boolean {
   return /^[a-z][a-z-]*$/.test(key) && !/[\p{Cc}\ufffd]/u.test(value) && value.isWellFormed();
 }
@@ -153,20 +157,20 @@ function linesOf(settings: readonly Line[], next: BootsNext | undefined): readon
   return [...ours, ...settings.filter(([key]) => !OURS.includes(key))];
 }
 
-/** Tells whether a file has the one size that may be overwritten in place. */
+/** Returns whether a file has the one size that may be overwritten in place. */
 export function isSector(bytes: Uint8Array): boolean {
   return bytes.length === SECTOR;
 }
 
-/** Tells the file from one of the same content, which may be what is left of a temporary one. */
+/** Tells the kept file from a leftover temporary file with the same settings. */
 const KEPT = '# what loader.conf is to become\n';
 
-/** Returns what is kept beside a loader.conf that is being replaced, given the new text. */
+/** Returns the text that is kept beside a loader.conf while the new text replaces it. */
 export function formatKept(loaderConf: string): string {
   return KEPT + loaderConf;
 }
 
-/** Returns the text that was kept, or undefined when it is not whole. */
+/** Returns the text that was kept, or undefined when it is incomplete. */
 export function parseKept(bytes: Uint8Array): string | undefined {
   const text = new TextDecoder().decode(bytes);
   return text.startsWith(KEPT) && isSector(bytes.subarray(KEPT.length))
@@ -185,8 +189,8 @@ function formatLine([key, value]: Line): string {
 }
 
 /**
- * The reader trims blanks and then takes one pair of equal quotes away, so a value that would lose
- * something gets a pair to lose; there is no escaping, and none is needed.
+ * systemd-boot trims blanks and then removes one pair of equal quotes. So a value that would lose
+ * either gets an extra pair. There is no escaping, and none is needed.
  */
 function quoted(value: string): string {
   const loses = value !== value.trim() || /^(["']).*\1$/.test(value);

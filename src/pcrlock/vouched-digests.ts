@@ -1,4 +1,7 @@
-/** What a program on an ESP will measure as, if it is one of ours: nobody else's may become expected. */
+/**
+ * Returns what a program on an ESP will measure as, if it is ours. No foreign program gets
+ * expected.
+ */
 import { createHash } from 'node:crypto';
 import type { Disk } from '../disk/disk.ts';
 import { judgeSignature } from '../inspection/signature.ts';
@@ -8,7 +11,7 @@ import type { Content } from '../plan/step.ts';
 import { programDigests } from '../recipe/program-digests.ts';
 import { isUnsigned, type Signer } from '../signer/signer.ts';
 
-/** A program on an ESP, and what it is made from, where that is known. */
+/** A program on an ESP, and its recipe where that is known. */
 export interface Program {
   readonly path: string;
   readonly recipe: Content | undefined;

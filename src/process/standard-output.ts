@@ -1,13 +1,13 @@
-/** Results on standard output, without the stream machinery that a short text does not need. */
+/** Writes results to standard output, without the cost of streams for a short text. */
 import * as fs from 'node:fs';
 import { errno, ioError } from '../io-error.ts';
 
 const STANDARD_OUTPUT = 1;
 
 /**
- * Returns text with every character that could steer a terminal, but for line ends and tabs, in the
- * form that JSON has for it: names and titles come from places where anyone may have put them. A JSON
- * document says the same as before.
+ * Returns text in which every character that could control a terminal has its JSON escape. Line
+ * ends and tabs stay. Names and titles come from places where anyone may have put such characters.
+ * The meaning of a JSON document stays the same.
  */
 export function unsteered(text: string): string {
   return text.replace(/(?![\n\t])[\p{Cc}\p{Cf}]/gu, escaped);
@@ -20,7 +20,7 @@ function escaped(character: string): string {
     .join('');
 }
 
-/** Writes text to standard output. A reader that has gone away, as `head` does, is no error. */
+/** Writes text to standard output. A reader that has gone away, such as `head`, is no error. */
 export function writeOutput(text: string): void {
   const bytes = new TextEncoder().encode(unsteered(text));
   for (let done = 0; done < bytes.length; ) {
@@ -29,7 +29,7 @@ export function writeOutput(text: string): void {
     } catch (error) {
       if (errno(error) === 'EPIPE') return;
       if (errno(error) !== 'EAGAIN') throw ioError('write to', 'standard output', error);
-      // Somebody made the pipe non-blocking and it is full: the stream knows how to wait.
+      // The pipe is full and non-blocking. The stream knows how to wait for it.
       process.stdout.write(bytes.subarray(done));
       return;
     }

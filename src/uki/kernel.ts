@@ -1,4 +1,4 @@
-/** What an image must know of the kernel it carries. */
+/** Reads what an image must know of its kernel. */
 import type { ByteSource } from '../byte-source.ts';
 import { EspError } from '../error.ts';
 import { findSection, NX_COMPAT, parsePe, readSection } from '../pe/pe.ts';
@@ -6,9 +6,9 @@ import { kernelRelease, setupCmdlineSize } from './uname.ts';
 
 /** Facts from the headers of a kernel. */
 export interface KernelTraits {
-  /** What `uname -r` will say, where the file tells. */
+  /** The output of `uname -r`, when the file contains it. */
   readonly release: string | undefined;
-  /** It bears to run where data cannot be executed. */
+  /** Whether it runs when data cannot be executed. */
   readonly nxCompat: boolean;
   /** The content of its `.sbat`. */
   readonly sbat: Uint8Array | undefined;
@@ -32,7 +32,7 @@ const MAX_SBAT = 64 * 1024;
 
 /**
  * Reads the facts about a kernel from its headers.
- * @throws {PE_MALFORMED} when it is no whole PE image, which systemd-stub could not start
+ * @throws {PE_MALFORMED} when it is no whole PE image, so systemd-stub could not start it
  * @throws {FILE_TOO_LARGE} when its `.sbat` is longer than 64 KiB
  */
 export function kernelTraits(source: ByteSource, name = 'kernel'): KernelTraits {

@@ -1,4 +1,4 @@
-/** Which directories the settings mean by ESP. */
+/** Finds the directories that the settings mean by ESP. */
 
 import type { Context } from '../context.ts';
 import { EspError } from '../error.ts';
@@ -8,16 +8,16 @@ import { partitionAt } from './partition.ts';
 
 /** One ESP of the settings. */
 export interface Esp {
-  /** Where it is mounted: a real path, unless nothing is there. */
+  /** Where it is mounted: its real path, or the path as given when nothing is there. */
   readonly root: string;
-  /** Why nothing can be done with it. */
+  /** Why it cannot be used. */
   readonly failure?: EspError;
 }
 
 /**
- * Returns the ESPs, the primary first and each once. One that cannot be used stops none of the others.
- * @throws {ESP_NOT_MOUNTED} @throws {ESP_NOT_FAT} @throws {ESP_READ_ONLY} when none can be used: what
- * is wrong with the primary
+ * Returns the ESPs, the primary first and each once. An unusable one does not stop the others.
+ * @throws {ESP_NOT_MOUNTED} @throws {ESP_NOT_FAT} @throws {ESP_READ_ONLY} when no ESP can be used;
+ * the error is the primary's
  */
 export function findEsps(
   settings: Settings,
@@ -86,20 +86,20 @@ function requireDevices(esps: readonly Esp[], disk: Context['disk']): void {
   }
 }
 
-/** Returns what may go wrong with an ESP; what may not is thrown. */
+/** Returns an error that an ESP may cause. Throws every other error. */
 export function expected(error: unknown): EspError {
   if (error instanceof EspError) return error;
   throw error;
 }
 
-/** Throws what is wrong with the primary when something is wrong with all. */
+/** Throws the primary's failure when every ESP has one. */
 export function requireOne(esps: readonly { readonly failure?: EspError | undefined }[]): void {
   if (esps[0]?.failure && esps.every(({ failure }) => failure)) throw esps[0].failure;
 }
 
 /**
- * Returns where the ESPs are, the primary first. A mirror that is missing is told when its turn
- * comes: it must not stop the primary.
+ * Returns where the ESPs are, the primary first. A missing mirror fails when its turn comes, so
+ * that it does not stop the primary.
  * @throws {ESP_NOT_MOUNTED} @throws {ESP_NOT_FAT} @throws {ESP_READ_ONLY} for the primary
  */
 export function espRoots(settings: Settings, context: Context, access?: Access): readonly string[] {

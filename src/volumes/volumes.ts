@@ -1,4 +1,7 @@
-/** Opens a target: which partitions the loader reads besides the ESP, and the one tree that they are. */
+/**
+ * Opens a target: finds the partitions that the loader reads besides the ESP, and joins them to one
+ * tree.
+ */
 
 import type { Context } from '../context.ts';
 import type { Disk, WritableDisk } from '../disk/disk.ts';
@@ -13,8 +16,8 @@ import { partitionAt } from './partition.ts';
 import { isRead } from './xbootldr.ts';
 
 /**
- * Returns where the ESPs of the settings are, the primary first, once it is known that the partitions
- * named with them go together. Throws as {@link openTarget} and {@link findEsps} do.
+ * Returns where the ESPs of the settings are, the primary first. It checks first that the
+ * partitions named with them go together. Throws as {@link openTarget} and {@link findEsps} do.
  */
 export function findTargets(settings: Settings, context: Context): readonly string[] {
   const esps = findEsps(settings, context);
@@ -88,7 +91,7 @@ function mountedAt(points: readonly string[], disk: Disk): Mounted {
   return new Map(points.map((point) => [point, disk.stat(point)]));
 }
 
-/** Shows ESP and XBOOTLDR partition as one tree below the mount point of the ESP. */
+/** Joins ESP and XBOOTLDR partition to one tree below the mount point of the ESP. */
 function joined(
   root: string,
   xbootldr: string | undefined,
@@ -107,7 +110,7 @@ function joined(
   return { root, xbootldr, tree: joinedDisk(disk, places), disk, locate };
 }
 
-/** The ESP once the entries are elsewhere: to remove them, it must be known that the loader finds those. */
+/** Returns an ESP whose entries moved. They are removed only if the loader finds the new ones. */
 function emptied(esp: string, xbootldr: string, plain: boolean, context: Context): OtherVolume {
   if (plain || isRead(esp, xbootldr, context)) return { root: esp };
   return {
@@ -135,7 +138,7 @@ function requireApart(roots: readonly [string, string], plain: boolean, disk: Di
   for (const root of roots) requireWhole(root, disk);
 }
 
-/** FAT takes `efi` for `EFI`: what is mounted at /boot/efi hides the images of a partition at /boot. */
+/** FAT ignores case, so a mount at /boot/efi hides the images in EFI of a partition at /boot. */
 function requireWhole(root: string, disk: Disk): void {
   const device = disk.stat(root)?.device;
   const found = ['EFI', 'loader']
@@ -145,7 +148,7 @@ function requireWhole(root: string, disk: Disk): void {
   throw mismatch(`${found}: another file system is mounted there`, 'unmount it');
 }
 
-/** Finds the partition that was XBOOTLDR. One that is not there keeps nobody from booting. */
+/** Finds the former XBOOTLDR partition. A missing one is no error: the machine boots without it. */
 function findFormer(
   path: string,
   others: readonly string[],

@@ -1,4 +1,6 @@
-/** Whether systemd-boot will find an XBOOTLDR partition: on the disk it was started from, by its type in the GPT. */
+/**
+ * Tells whether systemd-boot finds an XBOOTLDR partition: on its own disk, by its type in the GPT.
+ */
 
 import type { Context } from '../context.ts';
 import { EspError } from '../error.ts';
@@ -8,9 +10,9 @@ import { partitionAt } from './partition.ts';
 const XBOOTLDR_TYPE = 'bc13c2ff-59e6-4262-a352-b275fd6f7172';
 
 /**
- * Tells whether it is known that the loader reads a partition; of devices that udev knows nothing about,
- * it is not.
- * @throws {CONFIG_INVALID} when it is known that it does not
+ * Returns whether the loader is known to read a partition. When udev knows nothing about a device,
+ * the answer is no.
+ * @throws {CONFIG_INVALID} when the loader is known not to read it
  */
 export function isRead(
   esp: string,
