@@ -23,8 +23,10 @@ type Wanted = Pick<WantedSystem, 'settings' | 'loaderConf' | 'signer'>;
  */
 export function loaderSettings(wanted: Wanted, inventory: Inventory, next: BootsNext): Salvage {
   const { kept, lost } = configured(wanted) ?? inForce(wanted, inventory, next);
-  const isSaid = isUnsigned(wanted.signer) || kept.some(([key]) => key === EDITOR_OFF[0]);
-  return { kept: isSaid ? kept : [...kept, EDITOR_OFF], lost };
+  // A file that says what boots next, too, is all that somebody wants to have there.
+  const isWhole = wanted.settings['keep-default'] && wanted.loaderConf !== undefined;
+  const isSaid = isWhole || kept.some(([key]) => key === EDITOR_OFF[0]);
+  return { kept: isSaid || isUnsigned(wanted.signer) ? kept : [...kept, EDITOR_OFF], lost };
 }
 
 const EDITOR_OFF: Line = ['editor', 'no'];

@@ -102,12 +102,13 @@ export function statusOf({ notices, standing, change }: Memory): string {
  */
 function standingChoice(
   primary: string | undefined,
-  { followed, next, wasAway }: Memory,
+  { followed, next: last, wasAway }: Memory,
   { disk }: Context,
 ): StandingChoice | undefined {
   if (followed === undefined || primary === undefined) return undefined;
+  const next = last && patternId(last);
   const chosen = namedDefault(disk, primary);
-  const isChoice = chosen !== undefined && (!wasAway || chosen === (next && patternId(next)));
+  const isChoice = chosen !== undefined && (!wasAway || chosen === next);
   return isChoice ? { followed, chosen } : undefined;
 }
 
