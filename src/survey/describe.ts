@@ -1,4 +1,6 @@
-/** Everything about one generation or specialisation that has to be read or hashed for its entry. */
+/**
+ * Finds everything about a generation or specialisation that must be read or hashed for its entry.
+ */
 
 import type { Context } from '../context.ts';
 import type { DigestCache } from '../disk/digest-cache.ts';
@@ -14,7 +16,7 @@ import { kernelTraits } from '../uki/kernel.ts';
 import type { EntryPolicy } from './entry-maker.ts';
 import { type Hashed, signedProgram, type Variant } from './payload.ts';
 
-/** What the entries of a run are made with. */
+/** What making the entries of a run needs. */
 export interface Making {
   readonly policy: EntryPolicy;
   readonly context: Context;
@@ -22,8 +24,8 @@ export interface Making {
   readonly secrets: Map<Bootspec, SecretInitrd>;
 }
 
-/** Returns what the entry of a generation or specialisation is made from. */
-export async function describe(
+/** Returns the parts of a generation's or specialisation's entry. */
+export async function describeVariant(
   variant: Variant,
   payloads: ReadonlyMap<string, Hashed>,
   making: Making,
@@ -59,7 +61,7 @@ function find(path: string, payloads: ReadonlyMap<string, Hashed>): Hashed {
   return found;
 }
 
-/** The kernel as it is, or signed where firmware checks it by itself. */
+/** Returns the kernel unchanged, or signed where firmware checks it on its own. */
 function kernelPayload(
   plain: Payload,
   { stat }: Hashed,
@@ -69,7 +71,9 @@ function kernelPayload(
   return isPlain ? plain : signedProgram(plain, stat, signer, context, cache);
 }
 
-/** That it is an EFI program is enough to know of a kernel, once, unless its entry tells the release. */
+/**
+ * Checks once that a kernel is an EFI program. More is read only when the entry tells its release.
+ */
 function releaseOf(
   path: string,
   { stat, digest }: Hashed,
@@ -82,7 +86,7 @@ function releaseOf(
   return release;
 }
 
-/** What is declared is taken from its source, and not from the ESP. */
+/** Takes a declared file from its source, and not from the ESP. */
 function extraInitrdsOf(
   { extraInitrds = [] }: Bootspec,
   extras: readonly DeclaredExtra[],
@@ -95,7 +99,10 @@ function extraInitrdsOf(
   });
 }
 
-/** An image is signed with all that it boots, and nothing that lies on an ESP is ever signed. */
+/**
+ * Refuses an initrd on the ESP: an image is signed with all its parts, and no file of an ESP is
+ * signed.
+ */
 function requireOwnInitrd({ extraInitrds: [first] = [] }: Bootspec, format: string): void {
   if (first === undefined) return;
   throw new EspError(
@@ -105,10 +112,12 @@ function requireOwnInitrd({ extraInitrds: [first] = [] }: Bootspec, format: stri
   );
 }
 
-/** The key under which a kernel is remembered that has the headers of an EFI program. */
+/** The cache key of a kernel that has the headers of an EFI program. */
 const EFI_PROGRAM = 'efi-program';
 
-/** @throws {PE_MALFORMED} when the kernel is no EFI program: neither stub nor loader could start it */
+/**
+ * @throws {PE_MALFORMED} when the kernel is no EFI program: neither stub nor loader could start it
+ */
 function kernelRelease(path: string, { disk }: Context): string | undefined {
   using source = disk.open(path);
   return kernelTraits(source, path).release;
