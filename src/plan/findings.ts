@@ -1,19 +1,19 @@
-/** What is wrong on an ESP, as far as its own names and lists tell. Pure. */
+/** Finds what is wrong on an ESP, as far as its names and lists tell. Pure. */
 import { ENTRIES, type EspPath } from '../esp/layout.ts';
 import type { ExtraView } from './extras.ts';
 import { loaderStatus } from './loader-status.ts';
 import { menuOf } from './menu.ts';
 import type { EspView } from './view.ts';
 
-/** Something that is not as it should be. */
+/** One finding. */
 export interface Finding {
   readonly path: EspPath;
   readonly problem: string;
-  /** Whether the machine may not start, or not start what it should, because of it. */
+  /** Whether the machine may not start because of it, or may start the wrong system. */
   readonly fatal: boolean;
 }
 
-/** Returns what is wrong: loaders first, then entries and what they name, then extra files. */
+/** Returns the findings: loaders first, then entries and their files, then extra files. */
 export function findingsOf(view: EspView): readonly Finding[] {
   return [
     ...loaderFindings(view),
@@ -26,7 +26,7 @@ export function findingsOf(view: EspView): readonly Finding[] {
   ];
 }
 
-/** One copy that does not start needs a look; two that do not are a machine that does not start. */
+/** One copy that does not start needs a look. With two of them the machine does not start. */
 function loaderFindings({ loaders }: EspView): readonly Finding[] {
   const copies = loaders.map(loaderStatus);
   const fatal = copies.every(({ problem }) => problem !== undefined);
@@ -60,7 +60,7 @@ function leftovers({ inventory: { temporaries } }: EspView): readonly Finding[] 
   }));
 }
 
-/** Says what is wrong with a file of which lists say that it is one of these. */
+/** Returns what is wrong with a file that our lists name. */
 function extraFinding({ records, found }: ExtraView): readonly Finding[] {
   const path = records[0]?.path;
   const problem = path && extraProblem(records, found);

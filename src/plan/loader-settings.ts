@@ -1,4 +1,6 @@
-/** Which lines loader.conf gets besides what boots next: whose they are, and which cannot stay. Pure. */
+/**
+ * Decides which lines loader.conf gets besides what boots next, and which lines cannot stay. Pure.
+ */
 import type { Inventory } from '../esp/inventory.ts';
 import { LOADER_CONF } from '../esp/layout.ts';
 import {
@@ -10,7 +12,9 @@ import {
 } from '../loader/loader-conf.ts';
 import type { WantedSystem } from './wanted-system.ts';
 
-/** Loader settings: from the file given, else from the configuration, else those in force. */
+/**
+ * Returns the loader settings: of the given file, else of the configuration, else the present ones.
+ */
 export function loaderSettings(
   { settings, loaderConf: given }: Pick<WantedSystem, 'settings' | 'loaderConf'>,
   { loaderConf, keptSettings }: Inventory,
@@ -21,19 +25,19 @@ export function loaderSettings(
   if (configured.length > 0) {
     return { kept: configured.map(([key, value]) => [key, String(value)]), lost: [] };
   }
-  // Where a replacement was cut short, loader.conf may be a part of what it was, of any size.
+  // If a replacement was cut short, loader.conf may be any part of the old file.
   const kept = keptSettings && parseKept(keptSettings);
-  // An empty file is what a file system check may make of ours after a power failure: no choice of anyone.
+  // After a power failure, a file system check may leave our file empty. Nobody chose that.
   const text = kept ?? new TextDecoder().decode(loaderConf);
   return text.length > 0
     ? salvageSettings(parseLoaderConf(text), next)
     : { kept: [['timeout', '5']], lost: [] };
 }
 
-/** How many keys of lost settings are named; damage may have left thousands. */
+/** The most keys of lost settings in a warning. Damage may have left thousands. */
 const NAMED = 5;
 
-/** Says which settings do not stay. */
+/** Returns a warning about the settings that do not stay. */
 export function describeLost(keys: readonly string[]): string[] {
   if (keys.length === 0) return [];
   const named = keys

@@ -1,31 +1,31 @@
-/** Compares what should be on an ESP with what is: which wanted files are there and look whole. Pure. */
+/** Compares the wanted files with those on an ESP: which exist and look whole. Pure. */
 import type { ExtraFile } from '../esp/extra-manifest.ts';
 import type { Inventory, StrayFile } from '../esp/inventory.ts';
 import { directoryOf, type EspPath } from '../esp/layout.ts';
 import { isImage } from './step.ts';
 import { type FileRole, idOf, type WantedFile } from './wanted.ts';
 
-/** A file on the ESP that is ours. Size in bytes. */
+/** A file of ours on the ESP. Size in bytes. */
 export interface OwnFile {
   readonly role: FileRole;
   readonly path: EspPath;
   readonly size: number;
-  /** Number of the generation, of an entry. */
+  /** For an entry: the number of its generation. */
   readonly generation: number;
   readonly references: readonly EspPath[];
-  /** Those of them that are there and have no name of ours. */
+  /** Those references that exist and are not under a name of ours. */
   readonly outside: readonly EspPath[];
   readonly cmdline: string;
   readonly sections: readonly { readonly name: string; readonly size: number }[];
   readonly damage: string | undefined;
-  /** Of an extra file: another content was declared since it was written. */
+  /** For an extra file: whether other content was declared since it was written. */
   readonly isOutdated?: boolean;
 }
 
 /** Our files on an ESP, by the key under which FAT and systemd-boot find them. */
 export type OwnFiles = ReadonlyMap<string, OwnFile>;
 
-/** How a wanted file stands; `at` is where it lies, or should be written. */
+/** The state of a wanted file. `at` is where it is, or should be written. */
 export type Standing =
   | { readonly kind: 'present' }
   | { readonly kind: 'missing'; readonly at: EspPath }
@@ -33,14 +33,14 @@ export type Standing =
   | { readonly kind: 'damaged'; readonly at: EspPath; readonly because: string };
 
 /**
- * Returns the key under which a file is found: without regard to case, as FAT compares, and without
- * a boot counter, as systemd-boot does. An entry that is being counted never gets a plain twin.
+ * Returns the key of a file. It ignores case, as FAT does, and the boot counter, as systemd-boot
+ * does. So an entry with a counter never gets a second name without one.
  */
 export function keyOf(path: EspPath): string {
   return `${directoryOf(path)}/${idOf(path)}`.toLowerCase();
 }
 
-/** Returns the files of an inventory that are ours, or were taken over. */
+/** Returns the files of an inventory that are ours or were taken over. */
 export function ownFiles(inventory: Inventory): OwnFiles {
   const { blobs, strays = [], entries, extras = [], manifests = [], marks = [] } = inventory;
   const files: OwnFile[] = [
@@ -58,7 +58,7 @@ export function ownFiles(inventory: Inventory): OwnFiles {
   return new Map(files.map((file) => [keyOf(file.path), file]));
 }
 
-/** What is no entry of ours names nothing, as far as we look. */
+/** We look for names only in entries of ours. Other files name nothing. */
 function storedFile(
   role: FileRole,
   { path, size, damage, isOutdated = false }: StrayFile & Partial<ExtraFile>,
@@ -67,7 +67,7 @@ function storedFile(
   return { role, path, size, ...names, damage, isOutdated };
 }
 
-/** Returns how a wanted file stands, as far as its name, size and header tell. */
+/** Returns the state of a wanted file, as far as name, size and header tell. */
 export function standing(wanted: WantedFile, own: OwnFiles): Standing {
   const found = own.get(keyOf(wanted.path));
   if (!found) return { kind: 'missing', at: wanted.path };
@@ -76,14 +76,17 @@ export function standing(wanted: WantedFile, own: OwnFiles): Standing {
   return because === undefined ? { kind: 'present' } : { kind: 'damaged', at: found.path, because };
 }
 
-/** Says why a file cannot be the wanted one. An image may have an older stub: only its payload counts. */
+/**
+ * Returns why a file cannot be the wanted one. Only an image's payload counts: its stub may be
+ * older.
+ */
 function difference({ content, size }: WantedFile, found: OwnFile): string | undefined {
   if (!isImage(content)) {
     return found.size === size ? undefined : `it has ${found.size} bytes, expected ${size}`;
   }
   const actual = new Map(found.sections.map((section) => [section.name, section.size]));
   const wrong = content.sections.find(
-    // The stub's .sbat is merged into ours, so its size says nothing.
+    // The stub's .sbat is merged into the image's, so its size tells nothing.
     (section) => section.name !== '.sbat' && actual.get(section.name) !== section.size,
   );
   return (
@@ -92,7 +95,7 @@ function difference({ content, size }: WantedFile, found: OwnFile): string | und
   );
 }
 
-/** Whether an entry and everything it names is there and looks whole. */
+/** Returns whether an entry and every file that it names exist and look whole. */
 export function boots(file: OwnFile, own: OwnFiles): boolean {
   return (
     file.role === 'entry' &&

@@ -1,11 +1,11 @@
-/** Whether firmware would start what is about to be installed. Pure. */
+/** Checks that firmware would start what the plan installs. Pure. */
 import { EspError } from '../error.ts';
 import { isUnsigned } from '../signer/signer.ts';
 import type { FirmwareView } from './view.ts';
 import type { WantedSystem } from './wanted-system.ts';
 
 /**
- * Refuses what firmware would not start: it must not take the place of what firmware does start.
+ * Refuses files that firmware would not start: they must not replace files that it starts.
  * @throws {SECURE_BOOT_UNSIGNED} {SECURE_BOOT_UNTRUSTED}
  */
 export function requireStartable(
