@@ -25,7 +25,8 @@ export const disk: readonly Mutant[] = [
   {
     id: 'disk/cache-of-others',
     file: 'src/disk/digest-cache.ts',
-    find: "if (!isOurs(disk, dirname(path), 'directory') || !isOurs(disk, path, 'file')) return [];",
+    find:
+      "if (!isTrusted(disk, dirname(path), 'directory') || !isTrusted(disk, path, 'file')) return [];",
     replace: '',
     killedBy: { file: CACHE, title: /a cache that others could have written is not believed/ },
     why: 'Any user could plant a digest and have his own file signed as a kernel.',
@@ -41,8 +42,8 @@ export const disk: readonly Mutant[] = [
   {
     id: 'disk/create-over-existing',
     file: 'src/disk/node-writing.ts',
-    find: "fs.promises.open(path, 'wx', mode)",
-    replace: "fs.promises.open(path, 'w', mode)",
+    find: "files().open(path, 'wx', mode)",
+    replace: "files().open(path, 'w', mode)",
     killedBy: { file: CONTRACT, title: /the real disk a name that is taken is not created/ },
     why: 'A temporary file of another run would be overwritten.',
   },
@@ -81,8 +82,8 @@ export const disk: readonly Mutant[] = [
   {
     id: 'disk/size-not-checked',
     file: 'src/disk/hash-file.ts',
-    find: 'if (read === file.size) return',
-    replace: 'if (read >= file.size) return',
+    find: 'if (got === size) return',
+    replace: 'if (got >= size) return',
     killedBy: {
       file: 'test/disk/hash-files.test.ts',
       title: /a file of another size than expected/,

@@ -67,8 +67,8 @@ export const transaction: readonly Mutant[] = [
   {
     id: 'transaction/short-write-unseen',
     file: 'src/transaction/apply.ts',
-    find: 'if (!isImage && size !== step.size)',
-    replace: 'if (isImage && size !== step.size)',
+    find: 'if (!isImage(step.content) && size !== step.size)',
+    replace: 'if (isImage(step.content) && size !== step.size)',
     killedBy: { file: APPLY, title: /a file of another size than planned gets no name/ },
     why: 'A kernel that is cut short would get its final name.',
   },
@@ -123,7 +123,7 @@ export const transaction: readonly Mutant[] = [
   {
     id: 'transaction/slots-off-fat',
     file: 'src/transaction/directory-slots.ts',
-    find: 'if (disk.fileSystem(directory)?.type !== FAT) return 0;',
+    find: 'if (!isFat(directory, disk)) return 0;',
     replace: '',
     killedBy: {
       file: SLOTS,
@@ -189,9 +189,9 @@ export const transaction: readonly Mutant[] = [
   },
   {
     id: 'transaction/lock-in-others-directory',
-    file: 'src/transaction/lock.ts',
-    find: '(stat.mode & 0o022) === 0;',
-    replace: '(stat.mode & 0o002) === 0;',
+    file: 'src/disk/own-file.ts',
+    find: 'OTHERS_MAY_WRITE = 0o022',
+    replace: 'OTHERS_MAY_WRITE = 0o002',
     killedBy: { file: LOCK, title: /a directory that a group can write to is refused/ },
     why: 'Others could put a file in the way and keep every run waiting.',
   },

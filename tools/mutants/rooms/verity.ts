@@ -5,7 +5,7 @@ const SUPERBLOCK = 'test/verity/superblock.test.ts';
 const TREE = 'test/verity/hash-tree.test.ts';
 const CHECK = 'test/verity/check.test.ts';
 const CMDLINE = 'test/verity/cmdline.test.ts';
-const GPT = 'test/verity/gpt.test.ts';
+const GPT = 'test/gpt/partition-table.test.ts';
 
 export const verity: readonly Mutant[] = [
   {
@@ -93,7 +93,7 @@ export const verity: readonly Mutant[] = [
   },
   {
     id: 'verity/gpt-checksum',
-    file: 'src/verity/gpt.ts',
+    file: 'src/gpt/partition-table.ts',
     find: "[isWhole(bytes, header), 'its header has another checksum'],",
     replace: '',
     killedBy: { file: GPT, title: /is read from its backup when the primary copy is damaged/ },
