@@ -102,10 +102,10 @@ export function describeDamage(inventory: Inventory): string[] {
   ];
 }
 
-/** How many keys of lost settings are named; damage may have left thousands. */
+/** The most keys of lost settings in a warning. Damage may have left thousands. */
 const NAMED = 5;
 
-/** Says which settings do not stay. */
+/** Returns a warning about the settings that do not stay. */
 export function describeLost(keys: readonly string[]): string[] {
   if (keys.length === 0) return [];
   const named = keys
