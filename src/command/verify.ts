@@ -14,6 +14,7 @@ import type { Log } from '../voice/log.ts';
 import { printable } from '../voice/table.ts';
 import { lockAll } from '../volumes/esp-lock.ts';
 import { type Esp, expected, findEsps, requireOne } from '../volumes/esp-roots.ts';
+import { withFatNames } from '../volumes/fat-names.ts';
 import { openTarget } from '../volumes/volumes.ts';
 
 /** What was found on one ESP. */
@@ -75,7 +76,7 @@ interface Verification extends Search {
  */
 async function verifyEsp(root: string, given: Verification): Promise<Looked> {
   try {
-    const target = openTarget(root, given.settings, given.context, 'read');
+    const target = withFatNames(openTarget(root, given.settings, given.context, 'read'));
     const first = await findingsOn(target, given).catch(unlessExpected);
     if (first?.length === 0) return { root, findings: first };
     using _locks = await lockIfPossible(target, given);

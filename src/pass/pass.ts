@@ -17,6 +17,7 @@ import type { Site } from '../transaction/apply.ts';
 import type { Report } from '../transaction/report.ts';
 import type { Log } from '../voice/log.ts';
 import { lockAll } from '../volumes/esp-lock.ts';
+import { withFatNames } from '../volumes/fat-names.ts';
 import { openTarget } from '../volumes/volumes.ts';
 import { type Outcome, type PassVerb, PURPOSES } from './outcome.ts';
 
@@ -57,7 +58,7 @@ async function processEsp(
   isPrimary: boolean,
 ): Promise<Outcome> {
   try {
-    const target = openTarget(path, wants.known().settings, tools.context);
+    const target = withFatNames(openTarget(path, wants.known().settings, tools.context));
     if (tools.verb === 'plan') return await look(target, wants.known(), tools);
     const outcome = await carryOut(target, wants, tools, isPrimary);
     await remember(outcome, wants.known(), tools);
