@@ -1,6 +1,7 @@
 /** One pass of the watcher: what `install` does, with a memory of the pass before. */
 import type { Context } from '../context.ts';
 import type { Disk } from '../disk/disk.ts';
+import { fatNamesReading } from '../disk/fat-names-disk.ts';
 import { EspError } from '../error.ts';
 import { LOADER_CONF, patternId } from '../esp/layout.ts';
 import { namedNext, parseLoaderConf } from '../loader/loader-conf.ts';
@@ -115,7 +116,8 @@ function standingChoice(
 /** In bytes. Our own loader.conf is one sector. */
 const CONF_LIMIT = 64 * 1024;
 
-function namedDefault(disk: Disk, root: string): string | undefined {
+function namedDefault(host: Disk, root: string): string | undefined {
+  const disk = fatNamesReading(host, [root]);
   const path = `${root}/${LOADER_CONF}`;
   const stat = disk.stat(path);
   if (stat?.kind !== 'file' || stat.size > CONF_LIMIT) return undefined;
