@@ -76,7 +76,7 @@ async function payloadOf(
   { signer, context, cache }: Signing,
 ): Promise<Payload> {
   const known = hashed.get(source);
-  if (!known) throw unusable(extra, `${source}: it cannot be read`);
+  if (!known) throw unreadable(extra, source, context.disk);
   const { stat, digest } = known;
   const plain = { path: source, size: stat.size, digest };
   if (!sign || isUnsigned(signer)) return plain;
@@ -86,6 +86,14 @@ async function payloadOf(
     if (!(cause instanceof EspError) || cause.code !== 'PE_MALFORMED') throw cause;
     throw unusable(extra, `${source}: it is no EFI program, and cannot be signed`, cause);
   }
+}
+
+/** A source that is there and cannot be read is no mistake of who declared it. */
+function unreadable(extra: ExtraSetting, source: string, disk: Context['disk']): EspError {
+  if (disk.stat(source)?.kind !== 'file') return unusable(extra, `${source}: it cannot be read`);
+  return new EspError('IO', `${extra.key}: ${source}: it is there and cannot be read`, {
+    hint: 'look at its permissions and at the disk that it is on',
+  });
 }
 
 function textExtra(path: EspPath, text: string): DeclaredExtra {
