@@ -1,7 +1,7 @@
 /** A disk as it would look from inside another root, for a system that is mounted and not running. */
 import { dirname } from 'node:path';
 import { EspError } from '../error.ts';
-import type { Disk, WritableDisk } from './disk.ts';
+import type { Disk, Readers, WritableDisk } from './disk.ts';
 
 /** As many as the kernel follows (path_resolution(7)). */
 const MAX_LINKS = 40;
@@ -9,7 +9,7 @@ const MOUNT_TABLE = '/proc/self/mountinfo';
 
 /** A disk below a root, which can also say where the host finds its files. */
 export interface RootedDisk extends WritableDisk {
-  /** Returns the host's path of a path inside; a final link is not followed. */
+  /** Returns the host's path of what a path leads to inside: no link is left for the host to follow. */
   locate(path: string): string;
 }
 
@@ -20,7 +20,7 @@ export interface RootedDisk extends WritableDisk {
  */
 export function rootedDisk(host: WritableDisk, root: string): RootedDisk {
   const find = (path: string) => walk(host, root, path, true);
-  /** Where a name lies that may not exist yet: its directory resolved, itself as it is. */
+  /** Where a name itself lies: only for calls that do not follow a link there, or the host's would be followed. */
   const name = (path: string) => walk(host, root, path, false);
   const inside = (path: string) => path.slice(root.length) || '/';
   const reading: Disk = {
@@ -41,22 +41,55 @@ export function rootedDisk(host: WritableDisk, root: string): RootedDisk {
   };
   return {
     ...reading,
-    locate: name,
-    makeDirectory: (path, readers) => host.makeDirectory(name(path), readers),
+    locate: find,
+    makeDirectory: (path, readers) => host.makeDirectory(find(path), readers),
     create: (path, readers) => host.create(name(path), readers),
     copy: (from, to) => host.copy(find(from), name(to)),
     // SAFETY: as on the host; what boots if power fails here is told where a plan calls it.
     overwrite: (path, bytes) => host.overwrite(find(path), bytes),
-    replaceText: (path, text, readers) => host.replaceText(name(path), text, readers),
+    replaceText: (path, text, readers) => replaceText(host, find(path), text, readers),
     makeLink: (path, target, modified) => host.makeLink(name(path), target, modified),
     // SAFETY: as for overwrite.
     rename: (from, to) => host.rename(name(from), name(to)),
-    syncFile: (path) => host.syncFile(name(path)),
+    syncFile: (path) => host.syncFile(find(path)),
     // SAFETY: as for overwrite.
     remove: (path) => host.remove(name(path)),
     // SAFETY: as for overwrite.
     syncDirectory: (path) => host.syncDirectory(find(path)),
   };
+}
+
+/**
+ * Replaces a text as the host does, but through a temporary file that must be new. The host opens its
+ * own by a name that can be guessed: a link that waits there would be written through.
+ * @throws {READ_BACK_MISMATCH}
+ */
+async function replaceText(
+  host: WritableDisk,
+  path: string,
+  text: string,
+  readers?: Readers,
+): Promise<void> {
+  const bytes = new TextEncoder().encode(text);
+  const temporary = `${path}.${process.pid}`;
+  // SAFETY: an unfinished file, or a link in its place: nothing boots from either.
+  host.remove(temporary);
+  const file = await host.create(temporary, readers);
+  try {
+    await file.write(bytes);
+    await file.finish();
+    // SAFETY: only files that nothing boots from come here, as on the host.
+    host.rename(temporary, path);
+  } catch (error) {
+    await file.abandon().catch(() => undefined);
+    // SAFETY: as above.
+    host.remove(temporary);
+    throw error;
+  }
+  if (Buffer.compare(host.read(path, bytes.length), bytes) !== 0) {
+    throw new EspError('READ_BACK_MISMATCH', `${path} does not hold the text just written to it`);
+  }
+  host.syncDirectory(dirname(path));
 }
 
 /**
