@@ -20,7 +20,13 @@ export interface Context {
   readonly processId: number;
   /** Seconds since the epoch. */
   readonly now: number;
-  readonly runSecrets: SecretsRunner;
+  /** Undefined where no program that adds secrets is to be run. */
+  readonly runSecrets: SecretsRunner | undefined;
+  /**
+   * The settings that the command line and the environment give, where `disk` is of another system:
+   * a program that only that system names is not run.
+   */
+  readonly given?: ReadonlySet<string>;
   /** What a thread that hashes is started from. */
   readonly workerEntry: URL;
   readonly print: (text: string) => void;

@@ -28,10 +28,15 @@ export async function run(
     // The options of one verb are not cheap to declare, and no run has two.
     if (!words.every((word) => argv.includes(word))) continue;
     declare(command, verb, async (invocation) => {
-      const { root, ...flags } = invocation.flags;
+      const { root, 'run-secrets': runsSecrets, ...flags } = invocation.flags;
       const named = root ?? context.environment['ESPALIER_ROOT'];
-      const below = typeof named === 'string' ? await contextBelow(named, context) : context;
-      status = await (await verb.load())({ ...invocation, flags }, below);
+      const below =
+        typeof named === 'string'
+          ? await contextBelow(named, context, { flags, runsSecrets: runsSecrets === true })
+          : context;
+      const isLook = verb.runsNothing === true && runsSecrets !== true;
+      const allowed = isLook ? { ...below, runSecrets: undefined } : below;
+      status = await (await verb.load())({ ...invocation, flags }, allowed);
     });
   }
   try {

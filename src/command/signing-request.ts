@@ -4,6 +4,7 @@ import type { Context } from '../context.ts';
 import { digestBytes, digestOf } from '../digest.ts';
 import type { Disk } from '../disk/disk.ts';
 import { EspError, EXIT_WARNINGS } from '../error.ts';
+import type { InitrdSecrets } from '../generation/initrd-secrets.ts';
 import type { Outcome } from '../pass/outcome.ts';
 import { pass } from '../pass/pass.ts';
 import { signedSize } from '../recipe/recipe.ts';
@@ -43,7 +44,7 @@ export async function planRequest(
   const { 'signing-request': file, ...others } = flags;
   const settings = await readSettings(others, environment, disk);
   if (settings.certificate === undefined) throw misuse('expected --certificate', 'plan');
-  const context = withVolumes(settings, given);
+  const context = withVolumes(settings, { ...given, runSecrets: given.runSecrets ?? notRun });
   const asking = loadAskingSigner(settings.certificate, disk, now);
   using surveyor = await openSurveyor(settings, toplevel, context, asking);
   const roots = findEsps(settings, context).map(({ root }) => root);
@@ -75,6 +76,13 @@ export async function planRequest(
   const log = openLog(verbosity);
   for (const trouble of new Set(troubles)) log.warn(trouble);
   return troubles.length > 0 ? EXIT_WARNINGS : 0;
+}
+
+/** What is to be signed without its secrets would be another image. */
+async function notRun({ program }: InitrdSecrets): Promise<never> {
+  throw new EspError('INITRD_SECRETS_FAILED', `initrd secrets program ${program} is not run`, {
+    hint: 'give --run-secrets: what is to be signed is known only with them',
+  });
 }
 
 /** Every program once, by what is signed. The name of a kernel follows from its signature. */

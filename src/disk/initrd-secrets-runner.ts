@@ -42,9 +42,11 @@ export async function appendInitrdSecrets(
   const remove = (): void => fs.rmSync(home, { recursive: true, force: true });
   try {
     const path = join(home, 'initrd');
+    const { ino } = fs.lstatSync(home);
     const original = prepared(initrd, directory, () => copyPrivately(initrd, path));
     const limit = original + growth;
     await run({ program, path, root }, { timeout, limit });
+    requireSame(program, home, ino);
     return { path, size: checkedSize(program, path, original, limit), remove };
   } catch (error) {
     remove();
@@ -85,6 +87,13 @@ function copyPrivately(from: string, to: string): number {
   fs.copyFileSync(from, to, fs.constants.COPYFILE_EXCL | fs.constants.COPYFILE_FICLONE);
   fs.chmodSync(to, 0o600);
   return fs.statSync(to).size;
+}
+
+/** A link in the place of the directory would lead us, and what we write, to files of others. */
+function requireSame(program: string, home: string, inode: number): void {
+  const stats = fs.lstatSync(home, { throwIfNoEntry: false });
+  if (stats?.isDirectory() && stats.ino === inode) return;
+  throw failed(program, 'replaced the directory that its copy of the initrd lies in');
 }
 
 /** The program may have put anything in the place of the copy: a link would lead us to other files. */

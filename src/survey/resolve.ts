@@ -93,7 +93,7 @@ export async function resolve(
     if (policy.settings.format === 'type1') {
       await prepareKernels(prepared.passed, payloads, policy, context, cache);
     }
-    const warnings: string[] = [];
+    const warnings: string[] = context.runSecrets ? [] : unknownSecrets(prepared.passed);
     const described = await separate(prepared.passed, async (generation) => {
       const entries = [];
       for (const variant of variants(generation)) {
@@ -173,12 +173,24 @@ async function appendSecrets(
   { initrd, initrdSecrets }: Bootspec,
   { runSecrets, disk, environment, uid, isElsewhere }: Context,
 ): Promise<SecretInitrd | undefined> {
-  if (initrd === undefined || initrdSecrets === undefined) return undefined;
+  if (initrd === undefined || initrdSecrets === undefined || !runSecrets) return undefined;
   const memory = isElsewhere || uid === 0 ? '/run' : environment['XDG_RUNTIME_DIR'];
   const inMemory = memory !== undefined && disk.stat(memory)?.kind === 'directory';
   const other = isElsewhere ? '/tmp' : (environment['TMPDIR'] ?? '/tmp');
   const directory = inMemory ? memory : other;
   return runSecrets({ program: initrdSecrets, initrd, directory });
+}
+
+/** Without its secrets an initrd has another digest: what follows from that is not known. */
+function unknownSecrets(generations: readonly Generation[]): string[] {
+  return generations
+    .filter((generation) =>
+      variants(generation).some(({ bootspec }) => bootspec.initrdSecrets !== undefined),
+    )
+    .map(
+      (generation) =>
+        `generation ${generationName(generation)}: a program adds secrets to its initrd and was not run; the names and sizes of what it wants, and whether it is on the ESP already, are unknown. --run-secrets runs it`,
+    );
 }
 
 async function describe(

@@ -4,6 +4,7 @@ import type { Context } from '../context.ts';
 import { EspError } from '../error.ts';
 import type { Settings } from '../settings/settings.ts';
 import type { LoadedSigner } from '../signer/pem.ts';
+import { unsigned } from '../signer/signer.ts';
 
 /**
  * Returns the signer of the settings, or undefined when they name neither a certificate nor a key.
@@ -12,7 +13,7 @@ import type { LoadedSigner } from '../signer/pem.ts';
  */
 export async function signerOf(
   settings: Settings,
-  { disk, uid, environment, now }: Context,
+  { disk, uid, environment, now, given }: Context,
 ): Promise<LoadedSigner | undefined> {
   const {
     certificate,
@@ -33,6 +34,7 @@ export async function signerOf(
     });
   }
   if (command !== undefined) {
+    if (given && !given.has('signing-command')) return withoutCommand(command, given);
     const { loadCommandSigner } = await import('../signer/command-signer.ts');
     const batch = settings['signing-batch'];
     return loadCommandSigner({ certificate, command, batch }, disk, now);
@@ -47,6 +49,20 @@ export async function signerOf(
   const owner = { uid, stores: store === undefined ? [] : [store] };
   const { loadSigner } = await import('../signer/pem.ts');
   return loadSigner({ certificate, privateKey, allowInsecureKey }, owner, disk, now);
+}
+
+/** The command of a mounted system would run here, on a machine that it knows nothing of. */
+function withoutCommand(
+  [program]: readonly string[],
+  given: NonNullable<Context['given']>,
+): LoadedSigner {
+  const what = `signing-command ${program}: the mounted system names it, so it is not run here`;
+  if (given.has('allow-unsigned')) {
+    return { signer: unsigned, warnings: [`${what}: what is installed is not signed`] };
+  }
+  throw new EspError('CONFIG_INVALID', what, {
+    hint: 'give --signing-command yourself, or --allow-unsigned if Secure Boot is off',
+  });
 }
 
 function without(given: string, lacking: string): EspError {
