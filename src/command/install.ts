@@ -75,7 +75,8 @@ async function surveyAndPass(
   try {
     const asking = verb === 'plan' ? await askingInstead(settings, context) : undefined;
     using surveyor = await openSurveyor(settings, toplevel, context, asking);
-    const { notices } = surveyor.known();
+    const { notices, cautions } = surveyor.known();
+    for (const caution of cautions) (await log()).warn(caution);
     if (verbosity > 0) for (const notice of notices) (await log()).info(notice);
     const signing = await extraSigning(verb, settings, surveyor.known().signer, context);
     const outcomes = await pass(roots, surveyor, {

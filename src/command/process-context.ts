@@ -18,10 +18,19 @@ export function processContext(workerEntry: URL): Context {
     uid: process.getuid?.() ?? 0,
     processId: process.pid,
     now: Math.floor(Date.now() / 1000),
-    runSecrets: appendInitrdSecrets,
+    runSecrets: (secrets) => appendInitrdSecrets(secrets, { steady }),
     workerEntry,
     print: (text) => writeOutput(`${text}\n`),
   };
+}
+
+/** Loaded when there are secrets: few systems have any. */
+async function steady(appended: Uint8Array, offset: number): Promise<Uint8Array | undefined> {
+  const [{ steadyArchive }, { findXz }] = await Promise.all([
+    import('../initrd/steady-archive.ts'),
+    import('../disk/xz-program.ts'),
+  ]);
+  return steadyArchive(appended, offset, findXz(process.env));
 }
 
 /** What a person asks for when they name another root. */
@@ -60,7 +69,7 @@ export async function contextBelow(
       if (!runsSecrets) throw notRun(program, root);
       const made = await appendInitrdSecrets(
         { program, initrd: disk.locate(initrd), directory: disk.locate(directory) },
-        { root: real },
+        { root: real, steady },
       );
       return { ...made, path: made.path.slice(real.length) };
     },

@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import { EspError } from '../error.ts';
 import { boundedEnvironment, runProgram } from './child-program.ts';
 import { errno } from './io-error.ts';
+import { fill } from './node-reading.ts';
 import { isOfTheDead, MARK, processMark } from './process-mark.ts';
 
 /** Bounds on a program. `timeout` in seconds, `growth` in bytes. */
@@ -14,6 +15,11 @@ export interface SecretsBounds {
   readonly growth?: number;
   /** The root of the system that the program belongs to; its path is one inside. */
   readonly root?: string;
+  /**
+   * Takes from what was appended what differs each time; undefined when it cannot be told what that is.
+   * `offset` is where it begins in the initrd.
+   */
+  readonly steady?: (appended: Uint8Array, offset: number) => Promise<Uint8Array | undefined>;
 }
 
 /**
@@ -31,8 +37,8 @@ export interface SecretsBounds {
  */
 export async function appendInitrdSecrets(
   secrets: { readonly program: string; readonly initrd: string; readonly directory: string },
-  { timeout = 60, growth = 1024 ** 3, root }: SecretsBounds = {},
-): Promise<{ path: string; size: number; remove(): void }> {
+  { timeout = 60, growth = 1024 ** 3, root, steady }: SecretsBounds = {},
+): Promise<{ path: string; size: number; isSteady: boolean; remove(): void }> {
   const { program, initrd, directory } = secrets;
   const home = prepared(initrd, directory, () => {
     removeLeftovers(directory);
@@ -47,7 +53,9 @@ export async function appendInitrdSecrets(
     const limit = original + growth;
     await run({ program, path, root }, { timeout, limit });
     requireSame(program, home, ino);
-    return { path, size: checkedSize(program, path, original, limit), remove };
+    const size = checkedSize(program, path, original, limit);
+    const steadied = await rewriteEnd(path, original, size, steady);
+    return { path, size: steadied ?? size, isSteady: steadied !== undefined, remove };
   } catch (error) {
     remove();
     throw error;
@@ -106,6 +114,37 @@ function checkedSize(program: string, path: string, original: number, limit: num
     throw failed(program, `expected it to append to ${original} bytes, got only ${size}`);
   }
   return size;
+}
+
+/** Secrets are small: what is larger is left as it is. Bytes. */
+const STEADY_LIMIT = 64 * 1024 * 1024;
+
+/**
+ * Rewrites what was appended, so that the same secrets are the same bytes each time.
+ * @returns the new size of the copy in bytes; undefined when it is left as it is
+ */
+async function rewriteEnd(
+  path: string,
+  original: number,
+  size: number,
+  steady: SecretsBounds['steady'],
+): Promise<number | undefined> {
+  if (size === original) return size;
+  if (!steady || size - original > STEADY_LIMIT) return undefined;
+  const fd = fs.openSync(path, fs.constants.O_RDWR | fs.constants.O_NOFOLLOW);
+  try {
+    const appended = fill(fd, original, new Uint8Array(size - original));
+    const wanted = await steady(appended, original);
+    if (wanted === undefined) return undefined;
+    // SAFETY: a private copy that nothing boots from.
+    fs.ftruncateSync(fd, original);
+    for (let done = 0; done < wanted.length; ) {
+      done += fs.writeSync(fd, wanted, done, wanted.length - done, original + done);
+    }
+    return original + wanted.length;
+  } finally {
+    fs.closeSync(fd);
+  }
 }
 
 /** A program, the copy it is given, and the root that both are below, if that is not the host's. */

@@ -29,7 +29,7 @@ import { describeBroken } from '../survey/survey.ts';
 import type { Survey } from '../survey/surveyed.ts';
 import { type BootTree, scanBootTree } from '../volumes/boot-tree.ts';
 import { comingFrom, type Removal, removalsFrom, withExtras } from './elsewhere.ts';
-import { withGoodDefault } from './good-default.ts';
+import { withGoodDefault, withKeptCounters } from './good-default.ts';
 import { loaderDefault } from './loader-default.ts';
 import { describeLost, loaderSettings } from './loader-settings.ts';
 
@@ -73,9 +73,10 @@ export async function decide(
   const keepsDefault = settings['keep-default'] && settings['loader-conf'] !== undefined;
   const isGiven = keepsDefault || scope === 'gc';
   const lacking = lackingFiles(root, surveyed, context);
+  const counted = withKeptCounters(surveyed, inventory);
   const withGood = isGiven
-    ? surveyed
-    : withGoodDefault(surveyed, inventory, new Set(lacking.map(({ id }) => id)));
+    ? counted
+    : withGoodDefault(counted, inventory, new Set(lacking.map(({ id }) => id)));
   const survey = comingFrom(elsewhere, withGood, inventory);
   const variables = efiVariables(survey, context);
   await requireStartable(survey, variables, context);

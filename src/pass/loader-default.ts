@@ -3,6 +3,7 @@ import type { EntryFile, Inventory } from '../esp/inventory.ts';
 import type { BootsNext } from '../loader/loader-conf.ts';
 import { matchesPattern } from '../loader/pattern.ts';
 import { compareVersions } from '../loader/version.ts';
+import { comingCounter } from '../plan/kept-counters.ts';
 import { compareEntries, isBad, type SortedBy } from '../plan/menu-order.ts';
 import { keyOf, ownFiles } from '../plan/present.ts';
 import { protectedKeys, type Roots } from '../plan/roots.ts';
@@ -10,6 +11,8 @@ import type { Survey } from '../survey/surveyed.ts';
 
 /** The first systemd-boot that knows `preferred` (loader.conf(5)). */
 const KNOWS_PREFERRED = '260';
+
+type Wants = Pick<Survey, 'default' | 'settings' | 'musts' | 'wishes'>;
 
 /**
  * Returns what to write for the entry that boots next. One that is not counted is the default. One
@@ -20,7 +23,7 @@ const KNOWS_PREFERRED = '260';
  * @param version of the boot loader that is installed, or of an older one
  */
 export function loaderDefault(
-  survey: Pick<Survey, 'default' | 'settings' | 'musts' | 'wishes'>,
+  survey: Wants,
   inventory: Inventory,
   roots: Roots,
   version: string,
@@ -38,13 +41,15 @@ export function loaderDefault(
 
 /** Whether the entry that boots next has a counter, or will get one. */
 function isCounted(
-  { default: id, settings }: Pick<Survey, 'default' | 'settings'>,
+  { default: id, settings, musts, wishes }: Wants,
   { entries }: Inventory,
 ): boolean {
   const found = entries.filter((entry) => entry.id.toLowerCase() === id.toLowerCase());
-  return found.length > 0
-    ? found.some(({ counter }) => counter !== undefined)
-    : settings['boot-counting'] > 0;
+  if (found.length > 0) return found.some(({ counter }) => counter !== undefined);
+  const coming = [...musts, ...wishes]
+    .flatMap((generation) => generation.entries)
+    .find((entry) => entry.id === id);
+  return coming ? comingCounter(coming) !== undefined : settings['boot-counting'] > 0;
 }
 
 /** The ID of the entry that will come first in the menu among those that match and are not bad. */
@@ -55,8 +60,9 @@ function firstOf(
   roots: Roots,
 ): string | undefined {
   const { entries } = inventory;
-  const bad = new Set(entries.filter(isBad).map(({ id }) => id));
   const wanted = [...musts, ...wishes].flatMap((generation) => generation.entries);
+  const comingBad = wanted.filter((entry) => comingCounter(entry)?.triesLeft === 0);
+  const bad = new Set([...entries.filter(isBad), ...comingBad].map(({ id }) => id));
   const own = ownFiles(inventory);
   const kept = protectedKeys(roots, inventory, own);
   const stays = ({ path }: EntryFile) => kept.has(keyOf(path)) || !own.has(keyOf(path));

@@ -69,7 +69,7 @@ function remember(
   const plan = primary?.plan;
   const memory = {
     ...before,
-    notices: noticesOf(outcomes),
+    notices: noticesOf(outcomes, surveyed.cautions),
     wasAway: primary?.failure?.code === 'ESP_NOT_MOUNTED',
     ...(plan === undefined ? {} : { standing: describe(plan), next: plan.default }),
     ...(change === undefined ? {} : { change }),

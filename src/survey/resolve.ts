@@ -47,6 +47,8 @@ export interface Resolution {
   readonly broken: readonly Malformed[];
   /** What may keep a system from booting, though all that is named is there. */
   readonly warnings: readonly string[];
+  /** What is as it should be here, and costs something elsewhere. */
+  readonly cautions: readonly string[];
   /** Sources as they were when their digests were taken. */
   readonly sources: ReadonlyMap<string, FileStat>;
   /** Removes the private copies of initrds with secrets. */
@@ -117,6 +119,7 @@ export async function resolve(
       wanted: described.passed,
       broken: [...prepared.broken, ...described.broken],
       warnings,
+      cautions: unsteady([...secrets.values()]),
       sources: new Map([...payloads].map(([path, { stat }]) => [path, stat])),
       dispose,
     };
@@ -179,6 +182,15 @@ async function appendSecrets(
   const other = isElsewhere ? '/tmp' : (environment['TMPDIR'] ?? '/tmp');
   const directory = inMemory ? memory : other;
   return runSecrets({ program: initrdSecrets, initrd, directory });
+}
+
+/** One line, however many generations it is about: they have the same program, most often. */
+function unsteady(secrets: readonly SecretInitrd[]): string[] {
+  const count = secrets.filter(({ isSteady }) => isSteady === false).length;
+  if (count === 0) return [];
+  return [
+    `what a program adds to ${count} initrds is no cpio archive: if it is not the same bytes each time, every run writes their entries anew`,
+  ];
 }
 
 /** Without its secrets an initrd has another digest: what follows from that is not known. */

@@ -125,6 +125,7 @@ export async function survey(
       ...resolution.warnings,
       ...(settings.format === 'thin' ? thinStubWarnings(settings, context) : []),
     ],
+    cautions: resolution.cautions,
     notices: unsaved ? [`the next run will hash again: ${explain(unsaved)}`] : [],
     dispose: resolution.dispose,
   };

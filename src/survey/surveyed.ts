@@ -31,6 +31,8 @@ export interface Survey {
   readonly extras: readonly DeclaredExtra[];
   readonly sources: ReadonlyMap<string, FileStat>;
   readonly warnings: readonly string[];
+  /** What a person should know once, though all is as it should be. */
+  readonly cautions: readonly string[];
   /** What costs time and nothing else. */
   readonly notices: readonly string[];
   readonly dispose: () => void;
