@@ -1,6 +1,9 @@
 /** Space on a FAT file system, counted as it is handed out: in clusters. All sizes in bytes. */
 import { directoryOf, type EspPath, fileName } from './layout.ts';
 
+/** The most that FAT can say of the size of a file (FAT §Directory structure). */
+export const LARGEST_FILE = 2 ** 32 - 1;
+
 /** Returns what a file of `size` bytes occupies. An empty file has no cluster. */
 export function allocated(size: number, clusterSize: number): number {
   return Math.ceil(size / clusterSize) * clusterSize;

@@ -9,6 +9,7 @@ import { EspError } from '../error.ts';
 import { extraRole, isDirectory } from '../esp/extra-manifest.ts';
 import type { Inventory } from '../esp/inventory.ts';
 import { directoryOf, type EspPath } from '../esp/layout.ts';
+import { LARGEST_FILE } from '../esp/space.ts';
 import { parseType1 } from '../esp/type1.ts';
 import {
   type DeclaredExtra,
@@ -51,6 +52,7 @@ export async function declareExtras(
 ): Promise<Declared> {
   const extras = extraSettings(settings);
   const paths = extras.flatMap(({ from }) => ('source' in from ? [from.source] : []));
+  for (const extra of extras) requireHoldable(extra, context);
   const hashed = await digestsOf(new Set(paths), new Set(), context, cache);
   const payloadOf = async (
     extra: ExtraSetting,
@@ -87,6 +89,16 @@ export async function declareExtras(
   }
   const sources = [...hashed].map(([path, { stat }]) => [path, stat] as const);
   return { declared, sources: new Map(sources) };
+}
+
+/** What FAT cannot hold is not read. */
+function requireHoldable(extra: ExtraSetting, { disk }: Context): void {
+  if (!('source' in extra.from)) return;
+  const { source } = extra.from;
+  const size = disk.stat(source)?.size ?? 0;
+  if (size <= LARGEST_FILE) return;
+  const expected = `expected at most ${LARGEST_FILE} bytes, which is all that FAT can hold`;
+  throw unusable(extra, `${source}: ${expected}, got ${size}`);
 }
 
 function textExtra(path: EspPath, text: string): DeclaredExtra {

@@ -6,6 +6,7 @@ import type { DigestCache } from '../disk/digest-cache.ts';
 import type { FileStat } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
 import { type EspPath, espPath } from '../esp/layout.ts';
+import { LARGEST_FILE } from '../esp/space.ts';
 import type { Bootspec } from '../generation/bootspec.ts';
 import type { Generation, Malformed } from '../generation/generation.ts';
 import type { SecretInitrd } from '../generation/initrd-secrets.ts';
@@ -84,6 +85,7 @@ export async function resolve(
     const secrets = new Map<Bootspec, SecretInitrd>();
     const prepared = await separate(generations, async (generation) => {
       for (const { bootspec } of variants(generation)) {
+        requireHoldable(bootspec, policy.settings.format, context);
         const secret = await appendSecrets(bootspec, context);
         if (!secret) continue;
         made.push(secret);
@@ -148,15 +150,30 @@ async function separate<T>(
   return { passed, broken };
 }
 
-/** The most that FAT can say of the size of a file, in bytes. */
-const LARGEST_FILE = 2 ** 32 - 1;
-
 function requireSizes(entry: WantedEntry): void {
   const file = filesOf(entry).find(({ size }) => size > LARGEST_FILE);
-  if (file === undefined) return;
-  throw new EspError(
+  if (file !== undefined) throw tooLarge(file.path, file.size);
+}
+
+/** What FAT cannot hold is not read: of a sparse file that could take for ever. An image holds all in one. */
+function requireHoldable(
+  { kernel, initrd, devicetree }: Bootspec,
+  format: Settings['format'],
+  { disk }: Context,
+): void {
+  const files = [kernel, initrd, devicetree].flatMap((path) => {
+    const size = path === undefined ? undefined : disk.stat(path)?.size;
+    return path === undefined || size === undefined ? [] : [{ path, size }];
+  });
+  for (const { path, size } of files) if (size > LARGEST_FILE) throw tooLarge(path, size);
+  const total = files.reduce((sum, { size }) => sum + size, 0);
+  if (format === 'uki' && total > LARGEST_FILE) throw tooLarge('its image', total);
+}
+
+function tooLarge(path: string, size: number): EspError {
+  return new EspError(
     'FILE_TOO_LARGE',
-    `${file.path}: expected at most ${LARGEST_FILE} bytes, which is all that FAT can hold, got ${file.size}`,
+    `${path}: expected at most ${LARGEST_FILE} bytes, which is all that FAT can hold, got ${size}`,
   );
 }
 
