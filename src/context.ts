@@ -30,6 +30,8 @@ export interface Context {
   /** What a thread that hashes is started from. */
   readonly workerEntry: URL;
   readonly print: (text: string) => void;
+  /** Whether systems are taken whose `init` is not there, as lanzaboote takes them. */
+  readonly acceptsAnyInit?: true;
   /** Generations read by earlier passes of this process. */
   readonly generations?: GenerationMemory;
 }

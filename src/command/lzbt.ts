@@ -45,7 +45,10 @@ export async function run(
       const verbosity = quiet === true ? -1 : Number(verbose);
       const print = quiet === true ? () => undefined : context.print;
       const { install } = await import('./install.ts');
-      await install({ operands: [], flags, json: false, verbosity }, { ...context, print });
+      await install(
+        { operands: [], flags, json: false, verbosity },
+        { ...context, print, acceptsAnyInit: true },
+      );
     },
   );
   try {

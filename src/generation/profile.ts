@@ -1,6 +1,8 @@
 /** How Nix profiles lay out their generations, and which of them are current. */
+
 import type { Disk } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
+import type { Leniency } from './bootspec.ts';
 import {
   compareGenerations,
   type Generation,
@@ -58,11 +60,12 @@ export function readGenerations(
   disk: Disk,
   links: readonly Link[],
   memory?: GenerationMemory,
+  leniency?: Leniency,
 ): { readonly generations: readonly Generation[]; readonly malformed: readonly Malformed[] } {
   const generations: Generation[] = [];
   const malformed: Malformed[] = [];
   for (const link of links) {
-    const generation = readGeneration(disk, link, memory);
+    const generation = readGeneration(disk, link, memory, leniency);
     if (isMalformed(generation)) malformed.push(generation);
     else generations.push(generation);
   }

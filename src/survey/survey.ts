@@ -123,6 +123,7 @@ export async function survey(
     warnings: [
       ...warnings,
       ...resolution.warnings,
+      ...(context.acceptsAnyInit ? wantedGenerations.flatMap(lackingInit(context.disk)) : []),
       ...(settings.format === 'thin' ? thinStubWarnings(settings, context) : []),
     ],
     cautions: resolution.cautions,
@@ -147,7 +148,11 @@ async function chooseSigner(settings: Settings, context: Context): Promise<Loade
 }
 
 /** Reads every generation that the settings name. */
-export function readProfiles(settings: Settings, { disk, generations: memory }: Context): Profiles {
+export function readProfiles(
+  settings: Settings,
+  { disk, generations: memory, acceptsAnyInit }: Context,
+): Profiles {
+  const leniency = { anyInit: acceptsAnyInit === true };
   const links: Link[] = [];
   const current: (string | undefined)[] = [];
   for (const path of settings.profiles) {
@@ -168,8 +173,8 @@ export function readProfiles(settings: Settings, { disk, generations: memory }: 
     for (const profile of named) current.push(currentToplevel(disk, path, profile));
   }
   const pins = findGenerationLinks(disk, pinsDirectory(settings, disk));
-  const listed = readGenerations(disk, links, memory);
-  const lone = readGenerations(disk, unlisted(pins, listed, disk));
+  const listed = readGenerations(disk, links, memory, leniency);
+  const lone = readGenerations(disk, unlisted(pins, listed, disk), undefined, leniency);
   return {
     generations: [...listed.generations, ...lone.generations].toSorted(compareGenerations),
     malformed: [...listed.malformed, ...lone.malformed].toSorted(compareGenerations),
@@ -262,6 +267,15 @@ function findSystemd(settings: Settings, target: Generation, { disk }: Context):
 function findStub(settings: Settings, own: string): string | undefined {
   if (settings.format === 'type1') return undefined;
   return settings.format === 'thin' ? thinStub(settings) : (settings.stub ?? own);
+}
+
+/** Says of a generation that what its command line names as `init` is not there. */
+function lackingInit(disk: Disk) {
+  return (generation: Generation): string[] =>
+    [generation.bootspec, ...generation.bootspec.specialisations.values()]
+      .map(({ init }) => init)
+      .filter((init) => !init.startsWith('/') || disk.stat(init)?.kind !== 'file')
+      .map((init) => `generation ${generationName(generation)}: its init ${init} is not there`);
 }
 
 /** How a broken generation is reported. */
