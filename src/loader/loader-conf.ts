@@ -4,7 +4,8 @@ import { EspError } from '../error.ts';
 
 /**
  * The size of the file in bytes: one sector. Overwriting one sector in place is the only change that
- * FAT makes as a whole, so the file never grows or shrinks, and spare room is newlines.
+ * FAT makes as a whole, so the file never grows or shrinks, and spare room is one comment of blanks:
+ * four hundred empty lines scrolled the settings away from whoever looked at them.
  */
 export const SECTOR = 512;
 
@@ -69,12 +70,13 @@ export function formatLoaderConf(
       { hint: 'remove loader settings that repeat what systemd-boot does anyway' },
     );
   }
-  const sector = new Uint8Array(SECTOR).fill(NEWLINE);
-  sector.set(bytes);
-  return sector;
+  return new TextEncoder().encode(new TextDecoder().decode(bytes) + padding(SECTOR - bytes.length));
 }
 
-const NEWLINE = 0x0a;
+/** One line of a comment, or an empty one where there is room for no more. */
+function padding(size: number): string {
+  return size < 2 ? '\n'.repeat(size) : `#${' '.repeat(size - 2)}\n`;
+}
 
 /** Settings of a loader.conf on an ESP: what can be written again, and the keys of what cannot. */
 export interface Salvage {
