@@ -1,6 +1,7 @@
 /** `sign`: signs EFI programs of others, where they lie or to another file. */
 import { resolve } from 'node:path';
 import type { Context } from '../context.ts';
+import { targetsOf } from '../esp/untrusted-source.ts';
 import { misuse } from '../settings/flags.ts';
 import type { Invocation } from '../settings/invocation.ts';
 import { readSettings } from '../settings/settings.ts';
@@ -43,7 +44,9 @@ export async function sign(
     throw misuse(`--output: expected one FILE, got ${files.length}`, VERB);
   }
   const target = typeof output === 'string' ? resolve(output) : undefined;
-  const tasks = files.map((file) => taskFor(file, target ?? file, signer, disk));
+  const tasks = files.map((file) =>
+    taskFor(file, target ?? file, { signer, targets: targetsOf(settings) }, disk),
+  );
   await carryOut(tasks, signer, context);
   print(json ? toDocument(tasks, signer) : tasks.map(render).join('\n'));
   return tell(warnings, verbosity);

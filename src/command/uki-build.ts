@@ -1,7 +1,9 @@
 /** `uki build`: an image by hand, from what `ukify build` takes. */
+
 import { dirname } from 'node:path';
 import type { Context } from '../context.ts';
 import { EspError, EXIT_WARNINGS } from '../error.ts';
+import { requireKeyElsewhere } from '../esp/untrusted-source.ts';
 import type { Invocation } from '../settings/invocation.ts';
 import { type Signer, unsigned } from '../signer/signer.ts';
 import { placeImage } from '../transaction/place-image.ts';
@@ -90,6 +92,7 @@ async function chooseSigner(
   const owner = { uid, stores: store === undefined ? [] : [store] };
   const { loadSigner } = await import('../signer/pem.ts');
   const allowInsecureKey = settings['allow-insecure-key'];
+  requireKeyElsewhere(privateKey, allowInsecureKey, disk);
   return loadSigner({ certificate, privateKey, allowInsecureKey }, owner, disk, now);
 }
 

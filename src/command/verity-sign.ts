@@ -3,6 +3,7 @@
 import type { Context } from '../context.ts';
 import { hash } from '../digest.ts';
 import { openRaw } from '../disk/raw-file.ts';
+import { requireKeyElsewhere } from '../esp/untrusted-source.ts';
 import { misuse, readFlags } from '../settings/flags.ts';
 import type { Invocation } from '../settings/invocation.ts';
 import { loadKeyPair } from '../signer/pem.ts';
@@ -34,6 +35,7 @@ export async function veritySign(
   }
   const { hex } = readRootHash(source, settings.of, context);
   const store = environment['NIX_STORE_DIR'];
+  requireKeyElsewhere(settings['private-key'], settings['allow-insecure-key'], disk);
   const { certificate, privateKey } = loadKeyPair(
     {
       certificate: settings.certificate,

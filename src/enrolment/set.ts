@@ -1,7 +1,9 @@
 /** The keys in a key directory, as far as an enrolment needs them. */
+
 import type { X509Certificate } from 'node:crypto';
 import type { Context } from '../context.ts';
 import { EspError } from '../error.ts';
+import { requireKeyElsewhere } from '../esp/untrusted-source.ts';
 import type { Guid } from '../secureboot/guid.ts';
 import {
   type KeyName,
@@ -50,7 +52,9 @@ export function loadPair(
 ): KeyPair {
   const store = environment['NIX_STORE_DIR'];
   const keyOwner = { uid, stores: store === undefined ? [] : [store] };
-  return loadKeyPair({ ...keyPaths(directory, name), allowInsecureKey }, keyOwner, disk);
+  const paths = keyPaths(directory, name);
+  requireKeyElsewhere(paths.privateKey, allowInsecureKey, disk);
+  return loadKeyPair({ ...paths, allowInsecureKey }, keyOwner, disk);
 }
 
 /** Returns the paths of the two files of a key. */

@@ -3,7 +3,7 @@ import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import type { Disk } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
 import { certificateSigner, certificateVerifier } from './certificate-signer.ts';
-import { type Owner, requireSafeKey } from './key-safety.ts';
+import { type Owner, requireSafeKey, workTreeWarnings } from './key-safety.ts';
 import type { Signer, Verifier } from './signer.ts';
 
 /** Where the two files are, as absolute paths, and whether a key that others can reach is accepted. */
@@ -42,7 +42,10 @@ export function loadSigner(
   requireTrial(files.certificate, signer);
   return {
     signer,
-    warnings: dateWarnings(files.certificate, certificate, now),
+    warnings: [
+      ...dateWarnings(files.certificate, certificate, now),
+      ...(files.allowInsecureKey ? [] : workTreeWarnings(files.privateKey, disk)),
+    ],
   };
 }
 

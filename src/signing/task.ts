@@ -4,6 +4,7 @@ import { dirname } from 'node:path';
 import type { Context } from '../context.ts';
 import type { Disk, FileStat, OpenFile } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
+import { requireTrusted } from '../esp/untrusted-source.ts';
 import { authenticodeDigestInput } from '../pe/authenticode.ts';
 import { certificateTable } from '../pe/certificate-table.ts';
 import type { ImageLayout } from '../pe/image-layout.ts';
@@ -38,9 +39,16 @@ export function realFile(file: string, disk: Disk): string {
 
 /**
  * Looks at a file, and at what lies where the signed program is to go.
- * @throws {PE_MALFORMED} {SIGNATURE_MALFORMED} {FAT_REPLACE} {CONFIG_INVALID}
+ * @param by who signs, and the directories from which nothing is signed
+ * @throws {PE_MALFORMED} {SIGNATURE_MALFORMED} {FAT_REPLACE} {CONFIG_INVALID} {SOURCE_UNTRUSTED}
  */
-export function taskFor(file: string, named: string, signer: Signer, disk: Disk): Task {
+export function taskFor(
+  file: string,
+  named: string,
+  { signer, targets }: { readonly signer: Signer; readonly targets: readonly string[] },
+  disk: Disk,
+): Task {
+  requireTrusted(file, targets, disk);
   const output = disk.realPath(named) ?? named;
   const stat = disk.stat(file);
   if (stat === undefined)

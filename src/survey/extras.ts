@@ -11,6 +11,7 @@ import type { Inventory } from '../esp/inventory.ts';
 import { directoryOf, type EspPath } from '../esp/layout.ts';
 import { LARGEST_FILE } from '../esp/space.ts';
 import { parseType1 } from '../esp/type1.ts';
+import { requireTrusted, targetsOf } from '../esp/untrusted-source.ts';
 import {
   type DeclaredExtra,
   decideExtras,
@@ -45,7 +46,7 @@ const ENTRY_LIMIT = 64 * 1024;
  * @throws {SIGNER_FAILED} {SIGNATURE_MISSING}
  */
 export async function declareExtras(
-  settings: ExtraSettings,
+  settings: ExtraSettings & Parameters<typeof targetsOf>[0],
   signer: Signer,
   context: Context,
   cache: DigestCache,
@@ -72,6 +73,8 @@ export async function declareExtras(
     }
   };
   const toSign = extras.flatMap(({ from }) => ('source' in from && from.sign ? [from.source] : []));
+  if (signer.fingerprint !== 'unsigned')
+    for (const source of toSign) requireTrusted(source, targetsOf(settings), context.disk);
   await prepareSigned(toSign, [], hashed, { signer, context, cache });
   const declared: DeclaredExtra[] = [];
   for (const extra of extras) {

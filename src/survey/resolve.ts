@@ -7,6 +7,7 @@ import type { FileStat } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
 import { type EspPath, espPath } from '../esp/layout.ts';
 import { LARGEST_FILE } from '../esp/space.ts';
+import { requireTrusted, targetsOf } from '../esp/untrusted-source.ts';
 import type { Bootspec } from '../generation/bootspec.ts';
 import type { Generation, Malformed } from '../generation/generation.ts';
 import type { SecretInitrd } from '../generation/initrd-secrets.ts';
@@ -86,6 +87,7 @@ export async function resolve(
     const prepared = await separate(generations, async (generation) => {
       for (const { bootspec } of variants(generation)) {
         requireHoldable(bootspec, policy.settings.format, context);
+        requireOutside(bootspec, policy, context);
         const secret = await appendSecrets(bootspec, context);
         if (!secret) continue;
         made.push(secret);
@@ -153,6 +155,18 @@ async function separate<T>(
 function requireSizes(entry: WantedEntry): void {
   const file = filesOf(entry).find(({ size }) => size > LARGEST_FILE);
   if (file !== undefined) throw tooLarge(file.path, file.size);
+}
+
+/** Bytes from an ESP must not get our signature, whichever system names them. */
+function requireOutside(
+  { kernel, initrd, devicetree }: Bootspec,
+  { settings, signer }: EntryPolicy,
+  { disk }: Context,
+): void {
+  if (signer.fingerprint === 'unsigned') return;
+  // Of a Type #1 entry nothing but the kernel is signed.
+  const signed = settings.format === 'type1' ? [kernel] : [kernel, initrd, devicetree];
+  for (const path of signed) if (path) requireTrusted(path, targetsOf(settings), disk);
 }
 
 /** What FAT cannot hold is not read: of a sparse file that could take for ever. An image holds all in one. */

@@ -2,6 +2,7 @@
 
 import type { Context } from '../context.ts';
 import { EspError } from '../error.ts';
+import { requireKeyElsewhere } from '../esp/untrusted-source.ts';
 import type { Settings } from '../settings/settings.ts';
 import type { LoadedSigner } from '../signer/pem.ts';
 import { unsigned } from '../signer/signer.ts';
@@ -47,6 +48,7 @@ export async function signerOf(
   const allowInsecureKey = settings['allow-insecure-key'];
   const store = environment['NIX_STORE_DIR'];
   const owner = { uid, stores: store === undefined ? [] : [store] };
+  requireKeyElsewhere(privateKey, allowInsecureKey, disk);
   const { loadSigner } = await import('../signer/pem.ts');
   return loadSigner({ certificate, privateKey, allowInsecureKey }, owner, disk, now);
 }

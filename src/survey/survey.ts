@@ -4,6 +4,7 @@ import type { Context } from '../context.ts';
 import { openDigestCache } from '../disk/digest-cache.ts';
 import type { Disk } from '../disk/disk.ts';
 import { EspError, explain } from '../error.ts';
+import { requireTrusted, targetsOf } from '../esp/untrusted-source.ts';
 import {
   compareGenerations,
   type Generation,
@@ -27,7 +28,7 @@ import { bootedSystem } from './booted.ts';
 import { declareExtras } from './extras.ts';
 import { pinsDirectory } from './pins.ts';
 import { withReachableDefault } from './reachable-default.ts';
-import { resolve } from './resolve.ts';
+import { type EntryPolicy, resolve } from './resolve.ts';
 import { signerOf } from './signer-of.ts';
 import type { Survey } from './surveyed.ts';
 import { thinStub, thinStubWarnings } from './thin-stub.ts';
@@ -89,6 +90,7 @@ export async function survey(
     extras: extras.declared,
     loader: `${efiDirectory}/${names.loader}`,
   };
+  requireOwnParts(policy, context);
   const resolution = await resolve(wantedGenerations, policy, context, cache);
   const unsaved = await cache.save();
 
@@ -267,6 +269,14 @@ function findSystemd(settings: Settings, target: Generation, { disk }: Context):
 function findStub(settings: Settings, own: string): string | undefined {
   if (settings.format === 'type1') return undefined;
   return settings.format === 'thin' ? thinStub(settings) : (settings.stub ?? own);
+}
+
+/** Loader, stub and the files of sections get our signature too. @throws {SOURCE_UNTRUSTED} */
+function requireOwnParts({ settings, signer, stub, loader }: EntryPolicy, { disk }: Context): void {
+  if (signer.fingerprint === unsigned.fingerprint) return;
+  for (const path of [loader, stub, ...Object.values(settings.sections)]) {
+    if (path !== undefined) requireTrusted(path, targetsOf(settings), disk);
+  }
 }
 
 /** Says of a generation that what its command line names as `init` is not there. */
