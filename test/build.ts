@@ -127,6 +127,13 @@ const rarePackages: Plugin = {
 /** Ends a comment, and how that is written where the comment must go on. */
 const [END, NO_END] = ['*/', '*\x01/'];
 
+/** Before anything that an older Node does not know: it says what is needed, and where to get it. */
+const NODE_CHECK = `const [major, minor] = process.versions.node.split('.').map(Number);
+if (major < 24 || (major === 24 && minor < 15)) {
+  console.error('espalier: expected Node 24.15 or newer, got ' + process.versions.node + ' (' + process.execPath + '): install it from https://nodejs.org/en/download, or with npm install --global node@24');
+  process.exit(2);
+}`;
+
 /**
  * The file that is shipped. To V8 the program in it is a comment, which it passes over faster than
  * anything else, in a function that nobody calls: its text is at hand without reading the file again.
@@ -139,6 +146,7 @@ function shipped(program: string, cache: string): string {
   const [before, after] = ['() => {/*', '*/}'];
   const begin = before.length + cache.length;
   return `#!/usr/bin/env node
+${NODE_CHECK}
 const builtin = process.getBuiltinModule;
 const { filename, url } = import.meta;
 function compile(held) {
