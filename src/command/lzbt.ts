@@ -4,6 +4,7 @@
  */
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import type { Context } from '../context.ts';
+import { writeOutput } from '../disk/standard-output.ts';
 import { EspError } from '../error.ts';
 import { requireEsp } from '../esp/mount.ts';
 import { parseLink } from '../generation/profile.ts';
@@ -37,7 +38,7 @@ export async function run(
     .option('-q, --quiet', 'log errors only')
     .option('-v, --verbose', 'log more; repeatable', (_, before: number) => before + 1, 0)
     .exitOverride()
-    .configureOutput({ outputError: () => undefined });
+    .configureOutput({ outputError: () => undefined, writeOut: writeOutput });
   declareInstall(program.command('install')).action(
     async (esp: string, generations: readonly string[], options: Options) => {
       const { quiet, verbose } = program.opts();

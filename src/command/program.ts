@@ -1,6 +1,7 @@
 /** The command line: verbs, options and help. Does no work: each verb is loaded when it is called. */
 import { Command, CommanderError, Option } from 'commander';
 import type { Context } from '../context.ts';
+import { writeOutput } from '../disk/standard-output.ts';
 import { EspError } from '../error.ts';
 import type { Invocation } from '../settings/invocation.ts';
 import type { RawSettings } from '../settings/settings.ts';
@@ -21,7 +22,7 @@ export async function run(
     .description('Installs boot entries on an EFI System Partition.')
     .version(version)
     .exitOverride()
-    .configureOutput({ outputError: () => undefined });
+    .configureOutput({ outputError: () => undefined, writeOut: writeOutput });
   for (const verb of VERBS) {
     const words = verb.name.split(' ');
     const command = commandFor(program, words).description(verb.summary);

@@ -1,7 +1,7 @@
 /** Logging to stderr: lines for a person on a terminal, JSON for whatever collects it otherwise. */
 import { pino } from 'pino';
 import type { Disk } from '../disk/disk.ts';
-import { unsteered } from '../disk/standard-output.ts';
+import { unsteered, writeError } from '../disk/standard-output.ts';
 
 /** Where events go. The message is constant; what varies is in the fields. */
 export type Log = Pick<pino.Logger, 'debug' | 'info' | 'warn' | 'error'>;
@@ -25,11 +25,10 @@ const PRIORITIES: Readonly<Record<number, number>> = { 20: 7, 30: 6, 40: 4, 50: 
 export function openLog(verbosity: number, journal = false): Log {
   const options = { level: LEVELS[verbosity] ?? 'debug', base: null };
   if (process.stderr.isTTY) {
-    return pino(options, { write: (line) => process.stderr.write(unsteered(pretty(line))) });
+    return pino(options, { write: (line) => writeError(unsteered(pretty(line))) });
   }
   // Written at once: a run that ends badly must not take its last words with it.
-  const stderr = pino.destination({ dest: 2, sync: true });
-  const write = (line: string) => void stderr.write(unsteered(journal ? prioritised(line) : line));
+  const write = (line: string) => writeError(unsteered(journal ? prioritised(line) : line));
   return pino(options, { write });
 }
 
