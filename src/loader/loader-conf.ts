@@ -4,7 +4,7 @@ import { EspError } from '../error.ts';
 
 /**
  * The size of the file in bytes: one sector. Overwriting one sector in place is the only change that
- * FAT makes as a whole, so the file never grows or shrinks, and spare room is one comment of blanks:
+ * FAT makes as a whole, so the file never grows or shrinks, and spare room is blanks in its first comment:
  * four hundred empty lines scrolled the settings away from whoever looked at them.
  */
 export const SECTOR = 512;
@@ -61,8 +61,7 @@ export function formatLoaderConf(
 ): Uint8Array {
   const lines = linesOf(settings, next);
   const text = lines.map(formatLine).join('');
-  const commented = new TextEncoder().encode(COMMENT + text);
-  const bytes = commented.length <= SECTOR ? commented : new TextEncoder().encode(text);
+  const bytes = new TextEncoder().encode(text);
   if (bytes.length > SECTOR) {
     throw new EspError(
       'CONFIG_INVALID',
@@ -70,12 +69,13 @@ export function formatLoaderConf(
       { hint: 'remove loader settings that repeat what systemd-boot does anyway' },
     );
   }
-  return new TextEncoder().encode(new TextDecoder().decode(bytes) + padding(SECTOR - bytes.length));
+  return new TextEncoder().encode(filled(text, SECTOR - bytes.length));
 }
 
-/** One line of a comment, or an empty one where there is room for no more. */
-function padding(size: number): string {
-  return size < 2 ? '\n'.repeat(size) : `#${' '.repeat(size - 2)}\n`;
+/** Puts a comment of so many bytes above the text; behind it, where there is no room for its words. */
+function filled(text: string, size: number): string {
+  const line = (words: string) => (size < 2 ? '\n'.repeat(size) : `${words.padEnd(size - 1)}\n`);
+  return size >= COMMENT.length ? line(COMMENT.trimEnd()) + text : text + line('#');
 }
 
 /** Settings of a loader.conf on an ESP: what can be written again, and the keys of what cannot. */
