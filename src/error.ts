@@ -52,6 +52,9 @@ const families = {
 /** A stable, documented name for one kind of failure. */
 export type ErrorCode = keyof typeof families;
 
+/** Every code, in the order of their families. */
+export const ERROR_CODES = Object.keys(families) as readonly ErrorCode[];
+
 /** Exit status when an effect did not happen: the ESP is safe and the work unfinished. */
 export const EXIT_FAILED = 1;
 /** Exit status for a wrong command line, setting or key file. */

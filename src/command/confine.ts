@@ -6,16 +6,16 @@ import { DROP_IN_MARK, EMPTY_ROOT } from '../confine/drop-in.ts';
 import { queryNixStore } from '../confine/store.ts';
 import type { Context } from '../context.ts';
 import { EspError } from '../error.ts';
+import type { RawSettings } from '../settings/configuration-file.ts';
 import type { Invocation } from '../settings/invocation.ts';
-import type { RawSettings } from '../settings/settings.ts';
 
 /** Writes the drop-in of one unit. */
 export async function confine(
   { operands: [operand = ''], flags, json, verbosity }: Invocation,
-  { disk, print }: Context,
+  { disk, machine, print }: Context,
 ): Promise<number> {
   const { output, request } = readRequest(operand, flags);
-  const confinement = await planConfinement(request, disk, queryNixStore);
+  const confinement = await planConfinement(request, disk, queryNixStore(machine));
   const file = output === '-' ? undefined : (output ?? confinement.unit.ownDropIn);
   const changed = file !== undefined && (await write(file, confinement.text, disk));
   if (output === undefined && confinement.unit.isOfSystem)

@@ -12,8 +12,7 @@ import type { ExtraReport } from '../signing/extra.ts';
 import { openSurveyor } from '../survey/surveyor.ts';
 import type { Log } from '../voice/log.ts';
 import { startProgress } from '../voice/progress.ts';
-import { findEsps } from '../volumes/esp-roots.ts';
-import { withVolumes } from '../volumes/volumes.ts';
+import { findTargets } from '../volumes/volumes.ts';
 import { renderOutcome, toDocument } from './report.ts';
 
 /** Brings every ESP in line with the profiles. */
@@ -42,10 +41,9 @@ export function gc(invocation: Invocation, context: Context): Promise<number> {
  * Surveys once, then deals with one ESP after the other. One that fails leaves the others as they
  * are. The first is the primary: the run fails when that one does.
  */
-async function perform(verb: PassVerb, invocation: Invocation, given: Context): Promise<number> {
-  const settings = await readSettings(invocation.flags, given.environment, given.disk);
-  const context = withVolumes(settings, given);
-  const roots = findEsps(settings, context).map(({ root }) => root);
+async function perform(verb: PassVerb, invocation: Invocation, context: Context): Promise<number> {
+  const settings = await readSettings(invocation.flags, context.environment, context.disk);
+  const roots = findTargets(settings, context);
   const log = lazyLog(invocation.verbosity);
   const voice = { context, log };
   const done = await surveyAndPass(verb, roots, settings, invocation, voice);

@@ -15,14 +15,16 @@ import { readMicrosoftCertificates } from '../enrolment/microsoft-certificates.t
 import { type KeySet, keyPaths, loadKeySet } from '../enrolment/set.ts';
 import { EspError, EXIT_WARNINGS } from '../error.ts';
 import { type EspPath, LOADER_CONF } from '../esp/layout.ts';
-import { loaderCopies } from '../inspection/loader-copies.ts';
+import { readLoaderConf } from '../esp/loader-conf-file.ts';
+import { loaderStatuses } from '../inspection/loader-views.ts';
 import { EFI_VARIABLES, setupMode } from '../loader/efi-variables.ts';
 import { parseLoaderConf } from '../loader/loader-conf.ts';
 import { KEY_NAMES, type KeyVariable } from '../secureboot/key-variable.ts';
 import { formatSignatureLists, type Signature, X509 } from '../secureboot/signature-list.ts';
+import type { RawSettings } from '../settings/configuration-file.ts';
 import { readFlags } from '../settings/flags.ts';
 import type { Invocation } from '../settings/invocation.ts';
-import { type RawSettings, readSettings, type Settings } from '../settings/settings.ts';
+import { readSettings, type Settings } from '../settings/settings.ts';
 import { formatEnrolment, type PerVariable } from '../signer/enrolment.ts';
 import { KEY_DIRECTORY } from '../signer/key-directory.ts';
 import type { Log } from '../voice/log.ts';
@@ -203,7 +205,7 @@ async function warningsOf(
 ): Promise<readonly string[]> {
   const warnings: string[] = [];
   for (const root of roots) {
-    for (const { path, problem } of await loaderCopies(
+    for (const { path, problem } of await loaderStatuses(
       root,
       { ...settings, certificate },
       context,
@@ -217,13 +219,10 @@ async function warningsOf(
   return warnings;
 }
 
-const MAX_LOADER_CONF = 65_536;
-
 function loaderSetting(root: string, disk: Disk): string | undefined {
   const path = `${root}/${LOADER_CONF}`;
   if (disk.stat(path)?.kind !== 'file') return undefined;
-  const text = new TextDecoder().decode(disk.read(path, MAX_LOADER_CONF));
-  return lastValue(parseLoaderConf(text), 'secure-boot-enroll');
+  return lastValue(parseLoaderConf(readLoaderConf(path, disk)), 'secure-boot-enroll');
 }
 
 function renderEsp({ esp, path, written }: { esp: string; path: string; written: boolean }) {

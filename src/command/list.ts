@@ -2,23 +2,25 @@
 
 import type { Context } from '../context.ts';
 import { EXIT_WARNINGS, explain } from '../error.ts';
-import { type MenuEntry, menuOf } from '../inspection/menu.ts';
+import { lookAlone } from '../inspection/read-esp.ts';
+import { readEsps } from '../pass/read-esps.ts';
+import { type MenuEntry, menuOf } from '../plan/menu.ts';
 import type { Invocation } from '../settings/invocation.ts';
 import { readSettings } from '../settings/settings.ts';
+import { readSystems } from '../survey/systems.ts';
 import { formatSize } from '../voice/size.ts';
 import { formatTable, printable } from '../voice/table.ts';
-import { readEsps } from '../volumes/esp-roots.ts';
-import { withVolumes } from '../volumes/volumes.ts';
 
 /** Lists the entries of every ESP. */
-export async function list({ flags, json }: Invocation, given: Context): Promise<number> {
-  const { environment, print } = given;
-  const settings = await readSettings(flags, environment, given.disk);
-  const context = withVolumes(settings, given, 'read');
-  const menus = readEsps(settings, context).map(({ root, ...read }) =>
-    read.failure
-      ? { esp: root, problem: explain(read.failure), entries: [] }
-      : { esp: root, entries: menuOf(root, read.inventory, settings, context.disk) },
+export async function list({ flags, json }: Invocation, context: Context): Promise<number> {
+  const { disk, environment, print } = context;
+  const settings = await readSettings(flags, environment, disk);
+  const systems = readSystems(settings, disk);
+  const read = await readEsps(settings, await lookAlone(settings, context), context);
+  const menus = read.map(({ root, ...esp }) =>
+    esp.failure
+      ? { esp: root, problem: explain(esp.failure), entries: [] }
+      : { esp: root, entries: menuOf(esp.view, systems) },
   );
   const status = menus.some(({ problem }) => problem) ? EXIT_WARNINGS : 0;
   if (json) {

@@ -4,11 +4,11 @@
  */
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import type { Context } from '../context.ts';
-import { writeOutput } from '../disk/standard-output.ts';
 import { EspError } from '../error.ts';
 import { requireEsp } from '../esp/mount.ts';
 import { parseLink } from '../generation/profile.ts';
-import type { RawSettings } from '../settings/settings.ts';
+import { writeOutput } from '../process/standard-output.ts';
+import type { RawSettings } from '../settings/configuration-file.ts';
 
 /** Options of `install` as commander hands them out. */
 interface Options {

@@ -23,7 +23,7 @@ async function lock(
   { operands: [file = ''], flags: { pcrlock } }: Invocation,
   { disk, print }: Context,
 ): Promise<number> {
-  const source = disk.open(resolve(file));
+  using source = disk.open(resolve(file));
   try {
     const text = formatPcrlock(recordsOf(source, createHash));
     if (typeof pcrlock !== 'string') print(text);
@@ -35,7 +35,5 @@ async function lock(
       cause,
       ...(cause.hint === undefined ? {} : { hint: cause.hint }),
     });
-  } finally {
-    source.close();
   }
 }

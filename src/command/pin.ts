@@ -3,11 +3,10 @@ import { dirname } from 'node:path';
 import type { Context } from '../context.ts';
 import { EspError } from '../error.ts';
 import type { Generation } from '../generation/generation.ts';
+import { openSource } from '../generation/sources.ts';
 import { generationName } from '../plan/wanted.ts';
 import type { Invocation } from '../settings/invocation.ts';
 import { readSettings, type Settings } from '../settings/settings.ts';
-import { linkOfPin, pinsDirectory } from '../survey/pins.ts';
-import { readProfiles } from '../survey/survey.ts';
 
 /** Protects a generation. Where Nix is, its store path is kept from garbage collection too. */
 export async function pin(
@@ -17,7 +16,7 @@ export async function pin(
   const { disk, environment, print } = context;
   const settings = await readSettings(flags, environment, disk);
   const generation = find(operand ?? '', settings, context);
-  const link = linkOfPin(pinsDirectory(settings, disk), generation);
+  const link = openSource(settings, disk).pinOf(generation);
   disk.makeDirectory(dirname(link));
   disk.makeLink(link, generation.toplevel, generation.builtAt * 1000);
   print(`pinned generation ${generationName(generation)}: ${link} -> ${generation.toplevel}`);
@@ -32,7 +31,7 @@ export async function unpin(
   const { disk, environment, print } = context;
   const settings = await readSettings(flags, environment, disk);
   const generation = find(operand ?? '', settings, context);
-  const link = linkOfPin(pinsDirectory(settings, disk), generation);
+  const link = openSource(settings, disk).pinOf(generation);
   if (!disk.linkStat(link)) {
     throw new EspError('CONFIG_INVALID', `generation ${generationName(generation)} is not pinned`, {
       hint: 'espalier list marks pinned generations with `p`',
@@ -47,7 +46,7 @@ export async function unpin(
 
 /** Finds a generation by its number, by profile and number (`work-7`), or by a path that leads to it. */
 function find(operand: string, settings: Settings, context: Context): Generation {
-  const { generations } = readProfiles(settings, context);
+  const { generations } = openSource(settings, context.disk).read();
   const path = operand.includes('/') ? context.disk.realPath(operand) : undefined;
   const found = generations.find(
     (generation) => generationName(generation) === operand || generation.toplevel === path,

@@ -1,36 +1,30 @@
 /** The world of this process, put together once at the edge. */
 import type { Context } from '../context.ts';
-import { appendInitrdSecrets } from '../disk/initrd-secrets-runner.ts';
 import { nodeDisk } from '../disk/node-disk.ts';
-import { writeOutput } from '../disk/standard-output.ts';
 import { EspError } from '../error.ts';
-import { fromEnvironment, type RawSettings } from '../settings/settings.ts';
+import { nodeMachine } from '../process/node-machine.ts';
+import { writeOutput } from '../process/standard-output.ts';
+import type { RawSettings } from '../settings/configuration-file.ts';
+import { fromEnvironment } from '../settings/settings.ts';
+import { secretsRunner } from '../survey/initrd-secrets-runner.ts';
 
-/** Returns the context of this process. `workerEntry` is the program's own file. */
-export function processContext(workerEntry: URL): Context {
-  const disk = nodeDisk();
-  return {
+/**
+ * Returns the context of this process. `program` is the program's own file; `onCrowd` is called when a
+ * directory with very many files was read.
+ */
+export function processContext(program: URL, onCrowd?: () => void): Context {
+  const disk = nodeDisk(onCrowd);
+  const context = {
     disk,
     host: disk,
-    locate: (path) => path,
-    isElsewhere: false,
+    machine: nodeMachine(program),
     environment: process.env,
     uid: process.getuid?.() ?? 0,
     processId: process.pid,
     now: Math.floor(Date.now() / 1000),
-    runSecrets: (secrets) => appendInitrdSecrets(secrets, { steady }),
-    workerEntry,
-    print: (text) => writeOutput(`${text}\n`),
+    print: (text: string) => writeOutput(`${text}\n`),
   };
-}
-
-/** Loaded when there are secrets: few systems have any. */
-async function steady(appended: Uint8Array, offset: number): Promise<Uint8Array | undefined> {
-  const [{ steadyArchive }, { findXz }] = await Promise.all([
-    import('../initrd/steady-archive.ts'),
-    import('../disk/xz-program.ts'),
-  ]);
-  return steadyArchive(appended, offset, findXz(process.env));
+  return { ...context, runSecrets: secretsRunner(context) };
 }
 
 /** What a person asks for when they name another root. */
@@ -61,18 +55,13 @@ export async function contextBelow(
   return {
     ...context,
     disk,
-    locate: disk.locate,
-    isElsewhere: true,
     given: new Set([...Object.keys(flags), ...Object.keys(fromEnvironment(context.environment))]),
-    runSecrets: async ({ program, initrd, directory }) => {
-      // A root in a chroot(2) is root all the same: it runs only if whoever is here says so.
-      if (!runsSecrets) throw notRun(program, root);
-      const made = await appendInitrdSecrets(
-        { program, initrd: disk.locate(initrd), directory: disk.locate(directory) },
-        { root: real, steady },
-      );
-      return { ...made, path: made.path.slice(real.length) };
-    },
+    // A root in a chroot(2) is root all the same: it runs only if whoever is here says so.
+    runSecrets: runsSecrets
+      ? secretsRunner({ ...context, disk })
+      : async ({ program }) => {
+          throw notRun(program, root);
+        },
   };
 }
 

@@ -1,12 +1,13 @@
 /** The command line: verbs, options and help. Does no work: each verb is loaded when it is called. */
 import { Command, CommanderError, Option } from 'commander';
 import type { Context } from '../context.ts';
-import { writeOutput } from '../disk/standard-output.ts';
-import { EspError } from '../error.ts';
+import { EXIT_USAGE } from '../error.ts';
+import { writeOutput } from '../process/standard-output.ts';
+import type { RawSettings } from '../settings/configuration-file.ts';
 import type { Invocation } from '../settings/invocation.ts';
-import type { RawSettings } from '../settings/settings.ts';
+import { commandLineError, isMisuse, withHelp } from './command-line-error.ts';
 import { contextBelow } from './process-context.ts';
-import { GROUPS, VERBS, type VerbDeclaration } from './verbs.ts';
+import { GROUPS, optionsOf, VERBS, type VerbDeclaration } from './verbs.ts';
 
 /**
  * Parses the command line, runs the verb and returns the exit status.
@@ -21,6 +22,7 @@ export async function run(
   const program = new Command('espalier')
     .description('Installs boot entries on an EFI System Partition.')
     .version(version)
+    .showSuggestionAfterError(false)
     .exitOverride()
     .configureOutput({ outputError: () => undefined, writeOut: writeOutput });
   for (const verb of VERBS) {
@@ -28,16 +30,11 @@ export async function run(
     const command = commandFor(program, words).description(verb.summary);
     // The options of one verb are not cheap to declare, and no run has two.
     if (!words.every((word) => argv.includes(word))) continue;
+    command.exitOverride((error) => {
+      throw isMisuse(error) ? commandLineError(error, argv, verb) : error;
+    });
     declare(command, verb, async (invocation) => {
-      const { root, 'run-secrets': runsSecrets, ...flags } = invocation.flags;
-      const named = root ?? context.environment['ESPALIER_ROOT'];
-      const below =
-        typeof named === 'string'
-          ? await contextBelow(named, context, { flags, runsSecrets: runsSecrets === true })
-          : context;
-      const isLook = verb.runsNothing === true && runsSecrets !== true;
-      const allowed = isLook ? { ...below, runSecrets: undefined } : below;
-      status = await (await verb.load())({ ...invocation, flags }, allowed);
+      status = await perform(verb, invocation, context);
     });
   }
   try {
@@ -45,13 +42,29 @@ export async function run(
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     // Help and version arrive as errors with status 0; a bare `espalier` shows help and is misuse.
-    if (error.exitCode === 0) return 0;
-    if (error.code === 'commander.help') return 2;
-    throw new EspError('CONFIG_INVALID', error.message.replace(/^error: /, ''), {
-      hint: 'see espalier --help',
-    });
+    if (isMisuse(error)) throw commandLineError(error, argv);
+    return error.exitCode === 0 ? 0 : EXIT_USAGE;
   }
   return status;
+}
+
+/** Loads a verb and runs it, below the root that was named. */
+async function perform(
+  verb: VerbDeclaration,
+  invocation: Invocation,
+  context: Context,
+): Promise<number> {
+  const { root, 'run-secrets': runsSecrets, ...flags } = invocation.flags;
+  const named = root ?? context.environment['ESPALIER_ROOT'];
+  const asked = { flags, runsSecrets: runsSecrets === true };
+  const below = typeof named === 'string' ? await contextBelow(named, context, asked) : context;
+  const isLook = verb.runsNothing === true && !asked.runsSecrets;
+  const allowed = isLook ? { ...below, runSecrets: undefined } : below;
+  try {
+    return await (await verb.load())({ ...invocation, flags }, allowed);
+  } catch (error) {
+    throw withHelp(error, verb);
+  }
 }
 
 /** The command that these words lead to, made where it is not there yet. */
@@ -70,11 +83,12 @@ function commandFor(program: Command, words: readonly string[]): Command {
 
 function declare(
   command: Command,
-  { operands = [], options, example }: VerbDeclaration,
+  verb: VerbDeclaration,
   action: (invocation: Invocation) => Promise<void>,
 ): void {
+  const { operands = [], example } = verb;
   for (const { syntax, help } of operands) command.argument(syntax, help);
-  for (const option of options) {
+  for (const option of optionsOf(verb)) {
     const declared = new Option(
       option.value === undefined ? `--${option.name}` : `--${option.name} <${option.value}>`,
       option.help,

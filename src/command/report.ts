@@ -1,7 +1,7 @@
 /** Outcomes as text for a person, and as a document for a program. */
 import { explain } from '../error.ts';
-import type { Removal } from '../pass/elsewhere.ts';
 import type { Outcome, PassVerb } from '../pass/outcome.ts';
+import type { Removal } from '../plan/elsewhere.ts';
 import type { Phase, Plan, SpaceForecast, Step } from '../plan/step.ts';
 import type { Report } from '../transaction/report.ts';
 import { formatSize } from '../voice/size.ts';

@@ -7,6 +7,7 @@ import { EspError, EXIT_WARNINGS } from '../error.ts';
 import type { InitrdSecrets } from '../generation/initrd-secrets.ts';
 import type { Outcome } from '../pass/outcome.ts';
 import { pass } from '../pass/pass.ts';
+import { isImage } from '../plan/step.ts';
 import { signedSize } from '../recipe/recipe.ts';
 import { programsToSign, type SignedProgram } from '../recipe/to-sign.ts';
 import { misuse } from '../settings/flags.ts';
@@ -25,8 +26,7 @@ import { extraPrograms } from '../signing/extra.ts';
 import type { Task } from '../signing/task.ts';
 import { openSurveyor } from '../survey/surveyor.ts';
 import { openLog } from '../voice/log.ts';
-import { findEsps } from '../volumes/esp-roots.ts';
-import { withVolumes } from '../volumes/volumes.ts';
+import { findTargets } from '../volumes/volumes.ts';
 
 /** A program as a request names it, before what is to be signed for it is worked out. */
 type Wish = Omit<RequestedProgram, 'digest'>;
@@ -44,10 +44,10 @@ export async function planRequest(
   const { 'signing-request': file, ...others } = flags;
   const settings = await readSettings(others, environment, disk);
   if (settings.certificate === undefined) throw misuse('expected --certificate', 'plan');
-  const context = withVolumes(settings, { ...given, runSecrets: given.runSecrets ?? notRun });
+  const context = { ...given, runSecrets: given.runSecrets ?? notRun };
   const asking = loadAskingSigner(settings.certificate, disk, now);
   using surveyor = await openSurveyor(settings, toplevel, context, asking);
-  const roots = findEsps(settings, context).map(({ root }) => root);
+  const roots = findTargets(settings, context);
   const outcomes = await pass(roots, surveyor, {
     verb: 'plan',
     context,
@@ -111,7 +111,7 @@ async function wishesOf(
 
 function wishFor({ name: path, imageDigest, content, size }: SignedProgram): Wish {
   const image = digestOf(imageDigest);
-  if (content.kind !== 'signed') return { what: content.kind, path, size, image };
+  if (isImage(content)) return { what: content.kind, path, size, image };
   const what = SIGNED.find(([, names]) => names.test(path))?.[0] ?? 'program';
   return { what, path, source: content.path, size, image };
 }

@@ -1,7 +1,7 @@
 /** The document that `status --json` prints. */
 import type { EspError } from '../error.ts';
-import type { LoaderStatus } from '../inspection/loader-copies.ts';
 import type { Difference } from '../pass/drift.ts';
+import type { LoaderStatus } from '../plan/loader-status.ts';
 
 /** What keeps `install` from an ESP, or from what the profiles want. */
 export interface Problem {

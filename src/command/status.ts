@@ -4,48 +4,48 @@ import type { Context } from '../context.ts';
 import { EspError, EXIT_USAGE, EXIT_WARNINGS, explain } from '../error.ts';
 import { requireEsp } from '../esp/mount.ts';
 import { allocated } from '../esp/space.ts';
-import { loaderCopies } from '../inspection/loader-copies.ts';
-import { boots, menuOf } from '../inspection/menu.ts';
+import { openSource } from '../generation/sources.ts';
+import { lookAlone, lookFor } from '../inspection/read-esp.ts';
 import {
   type Difference,
   differencesFrom,
   driftOf,
-  type Found,
   openWanted,
   type Wanted,
 } from '../pass/drift.ts';
+import { readEsps } from '../pass/read-esps.ts';
+import { loaderStatus } from '../plan/loader-status.ts';
+import { menuOf, type Systems } from '../plan/menu.ts';
 import { isBad } from '../plan/menu-order.ts';
+import type { EspView } from '../plan/view.ts';
 import type { Invocation } from '../settings/invocation.ts';
 import { readSettings, type Settings } from '../settings/settings.ts';
-import { bootedSystem } from '../survey/booted.ts';
-import { readProfiles } from '../survey/survey.ts';
+import { readSystems } from '../survey/systems.ts';
+import { bootsSystem } from '../uki/cmdline.ts';
 import { formatSize } from '../voice/size.ts';
 import { printable } from '../voice/table.ts';
-import { readEsps } from '../volumes/esp-roots.ts';
-import { withVolumes } from '../volumes/volumes.ts';
 import type { EspStatus, Problem, SeenEsp, Status } from './status-document.ts';
 
 /** Shows the status of every ESP; the exit status tells drift from its absence. */
-export async function status({ flags, json }: Invocation, given: Context): Promise<number> {
-  const { environment, print } = given;
-  const { format, ...others } = flags;
-  if (format !== undefined && format !== 'prometheus') {
-    throw new EspError('CONFIG_INVALID', `--format: expected prometheus, got ${format}`, {
-      hint: 'for a document use --json',
+export async function status({ flags, json }: Invocation, context: Context): Promise<number> {
+  const { disk, environment, print } = context;
+  const { metrics, ...others } = flags;
+  if (others['format'] === 'prometheus') {
+    throw new EspError('CONFIG_INVALID', '--format: expected a kind of entries, got prometheus', {
+      hint: 'for the metrics use --metrics',
     });
   }
-  const settings = await readSettings(others, environment, given.disk);
-  const context = withVolumes(settings, given, 'read');
-  const booted = bootedSystem(context.disk, settings.booted);
+  const settings = await readSettings(others, environment, disk);
+  const { booted, pinned } = readSystems(settings, disk);
   const current = currentSystem(settings, context);
-  const esps = await describeAll({ current, booted }, settings, context);
+  const esps = await describeAll({ current, booted, pinned }, settings, context);
   const found: Status = {
     booted,
     current,
     bootedIsCurrent: booted && current ? booted === current : undefined,
     esps,
   };
-  if (format === 'prometheus') print((await import('./metrics.ts')).formatMetrics(found));
+  if (metrics === true) print((await import('./metrics.ts')).formatMetrics(found));
   else if (json) print(JSON.stringify({ version: 1, verb: 'status', ...found }, undefined, 2));
   else print(render(found));
   return esps.some(needsLook) ? EXIT_WARNINGS : 0;
@@ -60,24 +60,24 @@ function needsLook(status: EspStatus): boolean {
 }
 
 async function describeAll(
-  systems: Systems,
+  systems: KnownSystems,
   settings: Settings,
   context: Context,
 ): Promise<readonly EspStatus[]> {
   using wanted = await openWanted(settings, context);
+  const look = 'survey' in wanted ? lookFor(wanted.survey) : await lookAlone(settings, context);
   const esps: EspStatus[] = [];
-  let primary: Found | undefined;
-  for (const [index, { root, ...read }] of readEsps(settings, context).entries()) {
+  let primary: EspView | undefined;
+  for (const [index, { root, ...read }] of (await readEsps(settings, look, context)).entries()) {
     if (read.failure) {
       esps.push({ esp: root, problem: problemOf(read.failure) });
       continue;
     }
-    const loaders = await loaderCopies(root, settings, context);
-    const found = { inventory: read.inventory, loaders };
-    const fromPrimary = primary && differencesFrom(primary, found);
-    if (index === 0) primary = found;
-    const drift = await drifted(root, wanted, settings, context);
-    esps.push({ ...describe(root, found, systems, settings, context), fromPrimary, ...drift });
+    const { view } = read;
+    const fromPrimary = primary && differencesFrom(primary, view);
+    if (index === 0) primary = view;
+    const drift = drifted(view, wanted, settings, context);
+    esps.push({ ...describe(view, systems, settings), fromPrimary, ...drift });
   }
   return esps;
 }
@@ -87,15 +87,15 @@ function problemOf(failure: EspError): Problem {
 }
 
 /** What differs from what the profiles want, and what would keep `install` from mending it. */
-async function drifted(
-  root: string,
+function drifted(
+  view: EspView,
   wanted: Wanted,
   settings: Settings,
   context: Context,
-): Promise<Pick<SeenEsp, 'fromProfiles' | 'leftOut' | 'problem'>> {
-  const drift = await driftOf(root, wanted, context);
+): Pick<SeenEsp, 'fromProfiles' | 'leftOut' | 'problem'> {
+  const drift = driftOf(view, wanted);
   const failure =
-    writeFailure(root, settings, context) ?? ('failure' in drift ? drift.failure : undefined);
+    writeFailure(view.root, settings, context) ?? ('failure' in drift ? drift.failure : undefined);
   // Without a key, or on a rescue system without profiles, nothing was to be compared.
   const isProblem = failure && failure.status !== EXIT_USAGE;
   return {
@@ -118,35 +118,37 @@ function writeFailure(root: string, settings: Settings, { disk }: Context): EspE
 /** The system that the profile leads to; no profile is no error here, as on a rescue system. */
 function currentSystem(settings: Settings, context: Context): string | undefined {
   try {
-    return readProfiles(settings, context).current[0];
+    return openSource(settings, context.disk).current()[0];
   } catch (error) {
     if (error instanceof EspError && error.code === 'CONFIG_INVALID') return undefined;
     throw error;
   }
 }
 
-type Systems = Pick<Status, 'current' | 'booted'>;
+interface KnownSystems extends Systems {
+  readonly current: string | undefined;
+}
 
 function describe(
-  root: string,
-  { inventory, loaders }: Found,
-  { current, booted }: Systems,
+  view: EspView,
+  systems: KnownSystems,
   settings: Settings,
-  { disk, volumes }: Context,
 ): Omit<SeenEsp, 'fromProfiles' | 'fromPrimary' | 'leftOut'> {
-  const entries = menuOf(root, inventory, settings, disk);
+  const { root, xbootldr, inventory } = view;
+  const { current, booted } = systems;
+  const entries = menuOf(view, systems);
   const next = entries.find((entry) => entry.default);
   const file = inventory.entries.find(({ id }) => id === next?.id);
-  const isFor = (system: string) => file !== undefined && boots(file, system);
+  const isFor = (system: string) => file !== undefined && bootsSystem(file.cmdline, system);
   const largest = Math.max(inventory.clusterSize, ...entries.map(({ size }) => size));
   const own = [...inventory.blobs, ...inventory.entries.filter(({ name }) => name !== undefined)];
   return {
     esp: root,
-    ...(volumes?.xbootldr === undefined ? {} : { xbootldr: volumes.xbootldr }),
+    ...(xbootldr === undefined ? {} : { xbootldr }),
     bootsNext: next?.id,
     nextIsCurrent: current === undefined ? undefined : isFor(current),
     nextIsBooted: booted === undefined ? undefined : isFor(booted),
-    loaders,
+    loaders: view.loaders.map(loaderStatus),
     entries: entries.length,
     damaged: entries.filter(({ damage }) => damage !== undefined).length,
     onTrial: entries.filter(({ counter }) => counter && counter.triesLeft > 0).length,

@@ -5,12 +5,13 @@ import type { Context } from '../context.ts';
 import { EspError, EXIT_WARNINGS } from '../error.ts';
 import { requireKeyElsewhere } from '../esp/untrusted-source.ts';
 import type { Invocation } from '../settings/invocation.ts';
-import { type Signer, unsigned } from '../signer/signer.ts';
+import { isUnsigned, type Signer, unsigned } from '../signer/signer.ts';
 import { placeImage } from '../transaction/place-image.ts';
 import { buildLayout } from '../uki/build.ts';
 import { withVerityWords } from '../uki/verity-cmdline.ts';
 import { type BuildSettings, misuse, readBuildSettings } from '../ukify/build-settings.ts';
 import { initrdByDracut } from '../ukify/dracut.ts';
+import { inputWarnings } from '../ukify/input-checks.ts';
 import { type Inputs, inputsOn } from '../ukify/inputs.ts';
 import { gatherParts } from '../ukify/parts.ts';
 import { verityWordsFor } from '../ukify/verity.ts';
@@ -25,6 +26,7 @@ export async function ukiBuild(
   const settings = await withRelease(readBuildSettings(flags, disk), inputs, context);
   const { signer, warnings } = await chooseSigner(settings, inputs, context);
   const output = disk.realPath(settings.output) ?? settings.output;
+  const remarks = inputWarnings(settings, inputs, disk);
   const words = await verityWordsFor(settings, inputs, context);
   const dracut = await initrdByDracut(settings, context);
   const initrd = dracut === undefined ? settings.initrd : [dracut.path, ...settings.initrd];
@@ -34,12 +36,17 @@ export async function ukiBuild(
   } finally {
     dracut?.remove();
   }
-  const isSigned = signer.fingerprint !== unsigned.fingerprint;
+  const all = [
+    ...warnings,
+    ...remarks,
+    ...(words.length > 0 ? await warningsOfInitrd(output, context) : []),
+  ];
+  const isSigned = !isUnsigned(signer);
   if (json) {
-    const done = { output, size, certificate: isSigned ? signer.fingerprint : null };
+    const certificate = isSigned ? signer.fingerprint : null;
+    const done = { output, size, certificate, ...(all.length > 0 && { warnings: all }) };
     print(JSON.stringify({ version: 1, verb: 'uki build', ...done }, undefined, 2));
   } else print(`${output}: ${size} bytes, ${isSigned ? 'signed' : 'not signed'}`);
-  const all = [...warnings, ...(words.length > 0 ? await warningsOfInitrd(output, context) : [])];
   if (all.length === 0) return 0;
   const log = (await import('../voice/log.ts')).openLog(verbosity);
   for (const warning of all) log.warn(warning);
@@ -80,7 +87,7 @@ function buildAt(
 async function chooseSigner(
   settings: BuildSettings,
   inputs: Inputs,
-  { disk, uid, environment, now }: Context,
+  context: Context,
 ): Promise<{ readonly signer: Signer; readonly warnings: readonly string[] }> {
   const privateKey = settings['secureboot-private-key'];
   const certificate = settings['secureboot-certificate'];
@@ -88,12 +95,14 @@ async function chooseSigner(
     return { signer: unsigned, warnings: [] };
   inputs.file('secureboot-private-key', privateKey);
   inputs.file('secureboot-certificate', certificate);
-  const store = environment['NIX_STORE_DIR'];
-  const owner = { uid, stores: store === undefined ? [] : [store] };
-  const { loadSigner } = await import('../signer/pem.ts');
+  const [{ loadSigner }, { keyOwner }] = await Promise.all([
+    import('../signer/pem.ts'),
+    import('../signer/key-safety.ts'),
+  ]);
+  const { disk, now } = context;
   const allowInsecureKey = settings['allow-insecure-key'];
   requireKeyElsewhere(privateKey, allowInsecureKey, disk);
-  return loadSigner({ certificate, privateKey, allowInsecureKey }, owner, disk, now);
+  return loadSigner({ certificate, privateKey, allowInsecureKey }, keyOwner(context), disk, now);
 }
 
 /** Nothing that the image is made from, and nothing that is no file, may be lost to it. */

@@ -1,10 +1,10 @@
 /** `uki verify`: whether an image names exactly the file systems that systemd-repart made. */
 import { resolve } from 'node:path';
 import type { Context } from '../context.ts';
-import { readInput } from '../disk/standard-input.ts';
+import { readInput } from '../process/standard-input.ts';
+import type { RawSettings } from '../settings/configuration-file.ts';
 import { misuse } from '../settings/flags.ts';
 import type { Invocation } from '../settings/invocation.ts';
-import type { RawSettings } from '../settings/settings.ts';
 import {
   type BootProfile,
   bootProfiles,
@@ -12,10 +12,10 @@ import {
   reportedProfiles,
 } from '../uki/boot-profile.ts';
 import { inspectSections, ukiReport } from '../uki/inspect.ts';
-import { compareRootHashes, describeMismatch } from '../uki/verity-match.ts';
+import { comparePartitions, compareRootHashes, describeMismatch } from '../uki/verity-match.ts';
 import { rootHashesOnCmdline } from '../verity/cmdline.ts';
 import { parseDocument } from '../verity/document.ts';
-import { rootHashesOfRepart } from '../verity/repart-output.ts';
+import { misnamedPartitions, rootHashesOfRepart } from '../verity/repart-output.ts';
 import { hashChunks } from './uki-inspect.ts';
 
 /** Stands for `ukify --json=short inspect` on standard input. */
@@ -25,11 +25,18 @@ const TEXT_LIMIT = 16 * 1024 * 1024;
 /** Exit status when something does not match. */
 const MISMATCH = 1;
 
-/** Compares an image with the output of systemd-repart. */
+/** Compares an image with the output of systemd-repart; without that, lists its signatures. */
 export async function ukiVerify(
   { operands: [image = ''], flags, json }: Invocation,
-  { disk, print }: Context,
+  context: Context,
 ): Promise<number> {
+  const { disk, print } = context;
+  if (flags['repart'] === undefined && image !== INPUT) {
+    const { verifyFiles } = await import('./verify-files.ts');
+    const { certificate } = flags;
+    const named = typeof certificate === 'string' ? certificate : undefined;
+    return verifyFiles([image], { verb: 'uki verify', certificate: named, json }, context);
+  }
   const files = repartFiles(flags);
   const runs = files.map((name) => ({
     name,
@@ -37,7 +44,10 @@ export async function ukiVerify(
   }));
   const partitions = rootHashesOfRepart(runs);
   const profiles = image === INPUT ? await profilesOnInput() : profilesIn(image, disk);
-  const mismatches = compareRootHashes(profiles, partitions);
+  const mismatches = [
+    ...compareRootHashes(profiles, partitions),
+    ...comparePartitions(profiles, misnamedPartitions(runs)),
+  ];
   if (json) {
     const named = profiles.map(({ name, cmdline }) => ({
       name,
@@ -64,12 +74,8 @@ async function profilesOnInput(): Promise<readonly BootProfile[]> {
 }
 
 function profilesIn(image: string, disk: Context['disk']): readonly BootProfile[] {
-  const source = disk.open(resolve(image));
-  try {
-    const shown = (name: string) => name === '.cmdline' || name === '.profile';
-    const sections = inspectSections(source, hashChunks, { name: image, shown });
-    return reportedProfiles(ukiReport(sections));
-  } finally {
-    source.close();
-  }
+  using source = disk.open(resolve(image));
+  const shown = (name: string) => name === '.cmdline' || name === '.profile';
+  const sections = inspectSections(source, hashChunks, { name: image, shown });
+  return reportedProfiles(ukiReport(sections));
 }

@@ -50,24 +50,24 @@ export async function units({ flags, json }: Invocation, context: Context): Prom
 async function confine(
   unit: string,
   { notify }: Installation,
-  { disk }: Context,
+  { disk, machine }: Context,
   write: Write,
 ): Promise<void> {
   const kind = { closure: 'auto', mode: 'full-apivfs', fullUnit: false, binSh: undefined } as const;
   const request = { ...kind, unit, packages: [notify], output: `${unit}.d/confinement.conf` };
-  const confinement = await planConfinement(request, disk, queryNixStore);
+  const confinement = await planConfinement(request, disk, queryNixStore(machine));
   await write(request.output, confinement.text);
   if (confinement.unit.isOfSystem) disk.makeDirectory(EMPTY_ROOT, 'everyone');
 }
 
 async function describe(flags: Invocation['flags'], context: Context): Promise<Installation> {
-  const { disk, environment, workerEntry } = context;
+  const { disk, environment, machine } = context;
   const config = textOf(flags, 'config');
   // The services do not have the variables of whoever runs this.
   const settings = await readSettings(config === undefined ? {} : { config }, {}, disk);
   return {
     node: theNode(disk, resolve(textOf(flags, 'node') ?? process.execPath)),
-    program: theBundle(fileURLToPath(workerEntry)),
+    program: theBundle(fileURLToPath(machine.program)),
     notify: theNotifier(disk, environment['PATH'] ?? ''),
     ...(config === undefined ? {} : { config: resolve(config) }),
     ...reach(settings, config, disk),

@@ -6,17 +6,17 @@ import type { Invocation } from '../settings/invocation.ts';
 import {
   KEYS_ENROLL_OPTIONS,
   KEYS_GENERATE_OPTIONS,
-  KEYS_STATUS_OPTIONS,
   SIGN_OPTIONS,
   SIGNING_REQUEST,
 } from '../settings/keys-options.ts';
-import { OPTIONS, type Option, WHENCE } from '../settings/settings.ts';
+import type { Option } from '../settings/option.ts';
 import {
   UKI_BUILD_OPTIONS,
   UKI_INSPECT_OPTIONS,
   UKI_VERIFY_OPTIONS,
 } from '../settings/uki-options.ts';
 import { UNIT_OPTIONS } from '../settings/units-options.ts';
+import { locationOptions, settingOptions } from '../settings/verb-options.ts';
 import {
   VERITY_DUMP_OPTIONS,
   VERITY_FORMAT_OPTIONS,
@@ -29,7 +29,7 @@ import { WATCH_OPTIONS } from '../settings/watch-options.ts';
 type Verb = (invocation: Invocation, context: Context) => Promise<number>;
 
 /** What a verb acts on: `<UNIT>`, `[TOPLEVEL]` when it may be left out, `<FILE...>` for one or more. */
-interface Operand {
+export interface Operand {
   readonly syntax: string;
   readonly help: string;
 }
@@ -38,7 +38,8 @@ export interface VerbDeclaration {
   /** One word, or two: `uki build`. */
   readonly name: string;
   readonly operands?: readonly Operand[];
-  readonly options: readonly Option[];
+  /** Options that are no settings. */
+  readonly own?: readonly Option[];
   /** Whether it runs no program that adds secrets to an initrd, unless it is asked to. */
   readonly runsNothing?: true;
   readonly summary: string;
@@ -70,9 +71,6 @@ const PCRLOCK: Option = {
 
 const KEYS: Operand = { syntax: '[DIR]', help: 'directory of the keys (default: /var/lib/sbctl)' };
 
-/** Options of every verb that looks at an ESP. */
-const ESP_OPTIONS: readonly Option[] = [...OPTIONS, ...WHENCE];
-
 /** A flag alone: whoever types it says that these programs may run here, and no configuration does. */
 const RUN_SECRETS: Option = {
   name: 'run-secrets',
@@ -83,7 +81,7 @@ export const VERBS: readonly VerbDeclaration[] = [
   {
     name: 'install',
     operands: [TOPLEVEL],
-    options: [...ESP_OPTIONS, RUN_SECRETS],
+    own: [RUN_SECRETS],
     summary: 'bring the ESP in line with the profiles and make TOPLEVEL boot next',
     example: 'espalier install --certificate db.pem --private-key db.key --limit 10',
     load: async () => (await import('./install.ts')).install,
@@ -91,7 +89,7 @@ export const VERBS: readonly VerbDeclaration[] = [
   {
     name: 'plan',
     operands: [TOPLEVEL],
-    options: [...ESP_OPTIONS, SIGNING_REQUEST, RUN_SECRETS],
+    own: [SIGNING_REQUEST, RUN_SECRETS],
     runsNothing: true,
     summary: 'print what install would do, and do nothing',
     example: 'espalier plan --allow-unsigned --json',
@@ -99,48 +97,42 @@ export const VERBS: readonly VerbDeclaration[] = [
   },
   {
     name: 'watch',
-    options: [...ESP_OPTIONS, ...WATCH_OPTIONS, RUN_SECRETS],
+    own: [...WATCH_OPTIONS, RUN_SECRETS],
     summary: 'keep the ESP in line with the profiles, as a service',
     example: 'espalier watch --certificate db.pem --private-key db.key --rescan 600',
     load: async () => (await import('./watch.ts')).watch,
   },
   {
     name: 'list',
-    options: ESP_OPTIONS,
     summary: 'list the boot entries on the ESP',
     example: 'espalier list --esp /boot',
     load: async () => (await import('./list.ts')).list,
   },
   {
     name: 'status',
-    options: [
-      ...ESP_OPTIONS.filter(({ name }) => name !== 'format'),
-      { name: 'format', value: 'prometheus', help: 'print metrics for a node_exporter text file' },
-    ],
+    own: [{ name: 'metrics', help: 'print metrics for a text file of node_exporter' }],
     summary: 'show what boots now, what boots next, the loader and the space',
     example: 'espalier status --json',
     load: async () => (await import('./status.ts')).status,
   },
   {
     name: 'verify',
-    options: [
-      ...ESP_OPTIONS,
-      { name: 'deep', help: 'read every byte and check every digest and signature' },
-    ],
-    summary: 'check what lies on the ESP against its names',
+    operands: [{ syntax: '[FILE...]', help: 'EFI programs whose signatures to list instead' }],
+    own: [{ name: 'deep', help: 'read every byte and check every digest and signature' }],
+    summary: 'check what lies on the ESP against its names, or the signatures of a program',
     example: 'espalier verify --deep',
     load: async () => (await import('./verify.ts')).verify,
   },
   {
     name: 'repair',
-    options: [...ESP_OPTIONS, RUN_SECRETS],
+    own: [RUN_SECRETS],
     summary: 'read every byte on the ESP and rewrite what fails, from the store',
     example: 'espalier repair --certificate db.pem --private-key db.key',
     load: async () => (await import('./install.ts')).repair,
   },
   {
     name: 'gc',
-    options: [...ESP_OPTIONS, RUN_SECRETS],
+    own: [RUN_SECRETS],
     summary: 'remove from the ESP what no generation needs, and write nothing',
     example: 'espalier gc --limit 5',
     load: async () => (await import('./install.ts')).gc,
@@ -148,7 +140,6 @@ export const VERBS: readonly VerbDeclaration[] = [
   {
     name: 'pin',
     operands: [GENERATION],
-    options: ESP_OPTIONS,
     summary: 'keep a generation on the ESP whatever the limit is',
     example: 'espalier pin 42',
     load: async () => (await import('./pin.ts')).pin,
@@ -156,7 +147,6 @@ export const VERBS: readonly VerbDeclaration[] = [
   {
     name: 'unpin',
     operands: [GENERATION],
-    options: ESP_OPTIONS,
     summary: 'give a pinned generation back to the limit',
     example: 'espalier unpin 42',
     load: async () => (await import('./pin.ts')).unpin,
@@ -164,21 +154,21 @@ export const VERBS: readonly VerbDeclaration[] = [
   {
     name: 'confine',
     operands: [{ syntax: '<UNIT>', help: 'unit file, or the name of a unit of the system' }],
-    options: CONFINE_OPTIONS,
+    own: CONFINE_OPTIONS,
     summary: 'write a drop-in that lets a service see its closure and nothing else',
     example: 'espalier confine nginx.service --package /etc/nginx',
     load: async () => (await import('./confine.ts')).confine,
   },
   {
     name: 'units',
-    options: UNIT_OPTIONS,
+    own: UNIT_OPTIONS,
     summary: 'write the unit files of the watcher, of install for hooks and of the weekly verify',
     example: 'espalier units --prefix /usr/local',
     load: async () => (await import('./units.ts')).units,
   },
   {
     name: 'uki build',
-    options: UKI_BUILD_OPTIONS,
+    own: UKI_BUILD_OPTIONS,
     summary: 'build an image from a kernel, initrds and texts, as ukify does',
     example: 'espalier uki build --linux bzImage --initrd initrd --cmdline @cmdline --output a.efi',
     load: async () => (await import('./uki-build.ts')).ukiBuild,
@@ -186,7 +176,7 @@ export const VERBS: readonly VerbDeclaration[] = [
   {
     name: 'uki inspect',
     operands: [{ syntax: '<IMAGE>', help: 'file to look into' }],
-    options: UKI_INSPECT_OPTIONS,
+    own: UKI_INSPECT_OPTIONS,
     summary: 'show what an image carries, section by section',
     example: 'espalier uki inspect --json /boot/EFI/Linux/nixos.efi',
     load: async () => (await import('./uki-inspect.ts')).ukiInspect,
@@ -194,15 +184,16 @@ export const VERBS: readonly VerbDeclaration[] = [
   {
     name: 'uki verify',
     operands: [{ syntax: '<IMAGE>', help: 'the image, or - for what ukify inspect --json prints' }],
-    options: UKI_VERIFY_OPTIONS,
-    summary: 'check that an image names the root hashes of the partitions made with it',
+    own: UKI_VERIFY_OPTIONS,
+    summary:
+      'check that an image names the root hashes of the partitions made with it, or list its signatures',
     example: 'espalier uki verify nixos.efi --repart repart-output.json',
     load: async () => (await import('./uki-verify.ts')).ukiVerify,
   },
   {
     name: 'pcrlock lock-pe',
     operands: [{ syntax: '<FILE>', help: 'EFI program: boot loader, image or kernel' }],
-    options: [PCRLOCK],
+    own: [PCRLOCK],
     summary: 'print what the firmware measures when it starts FILE, as systemd-pcrlock does',
     example: 'espalier pcrlock lock-pe /efi/EFI/systemd/systemd-bootx64.efi',
     load: async () => (await import('./pcrlock.ts')).pcrlockPe,
@@ -210,7 +201,7 @@ export const VERBS: readonly VerbDeclaration[] = [
   {
     name: 'pcrlock lock-uki',
     operands: [{ syntax: '<IMAGE>', help: 'Unified Kernel Image of one profile' }],
-    options: [PCRLOCK],
+    own: [PCRLOCK],
     summary: 'print what firmware and stub measure when IMAGE starts, as systemd-pcrlock does',
     example: 'espalier pcrlock lock-uki nixos.efi --pcrlock 650-kernel.pcrlock',
     load: async () => (await import('./pcrlock.ts')).pcrlockUki,
@@ -218,7 +209,7 @@ export const VERBS: readonly VerbDeclaration[] = [
   {
     name: 'verity format',
     operands: [DATA, HASH],
-    options: VERITY_FORMAT_OPTIONS,
+    own: VERITY_FORMAT_OPTIONS,
     summary: 'write the dm-verity hash area of DATA into HASH and print the root hash',
     example: 'espalier verity format usr.erofs usr.verity --root-hash-file usr.roothash',
     load: async () => (await import('./verity-format.ts')).verityFormat,
@@ -226,7 +217,7 @@ export const VERBS: readonly VerbDeclaration[] = [
   {
     name: 'verity dump',
     operands: [HASH],
-    options: VERITY_DUMP_OPTIONS,
+    own: VERITY_DUMP_OPTIONS,
     summary: 'print the superblock of a dm-verity hash area',
     example: 'espalier verity dump usr.verity',
     load: async () => (await import('./verity-dump.ts')).verityDump,
@@ -234,7 +225,7 @@ export const VERBS: readonly VerbDeclaration[] = [
   {
     name: 'verity verify',
     operands: [DATA, HASH, { syntax: '[ROOTHASH]', help: 'in hexadecimal' }],
-    options: VERITY_VERIFY_OPTIONS,
+    own: VERITY_VERIFY_OPTIONS,
     summary: 'check DATA and its dm-verity hash area against a root hash',
     example: 'espalier verity verify usr.erofs usr.verity --root-hash-file usr.roothash',
     load: async () => (await import('./verity-verify.ts')).verityVerify,
@@ -247,7 +238,7 @@ export const VERBS: readonly VerbDeclaration[] = [
         help: 'root hash, or a file with one: as veritysetup or systemd-repart --json print it',
       },
     ],
-    options: VERITY_SIGN_OPTIONS,
+    own: VERITY_SIGN_OPTIONS,
     summary: 'sign a dm-verity root hash for the kernel and systemd',
     example:
       'espalier verity sign usr.roothash --certificate db.pem --private-key db.key --output usr.p7s',
@@ -256,7 +247,7 @@ export const VERBS: readonly VerbDeclaration[] = [
   {
     name: 'keys generate',
     operands: [KEYS],
-    options: KEYS_GENERATE_OPTIONS,
+    own: KEYS_GENERATE_OPTIONS,
     summary: 'make the keys of Secure Boot, PK, KEK and db, where there are none',
     example: 'espalier keys generate',
     load: async () => (await import('./keys-generate.ts')).keysGenerate,
@@ -264,7 +255,7 @@ export const VERBS: readonly VerbDeclaration[] = [
   {
     name: 'keys enroll',
     operands: [KEYS],
-    options: KEYS_ENROLL_OPTIONS,
+    own: KEYS_ENROLL_OPTIONS,
     summary: 'put keys on the ESP, for systemd-boot to enrol them in firmware',
     example: 'espalier keys enroll --microsoft /usr/share/secureboot/microsoft',
     load: async () => (await import('./keys-enroll.ts')).keysEnroll,
@@ -272,7 +263,6 @@ export const VERBS: readonly VerbDeclaration[] = [
   {
     name: 'keys status',
     operands: [KEYS],
-    options: KEYS_STATUS_OPTIONS,
     summary: 'show which keys firmware, the key directory and the ESP have, and whether they agree',
     example: 'espalier keys status --json',
     load: async () => (await import('./keys-status.ts')).keysStatus,
@@ -280,12 +270,17 @@ export const VERBS: readonly VerbDeclaration[] = [
   {
     name: 'sign',
     operands: [{ syntax: '[FILE...]', help: 'EFI programs, as those of fwupd or a memory test' }],
-    options: SIGN_OPTIONS,
+    own: SIGN_OPTIONS,
     summary: 'sign EFI programs, where they lie or to another file',
     example: 'espalier sign fwupdx64.efi --output fwupdx64.efi.signed',
     load: async () => (await import('./sign.ts')).sign,
   },
 ];
+
+/** Returns every option of a verb but those that all verbs have: its own, its settings, and where they are. */
+export function optionsOf({ name, own = [] }: VerbDeclaration): readonly Option[] {
+  return [...settingOptions(name), ...own, ...locationOptions(name)];
+}
 
 /** What the verbs of two words have in common, by the first. */
 export const GROUPS: Readonly<Record<string, string>> = {

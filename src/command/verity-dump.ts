@@ -1,7 +1,7 @@
 /** `verity dump`: what the superblock of a hash area says. */
 
 import type { Context } from '../context.ts';
-import { openRaw } from '../disk/raw-file.ts';
+import { openBytes } from '../disk/raw-file.ts';
 import { readFlags } from '../settings/flags.ts';
 import type { Invocation } from '../settings/invocation.ts';
 import { formatHeader, headerDocument } from '../verity/header-text.ts';
@@ -14,12 +14,12 @@ import { dumpSchema } from './verity-settings.ts';
  */
 export async function verityDump(
   { operands: [path = ''], flags, json }: Invocation,
-  { locate, print }: Context,
+  context: Context,
 ): Promise<number> {
   const { 'hash-offset': offset } = readFlags(dumpSchema, flags, 'verity dump');
-  using hash = openRaw(locate(path), 'read');
+  using hash = openBytes(path, context);
   const header = { superblock: readSuperblock(hash, offset, path), offset };
   const document = { version: 1, verb: 'verity dump', ...headerDocument(header) };
-  print(json ? JSON.stringify(document, undefined, 2) : formatHeader(header, path));
+  context.print(json ? JSON.stringify(document, undefined, 2) : formatHeader(header, path));
   return 0;
 }

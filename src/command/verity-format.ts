@@ -2,8 +2,9 @@
 import { bytesToHex } from '@noble/hashes/utils.js';
 import type * as v from 'valibot';
 import type { Context } from '../context.ts';
-import { openRaw, type RawFile } from '../disk/raw-file.ts';
-import { EspError } from '../error.ts';
+import { openBytes, openRaw } from '../disk/raw-file.ts';
+import { EspError, EXIT_WARNINGS } from '../error.ts';
+import type { RawFile } from '../process/machine.ts';
 import { misuse, readFlags } from '../settings/flags.ts';
 import type { Invocation } from '../settings/invocation.ts';
 import { dataDigests, type Labour } from '../verity/data-digests.ts';
@@ -13,6 +14,7 @@ import { hashTree } from '../verity/hash-tree.ts';
 import { formatHeader, type Header, headerDocument } from '../verity/header-text.ts';
 import { NO_SEED, saltFrom, superblockUuidFrom } from '../verity/seed.ts';
 import { formatSuperblock, type Parameters } from '../verity/superblock.ts';
+import { requireCovered, tailWarning } from '../verity/tail.ts';
 import { formatSchema } from './verity-settings.ts';
 
 const VERB = 'verity format';
@@ -20,31 +22,40 @@ const VERB = 'verity format';
 type Settings = v.InferOutput<typeof formatSchema>;
 
 /**
- * Writes the hash area of DATA into HASH, where it is made longer if need be and keeps what lies beside
- * the area. The same data and flags give the same bytes.
+ * Writes the hash area of DATA into HASH. The same data and flags give the same bytes, whatever was in
+ * the file: it ends with the area, unless the data are in it as well. What lies before the area stays.
  * @throws {CONFIG_INVALID} for wrong flags, and for a hash area that would lie over the data
  * @throws {FILE_MISSING} when DATA is not there
  */
 export async function verityFormat(
-  { operands: [dataPath = '', hashPath = ''], flags, json }: Invocation,
+  { operands: [dataPath = '', hashPath = ''], flags, json, verbosity }: Invocation,
   context: Context,
 ): Promise<number> {
-  const { disk, locate, print, workerEntry } = context;
+  const { disk, machine, print } = context;
   const settings = readFlags(formatSchema, flags, VERB);
-  using data = openRaw(locate(dataPath), 'read');
+  using data = openBytes(dataPath, context);
   const parameters = parametersOf(settings, dataPath, data.size);
-  if (isSameFile(context, dataPath, hashPath)) requireBehind(parameters, settings);
+  const isSame = isSameFile(context, dataPath, hashPath);
+  if (isSame) requireBehind(parameters, settings);
+  // Who says how many blocks are data knows what lies behind them.
+  const tail = settings['data-blocks'] === undefined ? tailWarning(data, parameters, dataPath) : [];
+  requireCovered(tail, settings.strict);
   const isNew = disk.stat(hashPath) === undefined;
-  using hash = openRaw(locate(hashPath), 'write');
+  using hash = openRaw(hashPath, 'write', context);
   try {
-    requireRoom(hash, hashPath, hashArea(parameters, settings['hash-offset']).end);
-    const labour = { name: dataPath, thread: { entry: workerEntry, path: locate(dataPath) } };
+    const { end } = hashArea(parameters, settings['hash-offset']);
+    requireRoom(hash, hashPath, end);
+    if (!isSame && hash.size > end) hash.cut(end);
+    const labour = { name: dataPath, thread: { machine, path: disk.hostPath(dataPath) } };
     const header = await writeHashArea(hash, data, parameters, settings, labour);
     const file = settings['root-hash-file'];
     if (file !== undefined) await disk.replaceText(file, bytesToHex(header.rootHash), 'everyone');
     const document = { version: 1, verb: VERB, ...headerDocument(header) };
     print(json ? JSON.stringify(document, undefined, 2) : formatHeader(header, hashPath));
-    return 0;
+    for (const warning of tail) {
+      (await import('../voice/log.ts')).openLog(verbosity).warn(warning);
+    }
+    return tail.length > 0 ? EXIT_WARNINGS : 0;
   } catch (error) {
     // SAFETY: a hash area that was not finished is good for nothing, and was not there before.
     if (isNew) disk.remove(hashPath);
@@ -99,11 +110,14 @@ async function writeHashArea(
   { uuid, seed, 'hash-offset': offset }: Settings,
   labour: Labour,
 ): Promise<Required<Header>> {
-  const { end } = hashArea(parameters, offset);
+  const { levels, end } = hashArea(parameters, offset);
+  // Nothing is stored between the superblock and the tree, and no old bytes are to stay there.
+  const tree = Math.min(...levels.map((level) => level.offset), end);
+  hash.writeAt(offset, new Uint8Array(tree - offset));
   if (hash.size < end) hash.writeAt(end - 1, new Uint8Array(1));
-  const tree = hashTree(parameters, offset, dataDigests(data, parameters, labour));
-  let step = await tree.next();
-  for (; !step.done; step = await tree.next()) hash.writeAt(step.value.offset, step.value.bytes);
+  const writes = hashTree(parameters, offset, dataDigests(data, parameters, labour));
+  let step = await writes.next();
+  for (; !step.done; step = await writes.next()) hash.writeAt(step.value.offset, step.value.bytes);
   const rootHash = step.value;
   const superblock = { ...parameters, uuid: uuid ?? superblockUuidFrom(seed ?? rootHash) };
   hash.writeAt(offset, formatSuperblock(superblock));

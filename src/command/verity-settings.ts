@@ -39,6 +39,8 @@ const salt = v.optional(
   ),
 );
 
+const strict = v.optional(v.boolean(), false);
+
 export const formatSchema = v.strictObject({
   'data-block-size': blockSize,
   'hash-block-size': blockSize,
@@ -56,6 +58,7 @@ export const formatSchema = v.strictObject({
   uuid,
   seed: uuid,
   'root-hash-file': v.optional(path),
+  strict,
 });
 
 export const dumpSchema = v.strictObject({ 'hash-offset': hashOffset });
@@ -63,6 +66,7 @@ export const dumpSchema = v.strictObject({ 'hash-offset': hashOffset });
 export const verifySchema = v.strictObject({
   'hash-offset': hashOffset,
   'root-hash-file': v.optional(path),
+  strict,
 });
 
 export const signSchema = v.strictObject({

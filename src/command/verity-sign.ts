@@ -6,6 +6,7 @@ import { openRaw } from '../disk/raw-file.ts';
 import { requireKeyElsewhere } from '../esp/untrusted-source.ts';
 import { misuse, readFlags } from '../settings/flags.ts';
 import type { Invocation } from '../settings/invocation.ts';
+import { keyOwner } from '../signer/key-safety.ts';
 import { loadKeyPair } from '../signer/pem.ts';
 import { signRootHash } from '../signer/verity-signature.ts';
 import { chooseRootHash, isRootHash, type RootHash } from '../verity/root-hash.ts';
@@ -27,14 +28,13 @@ export async function veritySign(
   { operands: [source = ''], flags, json }: Invocation,
   context: Context,
 ): Promise<number> {
-  const { disk, locate, uid, environment, print } = context;
+  const { disk, print } = context;
   const settings = readFlags(signSchema, flags, VERB);
   const { output, document } = settings;
   if (output === undefined && document === undefined) {
     throw misuse('expected --output, --document or both, got neither', VERB);
   }
   const { hex } = readRootHash(source, settings.of, context);
-  const store = environment['NIX_STORE_DIR'];
   requireKeyElsewhere(settings['private-key'], settings['allow-insecure-key'], disk);
   const { certificate, privateKey } = loadKeyPair(
     {
@@ -42,14 +42,14 @@ export async function veritySign(
       privateKey: settings['private-key'],
       allowInsecureKey: settings['allow-insecure-key'],
     },
-    { uid, stores: store === undefined ? [] : [store] },
+    keyOwner(context),
     disk,
   );
   const der = Uint8Array.from(certificate.raw);
   const signature = signRootHash(hex, der, privateKey);
   const certificateFingerprint = hash(der);
   const write = (path: string | undefined, bytes: Uint8Array): void => {
-    if (path !== undefined) writeFile(locate(path), bytes);
+    if (path !== undefined) writeFile(path, bytes, context);
   };
   write(output, signature);
   write(document, formatSignatureDocument({ rootHash: hex, certificateFingerprint, signature }));
@@ -70,8 +70,8 @@ function readRootHash(
   return chooseRootHash(rootHashesIn([{ name: source, content }]), designator, source);
 }
 
-function writeFile(path: string, bytes: Uint8Array): void {
-  using file = openRaw(path, 'replace');
+function writeFile(path: string, bytes: Uint8Array, context: Context): void {
+  using file = openRaw(path, 'replace', context);
   file.writeAt(0, bytes);
   file.sync();
 }

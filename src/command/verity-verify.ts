@@ -1,13 +1,15 @@
 /** `verity verify`: whether data, hash area and root hash belong together. */
 import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js';
 import type { Context } from '../context.ts';
-import { openRaw } from '../disk/raw-file.ts';
+import { openBytes } from '../disk/raw-file.ts';
+import { EXIT_WARNINGS } from '../error.ts';
 import { misuse, readFlags } from '../settings/flags.ts';
 import type { Invocation } from '../settings/invocation.ts';
 import { digestSize } from '../verity/algorithm.ts';
 import { checkAll } from '../verity/check.ts';
 import { describeFinding } from '../verity/finding.ts';
 import { readSuperblock, type Superblock } from '../verity/superblock.ts';
+import { requireCovered, tailWarning } from '../verity/tail.ts';
 import { verifySchema } from './verity-settings.ts';
 
 const VERB = 'verity verify';
@@ -25,9 +27,10 @@ const ROOT_HASH_LIMIT = 1024;
  * @throws {CONFIG_INVALID} when there is no root hash, or one of another length
  */
 export async function verityVerify(
-  { operands: [dataPath = '', hashPath = '', rootHashText], flags, json }: Invocation,
-  { disk, locate, print, workerEntry }: Context,
+  { operands: [dataPath = '', hashPath = '', rootHashText], flags, json, verbosity }: Invocation,
+  context: Context,
 ): Promise<number> {
+  const { disk, machine, print } = context;
   const settings = readFlags(verifySchema, flags, VERB);
   const offset = settings['hash-offset'];
   const file = settings['root-hash-file'];
@@ -36,17 +39,21 @@ export async function verityVerify(
   }
   const text =
     rootHashText ?? new TextDecoder().decode(disk.read(file ?? '', ROOT_HASH_LIMIT)).trim();
-  using data = openRaw(locate(dataPath), 'read');
-  using hash = openRaw(locate(hashPath), 'read');
+  using data = openBytes(dataPath, context);
+  using hash = openBytes(hashPath, context);
   const parameters = readSuperblock(hash, offset, hashPath);
   const rootHash = readRootHash(text, parameters);
-  const labour = { name: dataPath, thread: { entry: workerEntry, path: locate(dataPath) } };
+  const labour = { name: dataPath, thread: { machine, path: disk.hostPath(dataPath) } };
   const finding = await checkAll({ data, hash, parameters, offset }, rootHash, labour);
   const document = { version: 1, verb: VERB, rootHash: bytesToHex(rootHash), finding };
   print(
     json ? JSON.stringify(document, undefined, 2) : describeFinding(finding, dataPath, hashPath),
   );
-  return finding.kind === 'intact' ? 0 : EXIT_CORRUPT;
+  const tail = tailWarning(data, parameters, dataPath);
+  requireCovered(tail, settings.strict);
+  for (const warning of tail) (await import('../voice/log.ts')).openLog(verbosity).warn(warning);
+  if (finding.kind !== 'intact') return EXIT_CORRUPT;
+  return tail.length > 0 ? EXIT_WARNINGS : 0;
 }
 
 function readRootHash(text: string, { algorithm }: Superblock): Uint8Array {

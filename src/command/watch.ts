@@ -1,19 +1,16 @@
 /** `watch`: install's passes in a loop, as a service that follows the profiles until it is stopped. */
-import { dirname } from 'node:path';
-import { setFlagsFromString } from 'node:v8';
 import type { Context } from '../context.ts';
-import type { Disk } from '../disk/disk.ts';
 import { EspError, explain } from '../error.ts';
 import type { GenerationMemory } from '../generation/generation.ts';
-import { parseLink } from '../generation/profile.ts';
+import { openSource } from '../generation/sources.ts';
 import { type Claim, claimEsps } from '../service/claim.ts';
 import { follow, type Memory, statusOf } from '../service/follow.ts';
 import { createHerald, type Herald } from '../service/herald.ts';
 import { announce, noticesOfLookout } from '../service/notices.ts';
+import type { RawSettings } from '../settings/configuration-file.ts';
 import type { Invocation } from '../settings/invocation.ts';
-import { type RawSettings, readSettings, type Settings } from '../settings/settings.ts';
+import { readSettings, type Settings } from '../settings/settings.ts';
 import { readTiming } from '../settings/watch-options.ts';
-import { pinsDirectory } from '../survey/pins.ts';
 import { isJournal, type Log, openLog } from '../voice/log.ts';
 import { findServiceManager } from '../watch/notify.ts';
 import { type Lookout, openLookout, type Place } from '../watch/poke.ts';
@@ -40,25 +37,16 @@ interface Kit {
   readonly signal: AbortSignal;
 }
 
-/** What V8 should know about a process that does little, seldom, and stays for weeks. */
-const V8_FLAGS = [
-  // Or else it wakes up every eight seconds while nothing happens, to see whether to give memory back.
-  '--memory-reducer-gc-count=0',
-  // A pass is over before more room for new objects pays, and room once taken is kept.
-  '--semi-space-growth-factor=1',
-];
-
 /** Follows the profiles until SIGTERM or SIGINT; SIGHUP makes it read the configuration again. */
 export async function watch({ flags, verbosity }: Invocation, context: Context): Promise<number> {
-  const { disk, host, environment, processId } = context;
-  for (const flag of V8_FLAGS) setFlagsFromString(flag);
+  const { disk, host, machine, environment, processId } = context;
   const { timing, settings: given } = readTiming(flags);
   const settings = await readSettings(given, environment, disk);
   const claim = await claimEsps(settings, context);
   const state: State = { settings, claim, memory: { notices: new Map() }, looked: undefined };
   // A service tells what it does, not only what is wrong.
   const log = openLog(verbosity < 0 ? -1 : verbosity + 1, isJournal(host, environment));
-  const herald = createHerald(findServiceManager(environment, processId), log);
+  const herald = createHerald(findServiceManager(environment, processId, machine), log);
   const ending = new AbortController();
   const generations: GenerationMemory = new Map();
   const kit: Kit = {
@@ -101,7 +89,7 @@ async function reconcile(state: State, lookout: Lookout, kit: Kit): Promise<Outc
     kit.generations.clear();
     state.looked = performance.now();
   }
-  const troubles = await lookout.arm(directoriesOf(state.settings, context.disk));
+  const troubles = await lookout.arm(openSource(state.settings, context.disk).watched());
   const { memory, settled } = await follow(state.settings, state.memory, {
     verb: 'watch',
     context: { ...context, now: Math.floor(Date.now() / 1000) },
@@ -138,21 +126,14 @@ async function reload(state: State, given: RawSettings, kit: Kit): Promise<void>
   await herald.ready();
 }
 
-/** The directories in which generations and pins appear and disappear. */
-function directoriesOf(settings: Settings, disk: Disk): readonly string[] {
-  return [...settings.profiles, pinsDirectory(settings, disk)].flatMap((path) =>
-    parseLink(path) ? [dirname(path)] : [path, `${path}/system-profiles`],
-  );
-}
-
 /** A directory that may not be looked at is as good as none; the pass says what is wrong with it. */
-function locateIn({ disk, locate }: Context): (path: string) => Place | undefined {
+function locateIn({ disk }: Context): (path: string) => Place | undefined {
   return (path) => {
     try {
       const real = disk.realPath(path);
       const stat = real === undefined ? undefined : disk.stat(real);
       if (real === undefined || stat?.kind !== 'directory') return undefined;
-      return { path: locate(real), identity: `${stat.device}:${stat.inode}` };
+      return { path: disk.hostPath(real) ?? real, identity: `${stat.device}:${stat.inode}` };
     } catch (error) {
       if (error instanceof EspError) return undefined;
       throw error;

@@ -51,22 +51,14 @@ export function openLibraries(disk: Disk, libraryPath: readonly string[]): Libra
 
 function readElfFile(disk: Disk, path: string): Elf | undefined {
   if (disk.stat(path)?.kind !== 'file') return undefined;
-  const file = disk.open(path);
-  try {
-    return isElf(file.read(0, 4)) ? readElf(file, path) : undefined;
-  } finally {
-    file.close();
-  }
+  using file = disk.open(path);
+  return isElf(file.read(0, 4)) ? readElf(file, path) : undefined;
 }
 
 function readCacheFile(disk: Disk): LoaderCache {
   if (disk.stat(CACHE)?.kind !== 'file') return new Map();
-  const file = disk.open(CACHE);
-  try {
-    return readLoaderCache(file);
-  } finally {
-    file.close();
-  }
+  using file = disk.open(CACHE);
+  return readLoaderCache(file);
 }
 
 interface System {

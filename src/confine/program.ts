@@ -89,10 +89,6 @@ function interpreters(line: string, script: string, tools: ProgramTools): string
 /** The first line of a regular file as far as the kernel looks at it. */
 function firstLine(disk: Disk, path: string): string | undefined {
   if (disk.stat(path)?.kind !== 'file') return undefined;
-  const file = disk.open(path);
-  try {
-    return new TextDecoder().decode(file.read(0, FIRST_LINE)).split(/[\n\0]/)[0];
-  } finally {
-    file.close();
-  }
+  using file = disk.open(path);
+  return new TextDecoder().decode(file.read(0, FIRST_LINE)).split(/[\n\0]/)[0];
 }

@@ -1,6 +1,5 @@
 /** The closure that a Nix store knows: asked of `nix-store`. */
-import { execFile } from 'node:child_process';
-import { promisify } from 'node:util';
+import type { Machine } from '../process/machine.ts';
 import { storeFailed } from './complaint.ts';
 
 /** Returns the closure of store paths: themselves and everything they refer to. */
@@ -26,19 +25,26 @@ const MAX_ANSWER = 64 * 1024 * 1024;
 const TIMEOUT = 120_000;
 
 /**
- * Asks `nix-store --query --requisites`.
- * @throws {IO} when it is not there, fails, or takes longer than two minutes
+ * Returns what asks `nix-store --query --requisites`.
+ * @throws {IO} from what it returns, when it is not there, fails, or takes longer than two minutes
  */
-export async function queryNixStore(paths: readonly string[]): Promise<readonly string[]> {
-  const parameters = ['--query', '--requisites', ...paths];
-  try {
-    const { stdout } = await promisify(execFile)('nix-store', parameters, {
-      maxBuffer: MAX_ANSWER,
+export function queryNixStore(machine: Pick<Machine, 'ask'>): StoreQuery {
+  return async (paths) => {
+    const { status, signal, stdout, messages, error } = machine.ask({
+      argv: ['nix-store', '--query', '--requisites', ...paths],
       timeout: TIMEOUT,
+      limit: MAX_ANSWER,
+      messages: 'kept',
     });
-    return stdout.split('\n').filter((line) => line !== '');
-  } catch (cause) {
+    if (status === 0) {
+      return new TextDecoder()
+        .decode(stdout)
+        .split('\n')
+        .filter((line) => line !== '');
+    }
     const hint = 'give the closure with --closure FILE, or follow the libraries with --elf';
+    const cause =
+      error ?? new Error(`nix-store: expected status 0, got ${status ?? signal}${messages}`);
     throw storeFailed('nix-store did not tell the closure', hint, cause);
-  }
+  };
 }

@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import type { Digest } from '../digest.ts';
 import { EspError } from '../error.ts';
 import type { FileStat, WritableDisk } from './disk.ts';
+import { isOurs } from './own-file.ts';
 
 /**
  * What is known about files by (path, device, inode, size, modified, changed). `key` tells apart
@@ -91,7 +92,7 @@ function describes(row: Row, stat: FileStat): boolean {
 
 function load(disk: WritableDisk, path: string): readonly Row[] {
   try {
-    if (!isOurs(disk, dirname(path), 'directory') || !isOurs(disk, path, 'file')) return [];
+    if (!isTrusted(disk, dirname(path), 'directory') || !isTrusted(disk, path, 'file')) return [];
     const parsed: unknown = JSON.parse(new TextDecoder().decode(disk.read(path, SIZE_LIMIT)));
     return isCurrent(parsed) && parsed.rows.every(isRow) ? parsed.rows : [];
   } catch (error) {
@@ -101,15 +102,15 @@ function load(disk: WritableDisk, path: string): readonly Row[] {
 }
 
 /** A digest that someone else planted would let us take his file for ours. */
-function isOurs(disk: WritableDisk, path: string, kind: FileStat['kind']): boolean {
+function isTrusted(disk: WritableDisk, path: string, kind: FileStat['kind']): boolean {
   const stat = disk.linkStat(path);
-  return stat?.kind === kind && stat.uid === process.getuid?.() && (stat.mode & 0o022) === 0;
+  return stat?.kind === kind && isOurs(stat);
 }
 
 async function store(disk: WritableDisk, path: string, rows: readonly Row[]): Promise<void> {
   const directory = dirname(path);
   disk.makeDirectory(directory);
-  if (!isOurs(disk, directory, 'directory')) {
+  if (!isTrusted(disk, directory, 'directory')) {
     throw new EspError('IO', `${directory} belongs to someone else, or others may write to it`, {
       hint: `chown it to this user and chmod it to 0700, or remove it`,
     });
@@ -126,7 +127,7 @@ const ABANDONED = 60_000;
 function sweep(disk: WritableDisk, directory: string, now: number): void {
   for (const { name } of disk.list(directory) ?? []) {
     const path = join(directory, name);
-    if (!UNFINISHED.test(name) || !isOurs(disk, path, 'file')) continue;
+    if (!UNFINISHED.test(name) || !isTrusted(disk, path, 'file')) continue;
     const { modified } = disk.linkStat(path) ?? { modified: now };
     // SAFETY: nothing boots from the cache, and who wrote this would have renamed it long ago.
     if (now - modified > ABANDONED) disk.remove(path);

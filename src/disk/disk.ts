@@ -1,4 +1,7 @@
-/** The Disk port: every way the program may look at or change a file system. */
+/**
+ * The Disk port: every way the program may look at or change a file system. What runs programs, threads
+ * and devices is the Machine port; it finds a file of a disk by its {@link Disk.hostPath}.
+ */
 import type { ByteSource } from '../byte-source.ts';
 
 export type FileKind = 'file' | 'directory' | 'link' | 'other';
@@ -29,10 +32,8 @@ export interface FileSystem {
   readonly total: number;
 }
 
-/** An open file; `close` may be called more than once. */
-export interface OpenFile extends Required<ByteSource> {
-  close(): void;
-}
+/** An open file. Disposing of it closes it, and may be done more than once. */
+export interface OpenFile extends Required<ByteSource>, Disposable {}
 
 /** Reading. A missing file is `undefined` where the type says so; anything else throws IO. */
 export interface Disk {
@@ -54,6 +55,11 @@ export interface Disk {
   /** @throws {FILE_MISSING} when there is no such regular file */
   open(path: string): OpenFile;
   fileSystem(path: string): FileSystem | undefined;
+  /**
+   * Returns the path under which the running system finds what a path leads to, for a child program or
+   * a thread. Undefined on a disk that is no part of the running system: its files are read through here.
+   */
+  hostPath(path: string): string | undefined;
 }
 
 /** A file being made: nothing else sees it under a name that matters until it is renamed. */
@@ -94,6 +100,10 @@ export interface WritableDisk extends Disk {
   remove(path: string): void;
   /** Makes durable what a file's name leads to. */
   syncFile(path: string): void;
+  /** Makes a directory for `owner`, with a name that nobody could know before; returns its path. */
+  makeTemporary(directory: string, prefix: string): string;
+  /** Removes a directory that {@link makeTemporary} made, with all in it; one that is gone is no error. */
+  removeTemporary(path: string): void;
   /** The barrier: names made and removed in this directory are durable afterwards. */
   syncDirectory(path: string): void;
 }

@@ -1,10 +1,11 @@
-/** SHA-256 of one file, piece by piece. */
+/** SHA-256 of one file of a disk, piece by piece. */
 import type { Hash } from 'node:crypto';
-import * as fs from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
 import { type Digest, digestOf } from '../digest.ts';
 import { EspError } from '../error.ts';
-import { ioError } from './io-error.ts';
+import { errno, ioError } from '../io-error.ts';
+import type { Disk } from './disk.ts';
+import { createSha256 } from './sha256.ts';
 
 /** A regular file and how many bytes it is expected to hold. */
 export interface SizedFile {
@@ -31,36 +32,44 @@ export function hashBuffer(): Uint8Array {
  * @throws {SOURCE_CHANGED} when the file does not hold `size` bytes
  * @throws {IO} when it cannot be read
  */
-export async function hashFile(file: SizedFile, buffer: Uint8Array): Promise<Digest> {
-  // Loaded here because it costs a third of what an empty process costs.
-  const { createHash } = await import('node:crypto');
-  const sha256 = createHash('sha256');
-  const read = await feed(sha256, file, buffer).catch((error: unknown) => {
-    throw ioError('hash', file.path, error);
+export async function hashFile(
+  { path, size }: SizedFile,
+  disk: Pick<Disk, 'open'>,
+  buffer: Uint8Array,
+): Promise<Digest> {
+  const sha256 = createSha256();
+  const got = await feed(sha256, { path, size }, disk, buffer).catch((error: unknown) => {
+    throw ioError('hash', path, fromKernel(error));
   });
-  if (read === file.size) return digestOf(sha256.digest());
+  if (got === size) return digestOf(sha256.digest());
   throw new EspError(
     'SOURCE_CHANGED',
-    `${file.path}: expected ${file.size} bytes, got ${read > file.size ? 'more' : read}`,
+    `${path}: expected ${size} bytes, got ${got > size ? 'more' : got}`,
     { hint: 'the file changed while it was read; run again' },
   );
 }
 
-/** Returns how many bytes were hashed; stops as soon as there are more than expected. */
-async function feed(sha256: Hash, file: SizedFile, buffer: Uint8Array): Promise<number> {
-  // Without O_NONBLOCK a FIFO put in the file's place would make this wait for ever.
-  const fd = fs.openSync(file.path, fs.constants.O_RDONLY | fs.constants.O_NONBLOCK);
-  try {
-    let read = 0;
-    for (let piece = 1; read <= file.size; piece++) {
-      const count = fs.readSync(fd, buffer, 0, buffer.length, read);
-      if (count === 0) break;
-      sha256.update(buffer.subarray(0, count));
-      read += count;
-      if (piece % PIECES_PER_TURN === 0) await setImmediate();
-    }
-    return read;
-  } finally {
-    fs.closeSync(fd);
+/** A file that is not there was there a moment ago: that is as bad as any other trouble of the kernel's. */
+function fromKernel(error: unknown): unknown {
+  return error instanceof EspError && errno(error.cause) !== undefined ? error.cause : error;
+}
+
+/** Returns how many bytes a file had when it was opened; they are hashed unless that is too many. */
+async function feed(
+  sha256: Hash,
+  { path, size }: SizedFile,
+  disk: Pick<Disk, 'open'>,
+  buffer: Uint8Array,
+): Promise<number> {
+  using file = disk.open(path);
+  if (file.size > size) return file.size;
+  let read = 0;
+  for (let piece = 1; read < file.size; piece++) {
+    const bytes = file.readInto(read, buffer);
+    if (bytes.length === 0) break;
+    sha256.update(bytes);
+    read += bytes.length;
+    if (piece % PIECES_PER_TURN === 0) await setImmediate();
   }
+  return read;
 }

@@ -1,15 +1,14 @@
-/** SHA-256 of many files, on two cores when there is enough to hash. */
+/** SHA-256 of many files of a disk, on two cores when there is enough to hash. */
 import type { Digest } from '../digest.ts';
 import { EspError } from '../error.ts';
+import type { Machine, Thread } from '../process/machine.ts';
+import type { Disk } from './disk.ts';
 import { hashBuffer, hashFile, type SizedFile } from './hash-file.ts';
 
 /** How {@link hashFiles} may go about its work. */
 export interface HashOptions {
-  /**
-   * The program's own entry. Started on a thread, with `--hash-worker` as its only argument, it must
-   * call {@link serveHashWorker}.
-   */
-  readonly workerEntry?: URL;
+  /** What starts a second thread, where the running system has the files too; without it there is none. */
+  readonly machine?: Pick<Machine, 'startThread'>;
   /** Told about each file that cannot be hashed; without it, the first such file throws. */
   readonly onUnreadable?: (path: string, error: EspError) => void;
 }
@@ -19,13 +18,13 @@ const WORTH_A_THREAD = 128 * 1024 * 1024;
 
 /** What the thread is told: the files in queue order, and the shared index of the next one. */
 interface HashJob {
-  readonly role: 'hash';
+  /** By the paths of the running system. */
   readonly queue: readonly SizedFile[];
   readonly next: Int32Array<SharedArrayBuffer>;
 }
 
-/** What the thread answers for each file it hashed; a file it could not hash is left out. */
-type HashAnswer = readonly [path: string, digest: Digest];
+/** What the thread answers for each file it hashed, by its place in the queue; one it could not hash is left out. */
+type HashAnswer = readonly [index: number, digest: Digest];
 
 /**
  * Returns the digests of files by path. Memory does not grow with their number or size.
@@ -34,6 +33,7 @@ type HashAnswer = readonly [path: string, digest: Digest];
  */
 export async function hashFiles(
   files: readonly SizedFile[],
+  disk: Pick<Disk, 'open' | 'hostPath'>,
   options: HashOptions = {},
 ): Promise<Map<string, Digest>> {
   // The largest first: what is left at the end is then small, and both threads end together.
@@ -42,11 +42,11 @@ export async function hashFiles(
   );
   const next = new Int32Array(new SharedArrayBuffer(4));
   const digests = new Map<string, Digest>();
-  const helper = await startHelper({ role: 'hash', queue, next }, options.workerEntry, digests);
+  const helper = await startHelper(queue, next, { disk, machine: options.machine }, digests);
   const buffer = hashBuffer();
   const hashHere = async (file: SizedFile): Promise<void> => {
     try {
-      digests.set(file.path, await hashFile(file, buffer));
+      digests.set(file.path, await hashFile(file, disk, buffer));
     } catch (error) {
       if (!(error instanceof EspError) || options.onUnreadable === undefined) throw error;
       options.onUnreadable(file.path, error);
@@ -54,7 +54,7 @@ export async function hashFiles(
   };
   const tried = new Set<string>();
   try {
-    for (const file of take(queue, next)) {
+    for (const [, file] of take(queue, next)) {
       tried.add(file.path);
       await hashHere(file);
     }
@@ -70,11 +70,15 @@ export async function hashFiles(
 }
 
 /** Takes files off the queue that both threads share. */
-function* take(queue: readonly SizedFile[], next: Int32Array): Generator<SizedFile> {
+function* take(
+  queue: readonly SizedFile[],
+  next: Int32Array,
+): Generator<readonly [index: number, file: SizedFile]> {
   for (;;) {
-    const file = queue[Atomics.add(next, 0, 1)];
+    const index = Atomics.add(next, 0, 1);
+    const file = queue[index];
     if (file === undefined) return;
-    yield file;
+    yield [index, file];
   }
 }
 
@@ -84,63 +88,69 @@ interface Helper {
   stop(): void;
 }
 
+interface Hands {
+  readonly disk: Pick<Disk, 'hostPath'>;
+  readonly machine: HashOptions['machine'];
+}
+
 /** Starts a second thread when there is enough for two; its answers go into `digests`. */
 async function startHelper(
-  job: HashJob,
-  entry: URL | undefined,
+  files: readonly SizedFile[],
+  next: HashJob['next'],
+  { disk, machine }: Hands,
   digests: Map<string, Digest>,
 ): Promise<Helper | undefined> {
-  const total = job.queue.reduce((sum, file) => sum + file.size, 0);
-  if (entry === undefined || job.queue.length < 2 || total < WORTH_A_THREAD) return undefined;
-  const { availableParallelism } = await import('node:os');
-  if (availableParallelism() < 2) return undefined;
-  const { Worker } = await import('node:worker_threads');
-  const worker = new Worker(entry, {
-    argv: ['--hash-worker'],
-    workerData: job,
-    resourceLimits: SMALL,
+  const total = files.reduce((sum, file) => sum + file.size, 0);
+  if (machine === undefined || files.length < 2 || total < WORTH_A_THREAD) return undefined;
+  const queue = files.flatMap(({ path, size }) => {
+    const hostPath = disk.hostPath(path);
+    return hostPath === undefined ? [] : [{ path: hostPath, size }];
   });
-  worker.on('message', (answer: HashAnswer | null) => answer && digests.set(...answer));
-  // A thread that breaks costs only time: its share of the files is hashed by the one that asked.
-  worker.on('error', () => undefined);
-  // Its last word is `null`: taking it down takes longer, and nobody needs to wait for that.
-  const done = new Promise<void>((resolve) => {
-    worker.on('message', (answer: HashAnswer | null) => answer === null && resolve());
-    worker.on('exit', () => resolve());
+  if (queue.length < files.length) return undefined;
+  const job: HashJob = { queue, next };
+  const thread = await machine.startThread(HASH_WORKER, job);
+  return thread && { done: collect(thread, files, digests), stop: () => thread.stop() };
+}
+
+/** Its last word is `null`: taking the thread down takes longer, and nobody needs to wait for that. */
+function collect(
+  thread: Thread,
+  files: readonly SizedFile[],
+  digests: Map<string, Digest>,
+): Promise<void> {
+  return new Promise((resolve) => {
+    thread.onEnd(resolve);
+    thread.onAnswer((answer) => {
+      if (answer === null) return resolve();
+      const [index, digest] = answer as HashAnswer;
+      const file = files[index];
+      if (file !== undefined) digests.set(file.path, digest);
+    });
   });
-  const stop = () => {
-    worker.unref();
-    void worker.terminate();
-  };
-  return { done, stop };
 }
 
 /** The last argument of a program that is to call {@link serveHashWorker} and nothing else. */
 export const HASH_WORKER = '--hash-worker';
-
-/** The thread holds one buffer and a list of names. MiB. */
-const SMALL = { maxOldGenerationSizeMb: 32, maxYoungGenerationSizeMb: 2 };
 
 /**
  * Hashes files on a thread that {@link hashFiles} started.
  * @returns false, at once, on any other thread
  */
 export async function serveHashWorker(): Promise<boolean> {
-  const { parentPort, workerData } = await import('node:worker_threads');
-  if (parentPort === null || !isHashJob(workerData)) return false;
+  const { assignment } = await import('../process/thread.ts');
+  const assigned = assignment(HASH_WORKER);
+  if (assigned === undefined) return false;
+  const { reading } = await import('./node-reading.ts');
+  const { queue, next } = assigned.job as HashJob;
   const buffer = hashBuffer();
-  for (const file of take(workerData.queue, workerData.next)) {
+  for (const [index, file] of take(queue, next)) {
     try {
-      const answer: HashAnswer = [file.path, await hashFile(file, buffer)];
-      parentPort.postMessage(answer);
+      const answer: HashAnswer = [index, await hashFile(file, reading, buffer)];
+      assigned.answer(answer);
     } catch {
       // The asking thread tries the file itself and meets the error where it can be told.
     }
   }
-  parentPort.postMessage(null);
+  assigned.answer(null);
   return true;
-}
-
-function isHashJob(data: unknown): data is HashJob {
-  return typeof data === 'object' && data !== null && 'role' in data && data.role === 'hash';
 }

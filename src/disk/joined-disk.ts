@@ -30,6 +30,7 @@ export function joinedDisk(host: WritableDisk, places: Places): WritableDisk {
     read: (path, limit) => host.read(first(path), limit),
     open: (path) => host.open(first(path)),
     fileSystem: (path) => host.fileSystem(first(path)),
+    hostPath: (path) => host.hostPath(first(path)),
   };
   return { ...host, ...reading };
 }

@@ -1,9 +1,9 @@
 /** The reading half of the Disk port over node:fs. */
 import * as fs from 'node:fs';
-import { setFlagsFromString } from 'node:v8';
 import { EspError } from '../error.ts';
+import { errno, ioError, isAbsent, optional, translated } from '../io-error.ts';
+import { fill } from '../process/fill.ts';
 import type { DirectoryEntry, Disk, FileKind, FileStat, FileSystem, OpenFile } from './disk.ts';
-import { errno, ioError, isAbsent, optional, translated } from './io-error.ts';
 
 /** Reads the real file system. */
 export const reading: Disk = {
@@ -14,6 +14,7 @@ export const reading: Disk = {
   realPath: (path) => optional('resolve', path, () => fs.realpathSync.native(path)),
   read: (path, limit) => translated('read', path, () => readWhole(path, limit)),
   open: (path) => translated('open', path, () => openFile(path)),
+  hostPath: (path) => path,
   fileSystem: (path) => optional('inspect the file system of', path, () => fileSystem(path)),
 };
 
@@ -43,15 +44,9 @@ function kindOf(entry: fs.Stats | fs.Dirent): FileKind {
   return entry.isSymbolicLink() ? 'link' : 'other';
 }
 
-/** Files in one directory of which there is more to say than a small nursery holds at once. */
-const CROWD = 1000;
-
 function listDirectory(path: string): DirectoryEntry[] {
-  const entries = fs.readdirSync(path, { withFileTypes: true });
-  // Ten thousand files make much garbage, of which little stays: a nursery that never grows costs no
-  // time that can be measured, and half of the memory. Everywhere else, loading `node:v8` would cost more.
-  if (entries.length >= CROWD) setFlagsFromString('--semi-space-growth-factor=1');
-  return entries
+  return fs
+    .readdirSync(path, { withFileTypes: true })
     .map((entry) => ({ name: entry.name, kind: kindOf(entry) }))
     .sort((a, b) => (a.name < b.name ? -1 : 1));
 }
@@ -142,17 +137,6 @@ function readAt(fd: number, offset: number, length: number): Uint8Array {
   return fill(fd, offset, new Uint8Array(length));
 }
 
-/** Reads until `bytes` is full or the file ends; returns what was read. */
-export function fill(fd: number, offset: number, bytes: Uint8Array): Uint8Array {
-  let done = 0;
-  while (done < bytes.length) {
-    const count = fs.readSync(fd, bytes, done, bytes.length - done, offset + done);
-    if (count === 0) break;
-    done += count;
-  }
-  return done === bytes.length ? bytes : bytes.subarray(0, done);
-}
-
 function openFile(path: string): OpenFile {
   const { fd, size } = openRegular(path);
   let open = true;
@@ -167,7 +151,7 @@ function openFile(path: string): OpenFile {
     size,
     read: (offset, length) => readInto(offset, new Uint8Array(within(offset, length))),
     readInto,
-    close() {
+    [Symbol.dispose]() {
       if (!open) return;
       open = false;
       translated('close', path, () => fs.closeSync(fd));

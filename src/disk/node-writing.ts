@@ -2,10 +2,10 @@
 import * as fs from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { EspError } from '../error.ts';
+import { ioError, optional, translated } from '../io-error.ts';
+import { isOfTheDead, MARK, processMark } from '../process/process-mark.ts';
 import type { Disk, NewFile, Readers, WritableDisk } from './disk.ts';
-import { ioError, optional, translated } from './io-error.ts';
 import { reading } from './node-reading.ts';
-import { isOfTheDead, MARK, processMark } from './process-mark.ts';
 
 /** Changes the real file system. */
 export const writing: Omit<WritableDisk, keyof Disk> = {
@@ -24,6 +24,10 @@ export const writing: Omit<WritableDisk, keyof Disk> = {
   // SAFETY: as for rename. What is synced is the inode: on FAT, size and place in the slot of the name.
   syncFile: (path) =>
     translated('sync', path, () => withFile(path, fs.constants.O_RDONLY, fs.fsyncSync)),
+  makeTemporary: (directory, prefix) =>
+    translated('make a directory in', directory, () => fs.mkdtempSync(join(directory, prefix))),
+  removeTemporary: (path) =>
+    translated('remove', path, () => fs.rmSync(path, { recursive: true, force: true })),
   // SAFETY: the barrier itself. On FAT this also flushes the allocation table and the device.
   syncDirectory: (path) => translated('sync', path, () => syncDirectory(path)),
 };
@@ -101,6 +105,9 @@ function shortWrite(path: string, expected: number, got: number): EspError {
   return new EspError('SHORT_WRITE', `${path}: expected to write ${expected} bytes, got ${got}`);
 }
 
+/** Loaded with the first write: most runs write nothing. */
+const files = (): typeof fs.promises => process.getBuiltinModule('node:fs/promises');
+
 /** Bytes that are sent to the disk while those after them are still being made. */
 const WRITE_BEHIND = 8 * 1024 * 1024;
 /** One at a time: a file's next write must not wait for the disk behind the syncs of others. */
@@ -130,7 +137,7 @@ function writeBehind(handle: fs.promises.FileHandle) {
 
 async function create(path: string, readers: Readers = 'owner'): Promise<NewFile> {
   const mode = MODES[readers].file;
-  const handle = await attempt('create', path, fs.promises.open(path, 'wx', mode));
+  const handle = await attempt('create', path, files().open(path, 'wx', mode));
   let end = 0;
   const behind = writeBehind(handle);
   const writeAll = async (offset: number, bytes: Uint8Array): Promise<void> => {
@@ -167,7 +174,7 @@ async function create(path: string, readers: Readers = 'owner'): Promise<NewFile
 }
 
 async function copy(from: string, to: string): Promise<void> {
-  const copying = fs.promises.copyFile(from, to, fs.constants.COPYFILE_EXCL);
+  const copying = files().copyFile(from, to, fs.constants.COPYFILE_EXCL);
   await attempt(`copy ${from} to`, to, copying);
   try {
     await checkCopy(from, to);
@@ -180,14 +187,14 @@ async function copy(from: string, to: string): Promise<void> {
 
 /** Makes a copy durable and sees that nothing of it is missing. */
 async function checkCopy(from: string, to: string): Promise<void> {
-  const handle = await attempt('open', to, fs.promises.open(to, 'r'));
+  const handle = await attempt('open', to, files().open(to, 'r'));
   try {
     await attempt('chmod', to, makeWritable(handle));
     await attempt('sync', to, handle.sync());
     const [expected, got] = await attempt(
       'compare',
       to,
-      Promise.all([fs.promises.stat(from), handle.stat()]),
+      Promise.all([files().stat(from), handle.stat()]),
     );
     if (got.size !== expected.size) throw shortWrite(to, expected.size, got.size);
   } finally {

@@ -7,18 +7,12 @@ import type { Disk, Readers, WritableDisk } from './disk.ts';
 const MAX_LINKS = 40;
 const MOUNT_TABLE = '/proc/self/mountinfo';
 
-/** A disk below a root, which can also say where the host finds its files. */
-export interface RootedDisk extends WritableDisk {
-  /** Returns the host's path of what a path leads to inside: no link is left for the host to follow. */
-  locate(path: string): string;
-}
-
 /**
  * Returns the disk below a directory of another one: every path, and every target of a link, is
  * taken as one inside, and none leads out. The mount table shows the mounts below it.
  * @param root the host's real path of the root
  */
-export function rootedDisk(host: WritableDisk, root: string): RootedDisk {
+export function rootedDisk(host: WritableDisk, root: string): WritableDisk {
   const find = (path: string) => walk(host, root, path, true);
   /** Where a name itself lies: only for calls that do not follow a link there, or the host's would be followed. */
   const name = (path: string) => walk(host, root, path, false);
@@ -38,10 +32,10 @@ export function rootedDisk(host: WritableDisk, root: string): RootedDisk {
         : host.read(find(path), limit),
     open: (path) => host.open(find(path)),
     fileSystem: (path) => host.fileSystem(find(path)),
+    hostPath: (path) => host.hostPath(find(path)),
   };
   return {
     ...reading,
-    locate: find,
     makeDirectory: (path, readers) => host.makeDirectory(find(path), readers),
     create: (path, readers) => host.create(name(path), readers),
     copy: (from, to) => host.copy(find(from), name(to)),
@@ -54,6 +48,8 @@ export function rootedDisk(host: WritableDisk, root: string): RootedDisk {
     syncFile: (path) => host.syncFile(find(path)),
     // SAFETY: as for overwrite.
     remove: (path) => host.remove(name(path)),
+    makeTemporary: (directory, prefix) => inside(host.makeTemporary(find(directory), prefix)),
+    removeTemporary: (path) => host.removeTemporary(name(path)),
     // SAFETY: as for overwrite.
     syncDirectory: (path) => host.syncDirectory(find(path)),
   };

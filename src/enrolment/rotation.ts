@@ -1,10 +1,10 @@
 /** Where one is on the way from db's key to the next one: which of the places know and use it already. */
 
 import type { Context } from '../context.ts';
-import { loaderCopies } from '../inspection/loader-copies.ts';
+import type { Guid } from '../guid.ts';
+import { loaderStatuses } from '../inspection/loader-views.ts';
 import { EFI_VARIABLES } from '../loader/efi-variables.ts';
 import type { WriteMode } from '../secureboot/authenticated-variable.ts';
-import type { Guid } from '../secureboot/guid.ts';
 import { KEY_VARIABLES } from '../secureboot/key-variable.ts';
 import type { Settings } from '../settings/settings.ts';
 import { additionFile, keysBelow, NEXT } from '../signer/key-directory.ts';
@@ -48,7 +48,7 @@ export async function rotationOf(
   if (former === undefined || !isAmong(ours, trusted)) return undefined;
   const { certificate } = keyPaths(directory, 'db');
   const copies = await Promise.all(
-    roots.map((root) => loaderCopies(root, { ...settings, certificate }, context)),
+    roots.map((root) => loaderStatuses(root, { ...settings, certificate }, context)),
   );
   // The entries are signed anew before the loader is.
   return copies.flat().some(({ problem }) => problem !== undefined)

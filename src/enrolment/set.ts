@@ -4,7 +4,7 @@ import type { X509Certificate } from 'node:crypto';
 import type { Context } from '../context.ts';
 import { EspError } from '../error.ts';
 import { requireKeyElsewhere } from '../esp/untrusted-source.ts';
-import type { Guid } from '../secureboot/guid.ts';
+import type { Guid } from '../guid.ts';
 import {
   type KeyName,
   keyFileNames,
@@ -12,6 +12,7 @@ import {
   ownerFile,
   readOwner,
 } from '../signer/key-directory.ts';
+import { keyOwner } from '../signer/key-safety.ts';
 import { type KeyPair, loadCertificate, loadKeyPair } from '../signer/pem.ts';
 
 /** Who owns the keys, and what signs an enrolment: the private key of db may be elsewhere. */
@@ -48,13 +49,11 @@ export function loadPair(
   directory: string,
   name: KeyName,
   allowInsecureKey: boolean,
-  { disk, uid, environment }: Context,
+  context: Context,
 ): KeyPair {
-  const store = environment['NIX_STORE_DIR'];
-  const keyOwner = { uid, stores: store === undefined ? [] : [store] };
   const paths = keyPaths(directory, name);
-  requireKeyElsewhere(paths.privateKey, allowInsecureKey, disk);
-  return loadKeyPair({ ...paths, allowInsecureKey }, keyOwner, disk);
+  requireKeyElsewhere(paths.privateKey, allowInsecureKey, context.disk);
+  return loadKeyPair({ ...paths, allowInsecureKey }, keyOwner(context), context.disk);
 }
 
 /** Returns the paths of the two files of a key. */

@@ -11,6 +11,7 @@ import {
   isTemporaryName,
   KEPT_SETTINGS,
   LOADER_CONF,
+  LOADER_DIRECTORIES,
 } from './layout.ts';
 
 /** What FAT takes for a path, less a drive (UTF-16 units). */
@@ -43,7 +44,7 @@ function isOurs(path: EspPath, token: string): boolean {
     ([IMAGES, ENTRIES].some((one) => one.toLowerCase() === directory) &&
       name.startsWith(`${token}-generation-`)) ||
     // What is a directory of ours cannot be a file.
-    [IMAGES, ENTRIES, 'EFI/systemd', 'EFI/BOOT', blobDirectory(token)].some((one) =>
+    [IMAGES, ENTRIES, ...Object.values(LOADER_DIRECTORIES), blobDirectory(token)].some((one) =>
       `${one.toLowerCase()}/`.startsWith(`${path}/`),
     )
   );

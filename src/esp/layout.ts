@@ -14,6 +14,26 @@ export function espPath(...parts: readonly string[]): EspPath {
 export const IMAGES = espPath('EFI', 'Linux');
 export const ENTRIES = espPath('loader', 'entries');
 export const LOADER_CONF = espPath('loader', 'loader.conf');
+/** The directories in which the two copies of the boot loader lie. */
+export const LOADER_DIRECTORIES = {
+  systemd: espPath('EFI', 'systemd'),
+  fallback: espPath('EFI', 'BOOT'),
+} as const;
+
+/** Returns where the two copies of the boot loader lie, by the names that they have there. */
+export function loaderPlaces(names: { readonly loader: string; readonly fallback: string }): {
+  readonly systemd: EspPath;
+  readonly fallback: EspPath;
+} {
+  const { systemd, fallback } = LOADER_DIRECTORIES;
+  return {
+    systemd: espPath(systemd, names.loader),
+    fallback: espPath(fallback, names.fallback),
+  };
+}
+
+/** The largest loader.conf that is taken as one, in bytes. */
+export const LOADER_CONF_LIMIT = 64 * 1024;
 /** What the settings of a foreign loader.conf became, for as long as it is being replaced. */
 export const KEPT_SETTINGS = espPath('loader', 'espalier-settings.conf');
 export const ENTRIES_SREL = espPath('loader', 'entries.srel');
@@ -57,7 +77,14 @@ export function fileName(path: EspPath): string {
   return path.slice(path.lastIndexOf('/') + 1);
 }
 
-export type BlobKind = 'kernel' | 'initrd' | 'devicetree';
+/** What a content-addressed file is, and whether it is a program that a loader starts. */
+const BLOB_KINDS = {
+  kernel: { isProgram: true },
+  initrd: { isProgram: false },
+  devicetree: { isProgram: false },
+} as const;
+
+export type BlobKind = keyof typeof BLOB_KINDS;
 
 /** What a content-addressed file's name says. */
 export interface BlobName {
@@ -66,7 +93,10 @@ export interface BlobName {
   readonly digest: Digest;
 }
 
-const BLOB = /^(kernel|initrd|devicetree)-([a-z0-9._+-]{1,64})-([a-z2-7]{52})\.efi$/i;
+const BLOB = new RegExp(
+  `^(${Object.keys(BLOB_KINDS).join('|')})-([a-z0-9._+-]{1,64})-([a-z2-7]{52})\\.efi$`,
+  'i',
+);
 
 /** Returns the file name of a content-addressed file. */
 export function formatBlobName({ kind, version, digest }: BlobName): string {
@@ -81,7 +111,13 @@ export function parseBlobName(name: string): BlobName | undefined {
   return { kind: match[1].toLowerCase() as BlobKind, version: match[2], digest };
 }
 
-export type EntryKind = 'uki' | 'type1';
+/** What an entry's file is: an image is the program that boots, a text (BLS §Type #1) names it. */
+const ENTRY_KINDS = {
+  uki: { suffix: '.efi', isProgram: true },
+  type1: { suffix: '.conf', isProgram: false },
+} as const;
+
+export type EntryKind = keyof typeof ENTRY_KINDS;
 
 /** What an entry's file name says. `slug` is a specialisation's name made safe: see {@link slug}. */
 export interface EntryName {
@@ -100,7 +136,6 @@ export interface BootCounter {
   readonly triesDone: number;
 }
 
-const SUFFIX: Record<EntryKind, string> = { uki: '.efi', type1: '.conf' };
 const COUNTER = /^(.*)\+(\d{1,9})(?:-(\d{1,9}))?$/;
 
 /** Returns `name` without a boot counter: what systemd-boot calls the entry's ID. */
@@ -127,16 +162,18 @@ export function formatEntryName(token: string, name: EntryName): string {
   const specialisation = name.slug === undefined ? '' : `-specialisation-${name.slug}`;
   const counter = name.counter ? `+${name.counter.triesLeft}-${name.counter.triesDone}` : '';
   const id = base32(name.digest);
-  return `${token}-generation-${name.generation}${specialisation}-${id}${counter}${SUFFIX[name.kind]}`;
+  return `${token}-generation-${name.generation}${specialisation}-${id}${counter}${ENTRY_KINDS[name.kind].suffix}`;
 }
 
 /** Returns what an entry's name says, or undefined when the name is not ours. */
 export function parseEntryName(token: string, name: string): EntryName | undefined {
   const lower = name.toLowerCase();
-  const kind = lower.endsWith('.efi') ? 'uki' : lower.endsWith('.conf') ? 'type1' : undefined;
+  const kind = (Object.keys(ENTRY_KINDS) as EntryKind[]).find((each) =>
+    lower.endsWith(ENTRY_KINDS[each].suffix),
+  );
   const prefix = `${token}-generation-`;
   if (!kind || !lower.startsWith(prefix)) return undefined;
-  const stem = lower.slice(prefix.length, -SUFFIX[kind].length);
+  const stem = lower.slice(prefix.length, -ENTRY_KINDS[kind].suffix.length);
   const match = /^(0|[1-9]\d{0,14})(?:-specialisation-([a-z0-9_.-]{1,64}))?-([a-z2-7]{52})$/.exec(
     COUNTER.exec(stem)?.[1] ?? stem,
   );
@@ -150,6 +187,13 @@ export function parseEntryName(token: string, name: string): EntryName | undefin
     digest,
     ...(counter ? { counter } : {}),
   };
+}
+
+const KINDS = { ...ENTRY_KINDS, ...BLOB_KINDS };
+
+/** Whether a file of this name of ours is a program that a loader starts. */
+export function isProgram({ kind }: Pick<EntryName | BlobName, 'kind'>): boolean {
+  return KINDS[kind].isProgram;
 }
 
 /**
@@ -192,7 +236,7 @@ export function isTemporaryName(name: string): boolean {
 
 /** Names of which vfat makes short ones. Those of entries follow the token. */
 const LONG_NAMES = [
-  ...['kernel-.efi', 'initrd-.efi', 'devicetree-.efi'],
+  ...Object.keys(BLOB_KINDS).map((kind) => `${kind}-.efi`),
   ...['extra-files-.txt', 'espalier-settings.conf'],
   ...['systemd-boot.efi', 'loader.conf', 'entries.srel'],
 ];
@@ -202,7 +246,7 @@ const LONG_NAMES = [
  * was made: the file is empty, for its content gets the name only after that.
  */
 export function isShortName(token: string, name: string): boolean {
-  const entries = Object.values(SUFFIX).map((suffix) => `${token}-generation-${suffix}`);
+  const entries = Object.values(ENTRY_KINDS).map(({ suffix }) => `${token}-generation-${suffix}`);
   return [...LONG_NAMES, ...entries].some((long) => isShortNameOf(long, name));
 }
 

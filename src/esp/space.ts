@@ -1,8 +1,17 @@
 /** Space on a FAT file system, counted as it is handed out: in clusters. All sizes in bytes. */
+import type { Disk } from '../disk/disk.ts';
 import { directoryOf, type EspPath, fileName } from './layout.ts';
 
 /** The most that FAT can say of the size of a file (FAT §Directory structure). */
 export const LARGEST_FILE = 2 ** 32 - 1;
+
+/** What statfs(2) reports of FAT (linux/magic.h §MSDOS_SUPER_MAGIC). */
+const FAT = 0x4d44;
+
+/** Tells whether a path is on FAT. */
+export function isFat(path: string, disk: Pick<Disk, 'fileSystem'>): boolean {
+  return disk.fileSystem(path)?.type === FAT;
+}
 
 /** Returns what a file of `size` bytes occupies. An empty file has no cluster. */
 export function allocated(size: number, clusterSize: number): number {

@@ -1,6 +1,6 @@
 /** Unfinished files of killed runs, and which of them share their clusters with the file they became. */
 import { hash } from '../digest.ts';
-import type { Disk, OpenFile } from '../disk/disk.ts';
+import type { Disk } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
 import { type EspPath, isShortName, isTemporaryName } from './layout.ts';
 
@@ -89,9 +89,8 @@ function findTwins(
 
 /** The digests of the first `end` bytes of a file, chunk by chunk; memory does not grow with its size. */
 function digestsOf(disk: Disk, path: string, chunk: number, end: number): string {
-  let file: OpenFile | undefined;
   try {
-    file = disk.open(path);
+    using file = disk.open(path);
     const digests: string[] = [];
     for (let at = 0; at < end; at += chunk) digests.push(hash(file.read(at, chunk)));
     return digests.join();
@@ -99,7 +98,5 @@ function digestsOf(disk: Disk, path: string, chunk: number, end: number): string
     // Another run may have renamed or removed it since it was listed: then it is nobody's twin.
     if (error instanceof EspError && error.code === 'FILE_MISSING') return path;
     throw error;
-  } finally {
-    file?.close();
   }
 }

@@ -6,6 +6,7 @@ import type { ByteSource } from '../byte-source.ts';
 import { type Digest, hash } from '../digest.ts';
 import { EspError } from '../error.ts';
 import { findSection, type Pe, readSection } from '../pe/pe.ts';
+import type { ImageKind } from './image-kind.ts';
 import type { EspPath } from './layout.ts';
 
 /** What the stub reads, in the order of the file: a path is UTF-8 text, a digest its 32 bytes. */
@@ -24,20 +25,6 @@ const TELLTALES: readonly string[] = ['.initrdh', '.linuxh', SIGNER_SECTION];
 
 /** More is in no section that the stub reads: a bootspec may make a long command line. Bytes. */
 const LIMIT = 8 * 1024 * 1024;
-
-interface Named {
-  readonly name: string;
-}
-
-/** Whether sections are those of a thin image. */
-export function isThin(sections: readonly Named[]): boolean {
-  return sections.some(({ name }) => TELLTALES.includes(name));
-}
-
-/** Whether sections are those of a thin image of ours. */
-export function isOurThin(sections: readonly Named[]): boolean {
-  return sections.some(({ name }) => name === SIGNER_SECTION);
-}
 
 /** Returns a path as firmware takes it: from the root of the ESP, with backslashes. */
 export function firmwarePath(path: EspPath): string {
@@ -71,7 +58,7 @@ export function thinId(
  * with a signer has a signature at all. Whether that is good, only cryptography tells.
  * @throws {PE_MALFORMED} @throws {FILE_TOO_LARGE}
  */
-export function requireIdentity(file: ByteSource, pe: Pe, expected: Digest): void {
+function requireIdentity(file: ByteSource, pe: Pe, expected: Digest): void {
   const read = (name: string): Uint8Array[] => {
     const section = findSection(pe, name);
     return section ? [readSection(file, section, LIMIT)] : [];
@@ -85,3 +72,12 @@ export function requireIdentity(file: ByteSource, pe: Pe, expected: Digest): voi
   if (fingerprint !== UNSIGNED && pe.certificateTable.size === 0)
     throw new EspError('PE_MALFORMED', 'its signature is gone');
 }
+
+/** Thin images as they are recognised on an ESP. Lanzaboote's have no section that names a signer. */
+export const THIN_IMAGE = {
+  telltales: TELLTALES,
+  mark: SIGNER_SECTION,
+  naming: ['.linux', '.initrd'],
+  idOf: thinId,
+  requireIdentity,
+} as const satisfies ImageKind;

@@ -30,12 +30,17 @@ export function parseLink(path: string): Link | undefined {
   return name === 'system' ? { profile: undefined, number, path } : undefined;
 }
 
+/** Returns the directories that hold links: that of the system profile, and that of named ones. */
+export function profileDirectories(profilesDirectory: string): readonly [string, string] {
+  return [profilesDirectory, `${profilesDirectory}/${NAMED}`];
+}
+
 /**
  * Returns the links of all generations in a directory of profiles (`/nix/var/nix/profiles`): the
  * system profile first, then named ones by name, each with its newest generation first.
  */
 export function findGenerationLinks(disk: Disk, profilesDirectory: string): Link[] {
-  return [profilesDirectory, `${profilesDirectory}/${NAMED}`]
+  return profileDirectories(profilesDirectory)
     .flatMap((directory) => (disk.list(directory) ?? []).map(({ name }) => `${directory}/${name}`))
     .map(parseLink)
     .filter((link) => link !== undefined)

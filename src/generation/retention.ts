@@ -9,8 +9,6 @@ export type RootReason =
   | 'current'
   /** The running system was booted from it. */
   | 'booted'
-  /** It is the last one known to have booted well. */
-  | 'known-good'
   /** A person asked for it. */
   | 'pinned';
 

@@ -1,53 +1,51 @@
 /** Reads every byte of our files on an ESP and holds it against their names. */
 import { createHash } from 'node:crypto';
-import { setFlagsFromString } from 'node:v8';
 import type { Context } from '../context.ts';
 import { type Digest, digestOf, hash } from '../digest.ts';
 import type { OpenFile } from '../disk/disk.ts';
 import { hashFiles } from '../disk/hash-files.ts';
 import { EspError, explain } from '../error.ts';
+import { imageKindOf } from '../esp/image-kind.ts';
 import type { BlobFile, EntryFile, Inventory } from '../esp/inventory.ts';
-import { isThin, thinId } from '../esp/thin.ts';
-import { authenticodeDigestInput } from '../pe/authenticode.ts';
+import { isProgram } from '../esp/layout.ts';
+import type { Target } from '../esp/target.ts';
 import { certificateTable } from '../pe/certificate-table.ts';
 import { contentRange, parsePe, readRange } from '../pe/pe.ts';
+import { IMAGE_KINDS } from '../plan/images.ts';
 import { signersIn } from '../signer/cms-verification.ts';
+import { authenticodeDigest } from '../signer/image-digest.ts';
 import { unsigned } from '../signer/signer.ts';
-import { ukiId } from '../uki/uki.ts';
 
 /**
  * Returns an inventory in which every file of ours that is not what its name says counts as damaged.
  * Memory does not grow with the size of the files.
  */
 export async function examine(
-  root: string,
+  target: Pick<Target, 'root' | 'tree'>,
   inventory: Inventory,
-  { disk, locate, workerEntry }: Context,
+  { machine }: Context,
 ): Promise<Inventory> {
-  // Crafted signatures make much garbage, of which little stays: a nursery that grows would keep it.
-  setFlagsFromString('--semi-space-growth-factor=1');
+  const pathOf = ({ path }: BlobFile) => `${target.root}/${path}`;
   const unreadable = new Map<string, string>();
   const digests = await hashFiles(
-    inventory.blobs.map(({ path, size }) => ({ path: locate(`${root}/${path}`), size })),
-    { workerEntry, onUnreadable: (path, error) => unreadable.set(path, explain(error)) },
+    inventory.blobs.map((blob) => ({ path: pathOf(blob), size: blob.size })),
+    target.tree,
+    { machine, onUnreadable: (path, error) => unreadable.set(path, explain(error)) },
   );
   const examineBlob = (blob: BlobFile): BlobFile => {
-    const path = locate(`${root}/${blob.path}`);
+    const path = pathOf(blob);
     const wrong = digests.get(path) !== blob.name.digest;
     return wrong ? { ...blob, damage: unreadable.get(path) ?? NOT_ITS_NAME } : blob;
   };
   const examineEntry = (entry: EntryFile): EntryFile => {
-    if (entry.name?.kind !== 'uki' || entry.damage !== undefined) return entry;
-    let file: OpenFile | undefined;
+    if (!entry.name || !isProgram(entry.name) || entry.damage !== undefined) return entry;
     try {
-      file = disk.open(`${root}/${entry.path}`);
+      using file = target.tree.open(`${target.root}/${entry.path}`);
       const isWhole = identities(file).includes(entry.name.digest);
       return isWhole ? entry : { ...entry, damage: NOT_ITS_NAME };
     } catch (error) {
       if (!(error instanceof EspError)) throw error;
       return { ...entry, damage: explain(error) };
-    } finally {
-      file?.close();
     }
   };
   return {
@@ -66,21 +64,17 @@ function identities(file: OpenFile): readonly Digest[] {
     name: section.name,
     digest: hashAll(readRange(file, contentRange(section))),
   }));
-  const idOf = isThin(sections) ? thinId : ukiId;
+  const { idOf } = imageKindOf(IMAGE_KINDS, sections);
   const signatures = certificateTable(file, pe);
   if (signatures.length === 0) return [idOf(sections, unsigned.fingerprint)];
-  const image = sha256(authenticodeDigestInput(file));
+  const image = authenticodeDigest(file);
   return signatures
     .flatMap((signature) => signersIn(signature, image))
     .map((certificate) => idOf(sections, hash(certificate)));
 }
 
 function hashAll(chunks: Iterable<Uint8Array>): Digest {
-  return digestOf(sha256(chunks));
-}
-
-function sha256(chunks: Iterable<Uint8Array>): Uint8Array {
-  const state = createHash('sha256');
-  for (const bytes of chunks) state.update(bytes);
-  return state.digest();
+  const sha256 = createHash('sha256');
+  for (const bytes of chunks) sha256.update(bytes);
+  return digestOf(sha256.digest());
 }

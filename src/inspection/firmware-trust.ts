@@ -1,41 +1,102 @@
 /** Whether the firmware of this machine starts what a certificate signs. */
 import { X509Certificate } from 'node:crypto';
 import type { Disk } from '../disk/disk.ts';
-import { EspError } from '../error.ts';
-import { hasShim, keyVariable } from '../loader/efi-variables.ts';
+import { EspError, explain } from '../error.ts';
+import { forbiddenVariable, hasShim, keyVariable } from '../loader/efi-variables.ts';
+import { type Ban, banOf, type Forbidden, parseForbidden } from '../secureboot/forbidden.ts';
 import { parseSignatureLists, type Signature, X509 } from '../secureboot/signature-list.ts';
+import { isIssuedBy } from '../signer/chain.ts';
+
+/** What firmware holds to judge a program by. */
+export interface FirmwareKeys {
+  /** The entries of db; undefined when it cannot be read. */
+  readonly known: readonly Signature[] | undefined;
+  /** What dbx forbids; undefined when it cannot be read. */
+  readonly forbidden: Forbidden | undefined;
+  /** Whether shim starts first, which has a list of its own. */
+  readonly hasShim: boolean;
+  /** Why something cannot be read. */
+  readonly problems: readonly string[];
+}
+
+/** Reads db and dbx. A variable that is absent forbids and allows nothing. */
+export function firmwareKeys(variables: string, disk: Disk): FirmwareKeys {
+  const problems: string[] = [];
+  const read = <Read>(name: string, parse: () => Read): Read | undefined => {
+    try {
+      return parse();
+    } catch (error) {
+      if (!(error instanceof EspError)) throw error;
+      problems.push(`firmware: ${name}: ${explain(error)}`);
+      return undefined;
+    }
+  };
+  const known = read('db', () => {
+    const lists = keyVariable(disk, variables, 'db');
+    return lists && parseSignatureLists(lists);
+  });
+  const forbidden = read('dbx', () =>
+    parseForbidden(forbiddenVariable(disk, variables) ?? new Uint8Array()),
+  );
+  return { known, forbidden, hasShim: hasShim(disk, variables), problems };
+}
 
 /**
- * Tells whether firmware knows a certificate or who issued it, or undefined when that cannot be told:
- * where shim starts first, it asks its own list too.
+ * Tells whether firmware knows one of a chain of certificates, or who issued one, or undefined when
+ * that cannot be told: where shim starts first, it asks its own list too.
+ * @param chain the signer's certificate, then those that its signatures carry and that lead on from it
  */
 export function firmwareTrusts(
-  certificate: X509Certificate,
+  chain: readonly X509Certificate[],
   variables: string,
   disk: Disk,
 ): boolean | undefined {
-  const known = hasShim(disk, variables) ? undefined : signaturesIn(variables, disk);
-  if (known === undefined) return undefined;
-  return known.some(({ type, data }) => type === X509 && vouchesFor(data, certificate));
+  const keys = firmwareKeys(variables, disk);
+  return keys.hasShim ? undefined : knowsChain(chain, keys);
 }
 
-function signaturesIn(variables: string, disk: Disk): readonly Signature[] | undefined {
-  try {
-    const lists = keyVariable(disk, variables, 'db');
-    return lists && parseSignatureLists(lists);
-  } catch (error) {
-    if (error instanceof EspError) return undefined;
-    throw error;
+/** Tells whether db has one of a chain, or the issuer of one; undefined without a db. */
+export function knowsChain(
+  chain: readonly X509Certificate[],
+  { known }: FirmwareKeys,
+): boolean | undefined {
+  return known?.some(({ type, data }) => type === X509 && vouchesFor(data, chain));
+}
+
+/** Why dbx keeps what a chain signs from starting: which certificate it names, and how. */
+export interface ChainBan extends Ban {
+  /** The subject of the certificate, on one line. */
+  readonly certificate: string;
+}
+
+/** Returns why dbx refuses what a chain of certificates signs, or undefined when it does not. */
+export function banOfChain(
+  chain: readonly X509Certificate[],
+  { forbidden }: FirmwareKeys,
+): ChainBan | undefined {
+  if (forbidden === undefined) return undefined;
+  for (const each of chain) {
+    const certificate = subjectOf(each);
+    const ban = banOf(forbidden, Uint8Array.from(each.raw));
+    if (ban !== undefined) return { ...ban, certificate };
+    const isIssued = forbidden.certificates.some((der) => vouchesFor(der, [each]));
+    if (isIssued) return { by: 'certificate', certificate };
   }
+  return undefined;
 }
 
-function vouchesFor(der: Uint8Array, certificate: X509Certificate): boolean {
-  if (Buffer.compare(der, certificate.raw) === 0) return true;
+/** Returns the subject of a certificate on one line. */
+export function subjectOf({ subject }: X509Certificate): string {
+  return /^CN=(.*)$/m.exec(subject ?? '')?.[1] ?? (subject ?? '').replaceAll('\n', ', ');
+}
+
+/** Firmware keeps whatever was put there: what is no certificate vouches for nothing. */
+function vouchesFor(der: Uint8Array, chain: readonly X509Certificate[]): boolean {
+  if (chain.some(({ raw }) => Buffer.compare(der, raw) === 0)) return true;
   try {
     const authority = new X509Certificate(der);
-    return certificate.checkIssued(authority) && certificate.verify(authority.publicKey);
+    return chain.some((certificate) => isIssuedBy(certificate, authority));
   } catch {
-    // Firmware keeps whatever was put there.
     return false;
   }
 }

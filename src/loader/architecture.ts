@@ -54,3 +54,21 @@ export function architecture(system: string): Architecture {
 export function efiName(machine: number): string | undefined {
   return Object.values(processors).find(([, number]) => number === machine)?.[0];
 }
+
+/** Nix’s name for the architectures that Node runs on. */
+const SYSTEMS: Readonly<Record<string, string>> = {
+  x64: 'x86_64-linux',
+  ia32: 'i686-linux',
+  arm64: 'aarch64-linux',
+  arm: 'armv7l-linux',
+  riscv64: 'riscv64-linux',
+  loong64: 'loongarch64-linux',
+};
+
+/**
+ * Returns the names for a system, or for the machine that this program runs on.
+ * @throws {BOOTSPEC_UNSUPPORTED}
+ */
+export function hostArchitecture(system = SYSTEMS[process.arch] ?? ''): Architecture {
+  return architecture(system);
+}

@@ -1,16 +1,24 @@
 /** The EFI variables through which firmware and systemd-boot tell what they did and will do. */
 import type { Disk } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
-import { GLOBAL_VARIABLE, KEY_VARIABLES, type KeyVariable } from '../secureboot/key-variable.ts';
+import {
+  GLOBAL_VARIABLE,
+  IMAGE_SECURITY_DATABASE,
+  KEY_VARIABLES,
+  type KeyVariable,
+} from '../secureboot/key-variable.ts';
 
 /** Variables of systemd's boot loader interface that hold one text. */
-export type LoaderVariable =
-  | 'LoaderBootCountPath'
-  | 'LoaderEntryDefault'
-  | 'LoaderEntryOneShot'
-  | 'LoaderEntryPreferred'
-  | 'LoaderEntrySelected'
-  | 'LoaderInfo';
+export const LOADER_VARIABLES = [
+  'LoaderBootCountPath',
+  'LoaderEntryDefault',
+  'LoaderEntryOneShot',
+  'LoaderEntryPreferred',
+  'LoaderEntrySelected',
+  'LoaderInfo',
+] as const;
+
+export type LoaderVariable = (typeof LOADER_VARIABLES)[number];
 
 /** Where Linux shows the variables. */
 export const EFI_VARIABLES = '/sys/firmware/efi/efivars';
@@ -50,6 +58,11 @@ export function keyVariable(
   name: KeyVariable,
 ): Uint8Array | undefined {
   return readVariable(disk, `${directory}/${name}-${KEY_VARIABLES[name].vendor}`, MAX_KEYS);
+}
+
+/** Returns the signature lists of what firmware refuses to start, or undefined when there are none. */
+export function forbiddenVariable(disk: Disk, directory: string): Uint8Array | undefined {
+  return readVariable(disk, `${directory}/dbx-${IMAGE_SECURITY_DATABASE}`, MAX_KEYS);
 }
 
 /**

@@ -4,9 +4,12 @@ import type { Context } from '../context.ts';
 import { EspError } from '../error.ts';
 import type { Inventory } from '../esp/inventory.ts';
 import { type EspPath, KEPT_SETTINGS, LOADER_CONF } from '../esp/layout.ts';
-import type { LoaderStatus } from '../inspection/loader-copies.ts';
+import { decide } from '../plan/decide.ts';
+import { loaderStatus } from '../plan/loader-status.ts';
 import { ownFiles } from '../plan/present.ts';
+import { NOT_THERE } from '../plan/schedule.ts';
 import type { LeftOut, PhaseName, Step } from '../plan/step.ts';
+import type { EspView } from '../plan/view.ts';
 import type { Settings } from '../settings/settings.ts';
 import type { Asking } from '../signer/delivered-signer.ts';
 import type { Survey } from '../survey/surveyed.ts';
@@ -85,27 +88,22 @@ export interface Unknown {
 }
 
 /** Compares an ESP with what the profiles want: what `install` would change is what differs. */
-export async function driftOf(
-  root: string,
-  wanted: Wanted,
-  context: Context,
-): Promise<Drift | Unknown> {
+export function driftOf(view: EspView, wanted: Wanted): Drift | Unknown {
   if ('failure' in wanted) return wanted;
   const { survey } = wanted;
-  const { decide } = await import('./decide.ts');
   try {
-    const { plan, removals } = await decide(root, survey, context);
+    const { plan, removals } = decide(survey, view, 'all');
     if ('kind' in plan) {
       const { message, hint } = plan;
-      return { failure: new EspError('ESP_FULL', `${root}: ${message}`, { hint }) };
+      return { failure: new EspError('ESP_FULL', `${view.root}: ${message}`, { hint }) };
     }
     return {
       differences: [plan, ...removals]
         .flatMap(({ phases }) => phases)
         .flatMap(({ name, steps }) =>
           steps
-            .filter((step) => isLasting(step, root, context))
-            .map((step) => differenceOf(name, step, root, context)),
+            .filter((step) => isLasting(step, view.inventory))
+            .map((step) => differenceOf(name, step)),
         ),
       leftOut: plan.leftOut.filter((left) => !survey.leftOut.includes(left)),
     };
@@ -116,9 +114,8 @@ export async function driftOf(
 }
 
 /** What is kept while a run replaces loader.conf is no difference, unless a run left it. */
-function isLasting({ kind, path }: Step, root: string, { disk }: Context): boolean {
-  if (path !== KEPT_SETTINGS) return true;
-  return kind === 'remove' && disk.linkStat(`${root}/${path}`) !== undefined;
+function isLasting({ kind, path }: Step, { keptSettings }: Inventory): boolean {
+  return path !== KEPT_SETTINGS || (kind === 'remove' && keptSettings !== undefined);
 }
 
 /** What a step of each phase mends; what is written is damaged where it is there. */
@@ -137,31 +134,20 @@ const MENDS: Readonly<Record<PhaseName, Exclude<Difference['kind'], 'damaged'>>>
   'remove-lists': 'stale',
 };
 
-function differenceOf(
-  phase: PhaseName,
-  { path, because }: Step,
-  root: string,
-  { disk }: Context,
-): Difference {
+function differenceOf(phase: PhaseName, { path, because }: Step): Difference {
   const kind = MENDS[phase];
-  const isThere = kind === 'missing' && disk.linkStat(`${root}/${path}`) !== undefined;
-  return { kind: isThere ? 'damaged' : kind, path, because };
-}
-
-/** What was found on an ESP. */
-export interface Found {
-  readonly inventory: Inventory;
-  readonly loaders: readonly LoaderStatus[];
+  return { kind: kind === 'missing' && because !== NOT_THERE ? 'damaged' : kind, path, because };
 }
 
 /**
  * Compares a mirror with the primary: which of our entries and their files it lacks or has too many,
  * whatever their boot counters say, and whether loaders and settings are the same.
  */
-export function differencesFrom(primary: Found, mirror: Found): readonly Difference[] {
+export function differencesFrom(primary: EspView, mirror: EspView): readonly Difference[] {
   const [theirs, ours] = [ownFiles(primary.inventory), ownFiles(mirror.inventory)];
   const lacking = [...theirs].filter(([key]) => !ours.has(key));
-  const settings = ({ inventory }: Found) => new TextDecoder().decode(inventory.loaderConf);
+  const loaders = primary.loaders.map(loaderStatus);
+  const settings = ({ inventory }: EspView) => new TextDecoder().decode(inventory.loaderConf);
   return [
     ...lacking.map(
       ([, { path }]): Difference => ({
@@ -174,8 +160,8 @@ export function differencesFrom(primary: Found, mirror: Found): readonly Differe
       if (damage !== undefined) return [{ kind: 'damaged', path, because: damage }];
       return theirs.has(key) ? [] : [{ kind: 'stale', path, because: 'the primary ESP lacks it' }];
     }),
-    ...mirror.loaders.flatMap(({ path, is }, index): Difference[] => {
-      const expected = primary.loaders[index]?.is;
+    ...mirror.loaders.map(loaderStatus).flatMap(({ path, is }, index): Difference[] => {
+      const expected = loaders[index]?.is;
       return expected === is || expected === undefined
         ? []
         : [{ kind: 'loader', path, because: `the primary ESP has ${expected}` }];

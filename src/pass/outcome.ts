@@ -1,9 +1,9 @@
 /** What became of one ESP in a pass. */
 import type { EspError } from '../error.ts';
+import type { Removal } from '../plan/elsewhere.ts';
+import type { Scope } from '../plan/scope.ts';
 import type { Plan } from '../plan/step.ts';
 import type { Report } from '../transaction/report.ts';
-import type { Purpose } from './decide.ts';
-import type { Removal } from './elsewhere.ts';
 
 /** What became of one ESP, or would. */
 export interface Outcome {
@@ -11,9 +11,18 @@ export interface Outcome {
   readonly plan?: Plan;
   /** What is removed from other partitions after the plan. */
   readonly removals?: readonly Removal[];
+  /** The ID of the entry that the profiles alone would make boot next. */
+  readonly byProfiles?: string;
   readonly report?: Report;
   readonly failure?: EspError;
   readonly warnings: readonly string[];
+}
+
+/** What a verb is after: how much it may do, and how closely it looks at what is there. */
+export interface Purpose {
+  readonly scope: Scope;
+  /** Every byte is read, instead of names, sizes and headers. */
+  readonly deep: boolean;
 }
 
 /** What each verb is after. `plan` decides as `install` does, and stops there. */

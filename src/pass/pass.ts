@@ -2,9 +2,12 @@
 
 import type { Context } from '../context.ts';
 import { EspError, EXIT_FAILED } from '../error.ts';
-import { requireEsp } from '../esp/mount.ts';
+import type { Target } from '../esp/target.ts';
+import { lookFor, readEsp } from '../inspection/read-esp.ts';
 import type { RecordKeeper } from '../pcrlock/record-keeper.ts';
-import type { Phase, Plan } from '../plan/step.ts';
+import { type Decision, decide } from '../plan/decide.ts';
+import type { Removal } from '../plan/elsewhere.ts';
+import type { Plan } from '../plan/step.ts';
 import type { ToSign } from '../signer/signer.ts';
 import type { Survey } from '../survey/surveyed.ts';
 import type { Wants } from '../survey/surveyor.ts';
@@ -12,11 +15,8 @@ import type { Site } from '../transaction/apply.ts';
 import type { Report } from '../transaction/report.ts';
 import type { Log } from '../voice/log.ts';
 import { lockAll } from '../volumes/esp-lock.ts';
-import { mountedFor, placeOf } from '../volumes/volumes.ts';
-import { decide, type EspDecision } from './decide.ts';
-import type { Removal } from './elsewhere.ts';
-import type { Outcome } from './outcome.ts';
-import { type PassVerb, PURPOSES } from './outcome.ts';
+import { openTarget } from '../volumes/volumes.ts';
+import { type Outcome, type PassVerb, PURPOSES } from './outcome.ts';
 
 /** Who makes a pass, and what it works and speaks with. */
 export interface Tools {
@@ -43,39 +43,45 @@ export async function pass(
 ): Promise<readonly Outcome[]> {
   const outcomes: Outcome[] = [];
   for (const [index, root] of roots.entries()) {
-    outcomes.push(await treat(root, wants, tools, index === 0));
+    outcomes.push(await processEsp(root, wants, tools, index === 0));
   }
   return outcomes;
 }
 
-async function treat(
+async function processEsp(
   path: string,
   wants: Wants,
   tools: Tools,
   isPrimary: boolean,
 ): Promise<Outcome> {
   try {
-    const { settings } = wants.known();
-    const root = requireEsp(tools.context.disk, path, settings['allow-directory']);
+    const target = openTarget(path, wants.known().settings, tools.context);
     return tools.verb === 'plan'
-      ? refusedOr(await decide(root, wants.known(), tools.context, PURPOSES.plan))
-      : await carryOut(root, wants, tools, isPrimary);
+      ? await look(target, wants.known(), tools)
+      : await carryOut(target, wants, tools, isPrimary);
   } catch (error) {
     if (!(error instanceof EspError)) throw error;
     return { root: path, warnings: [], failure: error };
   }
 }
 
+/** Reads an ESP and decides what is to be done to it. */
+async function look(target: Target, survey: Survey, { verb, context }: Tools): Promise<Outcome> {
+  const { scope, deep } = PURPOSES[verb];
+  const view = await readEsp(target, lookFor(survey, deep), context);
+  return outcomeOf(target.root, decide(survey, view, scope));
+}
+
 /** Records are of what the primary ESP boots: a mirror has the same, or is about to. */
 async function keeperFor(
-  root: string,
+  target: Target,
   wants: Wants,
   { context }: Tools,
 ): Promise<RecordKeeper | undefined> {
   const directory = wants.known().settings['pcrlock-directory'];
   if (directory === undefined) return undefined;
   const { recordKeeper } = await import('../pcrlock/record-keeper.ts');
-  return recordKeeper(root, directory, context);
+  return recordKeeper(target, directory, context);
 }
 
 /**
@@ -84,44 +90,53 @@ async function keeperFor(
  * changed the ESP, after profiles that are newer than what this one knows.
  */
 async function carryOut(
-  root: string,
+  target: Target,
   wants: Wants,
   tools: Tools,
   isPrimary: boolean,
 ): Promise<Outcome> {
-  const { verb, context, log, tellsChanges, say, signal } = tools;
-  const purpose = PURPOSES[verb];
-  const records = isPrimary ? await keeperFor(root, wants, tools) : undefined;
-  const first = await glance(root, wants.known(), tools);
-  if (first?.plan?.phases.length === 0 && first.removals?.length === 0) {
-    const told = records ? await records.settled(wants.known()) : [];
-    const warnings = told && [...first.warnings, ...told];
-    if (warnings) return { ...first, warnings, report: { changes: [], written: 0 } };
-  }
-  const mounted = mountedFor(root, context);
-  using _locks = await lockAll(mounted, tools);
-  const surveyed = await wants.renewed();
-  const outcome = refusedOr(await decide(root, surveyed, context, purpose));
-  if (!outcome.plan) return outcome;
-  const { signer, sources } = surveyed;
-  const onPhase = ({ name, steps }: Phase) => say(`${root}: ${name}, ${steps.length} files`);
-  const { processId } = context;
-  const site = { ...placeOf(root, context), mounted, signer, sources, processId, onPhase };
-  // Before anything is written, and before anybody expects it: a key that is elsewhere may be away.
-  if (signer.prepare) {
-    const { programsToSign } = await import('../recipe/to-sign.ts');
-    signer.prepare(await programsToSign(outcome.plan, context.disk), tools.likely);
-  }
-  const announced = (await records?.announce(outcome.plan)) ?? [];
-  const report = await applyAll(
-    outcome.plan,
-    outcome.removals,
-    signal ? { ...site, signal } : site,
-  );
-  if (tellsChanges) logChanges(root, report, await log());
+  const records = isPrimary ? await keeperFor(target, wants, tools) : undefined;
+  const settled = await glance(target, wants.known(), tools, records);
+  if (settled) return settled;
+  using _locks = await lockAll(target.mounted, tools);
+  const survey = await wants.renewed();
+  const outcome = await look(target, survey, tools);
+  const { plan, removals } = outcome;
+  if (!plan) return outcome;
+  await askForSignatures(plan, survey, tools);
+  const announced = (await records?.announce(plan)) ?? [];
+  const report = await applyAll(plan, removals, siteOf(target, survey, tools));
+  const { signal, tellsChanges, log } = tools;
+  if (tellsChanges) logChanges(target.root, report, await log());
   // What was stopped on its way may leave two loaders: both stay expected.
-  const renewed = (signal?.aborted ? undefined : await records?.renew(surveyed)) ?? [];
+  const renewed = (signal?.aborted ? undefined : await records?.renew(survey)) ?? [];
   return { ...outcome, report, warnings: [...outcome.warnings, ...announced, ...renewed] };
+}
+
+/** Before anything is written, and before anybody expects it: a key that is elsewhere may be away. */
+async function askForSignatures(
+  plan: Plan,
+  { signer }: Survey,
+  { context, likely }: Tools,
+): Promise<void> {
+  if (!signer.prepare) return;
+  const { programsToSign } = await import('../recipe/to-sign.ts');
+  signer.prepare(await programsToSign(plan, context.disk), likely);
+}
+
+/** Where and with what a plan is carried out. */
+function siteOf(
+  target: Target,
+  { signer, sources }: Survey,
+  { context, say, signal }: Tools,
+): Site {
+  const { root, disk, locate, mounted } = target;
+  return {
+    ...{ root, disk, locate, mounted, signer, sources },
+    processId: context.processId,
+    onPhase: ({ name, steps }) => say(`${root}: ${name}, ${steps.length} files`),
+    ...(signal && { signal }),
+  };
 }
 
 /** Carries out a plan, and after it the removals on other partitions. Throws UNFINISHED when it cannot. */
@@ -142,18 +157,27 @@ export async function applyAll(
   };
 }
 
-/** Decides without the lock. What goes wrong may be another run's work in progress: it decides nothing. */
+/**
+ * Decides without the lock, and returns what came of it if there is nothing to do. What goes wrong may
+ * be another run's work in progress: it decides nothing.
+ */
 async function glance(
-  root: string,
-  surveyed: Survey,
-  { verb, context }: Tools,
+  target: Target,
+  survey: Survey,
+  tools: Tools,
+  records: RecordKeeper | undefined,
 ): Promise<Outcome | undefined> {
+  let outcome: Outcome;
   try {
-    return refusedOr(await decide(root, surveyed, context, PURPOSES[verb]));
+    outcome = await look(target, survey, tools);
   } catch (error) {
     if (error instanceof EspError) return undefined;
     throw error;
   }
+  if (outcome.plan?.phases.length !== 0 || outcome.removals?.length !== 0) return undefined;
+  const told = records ? await records.settled(survey) : [];
+  const report = { changes: [], written: 0 };
+  return told && { ...outcome, warnings: [...outcome.warnings, ...told], report };
 }
 
 /**
@@ -172,9 +196,9 @@ function unfinished(cause: unknown): never {
 }
 
 /** A refusal is a value until here, where it becomes the failure of this ESP. */
-function refusedOr({ root, plan: decided, removals, warnings }: EspDecision): Outcome {
-  if (!('kind' in decided)) return { root, warnings, plan: decided, removals };
-  const { message, hint } = decided;
+function outcomeOf(root: string, { plan, removals, byProfiles, warnings }: Decision): Outcome {
+  if (!('kind' in plan)) return { root, warnings, plan, removals, byProfiles };
+  const { message, hint } = plan;
   return { root, warnings, failure: new EspError('ESP_FULL', `${root}: ${message}`, { hint }) };
 }
 

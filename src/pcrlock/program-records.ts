@@ -4,7 +4,8 @@ import type { Context } from '../context.ts';
 import type { Disk } from '../disk/disk.ts';
 import { EspError, explain } from '../error.ts';
 import type { EntryFile, Inventory } from '../esp/inventory.ts';
-import { type EspPath, espPath, fileName, parseBlobName } from '../esp/layout.ts';
+import { type EspPath, fileName, isProgram, loaderPlaces, parseBlobName } from '../esp/layout.ts';
+import type { Target } from '../esp/target.ts';
 import { ENTRY_COMPONENT, type NamedEntry } from '../measure/component.ts';
 import { formatPcrlock, isProgramRecord, programRecord } from '../measure/pcrlock.ts';
 import type { Content } from '../plan/step.ts';
@@ -13,8 +14,7 @@ import { type Program, vouchedDigests } from './vouched-digests.ts';
 
 /** An ESP, and the directory of components that is to tell what boots from it. */
 export interface Recorded {
-  /** Where the ESP is mounted. */
-  readonly root: string;
+  readonly target: Target;
   readonly directory: string;
   readonly context: Context;
   /** Records that were made by this run, by the ID of the entry: to look twice costs nothing. */
@@ -28,10 +28,11 @@ export interface Variant extends NamedEntry {
 
 /** The entries of ours that boot, each with its record: that which is there, or one that is made now. */
 export async function findVariants(
-  { root, directory, context, made }: Recorded,
+  recorded: Recorded,
   inventory: Inventory,
   survey: Survey,
 ): Promise<{ variants: readonly Variant[]; warnings: readonly string[] }> {
+  const { target, directory, context, made } = recorded;
   const { disk } = context;
   const variants: Variant[] = [];
   const warnings: string[] = [];
@@ -42,10 +43,10 @@ export async function findVariants(
     const known = made.get(id) ?? readRecord(`${directory}/${ENTRY_COMPONENT}/${id}`, disk);
     const { text, warning } = known
       ? { text: known }
-      : await makeRecord(path, survey, disk, {
-          path: `${root}/${path}`,
+      : await makeRecord(path, survey, target.tree, {
+          path: `${target.root}/${path}`,
           recipe: recipeOf(entry, path, survey),
-          isNamed: () => hasItsName(entry, path, inventory, { root, context }),
+          isNamed: () => hasItsName(entry, path, inventory, recorded),
         });
     if (warning !== undefined) warnings.push(warning);
     if (text === undefined) continue;
@@ -59,11 +60,11 @@ async function hasItsName(
   entry: EntryFile,
   program: EspPath,
   inventory: Inventory,
-  { root, context }: Pick<Recorded, 'root' | 'context'>,
+  { target, context }: Pick<Recorded, 'target' | 'context'>,
 ): Promise<boolean> {
   const { examine } = await import('../inspection/examination.ts');
   const blobs = inventory.blobs.filter(({ path }) => path === program);
-  const examined = await examine(root, { ...inventory, entries: [entry], blobs }, context);
+  const examined = await examine(target, { ...inventory, entries: [entry], blobs }, context);
   return [...examined.entries, ...examined.blobs].every(({ damage }) => damage === undefined);
 }
 
@@ -93,11 +94,13 @@ async function makeRecord(
 const UNVOUCHED =
   'it is not what would be installed now, and no signature of ours vouches for it; remove it and run again to have it written anew';
 
-/** The program that systemd-boot starts for an entry: the image, or the kernel that the entry names. */
+/** The program that systemd-boot starts for an entry: the entry itself, or the one that it names. */
 function programOf({ path, name, references }: EntryFile): EspPath | undefined {
-  return name?.kind === 'type1'
-    ? references.find((reference) => parseBlobName(fileName(reference))?.kind === 'kernel')
-    : path;
+  if (!name || isProgram(name)) return path;
+  return references.find((reference) => {
+    const blob = parseBlobName(fileName(reference));
+    return blob !== undefined && isProgram(blob);
+  });
 }
 
 function recipeOf(
@@ -114,14 +117,13 @@ function recipeOf(
 }
 
 /** Returns the record of the loader; none and no warning when there is no loader. */
-export async function loaderRecord(root: string, survey: Survey, disk: Disk): Promise<Made> {
-  const { loader } = survey.architecture;
-  const path = espPath('EFI', 'systemd', loader);
-  if (disk.linkStat(`${root}/${path}`)?.kind !== 'file') return {};
-  const recipe = { kind: 'file', path: `${survey.efiDirectory}/${loader}` } as const;
+export async function loaderRecord({ root, tree }: Target, survey: Survey): Promise<Made> {
+  const path = loaderPlaces(survey.architecture).systemd;
+  if (tree.linkStat(`${root}/${path}`)?.kind !== 'file') return {};
+  const recipe = { kind: 'file', path: survey.loader.path } as const;
   // Its name is fixed: an older one is no damage, and would have been replaced.
   const isNamed = async () => true;
-  return makeRecord(path, survey, disk, { path: `${root}/${path}`, recipe, isNamed });
+  return makeRecord(path, survey, tree, { path: `${root}/${path}`, recipe, isNamed });
 }
 
 /** A record is some 500 bytes. */

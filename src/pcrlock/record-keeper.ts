@@ -2,6 +2,7 @@
 
 import type { Context } from '../context.ts';
 import { EspError, explain } from '../error.ts';
+import type { Target } from '../esp/target.ts';
 import type { Plan } from '../plan/step.ts';
 import type { Survey } from '../survey/surveyed.ts';
 import { announce, isOverdue, overdueRecords, renewRecords } from './records.ts';
@@ -16,9 +17,9 @@ export interface RecordKeeper {
   renew(survey: Survey): Promise<readonly string[]>;
 }
 
-/** Returns the keeper of the records in a directory, of the ESP that is mounted at `root`. */
-export function recordKeeper(root: string, directory: string, context: Context): RecordKeeper {
-  const recorded = { root, directory, context, made: new Map<string, string>() };
+/** Returns the keeper of the records in a directory, of what boots from a target. */
+export function recordKeeper(target: Target, directory: string, context: Context): RecordKeeper {
+  const recorded = { target, directory, context, made: new Map<string, string>() };
   return {
     async settled(survey) {
       try {

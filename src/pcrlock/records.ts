@@ -1,5 +1,7 @@
 /** The records of one ESP for systemd-pcrlock: what the firmware will measure when it boots from there. */
 import { parseEntryName } from '../esp/layout.ts';
+import { scanInventory } from '../esp/scan-inventory.ts';
+import { scanBootTree } from '../inspection/boot-tree.ts';
 import {
   ENTRY_COMPONENT,
   isVariantName,
@@ -8,11 +10,11 @@ import {
   variantNames,
 } from '../measure/component.ts';
 import { formatPcrlock, programRecord } from '../measure/pcrlock.ts';
+import { IMAGE_KINDS } from '../plan/images.ts';
 import type { Plan } from '../plan/step.ts';
 import { idOf } from '../plan/wanted.ts';
 import { programDigests } from '../recipe/program-digests.ts';
 import type { Survey } from '../survey/surveyed.ts';
-import { scanBootTree } from '../volumes/boot-tree.ts';
 import {
   findVariants,
   loaderRecord,
@@ -46,10 +48,12 @@ export async function overdueRecords(recorded: Recorded, survey: Survey): Promis
  * that systemd-pcrlock goes by. No link: lanzaboote would write through it, and remove what it leads to.
  */
 async function overdueEntries(recorded: Recorded, survey: Survey): Promise<Overdue> {
-  const { root, directory, context } = recorded;
+  const { target, directory, context } = recorded;
   const { disk } = context;
   const token = survey.settings['entry-token'];
-  const { inventory } = scanBootTree(root, token, context);
+  const { inventory } = scanBootTree(target, (tree, root) =>
+    scanInventory(tree, root, token, IMAGE_KINDS),
+  );
   const { variants, warnings } = await findVariants(recorded, inventory, survey);
   const component = `${directory}/${ENTRY_COMPONENT}`;
   const texts = new Map(variants.map(({ id, text }) => [id, text]));
@@ -76,10 +80,10 @@ async function overdueEntries(recorded: Recorded, survey: Survey): Promise<Overd
 
 /** A loader that nobody vouches for leaves what is expected as it was. */
 async function overdueLoader(
-  { root, directory, context: { disk } }: Recorded,
+  { target, directory, context: { disk } }: Recorded,
   survey: Survey,
 ): Promise<Overdue> {
-  const { text, warning } = await loaderRecord(root, survey, disk);
+  const { text, warning } = await loaderRecord(target, survey);
   const component = `${directory}/${LOADER_COMPONENT.directory}`;
   const current = `${component}/${LOADER_COMPONENT.current}`;
   const next = `${component}/${LOADER_COMPONENT.next}`;

@@ -6,7 +6,7 @@ import { type BankDigests, digestInBanks } from '../measure/bank.ts';
 import { authenticodeDigestInput } from '../pe/authenticode.ts';
 import type { Content } from '../plan/step.ts';
 import { programDigests } from '../recipe/program-digests.ts';
-import type { Signer } from '../signer/signer.ts';
+import { isUnsigned, type Signer } from '../signer/signer.ts';
 
 /** A program on an ESP, and what it is made from, where that is known. */
 export interface Program {
@@ -27,14 +27,10 @@ export async function vouchedDigests(
   signer: Signer,
   disk: Disk,
 ): Promise<BankDigests | undefined> {
-  const file = disk.open(path);
-  try {
-    const found = digestInBanks(authenticodeDigestInput(file), createHash);
-    const made = recipe && (await programDigests(recipe, disk));
-    if (made?.sha256 === found.sha256) return made;
-    const isSigned = signer.fingerprint !== 'unsigned' && judgeSignature(file, signer) === 'valid';
-    return isSigned && (await isNamed()) ? found : undefined;
-  } finally {
-    file.close();
-  }
+  using file = disk.open(path);
+  const found = digestInBanks(authenticodeDigestInput(file), createHash);
+  const made = recipe && (await programDigests(recipe, disk));
+  if (made?.sha256 === found.sha256) return made;
+  const isSigned = !isUnsigned(signer) && judgeSignature(file, signer) === 'valid';
+  return isSigned && (await isNamed()) ? found : undefined;
 }

@@ -39,7 +39,7 @@ export function forecastEsp(input: Input): SpaceForecast | undefined {
   };
 }
 
-/** Returns a refusal when it does not fit. What takes nothing more fits, however little is free. */
+/** Returns a refusal when it does not fit. A plan that needs no extra space is never refused. */
 export function refuseEsp({ free, reserve, peak, after }: SpaceForecast): Refusal | undefined {
   const least = after < free ? after - reserve : after;
   if (peak <= free && least >= 0) return undefined;

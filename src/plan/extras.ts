@@ -14,7 +14,7 @@ import {
 import type { Inventory } from '../esp/inventory.ts';
 import type { EspPath } from '../esp/layout.ts';
 import { keyOf, type OwnFiles } from './present.ts';
-import { twins } from './roots.ts';
+import { sharedWithTemporary } from './roots.ts';
 import type { Scope } from './scope.ts';
 import type { Content } from './step.ts';
 import type { WantedFile } from './wanted.ts';
@@ -31,8 +31,10 @@ export interface FoundExtra {
   /** `blocked`: it is no file, or what should be a directory above it is none. */
   readonly kind: 'absent' | 'file' | 'blocked';
   readonly size: number;
-  /** Undefined where the size tells enough, see {@link wantsDigest}. */
+  /** Undefined where the size tells enough, see {@link wantsDigest}, and where it cannot be read. */
   readonly digest?: Digest | undefined;
+  /** Why its bytes cannot be read. */
+  readonly unreadable?: string | undefined;
 }
 
 /** What is known of one path: what is wanted there, what we wrote there, and what is there. */
@@ -95,7 +97,7 @@ function isSettled({ declared, records }: ExtraCase): boolean {
 }
 
 /** Decides over each path by itself, and makes the list of those that are ours. */
-export function decideExtras(cases: readonly Judged[], token: string): Extras {
+export function decideExtras(cases: readonly ExtraView[], token: string): Extras {
   const verdicts = cases.map((extra) => ({ ...extra, verdict: judge(extra) }));
   const wanted = verdicts.flatMap(({ declared, verdict }) =>
     declared && verdict.kind !== 'foreign' ? [declared] : [],
@@ -121,9 +123,10 @@ type Verdict =
   /** Not ours, and so left alone; told, unless it is what is wanted. */
   | { readonly kind: 'foreign'; readonly because?: string };
 
-type Judged = ExtraCase & { readonly found: FoundExtra };
+/** An extra file with what was found in its place. */
+export type ExtraView = ExtraCase & { readonly found: FoundExtra };
 
-function judge(extra: Judged): Verdict {
+function judge(extra: ExtraView): Verdict {
   const { declared, found } = extra;
   if (found.kind === 'absent') return { kind: 'absent' };
   if (declared) return judgeDeclared(extra, declared);
@@ -132,7 +135,7 @@ function judge(extra: Judged): Verdict {
   return foreign('is left there: it is not as we wrote it any more');
 }
 
-function judgeDeclared(extra: Judged, declared: DeclaredExtra): Verdict {
+function judgeDeclared(extra: ExtraView, declared: DeclaredExtra): Verdict {
   const { records, isTakenOver, found } = extra;
   if (found.kind === 'blocked') return foreign('cannot be written: something else is there');
   if (found.digest === declared.digest) {
@@ -145,6 +148,7 @@ function judgeDeclared(extra: Judged, declared: DeclaredExtra): Verdict {
     return { kind: 'ours' };
   }
   if (isRecorded(extra)) return { kind: 'outdated' };
+  if (found.unreadable !== undefined) return { kind: 'damaged', because: found.unreadable };
   if (!isDamage(found.size, records)) {
     return foreign('is left alone: somebody else has changed it since we wrote it');
   }
@@ -154,7 +158,7 @@ function judgeDeclared(extra: Judged, declared: DeclaredExtra): Verdict {
     : { kind: 'outdated' };
 }
 
-function isRecorded({ records, found }: Judged): boolean {
+function isRecorded({ records, found }: ExtraView): boolean {
   return records.some(({ digest }) => digest === found.digest);
 }
 
@@ -206,7 +210,7 @@ export function listsToKeep(
     );
   }
   // What shares its clusters with a temporary file is not written either, however much it is wanted.
-  const untouched = new Set(twins(inventory).map(keyOf));
+  const untouched = new Set(sharedWithTemporary(inventory).map(keyOf));
   const stays = ({ path }: { readonly path: EspPath }) => {
     const key = keyOf(path);
     return own.has(key) && (untouched.has(key) || (kept.has(key) && !wanted.has(key)));

@@ -1,5 +1,5 @@
 /** Boot counters of entries that are written anew under another name. Pure. */
-import type { EntryFile } from '../esp/inventory.ts';
+import type { EntryFile, Inventory } from '../esp/inventory.ts';
 import {
   type BootCounter,
   bootCounter,
@@ -9,10 +9,18 @@ import {
   fileName,
 } from '../esp/layout.ts';
 import { idOf, type WantedEntry, type WantedGeneration } from './wanted.ts';
+import type { WantedSystem } from './wanted-system.ts';
 
 /** Returns the counter with which an entry will be written. */
 export function comingCounter({ file }: WantedEntry): BootCounter | undefined {
   return bootCounter(fileName(file.path));
+}
+
+/** Returns a system in which what is written anew under another name keeps its boot counter. */
+export function withKeptCounters(system: WantedSystem, { entries }: Inventory): WantedSystem {
+  const { musts, wishes } = system;
+  const kept = keepCounters([...musts, ...wishes], entries);
+  return { ...system, musts: kept.slice(0, musts.length), wishes: kept.slice(musts.length) };
 }
 
 /**
@@ -20,7 +28,7 @@ export function comingCounter({ file }: WantedEntry): BootCounter | undefined {
  * secrets or another certificate give an entry another name, but what it boots was tried before: a bad
  * one must not come back with new tries, nor a good one on trial. Another format is another thing to try.
  */
-export function keepCounters(
+function keepCounters(
   generations: readonly WantedGeneration[],
   found: readonly EntryFile[],
 ): readonly WantedGeneration[] {

@@ -2,6 +2,7 @@
 import type { ExtraFile } from '../esp/extra-manifest.ts';
 import type { Inventory, StrayFile } from '../esp/inventory.ts';
 import { directoryOf, type EspPath } from '../esp/layout.ts';
+import { isImage } from './step.ts';
 import { type FileRole, idOf, type WantedFile } from './wanted.ts';
 
 /** A file on the ESP that is ours. Size in bytes. */
@@ -77,7 +78,7 @@ export function standing(wanted: WantedFile, own: OwnFiles): Standing {
 
 /** Says why a file cannot be the wanted one. An image may have an older stub: only its payload counts. */
 function difference({ content, size }: WantedFile, found: OwnFile): string | undefined {
-  if (content.kind !== 'uki' && content.kind !== 'thin') {
+  if (!isImage(content)) {
     return found.size === size ? undefined : `it has ${found.size} bytes, expected ${size}`;
   }
   const actual = new Map(found.sections.map((section) => [section.name, section.size]));

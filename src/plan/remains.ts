@@ -1,10 +1,11 @@
 /** What becomes of files of ours where none belong any more: entries are on another partition now. Pure. */
 import type { EntryFile, Inventory } from '../esp/inventory.ts';
-import { directoryOf, type EspPath, espPath, fileName } from '../esp/layout.ts';
+import { directoryOf, espPath, fileName } from '../esp/layout.ts';
 import { keyOf, type OwnFile, ownFiles } from './present.ts';
-import { doubles, protectedKeys, type Roots, twins } from './roots.ts';
+import { protectedKeys, type Roots, sharedWithTemporary, underTwoCounters } from './roots.ts';
+import { sweepable } from './schedule.ts';
 import type { Scope } from './scope.ts';
-import type { Phase, PhaseName, Plan, Step } from './step.ts';
+import { type Phase, type PhaseName, type Plan, removal, type Step } from './step.ts';
 import { type FileRole, idOf, type WantedEntry, type WantedGeneration } from './wanted.ts';
 
 /** A partition that had entries of ours, and what the one that has them now will hold. */
@@ -27,7 +28,7 @@ export function planRemoval(remains: Remains): readonly Phase[] {
   const { inventory, plan, generations, roots, scope } = remains;
   const installed = new Set(plan.entries.map((id) => id.toLowerCase()));
   if (scope === 'repair' || !installed.has(remains.default.toLowerCase())) return [];
-  const doubled = new Set(doubles(inventory));
+  const doubled = new Set(underTwoCounters(inventory));
   const isInstalled = ({ id, path }: EntryFile) =>
     installed.has(id.toLowerCase()) && !doubled.has(path);
   const alone = { ...inventory, entries: inventory.entries.filter((file) => !isInstalled(file)) };
@@ -40,7 +41,7 @@ export function planRemoval(remains: Remains): readonly Phase[] {
     kept.has(keyOf(file.path)) || awaited.has(idOf(file.path).toLowerCase());
   const staying = own.filter((file) => file.role === 'entry' && stays(file));
   const named = new Set(staying.flatMap(({ references }) => references.map(keyOf)));
-  const shared = new Set(twins(inventory));
+  const shared = new Set(sharedWithTemporary(inventory));
   const removals = (...roles: readonly FileRole[]) =>
     own
       .filter((file) => roles.includes(file.role) && !shared.has(file.path))
@@ -48,9 +49,8 @@ export function planRemoval(remains: Remains): readonly Phase[] {
       .map((file) => removal(file, REASON[file.role]));
   // What a collection does not write there, it does not remove here.
   const extras = (...roles: readonly FileRole[]) => (scope === 'gc' ? [] : removals(...roles));
-  const swept = inventory.temporaries.filter(({ twin }) => twin === undefined);
   const phases: readonly [PhaseName, readonly Step[]][] = [
-    ['sweep', swept.map((file) => removal(file, 'a killed run left it'))],
+    ['sweep', sweepable(inventory).map((file) => removal(file, 'a killed run left it'))],
     ['remove-entries', [...removals('entry'), ...extras('extra-entry')]],
     ['remove-blobs', [...removals('blob'), ...extras('extra-file')]],
     ['remove-lists', extras('manifest')],
@@ -65,10 +65,6 @@ const REASON = {
   'extra-file': 'extra files are on another partition now',
   manifest: 'extra files are on another partition now',
 } as const satisfies Record<FileRole, string>;
-
-function removal({ path, size }: { path: EspPath; size: number }, because: string): Step {
-  return { kind: 'remove', path, size, because };
-}
 
 /** IDs of the entries of generations, in lower case. */
 function idsOf(generations: readonly WantedGeneration[]): string[] {

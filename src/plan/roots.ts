@@ -1,6 +1,8 @@
 /** What a removal must spare besides what is wanted. Pure. */
+
 import type { Inventory } from '../esp/inventory.ts';
 import type { EspPath } from '../esp/layout.ts';
+import { bootsSystem } from '../uki/cmdline.ts';
 import { keyOf, type OwnFile, type OwnFiles } from './present.ts';
 
 /** Why entries stay that no wanted generation asks for. */
@@ -25,12 +27,12 @@ export function protectedKeys(
 ): ReadonlySet<string> {
   const isNamed = ({ path }: OwnFile, id: string | undefined) =>
     id !== undefined && keyOf(path).endsWith(`/${id.toLowerCase()}`);
-  const doubled = new Set(doubles(inventory).map((path) => own.get(keyOf(path))));
+  const doubled = new Set(underTwoCounters(inventory).map((path) => own.get(keyOf(path))));
   const isRoot = (file: OwnFile) =>
     file.role === 'entry' &&
     (broken.has(file.generation) ||
       doubled.has(file) ||
-      (booted !== undefined && ` ${file.cmdline} `.includes(` init=${booted}/`)) ||
+      (booted !== undefined && bootsSystem(file.cmdline, booted)) ||
       isNamed(file, selected) ||
       isNamed(file, counted) ||
       isNamed(file, next));
@@ -40,7 +42,7 @@ export function protectedKeys(
       name === undefined && adopted === undefined && !own.has(keyOf(path)),
   );
   return new Set([
-    ...twins(inventory).map(keyOf),
+    ...sharedWithTemporary(inventory).map(keyOf),
     ...roots.map(({ path }) => keyOf(path)),
     ...[...roots, ...foreign].flatMap(({ references }) => references.map(keyOf)),
   ]);
@@ -50,7 +52,7 @@ export function protectedKeys(
  * Entries of ours that are there under more than one counter: power lost in the middle of a rename may
  * have left both names with the same clusters, so nothing may be done to them either.
  */
-export function doubles({ entries }: Inventory): EspPath[] {
+export function underTwoCounters({ entries }: Inventory): EspPath[] {
   const own = entries.filter(({ name }) => name !== undefined);
   const seen = new Set<string>();
   const repeated = new Set<string>();
@@ -63,6 +65,6 @@ export function doubles({ entries }: Inventory): EspPath[] {
 }
 
 /** Files that share their clusters with the temporary file they were: nothing may be done to them. */
-export function twins({ temporaries }: Inventory): EspPath[] {
+export function sharedWithTemporary({ temporaries }: Inventory): EspPath[] {
   return temporaries.flatMap(({ twin }) => (twin === undefined ? [] : [twin]));
 }

@@ -1,6 +1,7 @@
 /** A plan as data: what will happen to one ESP, in phases with a barrier after each. */
 import type { Digest } from '../digest.ts';
 import type { EspPath } from '../esp/layout.ts';
+import type { ImageName } from './images.ts';
 
 /** The bytes of a file to be written, as a recipe. Paths are absolute, outside the ESP. */
 export type Content =
@@ -13,11 +14,16 @@ export type Content =
   | { readonly kind: 'signed'; readonly path: string }
   | ImageContent;
 
-/** A stub with sections, signed when a certificate is given: a Unified Kernel Image, or a thin image. */
+/** An image: a stub with sections, signed when a certificate is given. */
 export interface ImageContent {
-  readonly kind: 'uki' | 'thin';
+  readonly kind: ImageName;
   readonly stub: string;
   readonly sections: readonly SectionContent[];
+}
+
+/** Whether content is an image, and so laid out and signed as it is written. */
+export function isImage(content: Content): content is ImageContent {
+  return 'sections' in content;
 }
 
 /** One section of an image that does not come from the stub. Sizes in bytes. */
@@ -75,6 +81,14 @@ export type PhaseName =
   | 'remove-entries'
   | 'remove-blobs'
   | 'remove-lists';
+
+/** Returns the step that removes a file. Size in bytes. */
+export function removal(
+  { path, size }: { readonly path: EspPath; readonly size: number },
+  because: string,
+): Step {
+  return { kind: 'remove', path, size, because };
+}
 
 /** Steps that may run in any order; all of them are durable before the next phase starts. */
 export interface Phase {

@@ -1,10 +1,9 @@
 /** The bytes of an image’s pieces, read once and handed on. */
-import { createHash } from 'node:crypto';
 import type { Disk } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
-import { authenticodeDigestInput } from '../pe/authenticode.ts';
 import { signedLayout } from '../pe/certificate-table.ts';
 import type { ImageLayout, Piece } from '../pe/image-layout.ts';
+import { authenticodeDigest } from '../signer/image-digest.ts';
 import type { Signer } from '../signer/signer.ts';
 
 /** Small enough to stay in the processor's cache from being read to being written. */
@@ -16,9 +15,7 @@ export function signedFile(
   path: string,
   signer: Signer,
 ): ImageLayout {
-  const sha256 = createHash('sha256');
-  for (const bytes of authenticodeDigestInput(source)) sha256.update(bytes);
-  const signature = signer.sign(sha256.digest());
+  const signature = signer.sign(authenticodeDigest(source));
   if (!signature) throw new EspError('SIGNER_FAILED', `${path}: there is no key to sign it with`);
   return signedLayout(source, path, signature);
 }
@@ -69,20 +66,16 @@ function* fileChunks(
   disk: Disk,
   nextMemory: () => Uint8Array,
 ): Generator<Uint8Array> {
-  const file = disk.open(path);
-  try {
-    for (let done = 0; done < size; ) {
-      const bytes = file.readInto(offset + done, nextMemory().subarray(0, size - done));
-      if (bytes.length === 0) {
-        throw new EspError(
-          'SOURCE_CHANGED',
-          `${path}: ends at ${offset + done} of ${offset + size} bytes`,
-        );
-      }
-      yield bytes;
-      done += bytes.length;
+  using file = disk.open(path);
+  for (let done = 0; done < size; ) {
+    const bytes = file.readInto(offset + done, nextMemory().subarray(0, size - done));
+    if (bytes.length === 0) {
+      throw new EspError(
+        'SOURCE_CHANGED',
+        `${path}: ends at ${offset + done} of ${offset + size} bytes`,
+      );
     }
-  } finally {
-    file.close();
+    yield bytes;
+    done += bytes.length;
   }
 }

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import type { Disk } from '../disk/disk.ts';
 import { type BankDigests, createBankHash, digestInBanks } from '../measure/bank.ts';
 import { authenticodeDigestInput, authenticodePieces } from '../pe/authenticode.ts';
-import type { Content } from '../plan/step.ts';
+import { type Content, isImage } from '../plan/step.ts';
 import { stream } from './pieces.ts';
 import { imageLayout } from './recipe.ts';
 
@@ -13,24 +13,15 @@ import { imageLayout } from './recipe.ts';
  * @throws {PE_MALFORMED} @throws {FILE_MISSING}
  */
 export async function programDigests(content: Content, disk: Disk): Promise<BankDigests> {
-  switch (content.kind) {
-    case 'uki':
-    case 'thin': {
-      const hash = createBankHash(createHash);
-      const pieces = authenticodePieces(imageLayout(content, disk));
-      await stream(pieces, disk, async (bytes) => hash.update(bytes));
-      return hash.finish();
-    }
-    case 'file':
-    case 'signed': {
-      const file = disk.open(content.path);
-      try {
-        return digestInBanks(authenticodeDigestInput(file), createHash);
-      } finally {
-        file.close();
-      }
-    }
-    default:
-      throw new RangeError(`"content" expected a program, got ${content.kind}`);
+  if (isImage(content)) {
+    const hash = createBankHash(createHash);
+    const pieces = authenticodePieces(imageLayout(content, disk));
+    await stream(pieces, disk, async (bytes) => hash.update(bytes));
+    return hash.finish();
   }
+  if (content.kind !== 'file' && content.kind !== 'signed') {
+    throw new RangeError(`"content" expected a program, got ${content.kind}`);
+  }
+  using file = disk.open(content.path);
+  return digestInBanks(authenticodeDigestInput(file), createHash);
 }

@@ -2,13 +2,13 @@
 import { createHash } from 'node:crypto';
 import { type Digest, digestBytes, digestOf } from '../digest.ts';
 import type { Disk } from '../disk/disk.ts';
-import { appendSections, type NewSection } from '../pe/append-sections.ts';
+import type { NewSection } from '../pe/append-sections.ts';
 import { signedLayout } from '../pe/certificate-table.ts';
 import type { ImageLayout } from '../pe/image-layout.ts';
+import { IMAGES, type Image } from '../plan/images.ts';
 import type { Content, ImageContent, SectionContent } from '../plan/step.ts';
 import type { Signer } from '../signer/signer.ts';
 import { kernelTraits } from '../uki/kernel.ts';
-import { ukiLayout } from '../uki/uki.ts';
 import { signedFile, stream } from './pieces.ts';
 
 /** Stubs and boot loaders are some hundred KiB. Bytes. */
@@ -24,26 +24,18 @@ export async function describeSigned(
   signer: Signer,
   known?: Digest,
 ): Promise<{ size: number; digest: Digest }> {
-  const source = disk.open(path);
-  try {
-    if (known) return { size: sizeOfSigned(source, path, signer), digest: known };
-    const layout = signedFile(source, path, signer);
-    const sha256 = createHash('sha256');
-    await stream(layout.pieces, disk, async (bytes) => void sha256.update(bytes));
-    return { size: layout.size, digest: digestOf(sha256.digest()) };
-  } finally {
-    source.close();
-  }
+  using source = disk.open(path);
+  if (known) return { size: sizeOfSigned(source, path, signer), digest: known };
+  const layout = signedFile(source, path, signer);
+  const sha256 = createHash('sha256');
+  await stream(layout.pieces, disk, async (bytes) => void sha256.update(bytes));
+  return { size: layout.size, digest: digestOf(sha256.digest()) };
 }
 
 /** Returns the size in bytes of a PE file with our signature added. Only the headers are read. */
 export function signedSize(path: string, disk: Disk, signer: Signer): number {
-  const source = disk.open(path);
-  try {
-    return sizeOfSigned(source, path, signer);
-  } finally {
-    source.close();
-  }
+  using source = disk.open(path);
+  return sizeOfSigned(source, path, signer);
 }
 
 /** Every signature of one key has the same size: whoever holds the key need not be asked. */
@@ -55,15 +47,12 @@ function sizeOfSigned(source: ReturnType<Disk['open']>, path: string, signer: Si
 export function imageLayout({ kind, stub, sections }: ImageContent, disk: Disk): ImageLayout {
   const bytes = disk.read(stub, STUB_LIMIT);
   const added = sections.map(newSection);
-  if (kind === 'thin') return appendSections(bytes, added);
+  const image: Image = IMAGES[kind];
+  if (!image.carriesKernel) return image.layOut(bytes, added);
   const linux = sections.find(({ name }) => name === '.linux');
   if (linux?.content.kind !== 'file') throw new RangeError('"sections" expected a .linux file');
-  const kernel = disk.open(linux.content.path);
-  try {
-    return ukiLayout(bytes, added, kernelTraits(kernel, linux.content.path));
-  } finally {
-    kernel.close();
-  }
+  using kernel = disk.open(linux.content.path);
+  return image.layOut(bytes, added, kernelTraits(kernel, linux.content.path));
 }
 
 function newSection({ name, size, content }: SectionContent): NewSection {

@@ -1,14 +1,15 @@
 /** What a key will have to sign, before any of it is written. */
 import { createHash } from 'node:crypto';
 import type { Disk } from '../disk/disk.ts';
-import { authenticodeDigestInput, authenticodePieces } from '../pe/authenticode.ts';
-import type { Content, Plan } from '../plan/step.ts';
+import { authenticodePieces } from '../pe/authenticode.ts';
+import { type Content, type ImageContent, isImage, type Plan } from '../plan/step.ts';
+import { authenticodeDigest } from '../signer/image-digest.ts';
 import type { ToSign } from '../signer/signer.ts';
 import { stream } from './pieces.ts';
 import { imageLayout } from './recipe.ts';
 
 /** A recipe whose outcome is signed. */
-export type SignedContent = Extract<Content, { kind: 'signed' | 'uki' | 'thin' }>;
+export type SignedContent = ImageContent | Extract<Content, { kind: 'signed' }>;
 
 /** A program that a plan makes and signs: its path on the ESP, its recipe and its size in bytes, signed. */
 export interface SignedProgram extends ToSign {
@@ -26,7 +27,7 @@ export async function programsToSign({ phases }: Plan, disk: Disk): Promise<Sign
   for (const step of phases.flatMap(({ steps }) => steps)) {
     if (step.kind !== 'write' && step.kind !== 'replace') continue;
     const { path, content, size } = step;
-    if (content.kind !== 'signed' && content.kind !== 'uki' && content.kind !== 'thin') continue;
+    if (!isImage(content) && content.kind !== 'signed') continue;
     programs.push({ name: path, imageDigest: await imageDigest(content, disk), content, size });
   }
   return programs;
@@ -38,16 +39,11 @@ export async function programsToSign({ phases }: Plan, disk: Disk): Promise<Sign
  */
 export async function imageDigest(content: SignedContent, disk: Disk): Promise<Uint8Array> {
   const sha256 = createHash('sha256');
-  if (content.kind !== 'signed') {
+  if (isImage(content)) {
     const pieces = authenticodePieces(imageLayout(content, disk));
     await stream(pieces, disk, async (bytes) => void sha256.update(bytes));
     return sha256.digest();
   }
-  const file = disk.open(content.path);
-  try {
-    for (const bytes of authenticodeDigestInput(file)) sha256.update(bytes);
-    return sha256.digest();
-  } finally {
-    file.close();
-  }
+  using file = disk.open(content.path);
+  return authenticodeDigest(file);
 }

@@ -1,6 +1,7 @@
 /** Authenticated writes of variables, as `.auth` files hold them: EFI_VARIABLE_AUTHENTICATION_2 (UEFI §8.2.2). */
 import { EspError } from '../error.ts';
-import { formatGuid, GUID_SIZE, type Guid, guidBytes } from './guid.ts';
+import { formatGuid, GUID_SIZE, type Guid, guidBytes } from '../guid.ts';
+import { formatTime, parseTime, TIME_SIZE } from './efi-time.ts';
 import { KEY_VARIABLES, type KeyVariable } from './key-variable.ts';
 
 /** New content of a variable, and what lets firmware accept it. */
@@ -16,7 +17,6 @@ export interface AuthenticatedWrite {
 const ATTRIBUTES = 0x01 | 0x02 | 0x04 | 0x20;
 /** What is written is added to what is there (EFI_VARIABLE_APPEND_WRITE). */
 const APPEND = 0x40;
-const TIME_SIZE = 16;
 const HEADER = {
   length: TIME_SIZE,
   revision: 20,
@@ -82,29 +82,6 @@ export function parseAuthenticatedWrite(bytes: Uint8Array): AuthenticatedWrite {
     signature: bytes.subarray(HEADER.signature, end),
     content: bytes.subarray(end),
   };
-}
-
-/** EFI_TIME (UEFI §8.3) in UTC; a signed write has neither nanoseconds nor a time zone. */
-function formatTime(time: number): Uint8Array {
-  const date = new Date(time * 1000);
-  const bytes = new Uint8Array(TIME_SIZE);
-  new DataView(bytes.buffer).setUint16(0, date.getUTCFullYear(), true);
-  bytes.set([date.getUTCMonth() + 1, date.getUTCDate()], 2);
-  bytes.set([date.getUTCHours(), date.getUTCMinutes(), date.getUTCSeconds()], 4);
-  return bytes;
-}
-
-/** Some tools count months from 0: a month that is none makes no time. */
-function parseTime(view: DataView): number | undefined {
-  const [month, day, hour, minute, second] = [2, 3, 4, 5, 6].map((at) => view.getUint8(at));
-  const date = [view.getUint16(0, true), month, day].map((part, index) =>
-    String(part).padStart(index === 0 ? 4 : 2, '0'),
-  );
-  const clock = [hour, minute, second].map((part) => String(part).padStart(2, '0'));
-  const text = `${date.join('-')}T${clock.join(':')}.000Z`;
-  const time = Date.parse(text);
-  // What overflows, as the 30th of February, would come back as another day.
-  return Number.isNaN(time) || new Date(time).toISOString() !== text ? undefined : time / 1000;
 }
 
 function joined(...parts: readonly Uint8Array[]): Uint8Array {

@@ -1,12 +1,12 @@
 /** The variables that hold the keys of Secure Boot, and who may sign a change of which (UEFI §32.3). */
-import type { Guid } from './guid.ts';
+import type { Guid } from '../guid.ts';
 
 /** The variables of which a machine's owner makes a key: the platform key, the key exchange key, the database. */
 export type KeyVariable = 'PK' | 'KEK' | 'db';
 
 /** The vendor of the variables that the specification itself defines. */
 export const GLOBAL_VARIABLE = '8be4df61-93ca-11d2-aa0d-00e098032b8c' as Guid;
-const IMAGE_SECURITY_DATABASE = 'd719b2cb-3d3a-4596-a3bc-dad00e67656f' as Guid;
+export const IMAGE_SECURITY_DATABASE = 'd719b2cb-3d3a-4596-a3bc-dad00e67656f' as Guid;
 
 /** What there is to know about each, from the one that vouches for all others down. */
 export const KEY_VARIABLES: Readonly<

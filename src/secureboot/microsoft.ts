@@ -1,5 +1,5 @@
 /** What the names of Microsoft's certificates say: which variable each is for, and what it vouches for. */
-import type { Guid } from './guid.ts';
+import type { Guid } from '../guid.ts';
 import type { KeyVariable } from './key-variable.ts';
 
 /** The owner under which Microsoft's own entries are known. */

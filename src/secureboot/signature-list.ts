@@ -1,6 +1,6 @@
 /** EFI signature lists: what PK, KEK, db and dbx hold, and what `.esl` files are (UEFI §32.4.1). */
 import { EspError } from '../error.ts';
-import { formatGuid, GUID_SIZE, type Guid, guidBytes } from './guid.ts';
+import { formatGuid, GUID_SIZE, type Guid, guidBytes } from '../guid.ts';
 
 /** One entry of a list: what it is, who put it there, and itself. */
 export interface Signature {

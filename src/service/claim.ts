@@ -19,11 +19,12 @@ export interface Claim {
  */
 export async function claimEsps(
   { esp }: Settings,
-  { disk, host, locate, environment, uid }: Context,
+  { disk, host, environment, uid }: Context,
   held?: Claim,
 ): Promise<Claim> {
+  const onHost = (path: string) => disk.hostPath(path) ?? path;
   // By path: an ESP that is not mounted yet has no other name. One that is to be found has the system's.
-  const paths = (esp ?? ['/']).map((path) => locate(disk.realPath(path) ?? path)).sort();
+  const paths = (esp ?? ['/']).map((path) => onHost(disk.realPath(path) ?? path)).sort();
   const key = `watch-${hash(paths.join('\0')).slice(0, 16)}`;
   if (key === held?.key) return held;
   const lock = await acquireLock({

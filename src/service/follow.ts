@@ -1,17 +1,16 @@
 /** One pass of the watcher: what `install` does, with a memory of the pass before. */
+import type { Context } from '../context.ts';
 import type { Disk } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
 import { LOADER_CONF } from '../esp/layout.ts';
 import { namedNext, parseLoaderConf } from '../loader/loader-conf.ts';
 import type { Outcome } from '../pass/outcome.ts';
 import { pass, type Tools } from '../pass/pass.ts';
+import type { StandingChoice } from '../plan/wanted-system.ts';
 import type { Settings } from '../settings/settings.ts';
-import { withDefault } from '../survey/stand-in.ts';
-import type { Survey } from '../survey/surveyed.ts';
 import { openSurveyor } from '../survey/surveyor.ts';
 import { formatSize } from '../voice/size.ts';
-import { findEsps } from '../volumes/esp-roots.ts';
-import { withVolumes } from '../volumes/volumes.ts';
+import { findTargets } from '../volumes/volumes.ts';
 import { type Notices, noticesOf, noticesOfFailure } from './notices.ts';
 
 /** What is known from one pass to the next. To forget it costs a line in the log. */
@@ -36,19 +35,19 @@ export interface Memory {
 export async function follow(
   settings: Settings,
   memory: Memory,
-  given: Tools,
+  tools: Tools,
 ): Promise<{ memory: Memory; settled: boolean }> {
   try {
-    const tools = { ...given, context: withVolumes(settings, given.context) };
-    const roots = findEsps(settings, tools.context).map(({ root }) => root);
-    using surveyor = await openSurveyor(settings, undefined, tools.context);
-    const chosen = (surveyed: Survey) => keepChoice(surveyed, roots[0], memory, tools);
+    const { context } = tools;
+    const roots = findTargets(settings, context);
+    using surveyor = await openSurveyor(settings, undefined, context);
+    const standing = standingChoice(roots[0], memory, context);
     const wants = {
-      known: () => chosen(surveyor.known()),
-      renewed: async () => chosen(await surveyor.renewed()),
+      known: () => ({ ...surveyor.known(), standing }),
+      renewed: async () => ({ ...(await surveyor.renewed()), standing }),
     };
     const outcomes = await pass(roots, wants, tools);
-    return remember(memory, surveyor.known(), outcomes, tools);
+    return remember(memory, { outcomes, cautions: surveyor.known().cautions }, tools);
   } catch (error) {
     if (!(error instanceof EspError)) throw error;
     const notices = noticesOfFailure(error, memory.notices);
@@ -57,10 +56,15 @@ export async function follow(
   }
 }
 
+/** What a pass found, and what a person should know beside that. */
+interface Found {
+  readonly outcomes: readonly Outcome[];
+  readonly cautions: readonly string[];
+}
+
 function remember(
   before: Memory,
-  surveyed: Survey,
-  outcomes: readonly Outcome[],
+  { outcomes, cautions }: Found,
   { signal, context }: Tools,
 ): { memory: Memory; settled: boolean } {
   const settled = signal?.aborted !== true && outcomes.every(({ failure }) => !failure);
@@ -69,11 +73,11 @@ function remember(
   const plan = primary?.plan;
   const memory = {
     ...before,
-    notices: noticesOf(outcomes, surveyed.cautions),
+    notices: noticesOf(outcomes, cautions),
     wasAway: primary?.failure?.code === 'ESP_NOT_MOUNTED',
     ...(plan === undefined ? {} : { standing: describe(plan), next: plan.default }),
     ...(change === undefined ? {} : { change }),
-    ...(settled ? { followed: surveyed.default } : {}),
+    ...(settled && primary?.byProfiles !== undefined ? { followed: primary.byProfiles } : {}),
   };
   return { memory, settled };
 }
@@ -102,16 +106,15 @@ export function statusOf({ notices, standing, change }: Memory): string {
  * changes of the profiles that choice stands: a watcher that took it back would fight the hook. What
  * came back from somewhere else, and says something new, is another disk or an older state of it.
  */
-function keepChoice(
-  surveyed: Survey,
+function standingChoice(
   primary: string | undefined,
   { followed, next, wasAway }: Memory,
-  { context }: Tools,
-): Survey {
-  if (surveyed.default !== followed || primary === undefined) return surveyed;
-  const chosen = namedDefault(context.disk, primary);
+  { disk }: Context,
+): StandingChoice | undefined {
+  if (followed === undefined || primary === undefined) return undefined;
+  const chosen = namedDefault(disk, primary);
   const isChoice = chosen !== undefined && (!wasAway || chosen === next);
-  return isChoice ? withDefault(surveyed, chosen) : surveyed;
+  return isChoice ? { followed, chosen } : undefined;
 }
 
 /** loader.conf is one sector when it is ours. Bytes. */

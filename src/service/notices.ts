@@ -50,7 +50,7 @@ function kindOf({ code, cause }: EspError): string {
   return cause instanceof EspError ? `${code} ${kindOf(cause)}` : code;
 }
 
-// That a hook is at work on the ESP is the order of the day.
+// LOCKED is normal: the install hook is running.
 function noticeOf(failure: EspError, esp?: string): Notice {
   const { code, hint } = failure;
   const level = code === 'LOCKED' ? 'info' : 'error';

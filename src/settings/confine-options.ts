@@ -1,5 +1,5 @@
 /** The options of `confine`, apart from its work so that the help costs no more than this table. */
-import type { Option } from './settings.ts';
+import type { Option } from './option.ts';
 
 export const CONFINE_OPTIONS: readonly Option[] = [
   { name: 'closure', value: 'FILE', help: 'bind the paths that FILE names, one per line' },

@@ -2,7 +2,7 @@
 import * as v from 'valibot';
 import { extraNameFault } from '../esp/extra-name.ts';
 import { ENTRIES, type EspPath, espPath } from '../esp/layout.ts';
-import { absolute } from './path-setting.ts';
+import { absolute } from './value-schemas.ts';
 
 const flag = v.optional(v.boolean('expected true or false'), false);
 
@@ -20,6 +20,7 @@ export const extraFiles = v.optional(
       ],
       'expected a path, or a table with `source` and `sign`',
     ),
+    'expected a table',
   ),
   {},
 );
@@ -38,9 +39,17 @@ export const extraEntries = v.optional(
       ],
       'expected text, or a table with `source`',
     ),
+    'expected a table',
   ),
   {},
 );
+
+/** Returns the files that the values of one of these tables name. */
+export function filesOfExtras(
+  table: Readonly<Record<string, { readonly source: string } | { readonly text: string }>>,
+): string[] {
+  return Object.values(table).flatMap((from) => ('source' in from ? [from.source] : []));
+}
 
 /** The two tables as they are read. */
 export interface ExtraSettings {

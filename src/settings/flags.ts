@@ -1,7 +1,7 @@
 /** Flags that are of one verb alone, checked against a schema. */
 import * as v from 'valibot';
 import { EspError } from '../error.ts';
-import type { RawSettings } from './settings.ts';
+import type { RawSettings } from './configuration-file.ts';
 
 /** Returns the flags of a verb. @throws {CONFIG_INVALID} naming the one that is wrong */
 export function readFlags<Schema extends v.GenericSchema>(

@@ -1,5 +1,5 @@
 /** What the command line asks of a verb. */
-import type { RawSettings } from './settings.ts';
+import type { RawSettings } from './configuration-file.ts';
 
 /** What a verb gets from the command line. */
 export interface Invocation {

@@ -1,10 +1,5 @@
 /** The options of `keys` and `sign`, apart from their work so that the help costs no more than these tables. */
-import { OPTIONS, type Option, WHENCE } from './settings.ts';
-
-/** Some of the settings of verbs that look at an ESP. */
-function settings(...names: readonly string[]): readonly Option[] {
-  return [...OPTIONS.filter(({ name }) => names.includes(name)), ...WHENCE];
-}
+import type { Option } from './option.ts';
 
 export const KEYS_GENERATE_OPTIONS: readonly Option[] = [
   { name: 'bits', value: '2048|3072|4096', help: 'size of the RSA keys (default: 4096)' },
@@ -14,7 +9,6 @@ export const KEYS_GENERATE_OPTIONS: readonly Option[] = [
     help: 'how long the certificates are valid; firmware does not look at it (default: 3650)',
   },
   { name: 'next', help: 'make a key that is to take the place of db’s, beside it' },
-  ...WHENCE.filter(({ name }) => name === 'root'),
 ];
 
 export const KEYS_ENROLL_OPTIONS: readonly Option[] = [
@@ -37,14 +31,7 @@ export const KEYS_ENROLL_OPTIONS: readonly Option[] = [
     value: 'NAME',
     help: 'directory below loader/keys (default: auto, which the loader can enrol without asking)',
   },
-  ...settings('esp', 'allow-directory', 'allow-insecure-key', 'lock-timeout'),
 ];
-
-export const KEYS_STATUS_OPTIONS: readonly Option[] = settings(
-  'esp',
-  'allow-directory',
-  'allow-insecure-key',
-);
 
 /** Of `plan`: what a machine without a key asks for. */
 export const SIGNING_REQUEST: Option = {
@@ -64,7 +51,4 @@ export const SIGN_OPTIONS: readonly Option[] = [
     value: 'FILE',
     help: 'sign what espalier plan --signing-request wrote on another machine',
   },
-  ...settings(
-    ...['certificate', 'private-key', 'signing-command', 'signing-batch', 'allow-insecure-key'],
-  ),
 ];

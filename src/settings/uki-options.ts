@@ -1,5 +1,5 @@
 /** The options of `uki build` and its siblings, apart from their work so that the help costs no more than this table. */
-import type { Option } from './settings.ts';
+import type { Option } from './option.ts';
 
 export const UKI_BUILD_OPTIONS: readonly Option[] = [
   { name: 'linux', value: 'FILE', help: 'kernel; without one an addon or a profile is built' },
@@ -16,7 +16,7 @@ export const UKI_BUILD_OPTIONS: readonly Option[] = [
     help: 'kernel release, empty for none (default: read from it)',
   },
   { name: 'microcode', value: 'FILE', help: 'uncompressed microcode archive' },
-  { name: 'splash', value: 'FILE', help: 'boot splash, a bitmap' },
+  { name: 'splash', value: 'FILE', help: 'boot splash, a bitmap (BMP)' },
   { name: 'devicetree', value: 'FILE', help: 'device tree' },
   {
     name: 'devicetree-auto',
@@ -24,7 +24,11 @@ export const UKI_BUILD_OPTIONS: readonly Option[] = [
     repeatable: true,
     help: 'device tree that is used where it fits the hardware',
   },
-  { name: 'pcrpkey', value: 'FILE', help: 'public key (PEM) of those who sign PCR values' },
+  {
+    name: 'pcrpkey',
+    value: 'FILE',
+    help: 'public key (PEM) of those who sign PCR values, or a certificate with it',
+  },
   { name: 'sbat', value: 'TEXT|@FILE', repeatable: true, help: 'SBAT, merged with the stub’s' },
   {
     name: 'section',
@@ -49,8 +53,11 @@ export const UKI_BUILD_OPTIONS: readonly Option[] = [
   { name: 'secureboot-private-key', value: 'FILE', help: 'PEM private key to sign with' },
   { name: 'secureboot-certificate', value: 'FILE', help: 'PEM certificate to sign for' },
   { name: 'allow-insecure-key', help: 'use a private key that others can read or replace' },
-  { name: 'sign-kernel', help: 'sign the kernel inside too (default: unless it is signed)' },
-  { name: 'no-sign-kernel', help: 'leave the kernel inside as it is' },
+  {
+    name: 'sign-kernel',
+    help: 'sign the kernel inside too: whoever takes it out can then start it, with any initrd and any command line, under Secure Boot; only for stubs that cannot start a kernel without it',
+  },
+  { name: 'no-sign-kernel', help: 'leave the kernel inside as it is (the default)' },
   { name: 'dracut', help: 'have dracut make an initrd, which comes before any --initrd' },
   {
     name: 'kver',
@@ -129,7 +136,12 @@ export const UKI_VERIFY_OPTIONS: readonly Option[] = [
     name: 'repart',
     value: 'FILE',
     repeatable: true,
-    help: 'output of systemd-repart --json; repeat for several runs on the same disk',
+    help: 'output of systemd-repart --json; repeat for several runs on the same disk (default: the signatures of the image are listed)',
+  },
+  {
+    name: 'certificate',
+    value: 'FILE',
+    help: 'without --repart: PEM certificate that has to accept it',
   },
 ];
 

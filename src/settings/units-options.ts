@@ -1,5 +1,5 @@
 /** The options of `units`, apart from its work so that the help costs no more than this table. */
-import type { Option } from './settings.ts';
+import type { Option } from './option.ts';
 
 export const UNIT_OPTIONS: readonly Option[] = [
   {

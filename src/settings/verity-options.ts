@@ -1,10 +1,16 @@
 /** The options of `verity`, apart from its work so that the help costs no more than these tables. */
-import type { Option } from './settings.ts';
+import type { Option } from './option.ts';
+import { optionsNamed } from './verb-options.ts';
 
 const HASH_OFFSET: Option = {
   name: 'hash-offset',
   value: 'BYTES',
   help: 'where the hash area begins in HASH, a multiple of 512 (default: 0)',
+};
+
+const STRICT: Option = {
+  name: 'strict',
+  help: 'fail when DATA end within a block, instead of a warning that their tail is not covered',
 };
 
 const ROOT_HASH_FILE = { name: 'root-hash-file', value: 'FILE' } as const;
@@ -27,6 +33,7 @@ export const VERITY_FORMAT_OPTIONS: readonly Option[] = [
   },
   { name: 'seed', value: 'UUID', help: 'derive salt and UUID from it, as systemd-repart does' },
   { ...ROOT_HASH_FILE, help: 'write the root hash to FILE as well' },
+  STRICT,
 ];
 
 export const VERITY_DUMP_OPTIONS: readonly Option[] = [HASH_OFFSET];
@@ -34,12 +41,11 @@ export const VERITY_DUMP_OPTIONS: readonly Option[] = [HASH_OFFSET];
 export const VERITY_VERIFY_OPTIONS: readonly Option[] = [
   HASH_OFFSET,
   { ...ROOT_HASH_FILE, help: 'read the root hash from FILE' },
+  STRICT,
 ];
 
 export const VERITY_SIGN_OPTIONS: readonly Option[] = [
-  { name: 'certificate', value: 'FILE', help: 'PEM certificate to sign for' },
-  { name: 'private-key', value: 'FILE', help: 'PEM private key to sign with' },
-  { name: 'allow-insecure-key', help: 'use a private key that others can read or replace' },
+  ...optionsNamed('certificate', 'private-key', 'allow-insecure-key'),
   { name: 'of', value: 'root|usr', help: 'which root hash is meant, of a SOURCE with both' },
   { name: 'output', value: 'FILE', help: 'write the signature to FILE, PKCS#7 in DER' },
   { name: 'document', value: 'FILE', help: 'write what a signature partition holds to FILE' },

@@ -1,7 +1,8 @@
 /** The options that only `watch` has, and what they mean. */
 import { EspError } from '../error.ts';
 import type { Timing } from '../watch/reconcile.ts';
-import type { Option, RawSettings } from './settings.ts';
+import type { RawSettings } from './configuration-file.ts';
+import type { Option } from './option.ts';
 
 export const WATCH_OPTIONS: readonly Option[] = [
   {

@@ -5,23 +5,39 @@ import { digestToSign, signAuthenticode } from './cms.ts';
 import { type Verdict, verifyAuthenticode } from './cms-verification.ts';
 import type { Signer, ToSign, Verifier } from './signer.ts';
 
-/** Returns the verifier for a certificate. */
-export function certificateVerifier(certificate: X509Certificate): Verifier {
-  const der = Uint8Array.from(certificate.raw);
-  return { verify: (signatures, imageDigest) => bestVerdict(signatures, imageDigest, der) };
+/** Certificates that every signature carries behind the signer's own, so that firmware finds the way to its root. */
+type Intermediates = readonly X509Certificate[];
+
+/** Returns the verifier for a certificate. A signature without the intermediates is not valid. */
+export function certificateVerifier(
+  certificate: X509Certificate,
+  intermediates: Intermediates = [],
+): Verifier {
+  const der = derOf(certificate);
+  const more = intermediates.map(derOf);
+  return { verify: (signatures, imageDigest) => bestVerdict(signatures, imageDigest, der, more) };
+}
+
+function derOf(certificate: X509Certificate): Uint8Array {
+  return Uint8Array.from(certificate.raw);
 }
 
 /** Returns the signer for a certificate and its private key. Each distinct digest is signed once. */
-export function certificateSigner(certificate: X509Certificate, privateKey: KeyObject): Signer {
-  const der = Uint8Array.from(certificate.raw);
+export function certificateSigner(
+  certificate: X509Certificate,
+  privateKey: KeyObject,
+  intermediates: Intermediates = [],
+): Signer {
+  const der = derOf(certificate);
+  const more = intermediates.map(derOf);
   const signed = new Map<string, Uint8Array>();
   return {
-    ...certificateIdentity(certificate),
+    ...certificateIdentity(certificate, intermediates),
     sign(imageDigest) {
       const key = digestOf(imageDigest);
       const known = signed.get(key);
       if (known !== undefined) return known;
-      const signature = signAuthenticode(imageDigest, der, privateKey);
+      const signature = signAuthenticode(imageDigest, der, privateKey, more);
       signed.set(key, signature);
       return signature;
     },
@@ -41,8 +57,13 @@ export interface DigestToSign {
 export type SignDigests = (digests: readonly DigestToSign[]) => readonly Uint8Array[];
 
 /** Returns the signer for a certificate whose private key is elsewhere. Each digest is asked for once. */
-export function remoteSigner(certificate: X509Certificate, signDigests: SignDigests): Signer {
-  const der = Uint8Array.from(certificate.raw);
+export function remoteSigner(
+  certificate: X509Certificate,
+  signDigests: SignDigests,
+  intermediates: Intermediates = [],
+): Signer {
+  const der = derOf(certificate);
+  const more = intermediates.map(derOf);
   const signed = new Map<string, Uint8Array>();
   const unsigned = (programs: readonly ToSign[]) =>
     [...new Map(programs.map((each) => [digestOf(each.imageDigest), each]))].filter(
@@ -56,11 +77,11 @@ export function remoteSigner(certificate: X509Certificate, signDigests: SignDige
     );
     for (const [index, [key, { imageDigest }]] of fresh.entries()) {
       const signature = signatures[index];
-      if (signature) signed.set(key, signAuthenticode(imageDigest, der, signature));
+      if (signature) signed.set(key, signAuthenticode(imageDigest, der, signature, more));
     }
   };
   return {
-    ...certificateIdentity(certificate),
+    ...certificateIdentity(certificate, intermediates),
     prepare,
     sign(imageDigest) {
       prepare([{ name: 'program', imageDigest }]);
@@ -72,29 +93,32 @@ export function remoteSigner(certificate: X509Certificate, signDigests: SignDige
 /** Returns what of a signer follows from its certificate alone. */
 export function certificateIdentity(
   certificate: X509Certificate,
+  intermediates: Intermediates = [],
 ): Pick<Signer, 'fingerprint' | 'signatureSize' | 'verify'> {
-  const der = Uint8Array.from(certificate.raw);
   return {
-    fingerprint: hash(der),
-    signatureSize: sizeOfSignature(certificate, der),
-    ...certificateVerifier(certificate),
+    fingerprint: hash(derOf(certificate)),
+    signatureSize: sizeOfSignature(certificate, intermediates),
+    ...certificateVerifier(certificate, intermediates),
   };
 }
 
 /** RSA signatures are as long as their modulus: one over anything, of anything, tells the size of all. */
-function sizeOfSignature({ publicKey }: X509Certificate, der: Uint8Array): number {
-  const modulusLength = publicKey.asymmetricKeyDetails?.modulusLength ?? 0;
-  return signAuthenticode(new Uint8Array(32), der, new Uint8Array(modulusLength / 8)).length;
+function sizeOfSignature(certificate: X509Certificate, intermediates: Intermediates): number {
+  const modulusLength = certificate.publicKey.asymmetricKeyDetails?.modulusLength ?? 0;
+  const anySignature = new Uint8Array(modulusLength / 8);
+  const more = intermediates.map(derOf);
+  return signAuthenticode(new Uint8Array(32), derOf(certificate), anySignature, more).length;
 }
 
 function bestVerdict(
   signatures: readonly Uint8Array[],
   imageDigest: Uint8Array,
   certificate: Uint8Array,
+  intermediates: readonly Uint8Array[],
 ): Verdict {
   const reasons: string[] = [];
   for (const signature of signatures.slice(0, MAX_SIGNATURES)) {
-    const verdict = verifyAuthenticode(signature, imageDigest, certificate);
+    const verdict = verifyAuthenticode(signature, imageDigest, certificate, intermediates);
     if (verdict.kind === 'valid') return verdict;
     reasons.push(verdict.because);
   }

@@ -38,15 +38,22 @@ export type Verdict =
  * (DER) that it should be from; zeros that pad its table entry may stand behind it. Accepts what sbsign
  * and this program make: one signer, SHA-256, RSA, signed attributes. The certificate's dates and chain
  * are not looked at, as in firmware.
+ * @param intermediates certificates (DER) that the signature has to carry as well
  */
 export function verifyAuthenticode(
   signature: Uint8Array,
   imageDigest: Uint8Array,
   certificate: Uint8Array,
+  intermediates: readonly Uint8Array[] = [],
 ): Verdict {
   const data = readSignedData(signature);
   if (typeof data === 'string') return { kind: 'invalid', because: data };
-  const because = checks.find(([, passes]) => !passes(data, imageDigest, certificate))?.[0];
+  const lacksOne = intermediates.some(
+    (each) => !data.certificates.some(({ whole }) => sameBytes(whole, each)),
+  );
+  const because =
+    checks.find(([, passes]) => !passes(data, imageDigest, certificate))?.[0] ??
+    (lacksOne ? 'it does not carry the intermediate certificates' : undefined);
   return because === undefined ? { kind: 'valid' } : { kind: 'invalid', because };
 }
 

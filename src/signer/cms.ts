@@ -44,12 +44,14 @@ const SHORT_HEADER = 2;
  * and its RSA key. The same arguments give the same bytes: PKCS#1 v1.5 has no randomness, and there is
  * no signingTime, because an image whose bytes depend on the hour cannot be compared with a rebuilt one,
  * and no firmware has a clock that it would compare the time with.
+ * @param intermediates certificates in DER that lead from the signer's to one that firmware knows
  * @throws {SIGNER_FAILED} when the key cannot sign, or the certificate is too large for a signature
  */
 export function signAuthenticode(
   imageDigest: Uint8Array,
   certificate: Uint8Array,
   privateKey: SigningKey,
+  intermediates: readonly Uint8Array[] = [],
 ): Uint8Array {
   const content = indirectData(imageDigest);
   const attributes = signedAttributes(content);
@@ -65,14 +67,14 @@ export function signAuthenticode(
     version1,
     setOf(sha256Algorithm),
     sequence(SPC_INDIRECT_DATA, tagged(0, content)),
-    tagged(0, certificate),
+    tagged(0, certificate, ...intermediates),
     setOf(signerInfo),
   );
   const contentInfo = sequence(SIGNED_DATA, tagged(0, signedData));
   if (contentInfo.length <= MAX_LENGTH) return contentInfo;
   throw new EspError(
     'SIGNER_FAILED',
-    `signature: expected at most ${MAX_LENGTH} bytes, got ${contentInfo.length} with a certificate of ${certificate.length}`,
+    `signature: expected at most ${MAX_LENGTH} bytes, got ${contentInfo.length} with a certificate of ${certificate.length}${intermediates.length > 0 ? ` and ${intermediates.length} intermediate ones` : ''}`,
     {
       hint: 'sign with a smaller certificate: firmware does not find its way in a longer signature',
     },

@@ -1,16 +1,10 @@
 /** The signer whose private key is elsewhere: in a token, in a TPM or on another machine, behind a command. */
-import { spawnSync } from 'node:child_process';
 import type { KeyObject } from 'node:crypto';
 import type { Disk } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
+import type { Machine } from '../process/machine.ts';
 import { type DigestToSign, remoteSigner, type SignDigests } from './certificate-signer.ts';
-import {
-  dateWarnings,
-  type LoadedSigner,
-  loadCertificate,
-  requireFile,
-  requireRsa,
-} from './pem.ts';
+import { chainWarnings, type LoadedSigner, loadChain, requireFile, requireRsa } from './pem.ts';
 import { isSignature } from './pkcs1.ts';
 
 /** A certificate in PEM, by its absolute path, and what signs for it: a program and its arguments. */
@@ -37,33 +31,38 @@ const MAX_OUTPUT = 65_536;
  */
 export function loadCommandSigner(
   { certificate: path, command, batch }: SigningCommand,
-  disk: Disk,
+  { disk, machine }: { readonly disk: Disk; readonly machine: Pick<Machine, 'ask'> },
   now: number,
 ): LoadedSigner {
   requireFile('certificate', path, disk);
-  const certificate = loadCertificate(path, disk);
+  const chain = loadChain(path, disk);
+  const { certificate, intermediates } = chain;
   requireRsa(`certificate ${path}`, certificate.publicKey);
-  const signDigests = (batch ? signAtOnce : signInTurn)(command, certificate.publicKey);
+  const ask: Ask = (input, count) => answerOf(command, input, count, machine);
+  const signDigests = (batch ? signAtOnce : signInTurn)(command, ask, certificate.publicKey);
   return {
-    signer: remoteSigner(certificate, signDigests),
-    warnings: dateWarnings(path, certificate, now),
+    signer: remoteSigner(certificate, signDigests, intermediates),
+    warnings: chainWarnings(path, chain, now),
   };
 }
 
-function signInTurn(command: readonly string[], publicKey: KeyObject): SignDigests {
+/** Runs the command once, for so many signatures, and returns what it answers. */
+type Ask = (input: Uint8Array, count: number) => Uint8Array;
+
+function signInTurn(command: readonly string[], ask: Ask, publicKey: KeyObject): SignDigests {
   return (digests) =>
     digests.map((toSign) => {
-      const answer = answerOf(command, toSign.digest, 1);
+      const answer = ask(toSign.digest, 1);
       if (isSignature(answer, toSign.digest, publicKey)) return answer;
       const hint = 'let it sign the 32 bytes on its stdin as they are, as a SHA-256 digest';
       throw noSignature(command, toSign, answer.length, hint);
     });
 }
 
-function signAtOnce(command: readonly string[], publicKey: KeyObject): SignDigests {
+function signAtOnce(command: readonly string[], ask: Ask, publicKey: KeyObject): SignDigests {
   return (digests) => {
     const asked = digests.map(({ digest }) => `${Buffer.from(digest).toString('hex')}\n`).join('');
-    const answer = answerOf(command, Buffer.from(asked), digests.length);
+    const answer = ask(Buffer.from(asked), digests.length);
     const lines = new TextDecoder().decode(answer).trimEnd().split(/\r?\n/);
     if (lines.length !== digests.length) {
       throw new EspError(
@@ -83,20 +82,24 @@ function signAtOnce(command: readonly string[], publicKey: KeyObject): SignDiges
 const BATCH_HINT =
   'let it answer each line of hexadecimal, a SHA-256 digest, with a line of base64, its signature';
 
-/** Runs the command once, for so many signatures, and returns what it answers. */
-function answerOf(command: readonly string[], input: Uint8Array, count: number): Uint8Array {
-  const [program = '', ...args] = command;
-  const { status, signal, stdout, error } = spawnSync(program, args, {
+function answerOf(
+  command: readonly string[],
+  input: Uint8Array,
+  count: number,
+  machine: Pick<Machine, 'ask'>,
+): Uint8Array {
+  const { status, signal, stdout, error } = machine.ask({
+    argv: command,
     input,
-    // What asks for a PIN or a touch speaks to the person at the terminal.
-    stdio: ['pipe', 'pipe', 'inherit'],
     timeout: TIMEOUT * count,
-    maxBuffer: MAX_OUTPUT * count,
+    limit: MAX_OUTPUT * count,
+    // What asks for a PIN or a touch speaks to the person at the terminal.
+    messages: 'shown',
   });
   // One that does not read its stdin is an error of the pipe, whatever else it does: the answer tells.
   if (status === 0) return stdout;
   const ended = status === null && signal === null ? '' : `, got ${signal ?? status}`;
-  throw new EspError('SIGNER_FAILED', `signing command ${program}: expected status 0${ended}`, {
+  throw new EspError('SIGNER_FAILED', `signing command ${command[0]}: expected status 0${ended}`, {
     cause: status === null ? error : undefined,
   });
 }

@@ -1,13 +1,13 @@
 /** The signer whose key is on another machine: it has signatures that were made there before. */
-import type { X509Certificate } from 'node:crypto';
 import { digestOf, hash } from '../digest.ts';
 import type { Disk } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
 import { certificateIdentity, type DigestToSign, remoteSigner } from './certificate-signer.ts';
 import {
-  dateWarnings,
+  type CertificateChain,
+  chainWarnings,
   type LoadedSigner,
-  loadCertificate,
+  loadChain,
   requireFile,
   requireRsa,
 } from './pem.ts';
@@ -32,7 +32,8 @@ export function loadDeliveredSigner(
   disk: Disk,
   now: number,
 ): LoadedSigner {
-  const certificate = loadRsaCertificate(path, disk);
+  const chain = loadRsaChain(path, disk);
+  const { certificate, intermediates } = chain;
   const { certificate: signedFor, signatures } = readSignatures(file, disk);
   const fingerprint = hash(Uint8Array.from(certificate.raw));
   if (signedFor !== fingerprint) {
@@ -51,11 +52,11 @@ export function loadDeliveredSigner(
     if (isSignature(signature, digest, certificate.publicKey)) return signature;
     throw missing(file, name, 'it is not of the key of the certificate, or not of this program');
   };
-  const signer = remoteSigner(certificate, (digests) => digests.map(signatureOf));
+  const signer = remoteSigner(certificate, (digests) => digests.map(signatureOf), intermediates);
   return {
     // What may be wanted later was perhaps not asked for.
     signer: { ...signer, prepare: (programs) => signer.prepare?.(programs) },
-    warnings: dateWarnings(path, certificate, now),
+    warnings: chainWarnings(path, chain, now),
   };
 }
 
@@ -75,22 +76,23 @@ export interface Asking extends LoadedSigner {
  * @throws {KEY_INVALID} when there is no certificate in the file, or its key is not RSA
  */
 export function loadAskingSigner(path: string, disk: Disk, now: number): Asking {
-  const certificate = loadRsaCertificate(path, disk);
+  const chain = loadRsaChain(path, disk);
+  const { certificate, intermediates } = chain;
   const asked: ToSign[] = [];
   const signer = {
-    ...certificateIdentity(certificate),
+    ...certificateIdentity(certificate, intermediates),
     onlyAsks: true,
     prepare: (programs: readonly ToSign[]) => void asked.push(...programs),
     sign: () => {
       throw new EspError('SIGNER_FAILED', `certificate ${path}: there is no key to sign with`);
     },
   } as const;
-  return { signer, warnings: dateWarnings(path, certificate, now), asked };
+  return { signer, warnings: chainWarnings(path, chain, now), asked };
 }
 
-function loadRsaCertificate(path: string, disk: Disk): X509Certificate {
+function loadRsaChain(path: string, disk: Disk): CertificateChain {
   requireFile('certificate', path, disk);
-  const certificate = loadCertificate(path, disk);
-  requireRsa(`certificate ${path}`, certificate.publicKey);
-  return certificate;
+  const chain = loadChain(path, disk);
+  requireRsa(`certificate ${path}`, chain.certificate.publicKey);
+  return chain;
 }

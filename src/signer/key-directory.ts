@@ -1,7 +1,7 @@
 /** Where the keys of a machine's owner lie: a directory as sbctl makes and reads it. */
 import type { Disk } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
-import { type Guid, parseGuid } from '../secureboot/guid.ts';
+import { type Guid, parseGuid } from '../guid.ts';
 import type { KeyVariable } from '../secureboot/key-variable.ts';
 
 /** Where sbctl keeps keys, and where lanzaboote looks for them. */

@@ -11,6 +11,15 @@ export interface Owner {
   readonly stores: readonly string[];
 }
 
+/** Returns whom this process trusts with a key, by its user and its environment. */
+export function keyOwner(process: {
+  readonly uid: number;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+}): Owner {
+  const store = process.environment['NIX_STORE_DIR'];
+  return { uid: process.uid, stores: store === undefined ? [] : [store] };
+}
+
 const NIX_STORE = '/nix/store';
 /** As many as the kernel follows (path_resolution(7)). */
 const MAX_LINKS = 40;

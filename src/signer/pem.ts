@@ -3,6 +3,7 @@ import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import type { Disk } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
 import { certificateSigner, certificateVerifier } from './certificate-signer.ts';
+import { chainFrom } from './chain.ts';
 import { type Owner, requireSafeKey, workTreeWarnings } from './key-safety.ts';
 import type { Signer, Verifier } from './signer.ts';
 
@@ -26,7 +27,7 @@ const RSA_SIZES: readonly (number | undefined)[] = [2048, 3072, 4096];
 
 /**
  * Loads a signer from a certificate and a private key, both PEM. Of a file with several certificates
- * the first is the signer's. Nothing is written, so that a wrong key never costs a half-done run.
+ * the first is the signer's, and those that lead on from it go into every signature. Nothing is written, so that a wrong key never costs a half-done run.
  * @param now seconds since the epoch; a certificate outside of its dates is a warning, no error
  * @throws {KEY_INVALID} when a file is missing, is not PEM, is encrypted, or when the two do not fit
  * @throws {KEY_INSECURE} when others can read or replace the key, unless that is allowed
@@ -38,12 +39,13 @@ export function loadSigner(
   now: number,
 ): LoadedSigner {
   const { certificate, privateKey } = loadKeyPair(files, owner, disk);
-  const signer = certificateSigner(certificate, privateKey);
+  const chain = loadChain(files.certificate, disk);
+  const signer = certificateSigner(certificate, privateKey, chain.intermediates);
   requireTrial(files.certificate, signer);
   return {
     signer,
     warnings: [
-      ...dateWarnings(files.certificate, certificate, now),
+      ...chainWarnings(files.certificate, chain, now),
       ...(files.allowInsecureKey ? [] : workTreeWarnings(files.privateKey, disk)),
     ],
   };
@@ -88,7 +90,51 @@ function requireTrial(path: string, signer: Signer): void {
  * @throws {KEY_INVALID} when there is no certificate in the file
  */
 export function loadVerifier(path: string, disk: Disk): Verifier {
-  return certificateVerifier(loadCertificate(path, disk));
+  const { certificate, intermediates } = loadChain(path, disk);
+  return certificateVerifier(certificate, intermediates);
+}
+
+/** The certificates of one PEM file. */
+export interface CertificateChain {
+  /** The signer's own, which comes first in the file. */
+  readonly certificate: X509Certificate;
+  /** Those that lead on from it towards a root, the root too where the file has it. */
+  readonly intermediates: readonly X509Certificate[];
+  /** How many others the file has; no signature carries them. */
+  readonly strangers: number;
+}
+
+/**
+ * Loads all certificates in a PEM file.
+ * @throws {KEY_INVALID} when there is none in it, or the first cannot be decoded
+ */
+export function loadChain(path: string, disk: Disk): CertificateChain {
+  const certificate = loadCertificate(path, disk);
+  const [, ...others] = pemBlocks(readText(path, disk), 'CERTIFICATE');
+  const [, ...intermediates] = chainFrom(certificate, others.flatMap(certificateIn));
+  return { certificate, intermediates, strangers: others.length - intermediates.length };
+}
+
+/** What cannot be decoded leads nowhere. */
+function certificateIn(block: string): readonly X509Certificate[] {
+  try {
+    return [new X509Certificate(block)];
+  } catch {
+    return [];
+  }
+}
+
+/** Says what a person should know about the certificates of a file. */
+export function chainWarnings(
+  path: string,
+  { certificate, intermediates, strangers }: CertificateChain,
+  now: number,
+): readonly string[] {
+  const dates = [certificate, ...intermediates].flatMap((each) => dateWarnings(path, each, now));
+  if (strangers === 0) return dates;
+  const word = strangers === 1 ? 'certificate' : 'certificates';
+  const left = `certificate ${path}: ${strangers} other ${word} in it did not issue it, and will not be in its signatures`;
+  return [...dates, left];
 }
 
 /**
@@ -97,7 +143,7 @@ export function loadVerifier(path: string, disk: Disk): Verifier {
  */
 export function loadCertificate(path: string, disk: Disk): X509Certificate {
   const text = readText(path, disk);
-  const block = pemBlock(text, 'CERTIFICATE');
+  const [block] = pemBlocks(text, 'CERTIFICATE');
   if (block === undefined) {
     throw invalid(
       `certificate ${path}: expected PEM with a CERTIFICATE in it, ${found(text)}`,
@@ -173,12 +219,10 @@ function readText(path: string, disk: Disk): string {
   return new TextDecoder().decode(disk.read(path, MAX_FILE));
 }
 
-/** The first block with this label, with its lines of armour. */
-function pemBlock(text: string, label: string): string | undefined {
-  const end = `-----END ${label}-----`;
-  const from = text.indexOf(`-----BEGIN ${label}-----`);
-  const to = text.indexOf(end, from);
-  return from < 0 || to < 0 ? undefined : text.slice(from, to + end.length);
+/** Every block with this label, with its lines of armour. */
+export function pemBlocks(text: string, label: string): readonly string[] {
+  const block = new RegExp(`-----BEGIN ${label}-----[^]*?-----END ${label}-----`, 'g');
+  return text.match(block) ?? [];
 }
 
 /** Says what a file holds by its labels alone: a key given by mistake must not end in a log. */
@@ -189,11 +233,7 @@ function found(text: string): string {
 }
 
 /** Firmware does not look at the dates (UEFI has no clock to trust), but whoever chose them meant something. */
-export function dateWarnings(
-  path: string,
-  certificate: X509Certificate,
-  now: number,
-): readonly string[] {
+function dateWarnings(path: string, certificate: X509Certificate, now: number): readonly string[] {
   const from = certificate.validFromDate;
   const to = certificate.validToDate;
   const moment = now * 1000;

@@ -35,6 +35,11 @@ export interface Signer extends Verifier {
   readonly onlyAsks?: true;
 }
 
+/** Tells whether a signer is the one that signs nothing. */
+export function isUnsigned({ fingerprint }: Pick<Signer, 'fingerprint'>): boolean {
+  return fingerprint === unsigned.fingerprint;
+}
+
 /** Signs nothing and asks for no signature: the explicit choice of a machine without Secure Boot. */
 export const unsigned: Signer = {
   fingerprint: 'unsigned',

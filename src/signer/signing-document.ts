@@ -18,11 +18,15 @@ const digest = v.pipe(
   hexadecimal,
   v.transform((text) => text as Digest),
 );
+const word = v.pipe(v.string(), v.regex(/^[a-z][a-z0-9-]{0,31}$/, 'expected a word'));
 const base64 = v.pipe(v.string(), v.base64('expected base64'));
 
 const programSchema = v.strictObject({
-  /** `kernel`, `loader`, `uki`, `thin`, or `program` for one that is not for the ESP. */
-  what: v.picklist(['kernel', 'loader', 'uki', 'thin', 'program']),
+  /**
+   * `kernel`, `loader`, the kind of an image, or `program` for one that is not for the ESP. For
+   * people alone: what is signed is told by the digests.
+   */
+  what: word,
   /** Where it goes: on the ESP, or absolute; null when its name follows from its signature. */
   path: v.nullable(v.string()),
   /** The file that it is made from, where it is one. */

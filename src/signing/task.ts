@@ -1,20 +1,19 @@
 /** Programs of others to be signed: what each is now, where the signed one goes, and how it gets there. */
-import { createHash } from 'node:crypto';
 import { dirname } from 'node:path';
 import type { Context } from '../context.ts';
 import type { Disk, FileStat, OpenFile } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
+import { isFat } from '../esp/space.ts';
 import { requireTrusted } from '../esp/untrusted-source.ts';
-import { authenticodeDigestInput } from '../pe/authenticode.ts';
 import { certificateTable } from '../pe/certificate-table.ts';
 import type { ImageLayout } from '../pe/image-layout.ts';
 import { type Pe, parsePe } from '../pe/pe.ts';
+import { requireSoundSections } from '../pe/section-findings.ts';
 import { signedFile } from '../recipe/pieces.ts';
+import { authenticodeDigest } from '../signer/image-digest.ts';
 import { type Signer, type ToSign, unsigned } from '../signer/signer.ts';
 import { placeImage } from '../transaction/place-image.ts';
 
-/** What statfs(2) reports of FAT. */
-const FAT = 0x4d44;
 /** The bits of a file's mode that let everyone read it. */
 const EVERYONE_READS = 0o004;
 
@@ -75,7 +74,7 @@ function requirePlace(output: string, disk: Disk): void {
   if (there.kind !== 'file') {
     throw new EspError('CONFIG_INVALID', `${output}: is there and is no file`);
   }
-  if (disk.fileSystem(directory)?.type !== FAT) return;
+  if (!isFat(directory, disk)) return;
   throw new EspError('FAT_REPLACE', `${output}: FAT cannot replace a file as a whole`, {
     hint: 'sign it under a name that is new there with --output, or sign what it was copied from',
   });
@@ -89,10 +88,9 @@ interface Program {
 
 function look(path: string, signer: Signer, disk: Disk): Program {
   return withFile(path, disk, (file) => {
+    requireSoundSections(file, path);
     const signatures = certificateTable(file, parsePe(file, path));
-    const sha256 = createHash('sha256');
-    for (const bytes of authenticodeDigestInput(file)) sha256.update(bytes);
-    const imageDigest = sha256.digest();
+    const imageDigest = authenticodeDigest(file);
     const isSigned = signer.verify(signatures, imageDigest).kind === 'valid';
     return { imageDigest, isSigned };
   });
@@ -109,12 +107,8 @@ function lookIfProgram(path: string, signer: Signer, disk: Disk): Program | unde
 }
 
 function withFile<Result>(path: string, disk: Disk, work: (file: OpenFile) => Result): Result {
-  const file = disk.open(path);
-  try {
-    return work(file);
-  } finally {
-    file.close();
-  }
+  using file = disk.open(path);
+  return work(file);
 }
 
 /** Signs what is not signed yet. Nothing is written unless all of it can be signed. */

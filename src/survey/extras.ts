@@ -1,34 +1,24 @@
-/** Extra files: what is declared, with its digests, and what of it an ESP has. */
+/** The extra files that settings declare, with their digests. */
 
 import type { Context } from '../context.ts';
 import { hash } from '../digest.ts';
 import type { DigestCache } from '../disk/digest-cache.ts';
-import { digestIn } from '../disk/digest-in.ts';
 import type { FileStat } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
-import { extraRole, isDirectory } from '../esp/extra-manifest.ts';
-import type { Inventory } from '../esp/inventory.ts';
-import { directoryOf, type EspPath } from '../esp/layout.ts';
+import { extraRole } from '../esp/extra-manifest.ts';
+import type { EspPath } from '../esp/layout.ts';
 import { LARGEST_FILE } from '../esp/space.ts';
 import { parseType1 } from '../esp/type1.ts';
 import { requireTrusted, targetsOf } from '../esp/untrusted-source.ts';
-import {
-  type DeclaredExtra,
-  decideExtras,
-  type ExtraCase,
-  type Extras,
-  extraCases,
-  type FoundExtra,
-  wantsDigest,
-} from '../plan/extras.ts';
+import type { DeclaredExtra } from '../plan/extras.ts';
 import type { Payload } from '../plan/wanted.ts';
 import {
   type ExtraSetting,
   type ExtraSettings,
   extraSettings,
 } from '../settings/extra-settings.ts';
-import type { Signer } from '../signer/signer.ts';
-import { digestsOf, prepareSigned, signedProgram } from './payload.ts';
+import { isUnsigned, type Signer } from '../signer/signer.ts';
+import { digestsOf, type Hashed, prepareSigned, signedProgram } from './payload.ts';
 
 /** The extra files that settings declare. */
 export interface Declared {
@@ -55,26 +45,9 @@ export async function declareExtras(
   const paths = extras.flatMap(({ from }) => ('source' in from ? [from.source] : []));
   for (const extra of extras) requireHoldable(extra, context);
   const hashed = await digestsOf(new Set(paths), new Set(), context, cache);
-  const payloadOf = async (
-    extra: ExtraSetting,
-    source: string,
-    sign: boolean,
-  ): Promise<Payload> => {
-    const known = hashed.get(source);
-    if (!known) throw unusable(extra, `${source}: it cannot be read`);
-    const { stat, digest } = known;
-    const plain = { path: source, size: stat.size, digest };
-    if (!sign || signer.fingerprint === 'unsigned') return plain;
-    try {
-      return await signedProgram(plain, stat, signer, context, cache);
-    } catch (cause) {
-      if (!(cause instanceof EspError) || cause.code !== 'PE_MALFORMED') throw cause;
-      throw unusable(extra, `${source}: it is no EFI program, and cannot be signed`, cause);
-    }
-  };
   const toSign = extras.flatMap(({ from }) => ('source' in from && from.sign ? [from.source] : []));
-  if (signer.fingerprint !== 'unsigned')
-    for (const source of toSign) requireTrusted(source, targetsOf(settings), context.disk);
+  const signed = isUnsigned(signer) ? [] : toSign;
+  for (const source of signed) requireTrusted(source, targetsOf(settings), context.disk);
   await prepareSigned(toSign, [], hashed, { signer, context, cache });
   const declared: DeclaredExtra[] = [];
   for (const extra of extras) {
@@ -83,7 +56,7 @@ export async function declareExtras(
       declared.push(textExtra(path, from.text));
       continue;
     }
-    const payload = await payloadOf(extra, from.source, from.sign === true);
+    const payload = await payloadOf(extra, from, hashed, { signer, context, cache });
     const { size, digest, signed } = payload;
     const content = { kind: signed ? 'signed' : 'file', path: from.source } as const;
     const isEntry = extraRole(path) === 'extra-entry';
@@ -104,6 +77,32 @@ function requireHoldable(extra: ExtraSetting, { disk }: Context): void {
   throw unusable(extra, `${source}: ${expected}, got ${size}`);
 }
 
+/** What extra files are signed with, where they are. */
+interface Signing {
+  readonly signer: Signer;
+  readonly context: Context;
+  readonly cache: DigestCache;
+}
+
+async function payloadOf(
+  extra: ExtraSetting,
+  { source, sign = false }: { readonly source: string; readonly sign?: boolean | undefined },
+  hashed: ReadonlyMap<string, Hashed>,
+  { signer, context, cache }: Signing,
+): Promise<Payload> {
+  const known = hashed.get(source);
+  if (!known) throw unusable(extra, `${source}: it cannot be read`);
+  const { stat, digest } = known;
+  const plain = { path: source, size: stat.size, digest };
+  if (!sign || isUnsigned(signer)) return plain;
+  try {
+    return await signedProgram(plain, stat, signer, context, cache);
+  } catch (cause) {
+    if (!(cause instanceof EspError) || cause.code !== 'PE_MALFORMED') throw cause;
+    throw unusable(extra, `${source}: it is no EFI program, and cannot be signed`, cause);
+  }
+}
+
 function textExtra(path: EspPath, text: string): DeclaredExtra {
   const size = new TextEncoder().encode(text).length;
   return { path, size, digest: hash(text), content: { kind: 'text', text }, others: named(text) };
@@ -115,50 +114,4 @@ function named(text: string): readonly EspPath[] {
 
 function unusable({ key }: ExtraSetting, message: string, cause?: EspError): EspError {
   return new EspError('CONFIG_INVALID', `${key}: ${message}`, cause ? { cause } : {});
-}
-
-/** What the settings want, and what of it is declared. */
-interface Wanting {
-  readonly settings: { readonly 'entry-token': string };
-  readonly extras: readonly DeclaredExtra[];
-}
-
-/**
- * Returns which extra files an ESP should have, and which of those it has are ours.
- * @param deep every byte is read, and not only where it decides
- */
-export function matchExtras(
-  root: string,
-  { settings, extras: declared }: Wanting,
-  { manifests = [], marks = [] }: Inventory,
-  { disk }: Pick<Context, 'disk'>,
-  deep: boolean,
-): Extras {
-  const token = settings['entry-token'];
-  const taken = marks.map(({ of }) => of);
-  const cases = extraCases(declared, manifests, taken, token).map((extra) => {
-    const found = find(root, extra, disk);
-    const isUnsure = found.kind === 'file' && wantsDigest(extra, found.size, deep);
-    const digest = isUnsure ? digestIn(`${root}/${extra.path}`, disk) : undefined;
-    return { ...extra, found: { ...found, digest } };
-  });
-  return decideExtras(cases, token);
-}
-
-function find(root: string, { path }: ExtraCase, disk: Context['disk']): FoundExtra {
-  const stat = disk.linkStat(`${root}/${path}`);
-  if (stat?.kind === 'file' && isDirectory(disk, root, directoryOf(path))) {
-    return { kind: 'file', size: stat.size };
-  }
-  const isBlocked = stat !== undefined || isBelowOther(root, path, disk);
-  return { kind: isBlocked ? 'blocked' : 'absent', size: 0 };
-}
-
-/** Whether something above a path is there and no directory. */
-function isBelowOther(root: string, path: EspPath, disk: Context['disk']): boolean {
-  for (let above = directoryOf(path); above !== ''; above = directoryOf(above)) {
-    const kind = disk.linkStat(`${root}/${above}`)?.kind;
-    if (kind !== undefined && kind !== 'directory') return true;
-  }
-  return false;
 }

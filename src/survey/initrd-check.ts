@@ -13,7 +13,7 @@ const OPENS_VERITY = 'opens-verity';
 export async function initrdWarnings(
   { initrd, kernelParams }: Pick<Bootspec, 'initrd' | 'kernelParams'>,
   known: Hashed | undefined,
-  { disk, environment }: Context,
+  { disk, machine, environment }: Context,
   cache: DigestCache,
 ): Promise<readonly string[]> {
   if (Object.keys(rootHashesOnCmdline(kernelParams.join(' '))).length === 0) return [];
@@ -21,14 +21,10 @@ export async function initrdWarnings(
   if (known && cache.get(OPENS_VERITY, initrd, known.stat) !== undefined) return [];
   const [{ describeInitrdFinding, lintInitrd }, { findXz }] = await Promise.all([
     import('../initrd/lint.ts'),
-    import('../disk/xz-program.ts'),
+    import('../initrd/xz-program.ts'),
   ]);
-  const source = disk.open(initrd);
-  try {
-    const findings = await lintInitrd(source, { unxz: findXz(environment) });
-    if (findings.length === 0 && known) cache.put(OPENS_VERITY, initrd, known.stat, known.digest);
-    return findings.map((finding) => `${initrd}: ${describeInitrdFinding(finding)}`);
-  } finally {
-    source.close();
-  }
+  using source = disk.open(initrd);
+  const findings = await lintInitrd(source, { unxz: findXz(machine, environment) });
+  if (findings.length === 0 && known) cache.put(OPENS_VERITY, initrd, known.stat, known.digest);
+  return findings.map((finding) => `${initrd}: ${describeInitrdFinding(finding)}`);
 }

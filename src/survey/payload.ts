@@ -63,7 +63,7 @@ export function takeDigests(
 export async function digestsOf(
   paths: ReadonlySet<string>,
   private_: ReadonlySet<string>,
-  { disk, locate, workerEntry }: Context,
+  { disk, machine }: Context,
   cache: DigestCache,
 ): Promise<ReadonlyMap<string, Hashed>> {
   const known = new Map<string, Hashed>();
@@ -74,10 +74,10 @@ export async function digestsOf(
     if (stat && digest) known.set(path, { stat, digest });
     else if (stat) unknown.set(path, stat);
   }
-  const files = [...unknown].map(([path, { size }]) => ({ path: locate(path), size }));
-  const hashed = await hashFiles(files, { workerEntry, onUnreadable: () => undefined });
+  const files = [...unknown].map(([path, { size }]) => ({ path, size }));
+  const hashed = await hashFiles(files, disk, { machine, onUnreadable: () => undefined });
   for (const [path, stat] of unknown) {
-    const digest = hashed.get(locate(path));
+    const digest = hashed.get(path);
     if (digest) known.set(path, { stat, digest });
     if (digest && !private_.has(path)) cache.put(PLAIN, path, stat, digest);
   }

@@ -1,46 +1,18 @@
 /** From generations to what they want on an ESP: secrets appended, payloads hashed, names given. */
 
-import type { Context } from '../context.ts';
-import { hash } from '../digest.ts';
+import { type Context, isElsewhere } from '../context.ts';
 import type { DigestCache } from '../disk/digest-cache.ts';
 import type { FileStat } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
-import { type EspPath, espPath } from '../esp/layout.ts';
-import { LARGEST_FILE } from '../esp/space.ts';
-import { requireTrusted, targetsOf } from '../esp/untrusted-source.ts';
 import type { Bootspec } from '../generation/bootspec.ts';
 import type { Generation, Malformed } from '../generation/generation.ts';
 import type { SecretInitrd } from '../generation/initrd-secrets.ts';
-import { modulesRelease } from '../generation/modules.ts';
-import type { DeclaredExtra } from '../plan/extras.ts';
-import type { SectionContent } from '../plan/step.ts';
-import { wantThin } from '../plan/thin.ts';
-import {
-  filesOf,
-  generationName,
-  type ImageSettings,
-  type Payload,
-  type Resolved,
-  textSection,
-  type WantedEntry,
-  type WantedGeneration,
-  wantType1,
-  wantUki,
-  withTries,
-} from '../plan/wanted.ts';
-import type { Settings } from '../settings/settings.ts';
-import type { Signer } from '../signer/signer.ts';
-import { kernelTraits } from '../uki/kernel.ts';
+import { generationName, type WantedEntry, type WantedGeneration } from '../plan/wanted.ts';
+import { requireSources } from './bootspec-sources.ts';
+import { describe, type Making } from './describe.ts';
+import { type EntryMaker, type EntryPolicy, entryMaker } from './entry-maker.ts';
 import { initrdWarnings } from './initrd-check.ts';
-import {
-  type Hashed,
-  prepareKernels,
-  type Secrets,
-  signedProgram,
-  takeDigests,
-  type Variant,
-  variants,
-} from './payload.ts';
+import { type Hashed, prepareKernels, takeDigests, type Variant, variants } from './payload.ts';
 
 /** What the generations become. */
 export interface Resolution {
@@ -57,18 +29,6 @@ export interface Resolution {
   readonly dispose: () => void;
 }
 
-/** How entries are to be made. */
-export interface EntryPolicy {
-  readonly settings: Settings;
-  readonly signer: Signer;
-  /** The stub of images; undefined for Type #1 entries. */
-  readonly stub: string | undefined;
-  /** Files beside those of generations, some of which may follow an initrd. */
-  readonly extras: readonly DeclaredExtra[];
-  /** The boot loader that is to be installed, as it is outside the ESP. */
-  readonly loader: string;
-}
-
 /** Resolves generations one by one: what is wrong with one does not stop the others. */
 export async function resolve(
   generations: readonly Generation[],
@@ -76,48 +36,24 @@ export async function resolve(
   context: Context,
   cache: DigestCache,
 ): Promise<Resolution> {
-  const images = imageSettings(policy, context);
-  const wantImage = policy.settings.format === 'thin' ? wantThin : wantUki;
-  const made: SecretInitrd[] = [];
+  const want = entryMaker(policy, context);
+  const secrets = new Map<Bootspec, SecretInitrd>();
+  const making = { policy, context, cache, secrets };
   const dispose = () => {
-    for (const secret of made) secret.remove();
+    for (const secret of secrets.values()) secret.remove();
   };
   try {
-    const secrets = new Map<Bootspec, SecretInitrd>();
-    const prepared = await separate(generations, async (generation) => {
-      for (const { bootspec } of variants(generation)) {
-        requireHoldable(bootspec, policy.settings.format, context);
-        requireOutside(bootspec, policy, context);
-        const secret = await appendSecrets(bootspec, context);
-        if (!secret) continue;
-        made.push(secret);
-        secrets.set(bootspec, secret);
-      }
-      return generation;
-    });
+    const prepared = await separate(generations, (generation) => addSecrets(generation, making));
     const payloads = await takeDigests(prepared.passed, secrets, context, cache);
-    if (policy.settings.format === 'type1') {
+    if (policy.chosenFormat.format.signsKernels) {
       await prepareKernels(prepared.passed, payloads, policy, context, cache);
     }
-    const warnings: string[] = context.runSecrets ? [] : unknownSecrets(prepared.passed);
+    const warnings = context.runSecrets ? [] : unknownSecrets(prepared.passed);
     const described = await separate(prepared.passed, async (generation) => {
-      const entries = [];
-      for (const variant of variants(generation)) {
-        const { bootspec } = variant;
-        const known = bootspec.initrd === undefined ? undefined : payloads.get(bootspec.initrd);
-        const troubles = await initrdWarnings(bootspec, known, context, cache);
-        warnings.push(
-          ...troubles.map((text) => `generation ${generationName(generation)}: ${text}`),
-        );
-        const sources = { secrets, payloads };
-        const resolved = await describe(variant, sources, policy, context, cache);
-        const token = policy.settings['entry-token'];
-        const entry = images ? wantImage(token, resolved, images) : wantType1(token, resolved);
-        requireSizes(entry);
-        if (policy.settings.format === 'thin') requireFirmwareText(entry);
-        entries.push(withTries(entry, policy.settings['boot-counting']));
-      }
-      return { name: generationName(generation), number: generation.number, entries };
+      const name = generationName(generation);
+      const tell = (text: string) => warnings.push(`generation ${name}: ${text}`);
+      const entries = await entriesOf(generation, { want, payloads, making, tell });
+      return { name, number: generation.number, entries };
     });
     return {
       wanted: described.passed,
@@ -131,6 +67,47 @@ export async function resolve(
     dispose();
     throw error;
   }
+}
+
+/** What entries are made with once payloads are hashed; `tell` is told what may keep one from booting. */
+interface Work {
+  readonly want: EntryMaker;
+  readonly payloads: ReadonlyMap<string, Hashed>;
+  readonly making: Making;
+  readonly tell: (text: string) => void;
+}
+
+async function entriesOf(generation: Generation, work: Work): Promise<readonly WantedEntry[]> {
+  const { want, payloads, making, tell } = work;
+  const entries: WantedEntry[] = [];
+  for (const variant of variants(generation)) {
+    const troubles = await troublesOf(variant, payloads, making);
+    troubles.forEach(tell);
+    entries.push(want(await describe(variant, payloads, making)));
+  }
+  return entries;
+}
+
+async function addSecrets(
+  generation: Generation,
+  { policy, context, secrets }: Making,
+): Promise<Generation> {
+  for (const { bootspec } of variants(generation)) {
+    requireSources(bootspec, policy, context);
+    const secret = await appendSecrets(bootspec, context);
+    if (secret) secrets.set(bootspec, secret);
+  }
+  return generation;
+}
+
+/** What may keep a system from booting, though all that is named is there. */
+function troublesOf(
+  { bootspec }: Variant,
+  payloads: ReadonlyMap<string, Hashed>,
+  { context, cache }: Making,
+): Promise<readonly string[]> {
+  const known = bootspec.initrd === undefined ? undefined : payloads.get(bootspec.initrd);
+  return initrdWarnings(bootspec, known, context, cache);
 }
 
 /** Does work for each generation, and sets those apart for which it fails. */
@@ -152,65 +129,17 @@ async function separate<T>(
   return { passed, broken };
 }
 
-function requireSizes(entry: WantedEntry): void {
-  const file = filesOf(entry).find(({ size }) => size > LARGEST_FILE);
-  if (file !== undefined) throw tooLarge(file.path, file.size);
-}
-
-/** Bytes from an ESP must not get our signature, whichever system names them. */
-function requireOutside(
-  { kernel, initrd, devicetree }: Bootspec,
-  { settings, signer }: EntryPolicy,
-  { disk }: Context,
-): void {
-  if (signer.fingerprint === 'unsigned') return;
-  // Of a Type #1 entry nothing but the kernel is signed.
-  const signed = settings.format === 'type1' ? [kernel] : [kernel, initrd, devicetree];
-  for (const path of signed) if (path) requireTrusted(path, targetsOf(settings), disk);
-}
-
-/** What FAT cannot hold is not read: of a sparse file that could take for ever. An image holds all in one. */
-function requireHoldable(
-  { kernel, initrd, devicetree }: Bootspec,
-  format: Settings['format'],
-  { disk }: Context,
-): void {
-  const files = [kernel, initrd, devicetree].flatMap((path) => {
-    const size = path === undefined ? undefined : disk.stat(path)?.size;
-    return path === undefined || size === undefined ? [] : [{ path, size }];
-  });
-  for (const { path, size } of files) if (size > LARGEST_FILE) throw tooLarge(path, size);
-  const total = files.reduce((sum, { size }) => sum + size, 0);
-  if (format === 'uki' && total > LARGEST_FILE) throw tooLarge('its image', total);
-}
-
-function tooLarge(path: string, size: number): EspError {
-  return new EspError(
-    'FILE_TOO_LARGE',
-    `${path}: expected at most ${LARGEST_FILE} bytes, which is all that FAT can hold, got ${size}`,
-  );
-}
-
-/** The stub makes of the command line what firmware calls text, and starts nothing when it cannot. */
-function requireFirmwareText({ cmdline }: WantedEntry): void {
-  const [other] = /[\0\u{10000}-\u{10ffff}]/u.exec(cmdline) ?? [];
-  if (other === undefined) return;
-  throw new EspError(
-    'GENERATION_BROKEN',
-    `its command line holds ${JSON.stringify(other)}, which the stub of a thin image cannot read`,
-    { hint: 'leave it out of the kernel parameters, or use --format uki' },
-  );
-}
-
 /** Lets the generation's program append secrets to a copy of its initrd, in memory where there is such a place. */
 async function appendSecrets(
   { initrd, initrdSecrets }: Bootspec,
-  { runSecrets, disk, environment, uid, isElsewhere }: Context,
+  context: Context,
 ): Promise<SecretInitrd | undefined> {
+  const { runSecrets, disk, environment, uid } = context;
   if (initrd === undefined || initrdSecrets === undefined || !runSecrets) return undefined;
-  const memory = isElsewhere || uid === 0 ? '/run' : environment['XDG_RUNTIME_DIR'];
+  const isMounted = isElsewhere(context);
+  const memory = isMounted || uid === 0 ? '/run' : environment['XDG_RUNTIME_DIR'];
   const inMemory = memory !== undefined && disk.stat(memory)?.kind === 'directory';
-  const other = isElsewhere ? '/tmp' : (environment['TMPDIR'] ?? '/tmp');
+  const other = isMounted ? '/tmp' : (environment['TMPDIR'] ?? '/tmp');
   const directory = inMemory ? memory : other;
   return runSecrets({ program: initrdSecrets, initrd, directory });
 }
@@ -234,110 +163,4 @@ function unknownSecrets(generations: readonly Generation[]): string[] {
       (generation) =>
         `generation ${generationName(generation)}: a program adds secrets to its initrd and was not run; the names and sizes of what it wants, and whether it is on the ESP already, are unknown. --run-secrets runs it`,
     );
-}
-
-async function describe(
-  variant: Variant,
-  { secrets, payloads }: { secrets: Secrets; payloads: ReadonlyMap<string, Hashed> },
-  { settings, signer, extras }: EntryPolicy,
-  context: Context,
-  cache: DigestCache,
-): Promise<Resolved> {
-  const { bootspec } = variant;
-  const extraInitrds = extraInitrdsOf(bootspec, extras);
-  const find = (path: string): Hashed => {
-    const found = payloads.get(path);
-    if (!found) throw new EspError('GENERATION_BROKEN', `${path}: cannot be read`);
-    return found;
-  };
-  const payload = (path: string): Payload => {
-    const { stat, digest } = find(path);
-    return { path, size: stat.size, digest };
-  };
-  const initrd = secrets.get(bootspec)?.path ?? bootspec.initrd;
-  const plain = payload(bootspec.kernel);
-  // Firmware checks the kernel of a Type #1 entry by itself; of a thin image, the stub its digest.
-  const isUki = settings.format === 'uki';
-  if (settings.format !== 'type1') requireOwnInitrd(bootspec, settings.format);
-  const kernel =
-    settings.format !== 'type1' || signer.fingerprint === 'unsigned'
-      ? plain
-      : await signedProgram(plain, find(plain.path).stat, signer, context, cache);
-  // That it is an EFI program is enough to know of a kernel, once; a UKI needs more.
-  const { stat } = find(plain.path);
-  const isProgram = cache.get(EFI_PROGRAM, plain.path, stat) !== undefined;
-  const release = isUki || !isProgram ? kernelRelease(plain.path, context) : undefined;
-  if (!isProgram) cache.put(EFI_PROGRAM, plain.path, stat, plain.digest);
-  const uname = release ?? modulesRelease(context.disk, bootspec.toplevel);
-  return {
-    ...variant,
-    kernel,
-    ...(initrd === undefined ? {} : { initrd: payload(initrd) }),
-    ...(bootspec.devicetree === undefined ? {} : { devicetree: payload(bootspec.devicetree) }),
-    ...(extraInitrds.length > 0 ? { extraInitrds } : {}),
-    ...(isUki && uname !== undefined ? { uname } : {}),
-  };
-}
-
-/** What is declared is taken from its source, and not from the ESP. */
-function extraInitrdsOf(
-  { extraInitrds = [] }: Bootspec,
-  extras: readonly DeclaredExtra[],
-): readonly (Payload | EspPath)[] {
-  return extraInitrds.map((name) => {
-    const found = extras.find(({ path }) => path.toLowerCase() === name.toLowerCase());
-    if (found?.content.kind !== 'file') return espPath(name);
-    const { content, size, digest } = found;
-    return { path: content.path, size, digest };
-  });
-}
-
-/** An image is signed with all that it boots, and nothing that lies on an ESP is ever signed. */
-function requireOwnInitrd({ extraInitrds: [first] = [] }: Bootspec, format: string): void {
-  if (first === undefined) return;
-  throw new EspError(
-    'GENERATION_BROKEN',
-    `its initrd is followed by ${first} from the ESP, which no entry of the format ${format} can have`,
-    { hint: 'use --format type1, or put what that file holds into the initrd' },
-  );
-}
-
-/** The key under which a kernel is remembered that has the headers of an EFI program. */
-const EFI_PROGRAM = 'efi-program';
-
-/** @throws {PE_MALFORMED} when the kernel is no EFI program: neither stub nor loader could start it */
-function kernelRelease(path: string, { disk }: Context): string | undefined {
-  const source = disk.open(path);
-  try {
-    return kernelTraits(source, path).release;
-  } finally {
-    source.close();
-  }
-}
-
-/** Files for sections are small: a picture, microcode, text. Bytes. */
-const SECTION_LIMIT = 64 * 1024 * 1024;
-
-/** Those among the configured sections that are text, and so are kept in memory. */
-const TEXT_SECTIONS = new Set(['sbat', 'profile']);
-
-function imageSettings(
-  { settings, signer, stub }: EntryPolicy,
-  { disk }: Context,
-): ImageSettings | undefined {
-  if (stub === undefined) return undefined;
-  const extra = Object.entries(settings.sections).flatMap(([name, path]): SectionContent[] => {
-    if (path === undefined) return [];
-    const bytes = disk.read(path, SECTION_LIMIT);
-    if (TEXT_SECTIONS.has(name)) return [textSection(`.${name}`, new TextDecoder().decode(bytes))];
-    const content = { kind: 'file', path } as const;
-    return [{ name: `.${name}`, digest: hash(bytes), size: bytes.length, content }];
-  });
-  const stubSize = disk.stat(stub)?.size;
-  if (stubSize === undefined) {
-    throw new EspError('CONFIG_INVALID', `${stub}: there is no stub`, {
-      hint: 'install systemd-boot, name its directory with --systemd or the stub with --stub, or use --format type1',
-    });
-  }
-  return { stub, stubSize, fingerprint: signer.fingerprint, extra };
 }

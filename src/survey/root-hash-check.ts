@@ -1,20 +1,14 @@
 /** Whether the file systems whose root hashes a command line names are here: without them it would hang. */
 
 import type { Context } from '../context.ts';
-import { openRaw, type RawFile } from '../disk/raw-file.ts';
+import { openBytes } from '../disk/raw-file.ts';
 import { EspError } from '../error.ts';
+import type { Trouble } from '../plan/wanted-system.ts';
 import type { Settings } from '../settings/settings.ts';
 import { devicesOnCmdline, type NamedDevice } from '../verity/cmdline.ts';
 import { findPair, judgePair, type PairFinding, type PairOnDisk } from '../verity/disk-pair.ts';
 import { describeFinding } from '../verity/finding.ts';
 import { isRootHash, partitionUuids } from '../verity/root-hash.ts';
-
-/** What keeps a system from its file systems. */
-export interface Trouble {
-  readonly text: string;
-  /** Nobody can tell from here: it may be there and right. */
-  readonly isUnknown: boolean;
-}
 
 /** How hard to look, and where. */
 export interface Search {
@@ -70,7 +64,7 @@ const unknown = (text: string): Trouble => ({ text, isUnknown: true });
 /** Looks among the disks of this machine. */
 async function lookHere(device: NamedDevice, search: Search): Promise<Trouble | undefined> {
   const { designator, rootHash, hashOffset } = device;
-  const { host, environment, workerEntry } = search.context;
+  const { host, environment, machine } = search.context;
   const devices = environment['ESPALIER_DEVICES'] ?? DEVICES;
   const uuids = partitionUuids(rootHash);
   const paths = {
@@ -85,12 +79,12 @@ async function lookHere(device: NamedDevice, search: Search): Promise<Trouble | 
     return wrong(`${designator}: its ${content} partition ${name} is not there`);
   }
   const [dataPath, hashPath] = [paths.data.path ?? '', paths.hash.path ?? ''];
-  using data = openRaw(dataPath, 'read');
-  using hash = openRaw(hashPath, 'read');
+  using data = openBytes(dataPath, { disk: host, machine });
+  using hash = openBytes(hashPath, { disk: host, machine });
   const { finding } = await judgePair({ data, hash }, hashPath, rootHash, {
     ...(hashOffset === undefined ? {} : { hashOffset }),
     ...(search.deep && {
-      deep: { name: dataPath, thread: { entry: workerEntry, path: dataPath } },
+      deep: { name: dataPath, thread: { machine, path: host.hostPath(dataPath) } },
     }),
   });
   return describe(finding, designator, dataPath, hashPath);
@@ -121,7 +115,7 @@ async function lookOnDisks(
   }
   let absent: PairOnDisk | undefined;
   for (const path of disks) {
-    using disk: RawFile = openRaw(context.locate(path), 'read');
+    using disk = openBytes(path, context);
     const pair = await findPair(disk, path, rootHash, {
       ...(hashOffset === undefined ? {} : { hashOffset }),
       ...(deep && { deep: { name: path } }),

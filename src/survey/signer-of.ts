@@ -14,8 +14,9 @@ import { unsigned } from '../signer/signer.ts';
  */
 export async function signerOf(
   settings: Settings,
-  { disk, uid, environment, now, given }: Context,
+  context: Context,
 ): Promise<LoadedSigner | undefined> {
+  const { disk, machine, now, given } = context;
   const {
     certificate,
     'private-key': privateKey,
@@ -38,7 +39,7 @@ export async function signerOf(
     if (given && !given.has('signing-command')) return withoutCommand(command, given);
     const { loadCommandSigner } = await import('../signer/command-signer.ts');
     const batch = settings['signing-batch'];
-    return loadCommandSigner({ certificate, command, batch }, disk, now);
+    return loadCommandSigner({ certificate, command, batch }, { disk, machine }, now);
   }
   if (signatures !== undefined) {
     const { loadDeliveredSigner } = await import('../signer/delivered-signer.ts');
@@ -46,11 +47,12 @@ export async function signerOf(
   }
   if (privateKey === undefined) throw without('--certificate', '--private-key');
   const allowInsecureKey = settings['allow-insecure-key'];
-  const store = environment['NIX_STORE_DIR'];
-  const owner = { uid, stores: store === undefined ? [] : [store] };
   requireKeyElsewhere(privateKey, allowInsecureKey, disk);
-  const { loadSigner } = await import('../signer/pem.ts');
-  return loadSigner({ certificate, privateKey, allowInsecureKey }, owner, disk, now);
+  const [{ loadSigner }, { keyOwner }] = await Promise.all([
+    import('../signer/pem.ts'),
+    import('../signer/key-safety.ts'),
+  ]);
+  return loadSigner({ certificate, privateKey, allowInsecureKey }, keyOwner(context), disk, now);
 }
 
 /** The command of a mounted system would run here, on a machine that it knows nothing of. */

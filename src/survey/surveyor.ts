@@ -1,11 +1,9 @@
 /** A survey for as long as it is true: what others did to the profiles meanwhile makes it a new one. */
 
 import type { Context } from '../context.ts';
-import type { Disk } from '../disk/disk.ts';
-import { findGenerationLinks, parseLink } from '../generation/profile.ts';
+import { openSource } from '../generation/sources.ts';
 import type { Settings } from '../settings/settings.ts';
 import type { LoadedSigner } from '../signer/pem.ts';
-import { pinsDirectory } from './pins.ts';
 import { survey } from './survey.ts';
 import type { Survey } from './surveyed.ts';
 
@@ -36,7 +34,8 @@ export async function openSurveyor(
   context: Context,
   signer?: LoadedSigner,
 ): Promise<Surveyor> {
-  const links = () => linksOf(settings, context.disk);
+  const source = openSource(settings, context.disk);
+  const links = () => source.fingerprint();
   /** What changes while it is looked at is looked at again: neither what is found nor what fails is true. */
   const look = async (tries: number): Promise<Look> => {
     const before = links();
@@ -62,23 +61,4 @@ export async function openSurveyor(
     },
     [Symbol.dispose]: () => last.survey.dispose(),
   };
-}
-
-/** Tells one state of the profiles and pins from another: a link that changes is another file. */
-function linksOf(settings: Settings, disk: Disk): string {
-  const paths = settings.profiles.flatMap((path) =>
-    parseLink(path) ? [path] : linksIn(disk, path),
-  );
-  return [...paths, ...linksIn(disk, pinsDirectory(settings, disk))]
-    .map((path) => {
-      const { inode, modified, changed } = disk.linkStat(path) ?? {};
-      return [path, inode, modified, changed].join('\0');
-    })
-    .join('\n');
-}
-
-/** The links of generations in a directory, and those that say which is current. */
-function linksIn(disk: Disk, directory: string): string[] {
-  const links = findGenerationLinks(disk, directory).map(({ path }) => path);
-  return [...new Set(links.flatMap((path) => [path, path.replace(/-\d+-link$/, '')]))];
 }

@@ -3,7 +3,8 @@ import { dirname } from 'node:path';
 import type { FileStat, WritableDisk } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
 import { type EspPath, temporaryName } from '../esp/layout.ts';
-import type { Phase, Plan, Step } from '../plan/step.ts';
+import type { Mounted } from '../esp/target.ts';
+import { isImage, type Phase, type Plan, type Step } from '../plan/step.ts';
 import type { Signer } from '../signer/signer.ts';
 import { closeGaps, MOST_RESERVED, reserveSlots } from './directory-slots.ts';
 import type { Change, Report } from './report.ts';
@@ -27,9 +28,6 @@ export interface Site {
   /** Ends the work before the next phase; the report tells what was done until then. */
   readonly signal?: AbortSignal;
 }
-
-/** What is at a mount point, by its path. */
-export type Mounted = ReadonlyMap<string, FileStat | undefined>;
 
 /** A step whose new content lies under a temporary name, durable, waiting for its rename. */
 interface Staged {
@@ -183,8 +181,7 @@ async function stage(
       const temporary = `${dirname(path)}/${nextName()}`;
       begun.push(temporary);
       const size = await writeContent(step.content, temporary, site);
-      const isImage = step.content.kind === 'uki' || step.content.kind === 'thin';
-      if (!isImage && size !== step.size) throw wrongSize(step, size);
+      if (!isImage(step.content) && size !== step.size) throw wrongSize(step, size);
       staged.push({ step, path, temporary, size });
     }
   };

@@ -6,10 +6,8 @@
 import type { WritableDisk } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
 import { placeholderName, widePlaceholderName } from '../esp/layout.ts';
-import { SLOT_BYTES, slotsOf } from '../esp/space.ts';
+import { isFat, SLOT_BYTES, slotsOf } from '../esp/space.ts';
 
-/** What statfs(2) reports of FAT. */
-const FAT = 0x4d44;
 /** A name that may do without a long one. */
 const SHORT = /^[^.]{1,8}(\.[^.]{1,3})?$/;
 /** Slots of a wide placeholder. */
@@ -82,7 +80,7 @@ async function useOnce(
 
 /** Returns how many slots a directory on FAT has; none elsewhere. */
 function sizeOf(directory: string, disk: WritableDisk): number {
-  if (disk.fileSystem(directory)?.type !== FAT) return 0;
+  if (!isFat(directory, disk)) return 0;
   return Math.floor((disk.stat(directory)?.size ?? 0) / SLOT_BYTES);
 }
 

@@ -7,7 +7,8 @@
 import { join } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import { setTimeout } from 'node:timers/promises';
-import type { FileStat, WritableDisk } from '../disk/disk.ts';
+import type { WritableDisk } from '../disk/disk.ts';
+import { isOurs } from '../disk/own-file.ts';
 import { keepForOwner } from '../disk/owner-only.ts';
 import { EspError } from '../error.ts';
 
@@ -138,10 +139,6 @@ async function makeLockFile(disk: WritableDisk, path: string): Promise<void> {
 const OTHERS = 0o077;
 
 const ROOM = 'see whether the directory can be written and has room';
-
-function isOurs(stat: FileStat): boolean {
-  return stat.uid === process.getuid?.() && (stat.mode & 0o022) === 0;
-}
 
 /** Returns the database whose open transaction is the lock, or undefined while another holds it. */
 function tryLock(open: () => DatabaseSync, path: string): DatabaseSync | undefined {

@@ -1,6 +1,6 @@
 /** Writes the outcome of a recipe as a new file. */
 import type { FileStat, WritableDisk } from '../disk/disk.ts';
-import type { Content } from '../plan/step.ts';
+import { type Content, isImage } from '../plan/step.ts';
 import { signedFile, stream } from '../recipe/pieces.ts';
 import { bytesOf, imageLayout } from '../recipe/recipe.ts';
 import type { Signer } from '../signer/signer.ts';
@@ -25,6 +25,14 @@ export async function writeContent(
   workshop: Workshop,
 ): Promise<number> {
   const { disk } = workshop;
+  if (isImage(content)) {
+    const size = await assemble(imageLayout(content, disk), path, workshop);
+    const files = content.sections.flatMap((section) =>
+      section.content.kind === 'file' ? [section.content.path] : [],
+    );
+    requireUnchanged(files, workshop);
+    return size;
+  }
   switch (content.kind) {
     case 'text':
     case 'digest': {
@@ -37,24 +45,11 @@ export async function writeContent(
       requireUnchanged([content.path], workshop);
       return disk.stat(path)?.size ?? 0;
     case 'signed': {
-      const source = disk.open(content.path);
-      try {
-        const layout = signedFile(source, content.path, workshop.signer);
-        await fill(disk, path, (file) => stream(layout.pieces, disk, (bytes) => file.write(bytes)));
-        requireUnchanged([content.path], workshop);
-        return layout.size;
-      } finally {
-        source.close();
-      }
-    }
-    case 'uki':
-    case 'thin': {
-      const size = await assemble(imageLayout(content, disk), path, workshop);
-      const files = content.sections.flatMap((section) =>
-        section.content.kind === 'file' ? [section.content.path] : [],
-      );
-      requireUnchanged(files, workshop);
-      return size;
+      using source = disk.open(content.path);
+      const layout = signedFile(source, content.path, workshop.signer);
+      await fill(disk, path, (file) => stream(layout.pieces, disk, (bytes) => file.write(bytes)));
+      requireUnchanged([content.path], workshop);
+      return layout.size;
     }
   }
 }

@@ -4,6 +4,11 @@ import { EspError } from '../error.ts';
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the ones to refuse
 const CONTROL = /[\u0000-\u001f\u007f]/;
 
+/** Tells whether a command line boots the system at a path: whether its `init` lies in that. */
+export function bootsSystem(cmdline: string | undefined, system: string): boolean {
+  return ` ${cmdline} `.includes(` init=${system}/`);
+}
+
 /**
  * Returns the command line of a bootspec: its `init`, then its parameters as they stand (RFC 0125).
  * @throws {BOOTSPEC_MALFORMED} when `init` holds a blank, or anything a control character, which

@@ -19,6 +19,8 @@ export interface ProfileReport {
 /** The base's sections, and the profiles behind it, if it has any. */
 export interface UkiReport extends ProfileReport {
   readonly _profiles?: readonly ProfileReport[];
+  /** What firmware, stub or loader will not take as it is meant; ukify shows none. */
+  readonly _findings?: readonly string[];
 }
 
 /** Returns the SHA-256 of bytes that come in pieces. */
@@ -111,11 +113,25 @@ function reportSection(
   return isText ? { ...report, text: textOf(readSection(source, section, MAX_TEXT)) } : report;
 }
 
+const PRIVATE_KEY = /-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----/;
+/** What is shown in the place of a key that somebody took for a public one. */
+const HIDDEN = '(a private key, which is not shown)';
+
+/** Returns which of the sections hold what should never be in an image. */
+export function contentFindings(sections: readonly NamedReport[]): readonly string[] {
+  return sections.flatMap(([name, { text }]) =>
+    text === HIDDEN
+      ? [`section ${JSON.stringify(name)} holds a private key: whoever has the image has it`]
+      : [],
+  );
+}
+
 /** Without the padding; a NUL inside is shown, as it hides what follows from some readers. */
 function textOf(bytes: Uint8Array): string {
   try {
     const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
-    return decoder.decode(withoutPadding(bytes)).replaceAll('\0', '\\0');
+    const text = decoder.decode(withoutPadding(bytes)).replaceAll('\0', '\\0');
+    return PRIVATE_KEY.test(text) ? HIDDEN : text;
   } catch {
     return '(not valid UTF-8)';
   }

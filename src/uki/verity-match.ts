@@ -1,6 +1,7 @@
 /** Whether an image boots the very file systems that were built with it. */
-import { rootHashesOnCmdline } from '../verity/cmdline.ts';
-import type { Designator } from '../verity/partition-type.ts';
+import type { Designator } from '../gpt/partition-type.ts';
+import { devicesOnCmdline, rootHashesOnCmdline } from '../verity/cmdline.ts';
+import { describeMisnamed, type Misnamed } from '../verity/repart-output.ts';
 import type { RootHash } from '../verity/root-hash.ts';
 import type { BootProfile } from './boot-profile.ts';
 
@@ -16,7 +17,9 @@ export type Mismatch =
       /** Of the partitions on the disk; several where it has several. */
       readonly expected: readonly string[];
       readonly got?: string;
-    };
+    }
+  /** It is found by the root hash, and has another UUID. */
+  | ({ readonly kind: 'partition'; readonly profile: string } & Misnamed);
 
 const DESIGNATORS: readonly Designator[] = ['root', 'usr'];
 
@@ -48,6 +51,26 @@ export function compareRootHashes(
   });
 }
 
+/**
+ * Returns what each profile would wait for: partitions that its command line leaves to be found by
+ * the root hash, and that have other UUIDs.
+ */
+export function comparePartitions(
+  profiles: readonly BootProfile[],
+  misnamed: readonly Misnamed[],
+): readonly Mismatch[] {
+  return profiles.flatMap(({ name: profile, cmdline = '' }) =>
+    devicesOnCmdline(cmdline).flatMap((device): Mismatch[] =>
+      misnamed
+        .filter(({ hex, designator, content }) => {
+          const isNamed = device[content] !== undefined;
+          return device.rootHash === hex && device.designator === designator && !isNamed;
+        })
+        .map((each) => ({ kind: 'partition', profile, ...each })),
+    ),
+  );
+}
+
 /** Returns a mismatch as one line. */
 export function describeMismatch(mismatch: Mismatch): string {
   const { profile } = mismatch;
@@ -56,6 +79,8 @@ export function describeMismatch(mismatch: Mismatch): string {
       return `${profile}: has no .cmdline`;
     case 'no-root-hash':
       return `${profile}: names no root hash, and neither do the partitions`;
+    case 'partition':
+      return `${profile}: ${describeMisnamed(mismatch)}`;
     case 'missing':
       return `${profile}: expected ${wanted(mismatch)}, got no ${mismatch.designator}hash=`;
     case 'different':
@@ -65,6 +90,9 @@ export function describeMismatch(mismatch: Mismatch): string {
   }
 }
 
-function wanted({ designator, expected }: Extract<Mismatch, { expected: unknown }>): string {
+function wanted({
+  designator,
+  expected,
+}: Extract<Mismatch, { expected: readonly string[] }>): string {
   return expected.map((hex) => `${designator}hash=${hex}`).join(' or ');
 }

@@ -3,7 +3,7 @@ import { basename, resolve } from 'node:path';
 import * as v from 'valibot';
 import type { Disk } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
-import type { RawSettings } from '../settings/settings.ts';
+import type { RawSettings } from '../settings/configuration-file.ts';
 import { UKI_BUILD_OPTIONS } from '../settings/uki-options.ts';
 import { parseUkifyConfig, type UkifyOptions } from '../uki/ukify-config.ts';
 

@@ -1,9 +1,9 @@
 /** The initrd of `uki build --dracut`. */
 
-import type { Context } from '../context.ts';
-import type { DracutInitrd } from '../disk/dracut.ts';
+import { type Context, isElsewhere } from '../context.ts';
 import { DRACUT_LISTS } from '../settings/uki-options.ts';
 import { type BuildSettings, misuse } from './build-settings.ts';
+import type { DracutInitrd } from './dracut-program.ts';
 
 /**
  * Has dracut make an initrd, where that is asked for; the caller removes it.
@@ -22,11 +22,10 @@ export async function initrdByDracut(
     if (stray !== undefined) throw misuse(`--${stray}: it is for --dracut, which is not given`);
     return undefined;
   }
-  if (context.isElsewhere) throw misuse('--dracut: dracut works for the running system alone');
+  if (isElsewhere(context)) throw misuse('--dracut: dracut works for the running system alone');
   const kernelRelease = settings.kver ?? settings.uname;
   if (!kernelRelease) throw misuse('--dracut: the kernel does not tell its release; give --kver');
-  const { makeDracutInitrd } = await import('../disk/dracut.ts');
-  const { environment } = context;
-  const directory = environment['TMPDIR'] ?? '/var/tmp';
-  return makeDracutInitrd({ kernelRelease, options }, directory, environment);
+  const { makeDracutInitrd } = await import('./dracut-program.ts');
+  const directory = context.environment['TMPDIR'] ?? '/var/tmp';
+  return makeDracutInitrd({ kernelRelease, options }, directory, context);
 }

@@ -1,28 +1,24 @@
 /** Whether what boots from an image can open its file system by a root hash. */
 import type { ByteSource } from '../byte-source.ts';
 import type { Context } from '../context.ts';
-import { findXz } from '../disk/xz-program.ts';
 import { describeInitrdFinding, lintInitrd } from '../initrd/lint.ts';
+import { findXz } from '../initrd/xz-program.ts';
 import { contentRange, parsePe, type Range } from '../pe/pe.ts';
 
 /** Returns what the initrds of an image lack, or may lack, to open a verity device; one line each. */
 export async function initrdWarnings(
   image: string,
-  { disk, environment }: Pick<Context, 'disk' | 'environment'>,
+  { disk, machine, environment }: Pick<Context, 'disk' | 'machine' | 'environment'>,
 ): Promise<readonly string[]> {
-  const source = disk.open(image);
-  try {
-    const unxz = findXz(environment);
-    const warnings: string[] = [];
-    for (const section of parsePe(source, image).sections) {
-      if (section.name !== '.initrd') continue;
-      const findings = await lintInitrd(part(source, contentRange(section)), { unxz });
-      warnings.push(...findings.map((found) => `.initrd: ${describeInitrdFinding(found)}`));
-    }
-    return warnings;
-  } finally {
-    source.close();
+  using source = disk.open(image);
+  const unxz = findXz(machine, environment);
+  const warnings: string[] = [];
+  for (const section of parsePe(source, image).sections) {
+    if (section.name !== '.initrd') continue;
+    const findings = await lintInitrd(part(source, contentRange(section)), { unxz });
+    warnings.push(...findings.map((found) => `.initrd: ${describeInitrdFinding(found)}`));
   }
+  return warnings;
 }
 
 /** Returns a range of a source as a source. */

@@ -1,12 +1,15 @@
 /** From the settings of `uki build` to the parts of an image: files looked at, texts read, defaults found. */
 import { machine } from 'node:os';
+import { bytesSource } from '../byte-source.ts';
 import type { Disk, OpenFile } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
 import { architecture, efiName } from '../loader/architecture.ts';
 import type { Content } from '../pe/image-layout.ts';
 import { type Pe, parsePe } from '../pe/pe.ts';
+import { requireSoundSections } from '../pe/section-findings.ts';
 import { signedFile } from '../recipe/pieces.ts';
-import type { Signer } from '../signer/signer.ts';
+import { publicKeyPem } from '../signer/public-key.ts';
+import { isUnsigned, type Signer } from '../signer/signer.ts';
 import { bytesSection, type ImageParts, joinedInitrds, profileSections } from '../uki/build.ts';
 import { collapseBlanks } from '../uki/cmdline.ts';
 import { type KernelTraits, kernelTraits } from '../uki/kernel.ts';
@@ -29,6 +32,7 @@ export function gatherParts(
     settings.linux === undefined ? undefined : lookAtKernel(settings.linux, inputs, disk);
   const { path: stubPath } = inputs.file('stub', findStub(settings, kernel?.pe.machine, disk));
   const stub = inputs.read('stub', stubPath);
+  requireSoundSections(bytesSource(stub), stubPath);
   if (kernel) requireSameMachine(kernel.pe, stubPath, disk);
   const sections = [
     ...textSections(settings, inputs, kernel?.traits, disk),
@@ -44,9 +48,10 @@ export function gatherParts(
     sbat: settings.sbat.map((given) => requireSbat(given, inputs.text('sbat', given))),
     profile: given(settings.profile, (value) => inputs.text('profile', value)),
     joined: settings['join-profile'].map((path) =>
-      withFile(inputs.file('join-profile', path).path, disk, (source) =>
-        profileSections(source, path, hasOsRelease),
-      ),
+      withFile(inputs.file('join-profile', path).path, disk, (source) => {
+        requireSoundSections(source, path);
+        return profileSections(source, path, hasOsRelease);
+      }),
     ),
   };
 }
@@ -61,20 +66,15 @@ interface Kernel {
 
 function lookAtKernel(path: string, inputs: Inputs, disk: Disk): Kernel {
   const file = inputs.file('linux', path);
-  return withFile(path, disk, (source) => ({
-    ...file,
-    pe: parsePe(source, path),
-    traits: kernelTraits(source, path),
-  }));
+  return withFile(path, disk, (source) => {
+    requireSoundSections(source, path);
+    return { ...file, pe: parsePe(source, path), traits: kernelTraits(source, path) };
+  });
 }
 
 function withFile<T>(path: string, disk: Disk, work: (source: OpenFile) => T): T {
-  const source = disk.open(path);
-  try {
-    return work(source);
-  } finally {
-    source.close();
-  }
+  using source = disk.open(path);
+  return work(source);
 }
 
 /** Applies work to an option that was given and is not empty. */
@@ -136,7 +136,7 @@ function findOsRelease(disk: Disk): string {
 }
 
 function fileSections(settings: BuildSettings, inputs: Inputs): UkiSection[] {
-  const one = (name: string, flag: 'devicetree' | 'splash' | 'pcrpkey' | 'microcode') => {
+  const one = (name: string, flag: 'devicetree' | 'splash' | 'microcode') => {
     const path = settings[flag];
     return path === undefined ? [] : [fileSection(name, inputs.file(flag, path))];
   };
@@ -147,7 +147,9 @@ function fileSections(settings: BuildSettings, inputs: Inputs): UkiSection[] {
       fileSection('.dtbauto', inputs.file('devicetree-auto', path)),
     ),
     ...one('.splash', 'splash'),
-    ...one('.pcrpkey', 'pcrpkey'),
+    ...(given(settings.pcrpkey, (path) => [
+      bytesSection('.pcrpkey', publicKeyPem(inputs.read('pcrpkey', path), `--pcrpkey ${path}`)),
+    ]) ?? []),
     ...(initrds.length > 0 ? [{ name: '.initrd', content: joinedInitrds(initrds) }] : []),
     ...one('.ucode', 'microcode'),
   ];
@@ -157,15 +159,17 @@ function fileSection(name: string, file: { path: string; size: number }): UkiSec
   return { name, content: { kind: 'file', ...file } };
 }
 
-/** The kernel as it is, or with our signature added: stubs hand it to firmware that may ask for one. */
+/**
+ * The kernel as it is, or with our signature added where that was asked for: whoever takes a signed
+ * kernel out of the image can start it with any initrd and any command line.
+ */
 function kernelContent(
-  { path, size, pe }: Kernel,
+  { path, size }: Kernel,
   settings: BuildSettings,
   signer: Signer,
   disk: Disk,
 ): Content {
-  const isWanted = settings['sign-kernel'] ?? pe.certificateTable.size === 0;
-  if (!isWanted || signer.fingerprint === 'unsigned') return { kind: 'file', path, size };
+  if (settings['sign-kernel'] !== true || isUnsigned(signer)) return { kind: 'file', path, size };
   const { pieces } = withFile(path, disk, (source) => signedFile(source, path, signer));
   return { kind: 'pieces', pieces };
 }

@@ -9,10 +9,6 @@ import { kernelTraits } from '../uki/kernel.ts';
  * @throws {PE_MALFORMED} when it is no EFI program
  */
 export async function releaseOf(linux: string, { disk }: Context): Promise<string | undefined> {
-  const source = disk.open(linux);
-  try {
-    return kernelTraits(source, linux).release ?? (await bannerRelease(source));
-  } finally {
-    source.close();
-  }
+  using source = disk.open(linux);
+  return kernelTraits(source, linux).release ?? (await bannerRelease(source));
 }

@@ -1,12 +1,15 @@
 /** What `uki build --verity` puts on the command line. */
 
 import type { Context } from '../context.ts';
-import { openRaw, type RawFile } from '../disk/raw-file.ts';
+import type { OpenFile } from '../disk/disk.ts';
+import { openBytes } from '../disk/raw-file.ts';
+import { EspError } from '../error.ts';
+import type { Designator } from '../gpt/partition-type.ts';
 import { type DeviceOptions, verityWords } from '../verity/cmdline.ts';
 import { rootHashOfPair } from '../verity/computed-root-hash.ts';
-import type { Designator } from '../verity/partition-type.ts';
+import { describeMisnamed } from '../verity/repart-output.ts';
 import { chooseRootHash, isRootHash, type RootHash } from '../verity/root-hash.ts';
-import { rootHashesIn, type Source } from '../verity/root-hash-source.ts';
+import { misnamedIn, rootHashesIn, type Source } from '../verity/root-hash-source.ts';
 import { type BuildSettings, misuse } from './build-settings.ts';
 import type { Inputs } from './inputs.ts';
 
@@ -85,7 +88,10 @@ async function rootHashes(
   const [data, ...others] = settings.verity;
   const hashArea = settings['verity-hash-area'];
   if (hashArea === undefined) {
-    return rootHashesIn(settings.verity.map((source) => readSource(source, inputs, context)));
+    const sources = settings.verity.map((source) => readSource(source, inputs, context));
+    const found = rootHashesIn(sources);
+    requireFindable(sources, settings);
+    return found;
   }
   if (data === undefined || others.length > 0) {
     throw misuse('--verity-hash-area: expected one --verity with the data');
@@ -94,20 +100,30 @@ async function rootHashes(
   return [await hashData(data, hashArea, offset, inputs, context)];
 }
 
+/** Partitions that are left to be found by the root hash have to be named by it. */
+function requireFindable(sources: readonly Source[], settings: BuildSettings): void {
+  const named = { data: settings['verity-data-device'], hash: settings['verity-hash-device'] };
+  const asked = settings['verity-of'];
+  const [first] = misnamedIn(sources).filter(
+    ({ content, designator }) =>
+      named[content] === undefined && (asked === undefined || asked === designator),
+  );
+  if (first === undefined) return;
+  throw new EspError('CONFIG_INVALID', `${NAME}: ${describeMisnamed(first)}`, {
+    hint: `leave UUID= out of the partition’s definition, or give --verity-${first.content}-device PARTUUID=${first.got}`,
+  });
+}
+
 function readSource(source: string, inputs: Inputs, context: Context): Source {
   if (isRootHash(source)) return { name: NAME, content: new TextEncoder().encode(source) };
-  const file = openSource(source, inputs, context);
-  try {
-    return { name: source, content: file.read(0, SOURCE_LIMIT) };
-  } finally {
-    file.close();
-  }
+  using file = openSource(source, inputs, context);
+  return { name: source, content: file.read(0, SOURCE_LIMIT) };
 }
 
 /** A partition is as good as a file. */
-function openSource(path: string, inputs: Inputs, { disk, locate }: Context): RawFile {
-  if (disk.stat(path)?.kind === 'file') inputs.file('verity', path);
-  return openRaw(locate(path), 'read');
+function openSource(path: string, inputs: Inputs, context: Context): OpenFile {
+  if (context.disk.stat(path)?.kind === 'file') inputs.file('verity', path);
+  return openBytes(path, context);
 }
 
 /** All data are hashed, and the whole hash area has to belong to them. */
@@ -118,13 +134,10 @@ async function hashData(
   inputs: Inputs,
   context: Context,
 ): Promise<RootHash> {
-  using data = closing(openSource(dataPath, inputs, context));
-  using hash = closing(openSource(hashPath, inputs, context));
-  const thread = { entry: context.workerEntry, path: context.locate(dataPath) };
+  using data = openSource(dataPath, inputs, context);
+  using hash = openSource(hashPath, inputs, context);
+  const { machine, disk } = context;
+  const thread = { machine, path: disk.hostPath(dataPath) };
   const labour = { name: dataPath, thread };
-  return await rootHashOfPair({ data: data.file, hash: hash.file, offset }, hashPath, labour);
-}
-
-function closing(file: RawFile): Disposable & { readonly file: RawFile } {
-  return { file, [Symbol.dispose]: () => file.close() };
+  return await rootHashOfPair({ data, hash, offset }, hashPath, labour);
 }

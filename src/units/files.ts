@@ -1,7 +1,7 @@
 /** The unit files: what systemd starts, when, and how little of the machine it may touch. */
 
 import { dirname } from 'node:path';
-import { CONFIG_FILE } from '../settings/settings.ts';
+import { CONFIG_FILE } from '../settings/configuration-file.ts';
 import type { Reach } from './reach.ts';
 
 /** What differs from machine to machine. All paths are absolute. */

@@ -1,11 +1,11 @@
-/** What of a machine the services have to reach, as its settings tell. */
-import { dirname, resolve } from 'node:path';
+/** What of a machine the services have to reach, as the table of settings tells. */
+import { resolve } from 'node:path';
 import type { Disk } from '../disk/disk.ts';
 import { ESP_PLACES, findEsp } from '../esp/mount.ts';
-import { parseLink } from '../generation/profile.ts';
-import { extraSettings } from '../settings/extra-settings.ts';
-import { CONFIG_FILE, type Settings } from '../settings/settings.ts';
-import { UDEV_DATABASE } from '../volumes/xbootldr.ts';
+import { CONFIG_FILE } from '../settings/configuration-file.ts';
+import type { Reach as SettingReach } from '../settings/setting.ts';
+import type { Settings } from '../settings/settings.ts';
+import { ROWS } from '../settings/verb-options.ts';
 
 /** Paths that a service sees; whether they are there is looked at when it starts. */
 export interface Reach {
@@ -15,58 +15,45 @@ export interface Reach {
 
 /** Returns what services with these settings reach beside their own state. `config` is named or usual. */
 export function reach(settings: Settings, config: string | undefined, disk: Disk): Reach {
+  const reached = reachOfSettings({ ...usualPlaces(disk), ...named(settings) });
   return {
-    writable: [
-      ...esps(settings, disk),
-      ...others(settings),
-      ...cache(settings),
-      ...records(settings),
-    ],
-    readable: [
+    writable: unique(reached.flatMap(({ write = [] }) => write)),
+    readable: unique([
       config === undefined ? CONFIG_FILE : resolve(config),
-      ...settings.profiles.map((path) => (parseLink(path) ? dirname(path) : path)),
-      settings.pins ?? '/nix/var/nix/gcroots',
+      ...reached.flatMap(({ read = [] }) => read),
       '/nix/store',
-      `${settings.systemd ?? '/usr'}/lib/systemd/boot/efi`,
-      ...files(settings),
-      settings.booted,
-      // Whether the loader reads a partition is in here.
-      ...(settings.xbootldr === undefined ? [] : [UDEV_DATABASE]),
       // Words to systemd go in here.
       '/run/systemd/notify',
-    ],
+    ]),
   };
 }
 
-/** All of the usual places, when no ESP is named and none is mounted now. */
-function esps({ esp }: Settings, disk: Disk): readonly string[] {
+/** Where the program looks when nothing is named: at every usual ESP when none is mounted now. */
+function usualPlaces(disk: Disk): Partial<Settings> {
   const mounted = findEsp(disk);
-  return esp ?? (mounted === undefined ? ESP_PLACES : [mounted]);
+  return {
+    esp: mounted === undefined ? ESP_PLACES : [mounted],
+    systemd: '/usr',
+    pins: '/nix/var/nix/gcroots',
+  };
 }
 
-/** The partitions besides the ESP. */
-function others({ xbootldr, 'former-xbootldr': former }: Settings): readonly string[] {
-  return [xbootldr, former].filter((path) => path !== undefined);
+function named(settings: Settings): Partial<Settings> {
+  return Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined));
 }
 
-/** The usual one is part of the service's state. */
-function cache({ 'cache-dir': directory }: Settings): readonly string[] {
-  return directory === '/var/cache/espalier' ? [] : [directory];
+/** Returns what each setting wants to be seen, in the order of the table. */
+function reachOfSettings(settings: Partial<Settings>): readonly SettingReach[] {
+  return ROWS.flatMap(([name, { reach }]) => {
+    const value = settings[name];
+    if (value === undefined || reach === 'nothing') return [];
+    // The value is what the schema of the same row made.
+    if (typeof reach === 'function') return [reach(value as never)];
+    const paths = [value].flat().map(String);
+    return [reach === 'read' ? { read: paths } : { write: paths }];
+  });
 }
 
-function records({ 'pcrlock-directory': directory }: Settings): readonly string[] {
-  return directory === undefined ? [] : [directory];
-}
-
-function files(settings: Settings): readonly string[] {
-  const { stub, certificate, 'private-key': privateKey, signatures, sections } = settings;
-  return [
-    stub,
-    certificate,
-    privateKey,
-    signatures,
-    settings['loader-conf'],
-    ...extraSettings(settings).map(({ from }) => ('source' in from ? from.source : undefined)),
-    ...Object.values(sections),
-  ].filter((path) => path !== undefined);
+function unique(paths: readonly string[]): readonly string[] {
+  return [...new Set(paths)];
 }

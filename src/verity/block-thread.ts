@@ -1,21 +1,18 @@
 /** A second thread that hashes pieces of data: how it is started, what it does, how it ends. */
+import type { Machine } from '../process/machine.ts';
 import type { BlockSource, DataHash, PieceQueue } from './data-pieces.ts';
 
 /** The last argument of a program that is to call {@link serveBlockThread} and nothing else. */
 export const BLOCK_THREAD = '--block-thread';
 
-/** What a second thread needs: the program's own entry, and the path under which it finds the data. */
+/** What a second thread needs: what starts it, and the path under which the running system has the data. */
 export interface ThreadStart {
-  /** Must call {@link serveBlockThread} when its last argument is {@link BLOCK_THREAD}. */
-  readonly entry: URL;
-  readonly path: string;
+  readonly machine: Pick<Machine, 'startThread'>;
+  /** Undefined when the running system does not have them: then there is no second thread. */
+  readonly path: string | undefined;
 }
 
-/** The thread holds one piece of the data. MiB. */
-const SMALL = { maxOldGenerationSizeMb: 32, maxYoungGenerationSizeMb: 2 };
-
 interface Job {
-  readonly role: 'blocks';
   readonly path: string;
   readonly hash: DataHash;
   readonly queue: PieceQueue;
@@ -38,39 +35,35 @@ export const ENDED: BlockThread = { answer: async () => false, stop: () => undef
  * piece. One that breaks answers no more, and the piece it had taken is left to whoever waits for it.
  */
 export async function startBlockThread(
-  { entry, path }: ThreadStart,
+  { machine, path }: ThreadStart,
   hash: DataHash,
   queue: PieceQueue,
   done: Map<number, Uint8Array>,
 ): Promise<BlockThread> {
-  const { Worker } = await import('node:worker_threads');
-  const workerData: Job = { role: 'blocks', path, hash, queue };
-  const worker = new Worker(entry, { argv: [BLOCK_THREAD], workerData, resourceLimits: SMALL });
+  const job: Job | undefined = path === undefined ? undefined : { path, hash, queue };
+  const thread = job && (await machine.startThread(BLOCK_THREAD, job));
+  if (thread === undefined) return ENDED;
   let lives = true;
   let wake = Promise.withResolvers<void>();
   const ring = () => {
     wake.resolve();
     wake = Promise.withResolvers();
   };
-  worker.on('message', ([piece, digests]: Answer) => {
+  thread.onAnswer((answer) => {
+    const [piece, digests] = answer as Answer;
     done.set(piece, digests);
     ring();
   });
-  const end = () => {
+  thread.onEnd(() => {
     lives = false;
     ring();
-  };
-  worker.on('error', end);
-  worker.on('exit', end);
+  });
   return {
     async answer() {
       if (lives) await wake.promise;
       return lives;
     },
-    stop() {
-      worker.unref();
-      void worker.terminate();
-    },
+    stop: () => thread.stop(),
   };
 }
 
@@ -79,19 +72,16 @@ export async function startBlockThread(
  * @returns false, at once, on any other thread
  */
 export async function serveBlockThread(open: (path: string) => BlockSource): Promise<boolean> {
-  const { parentPort, workerData } = await import('node:worker_threads');
-  if (parentPort === null || !isJob(workerData)) return false;
+  const { assignment } = await import('../process/thread.ts');
+  const assigned = assignment(BLOCK_THREAD);
+  if (assigned === undefined) return false;
   const { pieceCount, pieceHasher, waitForPiece } = await import('./data-pieces.ts');
-  const { path, hash, queue } = workerData;
+  const { path, hash, queue } = assigned.job as Job;
   const pieces = pieceCount(hash);
   const hasher = pieceHasher(open(path), hash);
   for (let piece = waitForPiece(queue); piece < pieces; piece = waitForPiece(queue)) {
     const answer: Answer = [piece, hasher(piece)];
-    parentPort.postMessage(answer);
+    assigned.answer(answer);
   }
   return true;
-}
-
-function isJob(data: unknown): data is Job {
-  return typeof data === 'object' && data !== null && 'role' in data && data.role === 'blocks';
 }

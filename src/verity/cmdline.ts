@@ -1,6 +1,6 @@
 /** Root hashes on the kernel command line (systemd-veritysetup-generator(8), kernel-command-line(7)). */
 import { EspError } from '../error.ts';
-import type { Designator } from './partition-type.ts';
+import type { Designator } from '../gpt/partition-type.ts';
 import { isRootHash, partitionUuids } from './root-hash.ts';
 
 /** What the kernel does about a block that is not what the root hash says; without it, the read fails. */

@@ -1,5 +1,4 @@
 /** The digests of all blocks of the data, in order, on two threads when there is enough for two. */
-import { availableParallelism } from 'node:os';
 import { setImmediate } from 'node:timers/promises';
 import { ENDED, startBlockThread, type ThreadStart } from './block-thread.ts';
 import {
@@ -37,7 +36,7 @@ export async function* dataDigests(
   const hasher = pieceHasher(source, hash);
   const done = new Map<number, Uint8Array>();
   const queue = pieceQueue();
-  const isWorthIt = hash.size >= WORTH_A_THREAD && availableParallelism() > 1;
+  const isWorthIt = hash.size >= WORTH_A_THREAD;
   const thread = start && isWorthIt ? await startBlockThread(start, hash, queue, done) : ENDED;
   try {
     for (let due = 0; due < pieces; ) {

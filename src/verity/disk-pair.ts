@@ -2,11 +2,11 @@
 
 import { hexToBytes } from '@noble/hashes/utils.js';
 import { EspError } from '../error.ts';
+import { type Partition, readPartitionTable } from '../gpt/partition-table.ts';
 import { checkAll, checkTop } from './check.ts';
 import type { Labour } from './data-digests.ts';
 import type { BlockSource } from './data-pieces.ts';
 import type { Finding } from './finding.ts';
-import { type Partition, readPartitionTable } from './gpt.ts';
 import { partitionUuids } from './root-hash.ts';
 import { readSuperblock, type Superblock } from './superblock.ts';
 

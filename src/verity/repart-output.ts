@@ -1,9 +1,10 @@
 /** The root hashes in what `systemd-repart --json` prints, over one run or several on the same image. */
 import * as v from 'valibot';
 import { EspError } from '../error.ts';
+import { type Designator, parsePartitionType } from '../gpt/partition-type.ts';
 import { parseDocument } from './document.ts';
-import { parsePartitionType } from './partition-type.ts';
-import { isRootHash, type RootHash } from './root-hash.ts';
+import { isRootHash, partitionUuids, type RootHash } from './root-hash.ts';
+import { parseUuid } from './uuid.ts';
 
 /** A text with the name of its file. */
 export interface NamedText {
@@ -73,4 +74,56 @@ function requireSame(
     `${name}: partition ${uuid}: expected root hash ${expected} as before, got ${hex}`,
     { hint: 'these runs were not on the same image' },
   );
+}
+
+/** A partition that nothing finds by the root hash of its group. UUIDs as text, in lower case. */
+export interface Misnamed {
+  readonly designator: Designator;
+  readonly content: 'data' | 'hash';
+  /** The root hash. */
+  readonly hex: string;
+  /** The half of the root hash that the system looks for. */
+  readonly expected: string;
+  readonly got: string;
+}
+
+/**
+ * Returns the partitions whose UUIDs are not the halves of their root hash, as when a definition has a
+ * `UUID=` of its own: a system that gets nothing but the root hash waits for them for ever
+ * (systemd-veritysetup-generator(8)).
+ * @throws {VERITY_MALFORMED} when a text is not output of systemd-repart
+ */
+export function misnamedPartitions(runs: readonly NamedText[]): readonly Misnamed[] {
+  const known = rootHashesOfRepart(runs);
+  const all = runs.flatMap(({ name, text }) => parseDocument(rows, text, name));
+  const found = all.flatMap(({ type: typeText, uuid, roothash }): Misnamed[] => {
+    const type = parsePartitionType(typeText);
+    if (type === undefined || type.content === 'verity-sig') return [];
+    const got = uuid?.toLowerCase() ?? '';
+    // Older versions of systemd say the root hash only on the partition with the hash tree.
+    const own = isRootHash(roothash ?? '') ? roothash?.toLowerCase() : onlyOne(known, type);
+    if (own === undefined || parseUuid(got) === undefined) return [];
+    const content = type.content === 'data' ? 'data' : 'hash';
+    const expected = partitionUuids(own)[content];
+    const { designator } = type;
+    return expected === got ? [] : [{ designator, content, hex: own, expected, got }];
+  });
+  return [...new Map(found.map((each) => [Object.values(each).join(' '), each])).values()];
+}
+
+function onlyOne(
+  known: readonly RootHash[],
+  type: { readonly designator: Designator; readonly architecture: string },
+): string | undefined {
+  const [first, ...others] = known.filter(
+    ({ designator, architecture }) =>
+      designator === type.designator && architecture === type.architecture,
+  );
+  return others.length > 0 ? undefined : first?.hex;
+}
+
+/** Returns such a partition as one line. */
+export function describeMisnamed({ designator, content, expected, got }: Misnamed): string {
+  const what = content === 'data' ? designator : `${designator} hash tree`;
+  return `expected PARTUUID ${expected} of the ${what} partition, as ${designator}hash= says, got ${got}: the boot would wait for it for ever`;
 }

@@ -2,7 +2,12 @@
 import { withoutPadding } from '../byte-source.ts';
 import { EspError } from '../error.ts';
 import { parseHeader } from './header-text.ts';
-import { type NamedText, rootHashesOfRepart } from './repart-output.ts';
+import {
+  type Misnamed,
+  misnamedPartitions,
+  type NamedText,
+  rootHashesOfRepart,
+} from './repart-output.ts';
 import { isRootHash, type RootHash } from './root-hash.ts';
 import { parseSignatureDocument } from './signature-document.ts';
 
@@ -53,6 +58,12 @@ export function rootHashesIn(sources: readonly Source[]): readonly RootHash[] {
     ...rootHashesOfRepart(texts.filter(isRepart)),
     ...texts.filter((source) => !isRepart(source)).flatMap(readOne),
   ];
+}
+
+/** Returns the partitions in those of the sources that are output of systemd-repart which nothing finds by their root hash. */
+export function misnamedIn(sources: readonly Source[]): readonly Misnamed[] {
+  const texts = sources.map(({ name, content }) => ({ name, text: textOf(content) }));
+  return misnamedPartitions(texts.filter(isRepart));
 }
 
 function readOne(source: NamedText): readonly RootHash[] {

@@ -2,7 +2,7 @@
 import { hexToBytes } from '@noble/hashes/utils.js';
 import * as v from 'valibot';
 import { EspError } from '../error.ts';
-import type { Designator } from './partition-type.ts';
+import type { Designator } from '../gpt/partition-type.ts';
 import type { Superblock } from './superblock.ts';
 import { formatUuid } from './uuid.ts';
 

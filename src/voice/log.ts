@@ -1,7 +1,7 @@
 /** Logging to stderr: lines for a person on a terminal, JSON for whatever collects it otherwise. */
 import { pino } from 'pino';
 import type { Disk } from '../disk/disk.ts';
-import { unsteered, writeError } from '../disk/standard-output.ts';
+import { unsteered, writeError } from '../process/standard-output.ts';
 
 /** Where events go. The message is constant; what varies is in the fields. */
 export type Log = Pick<pino.Logger, 'debug' | 'info' | 'warn' | 'error'>;

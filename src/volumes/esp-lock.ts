@@ -2,8 +2,8 @@
 
 import type { Context } from '../context.ts';
 import type { FileStat } from '../disk/disk.ts';
-import type { Mounted } from '../transaction/apply.ts';
-import type { Lock } from '../transaction/lock.ts';
+import type { Mounted } from '../esp/target.ts';
+import { acquireLock, type Lock, lockDirectory } from '../transaction/lock.ts';
 import type { Log } from '../voice/log.ts';
 
 /** Who takes the lock. */
@@ -38,7 +38,6 @@ export async function lockEsp(
   mounted: FileStat | undefined,
   { verb, context, log, lockTimeout }: LockTaker,
 ): Promise<Lock> {
-  const { acquireLock, lockDirectory } = await import('../transaction/lock.ts');
   const { host, environment, uid } = context;
   return acquireLock({
     disk: host,

@@ -2,10 +2,8 @@
 
 import type { Context } from '../context.ts';
 import { EspError } from '../error.ts';
-import type { Inventory } from '../esp/inventory.ts';
 import { type Access, findEsp, requireEsp } from '../esp/mount.ts';
 import type { Settings } from '../settings/settings.ts';
-import { scanBootTree } from './boot-tree.ts';
 
 /** One ESP of the settings. */
 export interface Esp {
@@ -14,11 +12,6 @@ export interface Esp {
   /** Why nothing can be done with it. */
   readonly failure?: EspError;
 }
-
-/** An ESP of the settings with what lies on it, or why that cannot be told. */
-export type ReadEsp =
-  | { readonly root: string; readonly inventory: Inventory; readonly failure?: undefined }
-  | Required<Esp>;
 
 /**
  * Returns the ESPs, the primary first and each once. One that cannot be used stops none of the others.
@@ -40,21 +33,6 @@ export function findEsps(
   });
   requireOne(found);
   return [...new Map(found.map((esp) => [esp.root, esp])).values()];
-}
-
-/** Reads the ESPs as {@link findEsps} returns them. @throws {FOREIGN_LAYOUT} too */
-export function readEsps(settings: Settings, context: Context): readonly ReadEsp[] {
-  const found = findEsps(settings, context, 'read').map(({ root, failure }): ReadEsp => {
-    if (failure) return { root, failure };
-    try {
-      const { inventory } = scanBootTree(root, settings['entry-token'], context);
-      return { root, inventory };
-    } catch (error) {
-      return { root, failure: expected(error) };
-    }
-  });
-  requireOne(found);
-  return found;
 }
 
 /** Returns what may go wrong with an ESP; what may not is thrown. */

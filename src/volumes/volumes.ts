@@ -1,74 +1,88 @@
-/** Which partitions the loader reads besides the ESP, and the one tree that ESP and XBOOTLDR are together. */
+/** Opens a target: which partitions the loader reads besides the ESP, and the one tree that they are. */
 
-import type { Context, OtherVolume } from '../context.ts';
-import type { Disk } from '../disk/disk.ts';
+import type { Context } from '../context.ts';
+import type { Disk, WritableDisk } from '../disk/disk.ts';
 import { joinedDisk } from '../disk/joined-disk.ts';
 import { EspError, explain } from '../error.ts';
-import { espPath, volumesOf } from '../esp/layout.ts';
+import { type EspPath, espPath, volumesOf } from '../esp/layout.ts';
 import { type Access, requireEsp } from '../esp/mount.ts';
+import type { Mounted, OtherVolume, Target } from '../esp/target.ts';
 import type { Settings } from '../settings/settings.ts';
-import type { Mounted, Site } from '../transaction/apply.ts';
-import { espRoots } from './esp-roots.ts';
+import { findEsps } from './esp-roots.ts';
 import { isRead } from './xbootldr.ts';
 
 /**
- * Returns a context whose disk shows ESP and XBOOTLDR as one tree below the mount point of the ESP.
- * Without such settings it is the context as it was.
- * @throws {CONFIG_INVALID} when these partitions do not go together
- * @throws {ESP_NOT_MOUNTED} @throws {ESP_NOT_FAT} @throws {ESP_READ_ONLY} for ESP and XBOOTLDR partition
+ * Returns where the ESPs of the settings are, the primary first, once it is known that the partitions
+ * named with them go together. Throws as {@link openTarget} and {@link findEsps} do.
  */
-export function withVolumes(
+export function findTargets(settings: Settings, context: Context): readonly string[] {
+  const esps = findEsps(settings, context);
+  const { xbootldr, 'former-xbootldr': former } = settings;
+  const [primary] = esps;
+  if ((xbootldr ?? former) !== undefined && primary) openTarget(primary.root, settings, context);
+  return esps.map(({ root }) => root);
+}
+
+/**
+ * Opens one ESP of the settings with the partitions that go with it.
+ * @param path where the ESP is mounted
+ * @throws {CONFIG_INVALID} when these partitions do not go together
+ * @throws {ESP_NOT_MOUNTED} {ESP_NOT_FAT} {ESP_READ_ONLY} for ESP and XBOOTLDR partition
+ */
+export function openTarget(
+  path: string,
   settings: Settings,
   context: Context,
   access: Access = 'write',
-): Context {
+): Target {
+  const { disk } = context;
   const { xbootldr: named, 'former-xbootldr': formerly, 'allow-directory': plain } = settings;
-  if ((named ?? formerly) === undefined) return context;
-  const [esp, mirror] = espRoots(settings, context, access);
-  if (esp === undefined || mirror !== undefined) {
+  const root = requireEsp(disk, path, plain, access);
+  if ((named ?? formerly) === undefined) return alone(root, disk);
+  if (findEsps(settings, context, access).length > 1) {
     throw mismatch('an XBOOTLDR partition goes with one ESP', 'name one --esp, or do without');
   }
-  const { disk } = context;
   const xbootldr = named && requireEsp(disk, named, plain, access, 'xbootldr');
-  if (xbootldr !== undefined) requireApart([esp, xbootldr], plain, disk);
-  const former = formerly && findFormer(formerly, [esp, xbootldr ?? esp], settings, disk, access);
-  const at = { esp, xbootldr: xbootldr ?? esp };
+  if (xbootldr !== undefined) requireApart([root, xbootldr], plain, disk);
+  const former = formerly && findFormer(formerly, [root, xbootldr ?? root], settings, disk, access);
+  const others = [
+    ...(xbootldr === undefined ? [] : [emptied(root, xbootldr, plain, context)]),
+    ...(typeof former === 'string' ? [{ root: former }] : []),
+  ];
+  return {
+    ...joined(root, xbootldr, disk),
+    others,
+    mounted: mountedAt([root, xbootldr ?? root, ...others.map((other) => other.root)], disk),
+    warnings: former instanceof EspError ? [`it is not cleaned: ${explain(former)}`] : [],
+  };
+}
+
+function alone(root: string, disk: WritableDisk): Target {
+  const mounted = mountedAt([root], disk);
+  return { ...joined(root, undefined, disk), others: [], mounted, warnings: [] };
+}
+
+function mountedAt(points: readonly string[], disk: Disk): Mounted {
+  return new Map(points.map((point) => [point, disk.stat(point)]));
+}
+
+/** Shows ESP and XBOOTLDR partition as one tree below the mount point of the ESP. */
+function joined(
+  root: string,
+  xbootldr: string | undefined,
+  disk: WritableDisk,
+): Pick<Target, 'root' | 'xbootldr' | 'tree' | 'disk' | 'locate'> {
+  if (xbootldr === undefined) {
+    return { root, xbootldr, tree: disk, disk, locate: (path) => `${root}/${path}` };
+  }
+  const at = { esp: root, xbootldr };
   const places = (path: string) => {
-    if (path !== esp && !path.startsWith(`${esp}/`)) return [path];
-    const inner = espPath(path.slice(esp.length + 1));
+    if (path !== root && !path.startsWith(`${root}/`)) return [path];
+    const inner = espPath(path.slice(root.length + 1));
     return volumesOf(inner).map((volume) => (inner ? `${at[volume]}/${inner}` : at[volume]));
   };
-  const first = (path: string) => places(path)[0] ?? path;
-  return {
-    ...context,
-    disk: xbootldr === undefined ? disk : joinedDisk(disk, places),
-    locate: (path) => context.locate(first(path)),
-    volumes: {
-      xbootldr,
-      apart: disk,
-      locate: (path) => first(`${esp}/${path}`),
-      others: [
-        ...(xbootldr === undefined ? [] : [emptied(esp, xbootldr, plain, context)]),
-        ...(typeof former === 'string' ? [{ root: former }] : []),
-      ],
-      warnings: former instanceof EspError ? [`it is not cleaned: ${explain(former)}`] : [],
-    },
-  };
-}
-
-/** Returns the mount points of all partitions that are read for an ESP, as they are now. */
-export function mountedFor(root: string, { disk, volumes }: Context): Mounted {
-  const { apart = disk, xbootldr = root, others = [] } = volumes ?? {};
-  const points = [root, xbootldr, ...others.map((other) => other.root)];
-  return new Map(points.map((point) => [point, apart.stat(point)]));
-}
-
-/** Returns where a plan for an ESP is carried out. */
-export function placeOf(
-  root: string,
-  { disk, volumes }: Context,
-): Pick<Site, 'disk' | 'root' | 'locate'> {
-  return { disk: volumes?.apart ?? disk, root, locate: volumes?.locate };
+  const locate = (path: EspPath) => places(`${root}/${path}`)[0] ?? `${root}/${path}`;
+  return { root, xbootldr, tree: joinedDisk(disk, places), disk, locate };
 }
 
 /** The ESP once the entries are elsewhere: to remove them, it must be known that the loader finds those. */

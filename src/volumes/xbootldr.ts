@@ -4,12 +4,12 @@ import type { Context } from '../context.ts';
 import type { Disk } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
 import { mountAt } from '../esp/mount.ts';
+import { UDEV_DATABASE } from '../settings/table.ts';
 
 /** Discoverable Partitions Specification §Defined Partition Type UUIDs. */
 const XBOOTLDR_TYPE = 'bc13c2ff-59e6-4262-a352-b275fd6f7172';
 
-/** Where udev says what it knows of each device, in files of a few kilobytes. */
-export const UDEV_DATABASE = '/run/udev/data';
+/** What udev says of one device is a file of a few kilobytes. */
 const ENTRY_LIMIT = 1024 * 1024;
 
 /**

@@ -5,8 +5,8 @@
  * process for each message, which is why there are few. It waits until the message was taken, and
  * where it may not speak in our name it speaks in its own: the unit says `NotifyAccess=all`.
  */
-import { spawn } from 'node:child_process';
 import { EspError } from '../error.ts';
+import type { Environment, Machine } from '../process/machine.ts';
 
 /** Someone who started us and wants to know how we are, or nobody. */
 export interface ServiceManager {
@@ -19,17 +19,19 @@ export interface ServiceManager {
   readonly pingInterval: number | undefined;
 }
 
-type Environment = Readonly<Record<string, string | undefined>>;
-
 const nobody: ServiceManager = { notify: async () => undefined, pingInterval: undefined };
 
 /** Returns the service manager that the environment names. */
-export function findServiceManager(environment: Environment, processId: number): ServiceManager {
+export function findServiceManager(
+  environment: Environment,
+  processId: number,
+  machine: Pick<Machine, 'run'>,
+): ServiceManager {
   if (!environment['NOTIFY_SOCKET']) return nobody;
   let last: Promise<unknown> = Promise.resolve();
   return {
     notify(message) {
-      const sent = last.then(() => send(message, environment));
+      const sent = last.then(() => send(message, environment, machine));
       last = sent.catch(() => undefined);
       return sent;
     },
@@ -46,30 +48,25 @@ function pingInterval(environment: Environment, processId: number): number | und
 }
 
 const PROGRAM = 'systemd-notify';
-/** How long a message may take, in milliseconds. */
-const PATIENCE = 10_000;
+/** How long a message may take, in seconds. */
+const PATIENCE = 10;
 
-function send(message: Readonly<Record<string, string>>, environment: Environment): Promise<void> {
+async function send(
+  message: Readonly<Record<string, string>>,
+  { PATH, NOTIFY_SOCKET }: Environment,
+  machine: Pick<Machine, 'run'>,
+): Promise<void> {
   // A line break would end the assignment and begin another one.
   const assignments = Object.entries(message).map(
     ([name, value]) => `${name}=${value.replace(/\s+/g, ' ')}`,
   );
-  const { PATH, NOTIFY_SOCKET } = environment;
-  const child = spawn(PROGRAM, assignments, { env: { PATH, NOTIFY_SOCKET }, stdio: 'ignore' });
-  const timer = setTimeout(() => child.kill('SIGKILL'), PATIENCE);
-  const sent = new Promise<void>((resolve, reject) => {
-    const fail = (reason: string, cause?: unknown): void =>
-      reject(
-        new EspError('IO', `${PROGRAM} ${Object.keys(message).join(' ')}: ${reason}`, {
-          cause,
-          hint: 'see that it is in the PATH of the unit, and that NotifyAccess= is all',
-        }),
-      );
-    child.once('error', (error) => fail('cannot be run', error));
-    child.once('exit', (status, signal) => {
-      if (status === 0) resolve();
-      else fail(signal === null ? `failed with status ${status}` : `ended by ${signal}`);
-    });
+  const complaint = await machine.run(
+    { argv: [PROGRAM, ...assignments], directory: '/', environment: { PATH, NOTIFY_SOCKET } },
+    { timeout: PATIENCE },
+  );
+  if (complaint === undefined) return;
+  throw new EspError('IO', `${PROGRAM} ${Object.keys(message).join(' ')}: ${complaint.what}`, {
+    cause: complaint.cause,
+    hint: 'see that it is in the PATH of the unit, and that NotifyAccess= is all',
   });
-  return sent.finally(() => clearTimeout(timer));
 }

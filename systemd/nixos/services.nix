@@ -9,35 +9,34 @@
 let
   cfg = config.boot.espalier;
   settings = cfg.extraSettings;
+  known = import ./known-settings.nix;
 
   esps = [ config.boot.loader.efi.efiSysMountPoint ] ++ cfg.extraEfiSysMountPoints;
 
   written =
     lib.toList (settings.esp or esps)
     ++ lib.optional (xbootldr != null) xbootldr
-    ++ named [
-      "former-xbootldr"
-      "cache-dir"
-      "pcrlock-directory"
-    ];
+    ++ named [ "cache-dir" ]
+    ++ named (lib.filter (name: name != "esp") known.write)
+    # A signed copy gets its name by a rename, for which its directory is written to.
+    ++ map dirOf (lib.attrValues (settings.extra-sign or { }));
   xbootldr = settings.xbootldr or cfg.xbootldrMountPoint;
   read =
     lib.filter (path: path != null) [
       cfg.publicKeyFile
       cfg.privateKeyFile
     ]
-    ++ named [
-      "booted"
-      "loader-conf"
-      "pins"
-      "stub"
-      "systemd"
-    ]
+    ++ named (known.read ++ [ "systemd" ])
+    ++ lib.attrNames (settings.extra-sign or { })
     ++ lib.toList (settings.profiles or [ ])
     ++ lib.attrValues (settings.sections or { })
     # Whether systemd-boot reads a partition is in here.
     ++ lib.optional (xbootldr != null) "/run/udev/data";
-  named = names: lib.attrValues (lib.filterAttrs (name: _: lib.elem name names) settings);
+  named =
+    names:
+    lib.concatMap lib.toList (
+      lib.attrValues (lib.filterAttrs (name: _: lib.elem name names) settings)
+    );
 
   # As systemd.syntax(7) and systemd.unit(5) read a path; one that is missing is passed over.
   bind = path: ''"-${lib.replaceStrings [ "\\" "\"" "%" ] [ "\\\\" "\\\"" "%%" ] (toString path)}"'';

@@ -2,11 +2,11 @@
 import assert from 'node:assert/strict';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { DemoWorld } from '../demo/profiles.ts';
 import { makeEspImage } from '../lab/esp-image.ts';
 import { espalier } from '../lab/espalier.ts';
 import type { Keys } from '../lab/keys.ts';
 import { findParts, type Parts, type SystemdVersion } from '../lab/parts.ts';
+import type { DemoWorld } from '../lab/profiles.ts';
 import { type Boot, bootImage, type SecureBoot } from '../lab/qemu.ts';
 import { installCommand, missingTools, type Tool } from '../lab/tools.ts';
 

@@ -12,6 +12,7 @@ import { EspError } from '../../src/error.ts';
 import type { SecretsRunner } from '../../src/generation/initrd-secrets.ts';
 import { aProfiles, aRoot, type GenerationShape } from '../generation/a-generation.ts';
 import { type ASection, aPe, countingBytes } from '../pe/a-pe.ts';
+import { usedBy } from '../support/used-by.ts';
 
 /** The program's own file, for tests that start it as a process. */
 export const MAIN = join(import.meta.dirname, '../../src/main.ts');
@@ -199,7 +200,7 @@ export class Machine {
     return this.runWith({}, verb, ...this.arguments(), '--allow-unsigned', '--quiet', ...args);
   }
 
-  /** Runs the program with these arguments and no others. */
+  /** Runs the program with those of these arguments that the verb uses, and no others. */
   async runWith(
     { environment, disk, runSecrets }: RunOptions,
     ...args: readonly string[]
@@ -219,7 +220,7 @@ export class Machine {
     };
     const output = () => lines.join('\n');
     try {
-      return { status: await run(args, '0.0.0', context), output: output() };
+      return { status: await run(usedBy(args), '0.0.0', context), output: output() };
     } catch (error) {
       if (!(error instanceof EspError)) throw error;
       return { status: error.status, output: output(), error };

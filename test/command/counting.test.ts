@@ -211,7 +211,7 @@ test('what a counter says is listed, and counted in the status', async (t) => {
   const status = await show('status');
   assert.equal(status.status, 0);
   assert.match(status.output, /entries: +3, 1 on trial, 1 bad/);
-  const metrics = (await show('status', '--format=prometheus')).output;
+  const metrics = (await show('status', '--metrics')).output;
   assert.match(metrics, /^espalier_entries_bad\{.* 1$/m);
   assert.match(metrics, /^espalier_entries_on_trial\{.* 1$/m);
   assert.match(metrics, /^espalier_next_boot_tries_left\{.* 2$/m);

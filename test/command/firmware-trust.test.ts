@@ -4,7 +4,7 @@ import { generateKeyPairSync, X509Certificate } from 'node:crypto';
 import * as fs from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import type { Guid } from '../../src/secureboot/guid.ts';
+import type { Guid } from '../../src/guid.ts';
 import { KEY_VARIABLES } from '../../src/secureboot/key-variable.ts';
 import { formatSignatureLists, X509 } from '../../src/secureboot/signature-list.ts';
 import { selfSignedCertificate } from '../../src/signer/self-signed.ts';

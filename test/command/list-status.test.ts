@@ -112,12 +112,23 @@ describe('status', () => {
     assert.ok(esp.space.ours > 0);
   });
 
+  test('compares in the format that was asked for; metrics have an option of their own', async (t) => {
+    const machine = aMachine(t);
+    const type1 = ['--allow-unsigned', '--format', 'type1'];
+    await machine.run('install', '--format', 'type1');
+    assert.equal((await view(machine, 'status', ...type1)).status, 0);
+    assert.match((await view(machine, 'status', ...type1, '--metrics')).output, /^espalier_/m);
+    const { status, error } = await view(machine, 'status', '--format=prometheus');
+    assert.equal(status, 2);
+    assert.equal(error?.hint, 'for the metrics use --metrics');
+  });
+
   test('its metrics tell space, damage and drift, one value on a line', async (t) => {
     const machine = aMachine(t, { generations: [{}, {}] });
     await machine.run('install');
     machine.boots(1);
     const args = machine.arguments();
-    const { output, status } = await machine.runWith({}, 'status', ...args, '--format=prometheus');
+    const { output, status } = await machine.runWith({}, 'status', ...args, '--metrics');
     assert.equal(status, 0);
     const values = output.split('\n').filter((line) => !line.startsWith('#'));
     for (const line of values)

@@ -225,7 +225,7 @@ test('the status tells of every ESP what the next install will mend, and it does
   const { output: text } = await machine.runWith({}, 'status', ...args);
   assert.match(text, /differs from the profiles:\n(?: {4}.*\n)* {4}missing: EFI\/Linux\/\S*-1-/);
   assert.match(text, /loader: EFI\/systemd\/\S+ {2}\(the primary ESP has systemd-boot 257\.9\)/);
-  const { output } = await machine.runWith({}, 'status', ...args, '--format=prometheus');
+  const { output } = await machine.runWith({}, 'status', ...args, '--metrics');
   assert.match(output, /differs_from_profiles\{esp="\S+mirror",kind="missing"\} 1$/m);
   assert.match(output, /differs_from_profiles\{esp="\S+esp",kind="missing"\} 0$/m);
   assert.match(output, /differs_from_primary\{esp="\S+mirror",kind="stale"\} 1$/m);
@@ -274,7 +274,7 @@ test('an ESP that is away, read-only or full is told, and the others are as well
   const codes = told.esps.map(({ problem }: { problem?: { code: string } }) => problem?.code);
   assert.deepEqual(codes, [undefined, 'ESP_READ_ONLY', 'ESP_NOT_MOUNTED']);
   assert.ok(told.esps[1].fromPrimary.length > 3);
-  const { output } = await machine.runWith(options, 'status', ...args, '--format=prometheus');
+  const { output } = await machine.runWith(options, 'status', ...args, '--metrics');
   const usable = [...output.matchAll(/esp_usable\{\S+ (\d)$/gm)].map(([, value]) => value);
   assert.deepEqual(usable, ['1', '0', '0']);
   assert.match((await machine.runWith(options, 'status', ...args)).output, /PROBLEM: .*read-only/);

@@ -4,7 +4,8 @@ import * as fs from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { takeOver } from '../../src/esp/adoption.ts';
-import { scanInventory } from '../../src/esp/inventory.ts';
+import { scanInventory } from '../../src/esp/scan-inventory.ts';
+import { IMAGE_KINDS } from '../../src/plan/images.ts';
 import { MemoryDisk } from '../support/memory-disk.ts';
 import { aMachine, type Machine } from './a-machine.ts';
 
@@ -101,7 +102,7 @@ describe('--adopt', () => {
       stat: disk.stat.bind(disk),
       linkStat: disk.linkStat.bind(disk),
     };
-    const inventory = scanInventory(disk, '/boot', 'nixos');
+    const inventory = scanInventory(disk, '/boot', 'nixos', IMAGE_KINDS);
     takeOver(inventory, cyclic as unknown as MemoryDisk, '/boot', 'nixos');
     assert.ok(listings > 2);
   });

@@ -36,21 +36,68 @@ describe('a process', () => {
     );
   });
 
-  const misuses: readonly (readonly [readonly string[], RegExp])[] = [
-    [['instal'], /unknown command 'instal'/],
-    [['install', '--limt', '3'], /unknown option '--limt'/],
-    [['install', 'a', 'b'], /too many arguments/],
-    [['install', '--limit'], /argument missing/],
-    [['list', '/nix/store/x'], /too many arguments/],
+  const misuses: readonly (readonly [readonly string[], RegExp, hint: RegExp])[] = [
+    [['instal'], /unknown command 'instal' /, /did you mean install\? see espalier --help$/m],
+    [['uki', 'biuld'], /unknown command 'biuld' /, /did you mean build\? see espalier --help$/m],
+    [['xyz'], /unknown command 'xyz' /, /hint: see espalier --help$/m],
+    [
+      ['install', '--limt', '3'],
+      /unknown option '--limt' /,
+      /did you mean --limit\? see espalier install --help$/m,
+    ],
+    [['install', 'a', 'b'], /too many arguments/, /hint: see espalier install --help$/m],
+    [['install', '--limit'], /argument missing/, /hint: see espalier install --help$/m],
+    [['list', '/nix/store/x'], /too many arguments/, /hint: see espalier list --help$/m],
+    [
+      ['install', '--limit', 'many'],
+      /--limit: expected a number from 0, got "many"/,
+      /install --help$/m,
+    ],
+    [['--json', 'list'], /unknown option '--json'/, /options stand behind the verb/],
   ];
-  for (const [args, expected] of misuses) {
+  for (const [args, expected, hint] of misuses) {
     test(`${args.join(' ')} is misuse`, (t) => {
       const { status, stderr } = espalier(aMachine(t), ...args);
       assert.equal(status, 2, stderr);
       assert.match(stderr, expected);
-      assert.match(stderr, /hint: see espalier --help/);
+      assert.match(stderr, hint);
+      assert.doesNotMatch(stderr, /\\n|never/);
     });
   }
+
+  const refused: readonly (readonly [readonly string[], RegExp])[] = [
+    [['pin', '--format', 'uki', '1'], /install, plan, watch, status, repair and gc do; /],
+    [['list', '--limit', 'many'], /install, plan, watch, status, repair and gc do; /],
+    [['verify', '--private-key=x'], / gc, verity sign and sign do; /],
+    [['install', '--rescan', '3'], /watch does; see espalier install --help/],
+    [['status', '--lock-timeout', '3'], /install, .* and keys enroll do; /],
+    [['gc', '--force'], /install, plan, watch, status and repair do; /],
+  ];
+  for (const [args, users] of refused) {
+    test(`${args.join(' ')} is refused, and the hint names the verbs that use the option`, (t) => {
+      const { status, stderr } = espalier(aMachine(t), ...args);
+      assert.equal(status, 2, stderr);
+      assert.match(stderr, new RegExp(`^espalier: ${args[0]} does not use --[a-z-]+ \\[`));
+      assert.match(stderr, users);
+    });
+  }
+
+  test('a setting that only other verbs use is accepted from the file and the environment', (t) => {
+    const machine = aMachine(t);
+    const config = join(machine.root, 'espalier.toml');
+    fs.writeFileSync(config, 'format = "type1"\nforce = true\n');
+    const pins = ['--pins', join(machine.root, 'pins'), '--config', config];
+    const env = { ...machine.environment(), ESPALIER_LIMIT: '3', PATH: process.env['PATH'] };
+    const args = [MAIN, 'pin', '1', '--profiles', machine.profiles, ...pins];
+    const { status, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8', env });
+    assert.equal(status, 0, stderr);
+  });
+
+  test('the help of pin fits a screen of 24 lines', (t) => {
+    const { stdout } = espalier(aMachine(t), 'pin', '--help');
+    assert.ok(stdout.trimEnd().split('\n').length <= 24, stdout);
+    assert.match(stdout, /--pins <DIR>/);
+  });
 
   test('help and version go to stdout and end well; nothing at all is misuse', (t) => {
     const machine = aMachine(t);

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import { packers } from '../initrd/an-initrd.ts';
 import { formatCpio, memberOf } from '../lab/cpio.ts';
-import { Service, until } from '../watch/a-service.ts';
+import { Service, until } from '../service/a-service.ts';
 import { aMachine, type Machine } from './a-machine.ts';
 
 /** A machine whose program appends what lies in a file beside it. */

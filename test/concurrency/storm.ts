@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Machine } from '../command/a-machine.ts';
+import { usedBy } from '../support/used-by.ts';
 import { after, type ProfileDirectory, type Profiles, type Step } from './moment.ts';
 
 /** One process of a storm. Times in milliseconds. */
@@ -106,7 +107,7 @@ function start(call: Call, place: Place): { call: Call; child: ChildProcess; end
   const timing = call.verb === 'watch' ? ['--debounce', '20', '--rescan', '1'] : [];
   const started = performance.now();
   const { NOTIFY_SOCKET: _socket, JOURNAL_STREAM: _stream, ...inherited } = process.env;
-  const child = spawn(process.execPath, [place.program, ...args, ...timing], {
+  const child = spawn(process.execPath, [place.program, ...usedBy(args), ...timing], {
     stdio: ['ignore', 'ignore', 'pipe'],
     env: { ...inherited, ...place.machine.environment() },
     timeout: FOREVER,

@@ -14,6 +14,7 @@ import { makeEspImage } from '../lab/esp-image.ts';
 import { runInGuest } from '../lab/guest.ts';
 import type { Parts } from '../lab/parts.ts';
 import { run } from '../lab/run.ts';
+import { usedBy } from '../support/used-by.ts';
 import type { Scenario } from './scenario.ts';
 import type { World } from './world.ts';
 import { type DiskRequest, parseWriteLog } from './write-log.ts';
@@ -54,7 +55,7 @@ export function membersOf(world: World, bundle: string): readonly Member[] {
 
 /** Returns the command by which a guest runs the program on a mounted ESP. */
 export function commandOf(args: readonly string[], esp = '/boot'): string {
-  return ['node', OURS, ...args, '--esp', esp].map((word) => `'${word}'`).join(' ');
+  return ['node', OURS, ...usedBy(args), '--esp', esp].map((word) => `'${word}'`).join(' ');
 }
 
 /** Runs a scenario's action in a guest on an ESP that holds what the world's does. */

@@ -130,6 +130,16 @@ test('a copy is for its owner to write, whatever the original allowed', async ()
   assert.equal((disk.stat(join(directory, 'to'))?.mode ?? 0) & 0o777, 0o600);
 });
 
+test('a copy that is shorter than its source is no copy, and nothing is left of it', async (t) => {
+  const directory = mkdtempSync(join(top, 'c'));
+  const [from, to] = [join(directory, 'from'), join(directory, 'to')];
+  writeFileSync(from, 'kernel');
+  // What some file systems do when they are full: they copy less and say nothing.
+  t.mock.method(promises, 'copyFile', async () => writeFileSync(to, 'kern'));
+  await assert.rejects(disk.copy(from, to), { code: 'SHORT_WRITE' });
+  assert.equal(disk.stat(to), undefined);
+});
+
 test('a file system mounted read-only is ESP_READ_ONLY for every change', async (t) => {
   const path = mountSmall();
   if (path === undefined) return t.skip('needs to mount a tmpfs');
@@ -171,7 +181,7 @@ test('write-file-atomic alone still renames a truncated file on a full disk (F1)
 
 test('reading a file after closing it is a bug and not some other file', () => {
   const file = disk.open('/proc/self/exe');
-  file.close();
+  file[Symbol.dispose]();
   assert.throws(
     () => file.read(0, 1),
     (error) => error instanceof Error && !(error instanceof EspError),

@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { base32, hash } from '../../src/digest.ts';
 import { takeOver } from '../../src/esp/adoption.ts';
-import { scanInventory } from '../../src/esp/inventory.ts';
+import { scanInventory } from '../../src/esp/scan-inventory.ts';
+import { IMAGE_KINDS } from '../../src/plan/images.ts';
 import { aPe } from '../pe/a-pe.ts';
 import { MemoryDisk } from '../support/memory-disk.ts';
 
@@ -15,7 +16,7 @@ const THIN = aPe({
 function adopted(paths: readonly string[], token = 'nixos') {
   const files = Object.fromEntries(paths.map((path) => [`/boot/${path}`, THIN]));
   const disk = new MemoryDisk({ capacity: 1 << 24, files });
-  return takeOver(scanInventory(disk, '/boot', token), disk, '/boot', token);
+  return takeOver(scanInventory(disk, '/boot', token, IMAGE_KINDS), disk, '/boot', token);
 }
 
 test('images of lanzaboote are taken over with the number of their generation', () => {

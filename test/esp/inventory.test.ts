@@ -5,7 +5,8 @@ import { dirname, join } from 'node:path';
 import { describe, test } from 'node:test';
 import { base32, hash } from '../../src/digest.ts';
 import { nodeDisk } from '../../src/disk/node-disk.ts';
-import { scanInventory } from '../../src/esp/inventory.ts';
+import { scanInventory } from '../../src/esp/scan-inventory.ts';
+import { IMAGE_KINDS } from '../../src/plan/images.ts';
 import { aRoot } from '../generation/a-generation.ts';
 import { type ASection, aPe } from '../pe/a-pe.ts';
 import { MemoryDisk, type Planted } from '../support/memory-disk.ts';
@@ -18,7 +19,7 @@ const text = (value: string) => new TextEncoder().encode(value);
 function scan(files: Readonly<Record<string, Planted>>, token = 'nixos') {
   const planted = Object.entries(files).map(([path, content]) => [`/boot/${path}`, content]);
   const disk = new MemoryDisk({ capacity: 1 << 26, files: Object.fromEntries(planted) });
-  return scanInventory(disk, '/boot', token);
+  return scanInventory(disk, '/boot', token, IMAGE_KINDS);
 }
 
 function section(name: string, content: string): ASection {
@@ -41,7 +42,12 @@ test('a file that goes while the ESP is read is not there', () => {
     disk.remove(file);
     return MemoryDisk.prototype.open.call(disk, file);
   };
-  const { entries, blobs } = scanInventory(Object.assign(disk, { open }), '/boot', 'nixos');
+  const { entries, blobs } = scanInventory(
+    Object.assign(disk, { open }),
+    '/boot',
+    'nixos',
+    IMAGE_KINDS,
+  );
   assert.deepEqual([entries, blobs], [[], []]);
 });
 
@@ -212,12 +218,12 @@ describe('the rest', () => {
 
   test('space is what the file system says', () => {
     const disk = new MemoryDisk({ capacity: 64 * 4096, clusterSize: 4096 });
-    const { total, free, clusterSize } = scanInventory(disk, '/boot', 'nixos');
+    const { total, free, clusterSize } = scanInventory(disk, '/boot', 'nixos', IMAGE_KINDS);
     assert.deepEqual([total, free, clusterSize], [64 * 4096, 63 * 4096, 4096]);
   });
 
   test('what is no directory is refused', () => {
-    const scanNothing = () => scanInventory(new MemoryDisk(), '/none', 'nixos');
+    const scanNothing = () => scanInventory(new MemoryDisk(), '/none', 'nixos', IMAGE_KINDS);
     assert.throws(scanNothing, { code: 'ESP_NOT_MOUNTED' });
   });
 });
@@ -273,7 +279,7 @@ describe('hostile trees', () => {
     fs.symlinkSync(join(root, 'secret'), join(root, 'loader/entries/b.conf'));
     fs.symlinkSync('c.conf', join(root, 'loader/entries/c.conf'));
     fs.symlinkSync('/dev/zero', join(root, 'loader/entries.srel'));
-    const { entries, layout } = scanInventory(nodeDisk(), root, 'nixos');
+    const { entries, layout } = scanInventory(nodeDisk(), root, 'nixos', IMAGE_KINDS);
     assert.deepEqual(
       entries.map(({ title }) => title),
       ['A'],

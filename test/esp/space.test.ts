@@ -51,4 +51,5 @@ test('so does each of those above it, but for the two that every ESP has, and ea
   assert.equal(growth(['firmware/board/x', 'firmware/y']), 4);
   assert.equal(growth(['firmware/board/x'], ['firmware/board']), 1);
   assert.equal(growth(['EFI/a/b/c/x'], ['EFI/a']), 3);
+  assert.equal(growth(['a/b/c/x']), 4);
 });

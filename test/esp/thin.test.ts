@@ -2,9 +2,11 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { base32, hash } from '../../src/digest.ts';
-import { type EntryFile, scanInventory } from '../../src/esp/inventory.ts';
+import type { EntryFile } from '../../src/esp/inventory.ts';
 import { espPath } from '../../src/esp/layout.ts';
+import { scanInventory } from '../../src/esp/scan-inventory.ts';
 import { firmwarePath, thinId } from '../../src/esp/thin.ts';
+import { IMAGE_KINDS } from '../../src/plan/images.ts';
 import { type ASection, aCertificateEntry, aPe } from '../pe/a-pe.ts';
 import { MemoryDisk } from '../support/memory-disk.ts';
 
@@ -34,7 +36,7 @@ const nameOf = (sections: readonly ASection[], signer: string) => {
 function scan(name: string, image: Uint8Array): EntryFile {
   const files = { [`/boot/EFI/Linux/${name}`]: image };
   const disk = new MemoryDisk({ capacity: 1 << 26, files });
-  const [entry] = scanInventory(disk, '/boot', 'nixos').entries;
+  const [entry] = scanInventory(disk, '/boot', 'nixos', IMAGE_KINDS).entries;
   assert.ok(entry);
   return entry;
 }

@@ -118,3 +118,8 @@ test('a path has neither empty parts nor a leading slash', () => {
     }),
   );
 });
+
+test('a path with .. means the file that firmware finds, and never one outside the ESP', () => {
+  assert.equal(referencedPath('/EFI/nixos/../Linux/./a.efi'), 'EFI/Linux/a.efi');
+  assert.equal(referencedPath('\\..\\..\\EFI\\a.efi'), 'EFI/a.efi');
+});

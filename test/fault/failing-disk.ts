@@ -1,7 +1,7 @@
 /** A disk on which one chosen operation fails, or all from there on, in any way that a kernel knows. */
 import * as fs from 'node:fs';
 import type { NewFile, OpenFile, WritableDisk } from '../../src/disk/disk.ts';
-import { ioError } from '../../src/disk/io-error.ts';
+import { ioError } from '../../src/io-error.ts';
 
 /** What goes wrong: an error number, or some of the bytes are written and then the disk is full. */
 export type Fault = 'EIO' | 'ENOSPC' | 'EROFS' | 'EINTR' | 'EACCES' | 'short';
@@ -27,6 +27,8 @@ const WRITING = [
   'makeLink',
   'rename',
   'remove',
+  'makeTemporary',
+  'removeTemporary',
   'syncFile',
   'syncDirectory',
 ] as const;
@@ -67,7 +69,7 @@ export function failingDisk(
     };
   const openFile = (path: string, file: OpenFile): OpenFile => ({
     size: file.size,
-    close: () => file.close(),
+    [Symbol.dispose]: () => file[Symbol.dispose](),
     read: guarded('reading', `read of ${path}`, file.read) as OpenFile['read'],
     readInto: guarded('reading', `read of ${path}`, file.readInto) as OpenFile['readInto'],
   });

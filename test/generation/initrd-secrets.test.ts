@@ -3,13 +3,18 @@ import { spawnSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { appendInitrdSecrets } from '../../src/disk/initrd-secrets-runner.ts';
+import { processContext } from '../../src/command/process-context.ts';
 import { EspError } from '../../src/error.ts';
 import type { SecretsRunner } from '../../src/generation/initrd-secrets.ts';
+import { type SecretsBounds, secretsRunner } from '../../src/survey/initrd-secrets-runner.ts';
 import { aRoot } from './a-generation.ts';
 
+const context = processContext(new URL(import.meta.url));
 /** The real runner is what the port asks for. */
-const runner: SecretsRunner = appendInitrdSecrets;
+const runner: SecretsRunner = context.runSecrets ?? assert.fail();
+
+const appendInitrdSecrets = (workshop: Workshop, bounds?: SecretsBounds) =>
+  secretsRunner(context, bounds)(workshop);
 
 interface Workshop {
   readonly program: string;
@@ -31,10 +36,7 @@ function aWorkshop(t: TestContext, script: string): Workshop {
 }
 
 /** The failure of a program; its private directory must be gone. */
-async function failureOf(
-  workshop: Workshop,
-  bounds?: Parameters<typeof appendInitrdSecrets>[1],
-): Promise<EspError> {
+async function failureOf(workshop: Workshop, bounds?: SecretsBounds): Promise<EspError> {
   const error = await appendInitrdSecrets(workshop, bounds).then(
     () => undefined,
     (reason: unknown) => reason,
@@ -221,9 +223,9 @@ test('a run that is killed while the program runs leaves what the next one remov
   const workshop = aWorkshop(t, 'exit 0');
   const slow = join(dirname(workshop.directory), 'slow');
   fs.writeFileSync(slow, '#!/bin/sh\nkill -9 $PPID\n', { mode: 0o555 });
-  const module = new URL('../../src/disk/initrd-secrets-runner.ts', import.meta.url);
+  const module = new URL('../../src/command/process-context.ts', import.meta.url);
   const request = JSON.stringify({ ...workshop, program: slow });
-  const script = `import { appendInitrdSecrets } from '${module}'; await appendInitrdSecrets(${request});`;
+  const script = `import { processContext } from '${module}'; await processContext(new URL('${module}')).runSecrets(${request});`;
   const { signal } = spawnSync(process.execPath, ['--input-type=module', '--eval', script]);
   assert.equal(signal, 'SIGKILL');
   assert.equal(fs.readdirSync(workshop.directory).length, 1);

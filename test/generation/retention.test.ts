@@ -113,13 +113,7 @@ const anyGenerations = fc.uniqueArray(
   }),
   { selector: ({ number, profile }) => `${profile} ${number}`, maxLength: 30 },
 );
-const anyReason = fc.constantFrom<RootReason>(
-  'target',
-  'current',
-  'booted',
-  'known-good',
-  'pinned',
-);
+const anyReason = fc.constantFrom<RootReason>('target', 'current', 'booted', 'pinned');
 
 test('every generation is sorted once, roots are musts, and order of input does not matter', () => {
   const policy = fc.tuple(fc.nat(5), fc.array(fc.tuple(fc.nat(29), anyReason), { maxLength: 4 }));

@@ -8,6 +8,7 @@ import { nodeDisk } from '../../src/disk/node-disk.ts';
 import { aKernel, aMachine, type Machine } from '../command/a-machine.ts';
 import type { GenerationShape } from '../generation/a-generation.ts';
 import { certificatePath, privateKeyPath } from '../signer/test-key.ts';
+import { usedBy } from '../support/used-by.ts';
 import type { HostileCase, Names, Site } from './case.ts';
 import { type Measure, type Measured, MOST_MEMORY } from './measured.ts';
 import { aSecret, changes, snapshot } from './snapshot.ts';
@@ -16,7 +17,7 @@ import { aSecret, changes, snapshot } from './snapshot.ts';
 const LOOKS = [
   ['list'],
   ['status'],
-  ['status', '--format', 'prometheus'],
+  ['status', '--metrics'],
   ['verify', '--deep'],
   ['plan'],
 ] as const;
@@ -65,12 +66,10 @@ export async function besiege(t: TestContext, hostile: HostileCase, measure: Mea
       ? ['--certificate', certificatePath, '--private-key', privateKeyPath, '--allow-insecure-key']
       : ['--allow-unsigned']),
   ];
-  const argumentsOf = (verb: string) => [
-    ...machine.arguments(),
-    ...(verb === 'status' && hostile.format ? policy.slice(2) : policy),
-  ];
+  const commandLine = (verb: string, ...more: readonly string[]) =>
+    usedBy([verb, ...machine.arguments(), ...policy, ...more]);
   const perform = ([verb = '', ...more]: readonly string[]): Measured => {
-    const ran = measure([verb, ...argumentsOf(verb), ...more], machine.environment());
+    const ran = measure(commandLine(verb, ...more), machine.environment());
     requireSound(`${verb} ${more.join(' ')}`, ran, hostile);
     return ran;
   };
@@ -87,7 +86,7 @@ export async function besiege(t: TestContext, hostile: HostileCase, measure: Mea
 
   for (const look of LOOKS) perform(look);
   for (const verb of ['list', 'status', 'verify', 'plan']) {
-    await requireShortSight(machine, [verb, ...argumentsOf(verb), '--json'], hostile);
+    await requireShortSight(machine, commandLine(verb, '--json'), hostile);
   }
   assert.deepEqual(changes(planted, snapshot(machine.esp)), [], 'a look changes nothing');
 
@@ -170,7 +169,7 @@ async function requireShortSight(
       size: file.size,
       read: (offset, length) => counted(file.read(offset, length)),
       readInto: (offset, memory) => counted(file.readInto(offset, memory)),
-      close: () => file.close(),
+      [Symbol.dispose]: () => file[Symbol.dispose](),
     };
   };
   const read = (path: string, limit: number) => {

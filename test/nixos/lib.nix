@@ -193,7 +193,9 @@ let
   lib = rec {
     inherit types;
     inherit (builtins)
+      attrNames
       attrValues
+      concatMap
       concatStringsSep
       elem
       filter

@@ -3,14 +3,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { hash } from '../../src/digest.ts';
 import { parseEntryName } from '../../src/esp/layout.ts';
-import { wantThin } from '../../src/plan/thin.ts';
-import {
-  type ImageSettings,
-  type Payload,
-  type Resolved,
-  wantType1,
-  wantUki,
-} from '../../src/plan/wanted.ts';
+import { wantThin } from '../../src/plan/format/thin.ts';
+import { wantType1 } from '../../src/plan/format/type1.ts';
+import { wantUki } from '../../src/plan/format/uki.ts';
+import type { ImageSettings, Payload, Resolved } from '../../src/plan/wanted.ts';
 import { aGeneration } from '../generation/a-generation.ts';
 
 const payload = (name: string): Payload => ({

@@ -4,15 +4,15 @@ import { describe, test } from 'node:test';
 import { hash } from '../../src/digest.ts';
 import { parseBlobName, parseEntryName } from '../../src/esp/layout.ts';
 import { parseType1 } from '../../src/esp/type1.ts';
+import { wantType1 } from '../../src/plan/format/type1.ts';
+import { wantUki } from '../../src/plan/format/uki.ts';
+import { textSection } from '../../src/plan/section.ts';
 import {
   filesOf,
   generationName,
   type ImageSettings,
   type Payload,
   type Resolved,
-  textSection,
-  wantType1,
-  wantUki,
 } from '../../src/plan/wanted.ts';
 import { aGeneration } from '../generation/a-generation.ts';
 

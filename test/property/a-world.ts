@@ -4,12 +4,14 @@ import { hash } from '../../src/digest.ts';
 import type { WritableDisk } from '../../src/disk/disk.ts';
 import { EspError } from '../../src/error.ts';
 import { BOOTSPEC, SPECIALISATIONS } from '../../src/generation/bootspec.ts';
-import { decide, type EspDecision } from '../../src/pass/decide.ts';
+import { lookFor, readEsp } from '../../src/inspection/read-esp.ts';
 import { applyAll } from '../../src/pass/pass.ts';
+import { decide } from '../../src/plan/decide.ts';
 import type { Plan } from '../../src/plan/step.ts';
+import { nodeMachine } from '../../src/process/node-machine.ts';
 import { readSettings } from '../../src/settings/settings.ts';
 import { survey } from '../../src/survey/survey.ts';
-import { placeOf, withVolumes } from '../../src/volumes/volumes.ts';
+import { openTarget } from '../../src/volumes/volumes.ts';
 import { aPe, countingBytes } from '../pe/a-pe.ts';
 import { faultyDisk } from '../support/faulty-disk.ts';
 import { MemoryDisk } from '../support/memory-disk.ts';
@@ -183,7 +185,7 @@ function isPowerLoss(error: unknown): boolean {
   return error instanceof Error && error.name === 'PowerLoss';
 }
 
-async function decided(world: World, given: Context) {
+async function decided(world: World, context: Context) {
   const flags = {
     esp: [ESP],
     systemd: `${STORE}/systemd`,
@@ -197,26 +199,24 @@ async function decided(world: World, given: Context) {
     ...(world.xbootldr === 'used' && { xbootldr: XBOOTLDR }),
     ...(world.xbootldr === 'former' && { 'former-xbootldr': XBOOTLDR }),
   };
-  const settings = await readSettings(flags, {}, given.disk);
-  const context = withVolumes(settings, given);
+  const settings = await readSettings(flags, {}, context.disk);
   const target = world.generations.find(({ number }) => number === world.target);
   const surveyed = await survey(settings, target && toplevelOf(target), context);
-  const decision: EspDecision = await decide(ESP, surveyed, context);
-  return { ...decision, surveyed, at: placeOf(ESP, context) };
+  const at = openTarget(ESP, settings, context);
+  const view = await readEsp(at, lookFor(surveyed), context);
+  return { ...decide(surveyed, view, 'all'), surveyed, at };
 }
 
 function aContext(disk: WritableDisk): Context {
   return {
     disk,
     host: disk,
-    locate: (path) => path,
-    isElsewhere: false,
+    machine: nodeMachine(new URL('file:///nowhere')),
     environment: {},
     uid: 0,
     processId: 7,
     now: 0,
     runSecrets: () => Promise.reject(new EspError('INITRD_SECRETS_FAILED', 'there are none')),
-    workerEntry: new URL('file:///nowhere'),
     print: () => undefined,
   };
 }
@@ -250,6 +250,7 @@ function aDisk(world: World, esp: Tree): MemoryDisk {
   // With a second FAT power fails at every single operation: there are enough of them.
   const directorySizes = second === undefined;
   const disk = new MemoryDisk({ mount: ESP, second, capacity, clusterSize, directorySizes });
+  disk.plant('/proc/self/mountinfo', `1 0 8:1 / ${ESP} rw - vfat /dev/sda1 rw\n`);
   for (const [path, content] of esp) disk.plant(placeIn(path), content);
   for (const [path, content] of PAYLOADS) disk.plant(path, content);
   disk.plant(`${SYSTEMD}/systemd-bootx64.efi`, aLoader(world.loader));

@@ -32,6 +32,7 @@ export function watched(disk: WritableDisk, onChange: () => void): WritableDisk 
     read: (path, limit) => disk.read(path, limit),
     open: (path) => disk.open(path),
     fileSystem: (path) => disk.fileSystem(path),
+    hostPath: (path) => disk.hostPath(path),
     makeDirectory: told((path, readers) => disk.makeDirectory(path, readers)),
     create: toldLater(async (path) => watchedFile(await disk.create(path))),
     copy: toldLater((from, to) => disk.copy(from, to)),
@@ -41,6 +42,8 @@ export function watched(disk: WritableDisk, onChange: () => void): WritableDisk 
     rename: told((from, to) => disk.rename(from, to)),
     remove: told((path) => disk.remove(path)),
     syncFile: told((path) => disk.syncFile(path)),
+    makeTemporary: told((directory, prefix) => disk.makeTemporary(directory, prefix)),
+    removeTemporary: told((path) => disk.removeTemporary(path)),
     syncDirectory: told((path) => disk.syncDirectory(path)),
   };
 }

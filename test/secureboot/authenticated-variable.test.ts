@@ -5,12 +5,12 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import fc from 'fast-check';
 import { EspError } from '../../src/error.ts';
+import type { Guid } from '../../src/guid.ts';
 import {
   bytesToSign,
   formatAuthenticatedWrite,
   parseAuthenticatedWrite,
 } from '../../src/secureboot/authenticated-variable.ts';
-import type { Guid } from '../../src/secureboot/guid.ts';
 import { KEY_NAMES, type KeyVariable } from '../../src/secureboot/key-variable.ts';
 import { formatSignatureLists, X509 } from '../../src/secureboot/signature-list.ts';
 import { signDetached } from '../../src/signer/detached-signature.ts';
@@ -79,6 +79,29 @@ test('a month that is none, as of tools that count from 0, is malformed', () => 
 test('the 30th of February is malformed', () => {
   const bytes = signedWrite('db').with(2, 2).with(3, 30);
   assert.throws(() => parseAuthenticatedWrite(bytes), /expected a time/);
+});
+
+test('a signature that claims to be longer than the file is malformed', () => {
+  const bytes = formatAuthenticatedWrite({
+    time: TIME,
+    signature: content,
+    content: content.slice(0, 0),
+  });
+  assert.deepEqual(parseAuthenticatedWrite(bytes).signature, content);
+  assert.throws(() => parseAuthenticatedWrite(bytes.subarray(0, -1)), {
+    code: 'SIGNATURE_MALFORMED',
+    message: /expected an end at 40 to/,
+  });
+});
+
+test('what is signed to be appended is not what is signed to replace', () => {
+  const [replacing, appending] = (['replace', 'append'] as const).map((mode) =>
+    bytesToSign('db', TIME, content, mode),
+  );
+  assert.ok(replacing && appending);
+  const at = replacing.findIndex((byte, index) => byte !== appending[index]);
+  assert.deepEqual([replacing[at], appending[at]], [0x27, 0x67]);
+  assert.deepEqual(replacing.with(at, 0x67), appending);
 });
 
 for (const variable of KEY_NAMES) {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { EspError } from '../../src/error.ts';
-import type { Guid } from '../../src/secureboot/guid.ts';
+import type { Guid } from '../../src/guid.ts';
 import {
   formatSignatureLists,
   parseSignatureLists,

@@ -4,7 +4,17 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { signAuthenticode } from '../../src/signer/cms.ts';
 import { signersIn, verifyAuthenticode } from '../../src/signer/cms-verification.ts';
-import { childrenOf, integer, octets, parseDer, SEQUENCE, sequence } from '../../src/signer/der.ts';
+import {
+  childrenOf,
+  integer,
+  octets,
+  parseDer,
+  SEQUENCE,
+  SET,
+  sequence,
+  setOf,
+  tagged,
+} from '../../src/signer/der.ts';
 import { certificateDer, imageDigest, privateKey } from './test-key.ts';
 
 const digest = imageDigest();
@@ -127,6 +137,21 @@ test('what is no signature is refused with a reason', () => {
     because: 'it is not PKCS#7 SignedData',
   });
   assert.equal(verdict(certificateDer).kind, 'invalid');
+});
+
+test('a signature of two signers is refused', () => {
+  const [type, wrapped] = parseDer(signature)?.children ?? [];
+  const parts = wrapped?.children[0]?.children ?? [];
+  const signers = childrenOf(parts.at(-1), SET).map(({ whole }) => whole);
+  const others = parts.slice(0, -1).map(({ whole }) => whole);
+  assert.ok(type && signers.length === 1);
+  const signed = (...by: readonly Uint8Array[]) =>
+    sequence(type.whole, tagged(0, sequence(...others, setOf(...by))));
+  assert.deepEqual(verdict(signed(...signers)), { kind: 'valid' });
+  assert.deepEqual(verdict(signed(...signers, ...signers)), {
+    kind: 'invalid',
+    because: 'expected one signer, got 2',
+  });
 });
 
 test('every shortened signature is refused', () => {

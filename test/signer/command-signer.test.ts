@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import { nodeDisk } from '../../src/disk/node-disk.ts';
 import { EspError } from '../../src/error.ts';
+import { nodeMachine } from '../../src/process/node-machine.ts';
 import { certificateSigner } from '../../src/signer/certificate-signer.ts';
 import { loadCommandSigner } from '../../src/signer/command-signer.ts';
 import { run } from '../lab/run.ts';
@@ -20,10 +21,11 @@ import {
 const missing = missingTools(['openssl']);
 const skip = missing.length > 0 && `SKIPPED, missing tools: ${installCommand(missing)}`;
 const NOW = 1_800_000_000;
+const HANDS = { disk: nodeDisk(), machine: nodeMachine(new URL(import.meta.url)) };
 const SIGN = ['openssl', 'pkeyutl', '-sign', '-pkeyopt', 'digest:sha256', '-inkey'];
 
 const load = (command: readonly string[]) =>
-  loadCommandSigner({ certificate: certificatePath, command, batch: false }, nodeDisk(), NOW);
+  loadCommandSigner({ certificate: certificatePath, command, batch: false }, HANDS, NOW);
 
 function aFolder(t: TestContext): string {
   const folder = fs.mkdtempSync(join(tmpdir(), 'espalier-command-'));
@@ -83,7 +85,7 @@ describe('a signing command', () => {
   test('for a certificate that is not there is refused before it is run', () => {
     const none = { certificate: '/nowhere/db.pem', command: ['true'], batch: false };
     assert.throws(
-      () => loadCommandSigner(none, nodeDisk(), NOW),
+      () => loadCommandSigner(none, HANDS, NOW),
       (error) => error instanceof EspError && error.code === 'KEY_INVALID',
     );
   });

@@ -29,6 +29,7 @@ const refused: Readonly<Record<string, string>> = {
   'a child that reaches beyond its parent': '30 03 020501 0203',
   'a tag number of more than five bits': '1f 1e 01 00',
   'a child that is cut short': '30 03 020305',
+  'a string in parts, which DER has not': '2c 03 020105',
 };
 
 for (const [what, bytes] of Object.entries(refused)) {

@@ -13,6 +13,7 @@ import { treeDisk } from './tree-disk.ts';
 
 const CERTIFICATE = 'c'.repeat(64);
 const PATH = '/document.json';
+const IMAGE = new Uint8Array(32);
 const diskWith = (content: string) => treeDisk({ [PATH]: { content } });
 
 const digest = fc.uint8Array({ minLength: 32, maxLength: 32 }).map(digestOf);
@@ -77,5 +78,15 @@ describe('signing documents', () => {
   test('one is not taken for the other', () => {
     const request = formatSigningRequest(CERTIFICATE, []);
     assert.throws(() => readSignatures(PATH, diskWith(request)), /document\.json: kind/);
+  });
+
+  test('a program may be of a kind that this version does not know, and is called by one word', () => {
+    const program = (what: string) => ({ what, path: null, size: 1, image: digestOf(IMAGE) });
+    const read = (what: string) =>
+      readSigningRequest(PATH, diskWith(formatSigningRequest(CERTIFICATE, [program(what)])));
+    assert.equal(read('shared').programs[0]?.what, 'shared');
+    for (const what of ['', 'two words', '\u001b[2J']) {
+      assert.throws(() => read(what), { code: 'KEY_INVALID', message: /what: expected a word/ });
+    }
   });
 });

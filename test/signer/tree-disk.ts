@@ -29,6 +29,7 @@ export function treeDisk(nodes: Readonly<Record<string, Node>>): Disk {
     list: unused,
     open: unused,
     fileSystem: unused,
+    hostPath: unused,
   };
 }
 

@@ -45,6 +45,23 @@ export function describeDisk(title: string, prepare: () => Ground): void {
       assert.equal(disk.stat(`${path}/deeper`), undefined);
     });
 
+    test('a temporary directory has a new name, and goes with all in it', async () => {
+      const { disk, directory } = prepare();
+      const one = disk.makeTemporary(directory, 'work-');
+      const other = disk.makeTemporary(directory, 'work-');
+      assert.ok(one.startsWith(`${directory}/work-`));
+      assert.notEqual(one, other);
+      await make(disk, `${one}/file`, bytes(1));
+      disk.makeDirectory(`${one}/deeper`);
+      await make(disk, `${one}/deeper/file`, bytes(2));
+      disk.removeTemporary(one);
+      disk.removeTemporary(one);
+      assert.deepEqual(
+        disk.list(directory)?.map(({ name }) => `${directory}/${name}`),
+        [other],
+      );
+    });
+
     test('a file reads back what was written, in order and over what is there', async () => {
       const { disk, directory } = prepare();
       const path = `${directory}/file`;
@@ -94,8 +111,8 @@ export function describeDisk(title: string, prepare: () => Ground): void {
       assert.deepEqual(file.read(1, 1), bytes(2));
       assert.deepEqual(file.read(2, 2 ** 40), bytes(3));
       assert.deepEqual(file.read(7, 1), bytes());
-      file.close();
-      file.close();
+      file[Symbol.dispose]();
+      file[Symbol.dispose]();
     });
 
     test('a directory is made with its parents, and making it again is no error', () => {

@@ -45,6 +45,7 @@ export function faultyDisk(disk: WritableDisk, failAt: number, error: Error): Fa
     read: (path, limit) => disk.read(path, limit),
     open: (path) => disk.open(path),
     fileSystem: (path) => disk.fileSystem(path),
+    hostPath: (path) => disk.hostPath(path),
     makeDirectory: counted((path, readers) => disk.makeDirectory(path, readers)),
     create: awaited(async (path) => faultyFile(await disk.create(path))),
     copy: awaited((from, to) => disk.copy(from, to)),
@@ -54,6 +55,8 @@ export function faultyDisk(disk: WritableDisk, failAt: number, error: Error): Fa
     rename: counted((from, to) => disk.rename(from, to)),
     remove: counted((path) => disk.remove(path)),
     syncFile: counted((path) => disk.syncFile(path)),
+    makeTemporary: counted((directory, prefix) => disk.makeTemporary(directory, prefix)),
+    removeTemporary: counted((path) => disk.removeTemporary(path)),
     syncDirectory: counted((path) => disk.syncDirectory(path)),
   };
 }

@@ -8,8 +8,8 @@ import type {
   OpenFile,
   WritableDisk,
 } from '../../src/disk/disk.ts';
-import { ioError } from '../../src/disk/io-error.ts';
 import { EspError } from '../../src/error.ts';
+import { ioError } from '../../src/io-error.ts';
 import { randomOf } from './fat-model.ts';
 import {
   type DirectoryNode,
@@ -192,7 +192,7 @@ export class MemoryDisk implements WritableDisk {
       memory.set(part);
       return memory.subarray(0, part.length);
     };
-    return { size: bytes.length, read, readInto, close: () => undefined };
+    return { size: bytes.length, read, readInto, [Symbol.dispose]: () => undefined };
   }
 
   fileSystem(path: string): FileSystem | undefined {
@@ -206,6 +206,11 @@ export class MemoryDisk implements WritableDisk {
       free: free * clusterSize,
       total: total * clusterSize,
     };
+  }
+
+  /** The kernel knows nothing of it. */
+  hostPath(): undefined {
+    return undefined;
   }
 
   // writing
@@ -298,6 +303,25 @@ export class MemoryDisk implements WritableDisk {
       const place = this.#find(path, false);
       if (place?.node === undefined) return;
       if (place.node.kind === 'directory') fail('EISDIR');
+      place.directory.volume.unlink(place.directory, place.name);
+      this.#tick();
+    });
+  }
+
+  makeTemporary(directory: string, prefix: string): string {
+    const path = `${directory}/${prefix}${String(++this.#temporary).padStart(6, '0')}`;
+    this.makeDirectory(path);
+    return path;
+  }
+
+  removeTemporary(path: string): void {
+    for (const { name, kind } of this.list(path) ?? []) {
+      if (kind === 'directory') this.removeTemporary(join(path, name));
+      else this.remove(join(path, name));
+    }
+    kernel('remove', path, () => {
+      const place = this.#find(path, false);
+      if (place?.node === undefined) return;
       place.directory.volume.unlink(place.directory, place.name);
       this.#tick();
     });

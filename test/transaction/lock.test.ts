@@ -199,6 +199,13 @@ describe('what is in the way is named', () => {
     await assert.rejects(acquire(`${directory}-link`), withCode(directory, 'IO'));
   });
 
+  test('a directory that a group can write to is refused', async () => {
+    const directory = fresh();
+    disk.makeDirectory(directory);
+    chmodSync(directory, 0o770);
+    await assert.rejects(acquire(directory), withCode(directory, 'IO'));
+  });
+
   test('a directory of another user is refused', async (t) => {
     if (process.getuid?.() !== 0) return t.skip('needs root to give a directory away');
     const directory = fresh();

@@ -136,6 +136,11 @@ describe('a command line', () => {
     assert.deepEqual(rootHashesOnCmdline(`"usrhash=${HEX}" usrhash=${OTHER}`), { usr: OTHER });
   });
 
+  test('has the hash of a word that is in quotes as a whole', () => {
+    assert.deepEqual(rootHashesOnCmdline(`quiet "usrhash=${HEX}"`), { usr: HEX });
+    assert.deepEqual(rootHashesOnCmdline(`usrhash="${HEX}"`), { usr: HEX });
+  });
+
   test('of any text is read in time, and what was appended is found in it', () => {
     const text = fc.string({ unit: fc.constantFrom(...'" =ausrhs-\t\n\\'), maxLength: 300 });
     fc.assert(

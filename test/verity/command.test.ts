@@ -63,6 +63,43 @@ describe('espalier verity format', () => {
     assert.deepEqual(dumped, { ...rest, uuid, salt, verb: 'verity dump' });
   });
 
+  test('gives the same bytes over whatever was in the file, and ends it', async (t) => {
+    const { at, data, hash } = someFiles(t);
+    for (const flags of [[], ['--data-blocks=1'], ['--hash-block-size=1024']]) {
+      await verity('format', data, at('fresh'), ...flags);
+      writeFileSync(hash, new Uint8Array(100_000).fill(9));
+      await verity('format', data, hash, ...flags);
+      assert.deepEqual(readFileSync(hash), readFileSync(at('fresh')), flags.join());
+    }
+  });
+
+  test('keeps what lies before the area, and behind it where the data are in the same file', async (t) => {
+    const { data, hash } = someFiles(t);
+    writeFileSync(hash, new Uint8Array(100_000).fill(9));
+    await verity('format', data, hash, '--hash-offset=8192');
+    assert.ok(
+      readFileSync(hash)
+        .subarray(0, 8192)
+        .every((byte) => byte === 9),
+    );
+    assert.equal(statSync(hash).size, 8192 + 8192);
+    await verity('format', data, data, '--data-blocks=2', '--hash-offset=8192');
+    assert.equal(statSync(data).size, 40_960);
+  });
+
+  test('tells of data that end within a block, and with --strict refuses them', async (t) => {
+    const { data, hash, rootHash } = someFiles(t);
+    writeFileSync(data, new Uint8Array(40_961).fill(7));
+    const strict = { code: 'VERITY_MALFORMED', message: /its last 1 bytes are not covered/ };
+    await assert.rejects(verity('format', data, hash, '--strict'), strict);
+    assert.equal(existsSync(hash), false);
+    const flags = ['--root-hash-file', rootHash];
+    assert.equal((await verity('format', data, hash, ...flags)).status, 5);
+    assert.equal((await verity('verify', data, hash, ...flags)).status, 5);
+    await assert.rejects(verity('verify', data, hash, ...flags, '--strict'), strict);
+    assert.equal((await verity('format', data, hash, '--data-blocks=10', '--strict')).status, 0);
+  });
+
   test('never writes over the data, and leaves nothing behind when it cannot', async (t) => {
     const { data, hash } = someFiles(t);
     const before = readFileSync(data);

@@ -4,7 +4,7 @@ import { bytesToHex } from '@noble/hashes/utils.js';
 import * as fc from 'fast-check';
 import { findPair } from '../../src/verity/disk-pair.ts';
 import { partitionUuids } from '../../src/verity/root-hash.ts';
-import { aDisk } from './a-disk.ts';
+import { aDisk } from '../gpt/a-disk.ts';
 import { blockSource, formatted, numberedBlocks, someParameters } from './a-pair.ts';
 
 const [USR, USR_VERITY] = [

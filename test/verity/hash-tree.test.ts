@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import { bytesToHex } from '@noble/hashes/utils.js';
+import { nodeMachine } from '../../src/process/node-machine.ts';
 import type { ThreadStart } from '../../src/verity/block-thread.ts';
 import { dataDigests } from '../../src/verity/data-digests.ts';
 import { hashArea } from '../../src/verity/hash-area.ts';
@@ -54,14 +55,16 @@ describe('the digests of data', () => {
     writeFileSync(path, data);
     const alone = await digests(data);
     assert.equal(alone.length, 32 * parameters.dataBlocks);
-    const entry = new URL('../support/hash-worker.ts', import.meta.url);
-    assert.deepEqual(await digests(data, { entry, path }), alone);
+    const machine = nodeMachine(new URL('../support/hash-worker.ts', import.meta.url));
+    assert.deepEqual(await digests(data, { machine, path }), alone);
     // It finds the end of the data before it should.
     writeFileSync(path, data.subarray(0, 20 * 1024 * 1024));
-    assert.deepEqual(await digests(data, { entry, path }), alone);
-    assert.deepEqual(await digests(data, { entry, path: `${path}.none` }), alone);
-    const none = new URL('file:///there/is/no/such/entry.mjs');
-    assert.deepEqual(await digests(data, { entry: none, path }), alone);
+    assert.deepEqual(await digests(data, { machine, path }), alone);
+    assert.deepEqual(await digests(data, { machine, path: `${path}.none` }), alone);
+    const none = nodeMachine(new URL('file:///there/is/no/such/entry.mjs'));
+    assert.deepEqual(await digests(data, { machine: none, path }), alone);
+    // Nor has the running system data of a disk that is no part of it.
+    assert.deepEqual(await digests(data, { machine, path: undefined }), alone);
   });
 
   test('are refused of data that end too early', async () => {

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { describe, type TestContext, test } from 'node:test';
+import { readPartitionTable } from '../../src/gpt/partition-table.ts';
+import { parsePartitionType, typeIdentifier } from '../../src/gpt/partition-type.ts';
 import { findPair } from '../../src/verity/disk-pair.ts';
-import { readPartitionTable } from '../../src/verity/gpt.ts';
-import { parsePartitionType, typeIdentifier } from '../../src/verity/partition-type.ts';
 import { chooseRootHash } from '../../src/verity/root-hash.ts';
 import { rootHashesIn } from '../../src/verity/root-hash-source.ts';
 import { attempt, run } from '../lab/run.ts';

@@ -59,6 +59,22 @@ describe('a superblock', () => {
     });
   });
 
+  test('is found in the last 512 bytes of a file, and not in 511', () => {
+    const file = formatSuperblock(someParameters());
+    assert.equal(read(file).algorithm, 'sha256');
+    assert.throws(() => read(file.subarray(0, -1)), {
+      message: /size: expected 512 bytes, got 511/,
+    });
+  });
+
+  test('has a salt of at most 256 bytes', () => {
+    const salt = new Uint8Array(256).fill(7);
+    const file = formatSuperblock(someParameters({ salt }));
+    assert.deepEqual(read(file).salt, salt);
+    new DataView(file.buffer).setUint16(80, 257, true);
+    assert.throws(() => read(file), { message: /salt size: expected at most 256, got 257/ });
+  });
+
   test('of any bytes is either read or refused', () => {
     const mutated = fc
       .tuple(anySuperblock, fc.array(fc.tuple(fc.nat(511), fc.nat(255)), { maxLength: 6 }))

@@ -1,0 +1,80 @@
+/** What is wrong with a command line, and what its writer most likely meant. */
+import type { CommanderError } from 'commander';
+import { EspError } from '../error.ts';
+import { nearest } from '../settings/nearest.ts';
+import { optionsOf, VERBS, type VerbDeclaration } from './verbs.ts';
+
+/** Flags that every verb has. */
+const COMMON: readonly string[] = ['json', 'verbose', 'quiet', 'help'];
+
+/** Returns whether an error of commander's means a wrong command line, and not help or the version. */
+export function isMisuse({ exitCode, code }: CommanderError): boolean {
+  return exitCode !== 0 && code !== 'commander.help';
+}
+
+/**
+ * Returns the error for what commander found wrong in a command line.
+ * @param verb the verb whose words these are; undefined when they name none
+ */
+export function commandLineError(
+  error: CommanderError,
+  argv: readonly string[],
+  verb?: VerbDeclaration,
+): EspError {
+  const [message = ''] = error.message.replace(/^error: /, '').split('\n');
+  const [, word = ''] = /'([^']*)'/.exec(message) ?? [];
+  if (error.code === 'commander.unknownCommand')
+    return wrong(message, meant(word, wordsAfter(argv[argv.indexOf(word) - 1])));
+  if (error.code === 'commander.unknownOption') return unknownOption(word, message, verb);
+  return wrong(message, '', verb);
+}
+
+/** Returns an error as it is, or with the verb's help as a hint when it is about settings and has none. */
+export function withHelp(error: unknown, verb: VerbDeclaration): unknown {
+  const lacksHint =
+    error instanceof EspError && error.code === 'CONFIG_INVALID' && error.hint === undefined;
+  if (!lacksHint) return error;
+  return new EspError('CONFIG_INVALID', error.message, { cause: error.cause, hint: help(verb) });
+}
+
+function unknownOption(word: string, message: string, verb?: VerbDeclaration): EspError {
+  const flag = word.replace(/^--/, '').replace(/=.*$/, '');
+  if (verb === undefined) return wrong(message, 'options stand behind the verb; ');
+  const users = VERBS.filter((other) => flagsOf(other).includes(flag)).map(({ name }) => name);
+  if (users.length > 0) {
+    const does = users.length === 1 ? 'does' : 'do';
+    return wrong(`${verb.name} does not use --${flag}`, `${enumerated(users)} ${does}; `, verb);
+  }
+  return wrong(message, meant(flag, [...flagsOf(verb), ...COMMON], '--'), verb);
+}
+
+/** Returns a question for the nearest word, or nothing when none is near. */
+function meant(word: string, candidates: readonly string[], prefix = ''): string {
+  const found = nearest(word, candidates);
+  return found === undefined ? '' : `did you mean ${prefix}${found}? `;
+}
+
+/** Returns the error with a hint that ends with where the help is. */
+function wrong(message: string, advice: string, verb?: VerbDeclaration): EspError {
+  return new EspError('CONFIG_INVALID', message, { hint: `${advice}${help(verb)}` });
+}
+
+function help(verb?: VerbDeclaration): string {
+  return `see espalier ${verb === undefined ? '' : `${verb.name} `}--help`;
+}
+
+function flagsOf(verb: VerbDeclaration): readonly string[] {
+  return optionsOf(verb).map(({ name }) => name);
+}
+
+/** The words that may stand behind the first word of a verb, or where there is no such word, first. */
+function wordsAfter(group: string | undefined): readonly string[] {
+  const verbs = VERBS.map(({ name }) => name.split(' '));
+  const seconds = verbs.flatMap(([first, second]) => (first === group && second ? [second] : []));
+  return seconds.length > 0 ? seconds : verbs.flatMap(([first]) => first ?? []);
+}
+
+function enumerated(words: readonly string[]): string {
+  const last = words.at(-1) ?? '';
+  return words.length < 2 ? last : `${words.slice(0, -1).join(', ')} and ${last}`;
+}

@@ -1,0 +1,157 @@
+/** GUID partition tables, read with every check that the specification asks for (UEFI §5.3). */
+import { crc32 } from 'node:zlib';
+import type { ByteSource } from '../byte-source.ts';
+import { EspError } from '../error.ts';
+import { formatGuid } from '../guid.ts';
+
+/** One partition. Offset and size in bytes. */
+export interface Partition {
+  /** Counted from 1. */
+  readonly number: number;
+  /** GUIDs as text, in lower case. */
+  readonly type: string;
+  readonly uuid: string;
+  readonly name: string;
+  readonly offset: number;
+  readonly size: number;
+}
+
+export interface PartitionTable {
+  /** In bytes. */
+  readonly sectorSize: number;
+  /** Which of the two copies was read: the backup only when the primary one is damaged. */
+  readonly copy: 'primary' | 'backup';
+  readonly partitions: readonly Partition[];
+}
+
+const SIGNATURE = 'EFI PART';
+const REVISION = 0x0001_0000;
+const HEADER_SIZE = 92;
+const HEADER = {
+  revision: 8,
+  headerSize: 12,
+  crc: 16,
+  ownSector: 24,
+  firstUsable: 40,
+  lastUsable: 48,
+  entries: 72,
+  entryCount: 80,
+  entrySize: 84,
+  entriesCrc: 88,
+} as const;
+const ENTRY = { type: 0, uuid: 16, first: 32, last: 40, name: 56, end: 128 } as const;
+
+/** As systemd looks for them: the header says nothing of it, and lies in the second sector. */
+const SECTOR_SIZES = [512, 1024, 2048, 4096];
+
+/** Tables have 128 entries of 128 bytes; this is far beyond any, in bytes. */
+const MAX_TABLE = 4 * 1024 * 1024;
+
+/**
+ * Returns the partition table of a disk or of an image of one; `name` is what errors call it.
+ * @throws {VERITY_MALFORMED} when neither copy is whole
+ */
+export function readPartitionTable(disk: ByteSource, name: string): PartitionTable {
+  const complaints: string[] = [];
+  for (const sectorSize of SECTOR_SIZES) {
+    const sectors = Math.floor(disk.size / sectorSize);
+    for (const [copy, sector] of [
+      ['primary', 1],
+      ['backup', sectors - 1],
+    ] as const) {
+      const partitions = sector < 1 ? undefined : readCopy(disk, sectorSize, sector);
+      if (typeof partitions === 'object') return { sectorSize, copy, partitions };
+      if (partitions !== undefined) complaints.push(`${copy} copy: ${partitions}`);
+    }
+  }
+  throw new EspError(
+    'VERITY_MALFORMED',
+    `${name}: expected a GUID partition table, got ${complaints.join('; ') || 'none'}`,
+  );
+}
+
+/** Returns the partitions, or what is wrong with the table, or undefined when there is none. */
+function readCopy(
+  disk: ByteSource,
+  sectorSize: number,
+  sector: number,
+): readonly Partition[] | string | undefined {
+  const bytes = Uint8Array.from(disk.read(sector * sectorSize, sectorSize));
+  if (bytes.length < HEADER_SIZE || textOf(bytes.subarray(0, 8)) !== SIGNATURE) return undefined;
+  const header = new DataView(bytes.buffer);
+  const entrySize = header.getUint32(HEADER.entrySize, true);
+  const entriesSize = header.getUint32(HEADER.entryCount, true) * entrySize;
+  const wrong = [
+    [header.getUint32(HEADER.revision, true) === REVISION, 'its revision is not 1.0'],
+    [isWhole(bytes, header), 'its header has another checksum'],
+    [numberAt(header, HEADER.ownSector) === sector, 'it was made for another place'],
+    [isEntrySize(entrySize), `its entries are ${entrySize} bytes long`],
+    [entriesSize <= MAX_TABLE, `its entries are ${entriesSize} bytes`],
+  ].find(([isGood]) => !isGood);
+  if (wrong !== undefined) return String(wrong[1]);
+  const entries = disk.read(numberAt(header, HEADER.entries) * sectorSize, entriesSize);
+  if (entries.length < entriesSize) return 'its entries are beyond the end';
+  if (crc32(entries) !== header.getUint32(HEADER.entriesCrc, true)) {
+    return 'its entries have another checksum';
+  }
+  return partitionsOf(entries, entrySize, header, sectorSize, disk.size);
+}
+
+function isWhole(bytes: Uint8Array, header: DataView): boolean {
+  const size = header.getUint32(HEADER.headerSize, true);
+  if (size < HEADER_SIZE || size > bytes.length) return false;
+  const unsigned = Uint8Array.from(bytes.subarray(0, size));
+  unsigned.fill(0, HEADER.crc, HEADER.crc + 4);
+  return crc32(unsigned) === header.getUint32(HEADER.crc, true);
+}
+
+/** 128 times a power of two, up to what a sector can hold. */
+function isEntrySize(size: number): boolean {
+  return size >= ENTRY.end && size <= 4096 && Number.isInteger(Math.log2(size));
+}
+
+function partitionsOf(
+  entries: Uint8Array,
+  entrySize: number,
+  header: DataView,
+  sectorSize: number,
+  diskSize: number,
+): readonly Partition[] | string {
+  const [firstUsable, lastUsable] = [HEADER.firstUsable, HEADER.lastUsable].map((at) =>
+    numberAt(header, at),
+  );
+  const partitions: Partition[] = [];
+  for (let at = 0, number = 1; at < entries.length; at += entrySize, number++) {
+    const bytes = Uint8Array.from(entries.subarray(at, at + ENTRY.end));
+    if (bytes.subarray(0, ENTRY.uuid).every((byte) => byte === 0)) continue;
+    const entry = new DataView(bytes.buffer);
+    const [first, last] = [numberAt(entry, ENTRY.first), numberAt(entry, ENTRY.last)];
+    const offset = first * sectorSize;
+    const size = (last - first + 1) * sectorSize;
+    const isInside =
+      first >= (firstUsable ?? 0) && last <= (lastUsable ?? 0) && offset + size <= diskSize;
+    if (size <= 0 || !isInside) return `partition ${number} lies outside the disk`;
+    partitions.push({
+      number,
+      type: formatGuid(bytes.subarray(ENTRY.type)),
+      uuid: formatGuid(bytes.subarray(ENTRY.uuid)),
+      name: nameOf(bytes.subarray(ENTRY.name)),
+      offset,
+      size,
+    });
+  }
+  return partitions;
+}
+
+function nameOf(bytes: Uint8Array): string {
+  return new TextDecoder('utf-16le').decode(bytes).replace(/\0.*$/s, '');
+}
+
+function textOf(bytes: Uint8Array): string {
+  return new TextDecoder('latin1').decode(bytes);
+}
+
+/** Numbers beyond 2^53 come out too large to be inside anything. */
+function numberAt(view: DataView, at: number): number {
+  return Number(view.getBigUint64(at, true));
+}

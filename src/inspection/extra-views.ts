@@ -1,0 +1,74 @@
+/** What an ESP has in the places of extra files. */
+import { digestIn } from '../disk/digest-in.ts';
+import type { Disk } from '../disk/disk.ts';
+import { EspError, explain } from '../error.ts';
+import { isDirectory } from '../esp/extra-manifest.ts';
+import type { Inventory } from '../esp/inventory.ts';
+import { directoryOf, type EspPath } from '../esp/layout.ts';
+import {
+  type DeclaredExtra,
+  type ExtraCase,
+  type ExtraView,
+  extraCases,
+  type FoundExtra,
+  wantsDigest,
+} from '../plan/extras.ts';
+
+/** How closely extra files are looked at: sizes alone, bytes where they decide whose it is, all bytes. */
+export type Closeness = 'sizes' | 'decisive' | 'bytes';
+
+/** What is looked for. */
+export interface Wanting {
+  readonly token: string;
+  readonly declared: readonly DeclaredExtra[];
+  readonly closeness: Closeness;
+}
+
+/** Looks at every path that is declared, listed as ours, or taken over from another tool. */
+export function viewExtras(
+  root: string,
+  { token, declared, closeness }: Wanting,
+  { manifests = [], marks = [] }: Inventory,
+  disk: Disk,
+): readonly ExtraView[] {
+  const taken = marks.map(({ of }) => of);
+  return extraCases(declared, manifests, taken, token).map((extra) => {
+    const found = find(root, extra, disk);
+    const wants =
+      found.kind === 'file' &&
+      closeness !== 'sizes' &&
+      wantsDigest(extra, found.size, closeness === 'bytes');
+    return {
+      ...extra,
+      found: wants ? { ...found, ...read(`${root}/${extra.path}`, disk) } : found,
+    };
+  });
+}
+
+/** A file that cannot be read is damaged, and stops nobody from looking at the others. */
+function read(path: string, disk: Disk): Pick<FoundExtra, 'digest' | 'unreadable'> {
+  try {
+    return { digest: digestIn(path, disk) };
+  } catch (error) {
+    if (error instanceof EspError) return { unreadable: explain(error) };
+    throw error;
+  }
+}
+
+function find(root: string, { path }: ExtraCase, disk: Disk): FoundExtra {
+  const stat = disk.linkStat(`${root}/${path}`);
+  if (stat?.kind === 'file' && isDirectory(disk, root, directoryOf(path))) {
+    return { kind: 'file', size: stat.size };
+  }
+  const isBlocked = stat !== undefined || isBelowOther(root, path, disk);
+  return { kind: isBlocked ? 'blocked' : 'absent', size: 0 };
+}
+
+/** Whether something above a path is there and no directory. */
+function isBelowOther(root: string, path: EspPath, disk: Disk): boolean {
+  for (let above = directoryOf(path); above !== ''; above = directoryOf(above)) {
+    const kind = disk.linkStat(`${root}/${above}`)?.kind;
+    if (kind !== undefined && kind !== 'directory') return true;
+  }
+  return false;
+}

@@ -1,0 +1,69 @@
+/** What the kernel's error numbers mean to us: which are an absence, and which code the others get. */
+import { type ErrorCode, EspError } from './error.ts';
+
+/** Error numbers that mean "nothing is there"; a name with NUL or too long names nothing either. */
+const ABSENT = new Set([
+  'ENOENT',
+  'ENOTDIR',
+  'ELOOP',
+  'ENAMETOOLONG',
+  'ERR_INVALID_ARG_VALUE', // how node refuses a path that holds a NUL
+]);
+
+const CODES: Readonly<Record<string, readonly [code: ErrorCode, hint: string]>> = {
+  EROFS: [
+    'ESP_READ_ONLY',
+    'the kernel remounts a damaged FAT read-only: look at dmesg, run fsck.vfat, mount it again',
+  ],
+  ENOSPC: [
+    'ESP_FULL',
+    'list what holds the space with `espalier list`, free it with `espalier gc`',
+  ],
+  EDQUOT: ['ESP_FULL', 'the quota of this user is used up'],
+  EACCES: ['IO', 'run as root, or as a user who may do this'],
+  EPERM: ['IO', 'run as root, or as a user who may do this'],
+};
+
+/** Returns the name of the kernel's error number, or undefined for any other error. */
+export function errno(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string'
+    ? error.code
+    : undefined;
+}
+
+/** Tells whether an error says that a path leads nowhere. */
+export function isAbsent(error: unknown): boolean {
+  return ABSENT.has(errno(error) ?? '');
+}
+
+/**
+ * Returns the error for an operation that failed; one that is an {@link EspError} already stays.
+ * @throws the error itself when it is not the kernel's: a bug must not pass for a bad disk
+ */
+export function ioError(operation: string, path: string, error: unknown): EspError {
+  if (error instanceof EspError) return error;
+  const number = errno(error);
+  if (number === undefined) throw error;
+  const [code, hint] = CODES[number] ?? ['IO', undefined];
+  const message = `cannot ${operation} ${path}: ${number}`;
+  return new EspError(code, message, { cause: error, ...(hint !== undefined && { hint }) });
+}
+
+/** Runs an operation and translates what it throws. */
+export function translated<T>(operation: string, path: string, run: () => T): T {
+  try {
+    return run();
+  } catch (error) {
+    throw ioError(operation, path, error);
+  }
+}
+
+/** Runs an operation that finds nothing when the path leads nowhere. */
+export function optional<T>(operation: string, path: string, run: () => T): T | undefined {
+  try {
+    return run();
+  } catch (error) {
+    if (isAbsent(error)) return undefined;
+    throw ioError(operation, path, error);
+  }
+}

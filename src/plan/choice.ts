@@ -1,0 +1,63 @@
+/** One way to do it: which files are written for a set of generations, and which lose their use. Pure. */
+import { CONF_CLUSTERS, writeCost } from './budget.ts';
+import { type Holdings, wantedFiles } from './holdings.ts';
+import { defaultsWithin } from './loader-conf-steps.ts';
+import type { PlanInput } from './plan-input.ts';
+import { keyOf, type OwnFile, type OwnFiles, standing } from './present.ts';
+import { removalsWithin, type Write, writesWithin } from './scope.ts';
+import type { Step } from './step.ts';
+import type { WantedGeneration } from './wanted.ts';
+
+/** One way to do it: these files to write, these files of ours without a use. */
+export interface Choice {
+  readonly writes: readonly Write[];
+  /** What is to become of loader.conf and of the mark of the layout. */
+  readonly defaults: readonly Step[];
+  /** Our files, those that are to be mended marked as damaged. */
+  readonly own: OwnFiles;
+  readonly stale: readonly OwnFile[];
+  /** Bytes in use beyond what is in use now when everything is written and nothing removed. */
+  readonly growth: number;
+}
+
+/** Works out what a set of generations lacks, and which files of ours it leaves without a use. */
+export function choose(
+  generations: readonly WantedGeneration[],
+  input: PlanInput,
+  { own, kept, budget, clusterSize }: Holdings,
+): Choice {
+  const { scope, inventory } = input;
+  const used = new Map(wantedFiles(generations, input).map((file) => [keyOf(file.path), file]));
+  const lacking = [...used.values()].flatMap((file): Write[] => {
+    const found = standing(file, own);
+    return found.kind === 'present' ? [] : [{ file, found }];
+  });
+  const unused = [...own].flatMap(([key, file]) => (used.has(key) || kept.has(key) ? [] : [file]));
+  const writes = writesWithin(scope, lacking, own);
+  const judged = withDamage(own, lacking);
+  const files = writes.map(({ file }) => file);
+  const defaults = defaultsWithin(input, [...own.keys(), ...files.map(({ path }) => keyOf(path))]);
+  const isReplaced = !inventory.espSpace && defaults.some(({ kind }) => kind === 'replace');
+  return {
+    writes,
+    defaults,
+    own: judged,
+    stale: removalsWithin(scope, unused, generations, lacking, judged),
+    growth:
+      writeCost(files, budget, clusterSize) +
+      (isReplaced ? CONF_CLUSTERS * clusterSize : 0) +
+      (scope === 'gc' ? 0 : budget.loaders.peak) +
+      (scope === 'all' ? budget.fixed : 0),
+  };
+}
+
+/** A file whose header is whole may have another size than it should: until it is mended, it is damaged. */
+function withDamage(own: OwnFiles, lacking: readonly Write[]): OwnFiles {
+  const judged = new Map(own);
+  for (const { file, found } of lacking) {
+    const key = keyOf(file.path);
+    const damaged = own.get(key);
+    if (damaged && found.kind === 'damaged') judged.set(key, { ...damaged, damage: found.because });
+  }
+  return judged;
+}

@@ -1,0 +1,216 @@
+/** The decision about one ESP: what the system wants and what is seen, turned into what to do. Pure. */
+import { lastValue } from '../bls.ts';
+import { EspError, explain } from '../error.ts';
+import type { Inventory } from '../esp/inventory.ts';
+import { ENTRIES_SREL, type EspPath, entryId } from '../esp/layout.ts';
+import { formatLoaderConf, type Salvage } from '../loader/loader-conf.ts';
+import { type Removal, removalsFrom, withCountersFrom } from './elsewhere.ts';
+import { decideExtras, type Extras } from './extras.ts';
+import { withKeptCounters } from './kept-counters.ts';
+import { loaderDefault } from './loader-default.ts';
+import { describeLost, loaderSettings } from './loader-settings.ts';
+import { decideLoaders, type Loaders } from './loaders.ts';
+import { nextOf } from './menu-order.ts';
+import { lackingFiles, nextBoot, overrides } from './next-boot.ts';
+import { plan } from './plan.ts';
+import { type Roots, sharedWithTemporary, underTwoCounters } from './roots.ts';
+import type { Scope } from './scope.ts';
+import { requireStartable } from './startable.ts';
+import type { Plan, Refusal } from './step.ts';
+import { type EspView, placeOn } from './view.ts';
+import { generationName } from './wanted.ts';
+import type { WantedSystem } from './wanted-system.ts';
+
+/** What is to be done to one ESP, and what a person should know about it. */
+export interface Decision {
+  readonly plan: Plan | Refusal;
+  /** What is to be removed from other partitions once that is done. */
+  readonly removals: readonly Removal[];
+  /** The ID of the entry that the profiles alone would make boot next. */
+  readonly byProfiles: string;
+  readonly warnings: readonly string[];
+}
+
+/** A system whose `default` is settled, and whether a file of loader settings says what boots next. */
+interface Settled {
+  readonly wanted: WantedSystem;
+  readonly byProfiles: string;
+  readonly keepsDefault: boolean;
+}
+
+/**
+ * Decides what is to be done to an ESP.
+ * @throws {FOREIGN_LAYOUT} {SECURE_BOOT_UNSIGNED} {SECURE_BOOT_UNTRUSTED} {VERITY_ABSENT} {CONFIG_INVALID}
+ * what keeps anything from being done
+ */
+export function decide(system: WantedSystem, seen: EspView, scope: Scope): Decision {
+  requireType1(seen);
+  requireStartable(system, seen.firmware);
+  const extras = decideExtras(seen.extras, system.settings['entry-token']);
+  const view = { ...seen, inventory: { ...seen.inventory, extras: extras.own } };
+  const { wanted, byProfiles, keepsDefault } = settle(system, view, scope);
+  const { inventory } = view;
+  const loaders = decideLoaders(wanted, view.loaders);
+  const roots = rootsOf(wanted, view, scope);
+  const { next, warnings: uncounted } = loaderDefault(
+    wanted,
+    inventory,
+    roots,
+    wanted.loader.version,
+  );
+  const settings = loaderSettings(wanted, inventory, next);
+  const conf = formatLoaderConf(settings.kept, keepsDefault ? undefined : next);
+  const loaderConf = new TextDecoder().decode(conf);
+  const { reserve } = wanted.settings;
+  const given = { inventory, roots, loaders: loaders.copies, loaderConf, reserve, scope, extras };
+  const planned = plan({ ...wanted, ...given });
+  requireFiles(planned, view);
+  const left = removalsFrom(view.elsewhere, planned, wanted, { roots, scope });
+  const named = (keepsDefault && lastValue(settings.kept, 'default')) || wanted.default;
+  const counted = keepsDefault || scope !== 'all' ? [] : uncounted;
+  return {
+    plan: 'kind' in planned ? planned : { ...planned, default: named },
+    removals: left.removals,
+    byProfiles,
+    warnings: [
+      ...wanted.warnings,
+      ...view.warnings,
+      ...left.warnings,
+      ...warningsOf(wanted, view, { planned, loaders, counted, settings, extras, scope }),
+    ],
+  };
+}
+
+/** Settles what boots next, and gives entries that come from elsewhere the counters that they have there. */
+function settle(system: WantedSystem, view: EspView, scope: Scope): Settled {
+  const { settings } = system;
+  const keepsDefault = settings['keep-default'] && settings['loader-conf'] !== undefined;
+  const counted = withKeptCounters(system, view.inventory);
+  const next = nextBoot(counted, view, keepsDefault || scope === 'gc');
+  const settled = {
+    ...system,
+    default: next.id,
+    musts: next.musts,
+    wishes: next.wishes,
+    warnings: [...system.warnings, ...next.warnings],
+  };
+  return {
+    wanted: withCountersFrom(view.elsewhere, settled, view.inventory),
+    byProfiles: next.byProfiles,
+    keepsDefault,
+  };
+}
+
+/** Another boot loader's layout is not ours to change. */
+function requireType1(view: EspView): void {
+  const { layout } = view.inventory;
+  if (layout === undefined || layout === 'type1') return;
+  throw new EspError(
+    'FOREIGN_LAYOUT',
+    `${placeOn(view, ENTRIES_SREL)}: expected type1, got ${JSON.stringify(layout)}`,
+    { hint: 'another boot loader lays out this ESP; remove the file if that is no longer so' },
+  );
+}
+
+/** A rename replaces a link or a device of ours; a directory it cannot, and we remove none. */
+function requireFiles(planned: Plan | Refusal, view: EspView): void {
+  const { subdirectories = [] } = view.inventory;
+  if ('kind' in planned || subdirectories.length === 0) return;
+  const taken = new Set(subdirectories.map((path) => path.toLowerCase()));
+  const steps = planned.phases.flatMap((phase) => phase.steps);
+  const found = steps.find(({ path }) => taken.has(path.toLowerCase()));
+  if (!found) return;
+  throw new EspError(
+    'FOREIGN_LAYOUT',
+    `${placeOn(view, found.path)}: expected a file, got a directory`,
+    { hint: 'nothing was touched; move the directory away' },
+  );
+}
+
+/** What protects entries that nothing wants. */
+function rootsOf(
+  { quarantined, booted }: WantedSystem,
+  { inventory, firmware }: EspView,
+  scope: Scope,
+): Roots {
+  return {
+    broken: new Set(quarantined.map(({ number }) => number)),
+    booted,
+    selected: firmware?.variables.LoaderEntrySelected,
+    counted: entryAt(firmware?.variables.LoaderBootCountPath),
+    next: scope === 'gc' ? nextOf(inventory)?.id : undefined,
+  };
+}
+
+/** The ID of the entry at a path as firmware writes one. */
+function entryAt(path: string | undefined): string | undefined {
+  return path && entryId(path.slice(path.lastIndexOf('\\') + 1));
+}
+
+/** What follows from a decision for a person. */
+interface Told {
+  readonly planned: Plan | Refusal;
+  readonly loaders: Loaders;
+  /** What is to be said of an entry that is counted. */
+  readonly counted: readonly string[];
+  readonly extras: Extras;
+  readonly settings: Salvage;
+  readonly scope: Scope;
+}
+
+function warningsOf(
+  wanted: WantedSystem,
+  { inventory, absent, firmware }: EspView,
+  { planned, loaders, counted, settings, extras, scope }: Told,
+): string[] {
+  return [
+    ...wanted.quarantined.map(describeBroken),
+    ...loaders.warnings,
+    ...sharedWithTemporary(inventory).map(describeTwin),
+    ...underTwoCounters(inventory).map(describeDouble),
+    ...counted,
+    ...describeLost(settings.lost),
+    ...describeUnread(inventory),
+    ...extras.warnings,
+    ...lackingFiles(wanted, absent).map(
+      ({ id, path }) => `${id} does not boot: ${path} is not on the ESP`,
+    ),
+    ...(scope === 'repair' ? describeUnmended(planned, wanted, inventory) : []),
+    ...overrides(firmware, wanted.default),
+  ];
+}
+
+/** How a broken generation is reported. */
+function describeBroken({ profile, number, cause }: WantedSystem['quarantined'][number]): string {
+  return `generation ${generationName({ profile, number })} is broken and left as it is: ${explain(cause)}`;
+}
+
+/** What `install` leaves out for want of space is as it should be; what a repair leaves is still damaged. */
+function describeUnmended(
+  planned: Plan | Refusal,
+  { wishes, leftOut }: WantedSystem,
+  { entries }: Inventory,
+): string[] {
+  if ('kind' in planned) return [];
+  const listed = new Set(entries.map(({ id }) => id));
+  const isListed = (name: string) =>
+    wishes.some((wish) => wish.name === name && wish.entries.some(({ id }) => listed.has(id)));
+  return planned.leftOut
+    .filter((left) => !leftOut.includes(left) && isListed(left.generation))
+    .map(({ generation, because }) => `generation ${generation} is not mended: ${because}`);
+}
+
+function describeTwin(path: EspPath): string {
+  return `${path} shares its clusters with a temporary file since power was lost while it was renamed; both are left alone until fsck.fat -a has mended the ESP`;
+}
+
+function describeDouble(path: EspPath): string {
+  return `${path} is there under another boot counter too, and is left alone: run fsck.fat -a on the ESP, then remove one of them`;
+}
+
+function describeUnread({ unread = 0 }: Inventory): string[] {
+  if (unread === 0) return [];
+  return [
+    `${unread} entries of others are not read, there are too many: what they alone name is not kept`,
+  ];
+}

@@ -1,0 +1,90 @@
+/** What becomes of loader.conf and of the mark of the layout. Pure. */
+import type { Inventory } from '../esp/inventory.ts';
+import { ENTRIES_SREL, type EspPath, KEPT_SETTINGS, LOADER_CONF } from '../esp/layout.ts';
+import { formatKept, isSector, parseKept } from '../loader/loader-conf.ts';
+import type { PlanInput } from './plan-input.ts';
+import { type PhaseName, removal, type Step } from './step.ts';
+
+/**
+ * A repair leaves alone what boots next, unless nothing says so and the entry is there; a collection
+ * always does.
+ */
+export function defaultsWithin(
+  { scope, inventory, loaderConf, default: id }: PlanInput,
+  keys: readonly string[],
+): Step[] {
+  const isThere = keys.some((key) => key.endsWith(`/${id.toLowerCase()}`));
+  const steps = [
+    ...layoutMark(inventory),
+    ...(scope === 'all' || isThere ? defaultSteps(inventory, loaderConf) : []),
+  ];
+  return scope === 'all'
+    ? steps
+    : steps.filter(({ kind }) => scope === 'repair' && kind === 'write');
+}
+
+/**
+ * While a foreign loader.conf is replaced, its name may lead to a part of it, and its settings would be
+ * gone: until that is over, they are in a file beside it.
+ */
+export function defaultPhases(
+  { scope, inventory: { keptSettings }, loaderConf }: PlanInput,
+  steps: readonly Step[],
+): [PhaseName, readonly Step[]][] {
+  const isReplaced = steps.some(({ kind }) => kind === 'replace');
+  const isKept = keptSettings !== undefined && parseKept(keptSettings) === loaderConf;
+  const kept = formatKept(loaderConf);
+  const keep = textStep('write', KEPT_SETTINGS, kept, 'loader.conf is about to be replaced');
+  const size = keptSettings?.length ?? keep.size;
+  const isLeft = keptSettings !== undefined && scope === 'all';
+  return [
+    ['default', isReplaced && !isKept ? [keep] : []],
+    ['default', steps],
+    [
+      'default',
+      isReplaced || isLeft
+        ? [removal({ path: KEPT_SETTINGS, size }, 'loader.conf has these settings now')]
+        : [],
+    ],
+  ];
+}
+
+/** BLS §Locations: the file that marks an ESP as one with Type #1 entries. */
+function layoutMark({ layout }: Inventory): Step[] {
+  const text = 'type1\n';
+  return layout === undefined ? [textStep('write', ENTRIES_SREL, text, 'it is not there')] : [];
+}
+
+/**
+ * loader.conf has a fixed name, so it is kept at one sector and overwritten in place: a sector is
+ * written or it is not. A file of another size is replaced once.
+ */
+function defaultSteps({ loaderConf }: Inventory, wanted: string): Step[] {
+  if (loaderConf === undefined) return [textStep('write', LOADER_CONF, wanted, 'it is not there')];
+  if (new TextDecoder().decode(loaderConf) === wanted) return [];
+  return isSector(loaderConf)
+    ? [textStep('overwrite', LOADER_CONF, wanted, 'another entry boots next, or a setting changed')]
+    : [
+        textStep(
+          'replace',
+          LOADER_CONF,
+          wanted,
+          `it has ${loaderConf.length} bytes, not one sector`,
+        ),
+      ];
+}
+
+function textStep(
+  kind: 'write' | 'replace' | 'overwrite',
+  path: EspPath,
+  text: string,
+  because: string,
+): Step {
+  return {
+    kind,
+    path,
+    size: new TextEncoder().encode(text).length,
+    content: { kind: 'text', text },
+    because,
+  };
+}

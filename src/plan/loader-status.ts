@@ -1,0 +1,31 @@
+/** A copy of the boot loader, in the words of a status. Pure. */
+import type { EspPath } from '../esp/layout.ts';
+import type { LoaderView } from './view.ts';
+
+/** One copy of the loader. */
+export interface LoaderStatus {
+  readonly path: EspPath;
+  readonly is: string;
+  /** Why firmware would not start it, as far as can be told; another's loader is none of our concern. */
+  readonly problem?: string;
+}
+
+/** Says what a copy is, and what is wrong with it. */
+export function loaderStatus({ path, installed, signature }: LoaderView): LoaderStatus {
+  switch (installed.kind) {
+    case 'absent':
+      return { path, is: 'absent', problem: 'it is not there' };
+    case 'malformed':
+      return { path, is: 'malformed', problem: installed.because };
+    case 'foreign':
+      return { path, is: 'foreign' };
+    case 'systemd-boot':
+      return {
+        path,
+        is: `systemd-boot ${installed.version}`,
+        ...(signature === 'invalid' && {
+          problem: 'its signature is not valid for the certificate',
+        }),
+      };
+  }
+}

@@ -1,0 +1,172 @@
+/** What boots next: the one place where that is settled. Pure. */
+import { EspError } from '../error.ts';
+import type { EspPath } from '../esp/layout.ts';
+import { matchesPattern } from '../loader/pattern.ts';
+import { comingCounter } from './kept-counters.ts';
+import { isBad } from './menu-order.ts';
+import { mustHave, standIn } from './stand-in.ts';
+import type { EspView, FirmwareView } from './view.ts';
+import type { WantedEntry } from './wanted.ts';
+import type { Trouble, WantedSystem } from './wanted-system.ts';
+
+/** What is asked: who wants what to boot next, and what of it can. */
+export type NextBootQuestion = Pick<
+  WantedSystem,
+  'default' | 'standing' | 'troubles' | 'musts' | 'wishes' | 'running' | 'settings'
+>;
+
+/** The answer. */
+export interface NextBoot {
+  /** The ID of the entry that boots next. */
+  readonly id: string;
+  /** The ID of the entry that the profiles alone would make boot next: no standing choice, no counter. */
+  readonly byProfiles: string;
+  /** The generations, with that of the entry among those that must be on the ESP. */
+  readonly musts: WantedSystem['musts'];
+  readonly wishes: WantedSystem['wishes'];
+  readonly warnings: readonly string[];
+}
+
+/**
+ * Decides which entry boots next. In this order: what the profiles or a named target want; another one
+ * where its file systems are not here; a choice that stands; another one where that is bad or lacks a
+ * file. The running system takes the place of one that cannot boot, else the newest that can.
+ * @param isGiven somebody else says what boots next, as with --keep-default: then counters and lacking
+ * files change nothing
+ * @throws {VERITY_ABSENT} when nothing that can be reached is left, or --require-verity forbids another
+ */
+export function nextBoot(
+  question: NextBootQuestion,
+  { inventory, absent }: Pick<EspView, 'inventory' | 'absent'>,
+  isGiven: boolean,
+): NextBoot {
+  const reachable = nextReachable(question);
+  const chosen = standingChoice(question, reachable.id) ?? reachable.id;
+  const failing = isGiven
+    ? new Map<string, string>()
+    : failures(question, inventory.entries.filter(isBad), absent);
+  const good = failing.has(chosen)
+    ? nextGood(chosen, failing, question)
+    : { id: chosen, warnings: [] };
+  const { musts, wishes } = mustHave(mustHave(question, reachable.id), good.id);
+  return {
+    id: good.id,
+    byProfiles: reachable.id,
+    musts,
+    wishes,
+    warnings: [...reachable.warnings, ...good.warnings],
+  };
+}
+
+/** An entry, and what a person should know about why it is that one. */
+interface Candidate {
+  readonly id: string;
+  readonly warnings: readonly string[];
+}
+
+/** An entry whose file systems are not here would wait for them, so another one takes its place. */
+function nextReachable(question: NextBootQuestion): Candidate {
+  const { default: id, troubles, settings } = question;
+  const [trouble] = troubles.get(id) ?? [];
+  if (trouble === undefined) return { id, warnings: [] };
+  if (settings['require-verity']) {
+    throw verityAbsent(
+      id,
+      trouble,
+      'rebuild it with the partitions that are here, or do without --require-verity',
+    );
+  }
+  if (!isUnreachable(question, id)) return { id, warnings: [] };
+  const other = standIn(question, (entry) => !isUnreachable(question, entry.id));
+  if (other === undefined) {
+    throw verityAbsent(
+      id,
+      trouble,
+      'no other system could boot in its place; name the disk with --disk when it is not one of this machine',
+    );
+  }
+  const warning = `${id} is not made the one that boots next: it would wait for what is not here; ${other.id} is`;
+  return { id: other.id, warnings: [warning] };
+}
+
+/** Whether it is known that the file systems of an entry are not here. */
+function isUnreachable({ troubles }: Pick<WantedSystem, 'troubles'>, id: string): boolean {
+  return troubles.get(id)?.some(({ isUnknown }) => !isUnknown) === true;
+}
+
+function verityAbsent(id: string, { text }: Trouble, hint: string): EspError {
+  return new EspError('VERITY_ABSENT', `${id}: ${text}`, { hint: `nothing was touched; ${hint}` });
+}
+
+/** Returns the choice that stands, while the profiles say what they said when it was made. */
+function standingChoice(question: NextBootQuestion, byProfiles: string): string | undefined {
+  const { standing } = question;
+  if (standing?.followed !== byProfiles || isUnreachable(question, standing.chosen))
+    return undefined;
+  return entriesOf(question).find(({ id }) => id === standing.chosen)?.id;
+}
+
+/** Returns why entries do not boot, by their IDs: they lack a file, or their tries are used up. */
+function failures(
+  question: NextBootQuestion,
+  bad: readonly { readonly id: string }[],
+  absent: ReadonlySet<EspPath>,
+): ReadonlyMap<string, string> {
+  const comingBad = entriesOf(question).filter((entry) => comingCounter(entry)?.triesLeft === 0);
+  return new Map([
+    ...[...bad, ...comingBad].map(
+      ({ id }) => [id, 'is bad: it was tried as often as it may be, and did not come up'] as const,
+    ),
+    ...lackingFiles(question, absent).map(
+      ({ id }) => [id, 'does not boot without a file that is not on the ESP'] as const,
+    ),
+  ]);
+}
+
+function nextGood(
+  id: string,
+  failing: ReadonlyMap<string, string>,
+  question: NextBootQuestion,
+): Candidate {
+  const isGood = (entry: WantedEntry) =>
+    !failing.has(entry.id) && !isUnreachable(question, entry.id);
+  const other = standIn(question, isGood);
+  const instead = other
+    ? `${other.id} is made the one that boots next`
+    : 'there is no other to boot next';
+  return { id: other?.id ?? id, warnings: [`${id} ${failing.get(id)}; ${instead}`] };
+}
+
+/** Returns the files that wanted entries name, that others have to put on the ESP, and that are not there. */
+export function lackingFiles(
+  wanted: Pick<WantedSystem, 'musts' | 'wishes'>,
+  absent: ReadonlySet<EspPath>,
+): { readonly id: string; readonly path: EspPath }[] {
+  return entriesOf(wanted).flatMap(({ id, others = [] }) =>
+    others.filter((path) => absent.has(path)).map((path) => ({ id, path })),
+  );
+}
+
+function entriesOf({ musts, wishes }: Pick<WantedSystem, 'musts' | 'wishes'>): WantedEntry[] {
+  return [...musts, ...wishes].flatMap(({ entries }) => entries);
+}
+
+/** The variables that win over loader.conf, and how `bootctl` clears each. */
+const OVERRIDES = {
+  LoaderEntryOneShot: 'oneshot',
+  LoaderEntryPreferred: 'preferred',
+  LoaderEntryDefault: 'default',
+} as const;
+
+/** Says which EFI variables make another entry boot next than the one that was installed to. */
+export function overrides(firmware: FirmwareView | undefined, id: string): string[] {
+  return (['LoaderEntryOneShot', 'LoaderEntryPreferred', 'LoaderEntryDefault'] as const).flatMap(
+    (name) => {
+      const value = firmware?.variables[name];
+      if (value === undefined || matchesPattern(value, id)) return [];
+      return [
+        `the EFI variable ${name} is ${JSON.stringify(value)} and overrides what was installed to boot next; clear it with \`bootctl set-${OVERRIDES[name]} ''\``,
+      ];
+    },
+  );
+}

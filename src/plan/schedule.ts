@@ -1,0 +1,109 @@
+/** Puts the steps of a choice in their order. Pure. */
+import type { Inventory } from '../esp/inventory.ts';
+import { allocated } from '../esp/space.ts';
+import type { TemporaryFile } from '../esp/temporaries.ts';
+import type { Choice } from './choice.ts';
+import type { Holdings } from './holdings.ts';
+import { defaultPhases } from './loader-conf-steps.ts';
+import type { PlanInput } from './plan-input.ts';
+import type { OwnFile, OwnFiles } from './present.ts';
+import { sharedWithTemporary, underTwoCounters } from './roots.ts';
+import type { Write } from './scope.ts';
+import { type LeftOut, type Phase, type PhaseName, type Plan, removal, type Step } from './step.ts';
+import { type FileRole, idOf } from './wanted.ts';
+
+/** Returns the plan of a choice. `early` are the files that have to make room. */
+export function schedule(
+  input: PlanInput,
+  { own, clusterSize, budget }: Holdings,
+  choice: Choice,
+  early: readonly OwnFile[],
+  leftOut: readonly LeftOut[],
+): Plan {
+  const { inventory, reserve } = input;
+  const shared = new Set([...sharedWithTemporary(inventory), ...underTwoCounters(inventory)]);
+  const sizeOf = (files: readonly OwnFile[]) =>
+    files.reduce((sum, { size }) => sum + allocated(size, clusterSize), 0);
+  return {
+    phases: phasesOf(input, choice, early).flatMap(([name, planned]): Phase[] => {
+      const steps = planned.filter(({ kind, path }) => kind === 'overwrite' || !shared.has(path));
+      return steps.length > 0 ? [{ name, steps }] : [];
+    }),
+    default: input.default,
+    entries: entriesAfter(choice, own),
+    leftOut,
+    space: {
+      total: inventory.total,
+      free: inventory.free,
+      reserve,
+      peak: choice.growth - sizeOf(early),
+      after: budget.free - choice.growth + sizeOf(choice.stale),
+    },
+  };
+}
+
+/** New names come first, old names last; what makes room goes before both. */
+function phasesOf(
+  input: PlanInput,
+  choice: Choice,
+  early: readonly OwnFile[],
+): readonly [PhaseName, readonly Step[]][] {
+  const { inventory, scope } = input;
+  const late = choice.stale.filter((file) => !early.includes(file));
+  const removals = (files: readonly OwnFile[], ...roles: readonly FileRole[]) =>
+    files
+      .filter(({ role }) => roles.includes(role))
+      .map((file) => removal(file, REASON[file.role]));
+  const writes = (...roles: readonly FileRole[]) =>
+    choice.writes.filter(({ file }) => roles.includes(file.role)).map(writeStep);
+  return [
+    ['sweep', sweepable(inventory).map((file) => removal(file, 'a killed run left it'))],
+    ['free-entries', removals(early, 'entry')],
+    ['free-blobs', removals(early, 'blob')],
+    // A list of extra files is there before the first of them, and goes after the last.
+    ['put', writes('blob', 'manifest')],
+    ['publish', writes('entry')],
+    ...(scope === 'gc' ? [] : input.loaders).map(
+      ({ replaces: _, ...copy }): [PhaseName, Step[]] => ['loader', [{ kind: 'replace', ...copy }]],
+    ),
+    ...defaultPhases(input, choice.defaults),
+    ['extra-files', writes('extra-file')],
+    ['extra-entries', writes('extra-entry')],
+    ['remove-entries', removals(late, 'entry', 'extra-entry')],
+    ['remove-blobs', removals(late, 'blob', 'extra-file')],
+    ['remove-lists', removals(late, 'manifest')],
+  ];
+}
+
+/** Returns the IDs of the entries of ours that are there once everything is done. */
+function entriesAfter({ writes, stale }: Choice, own: OwnFiles): readonly string[] {
+  const gone = new Set(stale);
+  const staying = [...own.values()].filter((file) => file.role === 'entry' && !gone.has(file));
+  const written = writes.flatMap(({ file, found }) => (file.role === 'entry' ? [found.at] : []));
+  return [...new Set([...staying.map(({ path }) => path), ...written].map(idOf))].sort();
+}
+
+function writeStep({ file: { size, content }, found }: Write): Step {
+  return { kind: 'write', path: found.at, size, content, because: reasonFor(found) };
+}
+
+/** The reason of a step that writes what is missing. */
+export const NOT_THERE = 'it is not there';
+
+function reasonFor(found: Write['found']): string {
+  if (found.kind === 'damaged') return `it is damaged: ${found.because}`;
+  return found.kind === 'missing' ? NOT_THERE : 'another content is wanted by now';
+}
+
+/** The remains of killed runs that are nothing else as well. */
+export function sweepable({ temporaries }: Inventory): readonly TemporaryFile[] {
+  return temporaries.filter(({ twin }) => twin === undefined);
+}
+
+const REASON = {
+  entry: 'no wanted generation has it',
+  blob: 'no entry names it',
+  'extra-file': 'it is not declared any more',
+  'extra-entry': 'it is not declared any more',
+  manifest: 'nothing is ours by it alone',
+} as const satisfies Record<FileRole, string>;

@@ -1,0 +1,69 @@
+/** Text on standard output and standard error, without the stream machinery that it does not need. */
+import * as fs from 'node:fs';
+import { errno } from '../io-error.ts';
+
+const STANDARD_OUTPUT = 1;
+const STANDARD_ERROR = 2;
+/** Milliseconds between two tries on a pipe that is full. */
+const POLL = 5;
+
+/**
+ * Returns text with every character that could steer a terminal, but for line ends and tabs, in the
+ * form that JSON has for it: names and titles come from places where anyone may have put them. A JSON
+ * document says the same as before.
+ */
+export function unsteered(text: string): string {
+  return text.replace(/(?![\n\t])[\p{Cc}\p{Cf}]/gu, escaped);
+}
+
+function escaped(character: string): string {
+  return character
+    .split('')
+    .map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
+    .join('');
+}
+
+/**
+ * Writes text to standard output. What was done is done: that it cannot be told is one line on standard
+ * error and no failure. A reader that has gone away, as `head` does, is not even that.
+ */
+export function writeOutput(text: string): void {
+  const lost = writeAll(STANDARD_OUTPUT, unsteered(text));
+  if (lost !== undefined && tellsLoss()) {
+    writeAll(STANDARD_ERROR, `what was done could not be told: standard output: ${lost}\n`);
+  }
+}
+
+/** Writes text to standard error; what is lost there is one line on standard output, but for `--json`. */
+export function writeError(text: string): void {
+  const lost = writeAll(STANDARD_ERROR, text);
+  if (lost === undefined || process.argv.includes('--json') || !tellsLoss()) return;
+  writeAll(STANDARD_OUTPUT, `a warning could not be told: standard error: ${lost}\n`);
+}
+
+let hasToldLoss = false;
+
+/** One line is enough, however much is lost. */
+function tellsLoss(): boolean {
+  if (hasToldLoss) return false;
+  hasToldLoss = true;
+  return true;
+}
+
+/** Returns why not all of it could be written; undefined also where nobody reads any more. */
+function writeAll(file: number, text: string): string | undefined {
+  const bytes = new TextEncoder().encode(text);
+  for (let done = 0; done < bytes.length; ) {
+    try {
+      done += fs.writeSync(file, bytes, done);
+    } catch (error) {
+      const code = errno(error) ?? 'unknown error';
+      // EBADF: whoever started this closed it.
+      if (code === 'EPIPE' || code === 'EBADF') return undefined;
+      if (code !== 'EAGAIN') return code;
+      // Somebody made the pipe non-blocking and it is full: its reader needs a moment.
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, POLL);
+    }
+  }
+  return undefined;
+}

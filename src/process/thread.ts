@@ -1,0 +1,50 @@
+/** A second thread: the program started once more with work of its own, and the way back for its answers. */
+import { availableParallelism } from 'node:os';
+import { parentPort, Worker, workerData } from 'node:worker_threads';
+import type { Thread } from './machine.ts';
+
+/** A thread holds one buffer and a list of names. MiB. */
+const SMALL = { maxOldGenerationSizeMb: 32, maxYoungGenerationSizeMb: 2 };
+
+interface Work {
+  readonly argument: string;
+  readonly job: unknown;
+}
+
+/** Starts a thread, as {@link Machine.startThread} says. */
+export function startThread(program: URL, argument: string, job: unknown): Thread | undefined {
+  if (availableParallelism() < 2) return undefined;
+  const work: Work = { argument, job };
+  const worker = new Worker(program, {
+    argv: [argument],
+    workerData: work,
+    resourceLimits: SMALL,
+  });
+  // A thread that breaks ends: whoever started it does the work itself.
+  worker.on('error', () => undefined);
+  return {
+    onAnswer: (listen) => void worker.on('message', listen),
+    onEnd: (listen) => void worker.on('error', listen).on('exit', listen),
+    stop() {
+      worker.unref();
+      void worker.terminate();
+    },
+  };
+}
+
+/** What a thread was started for, as the thread itself sees it. */
+export interface Assignment {
+  readonly job: unknown;
+  answer(answer: unknown): void;
+}
+
+/** Returns what this thread was started for with that argument; undefined on any other thread. */
+export function assignment(argument: string): Assignment | undefined {
+  const port = parentPort;
+  if (port === null || !isWork(workerData) || workerData.argument !== argument) return undefined;
+  return { job: workerData.job, answer: (answer) => port.postMessage(answer) };
+}
+
+function isWork(data: unknown): data is Work {
+  return typeof data === 'object' && data !== null && 'argument' in data && 'job' in data;
+}

@@ -1,0 +1,41 @@
+/** The configuration file: where it is, and its values as TOML has them. */
+import type { Disk } from '../disk/disk.ts';
+import { EspError } from '../error.ts';
+
+/** Values from one place, by setting name, unchecked. */
+export type RawSettings = Readonly<Record<string, unknown>>;
+
+/** Where the configuration is when no flag and no variable names another place. */
+export const CONFIG_FILE = '/etc/espalier.toml';
+const CONFIG_LIMIT = 1024 * 1024;
+
+/**
+ * Returns the values of a configuration file; none where it is not there and need not be.
+ * @throws {CONFIG_INVALID} when it is not there although it was named, and when it is no TOML
+ */
+export async function readConfigurationFile(
+  disk: Disk,
+  file: string,
+  isNamed: boolean,
+): Promise<RawSettings> {
+  if (!disk.stat(file)) {
+    if (!isNamed) return {};
+    throw new EspError('CONFIG_INVALID', `${file}: there is no such configuration file`, {
+      hint: 'correct --config or ESPALIER_CONFIG',
+    });
+  }
+  const bytes = disk.read(file, CONFIG_LIMIT);
+  const { parse, TomlError } = await import('smol-toml');
+  try {
+    return parse(new TextDecoder().decode(bytes));
+  } catch (error) {
+    if (!(error instanceof TomlError)) throw error;
+    const { line, column, codeblock, message } = error;
+    const [what = ''] = message.replace(/^Invalid TOML document: /, '').split('\n');
+    const cause = new Error(`of line ${line}:${column}: ${what}`);
+    throw new EspError('CONFIG_INVALID', `${file}: not TOML`, {
+      cause,
+      hint: `correct line ${line}\n${codeblock.trimEnd().replace(/^/gm, '    ')}`,
+    });
+  }
+}

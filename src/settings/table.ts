@@ -1,0 +1,267 @@
+/**
+ * The table of settings: name, value, schema, help, the verbs that use it, and what a confined service
+ * must reach for it. Options, hints, the units, the reference and NixOS's list all follow from it.
+ */
+import { dirname } from 'node:path';
+import * as v from 'valibot';
+import { parseLink } from '../generation/profile.ts';
+import { DEFAULT_FORMAT, FORMAT_NAMES } from '../plan/formats.ts';
+import { FILE_TABLES } from './file-tables.ts';
+import { LIKE_INSTALL, READING, SURVEYING, setting } from './setting.ts';
+import { count, flag, path, paths, size, words } from './value-schemas.ts';
+
+/** Where digests are remembered unless another place is named; the state of the services has it. */
+const CACHE = '/var/cache/espalier';
+/** What udev says of partitions: whether systemd-boot reads one is in here. */
+export const UDEV_DATABASE = '/run/udev/data';
+
+/** Returns a choice as a person is told it: `a, b or c`. */
+function anyOf(names: readonly string[]): string {
+  return `${names.slice(0, -1).join(', ')} or ${names.at(-1)}`;
+}
+
+/** Every setting by its name, in the order of the help text. */
+export const TABLE = {
+  esp: setting({
+    value: 'DIR',
+    repeatable: true,
+    schema: v.optional(paths),
+    help: 'mount point of the ESP; repeat for mirrors, the first is the primary',
+    fallback: 'the first FAT file system of /efi, /boot and /boot/efi',
+    verbs: [...READING, 'keys enroll', 'keys status'],
+    reach: 'write',
+  }),
+  xbootldr: setting({
+    value: 'DIR',
+    schema: v.optional(path),
+    help: 'mount point of the XBOOTLDR partition, which then has the entries and what they name',
+    fallback: 'none',
+    verbs: READING,
+    reach: (partition) => ({ write: [partition], read: [UDEV_DATABASE] }),
+  }),
+  'former-xbootldr': setting({
+    value: 'DIR',
+    schema: v.optional(path),
+    help: 'mount point of a partition that was used so before: what is ours there is removed',
+    verbs: READING,
+    reach: 'write',
+  }),
+  profiles: setting({
+    value: 'PATH',
+    repeatable: true,
+    schema: v.optional(paths, ['/nix/var/nix/profiles']),
+    help: 'directory of generation links, or one link',
+    verbs: [...SURVEYING, 'pin', 'unpin'],
+    reach: (given) => ({ read: given.map((at) => (parseLink(at) ? dirname(at) : at)) }),
+  }),
+  systemd: setting({
+    value: 'DIR',
+    schema: v.optional(path),
+    help: 'holds lib/systemd/boot/efi',
+    fallback: 'the target’s own systemd, else /usr',
+    verbs: SURVEYING,
+    reach: (directory) => ({ read: [`${directory}/lib/systemd/boot/efi`] }),
+  }),
+  stub: setting({
+    value: 'FILE',
+    schema: v.optional(path),
+    help: 'stub of the images',
+    fallback: 'the one in --systemd',
+    verbs: SURVEYING,
+    reach: 'read',
+  }),
+  format: setting({
+    value: FORMAT_NAMES.join('|'),
+    schema: v.optional(v.picklist(FORMAT_NAMES, `expected ${anyOf(FORMAT_NAMES)}`), DEFAULT_FORMAT),
+    help: 'kind of boot entries; thin needs lanzaboote’s stub',
+    verbs: SURVEYING,
+    reach: 'nothing',
+  }),
+  certificate: setting({
+    value: 'FILE',
+    schema: v.optional(path),
+    help: 'PEM certificate to sign for',
+    verbs: [...SURVEYING, 'verify', 'sign'],
+    reach: 'read',
+  }),
+  'private-key': setting({
+    value: 'FILE',
+    schema: v.optional(path),
+    help: 'PEM private key to sign with: RSA of 2048, 3072 or 4096 bits',
+    verbs: [...SURVEYING, 'sign'],
+    alternatives: 'key',
+    reach: 'read',
+  }),
+  'signing-command': setting({
+    value: 'COMMAND',
+    schema: v.optional(words),
+    help: 'signs where the key is, instead of --private-key: SHA-256 digest in, RSA signature out',
+    verbs: [...SURVEYING, 'sign'],
+    alternatives: 'key',
+    // What the command executes and opens, only its owner knows: a drop-in binds it.
+    reach: 'nothing',
+  }),
+  'signing-batch': setting({
+    schema: v.optional(flag, false),
+    help: 'one run of --signing-command signs all: lines of hexadecimal in, lines of base64 out',
+    verbs: [...SURVEYING, 'sign'],
+    reach: 'nothing',
+  }),
+  signatures: setting({
+    value: 'FILE',
+    schema: v.optional(path),
+    help: 'signatures that another machine made, instead of --private-key: see plan --signing-request',
+    verbs: SURVEYING,
+    alternatives: 'key',
+    reach: 'read',
+  }),
+  'allow-unsigned': setting({
+    schema: v.optional(flag, false),
+    help: 'install without signatures',
+    verbs: SURVEYING,
+    reach: 'nothing',
+  }),
+  'allow-insecure-key': setting({
+    schema: v.optional(flag, false),
+    help: 'use a private key that others can read or replace',
+    verbs: [...SURVEYING, 'sign', 'keys enroll', 'keys status'],
+    reach: 'nothing',
+  }),
+  'allow-directory': setting({
+    schema: v.optional(flag, false),
+    help: 'the target may be any directory, as when an image is built',
+    verbs: [...READING, 'keys enroll', 'keys status'],
+    reach: 'nothing',
+  }),
+  limit: setting({
+    value: 'N',
+    schema: v.optional(count, 0),
+    help: 'newest generations to keep per profile, 0 for all',
+    verbs: SURVEYING,
+    reach: 'nothing',
+  }),
+  'boot-counting': setting({
+    value: 'N',
+    schema: v.optional(count, 0),
+    help: 'how often a new entry is tried before it counts as bad, 0 for no counting',
+    verbs: SURVEYING,
+    reach: 'nothing',
+  }),
+  reserve: setting({
+    value: 'SIZE',
+    schema: v.optional(size, 0),
+    help: 'space to leave to others on each partition, as 64M',
+    verbs: SURVEYING,
+    reach: 'nothing',
+  }),
+  'loader-conf': setting({
+    value: 'FILE',
+    schema: v.optional(path),
+    help: 'settings of the boot loader; its default is ours',
+    fallback: 'those in [loader], else those on the ESP',
+    verbs: SURVEYING,
+    reach: 'read',
+  }),
+  'keep-default': setting({
+    schema: v.optional(flag, false),
+    help: 'let --loader-conf say which entry is the default',
+    verbs: SURVEYING,
+    reach: 'nothing',
+  }),
+  adopt: setting({
+    schema: v.optional(flag, false),
+    help: 'take over what lanzaboote or nixpkgs’ builder installed: replace it, remove what is left',
+    verbs: SURVEYING,
+    reach: 'nothing',
+  }),
+  system: setting({
+    value: 'DOUBLE',
+    schema: v.optional(
+      v.pipe(
+        v.string('expected a system double'),
+        v.regex(/^[a-z0-9_]+-[a-z0-9]+$/, 'expected a system double'),
+      ),
+    ),
+    help: 'refuse generations of another system, as x86_64-linux',
+    verbs: [...SURVEYING, 'verify'],
+    reach: 'nothing',
+  }),
+  'entry-token': setting({
+    value: 'NAME',
+    schema: v.optional(
+      v.pipe(
+        v.string('expected a name'),
+        v.regex(
+          /^[a-z0-9][a-z0-9._-]{0,31}$/,
+          'expected lower-case letters, digits, `.`, `_`, `-`',
+        ),
+      ),
+      'nixos',
+    ),
+    help: 'what names on the ESP begin with',
+    verbs: READING,
+    reach: 'nothing',
+  }),
+  booted: setting({
+    value: 'PATH',
+    schema: v.optional(path, '/run/booted-system'),
+    help: 'the running system',
+    verbs: [...SURVEYING, 'list'],
+    reach: 'read',
+  }),
+  'cache-dir': setting({
+    value: 'DIR',
+    schema: v.optional(path, CACHE),
+    help: 'where digests are remembered; deleting it costs only time',
+    verbs: SURVEYING,
+    reach: (directory) => ({ write: directory === CACHE ? [] : [directory] }),
+  }),
+  pins: setting({
+    value: 'DIR',
+    schema: v.optional(path),
+    help: 'where pins are kept',
+    fallback: 'among the roots of Nix, else /var/lib/espalier/pins',
+    verbs: [...SURVEYING, 'list', 'pin', 'unpin'],
+    reach: 'read',
+  }),
+  'pcrlock-directory': setting({
+    value: 'DIR',
+    schema: v.optional(path),
+    help: 'where records for systemd-pcrlock are kept, as /var/lib/pcrlock.d',
+    fallback: 'none are',
+    verbs: [...LIKE_INSTALL, 'gc'],
+    reach: 'write',
+  }),
+  'lock-timeout': setting({
+    value: 'SECONDS',
+    schema: v.optional(count, 60),
+    help: 'how long to wait for another run on the same ESP',
+    verbs: [...LIKE_INSTALL, 'gc', 'verify', 'keys enroll'],
+    reach: 'nothing',
+  }),
+  disk: setting({
+    value: 'FILE',
+    repeatable: true,
+    schema: v.optional(paths),
+    help: 'disk or image of one that holds what root hashes protect',
+    fallback: 'the disks of this machine',
+    verbs: [...SURVEYING, 'verify'],
+    reach: 'read',
+  }),
+  'require-verity': setting({
+    schema: v.optional(flag, false),
+    help: 'refuse a system whose root hash is not that of partitions here',
+    verbs: SURVEYING,
+    reach: 'nothing',
+  }),
+  force: setting({
+    schema: v.optional(flag, false),
+    help: 'replace a newer boot loader by an older one',
+    verbs: [...LIKE_INSTALL, 'status'],
+    reach: 'nothing',
+  }),
+  ...FILE_TABLES,
+};
+
+/** The name of a setting. */
+export type SettingName = keyof typeof TABLE;

@@ -1,0 +1,59 @@
+/** The options that each verb has from the table of settings. */
+import { CONFIG_FILE } from './configuration-file.ts';
+import type { Option } from './option.ts';
+import type { Setting } from './setting.ts';
+import { type SettingName, TABLE } from './table.ts';
+
+/** The rows of the table, typed as what all of them have in common. */
+export const ROWS = Object.entries(TABLE) as readonly (readonly [SettingName, Setting])[];
+
+const ROOT: Option = {
+  name: 'root',
+  value: 'DIR',
+  help: 'a system that is mounted there: every other path is one below',
+};
+
+/** Options that say where the settings are, and of which system. */
+const LOCATION_OPTIONS: readonly Option[] = [
+  ROOT,
+  { name: 'config', value: 'FILE', help: `configuration file (default: ${CONFIG_FILE})` },
+];
+
+/** Verbs that read no settings, and work below another root all the same. */
+const ROOTED: readonly string[] = ['keys generate'];
+
+/** Returns the options by which a verb finds its settings; none when it reads none. */
+export function locationOptions(verb: string): readonly Option[] {
+  if (ROOTED.includes(verb)) return [ROOT];
+  return settingOptions(verb).length > 0 ? LOCATION_OPTIONS : [];
+}
+
+/** Returns the options of a verb that are settings, in the order of the table; none of other verbs. */
+export function settingOptions(verb: string): readonly Option[] {
+  return ROWS.filter(([, { isTable, verbs }]) => !isTable && verbs.some((one) => one === verb)).map(
+    optionFor,
+  );
+}
+
+/** Returns some settings as options of a verb that reads no configuration file. */
+export function optionsNamed(...names: readonly SettingName[]): readonly Option[] {
+  return ROWS.filter(([name]) => names.includes(name)).map(optionFor);
+}
+
+/** Returns what holds without a setting, for a person; undefined for a switch and for nothing. */
+export function defaultOf({ schema, fallback }: Setting): string | undefined {
+  if (fallback !== undefined) return fallback;
+  const value = 'default' in schema ? schema.default : undefined;
+  if (value === undefined || typeof value === 'boolean') return undefined;
+  return String(value);
+}
+
+function optionFor([name, row]: readonly [SettingName, Setting]): Option {
+  const told = defaultOf(row);
+  return {
+    name,
+    ...(row.value === undefined ? {} : { value: row.value }),
+    ...(row.repeatable ? { repeatable: true } : {}),
+    help: told === undefined ? row.help : `${row.help} (default: ${told})`,
+  };
+}

@@ -1,0 +1,103 @@
+/** Which of the generations that there are boots next, which must stay, and which are wanted. */
+
+import type { Context } from '../context.ts';
+import { EspError } from '../error.ts';
+import type { Generation, Malformed } from '../generation/generation.ts';
+import { assertOneArchitecture } from '../generation/profile.ts';
+import { type Retention, type RootReason, retain } from '../generation/retention.ts';
+import type { FoundGenerations } from '../generation/source.ts';
+import type { Settings } from '../settings/settings.ts';
+import { bootedSystem } from './booted.ts';
+
+/** What follows from the generations and the settings alone. */
+export interface ChosenGenerations {
+  /** The generation that boots next. */
+  readonly target: Generation;
+  /** Real path of the system that was asked for: the target's own or a specialisation's. */
+  readonly system: string | undefined;
+  /** Real path of the running system. */
+  readonly running: string | undefined;
+  /** Whether a generation has the running system. */
+  readonly isRunningKept: boolean;
+  readonly retained: Retention;
+}
+
+/**
+ * Chooses among generations.
+ * @param toplevel the system that is to boot next; without it the system profile's current one
+ * @throws {NO_BOOTABLE_GENERATION} @throws {TARGET_BROKEN} @throws {MIXED_ARCHITECTURES}
+ */
+export function chooseGenerations(
+  found: FoundGenerations,
+  settings: Settings,
+  toplevel: string | undefined,
+  context: Context,
+): ChosenGenerations {
+  const { generations, malformed, pinned, current } = found;
+  if (generations.length === 0) throw noGeneration(settings, malformed);
+  assertOneArchitecture(generations, settings.system);
+  const system = toplevel === undefined ? current[0] : findSystem(toplevel, context);
+  const target = findTarget(found, system, context);
+  const booted = bootedSystem(context.disk, settings.booted);
+  const running = generations.filter((generation) => booted && hasSystem(generation, booted));
+  const roots = new Map<string, RootReason>([
+    ...[...pinned].map((path) => [path, 'pinned'] as const),
+    ...running.map(({ toplevel }) => [toplevel, 'booted'] as const),
+    ...current.map((path) => [path, 'current'] as const),
+    [target.toplevel, 'target'],
+  ]);
+  const retained = retain(generations, { limit: settings.limit, roots });
+  return { target, system, running: booted, isRunningKept: running.length > 0, retained };
+}
+
+function noGeneration(settings: Settings, malformed: readonly Malformed[]): EspError {
+  const [first] = malformed;
+  return new EspError(
+    'NO_BOOTABLE_GENERATION',
+    `${settings.profiles.join(', ')}: no generation can boot, ${malformed.length} are broken`,
+    {
+      hint: 'nothing was touched; build a system, or name the directory of its profiles with --profiles',
+      ...(first ? { cause: first.cause } : {}),
+    },
+  );
+}
+
+/** Returns the real path of the system that is to boot next. */
+function findSystem(toplevel: string, { disk }: Context): string {
+  const real = disk.realPath(toplevel);
+  if (real !== undefined) return real;
+  throw new EspError('TARGET_BROKEN', `${toplevel}: no such system`, {
+    hint: 'name the store path of a system, or a generation’s link',
+  });
+}
+
+/** Whether a system is a generation, or one of its specialisations. */
+function hasSystem({ toplevel, bootspec }: Generation, system: string): boolean {
+  const systems = [...bootspec.specialisations.values()].map((child) => child.toplevel);
+  return [toplevel, bootspec.toplevel, ...systems].includes(system);
+}
+
+/**
+ * Finds the generation of the system that is to boot next: the newest one, when several have it.
+ * Explicit links come without a profile that says which is current; then it is the newest of all.
+ */
+function findTarget(
+  { generations, malformed }: FoundGenerations,
+  system: string | undefined,
+  { disk }: Context,
+): Generation {
+  const found = generations.find((candidate) => !system || hasSystem(candidate, system));
+  if (found) return found;
+  const broken = malformed.find(({ link }) => (disk.realPath(link) ?? link) === system);
+  if (broken) throw targetBroken(broken);
+  throw new EspError('TARGET_BROKEN', `${system}: no generation leads to it`, {
+    hint: 'nothing was touched; set it as the profile’s current system first (`nix-env --profile /nix/var/nix/profiles/system --set …`)',
+  });
+}
+
+export function targetBroken({ link, cause }: Malformed): EspError {
+  return new EspError('TARGET_BROKEN', `${link}: the system that is to boot next is broken`, {
+    cause,
+    hint: cause.hint ?? 'nothing was touched; rebuild it, or install another one by its path',
+  });
+}

@@ -1,0 +1,41 @@
+/** What images consist of besides a generation: the stub, and sections from the configuration. */
+
+import type { Context } from '../context.ts';
+import { hash } from '../digest.ts';
+import { EspError } from '../error.ts';
+import { textSection } from '../plan/section.ts';
+import type { SectionContent } from '../plan/step.ts';
+import type { ImageSettings } from '../plan/wanted.ts';
+import type { Settings } from '../settings/settings.ts';
+import type { Signer } from '../signer/signer.ts';
+
+/** Files for sections are small: a picture, microcode, text. Bytes. */
+const SECTION_LIMIT = 64 * 1024 * 1024;
+
+/** Those among the configured sections that are text, and so are kept in memory. */
+const TEXT_SECTIONS = new Set(['sbat', 'profile']);
+
+/**
+ * Reads what images are made with.
+ * @throws {CONFIG_INVALID} when there is no file where the stub should be
+ */
+export function imageSettings(
+  stub: string,
+  { settings, signer }: { readonly settings: Settings; readonly signer: Signer },
+  { disk }: Context,
+): ImageSettings {
+  const extra = Object.entries(settings.sections).flatMap(([name, path]): SectionContent[] => {
+    if (path === undefined) return [];
+    const bytes = disk.read(path, SECTION_LIMIT);
+    if (TEXT_SECTIONS.has(name)) return [textSection(`.${name}`, new TextDecoder().decode(bytes))];
+    const content = { kind: 'file', path } as const;
+    return [{ name: `.${name}`, digest: hash(bytes), size: bytes.length, content }];
+  });
+  const stubSize = disk.stat(stub)?.size;
+  if (stubSize === undefined) {
+    throw new EspError('CONFIG_INVALID', `${stub}: there is no stub`, {
+      hint: 'install systemd-boot, name its directory with --systemd or the stub with --stub, or use --format type1',
+    });
+  }
+  return { stub, stubSize, fingerprint: signer.fingerprint, extra };
+}

@@ -1,0 +1,49 @@
+/** The boot loader that is brought, and the settings that a file has for it. */
+import type { Disk, OpenFile } from '../disk/disk.ts';
+import { EspError } from '../error.ts';
+import { readLoaderConf } from '../esp/loader-conf-file.ts';
+import type { Architecture } from '../loader/architecture.ts';
+import { loaderIdentity } from '../loader/systemd-boot.ts';
+import { signedLayout } from '../pe/certificate-table.ts';
+import type { LoaderSource } from '../plan/wanted-system.ts';
+import type { Settings } from '../settings/settings.ts';
+import { isUnsigned, type Signer } from '../signer/signer.ts';
+
+const HINT =
+  'install systemd-boot, or name the directory that holds lib/systemd/boot/efi with --systemd';
+
+/**
+ * Reads what a loader says of itself.
+ * @param path where the systemd in use has it
+ * @throws {CONFIG_INVALID} when it is none for this processor
+ */
+export function readLoader(
+  path: string,
+  { machine }: Architecture,
+  signer: Signer,
+  disk: Disk,
+): LoaderSource {
+  if (!disk.stat(path)) {
+    throw new EspError('CONFIG_INVALID', `${path}: there is no systemd-boot`, { hint: HINT });
+  }
+  using file = disk.open(path);
+  const identity = loaderIdentity(file);
+  if (identity.kind === 'systemd-boot' && identity.machine === machine) {
+    const size = isUnsigned(signer) ? file.size : sizeOfSigned(file, path, signer);
+    return { path, version: identity.version, machine, size };
+  }
+  const got = identity.kind === 'systemd-boot' ? 'one for another processor' : identity.kind;
+  throw new EspError('CONFIG_INVALID', `${path}: expected systemd-boot, got ${got}`, {
+    hint: HINT,
+  });
+}
+
+/** Every signature of one key has the same size: whoever holds the key need not be asked. */
+function sizeOfSigned(file: OpenFile, path: string, { signatureSize }: Signer): number {
+  return signedLayout(file, path, new Uint8Array(signatureSize)).size;
+}
+
+/** Returns the text of the file that the settings name for loader.conf. */
+export function loaderConfGiven({ 'loader-conf': file }: Settings, disk: Disk): string | undefined {
+  return file === undefined ? undefined : readLoaderConf(file, disk);
+}

@@ -1,0 +1,41 @@
+/** The stub that images are made from: where it is, and whether it starts what is made from it. */
+
+import type { Context } from '../context.ts';
+import { EspError } from '../error.ts';
+import { findSection, parsePe, readSection } from '../pe/pe.ts';
+import type { PlainFormat, StubFormat } from '../plan/format/format.ts';
+import { formatOf } from '../plan/formats.ts';
+import type { Settings } from '../settings/settings.ts';
+
+/** The format of the settings, and the stub of its images where it makes any. */
+export type ChosenFormat =
+  | { readonly format: PlainFormat; readonly stub?: undefined }
+  | { readonly format: StubFormat; readonly stub: string };
+
+/**
+ * Returns the format with its stub: the one that the settings name, else systemd's `own`, unless the
+ * format needs another.
+ * @throws {CONFIG_INVALID} when none is named and systemd's own will not do
+ */
+export function chooseFormat({ format: name, stub }: Settings, own: string): ChosenFormat {
+  const format = formatOf(name);
+  if (format.stub === undefined) return { format };
+  if (stub !== undefined) return { format, stub };
+  const { mustBeNamed } = format.stub;
+  if (mustBeNamed === undefined) return { format, stub: own };
+  throw new EspError('CONFIG_INVALID', `--format ${name}: there is no stub`, mustBeNamed);
+}
+
+/** The most that is read of a section in which a program says what it is, in bytes. */
+const LIMIT = 4096;
+
+/** Warns of a stub with which no image of the format would start. */
+export function stubWarnings({ format, stub }: ChosenFormat, { disk }: Context): readonly string[] {
+  const unfit = format.stub?.unfit;
+  if (stub === undefined || unfit === undefined) return [];
+  using source = disk.open(stub);
+  const section = findSection(parsePe(source, stub), unfit.section);
+  if (!section || section.virtualSize > LIMIT) return [];
+  const text = new TextDecoder().decode(readSection(source, section, LIMIT));
+  return text.includes(unfit.text) ? [`${stub} ${unfit.because}`] : [];
+}

@@ -1,0 +1,54 @@
+/** What boots, under real firmware, is what the installer was told to make boot. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, suite, test } from 'node:test';
+import { makeProfiles } from '../lab/profiles.ts';
+import {
+  assertBooted,
+  bootDirectory,
+  install,
+  once,
+  theParts,
+  whatIsMissing,
+} from './installed.ts';
+
+const skip = whatIsMissing(['qemu-system-x86', 'mtools', 'dosfstools']);
+
+suite('under OVMF', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'espalier-boot-'));
+  after(() => rmSync(folder, { recursive: true, force: true }));
+  const world = once(() => makeProfiles(join(folder, 'world'), theParts()));
+
+  for (const format of ['uki', 'type1'] as const) {
+    test(`${format}: the profile's current generation is what boots`, { skip }, async () => {
+      const esp = join(folder, format);
+      install({ esp, world: world(), format });
+      assertBooted(await bootDirectory(esp), '5');
+    });
+
+    test(`${format}: after a rollback, the generation rolled back to boots`, { skip }, async () => {
+      const esp = join(folder, format);
+      install({ esp, world: world(), format, generation: 3 });
+      assertBooted(await bootDirectory(esp), '3');
+    });
+  }
+
+  test('uki: a specialisation chosen instead of the default boots as itself', {
+    skip,
+  }, async () => {
+    const esp = join(folder, 'specialisation');
+    install({ esp, world: world() });
+    const conf = join(esp, 'loader/loader.conf');
+    writeFileSync(conf, 'timeout 0\ndefault nixos-generation-2-specialisation-hardened-*\n');
+    assertBooted(await bootDirectory(esp), '2-hardened');
+  });
+
+  for (const systemd of ['252', '262'] as const) {
+    test(`uki: stub and loader of systemd ${systemd} boot what they should`, { skip }, async () => {
+      const esp = join(folder, systemd);
+      install({ esp, world: world(), systemd });
+      assertBooted(await bootDirectory(esp), '5');
+    });
+  }
+});

@@ -1,0 +1,104 @@
+/** What a real firmware, systemd-boot and stub measure into a TPM is what was predicted. */
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, suite, test } from 'node:test';
+import { bytesSource } from '../../src/byte-source.ts';
+import { predictPcr11 } from '../../src/measure/pcr11.ts';
+import { formatPcrlock, lockPe } from '../../src/measure/pcrlock.ts';
+import { hasMeasuring, measuring } from '../lab/measuring.ts';
+import { makeProfiles } from '../lab/profiles.ts';
+import {
+  assertBooted,
+  bootDirectory,
+  type InstallOptions,
+  install,
+  once,
+  theParts,
+  whatIsMissing,
+} from './installed.ts';
+
+const skip =
+  whatIsMissing(['qemu-system-x86', 'mtools', 'dosfstools', 'swtpm']) ||
+  (!hasMeasuring() && 'SKIPPED, missing parts: node test/lab/fetch.ts');
+
+/** Digests in hexadecimal by the name of their algorithm. */
+type Digests = Readonly<Record<string, string>>;
+
+interface Listed {
+  readonly digests: readonly { readonly hashAlg: string; readonly digest: string }[];
+}
+
+interface Event extends Listed {
+  readonly pcr: number;
+  readonly content: { readonly event_type: string };
+}
+
+const byAlgorithm = ({ digests }: Listed): Digests =>
+  Object.fromEntries(digests.map(({ hashAlg, digest }) => [hashAlg, digest]));
+
+/** The digests in the first record of a file's text. */
+const recorded = (text: string): Digests => byAlgorithm(JSON.parse(text).records[0]);
+
+suite('with a TPM', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'espalier-measured-'));
+  after(() => rmSync(folder, { recursive: true, force: true }));
+  const world = once(() => makeProfiles(join(folder, 'world'), theParts()));
+
+  /** Installs, boots, and returns the programs that were started and those that were recorded. */
+  async function boot(name: string, options: Pick<InstallOptions, 'systemd' | 'format'>) {
+    const [esp, pcrlock] = [join(folder, name), join(folder, `${name}-pcrlock.d`)];
+    install({ esp, pcrlock, world: world(), ...options });
+    const { proof, measured, ...booted } = await bootDirectory(esp, { kind: 'off' }, { tpm: true });
+    assertBooted({ proof, measured, ...booted }, '5');
+    assert.ok(proof && measured);
+    const files = ['630-bootloader.pcrlock.d/current', '635-lanzaboote.pcrlock.d/5'];
+    return {
+      started: programs(measured.log),
+      expected: files.map((file) =>
+        recorded(readFileSync(join(pcrlock, `${file}.pcrlock`), 'utf8')),
+      ),
+      pcr11: measured.pcr11,
+      image: join(esp, 'EFI/Linux', proof.entry),
+    };
+  }
+
+  /** The programs that the firmware measured into PCR 4, in order: systemd-pcrlock reads the log. */
+  function programs(log: Uint8Array): readonly Digests[] {
+    const path = join(folder, 'log');
+    writeFileSync(path, log);
+    const said = measuring('systemd-pcrlock', ['cel', '--json=short'], {
+      SYSTEMD_MEASURE_LOG_FIRMWARE: path,
+      SYSTEMD_MEASURE_LOG_USERSPACE: join(folder, 'none'),
+    });
+    const events: readonly Event[] = JSON.parse(said);
+    return events
+      .filter(({ pcr }) => pcr === 4)
+      .filter(({ content }) => content.event_type === 'EV_EFI_BOOT_SERVICES_APPLICATION')
+      .map(byAlgorithm);
+  }
+
+  test('loader and image are measured as they were recorded, and PCR 11 is as predicted', {
+    skip,
+  }, async () => {
+    const { started, expected, pcr11, image } = await boot('uki', { systemd: '262' });
+    assert.deepEqual(started, expected);
+    const predicted = predictPcr11(bytesSource(readFileSync(image)), createHash);
+    assert.equal(pcr11, predicted.sha256);
+  });
+
+  test('of a type1 entry, the kernel is measured as it was recorded', { skip }, async () => {
+    const { started, expected } = await boot('type1', { systemd: '262', format: 'type1' });
+    assert.deepEqual(started, expected);
+  });
+
+  test('with a stub of before 258, the firmware measures the kernel inside as well', {
+    skip,
+  }, async () => {
+    const { started, expected } = await boot('old-stub', { systemd: '257' });
+    const kernel = lockPe(bytesSource(readFileSync(theParts().kernel)), createHash);
+    assert.deepEqual(started, [...expected, recorded(formatPcrlock(kernel))]);
+  });
+});

@@ -1,0 +1,198 @@
+/** How a plan is carried out: barriers, sources, mount points, slots, the lock. */
+import type { Mutant } from '../mutant.ts';
+
+const APPLY = 'test/transaction/apply.test.ts';
+const MOUNT_POINT = 'test/transaction/mount-point.test.ts';
+const SOURCES = 'test/transaction/sources.test.ts';
+const SLOTS = 'test/transaction/directory-slots.test.ts';
+const SLOTS_RESERVE = 'test/transaction/slots-reserve.test.ts';
+const LOCK = 'test/transaction/lock.test.ts';
+const ENROLMENT = 'test/transaction/place-enrolment.test.ts';
+
+export const transaction: readonly Mutant[] = [
+  {
+    id: 'transaction/no-barrier',
+    file: 'src/transaction/apply.ts',
+    find: 'if (disk.stat(directory)) disk.syncDirectory(directory);',
+    replace: '',
+    killedBy: { file: APPLY, title: /is durable when it is done, however the platter then looks/ },
+    why: 'Old entries could be gone before the new ones are on the platter.',
+  },
+  {
+    id: 'transaction/new-name-not-synced',
+    file: 'src/transaction/apply.ts',
+    find: 'for (const path of fresh) disk.syncFile(path);',
+    replace: '',
+    killedBy: { file: APPLY, title: /syncs a file that replaces another before its directory/ },
+    why: 'A kernel could have its name and a size of zero after power was lost.',
+  },
+  {
+    id: 'transaction/replacement-not-synced',
+    file: 'src/transaction/apply.ts',
+    find: 'disk.syncFile(path);\n    return [];',
+    replace: 'return [];',
+    killedBy: { file: APPLY, title: /syncs a file that replaces another before its directory/ },
+    why: 'The name of the boot loader could lead to clusters that are free already.',
+  },
+  {
+    id: 'transaction/inode-not-compared',
+    file: 'src/transaction/apply.ts',
+    find: ' && now?.inode === before?.inode) continue;',
+    replace: ') continue;',
+    killedBy: {
+      file: MOUNT_POINT,
+      title: /of another inode in the middle of the run ends it before the next phase/,
+    },
+    why: 'After an unmount the rest of the run would fill a directory of the root file system.',
+  },
+  {
+    id: 'transaction/device-not-compared',
+    file: 'src/transaction/apply.ts',
+    find: 'if (now?.device === before?.device && ',
+    replace: 'if (',
+    killedBy: { file: MOUNT_POINT, title: /of another device than when the plan was made/ },
+    why: 'Another disk that is mounted there would be written to by a plan for this one.',
+  },
+  {
+    id: 'transaction/mount-not-checked-after-phase',
+    file: 'src/transaction/apply.ts',
+    find: 'changes.push(...(await runPhase(phase, site, nextName)));\n    requireMounted(mounted, site);',
+    replace: 'changes.push(...(await runPhase(phase, site, nextName)));',
+    killedBy: {
+      file: MOUNT_POINT,
+      title: /of another inode in the middle of the last phase is told/,
+    },
+    why: 'A run whose last phase went to the wrong disk would report success.',
+  },
+  {
+    id: 'transaction/short-write-unseen',
+    file: 'src/transaction/apply.ts',
+    find: 'if (!isImage(step.content) && size !== step.size)',
+    replace: 'if (isImage(step.content) && size !== step.size)',
+    killedBy: { file: APPLY, title: /a file of another size than planned gets no name/ },
+    why: 'A kernel that is cut short would get its final name.',
+  },
+  {
+    id: 'transaction/leftovers-stay',
+    file: 'src/transaction/apply.ts',
+    find: 'for (const temporary of begun) removeIfPossible(temporary, disk);',
+    replace: '',
+    killedBy: { file: APPLY, title: /a write that fails leaves what was there, and no temporary/ },
+    why: 'A full ESP would stay full of half files until the next run.',
+  },
+  {
+    id: 'transaction/signal-ignored',
+    file: 'src/transaction/apply.ts',
+    find: 'if (site.signal?.aborted) break;',
+    replace: '',
+    killedBy: { file: APPLY, title: /ends between two phases when it is told to/ },
+    why: 'A service that is told to stop would be killed in the middle of a write.',
+  },
+  {
+    id: 'transaction/slots-eat-reserve',
+    file: 'src/transaction/apply.ts',
+    find: 'Math.min(of.free - of.peak, of.after - of.reserve)',
+    replace: 'Math.min(of.free - of.peak, of.after)',
+    killedBy: { file: SLOTS_RESERVE, title: /not when they would eat into the reserve/ },
+    why: 'Directories would grow into the space that --reserve keeps free.',
+  },
+  {
+    id: 'transaction/slots-at-peak',
+    file: 'src/transaction/apply.ts',
+    find: 'Math.min(of.free - of.peak, of.after - of.reserve)',
+    replace: 'of.after - of.reserve',
+    killedBy: { file: SLOTS_RESERVE, title: /not when the run itself needs the space at its peak/ },
+    why: 'The files of the run would not fit any more, because directories took their space.',
+  },
+  {
+    id: 'transaction/slots-of-one-directory',
+    file: 'src/transaction/apply.ts',
+    find: '>= directories.size * MOST_RESERVED;',
+    replace: '>= MOST_RESERVED;',
+    killedBy: { file: SLOTS_RESERVE, title: /for every directory that is written to, or for none/ },
+    why: 'With several directories the reserve would be used up.',
+  },
+  {
+    id: 'transaction/gaps-not-closed',
+    file: 'src/transaction/directory-slots.ts',
+    find: 'fresh(size - used, placeholderName), disk);',
+    replace: 'fresh(0, placeholderName), disk);',
+    killedBy: { file: SLOTS, title: /takes every free slot, gives it back/ },
+    why: 'Firmware would stop reading a directory before the entry that boots.',
+  },
+  {
+    id: 'transaction/slots-off-fat',
+    file: 'src/transaction/directory-slots.ts',
+    find: 'if (!isFat(directory, disk)) return 0;',
+    replace: '',
+    killedBy: {
+      file: SLOTS,
+      title: /does nothing to one that is as large, and nothing on another/,
+    },
+    why: 'An image directory on ext4 would be filled with thousands of files for nothing.',
+  },
+  {
+    id: 'transaction/source-ctime',
+    file: 'src/transaction/assemble.ts',
+    find: '        now.modified === before.modified &&\n        now.changed === before.changed);',
+    replace: '        now.modified === before.modified);',
+    killedBy: { file: SOURCES, title: /of another changed is SOURCE_CHANGED/ },
+    why: 'A source that was changed with its size and mtime kept would be installed under the old digest.',
+  },
+  {
+    id: 'transaction/source-inode',
+    file: 'src/transaction/assemble.ts',
+    find: '(now?.inode === before.inode &&\n        now.size',
+    replace: '(now?.size',
+    killedBy: { file: SOURCES, title: /of another inode is SOURCE_CHANGED/ },
+    why: 'A source that was replaced by another file would be installed under the old digest.',
+  },
+  {
+    id: 'transaction/copy-not-checked',
+    file: 'src/transaction/write-content.ts',
+    find: '      requireUnchanged([content.path], workshop);\n      return disk.stat(path)?.size ?? 0;',
+    replace: '      return disk.stat(path)?.size ?? 0;',
+    killedBy: { file: SOURCES, title: /a source whose ctime alone changed since it was hashed/ },
+    why: 'A kernel that changed while it was copied would be installed under a name that lies.',
+  },
+  {
+    id: 'transaction/pk-stays',
+    file: 'src/transaction/place-enrolment.ts',
+    find: "{enrolmentFile(directory, 'PK')}`);",
+    replace: "{enrolmentFile(directory, 'PK')}.old`);",
+    killedBy: { file: ENROLMENT, title: /wherever power fails, keys of two makings/ },
+    why: 'Firmware could enrol a PK whose db does not let anything boot.',
+  },
+  {
+    id: 'transaction/pk-first',
+    file: 'src/transaction/place-enrolment.ts',
+    find: "['db', 'KEK', 'PK'] as const",
+    replace: "['PK', 'db', 'KEK'] as const",
+    killedBy: { file: ENROLMENT, title: /wherever power fails, keys of two makings/ },
+    why: 'Firmware could enrol a PK whose db does not let anything boot.',
+  },
+  {
+    id: 'transaction/lock-not-exclusive',
+    file: 'src/transaction/lock.ts',
+    find: "database.exec('BEGIN EXCLUSIVE');",
+    replace: "database.exec('BEGIN');",
+    killedBy: { file: LOCK, title: /a lock leaves its scope released/ },
+    why: 'Two runs would write to one ESP at the same time.',
+  },
+  {
+    id: 'transaction/lock-collected',
+    file: 'src/transaction/lock.ts',
+    find: '  held.add(database);\n',
+    replace: '',
+    killedBy: { file: LOCK, title: /a lock is taken, released, and taken again/ },
+    why: 'The lock would never be released, or dropped by the garbage collector.',
+  },
+  {
+    id: 'transaction/lock-in-others-directory',
+    file: 'src/disk/own-file.ts',
+    find: 'const OTHERS_MAY_WRITE = 0o022;',
+    replace: 'const OTHERS_MAY_WRITE = 0o002;',
+    killedBy: { file: LOCK, title: /a directory that a group can write to is refused/ },
+    why: 'Others could put a file in the way and keep every run waiting.',
+  },
+];
