@@ -18,7 +18,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ['generation', 'esp', 'uki', 'loader', 'signer', 'confine'],
   ['plan'],
   ['measure', 'settings', 'context.ts'],
-  ['recipe', 'voice'],
+  ['recipe', 'terminal'],
   ['transaction', 'survey', 'ukify'],
   ['volumes', 'inspection', 'signing'],
   ['pcrlock', 'enrolment', 'units'],

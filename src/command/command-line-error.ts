@@ -1,4 +1,4 @@
-/** What is wrong with a command line, and what its writer most likely meant. */
+/** Says what is wrong with a command line, and what its writer most likely meant. */
 import type { CommanderError } from 'commander';
 import { EspError } from '../error.ts';
 import { nearest } from '../settings/nearest.ts';
@@ -7,14 +7,14 @@ import { optionsOf, VERBS, type VerbDeclaration } from './verbs.ts';
 /** Flags that every verb has. */
 const COMMON: readonly string[] = ['json', 'verbose', 'quiet', 'help'];
 
-/** Returns whether an error of commander's means a wrong command line, and not help or the version. */
+/** Returns whether commander's error means a wrong command line. Help and version are no misuse. */
 export function isMisuse({ exitCode, code }: CommanderError): boolean {
   return exitCode !== 0 && code !== 'commander.help';
 }
 
 /**
  * Returns the error for what commander found wrong in a command line.
- * @param verb the verb whose words these are; undefined when they name none
+ * @param verb the verb that was named; undefined when the words name none
  */
 export function commandLineError(
   error: CommanderError,
@@ -24,12 +24,12 @@ export function commandLineError(
   const [message = ''] = error.message.replace(/^error: /, '').split('\n');
   const [, word = ''] = /'([^']*)'/.exec(message) ?? [];
   if (error.code === 'commander.unknownCommand')
-    return wrong(message, meant(word, wordsAfter(argv[argv.indexOf(word) - 1])));
+    return usageError(message, suggest(word, wordsAfter(argv[argv.indexOf(word) - 1])));
   if (error.code === 'commander.unknownOption') return unknownOption(word, message, verb);
-  return wrong(message, '', verb);
+  return usageError(message, '', verb);
 }
 
-/** Returns an error as it is, or with the verb's help as a hint when it is about settings and has none. */
+/** Adds the verb's help as a hint to an error about settings that has no hint. */
 export function withHelp(error: unknown, verb: VerbDeclaration): unknown {
   const lacksHint =
     error instanceof EspError && error.code === 'CONFIG_INVALID' && error.hint === undefined;
@@ -39,23 +39,27 @@ export function withHelp(error: unknown, verb: VerbDeclaration): unknown {
 
 function unknownOption(word: string, message: string, verb?: VerbDeclaration): EspError {
   const flag = word.replace(/^--/, '').replace(/=.*$/, '');
-  if (verb === undefined) return wrong(message, 'options stand behind the verb; ');
+  if (verb === undefined) return usageError(message, 'options stand behind the verb; ');
   const users = VERBS.filter((other) => flagsOf(other).includes(flag)).map(({ name }) => name);
   if (users.length > 0) {
     const does = users.length === 1 ? 'does' : 'do';
-    return wrong(`${verb.name} does not use --${flag}`, `${enumerated(users)} ${does}; `, verb);
+    return usageError(
+      `${verb.name} does not use --${flag}`,
+      `${enumerated(users)} ${does}; `,
+      verb,
+    );
   }
-  return wrong(message, meant(flag, [...flagsOf(verb), ...COMMON], '--'), verb);
+  return usageError(message, suggest(flag, [...flagsOf(verb), ...COMMON], '--'), verb);
 }
 
-/** Returns a question for the nearest word, or nothing when none is near. */
-function meant(word: string, candidates: readonly string[], prefix = ''): string {
+/** Returns a question that proposes the nearest word, or nothing when none is near. */
+function suggest(word: string, candidates: readonly string[], prefix = ''): string {
   const found = nearest(word, candidates);
   return found === undefined ? '' : `did you mean ${prefix}${found}? `;
 }
 
-/** Returns the error with a hint that ends with where the help is. */
-function wrong(message: string, advice: string, verb?: VerbDeclaration): EspError {
+/** Returns a usage error whose hint ends with the command that shows help. */
+function usageError(message: string, advice: string, verb?: VerbDeclaration): EspError {
   return new EspError('CONFIG_INVALID', message, { hint: `${advice}${help(verb)}` });
 }
 
@@ -67,7 +71,10 @@ function flagsOf(verb: VerbDeclaration): readonly string[] {
   return optionsOf(verb).map(({ name }) => name);
 }
 
-/** The words that may stand behind the first word of a verb, or where there is no such word, first. */
+/**
+ * Returns the words that may follow the first word of a verb; without a first word, the first
+ * words.
+ */
 function wordsAfter(group: string | undefined): readonly string[] {
   const verbs = VERBS.map(({ name }) => name.split(' '));
   const seconds = verbs.flatMap(([first, second]) => (first === group && second ? [second] : []));

@@ -1,4 +1,4 @@
-/** `confine`: a drop-in that lets a service see its closure and nothing else. */
+/** `confine`: writes a drop-in that lets a service see its closure and nothing else. */
 import { dirname, resolve } from 'node:path';
 import * as v from 'valibot';
 import { type Confinement, planConfinement, type Request } from '../confine/confinement.ts';
@@ -25,7 +25,7 @@ export async function confine(
   if (json) print(JSON.stringify(toDocument(request, confinement, done), undefined, 2));
   else print(file === undefined ? confinement.text.trimEnd() : summary(file, changed, confinement));
   if (notices.length > 0) {
-    const log = (await import('../voice/log.ts')).openLog(verbosity);
+    const log = (await import('../terminal/log.ts')).openLog(verbosity);
     for (const notice of notices) log.warn({ unit: confinement.unit.name.full }, notice);
   }
   return 0;
@@ -56,7 +56,7 @@ const schema = v.strictObject({
   output: v.optional(v.union([v.literal('-'), path], 'expected a path or -')),
 });
 
-/** Checks the command line. @throws {CONFIG_INVALID} naming the flag that is wrong */
+/** Checks the command line. @throws {CONFIG_INVALID} naming the wrong flag */
 function readRequest(
   unit: string,
   flags: RawSettings,
@@ -92,10 +92,10 @@ function misuse(message: string): EspError {
   return new EspError('CONFIG_INVALID', message, { hint: 'see espalier confine --help' });
 }
 
-/** A drop-in has a few hundred lines, that of a whole desktop some thousand: bytes. */
+/** In bytes. A drop-in has a few hundred lines, and some thousand for a whole desktop. */
 const DROP_IN_LIMIT = 16 * 1024 * 1024;
 
-/** Writes the drop-in unless it is there already. Returns whether it wrote. */
+/** Writes the drop-in unless it is there with this text. Returns whether it wrote. */
 async function write(file: string, text: string, disk: Context['disk']): Promise<boolean> {
   const before = disk.stat(file)
     ? new TextDecoder().decode(disk.read(file, DROP_IN_LIMIT))
@@ -111,7 +111,7 @@ async function write(file: string, text: string, disk: Context['disk']): Promise
   return true;
 }
 
-/** Few distributions have the directory on which the service's root is mounted. */
+/** Warns when the directory for the service's root is missing, as on most distributions. */
 function rootNotices(disk: Context['disk']): string[] {
   if (disk.stat(EMPTY_ROOT)?.kind === 'directory') return [];
   return [`${EMPTY_ROOT} does not exist: the service starts only once there is such a directory`];

@@ -1,4 +1,4 @@
-/** `install`, `plan`, `repair`, `gc`: survey, plan, apply, each with a purpose of its own. */
+/** `install`, `plan`, `repair`, `gc`: survey, plan and apply, each with its own purpose. */
 
 import type { Context } from '../context.ts';
 import { EspError, EXIT_FAILED, EXIT_WARNINGS } from '../error.ts';
@@ -10,8 +10,8 @@ import type { Asking } from '../signer/delivered-signer.ts';
 import { type Signer, type ToSign, unsigned } from '../signer/signer.ts';
 import type { ExtraReport } from '../signing/extra.ts';
 import { openSurveyor } from '../survey/surveyor.ts';
-import type { Log } from '../voice/log.ts';
-import { startProgress } from '../voice/progress.ts';
+import type { Log } from '../terminal/log.ts';
+import { startProgress } from '../terminal/progress.ts';
 import { findTargets } from '../volumes/volumes.ts';
 import { renderOutcome, toDocument } from './report.ts';
 
@@ -27,37 +27,37 @@ export async function plan(invocation: Invocation, context: Context): Promise<nu
   return (await import('./signing-request.ts')).planRequest(invocation, context);
 }
 
-/** Rewrites what is damaged, from the store, and leaves everything else as it is. */
+/** Rewrites damaged files from the store, and leaves everything else as it is. */
 export function repair(invocation: Invocation, context: Context): Promise<number> {
   return perform('repair', invocation, context);
 }
 
-/** Removes what nothing needs, and writes nothing. */
+/** Removes files that nothing needs, and writes nothing. */
 export function gc(invocation: Invocation, context: Context): Promise<number> {
   return perform('gc', invocation, context);
 }
 
 /**
- * Surveys once, then deals with one ESP after the other. One that fails leaves the others as they
- * are. The first is the primary: the run fails when that one does.
+ * Surveys once, then processes one ESP after the other. A failure of one leaves the others as they
+ * are. The first ESP is the primary: the run fails when the primary fails.
  */
 async function perform(verb: PassVerb, invocation: Invocation, context: Context): Promise<number> {
   const settings = await readSettings(invocation.flags, context.environment, context.disk);
   const roots = findTargets(settings, context);
   const log = lazyLog(invocation.verbosity);
-  const voice = { context, log };
-  const done = await surveyAndPass(verb, roots, settings, invocation, voice);
-  return report(verb, done, invocation, voice);
+  const runContext = { context, log };
+  const done = await surveyAndPass(verb, roots, settings, invocation, runContext);
+  return report(verb, done, invocation, runContext);
 }
 
-/** What became of every ESP, and of the programs beside them. */
-interface Done {
+/** The outcome of every ESP, and of the programs that are signed beside them. */
+interface RunResult {
   readonly outcomes: readonly Outcome[];
   readonly extra: ExtraReport;
 }
 
-/** What a run speaks with. */
-interface Voice {
+/** What a run works with, and the log, which opens at the first line. */
+interface RunContext {
   readonly context: Context;
   readonly log: () => Promise<Log>;
 }
@@ -67,8 +67,8 @@ async function surveyAndPass(
   roots: readonly string[],
   settings: Settings,
   { operands: [toplevel], json, verbosity }: Invocation,
-  { context, log }: Voice,
-): Promise<Done> {
+  { context, log }: RunContext,
+): Promise<RunResult> {
   const progress = startProgress(json || verbosity !== 0);
   try {
     const asking = verb === 'plan' ? await askingInstead(settings, context) : undefined;
@@ -86,7 +86,7 @@ async function surveyAndPass(
       lockTimeout: settings['lock-timeout'],
       likely: signing.likely,
     });
-    // What refuses the primary ESP refuses the run.
+    // A failed primary ESP fails the run, so the programs beside it stay unsigned.
     const extra = outcomes[0]?.failure ? NOTHING : await signing.sign();
     return {
       outcomes,
@@ -115,7 +115,7 @@ function unsignedNames(asking: Asking | undefined): readonly string[] {
 
 const NOTHING: ExtraReport = { signed: [], warnings: [] };
 
-/** Looks at the programs beside the ESPs: what a key will be asked for, and how they get signed. */
+/** Finds the programs beside the ESPs that need a signature, and returns what signs them. */
 async function extraSigning(
   verb: PassVerb,
   settings: Settings,
@@ -130,12 +130,12 @@ async function extraSigning(
   return { likely: toSign(programs.tasks), sign: () => signExtras(programs, signer, context) };
 }
 
-/** Prints what became of every ESP, and returns the exit status. */
+/** Prints the outcome of every ESP, and returns the exit status. */
 async function report(
   verb: PassVerb,
-  { outcomes, extra }: Done,
+  { outcomes, extra }: RunResult,
   { json }: Invocation,
-  { context, log }: Voice,
+  { context, log }: RunContext,
 ): Promise<number> {
   const warnings = [
     ...new Set([...outcomes.flatMap((outcome) => outcome.warnings), ...extra.warnings]),
@@ -158,7 +158,10 @@ async function report(
   return warnings.length + failed.length > 0 ? EXIT_WARNINGS : 0;
 }
 
-/** What refused the primary says that nothing was touched, which is not so when a mirror was. */
+/**
+ * Corrects a refusal of the primary, which says that nothing was touched, when a mirror was
+ * written.
+ */
 function withMirrors(cause: EspError, mirrors: readonly Outcome[]): EspError {
   const isTouched = ({ failure }: Outcome) => !failure || failure.status === EXIT_FAILED;
   if (cause.status === EXIT_FAILED || !mirrors.some(isTouched)) return cause;
@@ -168,11 +171,11 @@ function withMirrors(cause: EspError, mirrors: readonly Outcome[]): EspError {
   });
 }
 
-/** Opens the log when there is first something to say: a run that has nothing to say pays nothing. */
+/** Opens the log at the first line, so a silent run does not load it. */
 function lazyLog(verbosity: number): () => Promise<Log> {
   let log: Promise<Log> | undefined;
   return () => {
-    log ??= import('../voice/log.ts').then(({ openLog }) => openLog(verbosity));
+    log ??= import('../terminal/log.ts').then(({ openLog }) => openLog(verbosity));
     return log;
   };
 }

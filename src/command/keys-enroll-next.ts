@@ -1,4 +1,4 @@
-/** `keys enroll --next`: the update by which firmware comes to know the next key of db beside the present one. */
+/** `keys enroll --next`: writes the update that adds the next key to firmware's db. */
 
 import type { Context } from '../context.ts';
 import type { Disk } from '../disk/disk.ts';
@@ -12,11 +12,11 @@ import { additionFile, NEXT } from '../signer/key-directory.ts';
 import { loadCertificate, requireFile } from '../signer/pem.ts';
 import { placeFile } from '../transaction/place-file.ts';
 
-/** Far more than one certificate takes: bytes. */
+/** In bytes. One certificate takes far less. */
 const MAX_FILE = 65_536;
 
 /**
- * Writes the update beside the next key, signed by the present KEK. One that is there already stays.
+ * Writes the update beside the next key, signed by the present KEK. An existing update stays.
  * @throws {KEY_INVALID} {KEY_INSECURE}
  */
 export async function enrollNext(

@@ -1,4 +1,4 @@
-/** `keys enroll`: puts keys on the ESP, for systemd-boot to enrol them in firmware. */
+/** `keys enroll`: puts keys on the ESP, from where systemd-boot enrols them in firmware. */
 import { resolve } from 'node:path';
 import * as v from 'valibot';
 import { lastValue } from '../bls.ts';
@@ -11,29 +11,41 @@ import {
   enrolmentTimes,
   readEnrolment,
 } from '../enrolment/enrolment-files.ts';
-import { readMicrosoftCertificates } from '../enrolment/microsoft-certificates.ts';
+import { refusedEntries } from '../enrolment/entry-trust.ts';
+import { entriesOfOthers, missingOptionRoms, readDbx } from '../enrolment/others.ts';
 import { type KeySet, keyPaths, loadKeySet } from '../enrolment/set.ts';
 import { EspError, EXIT_WARNINGS } from '../error.ts';
 import { type EspPath, LOADER_CONF } from '../esp/layout.ts';
 import { readLoaderConf } from '../esp/loader-conf-file.ts';
+import type { FirmwareKeys } from '../inspection/firmware-trust.ts';
 import { loaderStatuses } from '../inspection/loader-views.ts';
 import { EFI_VARIABLES, setupMode } from '../loader/efi-variables.ts';
 import { parseLoaderConf } from '../loader/loader-conf.ts';
+import { parseForbidden } from '../secureboot/forbidden.ts';
 import { KEY_NAMES, type KeyVariable } from '../secureboot/key-variable.ts';
+import { OPTION_ROM_AUTHORITIES } from '../secureboot/microsoft.ts';
 import { formatSignatureLists, type Signature, X509 } from '../secureboot/signature-list.ts';
 import type { RawSettings } from '../settings/configuration-file.ts';
 import { readFlags } from '../settings/flags.ts';
 import type { Invocation } from '../settings/invocation.ts';
 import { readSettings, type Settings } from '../settings/settings.ts';
-import { formatEnrolment, type PerVariable } from '../signer/enrolment.ts';
+import { formatEnrolment, formatForbidden, type PerVariable } from '../signer/enrolment.ts';
 import { KEY_DIRECTORY } from '../signer/key-directory.ts';
-import type { Log } from '../voice/log.ts';
+import type { Log } from '../terminal/log.ts';
 import { lockEsp } from '../volumes/esp-lock.ts';
 import { espRoots } from '../volumes/esp-roots.ts';
 
 const VERB = 'keys enroll';
-/** The one set that systemd-boot may enrol without being asked (loader.conf(5) `secure-boot-enroll`). */
+/**
+ * The name of the one set that systemd-boot may enrol unasked (loader.conf(5)
+ * `secure-boot-enroll`).
+ */
 const AUTOMATIC = 'auto';
+
+const path = v.pipe(
+  v.string(),
+  v.transform((given) => resolve(given)),
+);
 
 const schema = v.strictObject({
   next: v.optional(v.boolean(), false),
@@ -44,26 +56,21 @@ const schema = v.strictObject({
     ),
     AUTOMATIC,
   ),
-  microsoft: v.optional(
-    v.array(
-      v.pipe(
-        v.string(),
-        v.transform((path) => resolve(path)),
-      ),
-    ),
-    [],
-  ),
+  microsoft: v.optional(v.array(path), []),
+  certificates: v.optional(v.array(path), []),
+  'keep-firmware': v.optional(v.boolean(), false),
+  dbx: v.optional(path),
   'yes-this-might-brick-my-machine': v.optional(v.boolean(), false),
 });
 type Flags = v.InferOutput<typeof schema>;
 
-/** Flags of this verb's own; the others are settings. */
+/** Flags of this verb alone; all others are settings. */
 const OWN = Object.keys(schema.entries);
 
 /**
- * Writes a set of keys to every ESP, or with `--next` the update for db's next key. What is there
- * already stays as it is.
- * @throws {OPTION_ROMS_UNTRUSTED} when firmware would not start what devices bring, and nobody said yes
+ * Writes a set of keys to every ESP. With `--next` it writes the update for db's next key. Existing
+ * files stay as they are.
+ * @throws {OPTION_ROMS_UNTRUSTED} when firmware would refuse option ROMs, and no flag accepts that
  * @throws {KEY_INVALID} {KEY_INSECURE} as for the signing of images
  */
 export async function keysEnroll(
@@ -80,23 +87,29 @@ export async function keysEnroll(
     return enrollNext(directory, settings['allow-insecure-key'], json, context);
   }
   const keys = loadKeySet(directory, settings['allow-insecure-key'], context);
-  const signatures = signaturesFor(keys, wishes, disk);
+  const { signatures, remarks } = signaturesFor(keys, wishes, context);
+  const dbx = wishes.dbx === undefined ? undefined : readDbx(wishes.dbx, disk);
   const roots = espRoots(settings, context);
   const place = enrolmentDirectory(wishes.name);
   const wanted = { directory, keys, signatures };
-  const { writes, time } = enrolmentAfter(roots, place, wanted, context);
-  const log = async () => (await import('../voice/log.ts')).openLog(verbosity);
+  const { writes: three, time } = enrolmentAfter(roots, place, wanted, context);
+  const writes = { ...three, ...(dbx && { dbx: formatForbidden(dbx, keys.KEK, time) }) };
+  const log = async () => (await import('../terminal/log.ts')).openLog(verbosity);
   const esps = [];
   for (const root of roots) {
     const written = await placeOn(root, place, writes, { settings, context, log });
     esps.push({ esp: root, path: place, written });
   }
-  const warnings = await warningsOf(
-    roots,
-    keyPaths(directory, 'db').certificate,
-    settings,
-    context,
-  );
+  const { certificate } = keyPaths(directory, 'db');
+  const firmware = {
+    known: signatures.db,
+    forbidden: parseForbidden(dbx ?? new Uint8Array()),
+    ...{ hasShim: false, problems: [] },
+  };
+  const warnings = [
+    ...remarks,
+    ...(await warningsOf(roots, { ...settings, certificate }, firmware, context)),
+  ];
   const done = { directory, name: wishes.name, time: new Date(time * 1000).toISOString(), esps };
   if (json) print(JSON.stringify({ version: 1, verb: VERB, ...done, warnings }, undefined, 2));
   else print([...esps.map(renderEsp), ...nextSteps(wishes.name, context)].join('\n'));
@@ -113,19 +126,22 @@ function split(flags: RawSettings): [own: RawSettings, others: RawSettings] {
   ];
 }
 
-/** What each variable will hold: the owner's certificate first, then Microsoft's. */
+/** What each variable will hold: the owner's certificate first, then those of others; and what to tell of it. */
 function signaturesFor(
   keys: KeySet,
-  { microsoft, 'yes-this-might-brick-my-machine': isBrave }: Flags,
-  disk: Disk,
-): PerVariable<readonly Signature[]> {
-  const theirs = readMicrosoftCertificates(microsoft, disk);
-  if (!isBrave && !theirs.some(({ signsOptionRoms }) => signsOptionRoms)) {
+  { microsoft, certificates, 'keep-firmware': keeps, ...wishes }: Flags,
+  { disk, environment }: Context,
+): { signatures: PerVariable<readonly Signature[]>; remarks: readonly string[] } {
+  const isBrave = wishes['yes-this-might-brick-my-machine'];
+  const firmware = keeps ? (environment['ESPALIER_EFIVARS'] ?? EFI_VARIABLES) : undefined;
+  const theirs = entriesOfOthers({ microsoft, certificates, firmware }, disk);
+  const lacking = missingOptionRoms(theirs);
+  if (!isBrave && lacking.length === OPTION_ROM_AUTHORITIES.length) {
     throw new EspError(
       'OPTION_ROMS_UNTRUSTED',
       'no certificate of Microsoft that signs option ROMs: with these keys firmware would not start what graphics and other cards bring, and may never show a picture again',
       {
-        hint: 'give the certificates of Microsoft’s UEFI CA with --microsoft; --yes-this-might-brick-my-machine where no device needs them, as in a virtual machine',
+        hint: `give ${OPTION_ROM_AUTHORITIES.join(' and ')} with --microsoft; --yes-this-might-brick-my-machine where no device needs them, as in a virtual machine`,
       },
     );
   }
@@ -133,10 +149,13 @@ function signaturesFor(
     { type: X509, owner: keys.owner, data: Uint8Array.from(keys[variable].certificate.raw) },
     ...theirs.filter((each) => each.variable === variable).map(({ signature }) => signature),
   ];
-  return { PK: all('PK'), KEK: all('KEK'), db: all('db') };
+  const remarks = isBrave
+    ? []
+    : lacking.map((name) => `db lacks ${name}: cards whose option ROM is signed by it stay dark`);
+  return { signatures: { PK: all('PK'), KEK: all('KEK'), db: all('db') }, remarks };
 }
 
-/** The keys of a directory, and what each variable will hold. */
+/** The keys of a directory, and the content of each variable. */
 interface Wanted {
   readonly directory: string;
   readonly keys: KeySet;
@@ -144,8 +163,9 @@ interface Wanted {
 }
 
 /**
- * Returns the writes: those on the primary ESP when they are the same and the latest, else new ones
- * whose time is later than that of any that was ever put on one of the ESPs, whatever the clock says.
+ * Returns the writes. It reuses those on the primary ESP when they are equal and the latest. New
+ * writes get a time later than every write on the ESPs, whatever the clock says: firmware refuses
+ * an older time.
  */
 function enrolmentAfter(
   roots: readonly string[],
@@ -176,15 +196,27 @@ function isSame(found: EnrolmentFiles, wanted: PerVariable<Uint8Array>): boolean
   return KEY_NAMES.every((name) => Buffer.compare(found[name] ?? Buffer.of(), wanted[name]) === 0);
 }
 
+/** The three writes, and that of dbx where it was asked for. */
+type Writes = PerVariable<Uint8Array> & { readonly dbx?: Uint8Array };
+
+function isSameDbx(root: string, place: EspPath, { dbx }: Writes, disk: Disk): boolean {
+  if (dbx === undefined) return true;
+  const file = `${root}/${place}/dbx.auth`;
+  const there = disk.stat(file)?.kind === 'file' ? disk.read(file, dbx.length + 1) : Buffer.of();
+  return Buffer.compare(there, dbx) === 0;
+}
+
 /** Tells whether anything had to be written. */
 async function placeOn(
   root: string,
   place: EspPath,
-  writes: PerVariable<Uint8Array>,
+  writes: Writes,
   { settings, context, log }: { settings: Settings; context: Context; log: () => Promise<Log> },
 ): Promise<boolean> {
   const { disk, processId } = context;
-  if (isSame(readEnrolment(root, place, disk), writes)) return false;
+  const isThere =
+    isSame(readEnrolment(root, place, disk), writes) && isSameDbx(root, place, writes, disk);
+  if (isThere) return false;
   const { placeEnrolment } = await import('../transaction/place-enrolment.ts');
   using _lock = await lockEsp(root, disk.stat(root), {
     verb: VERB,
@@ -196,25 +228,26 @@ async function placeOn(
   return true;
 }
 
-/** What would keep the machine from booting once the keys are enrolled, and the keys from being enrolled. */
+/**
+ * Warns of what would keep the machine from booting after enrolment, or stop the enrolment itself.
+ */
 async function warningsOf(
   roots: readonly string[],
-  certificate: string,
   settings: Settings,
+  firmware: FirmwareKeys,
   context: Context,
 ): Promise<readonly string[]> {
   const warnings: string[] = [];
   for (const root of roots) {
-    for (const { path, problem } of await loaderStatuses(
-      root,
-      { ...settings, certificate },
-      context,
-    )) {
-      if (problem) warnings.push(`${root}/${path}: ${problem}; with these keys it will not start`);
+    for (const { path: loader, problem } of await loaderStatuses(root, settings, context)) {
+      if (problem) {
+        warnings.push(`${root}/${loader}: ${problem}; with these keys it will not start`);
+      }
     }
     if (loaderSetting(root, context.disk) === 'off') {
       warnings.push(`${root}/${LOADER_CONF}: secure-boot-enroll is off, and hides the keys`);
     }
+    warnings.push(...refusedEntries(root, firmware, settings, context));
   }
   return warnings;
 }
@@ -229,7 +262,7 @@ function renderEsp({ esp, path, written }: { esp: string; path: string; written:
   return `${esp}/${path}: ${written ? 'written' : 'nothing to do'}`;
 }
 
-/** What is left for a person to do. */
+/** Returns the steps that are left for a person. */
 function nextSteps(name: string, { disk, environment }: Context): readonly string[] {
   const efivars = environment['ESPALIER_EFIVARS'] ?? EFI_VARIABLES;
   return [

@@ -1,4 +1,6 @@
-/** `keys generate`: the keys of Secure Boot for a machine of one's own, in a directory as sbctl has it. */
+/**
+ * `keys generate`: makes a machine's own Secure Boot keys, in a directory laid out as sbctl does.
+ */
 import { generateKeyPair, randomBytes, randomUUID, X509Certificate } from 'node:crypto';
 import { posix, resolve } from 'node:path';
 import { promisify } from 'node:util';
@@ -36,7 +38,7 @@ const schema = v.strictObject({
   next: v.optional(v.boolean(), false),
 });
 
-/** What certificates call their keys, as sbctl does. */
+/** The common names of the certificates, as sbctl has them. */
 const COMMON_NAMES: Readonly<Record<KeyVariable, string>> = {
   PK: 'Platform Key',
   KEK: 'Key Exchange Key',
@@ -46,10 +48,10 @@ const COMMON_NAMES: Readonly<Record<KeyVariable, string>> = {
 const SECONDS_OF_DAY = 86_400;
 
 /**
- * Makes PK, KEK and db, each with a certificate, or with `--next` a key that is to take the place of
- * db's. Keys that are there are never touched.
+ * Makes PK, KEK and db, each with a certificate. With `--next` it makes the key that will replace
+ * db's. It never touches keys that exist.
  * @throws {KEYS_EXIST}
- * @throws {KEY_INVALID} when there is no key of db to be followed
+ * @throws {KEY_INVALID} with `--next`, when there is no key of db to replace
  */
 export async function keysGenerate(
   { operands: [named], flags, json }: Invocation,
@@ -82,7 +84,7 @@ export async function keysGenerate(
   return 0;
 }
 
-/** The files of keys by their paths below the directory that is made. */
+/** Returns the files of the keys, by their paths below the new directory. */
 function filesOf(made: readonly MadeKey[], next: boolean): ReadonlyMap<string, Uint8Array> {
   const files = made.flatMap(({ name, pem, privateKey }): [string, string][] => {
     const names = keyFileNames(name);
@@ -105,7 +107,7 @@ function requireNone(keys: string, { disk }: Context): void {
   });
 }
 
-/** Without an end of line, which sbctl would take for a part of it. */
+/** Writes no end of line: sbctl would take it for a part of the GUID. */
 async function makeOwner(directory: string, { disk }: Context): Promise<string> {
   const owner = randomUUID();
   disk.makeDirectory(directory);
@@ -117,7 +119,7 @@ interface MadeKey {
   readonly name: KeyVariable;
   readonly pem: string;
   readonly privateKey: string;
-  /** SHA-256 of the certificate. */
+  /** SHA-256 of the certificate, in hexadecimal. */
   readonly fingerprint: string;
 }
 

@@ -1,4 +1,6 @@
-/** `keys status`: what firmware, the key directory and the ESPs hold of keys, and whether they agree. */
+/**
+ * `keys status`: shows which keys firmware, key directory and ESPs hold, and whether they agree.
+ */
 import { resolve } from 'node:path';
 import type { Context } from '../context.ts';
 import { enrolmentNames } from '../enrolment/enrolment-files.ts';
@@ -13,14 +15,15 @@ import {
 } from '../enrolment/places.ts';
 import { type Rotation, rotationOf } from '../enrolment/rotation.ts';
 import { EXIT_WARNINGS } from '../error.ts';
+import { firmwareKeys } from '../inspection/firmware-trust.ts';
 import { EFI_VARIABLES, secureBoot, setupMode } from '../loader/efi-variables.ts';
 import type { Invocation } from '../settings/invocation.ts';
 import { readSettings } from '../settings/settings.ts';
 import { KEY_DIRECTORY } from '../signer/key-directory.ts';
-import { formatTable, printable } from '../voice/table.ts';
+import { formatTable, printable } from '../terminal/table.ts';
 import { espRoots } from '../volumes/esp-roots.ts';
 
-/** Shows every certificate and where it is; the exit status tells whether all is well. */
+/** Shows every certificate and where it is. The exit status tells whether all is well. */
 export async function keysStatus(
   { operands: [named], flags, json }: Invocation,
   context: Context,
@@ -41,18 +44,30 @@ export async function keysStatus(
   const status = {
     secureBoot: secureBoot(disk, efivars) ?? null,
     setupMode: setupMode(disk, efivars) ?? null,
+    dbx: firmware.holds.PK.length > 0 ? entriesOfDbx(efivars, context) : null,
     directory,
     certificates: knownCertificates(places),
     rotation: (await rotationOf(rotating, settings, context)) ?? null,
-    problems: [...places.flatMap(({ problems }) => problems), ...strangers(keys, firmware, sets)],
+    problems: [
+      ...places.flatMap(({ problems }) => problems),
+      ...foreignPlaces(keys, firmware, sets),
+    ],
   };
   if (json) print(JSON.stringify({ version: 1, verb: 'keys status', ...status }, undefined, 2));
-  else print(render(status));
+  else print(renderKeys(status));
   return status.problems.length > 0 ? EXIT_WARNINGS : 0;
 }
 
+/** How many entries dbx has, or null when it cannot be read. */
+function entriesOfDbx(efivars: string, { disk }: Context): number | null {
+  const { forbidden } = firmwareKeys(efivars, disk);
+  if (forbidden === undefined) return null;
+  const { certificates, images, signedParts } = forbidden;
+  return certificates.length + images.size + signedParts.size;
+}
+
 /** Firmware that knows other keys starts nothing that these sign; a set does that to it. */
-function strangers(keys: KeyPlace, firmware: KeyPlace, sets: readonly KeyPlace[]): string[] {
+function foreignPlaces(keys: KeyPlace, firmware: KeyPlace, sets: readonly KeyPlace[]): string[] {
   const [ours] = knownCertificates([keys]).filter(({ variable }) => variable === 'db');
   const isStranger = (place: KeyPlace) =>
     place.holds.PK.length > 0 &&
@@ -71,6 +86,7 @@ function strangers(keys: KeyPlace, firmware: KeyPlace, sets: readonly KeyPlace[]
 interface Shown {
   readonly secureBoot: boolean | null;
   readonly setupMode: boolean | null;
+  readonly dbx: number | null;
   readonly directory: string;
   readonly certificates: readonly KnownCertificate[];
   readonly rotation: Rotation | null;
@@ -79,8 +95,8 @@ interface Shown {
 
 const SHOWN_DIGITS = 16;
 
-function render(shown: Shown): string {
-  const { secureBoot, setupMode, directory, certificates, rotation, problems } = shown;
+function renderKeys(shown: Shown): string {
+  const { secureBoot, setupMode, dbx, directory, certificates, rotation, problems } = shown;
   const word = (value: boolean | null) => (value === null ? 'unknown' : value ? 'on' : 'off');
   const rows = certificates.map((each) => [
     each.variable,
@@ -92,6 +108,11 @@ function render(shown: Shown): string {
   return [
     `Secure Boot: ${word(secureBoot)}`,
     `Setup Mode:  ${word(setupMode)}`,
+    ...(dbx === 0
+      ? [
+          'dbx:         empty: firmware starts loaders that are known to be unsafe; espalier keys enroll --dbx FILE',
+        ]
+      : []),
     `keys:        ${directory}`,
     ...(rows.length === 0
       ? []

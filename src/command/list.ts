@@ -5,11 +5,13 @@ import { EXIT_WARNINGS, explain } from '../error.ts';
 import { lookAlone } from '../inspection/read-esp.ts';
 import { readEsps } from '../pass/read-esps.ts';
 import { type MenuEntry, menuOf } from '../plan/menu.ts';
+import { type Note, notesOf } from '../plan/notes.ts';
 import type { Invocation } from '../settings/invocation.ts';
 import { readSettings } from '../settings/settings.ts';
 import { readSystems } from '../survey/systems.ts';
-import { formatSize } from '../voice/size.ts';
-import { formatTable, printable } from '../voice/table.ts';
+import { formatSize } from '../terminal/size.ts';
+import { formatTable, printable } from '../terminal/table.ts';
+import { brokenOf, renderBroken } from './broken.ts';
 
 /** Lists the entries of every ESP. */
 export async function list({ flags, json }: Invocation, context: Context): Promise<number> {
@@ -19,21 +21,29 @@ export async function list({ flags, json }: Invocation, context: Context): Promi
   const read = await readEsps(settings, await lookAlone(settings, context), context);
   const menus = read.map(({ root, ...esp }) =>
     esp.failure
-      ? { esp: root, problem: explain(esp.failure), entries: [] }
-      : { esp: root, entries: menuOf(esp.view, systems) },
+      ? { esp: root, problem: explain(esp.failure), entries: [], notes: [] }
+      : { esp: root, entries: menuOf(esp.view, systems), notes: notesOf(esp.view) },
   );
+  const broken = brokenOf(systems.malformed);
   const status = menus.some(({ problem }) => problem) ? EXIT_WARNINGS : 0;
   if (json) {
-    print(JSON.stringify({ version: 1, verb: 'list', esps: menus }, undefined, 2));
+    const told = broken.length > 0 ? { broken } : {};
+    print(JSON.stringify({ version: 1, verb: 'list', ...told, esps: menus }, undefined, 2));
     return status;
   }
-  for (const { esp, entries, problem } of menus) {
+  for (const { esp, entries, problem, notes } of menus) {
     if (menus.length > 1) print(`${esp}:`);
     print(
       entries.length > 0 ? formatTable(HEAD, entries.map(row)) : (problem ?? 'no boot entries'),
     );
+    for (const note of notes) print(renderNote(note));
   }
+  for (const line of renderBroken(broken)) print(line);
   return status;
+}
+
+function renderNote({ path, note }: Note): string {
+  return `${printable(path)}: ${printable(note)}`;
 }
 
 const HEAD = ['', 'TITLE', 'SIZE', 'ENTRY'] as const;
@@ -44,23 +54,24 @@ function row(entry: MenuEntry): string[] {
     marks.map((mark) => mark || ' ').join(''),
     printable(titleOf(entry)),
     formatSize(entry.size),
-    `${printable(entry.id)}${notes(entry)
+    `${printable(entry.id)}${remarks(entry)
       .map((note) => `  (${note})`)
       .join('')}`,
   ];
 }
 
 /** What a person should know of an entry before it is chosen. */
-function notes({ counter, damage }: MenuEntry): string[] {
+function remarks({ counter, damage, unsigned }: MenuEntry): string[] {
   const { triesLeft = 0, triesDone = 0 } = counter ?? {};
   const tries = triesLeft > 0 ? `tries: ${triesLeft} left` : 'bad: no tries left';
   return [
     ...(counter ? [`${tries}, ${triesDone} done`] : []),
     ...(damage === undefined ? [] : [`damaged: ${printable(damage)}`]),
+    ...(unsigned === undefined ? [] : ['not signed by our certificate']),
   ];
 }
 
-/** What tells an entry from the others: an image has its version in its title already. */
+/** Returns the title, with the version where needed: the title of an image holds it already. */
 function titleOf({ title, version, id }: MenuEntry): string {
   const shown = title ?? id;
   return version === undefined || shown.includes(version) ? shown : `${shown} (${version})`;

@@ -1,6 +1,6 @@
 /**
- * The second executable: the command line of lanzaboote's `lzbt-systemd` 1.1. It decides nothing by
- * itself: what it is given is told to `install` in other words.
+ * The second executable: the command line of lanzaboote's `lzbt-systemd` 1.1. It translates that
+ * command line into one of `install`, and decides nothing itself.
  */
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import type { Context } from '../context.ts';
@@ -10,7 +10,7 @@ import { parseLink } from '../generation/profile.ts';
 import { writeOutput } from '../process/standard-output.ts';
 import type { RawSettings } from '../settings/configuration-file.ts';
 
-/** Options of `install` as commander hands them out. */
+/** Options of the `install` of lzbt, as commander parses them. */
 interface Options {
   readonly system: string;
   readonly systemd: string;
@@ -65,7 +65,9 @@ export async function run(
   }
 }
 
-/** The exit status that lanzaboote has for a failure: 2 for a wrong command line, else 1. */
+/**
+ * Returns the exit status that lanzaboote uses: 2 for a wrong command line, 1 for other failures.
+ */
 export function exitStatus({ cause }: EspError): number {
   return cause instanceof CommanderError ? 2 : 1;
 }
@@ -98,8 +100,8 @@ function count(text: string): number {
 }
 
 /**
- * Returns the flags of `install` that mean the same. The stub comes from the environment, as it does
- * for lanzaboote.
+ * Returns the equivalent flags of our `install`. As with lanzaboote, the environment names the
+ * stub.
  */
 function toFlags(
   esp: string,
@@ -135,7 +137,9 @@ function toFlags(
   };
 }
 
-/** A mounted ESP is looked at with all that belongs to it: EFI variables, whether it can be written. */
+/**
+ * Returns whether a path is no mounted ESP. For one, `install` also checks variables and access.
+ */
 function isPlainDirectory(disk: Context['disk'], path: string): boolean {
   try {
     requireEsp(disk, path, false, 'read');
@@ -148,7 +152,7 @@ function isPlainDirectory(disk: Context['disk'], path: string): boolean {
 
 const PLAIN: readonly string[] = ['ESP_NOT_MOUNTED', 'ESP_NOT_FAT'];
 
-/** A path that is no link would be searched for links. */
+/** Requires links: `install` would search a path that is no link for links. */
 function requireLinks(generations: readonly string[]): readonly string[] {
   const other = generations.find((path) => !parseLink(path));
   if (generations.length > 0 && other === undefined) return generations;

@@ -1,13 +1,13 @@
-/** The status as metrics for a node_exporter text file (Prometheus §Text-based format). */
+/** Formats the status as metrics for a node_exporter text file (Prometheus §Text-based format). */
 import { DIFFERENCES, type Difference } from '../pass/drift.ts';
 import type { EspStatus, SeenEsp, Status } from './status-document.ts';
 
 interface Metric {
   readonly name: string;
   readonly help: string;
-  /** Its value for one ESP, by further label; undefined where nothing can be told. */
+  /** Returns its values for one ESP, by the further label; undefined when they are not known. */
   readonly values: (esp: SeenEsp, status: Status) => Values;
-  /** Name of the further label; absent when there is but one value. */
+  /** Name of the further label; absent when there is one value. */
   readonly label?: string;
 }
 
@@ -40,6 +40,11 @@ const METRICS: readonly Metric[] = [
     name: 'espalier_entries_bad',
     help: 'Boot entries that were tried as often as they might be, and did not come up.',
     values: ({ bad }) => ({ '': bad }),
+  },
+  {
+    name: 'espalier_generations_broken',
+    help: 'Generations that cannot be installed: every install warns of them.',
+    values: (_, { broken = [] }) => ({ '': broken.length }),
   },
   {
     name: 'espalier_entries_on_trial',
@@ -103,6 +108,7 @@ export function formatMetrics(status: Status): string {
   return [
     ...heading(USABLE),
     ...usable,
+    ...brokenGenerations(status),
     ...METRICS.flatMap(({ name, help, label, values }) => [
       ...heading({ name, help }),
       ...seen.flatMap((esp) =>
@@ -115,11 +121,26 @@ export function formatMetrics(status: Status): string {
   ].join('\n');
 }
 
-/** The one metric of an ESP of which nothing else can be told. */
+/** The one metric of an ESP that cannot be read. */
 const USABLE = {
   name: 'espalier_esp_usable',
   help: '0 where an ESP is not mounted, read-only or full, or the profiles want what cannot be.',
 };
+
+/** The one metric that is the machine's, whatever ESPs it has. */
+const BROKEN = {
+  name: 'espalier_generation_broken',
+  help: '1 for each generation that cannot be installed, with what to do about it.',
+};
+function brokenGenerations({ broken = [] }: Status): string[] {
+  return [
+    ...(broken.length > 0 ? heading(BROKEN) : []),
+    ...broken.map(
+      ({ generation, code, hint = '' }) =>
+        `${BROKEN.name}{generation="${escaped(generation)}",code="${code}",hint="${escaped(hint)}"} 1`,
+    ),
+  ];
+}
 
 function heading({ name, help }: Pick<Metric, 'name' | 'help'>): string[] {
   return [`# HELP ${name} ${help}`, `# TYPE ${name} gauge`];

@@ -1,4 +1,6 @@
-/** `pcrlock lock-pe`, `pcrlock lock-uki`: what will be measured when a program or an image starts. */
+/**
+ * `pcrlock lock-pe`, `pcrlock lock-uki`: predict what is measured when a program or image starts.
+ */
 import { createHash } from 'node:crypto';
 import { resolve } from 'node:path';
 import type { ByteSource } from '../byte-source.ts';

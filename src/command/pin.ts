@@ -1,4 +1,4 @@
-/** `pin` and `unpin`: generations that no limit and no deletion takes from the ESP. */
+/** `pin` and `unpin`: protect generations from every limit and every deletion. */
 import { dirname } from 'node:path';
 import type { Context } from '../context.ts';
 import { EspError } from '../error.ts';
@@ -8,7 +8,7 @@ import { generationName } from '../plan/wanted.ts';
 import type { Invocation } from '../settings/invocation.ts';
 import { readSettings, type Settings } from '../settings/settings.ts';
 
-/** Protects a generation. Where Nix is, its store path is kept from garbage collection too. */
+/** Protects a generation. Where Nix is, its garbage collection keeps the store path too. */
 export async function pin(
   { operands: [operand], flags }: Invocation,
   context: Context,
@@ -23,7 +23,7 @@ export async function pin(
   return 0;
 }
 
-/** Gives a generation back to the limit; its entries go with the next `install` or `gc`. */
+/** Puts a generation under the limit again. The next `install` or `gc` may remove its entries. */
 export async function unpin(
   { operands: [operand], flags }: Invocation,
   context: Context,
@@ -37,7 +37,8 @@ export async function unpin(
       hint: 'espalier list marks pinned generations with `p`',
     });
   }
-  // SAFETY: a link outside the ESP; the entries it protected boot as before until a later run.
+  // SAFETY: this link lies outside the ESP. Its entries boot as before, until a later run removes
+  // them.
   disk.remove(link);
   disk.syncDirectory(dirname(link));
   print(`unpinned generation ${generationName(generation)}`);

@@ -1,4 +1,4 @@
-/** The world of this process, put together once at the edge. */
+/** The context of this process: disk, environment and process, put together once. */
 import type { Context } from '../context.ts';
 import { nodeDisk } from '../disk/node-disk.ts';
 import { EspError } from '../error.ts';

@@ -1,4 +1,4 @@
-/** The command line: verbs, options and help. Does no work: each verb is loaded when it is called. */
+/** The command line: verbs, options and help. A verb's file is loaded when the verb is called. */
 import { Command, CommanderError, Option } from 'commander';
 import type { Context } from '../context.ts';
 import { EXIT_USAGE } from '../error.ts';
@@ -28,7 +28,7 @@ export async function run(
   for (const verb of VERBS) {
     const words = verb.name.split(' ');
     const command = commandFor(program, words).description(verb.summary);
-    // The options of one verb are not cheap to declare, and no run has two.
+    // Declaring the options of a verb is slow, and one run needs those of one verb.
     if (!words.every((word) => argv.includes(word))) continue;
     command.exitOverride((error) => {
       throw isMisuse(error) ? commandLineError(error, argv, verb) : error;
@@ -48,7 +48,7 @@ export async function run(
   return status;
 }
 
-/** Loads a verb and runs it, below the root that was named. */
+/** Loads a verb and runs it, below the directory that `--root` names. */
 async function perform(
   verb: VerbDeclaration,
   invocation: Invocation,
@@ -67,7 +67,7 @@ async function perform(
   }
 }
 
-/** The command that these words lead to, made where it is not there yet. */
+/** Returns the command for these words, and makes it when it is missing. */
 function commandFor(program: Command, words: readonly string[]): Command {
   return words.reduce((parent, word) => {
     const found = parent.commands.find((command) => command.name() === word);

@@ -3,16 +3,16 @@ import { explain } from '../error.ts';
 import type { Outcome, PassVerb } from '../pass/outcome.ts';
 import type { Removal } from '../plan/elsewhere.ts';
 import type { Phase, Plan, SpaceForecast, Step } from '../plan/step.ts';
+import { formatSize } from '../terminal/size.ts';
+import { printable } from '../terminal/table.ts';
 import type { Report } from '../transaction/report.ts';
-import { formatSize } from '../voice/size.ts';
-import { printable } from '../voice/table.ts';
 
-/** Version of the document that `--json` prints; raised when a reader would have to change. */
+/** Version of the `--json` document. It is raised when its readers have to change. */
 const DOCUMENT_VERSION = 1;
 
 /**
  * Returns the document of `install --json` and `plan --json`.
- * @param signed paths of the programs that were signed beside the ESPs
+ * @param signed paths of the programs that the run signed beside the ESPs
  */
 export function toDocument(
   verb: string,
@@ -44,7 +44,7 @@ const MARKS: Readonly<Record<Step['kind'], string>> = {
   remove: '-',
 };
 
-/** Returns an outcome as text: for a plan every step with its reason, for an install what was done. */
+/** Returns an outcome as text: every step of a plan with its reason, or what an install did. */
 export function renderOutcome(verb: PassVerb, outcome: Outcome): string {
   const { root, plan, removals = [], report, failure } = outcome;
   if (failure) return `${root}: ${explain(failure)}`;
@@ -62,7 +62,7 @@ function summary(
   removals: readonly Removal[],
   report: Report | undefined,
 ): string {
-  // A repair and a collection leave alone what boots next.
+  // `repair` and `gc` do not change what boots next.
   const next = verb === 'repair' || verb === 'gc' ? '' : `; boots next: ${plan.default}`;
   const phases = [plan, ...removals].flatMap((each) => each.phases);
   if (phases.length === 0) return `nothing to do${next}`;

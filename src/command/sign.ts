@@ -1,4 +1,4 @@
-/** `sign`: signs EFI programs of others, where they lie or to another file. */
+/** `sign`: signs foreign EFI programs, in place or to another file. */
 import { resolve } from 'node:path';
 import type { Context } from '../context.ts';
 import { targetsOf } from '../esp/untrusted-source.ts';
@@ -6,15 +6,17 @@ import { misuse } from '../settings/flags.ts';
 import type { Invocation } from '../settings/invocation.ts';
 import { readSettings } from '../settings/settings.ts';
 import type { Signer } from '../signer/signer.ts';
+import { isBareKernel } from '../signing/bare-kernel.ts';
 import { carryOut, realFile, type Task, taskFor } from '../signing/task.ts';
 import { signerOf } from '../survey/signer-of.ts';
+import { bareKernel } from './request-review.ts';
 
 const VERB = 'sign';
 
 /**
- * Signs each program, or leaves it as it is when it has our signature; or signs what a machine without
- * a key asks for. Nothing is written unless all of it can be signed.
- * @throws {PE_MALFORMED} {SIGNATURE_MALFORMED} when a file is no program that can be signed
+ * Signs each program, and skips one that has our signature already. With `--request` it signs what
+ * a machine without a key asks for. It writes nothing unless it can sign everything.
+ * @throws {PE_MALFORMED} {SIGNATURE_MALFORMED} when a file is no program that it can sign
  * @throws {KEY_INVALID} {KEY_INSECURE} as for the signing of images
  */
 export async function sign(
@@ -22,7 +24,8 @@ export async function sign(
   context: Context,
 ): Promise<number> {
   const { disk, environment, print } = context;
-  const { output, request, ...others } = flags;
+  const { output, request, only, against, yes, 'sign-kernels': signsKernels, ...others } = flags;
+  const signKernels = signsKernels === true;
   if ((operands.length === 0) === (request === undefined)) {
     throw misuse('expected one or more FILE, or --request', VERB);
   }
@@ -34,7 +37,14 @@ export async function sign(
   const { signer, warnings } = loaded;
   if (typeof request === 'string') {
     const { answerRequest } = await import('./signing-request.ts');
-    const answer = answerRequest(resolve(request), signer, disk);
+    const review = {
+      only: Array.isArray(only) ? only : [],
+      against: typeof against === 'string' ? resolve(against) : undefined,
+      ...{ signKernels, asks: yes !== true },
+      // Standard output may be the answer itself.
+      show: (line: string) => void process.stderr.write(verbosity < 0 ? '' : `${line}\n`),
+    };
+    const answer = await answerRequest(resolve(request), signer, review, disk);
     if (typeof output === 'string') await disk.replaceText(resolve(output), answer);
     else print(answer.trimEnd());
     return tell(warnings, verbosity);
@@ -44,17 +54,26 @@ export async function sign(
     throw misuse(`--output: expected one FILE, got ${files.length}`, VERB);
   }
   const target = typeof output === 'string' ? resolve(output) : undefined;
+  if (!signKernels) requireNoKernel(files, disk);
   const tasks = files.map((file) =>
     taskFor(file, target ?? file, { signer, targets: targetsOf(settings) }, disk),
   );
   await carryOut(tasks, signer, context);
-  print(json ? toDocument(tasks, signer) : tasks.map(render).join('\n'));
+  print(json ? toDocument(tasks, signer) : tasks.map(renderTask).join('\n'));
   return tell(warnings, verbosity);
+}
+
+/** A signed bare kernel starts whatever it is given. @throws {CONFIG_INVALID} naming the kernel */
+function requireNoKernel(files: readonly string[], disk: Context['disk']): void {
+  for (const path of files) {
+    using file = disk.open(path);
+    if (isBareKernel(file)) throw bareKernel(path);
+  }
 }
 
 async function tell(warnings: readonly string[], verbosity: number): Promise<number> {
   if (warnings.length > 0) {
-    const log = (await import('../voice/log.ts')).openLog(verbosity);
+    const log = (await import('../terminal/log.ts')).openLog(verbosity);
     for (const warning of warnings) log.warn(warning);
   }
   return 0;
@@ -66,6 +85,6 @@ function toDocument(tasks: readonly Task[], { fingerprint }: Signer): string {
   return JSON.stringify(document, undefined, 2);
 }
 
-function render({ output, isDone }: Task): string {
+function renderTask({ output, isDone }: Task): string {
   return `${output}: ${isDone ? 'is signed, nothing to do' : 'signed'}`;
 }

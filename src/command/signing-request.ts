@@ -1,4 +1,5 @@
 /** Signing on another machine: `plan --signing-request` asks, `sign --request` answers. */
+import { hostname } from 'node:os';
 import { resolve } from 'node:path';
 import type { Context } from '../context.ts';
 import { digestBytes, digestOf } from '../digest.ts';
@@ -25,16 +26,17 @@ import {
 import { extraPrograms } from '../signing/extra.ts';
 import type { Task } from '../signing/task.ts';
 import { openSurveyor } from '../survey/surveyor.ts';
-import { openLog } from '../voice/log.ts';
+import { openLog } from '../terminal/log.ts';
 import { findTargets } from '../volumes/volumes.ts';
+import { describeRequest, type Review, requireConsent, reviewRequest } from './request-review.ts';
 
-/** A program as a request names it, before what is to be signed for it is worked out. */
+/** A program as a request names it, before its digest to sign is computed. */
 type Wish = Omit<RequestedProgram, 'digest'>;
 
 /**
- * Finds out what `install` would have to have signed, and writes it down. Only the certificate is
- * needed; the ESPs are left as they are.
- * @throws {CONFIG_INVALID} when there is no certificate to sign for
+ * Finds out which programs `install` would sign, and writes them down. It needs only the
+ * certificate, and leaves the ESPs as they are.
+ * @throws {CONFIG_INVALID} when the settings name no certificate
  */
 export async function planRequest(
   { operands: [toplevel], flags, json, verbosity }: Invocation,
@@ -64,10 +66,11 @@ export async function planRequest(
     ...extra.tasks.flatMap((task) => extraWish(task, asking.signer, disk)),
   ];
   const request = resolve(String(file));
-  const text = formatSigningRequest(asking.signer.fingerprint, wishes);
+  const origin = { machine: hostname(), since: new Date(now * 1000).toISOString() };
+  const text = formatSigningRequest(asking.signer.fingerprint, wishes, origin);
   await disk.replaceText(request, text, 'everyone');
   if (json) print(JSON.stringify({ version: 1, verb: 'plan', request, programs: wishes }, null, 2));
-  else print(render(request, wishes));
+  else print(renderRequest(request, wishes));
   const troubles = [
     ...extra.warnings,
     ...outcomes.flatMap(({ warnings }) => warnings),
@@ -85,7 +88,10 @@ async function notRun({ program }: InitrdSecrets): Promise<never> {
   });
 }
 
-/** Every program once, by what is signed. The name of a kernel follows from its signature. */
+/**
+ * Returns every program once, by the file that is signed. A kernel's name follows from its
+ * signature.
+ */
 async function wishesOf(
   { asked, signer }: Asking,
   outcomes: readonly Outcome[],
@@ -99,13 +105,14 @@ async function wishesOf(
     ...planned.map((wish) =>
       wish.what === 'kernel' && unnamed.has(wish.image) ? { ...wish, path: null } : wish,
     ),
-    // A kernel that is left out in the end is wanted all the same to find that out.
+    // Whether a kernel is left out in the end is known only once it is signed, so it is requested
+    // too.
     ...[...unnamed].map(([image, { name: source }]): Wish => {
       const size = signedSize(source, disk, signer);
       return { what: 'kernel', path: null, source, size, image };
     }),
   ];
-  // Of several the first: what is planned says where it goes.
+  // Of several wishes for one program the first counts: the plan's own wish says where it goes.
   return [...Map.groupBy(wishes, ({ image }) => image).values()].flatMap(([first]) => first ?? []);
 }
 
@@ -123,13 +130,15 @@ function extraWish(task: Task, signer: Signer, disk: Disk): readonly Wish[] {
   return [{ what: 'program', path, source, size, image: digestOf(imageDigest) }];
 }
 
-/** What is signed as it is, by its path on the ESP; the directory of kernels has the entry token's name. */
+/**
+ * Programs that are signed as they are, by path on the ESP. Kernels lie in a directory of any name.
+ */
 const SIGNED = [
   ['loader', /^EFI\/(systemd|BOOT)\/[^/]*$/],
   ['kernel', /\/kernel-[^/]*$/],
 ] as const;
 
-function render(request: string, wishes: readonly Wish[]): string {
+function renderRequest(request: string, wishes: readonly Wish[]): string {
   return [
     ...wishes.map(({ what, path, source }) => `  ${what} ${path ?? source}`),
     `${request}: ${wishes.length} programs to be signed`,
@@ -137,12 +146,18 @@ function render(request: string, wishes: readonly Wish[]): string {
 }
 
 /**
- * Returns the signatures that a request asks for, as a document.
- * @throws {KEY_INVALID} when it is no request, or asks for another certificate
+ * Returns a document with the signatures that a request asks for.
+ * @throws {KEY_INVALID} when the file is no request, or asks for another certificate
  * @throws {SIGNER_FAILED}
  */
-export function answerRequest(path: string, signer: Signer, disk: Disk): string {
-  const { certificate, programs } = readSigningRequest(path, disk);
+export async function answerRequest(
+  path: string,
+  signer: Signer,
+  review: Review & { readonly show: (line: string) => void; readonly asks: boolean },
+  disk: Disk,
+): Promise<string> {
+  const request = readSigningRequest(path, disk);
+  const { certificate } = request;
   if (certificate !== signer.fingerprint) {
     throw new EspError(
       'KEY_INVALID',
@@ -150,6 +165,9 @@ export function answerRequest(path: string, signer: Signer, disk: Disk): string 
       { hint: 'give the certificate and the key that the other machine installs with' },
     );
   }
+  const programs = reviewRequest(request, review, disk);
+  for (const line of describeRequest(request, programs)) review.show(line);
+  if (review.asks) await requireConsent(programs.length);
   signer.prepare?.(
     programs.map(({ path: to, source, what, image }) => ({
       name: to ?? source ?? what,

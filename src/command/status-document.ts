@@ -2,6 +2,8 @@
 import type { EspError } from '../error.ts';
 import type { Difference } from '../pass/drift.ts';
 import type { LoaderStatus } from '../plan/loader-status.ts';
+import type { Note } from '../plan/notes.ts';
+import type { BrokenGeneration } from './broken.ts';
 
 /** What keeps `install` from an ESP, or from what the profiles want. */
 export interface Problem {
@@ -10,46 +12,50 @@ export interface Problem {
   readonly hint: string | undefined;
 }
 
-/** How one ESP stands, or why nothing can be told of it. */
+/** How one ESP stands, or why nothing is known about it. */
 export type EspStatus = SeenEsp | { readonly esp: string; readonly problem: Problem };
 
-/** How an ESP that can be read stands. Sizes in bytes. */
+/** How a readable ESP stands. Sizes in bytes. */
 export interface SeenEsp {
   readonly esp: string;
-  /** Why it cannot be made what the profiles want: it is read-only or full, or they want what cannot be. */
+  /** Why `install` cannot bring it in line: it is read-only or full, or a wish cannot be met. */
   readonly problem?: Problem;
   /** Where the XBOOTLDR partition is mounted, if there is one. */
   readonly xbootldr?: string;
   readonly bootsNext: string | undefined;
-  /** Whether what boots next is the profile's current system; undefined when there is no profile to ask. */
+  /** Whether what boots next is a system of the current generation; undefined when there is no profile to ask. */
   readonly nextIsCurrent: boolean | undefined;
-  /** Whether what boots next is what runs; undefined when nobody knows what runs. */
+  /** Whether the running system boots next; undefined when the running system is unknown. */
   readonly nextIsBooted: boolean | undefined;
   readonly loaders: readonly LoaderStatus[];
   readonly entries: number;
   readonly damaged: number;
+  /** Entries of another machine that have names as ours have; absent when there are none. */
+  readonly neighbours?: number;
   /** Entries that are counted, and may be tried again. */
   readonly onTrial: number;
-  /** Entries that were tried as often as they might be, and did not come up. */
+  /** Entries without tries left that did not come up. */
   readonly bad: number;
-  /** Whether what boots next is one of them. */
+  /** Whether the entry that boots next is bad. */
   readonly nextIsBad: boolean;
-  /** How often what boots next may still be tried, where that is counted. */
+  /** Tries left of the entry that boots next; undefined when it has no counter. */
   readonly nextTriesLeft: number | undefined;
-  /** What `install` would mend; undefined where nobody can tell. */
+  /** What `install` would mend; undefined when it is not known. */
   readonly fromProfiles: readonly Difference[] | undefined;
-  /** What a mirror has that is not as on the primary; undefined where there is none to compare. */
+  /** How a mirror differs from the primary; undefined when it is the primary or the only ESP. */
   readonly fromPrimary: readonly Difference[] | undefined;
+  /** What is there, changes how the machine boots, and is not ours. */
+  readonly notes: readonly Note[];
   /** Generations for which there is no room. */
   readonly leftOut: readonly string[];
   readonly space: {
     readonly total: number;
     readonly free: number;
     readonly ours: number;
-    /** How many more entries fit that are as large as the largest and share nothing. */
+    /** How many more entries fit, each as large as the largest and sharing no file. */
     readonly roomFor: number;
   };
-  /** Of the ESP itself, where the entries are on XBOOTLDR. */
+  /** Space of the ESP itself, when the entries lie on XBOOTLDR. */
   readonly espSpace?: { readonly total: number; readonly free: number };
 }
 
@@ -59,6 +65,9 @@ export interface Status {
   readonly booted: string | undefined;
   /** Real path of the system that the profile leads to. */
   readonly current: string | undefined;
+  /** Whether what runs is a system of the current generation, whatever its link leads to. */
   readonly bootedIsCurrent: boolean | undefined;
+  /** Generations that cannot be installed; absent when there are none. */
+  readonly broken?: readonly BrokenGeneration[];
   readonly esps: readonly EspStatus[];
 }

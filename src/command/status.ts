@@ -1,10 +1,12 @@
-/** `status`: what runs, what boots next and whether that is what the profile says, the loader, the space. */
+/**
+ * `status`: shows what runs, what boots next, whether the profile wants it, the loader, the space.
+ */
 
 import type { Context } from '../context.ts';
 import { EspError, EXIT_USAGE, EXIT_WARNINGS, explain } from '../error.ts';
 import { requireEsp } from '../esp/mount.ts';
 import { allocated } from '../esp/space.ts';
-import { openSource } from '../generation/sources.ts';
+import type { Malformed } from '../generation/generation.ts';
 import { lookAlone, lookFor } from '../inspection/read-esp.ts';
 import {
   type Difference,
@@ -15,18 +17,20 @@ import {
 } from '../pass/drift.ts';
 import { readEsps } from '../pass/read-esps.ts';
 import { loaderStatus } from '../plan/loader-status.ts';
-import { menuOf, type Systems } from '../plan/menu.ts';
+import { menuOf } from '../plan/menu.ts';
 import { isBad } from '../plan/menu-order.ts';
+import { type Note, notesOf } from '../plan/notes.ts';
 import type { EspView } from '../plan/view.ts';
 import type { Invocation } from '../settings/invocation.ts';
 import { readSettings, type Settings } from '../settings/settings.ts';
-import { readSystems } from '../survey/systems.ts';
+import { type KnownSystems, readSystems } from '../survey/systems.ts';
+import { formatSize } from '../terminal/size.ts';
+import { printable } from '../terminal/table.ts';
 import { bootsSystem } from '../uki/cmdline.ts';
-import { formatSize } from '../voice/size.ts';
-import { printable } from '../voice/table.ts';
+import { brokenOf, renderBroken } from './broken.ts';
 import type { EspStatus, Problem, SeenEsp, Status } from './status-document.ts';
 
-/** Shows the status of every ESP; the exit status tells drift from its absence. */
+/** Shows the status of every ESP. The exit status says whether something has drifted. */
 export async function status({ flags, json }: Invocation, context: Context): Promise<number> {
   const { disk, environment, print } = context;
   const { metrics, ...others } = flags;
@@ -36,34 +40,39 @@ export async function status({ flags, json }: Invocation, context: Context): Pro
     });
   }
   const settings = await readSettings(others, environment, disk);
-  const { booted, pinned } = readSystems(settings, disk);
-  const current = currentSystem(settings, context);
-  const esps = await describeAll({ current, booted, pinned }, settings, context);
+  const systems = readSystems(settings, disk);
+  const { running, booted, current, currentBoots } = systems;
+  const { esps, malformed } = await describeEsps(systems, settings, context);
+  const broken = brokenOf(malformed);
   const found: Status = {
-    booted,
+    booted: running,
     current,
-    bootedIsCurrent: booted && current ? booted === current : undefined,
+    bootedIsCurrent: booted && current ? currentBoots.includes(booted) : undefined,
+    ...(broken.length > 0 ? { broken } : {}),
     esps,
   };
   if (metrics === true) print((await import('./metrics.ts')).formatMetrics(found));
   else if (json) print(JSON.stringify({ version: 1, verb: 'status', ...found }, undefined, 2));
   else print(render(found));
-  return esps.some(needsLook) ? EXIT_WARNINGS : 0;
+  return broken.length > 0 || esps.some(needsLook) ? EXIT_WARNINGS : 0;
 }
 
-/** What the profiles want decides; a mirror is held against the primary where that is not known. */
+/**
+ * Compares with the profiles; compares mirrors with the primary where the profiles are not known.
+ */
 function needsLook(status: EspStatus): boolean {
   if (status.problem || !('entries' in status)) return true;
-  const { nextIsCurrent, nextIsBad, damaged, fromProfiles, fromPrimary } = status;
+  const { nextIsCurrent, nextIsBad, damaged, neighbours, fromProfiles, fromPrimary } = status;
+  if (neighbours !== undefined) return true;
   const differs = (fromProfiles ?? fromPrimary ?? []).length > 0;
   return nextIsCurrent === false || nextIsBad || damaged > 0 || differs;
 }
 
-async function describeAll(
+async function describeEsps(
   systems: KnownSystems,
   settings: Settings,
   context: Context,
-): Promise<readonly EspStatus[]> {
+): Promise<{ readonly esps: readonly EspStatus[]; readonly malformed: readonly Malformed[] }> {
   using wanted = await openWanted(settings, context);
   const look = 'survey' in wanted ? lookFor(wanted.survey) : await lookAlone(settings, context);
   const esps: EspStatus[] = [];
@@ -77,16 +86,19 @@ async function describeAll(
     const fromPrimary = primary && differencesFrom(primary, view);
     if (index === 0) primary = view;
     const drift = drifted(view, wanted, settings, context);
-    esps.push({ ...describe(view, systems, settings), fromPrimary, ...drift });
+    esps.push({ ...describeEsp(view, systems, settings), fromPrimary, ...drift });
   }
-  return esps;
+  const malformed = 'survey' in wanted ? wanted.survey.quarantined : systems.malformed;
+  return { esps, malformed };
 }
 
 function problemOf(failure: EspError): Problem {
   return { code: failure.code, message: explain(failure), hint: failure.hint };
 }
 
-/** What differs from what the profiles want, and what would keep `install` from mending it. */
+/**
+ * Returns what differs from what the profiles want, and what would keep `install` from mending it.
+ */
 function drifted(
   view: EspView,
   wanted: Wanted,
@@ -96,7 +108,8 @@ function drifted(
   const drift = driftOf(view, wanted);
   const failure =
     writeFailure(view.root, settings, context) ?? ('failure' in drift ? drift.failure : undefined);
-  // Without a key, or on a rescue system without profiles, nothing was to be compared.
+  // A usage error means that there is no key or no profile, as on a rescue system: nothing to
+  // compare.
   const isProblem = failure && failure.status !== EXIT_USAGE;
   return {
     fromProfiles: 'failure' in drift ? undefined : drift.differences,
@@ -115,42 +128,31 @@ function writeFailure(root: string, settings: Settings, { disk }: Context): EspE
   }
 }
 
-/** The system that the profile leads to; no profile is no error here, as on a rescue system. */
-function currentSystem(settings: Settings, context: Context): string | undefined {
-  try {
-    return openSource(settings, context.disk).current()[0];
-  } catch (error) {
-    if (error instanceof EspError && error.code === 'CONFIG_INVALID') return undefined;
-    throw error;
-  }
-}
-
-interface KnownSystems extends Systems {
-  readonly current: string | undefined;
-}
-
-function describe(
+function describeEsp(
   view: EspView,
   systems: KnownSystems,
   settings: Settings,
 ): Omit<SeenEsp, 'fromProfiles' | 'fromPrimary' | 'leftOut'> {
   const { root, xbootldr, inventory } = view;
-  const { current, booted } = systems;
+  const { current, currentBoots, booted } = systems;
   const entries = menuOf(view, systems);
   const next = entries.find((entry) => entry.default);
   const file = inventory.entries.find(({ id }) => id === next?.id);
   const isFor = (system: string) => file !== undefined && bootsSystem(file.cmdline, system);
   const largest = Math.max(inventory.clusterSize, ...entries.map(({ size }) => size));
+  const neighbours = inventory.entries.filter(({ isNeighbour }) => isNeighbour).length;
   const own = [...inventory.blobs, ...inventory.entries.filter(({ name }) => name !== undefined)];
   return {
     esp: root,
     ...(xbootldr === undefined ? {} : { xbootldr }),
     bootsNext: next?.id,
-    nextIsCurrent: current === undefined ? undefined : isFor(current),
+    nextIsCurrent: current === undefined ? undefined : currentBoots.some(isFor),
     nextIsBooted: booted === undefined ? undefined : isFor(booted),
     loaders: view.loaders.map(loaderStatus),
+    notes: notesOf(view),
     entries: entries.length,
     damaged: entries.filter(({ damage }) => damage !== undefined).length,
+    ...(neighbours > 0 ? { neighbours } : {}),
     onTrial: entries.filter(({ counter }) => counter && counter.triesLeft > 0).length,
     bad: entries.filter(isBad).length,
     nextIsBad: next !== undefined && isBad(next),
@@ -167,11 +169,12 @@ function describe(
   };
 }
 
-function render({ booted, current, bootedIsCurrent, esps }: Status): string {
+function render({ booted, current, bootedIsCurrent, broken = [], esps }: Status): string {
   const restart = bootedIsCurrent === false ? '  (not what runs: restart to run it)' : '';
   return [
     `running:    ${booted ?? 'unknown'}`,
     `profile:    ${current ?? 'none'}${restart}`,
+    ...renderBroken(broken),
     ...esps.map(renderEsp),
   ].join('\n');
 }
@@ -190,6 +193,7 @@ function renderEsp(status: EspStatus): string {
     `  entries:    ${countEntries(status)}`,
     `  space:      ${formatSize(space.free)} of ${formatSize(space.total)} free, ${formatSize(space.ours)} ours, room for about ${space.roomFor} more entries${without}`,
     ...renderSpace(espSpace),
+    ...renderNotes(status.notes),
     ...renderDifferences('the profiles', status.fromProfiles),
     ...renderDifferences('the primary ESP', status.fromPrimary),
   ].join('\n');
@@ -200,13 +204,26 @@ function renderSpace(space: SeenEsp['espSpace']): string[] {
   return [`  ESP itself: ${formatSize(space.free)} of ${formatSize(space.total)} free`];
 }
 
-function countEntries({ entries, damaged, onTrial, bad }: SeenEsp): string {
-  const notes = Object.entries({ damaged, 'on trial': onTrial, bad });
+function renderNotes(notes: readonly Note[]): string[] {
+  const rest = notes.length - NAMED;
+  return [
+    ...notes
+      .slice(0, NAMED)
+      .map(({ path, note }) => `  also there: ${printable(path)}  (${printable(note)})`),
+    ...(rest > 0 ? [`    and ${rest} more`] : []),
+  ];
+}
+
+function countEntries({ entries, damaged, onTrial, bad, neighbours = 0 }: SeenEsp): string {
+  const other = { 'of another machine (see --entry-token)': neighbours };
+  const notes = Object.entries({ damaged, 'on trial': onTrial, bad, ...other });
   const told = notes.flatMap(([what, count]) => (count > 0 ? [`${count} ${what}`] : []));
   return [entries, ...told].join(', ');
 }
 
-/** How many files are named; an ESP that was replaced lacks them all. */
+/**
+ * How many files are named. An ESP that was replaced lacks them all, which would fill the screen.
+ */
 const NAMED = 5;
 
 function renderDifferences(from: string, differences: readonly Difference[] = []): string[] {

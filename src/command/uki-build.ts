@@ -1,5 +1,4 @@
-/** `uki build`: an image by hand, from what `ukify build` takes. */
-
+/** `uki build`: builds one image from the options of `ukify build`. */
 import { dirname } from 'node:path';
 import type { Context } from '../context.ts';
 import { EspError, EXIT_WARNINGS } from '../error.ts';
@@ -48,12 +47,12 @@ export async function ukiBuild(
     print(JSON.stringify({ version: 1, verb: 'uki build', ...done }, undefined, 2));
   } else print(`${output}: ${size} bytes, ${isSigned ? 'signed' : 'not signed'}`);
   if (all.length === 0) return 0;
-  const log = (await import('../voice/log.ts')).openLog(verbosity);
+  const log = (await import('../terminal/log.ts')).openLog(verbosity);
   for (const warning of all) log.warn(warning);
   return EXIT_WARNINGS;
 }
 
-/** Without an option for it, the kernel is asked. */
+/** Reads the release from the kernel when no option gives it. */
 async function withRelease(
   settings: BuildSettings,
   inputs: Inputs,
@@ -105,7 +104,7 @@ async function chooseSigner(
   return loadSigner({ certificate, privateKey, allowInsecureKey }, keyOwner(context), disk, now);
 }
 
-/** Nothing that the image is made from, and nothing that is no file, may be lost to it. */
+/** Refuses an output path that is an input of the image, or that exists and is no regular file. */
 function requirePlace(output: string, { seen }: Inputs, disk: Context['disk']): void {
   if (disk.stat(dirname(output))?.kind !== 'directory') {
     throw misuse(`--output: ${dirname(output)} is no directory`);

@@ -1,4 +1,4 @@
-/** `uki verify`: whether an image names exactly the file systems that systemd-repart made. */
+/** `uki verify`: tells whether an image names exactly the file systems that systemd-repart made. */
 import { resolve } from 'node:path';
 import type { Context } from '../context.ts';
 import { readInput } from '../process/standard-input.ts';
@@ -18,9 +18,9 @@ import { parseDocument } from '../verity/document.ts';
 import { misnamedPartitions, rootHashesOfRepart } from '../verity/repart-output.ts';
 import { hashChunks } from './uki-inspect.ts';
 
-/** Stands for `ukify --json=short inspect` on standard input. */
+/** The operand that means: standard input holds the output of `ukify --json=short inspect`. */
 const INPUT = '-';
-/** Of JSON. Bytes. */
+/** The longest JSON that is read. In bytes. */
 const TEXT_LIMIT = 16 * 1024 * 1024;
 /** Exit status when something does not match. */
 const MISMATCH = 1;

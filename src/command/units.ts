@@ -1,4 +1,4 @@
-/** `units`: writes the unit files of the services, for this machine and this program, and confines them. */
+/** `units`: writes confined unit files of the services, for this machine and this program. */
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { kindAt } from '../confine/accessible.ts';
@@ -17,14 +17,14 @@ import { reach } from '../units/reach.ts';
 type Write = (path: string, text: string) => Promise<void>;
 
 /**
- * Writes the unit files, and for each service the drop-in that confines it. What a service reaches
- * follows from the configuration as it is now.
- * @throws {CONFIG_INVALID} for wrong settings, and when this is not the bundle
- * @throws {FILE_MISSING} when Node or systemd-notify, or a library of theirs, is not there
+ * Writes the unit files, and a drop-in for each service that confines it. The drop-in allows what
+ * the service reaches under the present configuration.
+ * @throws {CONFIG_INVALID} for wrong settings, and when the program runs from its sources
+ * @throws {FILE_MISSING} when Node, systemd-notify or one of their libraries is not there
  */
 export async function units({ flags, json }: Invocation, context: Context): Promise<number> {
   const { disk, print } = context;
-  const installation = await describe(flags, context);
+  const installation = await readInstallation(flags, context);
   requireVisible(installation, context.disk);
   const directory = resolve(textOf(flags, 'prefix') ?? '/usr/local', 'lib/systemd/system');
   const written: string[] = [];
@@ -46,7 +46,7 @@ export async function units({ flags, json }: Invocation, context: Context): Prom
   return 0;
 }
 
-/** Lets a service see what it executes, and the paths that its unit binds, and nothing else. */
+/** Lets a service see its programs and the paths that its unit binds, and nothing else. */
 async function confine(
   unit: string,
   { notify }: Installation,
@@ -60,14 +60,17 @@ async function confine(
   if (confinement.unit.isOfSystem) disk.makeDirectory(EMPTY_ROOT, 'everyone');
 }
 
-async function describe(flags: Invocation['flags'], context: Context): Promise<Installation> {
+async function readInstallation(
+  flags: Invocation['flags'],
+  context: Context,
+): Promise<Installation> {
   const { disk, environment, machine } = context;
   const config = textOf(flags, 'config');
-  // The services do not have the variables of whoever runs this.
+  // A service does not inherit the environment of whoever runs `units`: only files count.
   const settings = await readSettings(config === undefined ? {} : { config }, {}, disk);
   return {
     node: theNode(disk, resolve(textOf(flags, 'node') ?? process.execPath)),
-    program: theBundle(fileURLToPath(machine.program)),
+    program: requireBundle(fileURLToPath(machine.program)),
     notify: theNotifier(disk, environment['PATH'] ?? ''),
     ...(config === undefined ? {} : { config: resolve(config) }),
     ...reach(settings, config, disk),
@@ -111,8 +114,8 @@ function theNode(disk: Disk, path: string): string {
   throw new EspError('FILE_MISSING', `${path}: no such file`, { hint: 'name Node with --node' });
 }
 
-/** Sources need a compiler that the services go without, and more files than one. */
-function theBundle(program: string): string {
+/** The sources need a compiler and many files, which a confined service does not see. */
+function requireBundle(program: string): string {
   if (!program.endsWith('.ts')) return program;
   throw new EspError('CONFIG_INVALID', `${program}: services run the bundle, not the sources`, {
     hint: 'make it with npm run build, and run `dist/espalier.mjs units`',

@@ -1,4 +1,4 @@
-/** The verbs: their operands, options and help, and where each is loaded from when it is called. */
+/** The table of verbs: operands, options, help, and the import that loads each verb. */
 
 import type { Context } from '../context.ts';
 import { CONFINE_OPTIONS } from '../settings/confine-options.ts';
@@ -28,7 +28,7 @@ import { WATCH_OPTIONS } from '../settings/watch-options.ts';
 /** Runs a verb and returns the exit status. */
 type Verb = (invocation: Invocation, context: Context) => Promise<number>;
 
-/** What a verb acts on: `<UNIT>`, `[TOPLEVEL]` when it may be left out, `<FILE...>` for one or more. */
+/** An operand: `<UNIT>`, `[TOPLEVEL]` when it is optional, `<FILE...>` for one or more. */
 export interface Operand {
   readonly syntax: string;
   readonly help: string;
@@ -38,7 +38,7 @@ export interface VerbDeclaration {
   /** One word, or two: `uki build`. */
   readonly name: string;
   readonly operands?: readonly Operand[];
-  /** Options that are no settings. */
+  /** Options of this verb that are no settings. */
   readonly own?: readonly Option[];
   /** Whether it runs no program that adds secrets to an initrd, unless it is asked to. */
   readonly runsNothing?: true;
@@ -277,12 +277,12 @@ export const VERBS: readonly VerbDeclaration[] = [
   },
 ];
 
-/** Returns every option of a verb but those that all verbs have: its own, its settings, and where they are. */
+/** Returns every option of a verb except those that all verbs have. */
 export function optionsOf({ name, own = [] }: VerbDeclaration): readonly Option[] {
   return [...settingOptions(name), ...own, ...locationOptions(name)];
 }
 
-/** What the verbs of two words have in common, by the first. */
+/** What the verbs of two words have in common, by their first word. */
 export const GROUPS: Readonly<Record<string, string>> = {
   uki: 'build Unified Kernel Images by hand, and look into them',
   pcrlock: 'predict measurements for systemd-pcrlock',

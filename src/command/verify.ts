@@ -1,17 +1,19 @@
-/** `verify`: whether what lies on the ESP is what its names say, and would start. */
+/** `verify`: tells whether the files on the ESP match their names and would start. */
 
 import type { Context } from '../context.ts';
 import { EspError, EXIT_WARNINGS, explain } from '../error.ts';
 import type { Target } from '../esp/target.ts';
-import { type Look, lookAlone, readEsp } from '../inspection/read-esp.ts';
+import { type Look, lookAlone, madeOf, readEsp } from '../inspection/read-esp.ts';
+import { openWanted } from '../pass/drift.ts';
 import { type Finding, findingsOf } from '../plan/findings.ts';
 import { nextOf } from '../plan/menu-order.ts';
+import { type Note, notesOf } from '../plan/notes.ts';
 import type { EspView } from '../plan/view.ts';
 import type { Invocation } from '../settings/invocation.ts';
 import { readSettings, type Settings } from '../settings/settings.ts';
 import type { Search } from '../survey/root-hash-check.ts';
-import type { Log } from '../voice/log.ts';
-import { printable } from '../voice/table.ts';
+import type { Log } from '../terminal/log.ts';
+import { printable } from '../terminal/table.ts';
 import { lockAll } from '../volumes/esp-lock.ts';
 import { type Esp, expected, findEsps, requireOne } from '../volumes/esp-roots.ts';
 import { openTarget } from '../volumes/volumes.ts';
@@ -19,56 +21,78 @@ import { openTarget } from '../volumes/volumes.ts';
 /** What was found on one ESP. */
 interface Verified {
   readonly esp: string;
-  /** Why nothing could be looked at. */
+  /** Why the ESP could not be read. */
   readonly problem?: string;
   readonly findings: readonly Finding[];
+  /** What is there and not ours. */
+  readonly notes: readonly Note[];
 }
 
-/** Status when what boots next, or every copy of the loader, is damaged. */
+/** Exit status when the entry that boots next, or every copy of the loader, is damaged. */
 const EXIT_BROKEN = 1;
 
 /** Verifies the EFI programs that are named, or every ESP: names, sizes and headers; with `--deep` every byte and every signature. */
-export async function verify(
-  { operands, flags, json, verbosity }: Invocation,
+export async function verify(invocation: Invocation, context: Context): Promise<number> {
+  const { operands, flags, json } = invocation;
+  if (operands.length === 0) return verifyEsps(invocation, context);
+  const { verifyFiles } = await import('./verify-files.ts');
+  const { certificate } = flags;
+  const named = typeof certificate === 'string' ? certificate : undefined;
+  return verifyFiles(operands, { verb: 'verify', certificate: named, json }, context);
+}
+
+async function verifyEsps(
+  { flags, json, verbosity }: Invocation,
   context: Context,
 ): Promise<number> {
-  if (operands.length > 0) {
-    const { verifyFiles } = await import('./verify-files.ts');
-    const { certificate } = flags;
-    const named = typeof certificate === 'string' ? certificate : undefined;
-    return verifyFiles(operands, { verb: 'verify', certificate: named, json }, context);
-  }
   const { disk, environment, print } = context;
   const { deep: isDeep, ...others } = flags;
   const deep = isDeep === true;
   const settings = await readSettings(others, environment, disk);
-  const log = async () => (await import('../voice/log.ts')).openLog(verbosity);
-  const given = { settings, context, deep, log, look: await lookAlone(settings, context, deep) };
-  const looked: Looked[] = [];
+  const log = async () => (await import('../terminal/log.ts')).openLog(verbosity);
+  using wanted = deep ? await openUnsigned(settings, context) : undefined;
+  const made = wanted && 'survey' in wanted ? madeOf(wanted.survey) : undefined;
+  const look = { ...(await lookAlone(settings, context, deep)), made };
+  const given = { settings, context, deep, log, look };
+  const looked: LookedEsp[] = [];
   for (const esp of findEsps(settings, context, 'read')) {
     looked.push(esp.failure ? esp : await verifyEsp(esp.root, given));
   }
   requireOne(looked);
   const esps = looked.map(
-    ({ root, failure, findings = [] }): Verified => ({
+    ({ root, failure, findings = [], notes = [] }): Verified => ({
       esp: root,
       ...(failure ? { problem: explain(failure) } : {}),
       findings,
+      notes,
     }),
   );
   if (json) print(JSON.stringify({ version: 1, verb: 'verify', deep, esps }, undefined, 2));
-  else for (const verified of esps) print(render(verified));
+  else for (const verified of esps) print(renderFindings(verified));
   const all = esps.flatMap(({ findings }) => findings);
   if (all.some(({ fatal }) => fatal)) return EXIT_BROKEN;
   return all.length > 0 || esps.some(({ problem }) => problem) ? EXIT_WARNINGS : 0;
 }
 
-/** An ESP with what was found on it, or why it could not be looked at. */
-interface Looked extends Esp {
-  readonly findings?: readonly Finding[];
+/**
+ * What would be installed without a signature, where the store is at hand. With a certificate,
+ * signatures vouch for every byte.
+ */
+async function openUnsigned(
+  settings: Settings,
+  context: Context,
+): Promise<Awaited<ReturnType<typeof openWanted>> | undefined> {
+  if (settings.certificate !== undefined) return undefined;
+  return openWanted({ ...settings, 'allow-unsigned': true }, context);
 }
 
-/** How an ESP is looked at, and with what. */
+/** An ESP with what was found on it, or why it could not be looked at. */
+interface LookedEsp extends Esp {
+  readonly findings?: readonly Finding[];
+  readonly notes?: readonly Note[];
+}
+
+/** How closely to look at an ESP, and what that needs. */
 interface Verification extends Search {
   readonly settings: Settings;
   readonly look: Look;
@@ -76,27 +100,27 @@ interface Verification extends Search {
 }
 
 /**
- * Looks first and locks second: where all is well nobody is waited for. What is not may be another
- * run's work in progress, so the ESP is looked at again when none is at work.
+ * Looks first and locks second, so a sound ESP makes nobody wait. A finding may be the unfinished
+ * work of another run, so verify looks again under the lock.
  */
-async function verifyEsp(root: string, given: Verification): Promise<Looked> {
+async function verifyEsp(root: string, given: Verification): Promise<LookedEsp> {
   try {
     const target = openTarget(root, given.settings, given.context, 'read');
     const first = await findingsOn(target, given).catch(unlessExpected);
-    if (first?.length === 0) return { root, findings: first };
+    if (first?.findings.length === 0) return { root, ...first };
     using _locks = await lockIfPossible(target, given);
-    return { root, findings: await findingsOn(target, given) };
+    return { root, ...(await findingsOn(target, given)) };
   } catch (error) {
     return { root, failure: expected(error) };
   }
 }
 
-/** What a run removes may be missed in the middle of a look. */
+/** Another run may remove a file while verify reads it. Such an error is no finding. */
 function unlessExpected(error: unknown): undefined {
   expected(error);
 }
 
-/** Without a place for locks, as for another user, the second look is as good as the first. */
+/** A user without a place for locks gets the second look without a lock. */
 async function lockIfPossible(
   { mounted }: Target,
   { settings, context, log }: Verification,
@@ -110,12 +134,16 @@ async function lockIfPossible(
   }
 }
 
-async function findingsOn(target: Target, given: Verification): Promise<readonly Finding[]> {
+async function findingsOn(
+  target: Target,
+  given: Verification,
+): Promise<Pick<Verified, 'findings' | 'notes'>> {
   const view = await readEsp(target, given.look, given.context);
-  return [...findingsOf(view), ...(await rootHashFindings(view, given))];
+  const findings = [...findingsOf(view), ...(await rootHashFindings(view, given))];
+  return { findings, notes: notesOf(view) };
 }
 
-/** What an entry of ours would wait for in vain, or not get to read. */
+/** Finds entries of ours whose root hash no partition has, or whose file system cannot be read. */
 async function rootHashFindings(view: EspView, search: Search): Promise<readonly Finding[]> {
   const first = nextOf(view.inventory)?.path;
   const findings: Finding[] = [];
@@ -129,13 +157,14 @@ async function rootHashFindings(view: EspView, search: Search): Promise<readonly
   return findings;
 }
 
-function render({ esp, problem, findings }: Verified): string {
+function renderFindings({ esp, problem, findings, notes }: Verified): string {
   if (problem) return `${esp}: not verified: ${problem}`;
-  if (findings.length === 0) return `${esp}: all is well`;
+  const told = notes.map(({ path, note }) => `  = ${printable(path)}: ${printable(note)}`);
+  if (findings.length === 0) return [`${esp}: all is well`, ...told].join('\n');
   const lines = findings.map(
     ({ path, problem, fatal }) =>
       `  ${fatal ? '!' : '-'} ${printable(path)}: ${printable(problem)}`,
   );
   const advice = '  `espalier repair` rewrites what fails, from the store';
-  return [`${esp}: ${findings.length} findings`, ...lines, advice].join('\n');
+  return [`${esp}: ${findings.length} findings`, ...lines, advice, ...told].join('\n');
 }

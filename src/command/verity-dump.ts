@@ -1,4 +1,4 @@
-/** `verity dump`: what the superblock of a hash area says. */
+/** `verity dump`: prints the superblock of a hash area. */
 
 import type { Context } from '../context.ts';
 import { openBytes } from '../disk/raw-file.ts';

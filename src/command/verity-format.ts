@@ -1,4 +1,4 @@
-/** `verity format`: writes the hash area of data, and says its root hash. */
+/** `verity format`: writes the hash area of data and prints its root hash. */
 import { bytesToHex } from '@noble/hashes/utils.js';
 import type * as v from 'valibot';
 import type { Context } from '../context.ts';
@@ -53,11 +53,12 @@ export async function verityFormat(
     const document = { version: 1, verb: VERB, ...headerDocument(header) };
     print(json ? JSON.stringify(document, undefined, 2) : formatHeader(header, hashPath));
     for (const warning of tail) {
-      (await import('../voice/log.ts')).openLog(verbosity).warn(warning);
+      (await import('../terminal/log.ts')).openLog(verbosity).warn(warning);
     }
     return tail.length > 0 ? EXIT_WARNINGS : 0;
   } catch (error) {
-    // SAFETY: a hash area that was not finished is good for nothing, and was not there before.
+    // SAFETY: an unfinished hash area is of no use, and this file did not exist before. Nothing
+    // boots by it.
     if (isNew) disk.remove(hashPath);
     throw error;
   }
@@ -97,7 +98,7 @@ function requireBehind(parameters: Parameters, { 'hash-offset': offset }: Settin
   );
 }
 
-/** A file grows, and a device does not. */
+/** A file can grow. A device cannot, so the hash area must fit. */
 function requireRoom(hash: RawFile, path: string, end: number): void {
   if (!hash.isDevice || hash.size >= end) return;
   throw misuse(`${path}: expected a device of at least ${end} bytes, got ${hash.size}`, VERB);

@@ -1,4 +1,6 @@
-/** `verity sign`: the signature of a root hash, alone or as a signature partition holds it. */
+/**
+ * `verity sign`: signs a root hash, as a bare signature or as the content of a signature partition.
+ */
 
 import type { Context } from '../context.ts';
 import { hash } from '../digest.ts';
@@ -16,7 +18,7 @@ import { signSchema } from './verity-settings.ts';
 
 const VERB = 'verity sign';
 
-/** What systemd-repart prints for a table that is full stays far below: bytes. */
+/** In bytes. The output of systemd-repart for a full table is far shorter. */
 const SOURCE_LIMIT = 16 * 1024 * 1024;
 
 /**

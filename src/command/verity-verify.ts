@@ -1,4 +1,4 @@
-/** `verity verify`: whether data, hash area and root hash belong together. */
+/** `verity verify`: tells whether data, hash area and root hash belong together. */
 import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js';
 import type { Context } from '../context.ts';
 import { openBytes } from '../disk/raw-file.ts';
@@ -17,12 +17,12 @@ const VERB = 'verity verify';
 /** Status when something is corrupt. */
 const EXIT_CORRUPT = 1;
 
-/** Far beyond any digest in hexadecimal, in bytes. */
+/** In bytes. The longest digest in hexadecimal is far shorter. */
 const ROOT_HASH_LIMIT = 1024;
 
 /**
- * Reads all of DATA and of the hash area in HASH, and names the first block that is not what the root
- * hash says.
+ * Reads all of DATA and of the hash area in HASH. Names the first block that differs from what the
+ * root hash says.
  * @throws {VERITY_MALFORMED} when HASH has no superblock
  * @throws {CONFIG_INVALID} when there is no root hash, or one of another length
  */
@@ -51,7 +51,7 @@ export async function verityVerify(
   );
   const tail = tailWarning(data, parameters, dataPath);
   requireCovered(tail, settings.strict);
-  for (const warning of tail) (await import('../voice/log.ts')).openLog(verbosity).warn(warning);
+  for (const warning of tail) (await import('../terminal/log.ts')).openLog(verbosity).warn(warning);
   if (finding.kind !== 'intact') return EXIT_CORRUPT;
   return tail.length > 0 ? EXIT_WARNINGS : 0;
 }

@@ -1,4 +1,4 @@
-/** `watch`: install's passes in a loop, as a service that follows the profiles until it is stopped. */
+/** `watch`: runs the passes of `install` in a loop, as a service that follows the profiles. */
 import type { Context } from '../context.ts';
 import { EspError, explain } from '../error.ts';
 import type { GenerationMemory } from '../generation/generation.ts';
@@ -11,7 +11,7 @@ import type { RawSettings } from '../settings/configuration-file.ts';
 import type { Invocation } from '../settings/invocation.ts';
 import { readSettings, type Settings } from '../settings/settings.ts';
 import { readTiming } from '../settings/watch-options.ts';
-import { isJournal, type Log, openLog } from '../voice/log.ts';
+import { isJournal, type Log, openLog } from '../terminal/log.ts';
 import { findServiceManager } from '../watch/notify.ts';
 import { type Lookout, openLookout, type Place } from '../watch/poke.ts';
 import { type Outcome, startLoop } from '../watch/reconcile.ts';
@@ -21,19 +21,22 @@ interface State {
   settings: Settings;
   claim: Claim;
   memory: Memory;
-  /** When everything was last looked at, in milliseconds of the process; undefined for not lately. */
-  looked: number | undefined;
+  /**
+   * When generations were last read anew, in milliseconds of `performance.now`; undefined forces
+   * it.
+   */
+  lastFullRead: number | undefined;
 }
 
-/** What the service works and speaks with. */
-interface Kit {
+/** What the service keeps from its start to its end. */
+interface WatchRun {
   readonly context: Context;
   readonly log: Log;
   readonly herald: Herald;
-  /** Milliseconds after which what is known of generations is looked at again. */
+  /** Milliseconds after which the service reads every generation anew. */
   readonly rescan: number;
   readonly generations: GenerationMemory;
-  /** Aborted when the service is to end. */
+  /** Aborted when the service has to end. */
   readonly signal: AbortSignal;
 }
 
@@ -43,13 +46,13 @@ export async function watch({ flags, verbosity }: Invocation, context: Context):
   const { timing, settings: given } = readTiming(flags);
   const settings = await readSettings(given, environment, disk);
   const claim = await claimEsps(settings, context);
-  const state: State = { settings, claim, memory: { notices: new Map() }, looked: undefined };
-  // A service tells what it does, not only what is wrong.
+  const state: State = { settings, claim, memory: { notices: new Map() }, lastFullRead: undefined };
+  // A service logs what it does, not only what is wrong.
   const log = openLog(verbosity < 0 ? -1 : verbosity + 1, isJournal(host, environment));
   const herald = createHerald(findServiceManager(environment, processId, machine), log);
   const ending = new AbortController();
   const generations: GenerationMemory = new Map();
-  const kit: Kit = {
+  const run: WatchRun = {
     context: { ...context, generations },
     log,
     herald,
@@ -58,7 +61,7 @@ export async function watch({ flags, verbosity }: Invocation, context: Context):
     signal: ending.signal,
   };
   const lookout = openLookout({ locate: locateIn(context), poke: () => loop.poke() });
-  const loop = startLoop(() => reconcile(state, lookout, kit), timing);
+  const loop = startLoop(() => reconcile(state, lookout, run), timing);
   const end = (): void => {
     if (ending.signal.aborted) return;
     ending.abort();
@@ -68,7 +71,7 @@ export async function watch({ flags, verbosity }: Invocation, context: Context):
   const release = onSignals({
     SIGTERM: end,
     SIGINT: end,
-    SIGHUP: () => void reload(state, given, kit).then(loop.poke),
+    SIGHUP: () => void reload(state, given, run).then(loop.poke),
   });
   await herald.ready();
   try {
@@ -82,12 +85,12 @@ export async function watch({ flags, verbosity }: Invocation, context: Context):
   return 0;
 }
 
-/** One pass, with eyes on the profiles before it looks at them. */
-async function reconcile(state: State, lookout: Lookout, kit: Kit): Promise<Outcome> {
-  const { context, log, herald, signal } = kit;
-  if (state.looked === undefined || performance.now() - state.looked >= kit.rescan) {
-    kit.generations.clear();
-    state.looked = performance.now();
+/** Makes one pass. It watches the profiles before it reads them, so it misses no change. */
+async function reconcile(state: State, lookout: Lookout, run: WatchRun): Promise<Outcome> {
+  const { context, log, herald, signal } = run;
+  if (state.lastFullRead === undefined || performance.now() - state.lastFullRead >= run.rescan) {
+    run.generations.clear();
+    state.lastFullRead = performance.now();
   }
   const troubles = await lookout.arm(openSource(state.settings, context.disk).watched());
   const { memory, settled } = await follow(state.settings, state.memory, {
@@ -96,27 +99,27 @@ async function reconcile(state: State, lookout: Lookout, kit: Kit): Promise<Outc
     log: async () => log,
     tellsChanges: true,
     say: (text) => log.debug(text),
-    // Who holds the lock now does what we would; once it is free there is little left to do.
+    // The holder of the lock does what this pass would do. The next pass finds little left.
     lockTimeout: 0,
     signal,
   });
   const current = new Map([...memory.notices, ...noticesOfLookout(troubles)]);
   state.memory = { ...memory, notices: announce(state.memory.notices, current, log) };
-  if (!settled) state.looked = undefined;
+  if (!settled) state.lastFullRead = undefined;
   log.debug({ settled }, 'looked');
   await herald.status(statusOf(state.memory));
   return settled ? 'settled' : 'unsettled';
 }
 
-/** Reads the configuration again. One that is wrong changes nothing. */
-async function reload(state: State, given: RawSettings, kit: Kit): Promise<void> {
-  const { context, log, herald } = kit;
+/** Reads the configuration again. A wrong configuration changes nothing. */
+async function reload(state: State, given: RawSettings, run: WatchRun): Promise<void> {
+  const { context, log, herald } = run;
   await herald.reloading();
   try {
     const settings = await readSettings(given, context.environment, context.disk);
     state.claim = await claimEsps(settings, context, state.claim);
     state.settings = settings;
-    state.looked = undefined;
+    state.lastFullRead = undefined;
     log.info('read the configuration again');
   } catch (error) {
     if (!(error instanceof EspError)) throw error;
@@ -126,7 +129,7 @@ async function reload(state: State, given: RawSettings, kit: Kit): Promise<void>
   await herald.ready();
 }
 
-/** A directory that may not be looked at is as good as none; the pass says what is wrong with it. */
+/** Treats a directory that cannot be read as absent. The pass reports what is wrong with it. */
 function locateIn({ disk }: Context): (path: string) => Place | undefined {
   return (path) => {
     try {
@@ -141,7 +144,7 @@ function locateIn({ disk }: Context): (path: string) => Place | undefined {
   };
 }
 
-/** Returns what takes the handlers off again. */
+/** Installs the handlers, and returns a function that removes them. */
 function onSignals(handlers: Partial<Record<NodeJS.Signals, () => void>>): () => void {
   const entries = Object.entries(handlers);
   for (const [signal, handler] of entries) process.on(signal, handler);

@@ -1,4 +1,4 @@
-/** From what a service starts with to what it must see: the roots, followed through store, ELF or a list. */
+/** Finds everything that a service must see: it follows the roots through store, ELF or a list. */
 import { join } from 'node:path/posix';
 import type { Disk } from '../disk/disk.ts';
 import { absent, badUnit, isUnusable, refused } from './complaint.ts';
@@ -6,25 +6,25 @@ import type { Bind } from './library-search.ts';
 import { isProgram, type ProgramTools, programClosure } from './program.ts';
 import { type StoreQuery, storePathOf } from './store.ts';
 
-/** How closures are found: in the store what lies in it and elsewhere by ELF, or all by one of the two. */
+/** How to find closures. `auto` asks the store for store paths, and follows ELF for all others. */
 export type ClosureKind = 'auto' | 'elf' | 'nix';
 
-/** A path that must be there inside, with everything it needs. */
+/** A path that must exist inside the service, with everything it needs. */
 export interface Root {
-  /** Absolute, as the service names it. */
+  /** The absolute path as the service names it. */
   readonly place: string;
-  /** It is executed, so it has to be a program. */
+  /** Whether it is executed. Then it has to be a program. */
   readonly isProgram: boolean;
 }
 
-/** A list of paths, bytes. */
+/** In bytes. The limit of a list of paths. */
 const LIST_LIMIT = 64 * 1024 * 1024;
 
-/** A package of more files than this is not looked through for what its programs need. */
+/** A package with more files is not searched for programs and their libraries. */
 const MAX_FILES = 50_000;
 
 /**
- * Returns what must be bound for roots.
+ * Returns the binds that the roots need.
  * @throws {FILE_MISSING} when a root or something it needs is not on this system
  * @throws {UNIT_REFUSED} when only the store may tell and a program does not lie in it
  * @throws {IO} when the store does not answer
@@ -53,7 +53,7 @@ export async function closureOf(
   return [...binds, ...paths.map((path) => bindAt(tools.disk, path))];
 }
 
-/** A path bound where it is; in the place of a link comes what it leads to. */
+/** Binds a path at its own place. For a link it binds the target there. */
 function bindAt(disk: Disk, place: string): Bind {
   return { source: realPath(disk, place), place };
 }
@@ -64,7 +64,9 @@ function realPath(disk: Disk, path: string): string {
   throw absent(`${path} is not on this system`);
 }
 
-/** A program with its libraries, a directory with those of every program in it, or just a file. */
+/**
+ * Returns a program with its libraries, a directory with those of its programs, or a plain file.
+ */
 function fileClosure(bind: Bind, root: Root, tools: ProgramTools): Bind[] {
   if (root.isProgram) return programClosure(root.place, tools);
   if (tools.disk.stat(bind.source)?.kind === 'directory') {
@@ -73,7 +75,9 @@ function fileClosure(bind: Bind, root: Root, tools: ProgramTools): Bind[] {
   return isProgram(bind.source, tools) ? programClosure(root.place, tools) : [bind];
 }
 
-/** Of a file in a package. One that could not be loaded outside either need not be inside. */
+/**
+ * Returns the libraries of a file in a package. One that cannot load outside need not load inside.
+ */
 function librariesOf(file: Bind, { libraries }: ProgramTools): Bind[] {
   try {
     const elf = libraries.elf(file.source);
@@ -84,7 +88,7 @@ function librariesOf(file: Bind, { libraries }: ProgramTools): Bind[] {
   }
 }
 
-/** Every file below a directory, links left aside: what they lead to is there itself or not ours. */
+/** Returns every file below a directory. It ignores links: their targets are listed or foreign. */
 function filesIn(top: Bind, { disk }: ProgramTools): Bind[] {
   const files: Bind[] = [];
   const queue = [top];
@@ -116,14 +120,14 @@ export function readClosureFile(disk: Disk, file: string): Bind[] {
   });
 }
 
-/** Whether a path is there inside, once all of `binds` are. */
+/** Returns whether a path exists inside the service when all of `binds` are bound. */
 export function isInside(place: string, binds: readonly Bind[]): boolean {
   return binds.some((bind) => place === bind.place || place.startsWith(`${bind.place}/`));
 }
 
 /**
- * Returns the binds by place, without any that another one brings along. Of two at one place the
- * first counts.
+ * Returns the binds by place, without those that lie below another one. Of two binds at one place
+ * the first counts.
  */
 export function reduceBinds(binds: readonly Bind[]): Bind[] {
   const byPlace = new Map<string, Bind>();
@@ -138,7 +142,7 @@ export function reduceBinds(binds: readonly Bind[]): Bind[] {
     .sort((a, b) => (a.place < b.place ? -1 : 1));
 }
 
-/** Every directory above a path but the root. */
+/** Returns every directory above a path, except the root. */
 function parents(path: string): string[] {
   const names = path.split('/').slice(1, -1);
   return names.map((_, index) => `/${names.slice(0, index + 1).join('/')}`);

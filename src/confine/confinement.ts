@@ -1,4 +1,7 @@
-/** From a unit to the drop-in that confines it: reads the unit, refuses or follows, and writes nothing. */
+/**
+ * Computes the drop-in that confines a unit. It reads the unit, refuses or accepts, and writes
+ * nothing.
+ */
 import type { Disk } from '../disk/disk.ts';
 import {
   type ClosureKind,
@@ -21,7 +24,7 @@ import { type StoreQuery, storePathOf } from './store.ts';
 import { readUnit, settingsOf, type Unit } from './unit.ts';
 import { parseWords } from './words.ts';
 
-/** What is asked for. Paths are absolute. */
+/** What to confine, and how. Paths are absolute. */
 export interface Request {
   /** A path of a unit file, or a unit's name. */
   readonly unit: string;
@@ -29,22 +32,22 @@ export interface Request {
   readonly mode: Mode;
   readonly fullUnit: boolean;
   readonly packages: readonly string[];
-  /** What becomes `/bin/sh`; undefined for nothing. */
+  /** The program that becomes `/bin/sh`; undefined for none. */
   readonly binSh: string | undefined;
-  /** Where the drop-in will be written, when not at its usual place. */
+  /** The path of the drop-in, if it is not the usual one. */
   readonly output: string | undefined;
 }
 
-/** A drop-in, not yet written. */
+/** A drop-in that is not written yet. */
 export interface Confinement {
   readonly unit: Unit;
   readonly binds: readonly Bind[];
   readonly text: string;
-  /** What a person should know before starting the service. */
+  /** Warnings for whoever starts the service. */
   readonly notices: readonly string[];
 }
 
-/** Every setting whose commands run inside. */
+/** Every setting whose commands run inside the service. */
 const EXEC_SETTINGS = [
   'ExecCondition',
   'ExecStartPre',
@@ -59,7 +62,7 @@ const EXEC_SETTINGS = [
 const SHELL = '/bin/sh';
 
 /**
- * Returns the drop-in with which a service sees the closure of what it executes and nothing else.
+ * Returns a drop-in that lets a service see the closure of what it executes and nothing else.
  * @throws {CONFIG_INVALID} when there is no such unit, or it cannot be read
  * @throws {UNIT_REFUSED} when a setting of the unit, or the kind of closure, rules it out
  * @throws {FILE_MISSING} when a program or something it needs is not on this system
@@ -78,7 +81,7 @@ export async function planConfinement(
   const named = namedPaths(disk, unit);
   const extras = [
     ...request.packages,
-    ...(request.fullUnit ? named : programTexts(unit, named, request)),
+    ...(request.fullUnit ? named : storeArguments(unit, named, request)),
   ];
   const binds = await bindsFor(request, { programs, extras }, tools, queryStore);
   const outside = named.filter((path) => !isInside(path, binds));
@@ -94,7 +97,7 @@ export async function planConfinement(
   };
 }
 
-/** What looks up programs and libraries as the service will, with the variables that it sets. */
+/** Returns what finds programs and libraries as the service will, with the variables it sets. */
 function toolsFor(unit: Unit, disk: Disk): ProgramTools {
   const environment = new Map(
     settingsOf(unit, 'Environment')
@@ -114,7 +117,7 @@ function toolsFor(unit: Unit, disk: Disk): ProgramTools {
   };
 }
 
-/** The programs of all commands; those that are missing, and may be, apart. */
+/** Returns the programs of all commands. Missing programs that may be missing come separately. */
 function executedPrograms(
   unit: Unit,
   tools: ProgramTools,
@@ -139,14 +142,19 @@ function executedPrograms(
   throw badUnit(`${unit.file}: expected a command in ExecStart= or its kin, got none`);
 }
 
-/** What commands are given that lies in a store is part of the program, a script as a rule; the store knows it. */
-function programTexts(unit: Unit, named: readonly string[], { closure }: Request): string[] {
+/**
+ * An argument in a store is usually a script, and so part of the program. The store knows its
+ * closure.
+ */
+function storeArguments(unit: Unit, named: readonly string[], { closure }: Request): string[] {
   if (closure !== 'auto' && closure !== 'nix') return [];
   const commands = EXEC_SETTINGS.flatMap((key) => settingsOf(unit, key)).join('\n');
   return named.filter((path) => storePathOf(path) !== undefined && commands.includes(path));
 }
 
-/** Where closures start: what is executed, and what is wanted besides. */
+/**
+ * Returns the roots of closures: the executed programs, and the extra paths that were asked for.
+ */
 interface Roots {
   readonly programs: readonly string[];
   readonly extras: readonly string[];
@@ -162,7 +170,7 @@ async function bindsFor(
   const shell = binSh === undefined ? [] : [shellBind(disk, binSh)];
   const listed = typeof closure === 'string' ? [] : readClosureFile(disk, closure.file);
   const kind = typeof closure === 'string' ? closure : 'auto';
-  if (typeof closure !== 'string') demandCovered(programs, listed, disk, closure.file);
+  if (typeof closure !== 'string') requireCovered(programs, listed, disk, closure.file);
   const covered = (path: string): boolean => isInside(disk.realPath(path) ?? path, listed);
   const rooted = (isProgram: boolean, paths: readonly string[]): Root[] =>
     paths.filter((path) => !covered(path)).map((place) => ({ place, isProgram }));
@@ -172,7 +180,7 @@ async function bindsFor(
     tools,
     queryStore,
   );
-  // The shell is ours to add, so it comes with its closure however the service's own is told.
+  // We add the shell, so its closure is followed even when a list gives the service's own.
   const shells = rooted(
     true,
     shell.map(({ source }) => source),
@@ -192,8 +200,8 @@ function shellBind(disk: Disk, binSh: string): Bind {
   throw absent(`${binSh} is not on this system`, 'use --bin-sh or --no-bin-sh');
 }
 
-/** A list that leaves out what is executed would make a service that cannot start. */
-function demandCovered(
+/** A list without an executed program would make a service that cannot start. */
+function requireCovered(
   programs: readonly string[],
   listed: readonly Bind[],
   disk: Disk,
@@ -204,7 +212,7 @@ function demandCovered(
   throw absent(`${left} lies in no path of ${file}`, 'add it to the list, with what it needs');
 }
 
-/** What a script calls in its turn, nobody can tell from outside; the store's closure has it. */
+/** ELF does not show what a script calls. The store's closure has it. */
 function scriptNotices(programs: readonly string[], tools: ProgramTools): string[] {
   return programs
     .map((path) => tools.disk.realPath(path) ?? path)

@@ -1,4 +1,4 @@
-/** The text of the drop-in: the settings of each mode, and one line for each path that is bound. */
+/** Formats the drop-in: the settings of a mode, and one line for each path that is bound. */
 import type { Bind } from './library-search.ts';
 import { settingOf, type Unit } from './unit.ts';
 import { quotePath } from './words.ts';
@@ -6,10 +6,10 @@ import { quotePath } from './words.ts';
 /** How much of a system the service sees besides its files. */
 export type Mode = 'full-apivfs' | 'chroot-only';
 
-/** How every drop-in of ours begins: only such a file is written over. */
+/** The first line of our drop-ins. Only a file that begins with it is overwritten. */
 export const DROP_IN_MARK = '# Written by espalier confine';
 
-/** An empty directory under a file system in memory: whatever is bound is put there and nothing else is. */
+/** An empty directory on a file system in memory. It holds the bound paths and nothing else. */
 export const EMPTY_ROOT = '/var/empty';
 
 /** Settings without which there is no confinement. */
@@ -18,7 +18,7 @@ const ROOT: Readonly<Record<string, string>> = {
   TemporaryFileSystem: '/',
 };
 
-/** Settings of the mode. In `chroot-only` each would mount something that is not to be there. */
+/** Settings of the mode. In `chroot-only` each would mount something that must not be there. */
 const OF_MODE = [
   'MountAPIVFS',
   'PrivateDevices',
@@ -31,7 +31,7 @@ const OF_MODE = [
 
 /**
  * Returns the drop-in that binds `binds` for a unit and nothing else. A setting of the mode that
- * the unit has itself stays as it is.
+ * the unit sets itself keeps the unit's value.
  * @throws {CONFIG_INVALID} for a path that no unit can name
  */
 export function formatDropIn(unit: Unit, mode: Mode, binds: readonly Bind[]): string {

@@ -1,8 +1,13 @@
-/** ELF files: which interpreter and which libraries one asks for. Hostile input: bounded everywhere. */
+/**
+ * Reads from ELF files which interpreter and libraries they need. Hostile input: everything is
+ * bounded.
+ */
 import type { ByteSource } from '../byte-source.ts';
 import { badExecutable } from './complaint.ts';
 
-/** What the dynamic linker is told. Lists are as written: names, and directories with `$ORIGIN`. */
+/**
+ * What an ELF file tells the dynamic linker. Lists are as written: names, and paths with `$ORIGIN`.
+ */
 export interface Elf {
   /** 32 or 64. */
   readonly bits: number;
@@ -68,7 +73,7 @@ const DT = {
 } as const;
 const DF_1_NODEFLIB = 0x800;
 
-/** Bounds that no linker comes near: counts, and bytes for the last two. */
+/** No linker comes near these bounds: counts, and bytes for the last two. */
 const MAX_SEGMENTS = 512;
 const MAX_NEEDED = 2048;
 const MAX_DYNAMIC = 256 * 1024;
@@ -101,7 +106,7 @@ interface Reader {
 
 /**
  * Reads what a file asks of the dynamic linker.
- * @param name the file, for what is said of it
+ * @param name the file's name in errors
  * @throws {ELF_MALFORMED} naming the file, what is wrong in it, expected and got
  */
 export function readElf(source: ByteSource, name: string): Elf {

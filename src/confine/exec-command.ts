@@ -1,4 +1,4 @@
-/** The commands of an `Exec…=` setting: prefixes, `;`, words: systemd.service(5) §Command Lines. */
+/** Parses the commands of an `Exec…=` setting (systemd.service(5) §Command Lines). */
 import { badUnit } from './complaint.ts';
 import { parseWords } from './words.ts';
 
@@ -6,16 +6,16 @@ import { parseWords } from './words.ts';
 export interface ExecCommand {
   /** Absolute, or a bare name that is looked up when it runs. */
   readonly program: string;
-  /** After the program, and after its name where `@` gives one. */
+  /** The words after the program. With prefix `@` the name that follows the program is left out. */
   readonly parameters: readonly string[];
   /** Prefix `-`: the service goes on when the command fails, or does not exist. */
   readonly mayFail: boolean;
 }
 
-/** Every prefix of systemd 258, in any order. */
+/** The prefixes of systemd 258, in any order. */
 const PREFIX = /^[-@:+!|]*/;
 
-/** A bare name, or a path to a file that is absolute, also once a specifier is replaced. */
+/** A bare name, or the path of a file that is absolute once its specifiers are replaced. */
 const PROGRAM = /^(?!\.\.?$)[^/]+$|^[/%].*[^/]$/s;
 
 /**

@@ -1,11 +1,13 @@
-/** Where a dynamic linker looks for a library, and in which order: ld.so(8), and musl's own rules. */
+/**
+ * Where a dynamic linker searches for a library, and in which order (ld.so(8), and musl's rules).
+ */
 import { dirname, join, normalize } from 'node:path/posix';
 import type { Elf } from './elf.ts';
 import type { LoaderCache } from './loader-cache.ts';
 
 /** A file of this system and the path at which the confined service sees it. */
 export interface Bind {
-  /** Without symbolic links. */
+  /** A path without symbolic links. */
   readonly source: string;
   readonly place: string;
 }
@@ -16,30 +18,30 @@ export interface Loaded extends Bind {
   readonly loadedBy: Loaded | undefined;
 }
 
-/** The dynamic linker of one program, and what steers it. */
+/** The dynamic linker of one program, and the settings that steer its search. */
 export interface Linker {
   readonly isMusl: boolean;
   /** From `LD_LIBRARY_PATH`. */
   readonly libraryPath: readonly string[];
   readonly cache: LoaderCache;
-  /** Searched last. */
+  /** Directories that are searched last. */
   readonly directories: readonly string[];
 }
 
-/** A directory here, and the same one as the confined service sees it. */
+/** A directory on this system, and its path inside the confined service. */
 interface Directory {
   readonly here: string;
   readonly there: string;
 }
 
-/** Files that may be a library, the best first. All come from one rule: the first that gives any wins. */
+/** Files that may be the library, the best first. The first rule with any file wins. */
 export interface Candidates {
   readonly fromCache: boolean;
-  /** `source` may still have symbolic links, or not exist. */
+  /** Each `source` may have symbolic links, or may not exist. */
   readonly files: readonly Bind[];
 }
 
-/** Returns, rule by rule, where a linker looks for the library that `object` needs. */
+/** Returns, rule by rule, where a linker searches for a library that `object` needs. */
 export function candidates(
   name: string,
   object: Loaded,
@@ -47,7 +49,7 @@ export function candidates(
   list: (directory: string) => readonly string[],
 ): Candidates[] {
   if (name.startsWith('/')) return [{ fromCache: false, files: [{ source: name, place: name }] }];
-  // Relative to wherever the service is when it loads it, which nobody can tell.
+  // The path is relative to the directory of the service at load time, which is unknown now.
   if (name.includes('/')) return [];
   const inDirectory = ({ here, there }: Directory): Candidates => {
     const below = ['', ...hardwareDirectories(here, linker, list)];
@@ -74,7 +76,9 @@ interface Paths {
   readonly after: readonly Directory[];
 }
 
-/** RPATH is inherited by what a library loads and RUNPATH is not; an object with RUNPATH has no RPATH. */
+/**
+ * A library's own libraries inherit RPATH, but not RUNPATH. An object with RUNPATH has no RPATH.
+ */
 function glibcPaths(object: Loaded, { libraryPath }: Linker): Paths {
   const inherits = object.elf.runpath.length === 0;
   const chain = inherits ? ancestry(object).filter(({ elf }) => elf.runpath.length === 0) : [];
@@ -87,7 +91,7 @@ function glibcPaths(object: Loaded, { libraryPath }: Linker): Paths {
   };
 }
 
-/** musl takes RUNPATH for RPATH and looks there after `LD_LIBRARY_PATH`. */
+/** musl treats RUNPATH as RPATH, and searches it after `LD_LIBRARY_PATH`. */
 function muslPaths(object: Loaded, { libraryPath }: Linker): Paths {
   return {
     before: libraryPath.map(unmoved),
@@ -109,8 +113,8 @@ function unmoved(path: string): Directory {
 }
 
 /**
- * Replaces the tokens of ld.so(8) §Dynamic string tokens. `$ORIGIN` is the directory without links
- * here, and that of the place inside: a file bound at a link's place no longer is where it came from.
+ * Replaces the tokens of ld.so(8) §Dynamic string tokens. On this system `$ORIGIN` is the directory
+ * without links. Inside the service it is the directory of the place where the file is bound.
  */
 function expand(path: string, { source, place, elf }: Loaded): Directory[] {
   const libraries = [`lib/${TRIPLETS[elf.machine]}`, elf.bits === 64 ? 'lib64' : 'lib', 'lib'];
@@ -128,7 +132,7 @@ function expand(path: string, { source, place, elf }: Loaded): Directory[] {
     .filter(({ here }) => here.startsWith('/') && !here.includes('$'));
 }
 
-/** Where glibc keeps variants for newer processors; which one it takes is known only when it runs. */
+/** glibc keeps variants for newer processors here. It chooses one only when it runs. */
 function hardwareDirectories(
   directory: string,
   { isMusl }: Linker,
@@ -138,7 +142,7 @@ function hardwareDirectories(
   return list(join(directory, 'glibc-hwcaps')).map((name) => join('glibc-hwcaps', name));
 }
 
-/** What Debian calls the machine of an `e_machine`, which is part of its library directories. */
+/** Debian's names of the machines of `e_machine`, which its library directories contain. */
 const TRIPLETS: Readonly<Record<number, string>> = {
   3: 'i386-linux-gnu',
   21: 'powerpc64le-linux-gnu',
@@ -150,7 +154,7 @@ const TRIPLETS: Readonly<Record<number, string>> = {
   258: 'loongarch64-linux-gnu',
 };
 
-/** The directories that glibc's linker always searches; one of them is the one it lies in. */
+/** Returns the directories that glibc's linker always searches. It lies in one of them. */
 export function glibcDirectories({ bits, machine }: Elf, interpreter: readonly string[]): string[] {
   const triplet = TRIPLETS[machine];
   const wide = bits === 64 ? ['lib64'] : [];
@@ -163,7 +167,7 @@ export function glibcDirectories({ bits, machine }: Elf, interpreter: readonly s
   ];
 }
 
-/** Whether a library is part of musl's linker itself. */
+/** Returns whether a library is part of musl's linker itself. */
 export function isMuslOwn(name: string): boolean {
   return /^lib(?:c|pthread|rt|m|dl|util|xnet)\./.test(name);
 }
@@ -173,5 +177,5 @@ export function muslMachine(interpreter: string): string | undefined {
   return /\/ld-musl-([^/]+)\.so\.1$/.exec(interpreter)?.[1];
 }
 
-/** Where musl searches when no file of its own says otherwise. */
+/** musl searches these directories when no file of its own names others. */
 export const MUSL_DIRECTORIES: readonly string[] = ['/lib', '/usr/local/lib', '/usr/lib'];

@@ -14,7 +14,7 @@ import {
 } from './library-search.ts';
 import { type LoaderCache, readLoaderCache } from './loader-cache.ts';
 
-/** The system as linkers see it; each file is read once. */
+/** This system as linkers see it. Each file is read once. */
 export interface Libraries {
   /** Returns what a program needs besides itself. @throws {FILE_MISSING} {ELF_MALFORMED} */
   linkedTo(program: Bind, elf: Elf): Bind[];
@@ -27,7 +27,7 @@ const CACHE = '/etc/ld.so.cache';
 /** A musl path file is a few lines: bytes. */
 const PATH_FILE_LIMIT = 65_536;
 
-/** Opens the libraries of a system. @param libraryPath what the unit sets `LD_LIBRARY_PATH` to */
+/** Opens the libraries of a system. @param libraryPath the unit's `LD_LIBRARY_PATH` */
 export function openLibraries(disk: Disk, libraryPath: readonly string[]): Libraries {
   const elfs = new Map<string, Elf | undefined>();
   const elf = (path: string): Elf | undefined => {

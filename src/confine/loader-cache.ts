@@ -1,7 +1,9 @@
-/** The table that ldconfig writes and the dynamic linker of glibc looks libraries up in: ld.so.cache. */
+/**
+ * Reads ld.so.cache, in which glibc's dynamic linker looks libraries up and which ldconfig writes.
+ */
 import type { ByteSource } from '../byte-source.ts';
 
-/** Every path the table has for the name of a library, the one preferred most first. */
+/** All paths that the table has for a library's name, the preferred one first. */
 export type LoaderCache = ReadonlyMap<string, readonly string[]>;
 
 const MAGIC = 'glibc-ld.so.cache1.1';
@@ -10,14 +12,14 @@ const [HEADER, ENTRY] = [48, 24];
 const [OLD_HEADER, OLD_ENTRY] = [16, 12];
 const ALIGNMENT = 8;
 
-/** Bounds on a table: one of a whole distribution has a few thousand entries. */
+/** A bound on the entries of a table. That of a whole distribution has a few thousand. */
 const MAX_ENTRIES = 1 << 18;
 const MAX_SIZE = 64 * 1024 * 1024;
 const MAX_STRING = 4096;
 
 /**
- * Reads the table. One that is no such table, or is damaged, is empty: the dynamic linker passes
- * over it too.
+ * Reads the table. Anything that is no such table, or is damaged, counts as empty: the dynamic
+ * linker ignores it too.
  */
 export function readLoaderCache(source: ByteSource): LoaderCache {
   if (source.size > MAX_SIZE) return new Map();
@@ -25,7 +27,7 @@ export function readLoaderCache(source: ByteSource): LoaderCache {
   const bytes = whole.subarray(newTableOffset(whole));
   if (!startsWith(bytes, MAGIC) || bytes.length < HEADER) return new Map();
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  // Written in the byte order of the machine: a count that is absurd one way is sound the other.
+  // The table has the byte order of its machine. Read in the wrong order, the count is absurd.
   const little = view.getUint32(20, true) <= MAX_ENTRIES;
   const count = view.getUint32(20, little);
   if (count > MAX_ENTRIES || HEADER + count * ENTRY > bytes.length) return new Map();
@@ -38,7 +40,7 @@ export function readLoaderCache(source: ByteSource): LoaderCache {
   return paths;
 }
 
-/** The table of older systems may stand before the one we read. */
+/** Returns where the table begins that we read: one in the older format may come before it. */
 function newTableOffset(bytes: Uint8Array): number {
   if (!startsWith(bytes, OLD_MAGIC) || bytes.length < OLD_HEADER) return 0;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);

@@ -1,4 +1,4 @@
-/** Which paths a unit names besides its programs: what `--full-unit` binds, and is missed otherwise. */
+/** Finds the paths that a unit names besides its programs. `--full-unit` binds them. */
 import { normalize } from 'node:path/posix';
 import type { Disk } from '../disk/disk.ts';
 import { kindAt } from './accessible.ts';
@@ -8,7 +8,7 @@ import type { Unit } from './unit.ts';
 import type { Assignment } from './unit-syntax.ts';
 import { parseWords } from './words.ts';
 
-/** Settings whose paths the manager opens itself, or puts inside, or keeps away. */
+/** Settings whose paths the manager opens itself, creates inside, or hides. */
 const NOT_FOR_THE_SERVICE: ReadonlySet<string> = new Set([
   'BindPaths',
   'BindReadOnlyPaths',
@@ -30,7 +30,7 @@ const NOT_FOR_THE_SERVICE: ReadonlySet<string> = new Set([
   'TemporaryFileSystem',
 ]);
 
-/** Provided by the mode, or everything at once. */
+/** Paths that the mode provides, or that would bind everything at once. */
 const NEVER_BOUND = /^\/(?:(?:dev|proc|sys|tmp|var\/tmp)(?:\/.*)?|run|var|etc|usr)?$/;
 
 /** Returns the paths that exist on this system and that the unit's `[Service]` section names. */
@@ -44,14 +44,14 @@ export function namedPaths(disk: Disk, unit: Unit): string[] {
   );
 }
 
-/** What a setting cannot be read as, it does not name. */
+/** A value that cannot be parsed names no path. */
 function wordsOf({ key, value }: Assignment, unit: Unit): string[] {
   const isList = key.startsWith('Exec') || key === 'Environment' || key.endsWith('Paths');
   const words = isList ? parseWords(value).map(({ text }) => text) : [value];
   return words.flatMap((word) => expandSpecifiers(word, unit) ?? []);
 }
 
-/** A path may be the word, or follow a prefix, `--option=` or a colon in it. */
+/** Finds a path that is the word itself, or follows a prefix, `--option=` or a colon in it. */
 function pathsIn(word: string): string[] {
   return [word, ...word.split(/[=:,]/)]
     .map((part) => part.replace(/^[-+@!|~]+(?=\/)/, ''))

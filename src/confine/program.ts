@@ -1,4 +1,7 @@
-/** What a program needs to start: its libraries, and for a script its interpreter with its own. */
+/**
+ * Finds what a program needs to start: its libraries, and for a script its interpreter with its
+ * own.
+ */
 
 import { basename, join } from 'node:path/posix';
 import type { Disk } from '../disk/disk.ts';
@@ -7,7 +10,7 @@ import { absent, badExecutable } from './complaint.ts';
 import type { Bind } from './library-search.ts';
 import type { Libraries } from './linked.ts';
 
-/** Where systemd and `env` look for a bare name. */
+/** systemd and `env` search a bare name in these directories. */
 export const SEARCH_PATH: readonly string[] = [
   '/usr/local/sbin',
   '/usr/local/bin',

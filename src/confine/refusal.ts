@@ -5,7 +5,7 @@ import { parseBoolean } from './unit-syntax.ts';
 
 interface Conflict {
   readonly key: string;
-  /** Whether the value stands in the way; undefined for one that systemd passes over. */
+  /** Whether the value prevents confinement; undefined for a value that systemd ignores. */
   readonly conflicts: (value: string) => boolean | undefined;
   readonly reason: string;
   readonly hint: string;

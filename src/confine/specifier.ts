@@ -1,11 +1,14 @@
-/** What `%` specifiers of a unit stand for, as far as that is known before the unit runs: systemd.unit(5) §Specifiers. */
+/**
+ * Replaces the `%` specifiers of a unit that are known before the unit runs (systemd.unit(5)
+ * §Specifiers).
+ */
 import type { UnitName } from './unit-name.ts';
 import { unescapeName } from './unit-name.ts';
 
-/** Specifiers that systemd knows and that we do not know now: the host's, the boot's, the run's. */
+/** Specifiers whose value depends on the host, the boot or the run, so it is unknown now. */
 const UNKNOWN_NOW = /[abdABDHlmMoqsvwW]/;
 
-/** For units of the system manager, which runs as root. */
+/** Values for units of the system manager, which runs as root. */
 const FIXED: Readonly<Record<string, string>> = {
   '%': '%',
   C: '/var/cache',
@@ -22,7 +25,7 @@ const FIXED: Readonly<Record<string, string>> = {
   V: '/var/tmp',
 };
 
-/** What a unit's own name and file give. */
+/** Values that follow from a unit's own name and file. */
 const OF_UNIT: Readonly<Record<string, (unit: { name: UnitName; file: string }) => string>> = {
   n: ({ name }) => name.full,
   N: ({ name }) => name.full.slice(0, -name.suffix.length),
@@ -41,10 +44,12 @@ function lastWord({ prefix }: UnitName): string {
   return prefix.slice(prefix.lastIndexOf('-') + 1);
 }
 
-/** Of a template nothing is known that depends on its instance. */
+/** For a template, everything that depends on the instance is unknown. */
 const OF_INSTANCE = /[iIfnN]/;
 
-/** Replaces the specifiers of a text; undefined when one of them is not known before the unit runs. */
+/**
+ * Replaces the specifiers of a text. Returns undefined when one is unknown before the unit runs.
+ */
 export function expandSpecifiers(
   text: string,
   unit: { readonly name: UnitName; readonly file: string },

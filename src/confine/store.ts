@@ -1,4 +1,4 @@
-/** The closure that a Nix store knows: asked of `nix-store`. */
+/** Asks `nix-store` for the closure of a store path. */
 import type { Machine } from '../process/machine.ts';
 import { storeFailed } from './complaint.ts';
 
@@ -7,26 +7,26 @@ export type StoreQuery = (paths: readonly string[]) => Promise<readonly string[]
 
 const STORE = '/nix/store/';
 
-/** Returns the store path that a path lies in, or undefined when it lies in none. */
+/** Returns the store path that contains a path, or undefined outside the store. */
 export function storePathOf(path: string): string | undefined {
   if (!path.startsWith(STORE)) return undefined;
   const [name = ''] = path.slice(STORE.length).split('/');
   return name === '' ? undefined : STORE + name;
 }
 
-/** Returns the store paths that a text names anywhere: what makes Nix itself see a reference. */
+/** Returns the store paths anywhere in a text. Nix itself finds references this way. */
 export function storePathsIn(text: string): string[] {
   return [...text.matchAll(/\/nix\/store\/[a-z0-9]{32}-[\w+.?=-]+/g)].map(([path]) => path);
 }
 
-/** A closure of a whole desktop is a few thousand paths: bytes. */
+/** In bytes. The closure of a whole desktop has a few thousand paths. */
 const MAX_ANSWER = 64 * 1024 * 1024;
 /** Milliseconds. */
 const TIMEOUT = 120_000;
 
 /**
- * Returns what asks `nix-store --query --requisites`.
- * @throws {IO} from what it returns, when it is not there, fails, or takes longer than two minutes
+ * Returns a function that asks `nix-store --query --requisites`.
+ * @throws {IO} from that function, when nix-store is missing, fails, or takes more than two minutes
  */
 export function queryNixStore(machine: Pick<Machine, 'ask'>): StoreQuery {
   return async (paths) => {

@@ -1,4 +1,4 @@
-/** The text of unit files: lines, sections and assignments as systemd.syntax(7) has them. */
+/** Parses the text of unit files into assignments (systemd.syntax(7)). */
 
 /** One line `key=value`, its continuation lines joined. */
 export interface Assignment {
@@ -8,8 +8,8 @@ export interface Assignment {
 }
 
 /**
- * Returns every assignment of a unit file in order. As systemd does, passes over what is no
- * assignment, and what stands before the first section.
+ * Returns every assignment of a unit file in order. As systemd does, it ignores lines that are no
+ * assignment, and everything before the first section.
  */
 export function parseUnit(text: string): Assignment[] {
   const found: Assignment[] = [];
@@ -49,7 +49,7 @@ function endsEscaped(line: string): boolean {
   return (line.length - end) % 2 === 1;
 }
 
-// A pattern for the blanks at the end would be tried at every blank of a long line.
+// A regular expression for the blanks at the end would be tried at every blank of a long line.
 function trim(text: string): string {
   let [start, end] = [0, text.length];
   while (start < end && BLANKS.includes(text.charAt(start))) start++;
@@ -59,7 +59,7 @@ function trim(text: string): string {
 
 const BLANKS = ' \t\r\n';
 
-/** What systemd takes for a boolean, or undefined for what it would pass over. */
+/** Returns the boolean that systemd reads, or undefined for a value that it ignores. */
 export function parseBoolean(value: string): boolean | undefined {
   if (/^(1|y|yes|t|true|on)$/i.test(value)) return true;
   return /^(0|n|no|f|false|off)$/i.test(value) ? false : undefined;

@@ -1,4 +1,4 @@
-/** A unit as systemd would load it: where its file and its drop-ins lie, and what they set together. */
+/** Reads a unit as systemd loads it: its file, its drop-ins, and the settings that result. */
 import { basename, dirname, join } from 'node:path';
 import type { Disk } from '../disk/disk.ts';
 import { badUnit } from './complaint.ts';
@@ -10,15 +10,15 @@ export interface Unit {
   /** The file that defines it. */
   readonly file: string;
   readonly dropIns: readonly string[];
-  /** Of all its files, in the order in which they count. */
+  /** The assignments of all its files, in the order in which systemd applies them. */
   readonly assignments: readonly Assignment[];
-  /** It was asked for by name: it is loaded by the manager of this system. */
+  /** Whether this system's manager loads it: it was named and not given by path. */
   readonly isOfSystem: boolean;
-  /** Where our own drop-in for it goes. */
+  /** The path of our own drop-in for it. */
   readonly ownDropIn: string;
 }
 
-/** Where units of the system are looked for, the best first: systemd.unit(5) §Unit File Load Path. */
+/** The directories of system units, the best first (systemd.unit(5) §Unit File Load Path). */
 const UNIT_DIRECTORIES = [
   '/etc/systemd/system',
   '/run/systemd/system',
@@ -28,16 +28,17 @@ const UNIT_DIRECTORIES = [
 ];
 const ADMINISTRATOR_DIRECTORY = '/etc/systemd/system';
 
-/** What our drop-in is called; a file of this name is never read as part of the unit. */
+/** The name of our drop-in. A file of this name is never read as part of the unit. */
 const OWN_NAME = 'confinement.conf';
 
-/** More than any unit needs: bytes. */
+/** In bytes. No unit needs more. */
 const UNIT_LIMIT = 4 * 1024 * 1024;
 
 /**
- * Reads a unit with its drop-ins. What has a slash is the path of a unit file, and its drop-ins lie
- * beside it; anything else, and any path in a unit directory of the system, is a unit's name.
- * @param output a drop-in that is about to be written, so no part of the unit
+ * Reads a unit with its drop-ins. An operand with a slash is the path of a unit file, and its
+ * drop-ins lie beside it. Any other operand, and a path in a unit directory of the system, is a
+ * unit's name.
+ * @param output a drop-in that will be overwritten, and so does not count as part of the unit
  * @throws {CONFIG_INVALID} when there is no such unit, it is masked, or it is no service
  */
 export function readUnit(disk: Disk, operand: string, output?: string): Unit {
@@ -74,7 +75,7 @@ function findFragment(
     .find((path) => disk.linkStat(path) !== undefined);
 }
 
-/** Every drop-in by its name; of two with one name the first found counts: systemd.unit(5). */
+/** Finds every drop-in by name. Of two with one name the first found counts (systemd.unit(5)). */
 function findDropIns(
   disk: Disk,
   names: readonly UnitName[],
@@ -92,13 +93,13 @@ function findDropIns(
   return [...found].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, path]) => path);
 }
 
-/** A file that leads to `/dev/null` is there to hide others of its name. */
+/** A file that links to `/dev/null` hides others of its name, and reads as empty. */
 function readText(disk: Disk, path: string): string {
   if (disk.realPath(path) === '/dev/null') return '';
   return new TextDecoder().decode(disk.read(path, UNIT_LIMIT));
 }
 
-/** The values of a list in `[Service]`; an empty assignment takes back those before it. */
+/** Returns the values of a list in `[Service]`. An empty assignment clears those before it. */
 export function settingsOf({ assignments }: Pick<Unit, 'assignments'>, key: string): string[] {
   const values = assignments
     .filter(({ section, key: other }) => section === 'Service' && other === key)
@@ -106,7 +107,7 @@ export function settingsOf({ assignments }: Pick<Unit, 'assignments'>, key: stri
   return values.slice(values.lastIndexOf('') + 1);
 }
 
-/** The value that counts of a setting in `[Service]`, or undefined when it is not set. */
+/** Returns the last value of a setting in `[Service]`, or undefined when it is not set. */
 export function settingOf(unit: Pick<Unit, 'assignments'>, key: string): string | undefined {
   return settingsOf(unit, key).at(-1);
 }

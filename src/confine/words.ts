@@ -1,4 +1,4 @@
-/** Words of a setting's value: quotes and escapes as in systemd.syntax(7) §Quoting, both ways. */
+/** Splits and quotes the words of a setting's value (systemd.syntax(7) §Quoting). */
 import { badUnit } from './complaint.ts';
 
 /** One word, and how it was written. */
@@ -39,7 +39,7 @@ function readWord(bytes: string, start: number, value: string): { text: string; 
   return { text, next: at };
 }
 
-/** What stands at one place of a word, how many bytes it takes, and the quote that is open after it. */
+/** One character or escape of a word, its length in bytes, and the quote that is open after it. */
 interface Piece {
   readonly means: string;
   readonly length: number;
@@ -112,8 +112,8 @@ function fromBinary(bytes: string): string {
 }
 
 /**
- * Writes a path so that a list of paths in a unit reads it back: specifiers and quotes taken away,
- * and a colon inside it no separator.
+ * Quotes a path so that a list of paths in a unit gives it back: specifiers and quotes are escaped,
+ * and a colon inside it separates nothing.
  * @throws {CONFIG_INVALID} for a path that no unit can name
  */
 export function quotePath(path: string): string {

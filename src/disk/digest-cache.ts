@@ -1,4 +1,6 @@
-/** Digests of files whose content does not change, remembered between runs; it only saves time. */
+/**
+ * Remembers digests of unchanging files between runs. It saves time, and no decision depends on it.
+ */
 import { dirname, join } from 'node:path';
 import type { Digest } from '../digest.ts';
 import { EspError } from '../error.ts';
@@ -6,39 +8,42 @@ import type { FileStat, WritableDisk } from './disk.ts';
 import { isOurs } from './own-file.ts';
 
 /**
- * What is known about files by (path, device, inode, size, modified, changed). `key` tells apart
- * what was digested: `file` for the content as it lies there, `signed:<fingerprint>` for what a
- * signature made of it. Meant for files of the system's own store. Never for files on the ESP, whose
- * bytes others can change behind the kernel's back.
+ * Digests of files by (path, device, inode, size, modified, changed). `key` says what was digested:
+ * `file` for the content itself, `signed:<fingerprint>` for the content with a signature. It is for
+ * files of the system's own store. It must never hold files on the ESP, whose bytes can change
+ * without the kernel's notice.
  */
 export interface DigestCache {
   get(key: string, path: string, stat: FileStat): Digest | undefined;
   put(key: string, path: string, stat: FileStat, digest: Digest): void;
   /**
-   * Writes what this run used, when it learned something.
-   * @returns why the next run will have to hash again, or undefined when all is well
+   * Writes the digests that this run used, if it added any.
+   * @returns why the next run has to hash again, or undefined after success
    */
   save(): Promise<EspError | undefined>;
 }
 
-/** `[key, path, device, inode, size, modified, changed, digest]`: one remembered digest. */
+/** One remembered digest: `[key, path, device, inode, size, modified, changed, digest]`. */
 type Row = readonly [string, string, number, number, number, number, number, Digest];
 
-/** Raised whenever the meaning of a row changes; files with another number are not read. */
+/** Raised when the meaning of a row changes. Caches with another number are ignored. */
 const VERSION = 1;
 const FILE_NAME = 'digests.json';
-/** Bytes; some twenty thousand rows. */
+/** In bytes. Room for some twenty thousand rows. */
 const SIZE_LIMIT = 4 * 1024 * 1024;
 
 /**
- * A file that changed this recently can change again without a new time, as FAT counts in steps of
- * two seconds: milliseconds.
+ * In milliseconds. A file that changed this recently can change again without a new time: FAT
+ * counts in steps of two seconds.
  */
 const RACY = 3000;
-/** Every file of a Nix store was last modified one second after the epoch: milliseconds. */
+/** In milliseconds. Every file of a Nix store was last modified one second after the epoch. */
 const STORE_TIME = 1000;
 
-/** Opens the cache in a directory. Missing, broken, foreign or open to others, it is empty. */
+/**
+ * Opens the cache in a directory. A cache that is missing, broken, foreign or open to others is
+ * empty.
+ */
 export function openDigestCache(disk: WritableDisk, directory: string): DigestCache {
   const path = join(directory, FILE_NAME);
   const opened = Date.now();
@@ -55,7 +60,7 @@ export function openDigestCache(disk: WritableDisk, directory: string): DigestCa
     },
     put(key, file, stat, digest) {
       const { device, inode, size, modified, changed } = stat;
-      // Measured from before the file was looked at, so that hashing it may take any time.
+      // The age counts from before the file's stat was read, so hashing it may take any time.
       if (modified > STORE_TIME && opened - modified < RACY) return;
       used.set(nameOf(key, file), [key, file, device, inode, size, modified, changed, digest]);
       learned = true;
@@ -101,7 +106,7 @@ function load(disk: WritableDisk, path: string): readonly Row[] {
   }
 }
 
-/** A digest that someone else planted would let us take his file for ours. */
+/** Whoever could plant a digest here could make this program accept another file. */
 function isTrusted(disk: WritableDisk, path: string, kind: FileStat['kind']): boolean {
   const stat = disk.linkStat(path);
   return stat?.kind === kind && isOurs(stat);
@@ -118,18 +123,18 @@ async function store(disk: WritableDisk, path: string, rows: readonly Row[]): Pr
   await disk.replaceText(path, `${JSON.stringify({ version: VERSION, rows })}\n`);
 }
 
-/** What write-file-atomic calls a file until it is whole. */
+/** The names that write-file-atomic gives to unfinished files. */
 const UNFINISHED = new RegExp(`^${FILE_NAME.replace('.', '\\.')}\\.\\d+$`);
-/** No run needs longer from the first byte of the cache to its rename: milliseconds. */
+/** In milliseconds. No run takes longer from the cache's first byte to its rename. */
 const ABANDONED = 60_000;
 
-/** Removes what killed runs did not finish. */
+/** Removes the unfinished files of killed runs. */
 function sweep(disk: WritableDisk, directory: string, now: number): void {
   for (const { name } of disk.list(directory) ?? []) {
     const path = join(directory, name);
     if (!UNFINISHED.test(name) || !isTrusted(disk, path, 'file')) continue;
     const { modified } = disk.linkStat(path) ?? { modified: now };
-    // SAFETY: nothing boots from the cache, and who wrote this would have renamed it long ago.
+    // SAFETY: nothing boots from the cache. A living writer would have renamed this file long ago.
     if (now - modified > ABANDONED) disk.remove(path);
   }
 }

@@ -1,4 +1,4 @@
-/** The digest of a file that is read through the port. */
+/** Computes the digest of a file, read through the Disk port. */
 import { type Digest, digestOf } from '../digest.ts';
 import type { Disk } from './disk.ts';
 import { createSha256 } from './sha256.ts';

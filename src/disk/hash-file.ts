@@ -1,4 +1,4 @@
-/** SHA-256 of one file of a disk, piece by piece. */
+/** Computes the SHA-256 of one file of a disk, piece by piece. */
 import type { Hash } from 'node:crypto';
 import { setImmediate } from 'node:timers/promises';
 import { type Digest, digestOf } from '../digest.ts';
@@ -7,19 +7,19 @@ import { errno, ioError } from '../io-error.ts';
 import type { Disk } from './disk.ts';
 import { createSha256 } from './sha256.ts';
 
-/** A regular file and how many bytes it is expected to hold. */
+/** A regular file, and its expected size in bytes. */
 export interface SizedFile {
   readonly path: string;
   readonly size: number;
 }
 
 /**
- * Bytes per read. Plain reads in this size beat the thread pool: the kernel reads ahead while we
- * hash, and with both cores busy hashing a trip to another thread only costs.
+ * Bytes per read. Plain reads of this size beat the thread pool: the kernel reads ahead during the
+ * hashing, and with both cores busy another thread only costs time.
  */
 const PIECE = 512 * 1024;
 
-/** Pieces between two looks at the event loop: some five milliseconds of hashing. */
+/** Pieces before the event loop gets a turn: some five milliseconds of hashing. */
 const PIECES_PER_TURN = 16;
 
 /** Returns the buffer that all calls of {@link hashFile} on one thread share, one at a time. */
@@ -49,12 +49,12 @@ export async function hashFile(
   );
 }
 
-/** A file that is not there was there a moment ago: that is as bad as any other trouble of the kernel's. */
+/** Turns a missing file into an IO error: it existed a moment ago. */
 function fromKernel(error: unknown): unknown {
   return error instanceof EspError && errno(error.cause) !== undefined ? error.cause : error;
 }
 
-/** Returns how many bytes a file had when it was opened; they are hashed unless that is too many. */
+/** Returns a file's size at opening. The file is hashed only if it is not larger than expected. */
 async function feed(
   sha256: Hash,
   { path, size }: SizedFile,

@@ -1,34 +1,40 @@
-/** SHA-256 of many files of a disk, on two cores when there is enough to hash. */
+/** Computes the SHA-256 of many files of a disk, on two cores when there is enough to hash. */
 import type { Digest } from '../digest.ts';
 import { EspError } from '../error.ts';
 import type { Machine, Thread } from '../process/machine.ts';
 import type { Disk } from './disk.ts';
 import { hashBuffer, hashFile, type SizedFile } from './hash-file.ts';
 
-/** How {@link hashFiles} may go about its work. */
+/** How {@link hashFiles} works. */
 export interface HashOptions {
-  /** What starts a second thread, where the running system has the files too; without it there is none. */
+  /**
+   * Starts a second thread, if the running system sees the files too. Without it there is one
+   * thread.
+   */
   readonly machine?: Pick<Machine, 'startThread'>;
-  /** Told about each file that cannot be hashed; without it, the first such file throws. */
+  /** Called for each file that cannot be hashed. Without it, the first such file throws. */
   readonly onUnreadable?: (path: string, error: EspError) => void;
 }
 
-/** Bytes below which starting a thread costs more than it saves. */
+/** In bytes. Below it, starting a thread costs more than it saves. */
 const WORTH_A_THREAD = 128 * 1024 * 1024;
 
-/** What the thread is told: the files in queue order, and the shared index of the next one. */
+/** The thread's job: the files in the order of the queue, and the shared index of the next one. */
 interface HashJob {
-  /** By the paths of the running system. */
+  /** Paths as the running system sees them. */
   readonly queue: readonly SizedFile[];
   readonly next: Int32Array<SharedArrayBuffer>;
 }
 
-/** What the thread answers for each file it hashed, by its place in the queue; one it could not hash is left out. */
+/**
+ * The thread's answer for a file: its index in the queue, and its digest. Failed files get no
+ * answer.
+ */
 type HashAnswer = readonly [index: number, digest: Digest];
 
 /**
  * Returns the digests of files by path. Memory does not grow with their number or size.
- * @throws {SOURCE_CHANGED} when a file does not hold as many bytes as it should
+ * @throws {SOURCE_CHANGED} when a file does not have its expected size
  * @throws {IO} when a file cannot be read
  */
 export async function hashFiles(
@@ -36,7 +42,7 @@ export async function hashFiles(
   disk: Pick<Disk, 'open' | 'hostPath'>,
   options: HashOptions = {},
 ): Promise<Map<string, Digest>> {
-  // The largest first: what is left at the end is then small, and both threads end together.
+  // The largest files come first, so that both threads end at about the same time.
   const queue = [...new Map(files.map((file) => [file.path, file])).values()].sort(
     (a, b) => b.size - a.size,
   );
@@ -62,14 +68,14 @@ export async function hashFiles(
   } finally {
     helper?.stop();
   }
-  // Whatever the thread took and did not answer for is hashed, or reported, here.
+  // This thread hashes, or reports, the files that the other took and did not answer.
   for (const file of queue) {
     if (!digests.has(file.path) && !tried.has(file.path)) await hashHere(file);
   }
   return digests;
 }
 
-/** Takes files off the queue that both threads share. */
+/** Takes files off the queue, which both threads share. */
 function* take(
   queue: readonly SizedFile[],
   next: Int32Array,
@@ -83,21 +89,21 @@ function* take(
 }
 
 interface Helper {
-  /** Settles, and never fails, when the thread has ended for whatever reason. */
+  /** Settles when the thread has ended, for any reason. It never rejects. */
   readonly done: Promise<void>;
   stop(): void;
 }
 
-interface Hands {
+interface HelperSource {
   readonly disk: Pick<Disk, 'hostPath'>;
   readonly machine: HashOptions['machine'];
 }
 
-/** Starts a second thread when there is enough for two; its answers go into `digests`. */
+/** Starts a second thread when there is enough work for two. Its answers go into `digests`. */
 async function startHelper(
   files: readonly SizedFile[],
   next: HashJob['next'],
-  { disk, machine }: Hands,
+  { disk, machine }: HelperSource,
   digests: Map<string, Digest>,
 ): Promise<Helper | undefined> {
   const total = files.reduce((sum, file) => sum + file.size, 0);
@@ -112,7 +118,10 @@ async function startHelper(
   return thread && { done: collect(thread, files, digests), stop: () => thread.stop() };
 }
 
-/** Its last word is `null`: taking the thread down takes longer, and nobody needs to wait for that. */
+/**
+ * The thread's last answer is `null`. Nobody waits for the thread to be torn down, which takes
+ * longer.
+ */
 function collect(
   thread: Thread,
   files: readonly SizedFile[],
@@ -129,12 +138,12 @@ function collect(
   });
 }
 
-/** The last argument of a program that is to call {@link serveHashWorker} and nothing else. */
+/** The last argument of a program that must call {@link serveHashWorker} and nothing else. */
 export const HASH_WORKER = '--hash-worker';
 
 /**
  * Hashes files on a thread that {@link hashFiles} started.
- * @returns false, at once, on any other thread
+ * @returns false at once on any other thread
  */
 export async function serveHashWorker(): Promise<boolean> {
   const { assignment } = await import('../process/thread.ts');
@@ -148,7 +157,7 @@ export async function serveHashWorker(): Promise<boolean> {
       const answer: HashAnswer = [index, await hashFile(file, reading, buffer)];
       assigned.answer(answer);
     } catch {
-      // The asking thread tries the file itself and meets the error where it can be told.
+      // The main thread tries this file itself, and reports the error where it is seen.
     }
   }
   assigned.answer(null);

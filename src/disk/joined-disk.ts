@@ -1,16 +1,19 @@
-/** A disk on which some paths lead elsewhere, so that two file systems look like one tree. */
+/** A disk that shows two file systems as one tree. */
 import type { DirectoryEntry, Disk, WritableDisk } from './disk.ts';
 
 /**
- * Returns where a path leads: to one place, or as a directory that is in several to each of them.
- * Whatever `places` knows nothing of leads to itself.
+ * Returns the places of a path: one, or every place of a directory that several file systems share.
+ * A path that `places` does not know leads to itself.
  */
 export type Places = (path: string) => readonly string[];
 
-/** Returns a disk that is read through `places`. Writing is as on the host: who writes knows where. */
+/**
+ * Returns a disk that reads through `places`. Writes go to the host unchanged: writers know the
+ * place.
+ */
 export function joinedDisk(host: WritableDisk, places: Places): WritableDisk {
   const first = (path: string) => places(path)[0] ?? path;
-  /** Of a directory in several places that of which one is no directory, else the first that is there. */
+  /** Of a directory's places, returns the one that is no directory, else the first that exists. */
   const found = (look: Disk['stat']) => (path: string) => {
     const stats = places(path).flatMap((place) => look(place) ?? []);
     return stats.find(({ kind }) => kind !== 'directory') ?? stats[0];
@@ -35,7 +38,7 @@ export function joinedDisk(host: WritableDisk, places: Places): WritableDisk {
   return { ...host, ...reading };
 }
 
-/** Lists one place of a directory; what is there under a path that leads elsewhere is not in the tree. */
+/** Lists one place of a directory. It leaves out names whose path in the tree leads elsewhere. */
 function listIn(
   host: Disk,
   place: string,

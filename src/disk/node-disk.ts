@@ -1,9 +1,9 @@
-/** The one adapter of the Disk port that knows node:fs: the real file system. */
+/** The only adapter of the Disk port: the real file system, through node:fs. */
 import type { WritableDisk } from './disk.ts';
 import { reading } from './node-reading.ts';
 import { writing } from './node-writing.ts';
 
-/** Files in one directory of which there is more to say than a small nursery of V8 holds at once. */
+/** V8's small nursery does not hold what is read about more entries of one directory. */
 const CROWD = 1000;
 
 /** Returns the real file system. `onCrowd` is called when a directory has a thousand entries or more. */

@@ -18,10 +18,10 @@ export const reading: Disk = {
   fileSystem: (path) => optional('inspect the file system of', path, () => fileSystem(path)),
 };
 
-/** How much is read at once from a file that does not tell its size, as those in /proc: bytes. */
+/** In bytes. The step for files of unknown size, such as those in /proc. */
 const UNSIZED_CHUNK = 65_536;
 
-/** Spares the cost of an exception for the commonest answer of all. */
+/** Avoids the cost of an exception for the most common answer: the file does not exist. */
 const QUIET = { throwIfNoEntry: false } as const;
 
 function toStat(stats: fs.Stats | undefined): FileStat | undefined {
@@ -55,7 +55,7 @@ function readLink(path: string): string | undefined {
   try {
     return fs.readlinkSync(path);
   } catch (error) {
-    // EINVAL is readlink(2)'s word for "not a link".
+    // readlink(2) reports EINVAL for a path that is no link.
     if (isAbsent(error) || errno(error) === 'EINVAL') return undefined;
     throw ioError('read the link', path, error);
   }
@@ -68,18 +68,20 @@ function fileSystem(path: string): FileSystem {
 
 const { O_RDONLY, O_NONBLOCK, O_NOATIME } = fs.constants;
 
-/** Opens without waiting, and without a trace: a look at the ESP must not write access times to it. */
+/**
+ * Opens without waiting and without updating access times: looking at an ESP must not write to it.
+ */
 function openQuietly(path: string): number {
   try {
     return fs.openSync(path, O_RDONLY | O_NONBLOCK | O_NOATIME);
   } catch (error) {
-    // Only a file's owner may leave no trace.
+    // Only the owner of a file may suppress its access time.
     if (errno(error) !== 'EPERM') throw error;
     return fs.openSync(path, O_RDONLY | O_NONBLOCK);
   }
 }
 
-/** Opens a regular file for reading; a FIFO planted in its place cannot make this wait. */
+/** Opens a regular file for reading. A FIFO planted in its place cannot make this wait. */
 function openRegular(path: string): { fd: number; size: number } {
   let fd: number;
   try {
@@ -109,7 +111,9 @@ function readWhole(path: string, limit: number): Uint8Array {
   }
 }
 
-/** Reads `size` bytes; a file of /proc or /sys claims to be empty and is read to its real end. */
+/**
+ * Reads `size` bytes. A file of /proc or /sys claims to be empty, so it is read to its real end.
+ */
 function readToEnd(fd: number, size: number, limit: number): Uint8Array {
   if (size > 0) return readAt(fd, 0, size);
   const chunks: Uint8Array[] = [];
@@ -142,7 +146,7 @@ function openFile(path: string): OpenFile {
   let open = true;
   const within = (offset: number, length: number) => Math.max(0, Math.min(length, size - offset));
   const readInto = (offset: number, memory: Uint8Array): Uint8Array => {
-    // The kernel hands the number out again: reading on would read another file.
+    // After a close the kernel reuses the number, so a later read would hit another file.
     if (!open) throw new Error(`${path} is read after it was closed`);
     const part = memory.subarray(0, within(offset, memory.length));
     return translated('read', path, () => fill(fd, offset, part));

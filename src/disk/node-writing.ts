@@ -3,7 +3,7 @@ import * as fs from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { EspError } from '../error.ts';
 import { ioError, optional, translated } from '../io-error.ts';
-import { isOfTheDead, MARK, processMark } from '../process/process-mark.ts';
+import { isStale, MARK, processMark } from '../process/process-mark.ts';
 import type { Disk, NewFile, Readers, WritableDisk } from './disk.ts';
 import { reading } from './node-reading.ts';
 
@@ -17,22 +17,25 @@ export const writing: Omit<WritableDisk, keyof Disk> = {
   replaceText,
   makeLink: (path, target, modified) =>
     translated('link', path, () => makeLink(path, target, modified)),
-  // SAFETY: the port only carries out; what boots if power fails here is told where a plan calls it.
+  // SAFETY: the port only carries this out. The plan that calls it says what boots if power fails.
   rename: (from, to) => translated('rename', from, () => fs.renameSync(from, to)),
   // SAFETY: as for rename.
   remove: (path) => void optional('remove', path, () => fs.unlinkSync(path)),
-  // SAFETY: as for rename. What is synced is the inode: on FAT, size and place in the slot of the name.
+  // SAFETY: as for rename. This syncs the inode: on FAT, the size and cluster beside the name.
   syncFile: (path) =>
     translated('sync', path, () => withFile(path, fs.constants.O_RDONLY, fs.fsyncSync)),
   makeTemporary: (directory, prefix) =>
     translated('make a directory in', directory, () => fs.mkdtempSync(join(directory, prefix))),
   removeTemporary: (path) =>
     translated('remove', path, () => fs.rmSync(path, { recursive: true, force: true })),
-  // SAFETY: the barrier itself. On FAT this also flushes the allocation table and the device.
+  // SAFETY: the barrier itself. On FAT it also flushes the allocation table and the device. Boots:
+  // as the plan that calls it says.
   syncDirectory: (path) => translated('sync', path, () => syncDirectory(path)),
 };
 
-/** What is made is for its owner only: an image may carry secrets. FAT keeps no permissions. */
+/**
+ * New files are for their owner only, since an image may carry secrets. FAT keeps no permissions.
+ */
 const FILE_MODE = 0o600;
 const MODES: Record<Readers, { readonly file: number; readonly directory: number }> = {
   owner: { file: FILE_MODE, directory: 0o700 },
@@ -46,10 +49,10 @@ function makeDirectory(path: string, readers: Readers = 'owner'): void {
   try {
     fs.mkdirSync(path, MODES[readers].directory);
   } catch (error) {
-    // Another process may have made it meanwhile.
+    // Another process may have made the directory meanwhile.
     if (!isDirectory(path)) throw error;
   }
-  // SAFETY: a directory that is lost here takes only new names with it; nothing boots from it yet.
+  // SAFETY: nothing boots from this directory yet. Losing it here loses only the new names in it.
   syncDirectory(parent);
 }
 
@@ -63,16 +66,17 @@ function makeLink(path: string, target: string, modified: number): void {
   fs.rmSync(temporary, { force: true });
   fs.symlinkSync(target, temporary);
   fs.lutimesSync(temporary, modified / 1000, modified / 1000);
-  // SAFETY: no link of ours is on an ESP; one that is lost here protects nothing until it is made again.
+  // SAFETY: no link of ours is on an ESP, so boots do not change. A lost link protects nothing
+  // until it is made again.
   fs.renameSync(temporary, path);
   syncDirectory(dirname(path));
 }
 
-/** A link that a killed process did not get to rename: Nix would keep what it leads to for ever. */
+/** Removes a link that a killed process did not rename: Nix would keep its target for ever. */
 function removeUnfinishedLinks(directory: string, name: string): void {
   for (const found of fs.readdirSync(directory)) {
     const mark = found.startsWith(`${name}.`) && UNFINISHED.exec(found.slice(name.length))?.[1];
-    if (mark && isOfTheDead(mark)) fs.rmSync(join(directory, found), { force: true });
+    if (mark && isStale(mark)) fs.rmSync(join(directory, found), { force: true });
   }
 }
 
@@ -91,10 +95,11 @@ function withFile(path: string, flags: number, run: (fd: number) => void): void 
   }
 }
 
-/** Overwrites in one call: one sector is then written as a whole or not at all. */
+/** Overwrites in one call, so that one sector is written as a whole or not at all. */
 function overwrite(path: string, bytes: Uint8Array): void {
   withFile(path, fs.constants.O_RDWR, (fd) => {
-    // SAFETY: within one sector the file holds the old bytes or the new ones, and its name stays.
+    // SAFETY: within one sector the file holds the old bytes or the new ones, and either boots. Its
+    // name stays.
     const written = fs.writeSync(fd, bytes, 0, bytes.length, 0);
     if (written !== bytes.length) throw shortWrite(path, bytes.length, written);
     fs.fsyncSync(fd);
@@ -105,15 +110,18 @@ function shortWrite(path: string, expected: number, got: number): EspError {
   return new EspError('SHORT_WRITE', `${path}: expected to write ${expected} bytes, got ${got}`);
 }
 
-/** Loaded with the first write: most runs write nothing. */
+/** Loaded at the first write, because most runs write nothing. */
 const files = (): typeof fs.promises => process.getBuiltinModule('node:fs/promises');
 
-/** Bytes that are sent to the disk while those after them are still being made. */
+/** In bytes. This much is sent to the disk while the bytes after it are still being made. */
 const WRITE_BEHIND = 8 * 1024 * 1024;
-/** One at a time: a file's next write must not wait for the disk behind the syncs of others. */
+/** One sync at a time: the next write of a file must not wait for the syncs of others. */
 let isSyncingEarly = false;
 
-/** Has the disk begin early, so that less is left for the sync at the end, which promises all. */
+/**
+ * Starts writing to the disk early, so that the final sync, which guarantees durability, has less
+ * to do.
+ */
 function writeBehind(handle: fs.promises.FileHandle) {
   let waiting = 0;
   let early: Promise<void> = Promise.resolve();
@@ -130,7 +138,7 @@ function writeBehind(handle: fs.promises.FileHandle) {
         });
       early.catch(() => undefined);
     },
-    /** Settles when nothing is on its way any more, and fails as the first of them did. */
+    /** Settles when no write is under way. Rejects as the first failed write did. */
     settled: () => early,
   };
 }
@@ -148,7 +156,7 @@ async function create(path: string, readers: Readers = 'owner'): Promise<NewFile
         path,
         handle.write(bytes, done, bytes.length - done, offset + done),
       );
-      // A full disk writes less first and says why only when asked again.
+      // A full disk first writes less than asked, and reports the reason only on the next try.
       if (bytesWritten === 0) throw shortWrite(path, bytes.length, done);
       done += bytesWritten;
     }
@@ -162,7 +170,7 @@ async function create(path: string, readers: Readers = 'owner'): Promise<NewFile
     writeAt: writeAll,
     async finish() {
       try {
-        // The kernel tells a failure once, to whoever asks first.
+        // The kernel reports a failed write once, to the first sync that asks.
         await attempt('sync', path, behind.settled());
         await attempt('sync', path, handle.sync());
       } finally {
@@ -179,13 +187,13 @@ async function copy(from: string, to: string): Promise<void> {
   try {
     await checkCopy(from, to);
   } catch (error) {
-    // SAFETY: a temporary name; nothing boots from a copy that was not finished.
+    // SAFETY: nothing boots from a temporary name, so removing an unfinished copy changes nothing.
     optional('remove', to, () => fs.unlinkSync(to));
     throw error;
   }
 }
 
-/** Makes a copy durable and sees that nothing of it is missing. */
+/** Makes a copy durable, and checks that it is complete. */
 async function checkCopy(from: string, to: string): Promise<void> {
   const handle = await attempt('open', to, files().open(to, 'r'));
   try {
@@ -202,10 +210,11 @@ async function checkCopy(from: string, to: string): Promise<void> {
   }
 }
 
-/** The kernel's copy takes the mode along, and the files of a store cannot be written. */
+/** The kernel's copy keeps the mode, and files of a store are read-only. */
 async function makeWritable(handle: fs.promises.FileHandle): Promise<void> {
   await handle.chmod(FILE_MODE);
-  // Only FAT ignores that, where fmask hides execution: there "read-only" stays unless all may write.
+  // Only FAT ignores this, where fmask hides execution: there a file stays read-only unless all may
+  // write.
   const { mode } = await handle.stat();
   if ((mode & 0o200) === 0) await handle.chmod(0o666);
 }
@@ -219,13 +228,13 @@ async function attempt<T>(operation: string, path: string, work: Promise<T>): Pr
 }
 
 /**
- * write-file-atomic asks for one write and does not look at how much of it was done, so on a full
- * disk it renames a truncated file into place. Writing the text into its temporary file beforehand,
- * to the end or not at all, leaves its own write nothing to run out of.
+ * write-file-atomic issues one write and ignores how much of it was done. So on a full disk it
+ * renames a truncated file into place. Writing the whole text into its temporary file first
+ * reserves the space, so that its own write cannot run out of it.
  */
 async function replaceText(path: string, text: string, readers: Readers = 'owner'): Promise<void> {
   const { default: writeFileAtomic } = await import('write-file-atomic');
-  // SAFETY: on FAT the name may be gone for a moment; only files that nothing boots from come here.
+  // SAFETY: on FAT the name may be gone for a moment. Nothing boots from the files that come here.
   await attempt(
     'replace',
     path,

@@ -1,15 +1,17 @@
-/** A disk as it would look from inside another root, for a system that is mounted and not running. */
+/**
+ * A disk as a program inside another root sees it, for a system that is mounted and not running.
+ */
 import { dirname } from 'node:path';
 import { EspError } from '../error.ts';
 import type { Disk, Readers, WritableDisk } from './disk.ts';
 
-/** As many as the kernel follows (path_resolution(7)). */
+/** The kernel follows as many links (path_resolution(7)). */
 const MAX_LINKS = 40;
 const MOUNT_TABLE = '/proc/self/mountinfo';
 
 /**
- * Returns the disk below a directory of another one: every path, and every target of a link, is
- * taken as one inside, and none leads out. The mount table shows the mounts below it.
+ * Returns the disk below a directory of another one. Every path and every target of a link is taken
+ * inside that directory, and none leads out. The mount table shows the mounts below it.
  * @param root the host's real path of the root
  */
 export function rootedDisk(host: WritableDisk, root: string): WritableDisk {
@@ -39,7 +41,7 @@ export function rootedDisk(host: WritableDisk, root: string): WritableDisk {
     makeDirectory: (path, readers) => host.makeDirectory(find(path), readers),
     create: (path, readers) => host.create(name(path), readers),
     copy: (from, to) => host.copy(find(from), name(to)),
-    // SAFETY: as on the host; what boots if power fails here is told where a plan calls it.
+    // SAFETY: as on the host. The plan that calls this says what boots if power fails here.
     overwrite: (path, bytes) => host.overwrite(find(path), bytes),
     replaceText: (path, text, readers) => replaceText(host, find(path), text, readers),
     makeLink: (path, target, modified) => host.makeLink(name(path), target, modified),
@@ -89,8 +91,8 @@ async function replaceText(
 }
 
 /**
- * Resolves a path as the kernel does for a process whose root is `root` (chroot(2)), and returns the
- * host's path. Of a path that leads nowhere the rest is taken as it is.
+ * Resolves a path as the kernel does for a process whose root is `root` (chroot(2)). Returns the
+ * host's path. From the first name that does not exist on, the rest is appended unchanged.
  */
 function walk(host: Disk, root: string, path: string, followLast: boolean): string {
   const left = partsOf(path);
@@ -123,7 +125,10 @@ function linkTarget(host: Disk, path: string): string | undefined {
   return host.linkStat(path)?.kind === 'link' ? host.readLink(path) : undefined;
 }
 
-/** Returns those lines of a mount table (proc(5) §mountinfo) that are below a root, seen from there. */
+/**
+ * Returns the lines of a mount table (proc(5) §mountinfo) below a root, with paths as seen inside
+ * it.
+ */
 function mountsBelow(root: string, table: Uint8Array): string {
   return new TextDecoder()
     .decode(table)

@@ -1,4 +1,4 @@
-/** The sets of keys that lie on an ESP for systemd-boot to enrol. */
+/** Reads the sets of keys on an ESP that wait for systemd-boot to enrol them. */
 import type { Disk } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
 import { type EspPath, espPath } from '../esp/layout.ts';
@@ -9,18 +9,20 @@ import { additionFile, keysBelow } from '../signer/key-directory.ts';
 import { enrolmentFile } from '../transaction/place-enrolment.ts';
 
 const KEYS = espPath('loader', 'keys');
-/** Far more than the certificates of many vendors take: bytes. */
+/** In bytes. The certificates of many vendors take far less. */
 const MAX_FILE = 1024 * 1024;
 
-/** The files of one set, as far as they are there, by their variable. */
+/** The files of one set that exist, by variable. */
 export type EnrolmentFiles = Partial<PerVariable<Uint8Array>>;
 
-/** Returns the directory of the set of this name. */
+/** Returns the directory of the set with this name. */
 export function enrolmentDirectory(name: string): EspPath {
   return espPath(KEYS, name);
 }
 
-/** Returns the names of the sets on an ESP, in order; systemd-boot passes over those with a dot in front. */
+/**
+ * Returns the names of the sets on an ESP, in order. systemd-boot ignores names with a leading dot.
+ */
 export function enrolmentNames(root: string, disk: Disk): readonly string[] {
   return (disk.list(`${root}/${KEYS}`) ?? [])
     .filter(({ name, kind }) => kind === 'directory' && !name.startsWith('.'))
@@ -44,9 +46,9 @@ export function enrolmentTimes(root: string, disk: Disk): readonly number[] {
   );
 }
 
-/** Returns the time of the write that adds, or added, the next key to db, if there is one. */
+/** Returns the time of the write that adds the next key to db, or added it. */
 export function additionTimes(directory: string, disk: Disk): readonly number[] {
-  // The key that was the next one has it with it when it has become db's.
+  // The write moved along when the next key became db's.
   return [additionFile(directory), `${keysBelow(directory)}/db/db.auth`].flatMap((path) =>
     disk.stat(path)?.kind === 'file' ? timeOf(disk.read(path, MAX_FILE)) : [],
   );

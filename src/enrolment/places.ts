@@ -1,4 +1,4 @@
-/** The places that hold keys of Secure Boot: the key directory, firmware, and sets on ESPs. */
+/** Reads the places that hold Secure Boot keys: the key directory, firmware, and sets on ESPs. */
 import { X509Certificate } from 'node:crypto';
 import type { Context } from '../context.ts';
 import { type Digest, hash } from '../digest.ts';
@@ -28,12 +28,12 @@ export interface KeyPlace {
   readonly problems: readonly string[];
 }
 
-/** Looks at a key directory, and whether each private key that is there belongs to its certificate. */
+/** Reads a key directory, and checks that each private key there belongs to its certificate. */
 export function keysIn(directory: string, allowInsecureKey: boolean, context: Context): KeyPlace {
   return gather('keys', (variable) => keyIn(directory, variable, allowInsecureKey, context));
 }
 
-/** Looks at the key that is to take the place of db's, if there is one. */
+/** Reads the key that will replace db's, if there is one. */
 export function nextKeyIn(
   directory: string,
   allowInsecureKey: boolean,
@@ -58,14 +58,14 @@ function keyIn(
   return [{ der: Uint8Array.from(certificate.raw), owner: readOwner(directory, disk) }];
 }
 
-/** Looks at what firmware holds. */
+/** Reads the keys of firmware. */
 export function keysInFirmware(efivars: string, disk: Disk): KeyPlace {
   return gather('firmware', (variable) =>
     certificatesIn(keyVariable(disk, efivars, variable) ?? new Uint8Array()),
   );
 }
 
-/** Looks at a set on an ESP. systemd-boot passes over one that is not complete. */
+/** Reads a set on an ESP. systemd-boot ignores an incomplete one. */
 export function keysOnEsp(root: string, name: string, disk: Disk): KeyPlace {
   const directory = enrolmentDirectory(name);
   const files = readEnrolment(root, directory, disk);
@@ -85,7 +85,7 @@ function certificatesIn(lists: Uint8Array): readonly FoundCertificate[] {
     .map(({ data, owner }) => ({ der: Uint8Array.from(data), owner }));
 }
 
-/** A variable that cannot be read is a problem of its place, and keeps no other from being shown. */
+/** An unreadable variable is a problem of its place. The other variables are still shown. */
 function gather(
   name: string,
   read: (variable: KeyVariable) => readonly FoundCertificate[],
@@ -109,13 +109,13 @@ export interface KnownCertificate {
   /** Its common name, or what is wrong with it. */
   readonly name: string;
   readonly fingerprint: Digest;
-  /** The last day on which it is valid, which firmware does not look at. */
+  /** The last day on which it is valid. Firmware ignores it. */
   readonly validTo: string | null;
   readonly owner: Guid | null;
   readonly in: readonly string[];
 }
 
-/** Returns every certificate once for each variable, in the order in which the places were named. */
+/** Returns every certificate once for each variable, in the order of the places. */
 export function knownCertificates(places: readonly KeyPlace[]): readonly KnownCertificate[] {
   return KEY_NAMES.flatMap((variable) => {
     const found = places.flatMap(({ name, holds }) =>
@@ -123,7 +123,7 @@ export function knownCertificates(places: readonly KeyPlace[]): readonly KnownCe
     );
     return [...Map.groupBy(found, ({ der }) => hash(der))].map(([fingerprint, same]) => ({
       variable,
-      ...describe(same[0]?.der ?? new Uint8Array()),
+      ...describeCertificate(same[0]?.der ?? new Uint8Array()),
       fingerprint,
       owner: same.find(({ owner }) => owner)?.owner ?? null,
       in: [...new Set(same.map(({ place }) => place))],
@@ -131,13 +131,13 @@ export function knownCertificates(places: readonly KeyPlace[]): readonly KnownCe
   });
 }
 
-function describe(der: Uint8Array): Pick<KnownCertificate, 'name' | 'validTo'> {
+function describeCertificate(der: Uint8Array): Pick<KnownCertificate, 'name' | 'validTo'> {
   try {
     const { subject, validToDate } = new X509Certificate(der);
     const name = /^CN=(.*)$/m.exec(subject)?.[1] ?? subject.replaceAll('\n', ', ');
     return { name, validTo: validToDate.toISOString().slice(0, 10) };
   } catch {
-    // Firmware keeps whatever was put there, and dates may be none.
+    // Firmware stores certificates unchecked, so one may have no readable date.
     return { name: 'a certificate that cannot be read', validTo: null };
   }
 }

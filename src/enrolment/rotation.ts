@@ -1,4 +1,7 @@
-/** Where one is on the way from db's key to the next one: which of the places know and use it already. */
+/**
+ * Tells how far the rotation from db's key to the next one is: which places know and use it
+ * already.
+ */
 
 import type { Context } from '../context.ts';
 import type { Guid } from '../guid.ts';
@@ -11,16 +14,16 @@ import { additionFile, keysBelow, NEXT } from '../signer/key-directory.ts';
 import { type KeyPlace, type KnownCertificate, knownCertificates } from './places.ts';
 import { keyPaths } from './set.ts';
 
-/** The steps of a rotation, in their order: what has been done last. */
+/** The stages of a rotation in their order. Each names the last step that was done. */
 export type Stage = 'made' | 'offered' | 'trusted' | 'moved' | 'installed';
 
-/** How far a rotation is, and what to do next. */
+/** How far a rotation is, and the next step. */
 export interface Rotation {
   readonly stage: Stage;
   readonly next: string;
 }
 
-/** The places that tell. */
+/** The places from which that is read. */
 export interface RotationPlaces {
   readonly directory: string;
   readonly keys: KeyPlace;
@@ -50,7 +53,7 @@ export async function rotationOf(
   const copies = await Promise.all(
     roots.map((root) => loaderStatuses(root, { ...settings, certificate }, context)),
   );
-  // The entries are signed anew before the loader is.
+  // Runs sign the entries anew before the loader, so a loader with the new key means all is signed.
   return copies.flat().some(({ problem }) => problem !== undefined)
     ? { stage: 'moved', next: 'espalier install, with db’s certificate and key' }
     : {
@@ -87,7 +90,7 @@ function isOurs(owner: Guid | null, ours: KnownCertificate | undefined): boolean
 
 /** Returns the commands, of e2fsprogs and efitools, that hand a write of db to firmware. */
 export function handOver(path: string, mode: WriteMode): string {
-  // Linux guards the variable against being removed by mistake.
+  // Linux makes the variable immutable, so that nobody removes it by mistake.
   const guard = `${EFI_VARIABLES}/db-${KEY_VARIABLES.db.vendor}`;
   return `chattr -i ${guard} && efi-updatevar ${mode === 'append' ? '-a ' : ''}-f ${path} db`;
 }

@@ -1,5 +1,4 @@
-/** The keys in a key directory, as far as an enrolment needs them. */
-
+/** Loads the keys of a key directory, as far as an enrolment needs them. */
 import type { X509Certificate } from 'node:crypto';
 import type { Context } from '../context.ts';
 import { EspError } from '../error.ts';
@@ -15,7 +14,9 @@ import {
 import { keyOwner } from '../signer/key-safety.ts';
 import { type KeyPair, loadCertificate, loadKeyPair } from '../signer/pem.ts';
 
-/** Who owns the keys, and what signs an enrolment: the private key of db may be elsewhere. */
+/**
+ * The owner's GUID, and the keys that sign an enrolment. The private key of db may be elsewhere.
+ */
 export interface KeySet {
   readonly owner: Guid;
   readonly PK: KeyPair;

@@ -1,6 +1,6 @@
 /**
- * What lanzaboote and nixpkgs' builder for systemd-boot manage on an ESP, and how it becomes ours when
- * a run is asked to take their place.
+ * Finds the files that lanzaboote and nixpkgs' builder for systemd-boot manage on an ESP, and makes
+ * them ours when a run is asked to replace these tools.
  */
 import type { Disk } from '../disk/disk.ts';
 import { extraNameFault } from './extra-name.ts';
@@ -18,10 +18,10 @@ import {
 } from './layout.ts';
 
 /**
- * Returns an inventory in which everything is ours that they would take for their own: every file in
- * the directory of kernels and initrds, of lanzaboote every one among the images whose name begins with
- * the token, and the entries and extra files that nixpkgs' builder has written. What an entry of anyone
- * else names stays all the same, and so does every directory.
+ * Returns an inventory in which the files of these tools are ours: every file in the directory of
+ * kernels and initrds; every image of lanzaboote whose name begins with the token; the entries and
+ * extra files that nixpkgs' builder wrote. A file that a foreign entry names stays, and so does
+ * every directory.
  */
 export function takeOver(inventory: Inventory, disk: Disk, root: string, token: string): Inventory {
   const isManaged = (path: EspPath) =>
@@ -60,8 +60,8 @@ const MAX_LISTINGS = 1000;
 const MAX_DEPTH = 32;
 
 /**
- * The builder's marks: an empty file in a tree of its own for each extra file that it has written, under
- * the same path. What may be no extra file of ours stays the builder's.
+ * Returns the builder's marks. For each extra file, the builder keeps an empty file under the same
+ * path in a tree of its own. A path that cannot be an extra file of ours stays the builder's.
  */
 function marksOf(disk: Disk, root: string, token: string): NonNullable<Inventory['marks']> {
   const tree = espPath(blobDirectory(token), '.extra-files');
@@ -74,7 +74,7 @@ function marksOf(disk: Disk, root: string, token: string): NonNullable<Inventory
   });
 }
 
-/** Files in a directory and those below it. Links are not followed. */
+/** Returns the files in and below a directory. It does not follow links. */
 function filesBelow(disk: Disk, root: string, tree: EspPath): EspPath[] {
   const files: EspPath[] = [];
   const queue = [{ directory: tree, depth: 0 }];
@@ -93,9 +93,9 @@ function filesBelow(disk: Disk, root: string, tree: EspPath): EspPath[] {
 }
 
 /**
- * Whether nixpkgs' builder has written an entry. Its names are those of a generation, with that of a
- * profile before it, or since 2026 the SHA-256 of the text; and its kernels lie where ours do. One that
- * names nothing any more is damaged.
+ * Returns whether nixpkgs' builder wrote an entry. Its name is that of a generation, after the
+ * profile's name if there is one, or since 2026 the SHA-256 of the text; and its kernel lies where
+ * ours do. An entry that names no files any more is damaged.
  */
 function isBuilt({ path, references }: EntryFile, token: string): boolean {
   const id = entryId(fileName(path)).toLowerCase();
@@ -114,9 +114,9 @@ function isStored(path: EspPath, token: string): boolean {
 }
 
 /**
- * The number of the generation that an entry tells, or 0, which Nix gives to none: nixpkgs' builder in
- * its text, both in its file name. What follows it there may be anything: a specialisation is called as
- * it calls itself.
+ * Returns the number of an entry's generation, or 0, which Nix gives to no generation. nixpkgs'
+ * builder writes it into the text, and both tools write it into the file name. Anything may follow
+ * it there: a specialisation chooses its own name.
  */
 function generationOf({ path, version = '' }: EntryFile, token: string): number {
   const rest = fileName(path).slice(token.length);

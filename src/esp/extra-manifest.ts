@@ -1,7 +1,7 @@
 /**
- * The list of extra files that is kept on an ESP: what we have written under names that are not ours,
- * and so what we may replace or remove there. Its own name carries the digest of its text, so that a
- * new list lies beside the old one for as long as both are needed.
+ * The list of extra files on an ESP: files that we wrote under names that are not ours, so we may
+ * replace or remove them. The list's name carries the digest of its text, so that a new list lies
+ * beside the old one while both are needed.
  */
 import { base32, type Digest, hash, parseBase32 } from '../digest.ts';
 import type { Disk } from '../disk/disk.ts';
@@ -15,16 +15,16 @@ export interface ExtraRecord {
   readonly digest: Digest;
 }
 
-/** A list as it was found. Size in bytes. */
+/** A list on an ESP. Size in bytes. */
 export interface ExtraManifest {
   readonly path: EspPath;
   readonly size: number;
-  /** Undefined when its text is not what its name says. */
+  /** Undefined when the text contradicts the name of the list. */
   readonly records: readonly ExtraRecord[] | undefined;
   readonly damage?: string;
 }
 
-/** An entry names others and goes before them; a file is named and comes before. */
+/** An entry names files, so it is removed before them. A file is written before its entry. */
 export type ExtraRole = 'extra-file' | 'extra-entry';
 
 /** An extra file on an ESP that is ours. Size in bytes. */
@@ -33,25 +33,25 @@ export interface ExtraFile {
   readonly path: EspPath;
   readonly size: number;
   readonly damage?: string;
-  /** Another content was declared since we wrote it. */
+  /** Whether the settings declare other content since we wrote it. */
   readonly isOutdated?: boolean;
 }
 
-/** Returns what an extra file is by its path. */
+/** Returns the role of an extra file, from its path. */
 export function extraRole(path: EspPath): ExtraRole {
   const isEntry = directoryOf(path).toLowerCase() === ENTRIES && /\.conf$/i.test(path);
   return isEntry ? 'extra-entry' : 'extra-file';
 }
 
-/** Thousands of files are no extra. Bytes. */
+/** In bytes. Nobody declares thousands of extra files. */
 const LIMIT = 64 * 1024;
-/** More lists than these no interrupted runs have left: what the others say is not read. */
+/** Interrupted runs leave no more lists than this. Further lists are ignored. */
 const MAX_LISTS = 8;
 const HEAD = 'espalier extra files 1';
 const NAME = /^extra-files-([a-z2-7]{52})\.txt$/i;
 const LINE = /^([0-9a-f]{64}) (\d{1,10}) (.+)$/;
 
-/** Returns the text of a list: after its first line a line for each file, digest, size and path. */
+/** Returns the text of a list: a first line, then for each file a line of digest, size and path. */
 export function formatManifest(records: readonly ExtraRecord[]): string {
   const lines = records
     .toSorted((a, b) => (a.path < b.path ? -1 : 1))
@@ -59,7 +59,7 @@ export function formatManifest(records: readonly ExtraRecord[]): string {
   return `${[HEAD, ...lines].join('\n')}\n`;
 }
 
-/** Reads a list; what is no line of one, or names what no extra file may be, is left out. */
+/** Parses a list. It drops malformed lines, and paths that no extra file may have. */
 export function parseManifest(text: string, token: string): ExtraRecord[] {
   const [head, ...lines] = text.split('\n');
   if (head !== HEAD) return [];
@@ -71,12 +71,12 @@ export function parseManifest(text: string, token: string): ExtraRecord[] {
   });
 }
 
-/** Returns where the list with this text lies. */
+/** Returns the path of the list with this text. */
 export function manifestPath(text: string, token: string): EspPath {
   return espPath(blobDirectory(token), `extra-files-${base32(hash(text))}.txt`);
 }
 
-/** Returns the digest that the name of a list carries, or undefined when it is no such name. */
+/** Returns the digest in the name of a list, or undefined for any other name. */
 function parseManifestName(name: string): Digest | undefined {
   const text = NAME.exec(name)?.[1];
   return text === undefined ? undefined : parseBase32(text.toLowerCase());
@@ -105,8 +105,8 @@ export function readManifests(
 }
 
 /**
- * Returns the directories, by their parts all of them directories and no links, in which files lie that
- * lists tell of.
+ * Returns the directories of the files that lists name. Every part of such a path is a directory
+ * and no link.
  */
 export function extraDirectories(
   disk: Disk,
@@ -118,7 +118,7 @@ export function extraDirectories(
   return [...directories].filter((directory) => isDirectory(disk, root, directory));
 }
 
-/** Whether a path leads to a directory without a link on the way; a link would lead out of the ESP. */
+/** Returns whether a path leads to a directory without a link, which would lead out of the ESP. */
 export function isDirectory(disk: Disk, root: string, path: EspPath): boolean {
   const parts = path === '' ? [] : path.split('/');
   return parts.every((_, index) => {

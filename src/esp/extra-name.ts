@@ -1,4 +1,7 @@
-/** Which paths on an ESP a person may declare files for: those that FAT can have and that are not ours. */
+/**
+ * Decides which paths a person may declare extra files for: those that FAT can store and that are
+ * not ours.
+ */
 import {
   blobDirectory,
   directoryOf,
@@ -14,11 +17,11 @@ import {
   LOADER_DIRECTORIES,
 } from './layout.ts';
 
-/** What FAT takes for a path, less a drive (UTF-16 units). */
+/** The longest path on FAT without a drive letter, in UTF-16 units. */
 const LIMIT = 250;
-/** Printable ASCII: of other letters FAT and its readers disagree which of them are the same. */
+/** Printable ASCII. FAT and its readers disagree on which other letters are equal. */
 const PRINTABLE = /^[ -~]+$/;
-/** What FAT has in no name, or takes off at its ends. */
+/** Characters that FAT allows in no name, or removes at either end. */
 const NOT_ON_FAT = /["*/:<>?\\|]|^ |[ .]$/;
 
 /** Returns what is wrong with a path for an extra file or an extra entry, or undefined. */
@@ -32,7 +35,7 @@ export function extraNameFault(path: EspPath, token: string): string | undefined
   return undefined;
 }
 
-/** Whether we or the boot loader have a use for a path, in lower case. */
+/** Returns whether we or the boot loader use a path, given in lower case. */
 function isOurs(path: EspPath, token: string): boolean {
   const isBelow = (directory: string) => `${path}/`.startsWith(`${directory.toLowerCase()}/`);
   const [directory, name] = [directoryOf(path), fileName(path)];
@@ -43,7 +46,7 @@ function isOurs(path: EspPath, token: string): boolean {
     isTemporaryName(name) ||
     ([IMAGES, ENTRIES].some((one) => one.toLowerCase() === directory) &&
       name.startsWith(`${token}-generation-`)) ||
-    // What is a directory of ours cannot be a file.
+    // A file cannot have the name of one of our directories.
     [IMAGES, ENTRIES, ...Object.values(LOADER_DIRECTORIES), blobDirectory(token)].some((one) =>
       `${one.toLowerCase()}/`.startsWith(`${path}/`),
     )

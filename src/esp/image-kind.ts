@@ -1,18 +1,18 @@
-/** How images on an ESP are told apart: by their sections, never by who may have written them. */
+/** Tells kinds of images on an ESP apart, by their sections and never by their writer. */
 import type { ByteSource } from '../byte-source.ts';
 import type { Digest } from '../digest.ts';
 import type { Pe } from '../pe/pe.ts';
 
-/** What one kind of image looks like on an ESP, and what its name promises. */
+/** How one kind of image is recognised on an ESP, and what its name promises. */
 export interface ImageKind {
-  /** Sections that no image of another kind has. The one kind without any takes all other images. */
+  /** Sections that only this kind has. A kind without any takes all remaining images. */
   readonly telltales: readonly string[];
-  /** The section that only images of ours have, where other tools give theirs the same names. */
+  /** The section that marks an image as ours, when other tools use the same file names. */
   readonly mark?: string;
-  /** Sections whose text is the path of another file on the ESP. */
+  /** Sections whose text is a path of another file on the ESP. */
   readonly naming: readonly string[];
   /**
-   * Returns the identity that the file name carries.
+   * Returns the identity that the image's file name carries.
    * @param fingerprint the signing certificate's SHA-256 in hexadecimal, or `unsigned`
    */
   readonly idOf: (
@@ -20,8 +20,8 @@ export interface ImageKind {
     fingerprint: string,
   ) => Digest;
   /**
-   * Holds an image against its name, where little has to be read for it. Without it, only a deep
-   * look finds a wrong content.
+   * Checks an image against its name, if that takes little reading. A kind without this needs a
+   * deep look to find wrong content.
    * @throws {PE_MALFORMED} @throws {FILE_TOO_LARGE}
    */
   readonly requireIdentity?: (file: ByteSource, pe: Pe, expected: Digest) => void;

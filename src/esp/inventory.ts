@@ -1,4 +1,5 @@
 /** What lies on an ESP, as values: files by name, size and header. Everything here is untrusted. */
+import type { Companion } from './companions.ts';
 import type { ExtraFile, ExtraManifest } from './extra-manifest.ts';
 import type { BlobName, BootCounter, EntryName, EspPath } from './layout.ts';
 import type { TemporaryFile } from './temporaries.ts';
@@ -8,37 +9,43 @@ export interface BlobFile {
   readonly path: EspPath;
   readonly size: number;
   readonly name: BlobName;
-  /** Why the file cannot be what its name says, as far as its header tells. */
+  /** Why the file's header contradicts its name. */
   readonly damage?: string;
+  /** Why firmware would refuse it although it is whole: it lacks the signature that it should have. */
+  readonly unsigned?: string;
 }
 
-/** A boot entry, ours or another's. */
+/** A boot entry, ours or foreign. */
 export interface EntryFile {
   readonly path: EspPath;
   readonly size: number;
   /** File name without a boot counter: what systemd-boot and `bootctl` call the entry. */
   readonly id: string;
-  /** Absent when the entry is not counted. */
+  /** Absent when the entry has no boot counter. */
   readonly counter?: BootCounter;
-  /** Absent for an entry that is not ours. */
+  /** Absent for a foreign entry. */
   readonly name?: EntryName;
+  /** Of an entry that has a name as ours have, and is another machine's. */
+  readonly isNeighbour?: boolean;
   /** Of an entry that was taken over from another tool: the number of its generation, or 0. */
   readonly adopted?: number;
   /** Files on the ESP without which this entry does not boot. */
   readonly references: readonly EspPath[];
-  /** Those of them, of an entry of ours, that are there and have no name of ours. */
+  /** For an entry of ours: the references that exist and are not under a name of ours. */
   readonly outside?: readonly EspPath[];
-  /** The command line, where it could be read. */
+  /** The command line, if it could be read. */
   readonly cmdline: string;
   readonly title?: string;
   readonly version?: string;
   readonly sortKey?: string;
-  /** Name and VirtualSize in bytes of each section, of an image. */
+  /** For an image: name and VirtualSize in bytes of each section. */
   readonly sections?: readonly { readonly name: string; readonly size: number }[];
   readonly damage?: string;
+  /** Why firmware would refuse it although it is whole: it lacks the signature that it should have. */
+  readonly unsigned?: string;
 }
 
-/** A file that was taken over from another tool and is no entry. Size in bytes. */
+/** A file that was taken over from another tool, and is no entry. Size in bytes. */
 export interface StrayFile {
   readonly path: EspPath;
   readonly size: number;
@@ -51,7 +58,7 @@ export interface Space {
   readonly total: number;
 }
 
-/** Everything on an ESP that a plan needs to know. Sizes in bytes. */
+/** Everything on an ESP that a plan depends on. Sizes in bytes. */
 export interface Inventory extends Space {
   readonly blobs: readonly BlobFile[];
   readonly entries: readonly EntryFile[];
@@ -59,22 +66,29 @@ export interface Inventory extends Space {
   readonly strays?: readonly StrayFile[];
   /** Lists of extra files; absent when there was none. */
   readonly manifests?: readonly ExtraManifest[];
-  /** The extra files that are ours, once that is decided. */
+  /** The extra files that are ours, once that is known. */
   readonly extras?: readonly ExtraFile[];
-  /** Files by which a tool that is replaced says that another file, `of`, is its own. */
+  /** Files by which a replaced tool marks another file, `of`, as its own. */
   readonly marks?: readonly (StrayFile & { readonly of: EspPath })[];
   readonly temporaries: readonly TemporaryFile[];
+  /** What is added to images that boot, and is not ours; absent when there is nothing. */
+  readonly companions?: readonly Companion[];
   readonly loaderConf: Uint8Array | undefined;
-  /** What a run left that did not get to the end of replacing a foreign loader.conf. */
+  /** Settings that a run kept and left behind: it died while replacing a foreign loader.conf. */
   readonly keptSettings?: Uint8Array | undefined;
-  /** Trimmed content of `loader/entries.srel`, unless that is empty. */
+  /** Trimmed content of `loader/entries.srel`, unless it is empty. */
   readonly layout: string | undefined;
+  /** Why that file says nothing, where it is there. */
+  readonly layoutDamage?: string;
   /** How many entries of others were not read, because there are too many. */
   readonly unread?: number;
-  /** Those directories we may need that exist. */
+  /** The directories that we may need and that exist. */
   readonly directories: ReadonlySet<EspPath>;
-  /** Directories in those, beside them: a file of ours cannot take the name of one. Absent when there are none. */
+  /**
+   * Other directories inside those. No file of ours can take such a name. Absent when there are
+   * none.
+   */
   readonly subdirectories?: readonly EspPath[];
-  /** Space of the ESP, where entries and what they name are on another volume. */
+  /** Space of the ESP, when entries and their files are on another volume. */
   readonly espSpace?: Space;
 }

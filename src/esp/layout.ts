@@ -1,4 +1,4 @@
-/** Every path on the ESP that we own or share, and the file names that are ours, both directions. */
+/** Every path on the ESP that we own or share, and how our file names are formatted and parsed. */
 import { base32, type Digest, parseBase32 } from '../digest.ts';
 
 declare const brand: unique symbol;
@@ -14,13 +14,13 @@ export function espPath(...parts: readonly string[]): EspPath {
 export const IMAGES = espPath('EFI', 'Linux');
 export const ENTRIES = espPath('loader', 'entries');
 export const LOADER_CONF = espPath('loader', 'loader.conf');
-/** The directories in which the two copies of the boot loader lie. */
+/** The directories of the two copies of the boot loader. */
 export const LOADER_DIRECTORIES = {
   systemd: espPath('EFI', 'systemd'),
   fallback: espPath('EFI', 'BOOT'),
 } as const;
 
-/** Returns where the two copies of the boot loader lie, by the names that they have there. */
+/** Returns the paths of the two copies of the boot loader, given their file names. */
 export function loaderPlaces(names: { readonly loader: string; readonly fallback: string }): {
   readonly systemd: EspPath;
   readonly fallback: EspPath;
@@ -32,9 +32,9 @@ export function loaderPlaces(names: { readonly loader: string; readonly fallback
   };
 }
 
-/** The largest loader.conf that is taken as one, in bytes. */
+/** In bytes. A larger file is no loader.conf. */
 export const LOADER_CONF_LIMIT = 64 * 1024;
-/** What the settings of a foreign loader.conf became, for as long as it is being replaced. */
+/** Holds the settings of a foreign loader.conf while that file is being replaced. */
 export const KEPT_SETTINGS = espPath('loader', 'espalier-settings.conf');
 export const ENTRIES_SREL = espPath('loader', 'entries.srel');
 
@@ -42,8 +42,8 @@ export const ENTRIES_SREL = espPath('loader', 'entries.srel');
 export type Volume = 'esp' | 'xbootldr';
 
 /**
- * Directories and files that are on the ESP though there is an XBOOTLDR partition: what firmware
- * starts, and what the loader reads nowhere else. All else is on XBOOTLDR. In lower case, as FAT compares.
+ * Paths that stay on the ESP when there is an XBOOTLDR partition: firmware starts them, or the
+ * loader reads them nowhere else. All others are on XBOOTLDR. In lower case, as FAT compares.
  */
 const ON_ESP = [
   'efi/boot',
@@ -55,29 +55,32 @@ const ON_ESP = [
 ];
 const ON_BOTH = ['', 'efi', 'loader'];
 
-/** Returns the volumes on which a path lies where there is an XBOOTLDR partition: both, of what leads to files of both. */
+/**
+ * Returns a path's volumes when there is an XBOOTLDR partition. A parent of files of both is on
+ * both.
+ */
 export function volumesOf(path: EspPath): readonly Volume[] {
   const lower = path.toLowerCase();
   if (ON_BOTH.includes(lower)) return ['esp', 'xbootldr'];
   return [ON_ESP.some((place) => `${lower}/`.startsWith(`${place}/`)) ? 'esp' : 'xbootldr'];
 }
 
-/** Returns the directory of the content-addressed files of an entry token. */
+/** Returns the directory of content-addressed files for an entry token. */
 export function blobDirectory(token: string): EspPath {
   return espPath('EFI', token);
 }
 
-/** The directory part of an ESP path: nothing, of one at the root. */
+/** Returns the directory part of an ESP path; empty for a path at the root. */
 export function directoryOf(path: EspPath): EspPath {
   return path.slice(0, Math.max(0, path.lastIndexOf('/'))) as EspPath;
 }
 
-/** The file name of an ESP path. */
+/** Returns the file name of an ESP path. */
 export function fileName(path: EspPath): string {
   return path.slice(path.lastIndexOf('/') + 1);
 }
 
-/** What a content-addressed file is, and whether it is a program that a loader starts. */
+/** The kinds of content-addressed files, and whether each is a program that a loader starts. */
 const BLOB_KINDS = {
   kernel: { isProgram: true },
   initrd: { isProgram: false },
@@ -86,7 +89,7 @@ const BLOB_KINDS = {
 
 export type BlobKind = keyof typeof BLOB_KINDS;
 
-/** What a content-addressed file's name says. */
+/** What the name of a content-addressed file says. */
 export interface BlobName {
   readonly kind: BlobKind;
   readonly version: string;
@@ -103,7 +106,7 @@ export function formatBlobName({ kind, version, digest }: BlobName): string {
   return `${kind}-${version}-${base32(digest)}.efi`;
 }
 
-/** Returns what a blob's name says, or undefined when the name is not ours. */
+/** Parses the name of a blob. Returns undefined for a name that is not ours. */
 export function parseBlobName(name: string): BlobName | undefined {
   const match = BLOB.exec(name);
   const digest = match?.[3] === undefined ? undefined : parseBase32(match[3].toLowerCase());
@@ -111,7 +114,7 @@ export function parseBlobName(name: string): BlobName | undefined {
   return { kind: match[1].toLowerCase() as BlobKind, version: match[2], digest };
 }
 
-/** What an entry's file is: an image is the program that boots, a text (BLS §Type #1) names it. */
+/** The kinds of entries. An image is the program that boots; a text (BLS §Type #1) names it. */
 const ENTRY_KINDS = {
   uki: { suffix: '.efi', isProgram: true },
   type1: { suffix: '.conf', isProgram: false },
@@ -119,30 +122,48 @@ const ENTRY_KINDS = {
 
 export type EntryKind = keyof typeof ENTRY_KINDS;
 
-/** What an entry's file name says. `slug` is a specialisation's name made safe: see {@link slug}. */
+/**
+ * What an entry's file name says. `slug` is a specialisation's name made safe, see {@link slug}.
+ */
 export interface EntryName {
   readonly kind: EntryKind;
   readonly generation: number;
   readonly slug?: string;
   readonly digest: Digest;
-  /** Absent when the entry is not counted. */
+  /** Absent when the entry has no boot counter. */
   readonly counter?: BootCounter;
 }
 
-/** How often an entry may still be tried, and has been in vain (BLS §Boot counting). */
+/**
+ * How often an entry may still be tried, and how often it was tried in vain (BLS §Boot counting).
+ */
 export interface BootCounter {
-  /** None left: the entry is bad. */
+  /** Zero means that the entry is bad. */
   readonly triesLeft: number;
   readonly triesDone: number;
 }
 
 const COUNTER = /^(.*)\+(\d{1,9})(?:-(\d{1,9}))?$/;
 
-/** Returns `name` without a boot counter: what systemd-boot calls the entry's ID. */
+/** Returns `name` without a boot counter, which is systemd-boot's ID of the entry. */
 export function entryId(name: string): string {
   const dot = name.lastIndexOf('.');
   const counted = COUNTER.exec(name.slice(0, dot));
   return counted?.[1] === undefined ? name : counted[1] + name.slice(dot);
+}
+
+/**
+ * Returns the pattern by which a loader finds an entry whether it is counted or not: systemd-boot 254
+ * and older keep the counter in the ID. Our names end in a digest, so that nothing else matches.
+ */
+export function countablePattern(id: string): string {
+  const dot = id.lastIndexOf('.');
+  return `${id.slice(0, dot)}*${id.slice(dot)}`;
+}
+
+/** Returns the ID of which {@link countablePattern} made a pattern; an ID is its own. */
+export function patternId(pattern: string): string {
+  return pattern.replace(/\*(\.[^.*]*)$/, '$1');
 }
 
 /** Returns the counter in an entry's file name, whoever's the entry is. */
@@ -151,7 +172,7 @@ export function bootCounter(name: string): BootCounter | undefined {
   return left === undefined ? undefined : { triesLeft: Number(left), triesDone: Number(done) };
 }
 
-/** Returns the path of an entry that may be tried so many times. It has no counter yet. */
+/** Adds a boot counter with these tries to the path of an entry without one. */
 export function countedPath(path: EspPath, tries: number): EspPath {
   const dot = path.lastIndexOf('.');
   return `${path.slice(0, dot)}+${tries}${path.slice(dot)}` as EspPath;
@@ -165,7 +186,7 @@ export function formatEntryName(token: string, name: EntryName): string {
   return `${token}-generation-${name.generation}${specialisation}-${id}${counter}${ENTRY_KINDS[name.kind].suffix}`;
 }
 
-/** Returns what an entry's name says, or undefined when the name is not ours. */
+/** Parses the name of an entry. Returns undefined for a name that is not ours. */
 export function parseEntryName(token: string, name: string): EntryName | undefined {
   const lower = name.toLowerCase();
   const kind = (Object.keys(ENTRY_KINDS) as EntryKind[]).find((each) =>
@@ -191,14 +212,14 @@ export function parseEntryName(token: string, name: string): EntryName | undefin
 
 const KINDS = { ...ENTRY_KINDS, ...BLOB_KINDS };
 
-/** Whether a file of this name of ours is a program that a loader starts. */
+/** Returns whether a file with this name of ours is a program that a loader starts. */
 export function isProgram({ kind }: Pick<EntryName | BlobName, 'kind'>): boolean {
   return KINDS[kind].isProgram;
 }
 
 /**
- * Returns a specialisation's name as it may stand in a file name: lower case, at most 48 characters,
- * everything else than letters, digits, `.` and `-` as `_`. Two names may share a slug: the digest
+ * Returns a specialisation's name in a form for file names: lower case, at most 48 characters, with
+ * `_` for everything except letters, digits, `.` and `-`. Two names may share a slug: the digest
  * beside it tells them apart.
  */
 export function slug(name: string): string {
@@ -212,29 +233,31 @@ export function slug(name: string): string {
 
 const TEMPORARY = /^\.espalier-(\d{1,10}|\d{231})-\d{1,10}\.tmp$/;
 
-/** Returns a name for a file that is being written; systemd-boot ignores names that start with a dot. */
+/**
+ * Returns a name for a file while it is written. systemd-boot ignores names with a dot in front.
+ */
 export function temporaryName(processId: number, count: number): string {
   return `.espalier-${processId}-${count}.tmp`;
 }
 
 const PLACEHOLDER = /^ESPL\d{4}\.TMP$/i;
 
-/** Returns a name that takes one slot of a directory on FAT. `index` is below 10000. */
+/** Returns a name that takes one slot of a FAT directory. `index` is below 10000. */
 export function placeholderName(index: number): string {
   return `ESPL${String(index).padStart(4, '0')}.TMP`;
 }
 
-/** Returns a name that takes 20 slots of a directory on FAT: one, and 19 for 247 characters. */
+/** Returns a name that takes 20 slots of a FAT directory: one, and 19 for its 247 characters. */
 export function widePlaceholderName(index: number): string {
   return `.espalier-${String(index).padStart(231, '0')}-0.tmp`;
 }
 
-/** Whether a name is that of an unfinished file of ours. */
+/** Returns whether a name is that of an unfinished file of ours. */
 export function isTemporaryName(name: string): boolean {
   return TEMPORARY.test(name) || PLACEHOLDER.test(name) || isShortNameOf('.espalier-.tmp', name);
 }
 
-/** Names of which vfat makes short ones. Those of entries follow the token. */
+/** Our names that vfat shortens. The names of entries follow the token. */
 const LONG_NAMES = [
   ...Object.keys(BLOB_KINDS).map((kind) => `${kind}-.efi`),
   ...['extra-files-.txt', 'espalier-settings.conf'],
@@ -242,17 +265,18 @@ const LONG_NAMES = [
 ];
 
 /**
- * Whether a name is what vfat calls a file of ours whose long name is lost. Power failed while the name
- * was made: the file is empty, for its content gets the name only after that.
+ * Returns whether a name is the short name that vfat gave to a file of ours whose long name was
+ * lost. Power failed while the name was made. The file is empty, because its content gets the name
+ * last.
  */
 export function isShortName(token: string, name: string): boolean {
   const entries = Object.values(ENTRY_KINDS).map(({ suffix }) => `${token}-generation-${suffix}`);
   return [...LONG_NAMES, ...entries].some((long) => isShortNameOf(long, name));
 }
 
-/** The rule by which vfat shortens: six characters and a number, and if those are taken, two and a hash. */
+/** vfat shortens a name to six characters and a number; when those are taken, to two and a hash. */
 function isShortNameOf(long: string, name: string): boolean {
-  // Nearly every name there is: not worth shortening anything for.
+  // Nearly every name lacks a `~`, and so needs no further check.
   if (!name.includes('~')) return false;
   const dot = long.lastIndexOf('.');
   const [base, extension] = [long.slice(0, dot), long.slice(dot + 1)].map((part) =>

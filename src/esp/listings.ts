@@ -1,8 +1,8 @@
-/** What directories hold, before any file in them is looked at. Pure. */
+/** What directories hold, before any of their files is read. Pure. */
 import type { DirectoryEntry } from '../disk/disk.ts';
 import { type EspPath, espPath } from './layout.ts';
 
-/** What is in each directory; undefined where there is none. */
+/** The entries of each directory; undefined for one that does not exist. */
 export type Listings = ReadonlyMap<EspPath, readonly DirectoryEntry[] | undefined>;
 
 /** Returns the directories in listings that are not listed themselves. */

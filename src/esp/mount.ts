@@ -1,4 +1,4 @@
-/** What the kernel's mount table tells: whether a directory is a mounted ESP, and what a mount shows. */
+/** Reads the kernel's mount table: whether a directory is a mounted ESP, and what a mount shows. */
 import type { Disk } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
 
@@ -7,16 +7,16 @@ export interface Mount {
   readonly point: string;
   readonly type: string;
   readonly readOnly: boolean;
-  /** Numbers that tell the file system from others. */
+  /** Device numbers, which identify the file system. */
   readonly device: string;
-  /** The directory of the file system that is shown: not `/` for a bind mount of a part. */
+  /** The directory of the file system that is mounted: not `/` for a bind mount of a part. */
   readonly root: string;
 }
 
 const MOUNT_TABLE = '/proc/self/mountinfo';
 const TABLE_LIMIT = 16 * 1024 * 1024;
 
-/** Where an ESP is usually mounted, in the order of preference of systemd's tools. */
+/** The usual mount points of an ESP, in systemd's order of preference. */
 export const ESP_PLACES = ['/efi', '/boot', '/boot/efi'];
 
 /** Parses a mount table (proc(5) §mountinfo); later lines cover earlier ones at the same point. */
@@ -32,7 +32,7 @@ export function parseMounts(text: string): Mount[] {
   });
 }
 
-/** Blanks and backslashes are written as `\` and three octal digits. */
+/** Decodes the octal escapes of blanks and backslashes. */
 function decodeOctal(text: string): string {
   return text.replace(/\\([0-7]{3})/g, (_, octal: string) =>
     String.fromCharCode(Number.parseInt(octal, 8)),
@@ -41,7 +41,7 @@ function decodeOctal(text: string): string {
 
 /** Returns what is mounted at a path. */
 export function mountAt(disk: Disk, path: string): Mount | undefined {
-  // A look inside makes an automount happen before the table is read.
+  // Reading the directory triggers an automount before the table is read.
   disk.list(path);
   return readMounts(disk).findLast(({ point }) => point === path);
 }
@@ -52,8 +52,7 @@ export function readMounts(disk: Pick<Disk, 'read'>): Mount[] {
 }
 
 /**
- * Returns the path below another mount at which the directory that is bound to `path` is seen too,
- * if there is one.
+ * Returns the path below another mount that shows the directory bound to `path`, if there is one.
  */
 export function findOrigin(disk: Pick<Disk, 'read' | 'stat'>, path: string): string | undefined {
   const mounts = readMounts(disk);
@@ -66,13 +65,13 @@ export function findOrigin(disk: Pick<Disk, 'read' | 'stat'>, path: string): str
     .filter(showsIt)
     .map(({ root, point }) => bare(point) + bound.root.slice(bare(root).length))
     .find((candidate) => {
-      // Something else may be mounted over it.
+      // Another mount may cover it.
       const seen = disk.stat(candidate);
       return seen?.device === stat.device && seen.inode === stat.inode;
     });
 }
 
-/** A path to which more can be appended. */
+/** Returns a path to which more can be appended. */
 function bare(path: string): string {
   return path === '/' ? '' : path;
 }
@@ -82,10 +81,10 @@ export function findEsp(disk: Disk): string | undefined {
   return ESP_PLACES.find((path) => disk.stat(path) && mountAt(disk, path)?.type === 'vfat');
 }
 
-/** What is to be done with an ESP. One that is read-only can still be looked at. */
+/** What the caller will do with an ESP. A read-only one can still be read. */
 export type Access = 'read' | 'write';
 
-/** How a partition is called, and the option that names where it is mounted. */
+/** The names of the partitions in messages, and the option that sets each mount point. */
 const CALLED = {
   esp: { name: 'the ESP', option: '--esp' },
   xbootldr: { name: 'the XBOOTLDR partition', option: '--xbootldr' },
@@ -94,7 +93,7 @@ const CALLED = {
 
 /**
  * Makes sure that a directory is a mounted FAT file system, and returns its real path.
- * @param allowDirectory any directory will do, as when an image is built
+ * @param allowDirectory accepts any directory, as when an image is built
  * @throws {ESP_NOT_MOUNTED} @throws {ESP_NOT_FAT} @throws {ESP_READ_ONLY}
  */
 export function requireEsp(
@@ -122,6 +121,15 @@ export function requireEsp(
     throw new EspError('ESP_NOT_FAT', `${path}: expected vfat, got ${mount.type}`, {
       hint: `firmware reads FAT only: name the mount point of ${name} with ${option}, or use --allow-directory to fill a directory for an image`,
     });
+  }
+  if (mount.root !== '/') {
+    throw new EspError(
+      'ESP_NOT_MOUNTED',
+      `${path}: expected the whole file system, got its directory ${mount.root}`,
+      {
+        hint: `firmware starts from the top of the partition: mount ${name} itself and name that place with ${option}`,
+      },
+    );
   }
   if (mount.readOnly && access === 'write') {
     throw new EspError('ESP_READ_ONLY', `${path}: the file system is mounted read-only`, {

@@ -1,9 +1,12 @@
-/** The boot entries on an ESP, ours and others': what their files say, and what is wrong with them. */
+/**
+ * Reads the boot entries on an ESP, ours and foreign ones: what their files say, and their damage.
+ */
 
 import { lastValue, parseLines } from '../bls.ts';
 import type { ByteSource } from '../byte-source.ts';
 import { hash } from '../digest.ts';
 import type { Disk } from '../disk/disk.ts';
+import { carriesCertificate } from '../pe/carried-certificate.ts';
 import { type Pe, parsePe, readSection } from '../pe/pe.ts';
 import { type ImageKind, imageKindOf } from './image-kind.ts';
 import type { EntryFile } from './inventory.ts';
@@ -20,11 +23,13 @@ import {
 import { parseType1, referencedPath } from './type1.ts';
 import { attempt, decode, ifThere, readSmall } from './untrusted.ts';
 
-/** Larger files of these kinds are not what they claim to be; ours is what a bootspec may make it. Bytes. */
+/**
+ * In bytes. A larger file is no entry. Our own entries may be as large as a bootspec makes them.
+ */
 const LIMIT = { own: 8 * 1024 * 1024, conf: 64 * 1024, text: 64 * 1024 };
-/** More entries of others than this, in one directory, are not read. Ours all are. */
+/** The most foreign entries that are read in one directory. All of ours are read. */
 const MAX_FOREIGN = 1000;
-/** What is kept of an entry: a menu shows less, and no kernel reads more. UTF-16 units; references in number. */
+/** How much of an entry is kept; menus and kernels use less. UTF-16 units, and numbers of items. */
 const KEPT = { text: 256, cmdline: 4096, path: 260, references: 32, sections: 128 };
 
 /** A file in one of the directories of entries. */
@@ -39,14 +44,25 @@ export interface ListedFiles {
   readonly texts: readonly ListedFile[];
 }
 
-/** How entries are read: where from, which are ours, and which kinds of images there are. */
+/** What reading entries needs: the ESP, what marks ours, and the kinds of images. */
 export interface EntryScan {
   readonly disk: Disk;
   /** Where the ESP is mounted. */
   readonly root: string;
   readonly token: string;
   readonly imageKinds: readonly ImageKind[];
+  readonly signedBy: SignedBy;
 }
+
+/** Whose signatures files of ours should carry: certificates in DER, absent where nobody asks. */
+export interface SignedBy {
+  readonly images?: Uint8Array | undefined;
+  readonly kernels?: Uint8Array | undefined;
+}
+
+/** What is wrong with a file that lacks its signature. */
+export const UNSIGNED =
+  'it does not carry a signature of our certificate: firmware refuses it under Secure Boot';
 
 /** Reads the entries among files: all of ours, and some of others'. `unread` counts the rest. */
 export function scanEntries(
@@ -63,14 +79,16 @@ export function scanEntries(
   };
 }
 
-/** An entry's file by what its name says. */
+/** An entry's file, and what its name says. */
 interface Listed {
   readonly path: EspPath;
-  /** Absent for an entry that is not ours. */
+  /** Absent for a foreign entry. */
   readonly name: EntryName | undefined;
 }
 
-/** Returns the entries among files that systemd-boot would list: all of ours, and some of others'. */
+/**
+ * Returns the files that systemd-boot would list as entries: all of ours, and some foreign ones.
+ */
 function listed(
   files: readonly ListedFile[],
   suffix: string,
@@ -84,7 +102,7 @@ function listed(
   return { entries, unread: all.length - entries.length };
 }
 
-/** Whether systemd-boot would look at a file of this name (BLS §Locations). */
+/** Returns whether systemd-boot lists a file with this name (BLS §Locations). */
 function isListed(name: string, suffix: string): boolean {
   const lower = name.toLowerCase();
   return lower.endsWith(suffix) && !lower.startsWith('.') && !lower.startsWith('auto-');
@@ -93,7 +111,8 @@ function isListed(name: string, suffix: string): boolean {
 function scanText({ path, name }: Listed, { disk, root }: EntryScan): EntryFile {
   const bytes = readSmall(disk, `${root}/${path}`, name ? LIMIT.own : LIMIT.conf);
   const { files, options, title, version, sortKey } = parseType1(decode(bytes) ?? '');
-  const damaged = name !== undefined && (!bytes || hash(bytes) !== name.digest);
+  const isOther = name !== undefined && (!bytes || hash(bytes) !== name.digest);
+  const damage = isOther ? 'its text is not what its name says' : otherNumber(name, version);
   const named = references(files);
   const isOutside = (file: EspPath) =>
     parseBlobName(fileName(file)) === undefined &&
@@ -106,11 +125,12 @@ function scanText({ path, name }: Listed, { disk, root }: EntryScan): EntryFile 
     references: named,
     cmdline: cut(options, KEPT.cmdline),
     ...shown({ title, version, sortKey }),
-    ...(damaged ? { damage: 'its text is not what its name says' } : {}),
+    ...(damage === undefined ? {} : { damage }),
   };
 }
 
-function scanImage({ path, name }: Listed, { disk, root, imageKinds }: EntryScan): EntryFile {
+function scanImage({ path, name }: Listed, scan: EntryScan): EntryFile {
+  const { disk, root, imageKinds, signedBy } = scan;
   using file = disk.open(`${root}/${path}`);
   const foreign = { path, size: file.size, ...identity(path), references: [], cmdline: '' };
   let entry: EntryFile = { ...foreign, ...(name ? { name } : {}) };
@@ -120,12 +140,26 @@ function scanImage({ path, name }: Listed, { disk, root, imageKinds }: EntryScan
     const isMarked =
       kind.mark === undefined || pe.sections.some((section) => section.name === kind.mark);
     entry = { ...(isMarked ? entry : foreign), ...described(file, pe, kind) };
-    if (name && isMarked) kind.requireIdentity?.(file, pe, name.digest);
+    if (!name || !isMarked) return;
+    kind.requireIdentity?.(file, pe, name.digest);
+    const isUnsigned = signedBy.images && !carriesCertificate(file, pe, signedBy.images);
+    if (isUnsigned) entry = { ...entry, unsigned: UNSIGNED };
   });
-  return damage === undefined ? entry : { ...entry, damage };
+  const problem = damage ?? otherNumber(entry.name, entry.version);
+  return problem === undefined ? entry : { ...entry, damage: problem };
 }
 
-/** What the sections of an image say. */
+/**
+ * Says whether an entry is of another generation than its name says. The digest in a name does not cover
+ * the number beside it: whoever renames an old entry of ours could have it kept as one that is to stay.
+ */
+function otherNumber(name: EntryName | undefined, version = ''): string | undefined {
+  const [, number] = /^Generation (\d+)\b/.exec(version) ?? [];
+  if (!name || number === undefined || Number(number) === name.generation) return undefined;
+  return `it is of generation ${number}, and its name says ${name.generation}`;
+}
+
+/** Returns what the sections of an image say. */
 function described(
   file: ByteSource,
   { sections }: Pe,
@@ -133,7 +167,7 @@ function described(
 ): Pick<EntryFile, 'sections' | 'cmdline' | 'references' | keyof Shown> {
   const read = (wanted: string) => {
     const section = sections.find((candidate) => candidate.name === wanted);
-    // What is too long to be shown must not hide whose image this is, and what it refers to.
+    // A section that is too long to show must not hide whose image this is, and what it refers to.
     if (!section || section.virtualSize > LIMIT.text) return '';
     return decode(readSection(file, section, LIMIT.text)) ?? '';
   };
@@ -147,7 +181,9 @@ function described(
   };
 }
 
-/** What systemd-boot shows of an image (BLS §Type #2), as far as our own images have it. */
+/**
+ * Returns what systemd-boot shows of an image (BLS §Type #2), in the fields that our images use.
+ */
 function shownBy(osrel: string): Shown {
   const lines = parseLines(osrel, '=');
   const first = (...keys: readonly string[]) =>
@@ -169,17 +205,17 @@ function shown(texts: { readonly [key in keyof Shown]: string | undefined }): Sh
   );
 }
 
-/** What is too long for a path on FAT leads nowhere, and so does its beginning. */
+/** Drops text that is too long for a path on FAT, because no part of it leads anywhere. */
 function references(paths: readonly EspPath[]): readonly EspPath[] {
   return paths.slice(0, KEPT.references).map((path) => espPath(cut(path, KEPT.path)));
 }
 
-/** Returns the beginning of a text; as a copy, for a part of a string keeps all of it in memory. */
+/** Returns the beginning of a text as a copy: a part of a string keeps the whole in memory. */
 function cut(value: string, length: number): string {
   return decode(new TextEncoder().encode(value.slice(0, length))) ?? '';
 }
 
-/** What an entry's file name says of whosever entry. */
+/** Returns what the file name of any entry says, ours or foreign. */
 function identity(path: EspPath): Pick<EntryFile, 'id' | 'counter'> {
   const name = fileName(path);
   const counter = bootCounter(name);

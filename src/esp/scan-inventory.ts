@@ -1,7 +1,9 @@
-/** Reads what lies on an ESP. Everything here is untrusted. */
+/** Reads which files are on an ESP. All of it is untrusted. */
 import type { Disk } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
+import { carriesCertificate } from '../pe/carried-certificate.ts';
 import { parsePe } from '../pe/pe.ts';
+import { scanCompanions } from './companions.ts';
 import { extraDirectories, readManifests } from './extra-manifest.ts';
 import type { ImageKind } from './image-kind.ts';
 import type { BlobFile, Inventory } from './inventory.ts';
@@ -20,15 +22,16 @@ import {
   LOADER_DIRECTORIES,
   parseBlobName,
 } from './layout.ts';
+import { type LayoutMark, parseLayoutMark } from './layout-mark.ts';
 import { subdirectoriesIn } from './listings.ts';
-import { type ListedFile, scanEntries } from './scan-entries.ts';
+import { type ListedFile, type SignedBy, scanEntries, UNSIGNED } from './scan-entries.ts';
 import { scanTemporaries } from './temporaries.ts';
-import { attempt, decode, ifThere, readSmall } from './untrusted.ts';
+import { attempt, ifThere, readSmall } from './untrusted.ts';
 
-/** Larger files of these kinds are not what they claim to be. Bytes. */
+/** In bytes. A larger file is not of the kind that its name says. */
 const LIMIT = { loaderConf: LOADER_CONF_LIMIT, srel: 4096 };
 
-/** The directories in which we may make files. */
+/** Returns the directories in which we may make files. */
 function ourDirectories(token: string): readonly EspPath[] {
   return [
     blobDirectory(token),
@@ -43,14 +46,16 @@ function ourDirectories(token: string): readonly EspPath[] {
  * Reads an ESP's inventory.
  * @param root the directory at which the ESP is mounted
  * @param imageKinds every kind of image that there may be of ours
+ * @param signedBy whose signatures our files should carry
  * @throws {ESP_NOT_MOUNTED} when there is no such directory
- * @throws {FOREIGN_LAYOUT} when something else is where a directory should be
+ * @throws {FOREIGN_LAYOUT} when a file or link is where a directory should be
  */
 export function scanInventory(
   disk: Disk,
   root: string,
   token: string,
   imageKinds: readonly ImageKind[],
+  signedBy: SignedBy = {},
 ): Inventory {
   const space = disk.fileSystem(root);
   if (!space) throw new EspError('ESP_NOT_MOUNTED', `${root}: no such directory`);
@@ -67,13 +72,15 @@ export function scanInventory(
     if (!listings.has(directory)) listings.set(directory, disk.list(`${root}/${directory}`));
   }
   const subdirectories = subdirectoriesIn(listings);
+  const companions = scanCompanions(disk, root);
   return {
+    ...(companions.length > 0 ? { companions } : {}),
     ...(manifests.length > 0 ? { manifests } : {}),
     ...(subdirectories.length > 0 ? { subdirectories } : {}),
-    blobs: files(blobDirectory(token)).flatMap((file) => scanBlob(disk, root, file)),
+    blobs: files(blobDirectory(token)).flatMap((file) => scanBlob(disk, root, file, signedBy)),
     ...scanEntries(
       { images: files(IMAGES), texts: files(ENTRIES) },
-      { disk, root, token, imageKinds },
+      { disk, root, token, imageKinds, signedBy },
     ),
     temporaries: [...listings.keys()].flatMap((directory) =>
       scanTemporaries(disk, root, files(directory), token),
@@ -89,15 +96,16 @@ export function scanInventory(
 function scanSettings(
   disk: Disk,
   root: string,
-): Pick<Inventory, 'loaderConf' | 'keptSettings' | 'layout'> {
+): Pick<Inventory, 'loaderConf' | 'keptSettings' | 'layout' | 'layoutDamage'> {
   return {
     loaderConf: readSmall(disk, `${root}/${LOADER_CONF}`, LIMIT.loaderConf),
     keptSettings: readSmall(disk, `${root}/${KEPT_SETTINGS}`, LIMIT.loaderConf),
-    layout: readLayout(disk, `${root}/${ENTRIES_SREL}`),
+    layout: undefined,
+    ...readLayout(disk, `${root}/${ENTRIES_SREL}`),
   };
 }
 
-/** A link would lead out of the ESP, and where a file is no directory can be made. */
+/** Refuses a link, which would lead out of the ESP, and a file in place of a directory. */
 function requireDirectories(disk: Disk, root: string, token: string): void {
   for (const path of [espPath('EFI'), espPath('loader'), ...ourDirectories(token)]) {
     const kind = disk.linkStat(`${root}/${path}`)?.kind;
@@ -110,25 +118,41 @@ function requireDirectories(disk: Disk, root: string, token: string): void {
   }
 }
 
-/**
- * An empty file says nothing: power lost in the middle of a rename, and the file system check after
- * it, may leave ours so. One that is too long to be a mark is another's all the same.
- */
-function readLayout(disk: Disk, path: string): string | undefined {
+/** One that is too long to be a mark is another's, and so is what is no file. */
+function readLayout(disk: Disk, path: string): LayoutMark {
   const stat = disk.linkStat(path);
-  if (stat === undefined) return undefined;
-  if (stat.kind !== 'file') return `a ${stat.kind === 'other' ? 'special file' : stat.kind}`;
-  if (stat.size > LIMIT.srel) return `${stat.size} bytes`;
-  return decode(disk.read(path, LIMIT.srel))?.trim() || undefined;
+  if (stat === undefined) return {};
+  if (stat.kind !== 'file') {
+    return { layout: `a ${stat.kind === 'other' ? 'special file' : stat.kind}` };
+  }
+  if (stat.size > LIMIT.srel) return { layout: `${stat.size} bytes` };
+  return parseLayoutMark(disk.read(path, LIMIT.srel));
 }
 
-function scanBlob(disk: Disk, root: string, { name, path }: ListedFile): BlobFile[] {
+function scanBlob(
+  disk: Disk,
+  root: string,
+  { name, path }: ListedFile,
+  signedBy: SignedBy,
+): BlobFile[] {
   const parsed = parseBlobName(name);
-  return parsed ? ifThere(() => readBlob(disk, root, path, parsed)) : [];
+  return parsed ? ifThere(() => readBlob(disk, `${root}/${path}`, path, parsed, signedBy)) : [];
 }
 
-function readBlob(disk: Disk, root: string, path: EspPath, name: BlobName): BlobFile {
-  using file = disk.open(`${root}/${path}`);
-  const damage = isProgram(name) ? attempt(() => void parsePe(file)) : undefined;
-  return { path, size: file.size, name, ...(damage === undefined ? {} : { damage }) };
+function readBlob(
+  disk: Disk,
+  at: string,
+  path: EspPath,
+  name: BlobName,
+  { kernels }: SignedBy,
+): BlobFile {
+  using file = disk.open(at);
+  if (!isProgram(name)) return { path, size: file.size, name };
+  let isSigned = true;
+  const damage = attempt(() => {
+    const pe = parsePe(file);
+    isSigned = kernels === undefined || carriesCertificate(file, pe, kernels);
+  });
+  const wrong = damage === undefined ? !isSigned && { unsigned: UNSIGNED } : { damage };
+  return { path, size: file.size, name, ...wrong };
 }

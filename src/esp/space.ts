@@ -1,40 +1,40 @@
-/** Space on a FAT file system, counted as it is handed out: in clusters. All sizes in bytes. */
+/** Computes space on FAT, which is handed out in clusters. All sizes in bytes. */
 import type { Disk } from '../disk/disk.ts';
 import { directoryOf, type EspPath, fileName } from './layout.ts';
 
 /** The most that FAT can say of the size of a file (FAT §Directory structure). */
 export const LARGEST_FILE = 2 ** 32 - 1;
 
-/** What statfs(2) reports of FAT (linux/magic.h §MSDOS_SUPER_MAGIC). */
+/** The magic number of FAT in statfs(2) (linux/magic.h §MSDOS_SUPER_MAGIC). */
 const FAT = 0x4d44;
 
-/** Tells whether a path is on FAT. */
+/** Returns whether a path is on FAT. */
 export function isFat(path: string, disk: Pick<Disk, 'fileSystem'>): boolean {
   return disk.fileSystem(path)?.type === FAT;
 }
 
-/** Returns what a file of `size` bytes occupies. An empty file has no cluster. */
+/** Returns the space that a file of `size` bytes takes. An empty file has no cluster. */
 export function allocated(size: number, clusterSize: number): number {
   return Math.ceil(size / clusterSize) * clusterSize;
 }
 
-/** What one slot of a directory takes (FAT §Directory structure). */
+/** The size of one slot of a directory (FAT §Directory structure). */
 export const SLOT_BYTES = 32;
 const SLOT_CHARACTERS = 13;
 
-/** Returns how many slots a long name takes in its directory: one, and one more for each 13 characters. */
+/** Returns the slots that a long name takes: one, and one more for each 13 characters. */
 export function slotsOf(name: string): number {
   return 1 + Math.ceil(name.length / SLOT_CHARACTERS);
 }
 
-/** Returns what a name occupies, twice: for the temporary name that stands beside it for a moment. */
+/** Returns the space of a name, twice: a temporary name stands beside it for a moment. */
 function nameCost(name: string): number {
   return 2 * SLOT_BYTES * slotsOf(name);
 }
 
 /**
- * Returns an upper bound of what directories grow by when they get these names: each in whole
- * clusters, and one more for each that has to be made.
+ * Returns the most that directories can grow when they get these names. Each grows by whole
+ * clusters, and a new directory takes one more.
  * @param present the directories that exist
  */
 export function directoryGrowth(
@@ -50,10 +50,10 @@ export function directoryGrowth(
   return growth + missing(paths, present).size * clusterSize;
 }
 
-/** Directories in which there always are others: that they are there is not looked for. */
+/** Directories that always hold foreign files. They count as present without a look. */
 const SHARED = new Set<string>(['', 'EFI', 'loader']);
 
-/** The directories that have to be made for these files, with those above them. */
+/** Returns the directories that have to be made for these files, at every level. */
 function missing(paths: readonly EspPath[], present: ReadonlySet<EspPath>): ReadonlySet<EspPath> {
   const found = new Set<EspPath>();
   for (const own of new Set(paths.map(directoryOf))) {

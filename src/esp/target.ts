@@ -1,14 +1,14 @@
-/** A target: one ESP with the partitions that go with it, as a value. */
+/** A target: one ESP and the partitions that go with it, as a value. */
 import type { Disk, FileStat, WritableDisk } from '../disk/disk.ts';
 import type { EspPath } from './layout.ts';
 
-/** What is at each mount point, by its path. */
+/** What was at each mount point, by its path. */
 export type Mounted = ReadonlyMap<string, FileStat | undefined>;
 
-/** A partition that may hold entries of ours although none belong there. */
+/** A partition that should hold no entries of ours, but may. */
 export interface OtherVolume {
   readonly root: string;
-  /** Why what is ours there is left alone all the same. */
+  /** Why entries of ours there are kept nevertheless. */
   readonly stays?: string;
 }
 
@@ -16,16 +16,20 @@ export interface OtherVolume {
 export interface Target {
   /** Where the ESP is mounted. */
   readonly root: string;
-  /** Where the XBOOTLDR partition is mounted, if there is one: it has the entries and what they name. */
+  /**
+   * Mount point of the XBOOTLDR partition, if there is one. It holds the entries and their files.
+   */
   readonly xbootldr: string | undefined;
-  /** ESP and XBOOTLDR partition as one tree below `root`, to be read. */
+  /** ESP and XBOOTLDR partition as one tree below `root`, for reading. */
   readonly tree: Disk;
-  /** The disk on which the partitions are apart: the one to write to. */
+  /** The disk that shows the partitions separately, for writing. */
   readonly disk: WritableDisk;
   /** Returns the path on `disk` of a path in the tree. */
   readonly locate: (path: EspPath) => string;
+  /** PARTUUIDs of this ESP and its mirrors, in lower case, as far as anybody can tell. */
+  readonly partitions: readonly string[];
   readonly others: readonly OtherVolume[];
-  /** All partitions, as they were when the target was opened. */
+  /** All mount points, as they were when the target was opened. */
   readonly mounted: Mounted;
   readonly warnings: readonly string[];
 }

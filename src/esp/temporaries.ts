@@ -1,37 +1,42 @@
-/** Unfinished files of killed runs, and which of them share their clusters with the file they became. */
+/**
+ * Finds unfinished files of killed runs, and those that share clusters with their finished file.
+ */
 import { hash } from '../digest.ts';
 import type { Disk } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
 import { type EspPath, isShortName, isTemporaryName } from './layout.ts';
 
-/** An unfinished file of a run that was killed, or an empty one whose name was. Size in bytes. */
+/** An unfinished file of a killed run, or an empty file whose name is unfinished. Size in bytes. */
 export interface TemporaryFile {
   readonly path: EspPath;
   readonly size: number;
   /**
-   * The file that it became. Power was lost in the middle of a rename, and both names lead to the
-   * same clusters: to remove or replace either would free what the other holds. Only a file system
-   * check can tell them apart.
+   * The finished file with the same clusters. Power was lost in the middle of a rename, so both
+   * names lead to them: removing or replacing one would free what the other holds. Only a file
+   * system check can tell the two apart.
    */
   readonly twin?: EspPath;
 }
 
-/** What tells files apart, the cheapest first: each is asked only of those that those before it let be twins. */
+/**
+ * Tests for twins, the cheapest first. Each runs only on files that all earlier tests leave as
+ * twins.
+ */
 const TELLS: readonly ((disk: Disk, path: string, size: number) => string)[] = [
   (_disk, _path, size) => String(size),
   (disk, path) => digestsOf(disk, path, HEAD, HEAD),
   (disk, path, size) => digestsOf(disk, path, CHUNK, size),
 ];
 
-/** Bytes of a file that tell it from most others of its size. */
+/** In bytes. The beginning of a file tells it from most others of its size. */
 const HEAD = 4096;
 /** Bytes read at a time. */
 const CHUNK = 1024 * 1024;
 
 /**
- * Returns the unfinished files among the files of one directory; with the entry token, those too that lost
- * their names. However many there are, each file is
- * read once, and whole only where its size and its first bytes are those of an unfinished one.
+ * Returns the unfinished files among the files of one directory. With the entry token, files that
+ * lost their long names count too. Each file is read once, however many there are, and whole only
+ * if its size and first bytes equal those of an unfinished one.
  */
 export function scanTemporaries(
   disk: Disk,
@@ -87,7 +92,9 @@ function findTwins(
   );
 }
 
-/** The digests of the first `end` bytes of a file, chunk by chunk; memory does not grow with its size. */
+/**
+ * Yields digests of growing parts of a file, up to `end` bytes. Memory does not grow with its size.
+ */
 function digestsOf(disk: Disk, path: string, chunk: number, end: number): string {
   try {
     using file = disk.open(path);
@@ -95,7 +102,7 @@ function digestsOf(disk: Disk, path: string, chunk: number, end: number): string
     for (let at = 0; at < end; at += chunk) digests.push(hash(file.read(at, chunk)));
     return digests.join();
   } catch (error) {
-    // Another run may have renamed or removed it since it was listed: then it is nobody's twin.
+    // Another run may have renamed or removed the file since it was listed. Then it has no twin.
     if (error instanceof EspError && error.code === 'FILE_MISSING') return path;
     throw error;
   }

@@ -1,6 +1,6 @@
 /**
- * Thin images: a stub whose sections say where on the ESP the kernel and the initrd lie, and what they
- * must hash to. Sections and their order are those that lanzaboote's tool writes and its stub reads.
+ * Thin images: a stub whose sections name the kernel and the initrd on the ESP, and their digests.
+ * Sections and their order are those that lanzaboote's tool writes and its stub reads.
  */
 import type { ByteSource } from '../byte-source.ts';
 import { type Digest, hash } from '../digest.ts';
@@ -9,24 +9,26 @@ import { findSection, type Pe, readSection } from '../pe/pe.ts';
 import type { ImageKind } from './image-kind.ts';
 import type { EspPath } from './layout.ts';
 
-/** What the stub reads, in the order of the file: a path is UTF-8 text, a digest its 32 bytes. */
+/** The sections that the stub reads, in file order. A path is UTF-8 text, a digest its 32 bytes. */
 const THIN_SECTIONS = ['.osrel', '.cmdline', '.initrd', '.linux', '.initrdh', '.linuxh'] as const;
 
 /**
- * Names the signing certificate by its SHA-256 in hexadecimal, or says `unsigned`. The stub does not
- * read it. It tells our images from lanzaboote's, whose names are of the same shape, and lets the
- * identity of one be checked without cryptography.
+ * Holds the SHA-256 of the signing certificate in hexadecimal, or `unsigned`. The stub does not
+ * read it. It tells our images from lanzaboote's, whose names have the same shape. It also makes an
+ * identity checkable without cryptography.
  */
 export const SIGNER_SECTION = '.signer';
 const UNSIGNED = 'unsigned';
 
-/** What no image but a thin one has. */
+/** Sections that only thin images have. */
 const TELLTALES: readonly string[] = ['.initrdh', '.linuxh', SIGNER_SECTION];
 
-/** More is in no section that the stub reads: a bootspec may make a long command line. Bytes. */
+/**
+ * In bytes. No section that the stub reads is larger, even if a bootspec makes a long command line.
+ */
 const LIMIT = 8 * 1024 * 1024;
 
-/** Returns a path as firmware takes it: from the root of the ESP, with backslashes. */
+/** Returns a path as firmware expects it: from the root of the ESP, with backslashes. */
 export function firmwarePath(path: EspPath): string {
   return `\\${path.replaceAll('/', '\\')}`;
 }
@@ -39,7 +41,7 @@ export function firmwarePath(path: EspPath): string {
  *     signer <fingerprint>
  *
  * with a newline after every line. The stub's own sections are no part of it.
- * @param sections of several of one name the stub takes the first; others do not matter
+ * @param sections of several with one name the stub takes the first; others are ignored
  * @param fingerprint the signing certificate's SHA-256 in hexadecimal, or `unsigned`
  */
 export function thinId(
@@ -54,8 +56,8 @@ export function thinId(
 }
 
 /**
- * Checks what the stub will read from a thin image of ours against its name, and whether an image
- * with a signer has a signature at all. Whether that is good, only cryptography tells.
+ * Checks that what the stub reads from a thin image of ours matches the image's name, and that an
+ * image with a signer has a signature. Only cryptography can tell whether the signature is valid.
  * @throws {PE_MALFORMED} @throws {FILE_TOO_LARGE}
  */
 function requireIdentity(file: ByteSource, pe: Pe, expected: Digest): void {
@@ -73,7 +75,7 @@ function requireIdentity(file: ByteSource, pe: Pe, expected: Digest): void {
     throw new EspError('PE_MALFORMED', 'its signature is gone');
 }
 
-/** Thin images as they are recognised on an ESP. Lanzaboote's have no section that names a signer. */
+/** How thin images are recognised on an ESP. Lanzaboote's have no section that names a signer. */
 export const THIN_IMAGE = {
   telltales: TELLTALES,
   mark: SIGNER_SECTION,

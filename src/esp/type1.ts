@@ -1,4 +1,4 @@
-/** Type #1 boot entries (BLS §Type #1): the text of a `.conf` file, both directions. */
+/** Formats and parses Type #1 boot entries (BLS §Type #1): the text of `.conf` files. */
 import { lastValue, parseLines } from '../bls.ts';
 import { type EspPath, espPath } from './layout.ts';
 
@@ -13,7 +13,7 @@ export interface Type1Entry {
   readonly options: string;
 }
 
-/** Returns the text of an entry. Text from people is made one line; `options` must be one already. */
+/** Returns the text of an entry. Titles become one line. `options` must be one line already. */
 export function formatType1(entry: Type1Entry): string {
   const lines = [
     `title ${oneLine(entry.title)}`,
@@ -27,9 +27,9 @@ export function formatType1(entry: Type1Entry): string {
   return `${lines.join('\n')}\n`;
 }
 
-/** What an entry found on an ESP refers to. */
+/** The files that an entry on an ESP refers to. */
 export interface Type1References {
-  /** Every file it names, as ESP paths in the case they are written in. */
+  /** Every file that it names, as ESP paths in the case as written. */
   readonly files: readonly EspPath[];
   readonly options: string;
   readonly title?: string;
@@ -39,7 +39,7 @@ export interface Type1References {
 
 const FILE_KEYS = new Set(['linux', 'initrd', 'efi', 'uki', 'devicetree', 'extra']);
 
-/** Reads any Type #1 entry, ours or not; unknown keys are ignored, nothing is refused. */
+/** Parses any Type #1 entry, ours or foreign. It ignores unknown keys and refuses nothing. */
 export function parseType1(text: string): Type1References {
   const lines = parseLines(text);
   const title = lastValue(lines, 'title');
@@ -57,7 +57,9 @@ export function parseType1(text: string): Type1References {
   };
 }
 
-/** Returns a path written in an entry or an image as an ESP path: either slash, and never out of the ESP. */
+/**
+ * Converts a path in an entry or image to an ESP path: it takes either slash, and stays on the ESP.
+ */
 export function referencedPath(value: string): EspPath {
   const parts: string[] = [];
   for (const part of value.split(/[\\/]+/)) {
@@ -67,8 +69,8 @@ export function referencedPath(value: string): EspPath {
   return espPath(...parts);
 }
 
-// Line ends and other control characters would start a new key; one leading and trailing quote
-// would be taken for quoting. Nothing else has a meaning in a value.
+// A line end or another control character would start a new key, and one quote at either end would
+// be taken as quoting. No other character has a meaning in a value.
 function oneLine(text: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must go
   const line = text.replace(/[\u0000-\u001f\u007f]+/g, ' ').trim();

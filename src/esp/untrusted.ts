@@ -1,8 +1,8 @@
-/** How files are read that anybody may have written, and that may be gone by now. */
+/** Reads files that anybody may have written, and that may be gone by now. */
 import type { Disk } from '../disk/disk.ts';
 import { EspError, explain } from '../error.ts';
 
-/** Whoever looks without a lock may find a file gone that was listed a moment ago: then it is not there. */
+/** Without a lock, a listed file may be gone a moment later. It then counts as absent. */
 export function ifThere<T>(scan: () => T): T[] {
   try {
     return [scan()];
@@ -12,7 +12,7 @@ export function ifThere<T>(scan: () => T): T[] {
   }
 }
 
-/** Runs a parser over hostile bytes and returns why it refused them, if it did. */
+/** Runs a parser over hostile bytes. Returns the reason if it refused them. */
 export function attempt(parse: () => void): string | undefined {
   try {
     parse();
@@ -23,13 +23,15 @@ export function attempt(parse: () => void): string | undefined {
   }
 }
 
-/** Returns the content of a file of at most `limit` bytes; undefined for anything else. */
+/**
+ * Returns the content of a file of at most `limit` bytes; undefined for a larger or missing file.
+ */
 export function readSmall(disk: Disk, path: string, limit: number): Uint8Array | undefined {
   const stat = disk.linkStat(path);
   return stat?.kind === 'file' && stat.size <= limit ? disk.read(path, limit) : undefined;
 }
 
-/** Returns bytes as text; what is no UTF-8 in them is replaced. */
+/** Decodes bytes as UTF-8, with a replacement character for invalid ones. */
 export function decode(bytes: Uint8Array | undefined): string | undefined {
   return bytes && new TextDecoder().decode(bytes);
 }

@@ -1,4 +1,4 @@
-/** What a bootspec document (RFC 0125, `boot.json`) may say, and what we make of it. */
+/** Parses bootspec documents (RFC 0125, `boot.json`). */
 import * as v from 'valibot';
 import { EspError } from '../error.ts';
 import { parseJson } from './bounded-json.ts';
@@ -6,13 +6,13 @@ import { malformed, type Place, pathText, quote } from './complaint.ts';
 
 /** One bootable system: a generation, or one of its specialisations. All paths are absolute. */
 export interface Bootspec {
-  /** The Nix system double, as `x86_64-linux`. */
+  /** The Nix system double, such as `x86_64-linux`. */
   readonly system: string;
   readonly init: string;
   readonly kernel: string;
   /** The command line without `init=`; one element may hold blanks inside quotes. */
   readonly kernelParams: readonly string[];
-  /** Text for people: any characters at all, and never part of a file name. */
+  /** Text for people. It may hold any characters, and is never part of a file name. */
   readonly label: string;
   readonly toplevel: string;
   readonly initrd?: string | undefined;
@@ -20,20 +20,20 @@ export interface Bootspec {
   readonly initrdSecrets?: string | undefined;
   readonly sortKey?: string | undefined;
   readonly devicetree?: string | undefined;
-  /** Files that follow the initrd, by their paths on the ESP: the system has them from elsewhere. */
+  /** Paths on the ESP of files that follow the initrd. Another program puts the files there. */
   readonly extraInitrds?: readonly string[] | undefined;
-  /** Every top-level key that is not the document itself, as it was written. */
+  /** Every other top-level key, unchanged. */
   readonly extensions: Readonly<Record<string, unknown>>;
-  /** By name, in the order of the names. A specialisation has none of its own. */
+  /** Specialisations by name, in the order of names. A specialisation has none of its own. */
   readonly specialisations: ReadonlyMap<string, Bootspec>;
 }
 
-/** The largest `boot.json` that is read, in bytes; real ones hold a few thousand. */
+/** In bytes. Real documents have a few thousand. */
 export const BOOTSPEC_LIMIT = 4 * 1024 * 1024;
 
-/** What Linux takes for a path (PATH_MAX), without its NUL. */
+/** The longest path in Linux (PATH_MAX), without its NUL. */
 const PATH_LIMIT = 4095;
-/** What FAT takes for one. */
+/** The longest path on FAT. */
 const ESP_PATH_LIMIT = 260;
 
 export const BOOTSPEC = 'org.nixos.bootspec.v1';
@@ -60,7 +60,7 @@ const parameter = v.pipe(
   v.transform((value) => value.trim()),
   v.check((value) => !/\p{Cc}/u.test(value), 'text without control characters'),
 );
-/** `init` is the one path that becomes a word of the command line. */
+/** `init` is the only path that becomes a word of the command line. */
 const word = v.pipe(
   path,
   v.check((value) => !/[\s"]/.test(value), 'a path without blanks and quotes'),
@@ -70,7 +70,7 @@ const anyWord = v.pipe(
   text,
   v.check((value) => /^[^\s"]+$/.test(value), 'a path without blanks and quotes'),
 );
-/** A path on the ESP, as it may stand in an entry: what is quoted or ends in a blank reads otherwise. */
+/** A path on the ESP that may stand in an entry. Quotes and a final blank would change it there. */
 const espFile = v.pipe(
   text,
   v.check(
@@ -82,12 +82,12 @@ const espFile = v.pipe(
   ),
   v.maxLength(ESP_PATH_LIMIT, `a path of at most ${ESP_PATH_LIMIT} characters`),
 );
-/** valibot's `object` takes an array for one. */
+/** valibot's `object` also accepts an array. */
 export const record = v.custom<Record<string, unknown>>(isRecord, 'object');
 
 /**
- * RFC 0125 allows an optional key to be absent only; documents synthesised by its own reference
- * tool hold nulls, so null counts as absent.
+ * In RFC 0125 an optional key may only be absent. But documents from its own reference tool hold
+ * nulls, so null counts as absent.
  */
 const documentSchema = documentWith(word);
 const lenientSchema = documentWith(anyWord);
@@ -124,21 +124,21 @@ export interface Leniency {
   readonly anyInit?: boolean;
 }
 
-/** What only the outermost document may hold: a specialisation's own specialisations mean nothing. */
+/** Keys of the outermost document alone: specialisations of a specialisation mean nothing. */
 const familySchema = v.object({ [SPECIALISATIONS]: v.nullish(record) });
 
 /**
  * Parses the text of a `boot.json` (RFC 0125 §Bootspec Format v1).
- * @param file its path, which only errors name
+ * @param file its path, for errors
  * @throws {BOOTSPEC_MALFORMED} when it is not JSON, or a value is missing or of the wrong kind
- * @throws {BOOTSPEC_UNSUPPORTED} when it holds only another version of the format
+ * @throws {BOOTSPEC_UNSUPPORTED} when it holds only other versions of the format
  */
 export function parseBootspec(text: string, file: string, leniency: Leniency = {}): Bootspec {
   return toBootspec(parseJson(text, file), file, leniency);
 }
 
 /**
- * Reads a bootspec document that is JSON already, with its specialisations.
+ * Reads a bootspec from parsed JSON, with its specialisations.
  * @throws {BOOTSPEC_MALFORMED} @throws {BOOTSPEC_UNSUPPORTED} as {@link parseBootspec}
  */
 export function toBootspec(document: unknown, file: string, leniency: Leniency = {}): Bootspec {
@@ -169,7 +169,7 @@ function readDocument(document: unknown, place: Place, { anyInit }: Leniency): B
     ...entry,
     initrd: entry.initrd ?? undefined,
     initrdSecrets: entry.initrdSecrets ?? undefined,
-    // An empty key sorts nothing: it counts as none.
+    // An empty sort key sorts nothing, so it counts as none.
     sortKey: lanzaboote?.sort_key || systemdBoot?.sortKey || undefined,
     devicetree: systemdBoot?.devicetree ?? undefined,
     ...(extraInitrds.length > 0 ? { extraInitrds } : {}),
@@ -189,7 +189,7 @@ function validate<S extends v.GenericSchema>(
   return result.output;
 }
 
-/** Tells a document of another version from one that is merely broken. */
+/** Refuses a document of another version with its own error, so that it does not look broken. */
 function requireVersion(document: unknown, { file, path }: Place): void {
   if (!isRecord(document) || Object.hasOwn(document, BOOTSPEC)) return;
   // "v1" is what previews of the format used before RFC 0125 was accepted.
@@ -204,7 +204,7 @@ function requireVersion(document: unknown, { file, path }: Place): void {
   );
 }
 
-/** Null stands for an absent extension, and other versions of the document are none. */
+/** A null counts as an absent extension. Other versions of the document are no extensions. */
 function extensionsOf(document: unknown): Readonly<Record<string, unknown>> {
   const entries = isRecord(document) ? Object.entries(document) : [];
   return Object.fromEntries(

@@ -1,4 +1,4 @@
-/** How JSON from outside is parsed so that whoever walks the result may recurse. */
+/** Parses JSON from outside with a bound on nesting, so that recursion over the result is safe. */
 import { EspError } from '../error.ts';
 import { quote } from './complaint.ts';
 
@@ -13,15 +13,15 @@ export function parseJson(text: string, file: string): unknown {
   try {
     return JSON.parse(text);
   } catch (cause) {
-    // The parser quotes the text as it is, so it is quoted once more rather than kept as a cause.
+    // The parser's message contains foreign text, so it is quoted and not kept as a cause.
     const reason = cause instanceof Error ? cause.message : 'something else';
     throw new EspError('BOOTSPEC_MALFORMED', `${file}: expected JSON, got ${quote(reason)}`);
   }
 }
 
-/** Counts brackets outside strings: one pass that needs no stack. */
+/** Counts brackets outside strings, in one pass without a stack. */
 function requireShallow(text: string, file: string): void {
-  // Nearly every document has fewer brackets than it may nest, and counting them all is quicker.
+  // Most documents have fewer brackets than the limit in all, and counting those is quicker.
   if ((text.match(/[[{]/g)?.length ?? 0) <= DEPTH_LIMIT) return;
   let depth = 0;
   let quoted = false;

@@ -1,8 +1,8 @@
-/** How a fault in a JSON document is told: the file, the place in it, expected and got. */
+/** Describes a fault in a JSON document: the file, the place in it, expected and got. */
 import type { BaseIssue } from 'valibot';
 import { EspError } from '../error.ts';
 
-/** Where a document stands: in which file, and under which keys of it. */
+/** The place of a document: its file, and the keys that lead to it. */
 export interface Place {
   readonly file: string;
   readonly path: readonly (string | number)[];
@@ -23,14 +23,14 @@ function origin(keys: readonly (string | number)[]): string {
 }
 
 function complaint(issue: BaseIssue<unknown>): string {
-  // How valibot reports a key that is there and should not be.
+  // valibot reports an unexpected key like this.
   if (issue.expected === 'never') return 'unknown key';
-  // JSON knows no undefined, so this is how it reports one that is not there.
+  // JSON has no undefined, so valibot means a missing key.
   if (issue.input === undefined) return 'missing';
   return `expected ${expectation(issue)}, got ${got(issue)}`;
 }
 
-/** Our own schemas carry what they expect as their message. */
+/** Our own schemas have their expectation as the message. */
 function expectation(issue: BaseIssue<unknown>): string {
   const ours = issue.kind === 'validation' || issue.type === 'custom';
   return ours ? issue.message : (issue.expected?.toLowerCase() ?? 'another value');
@@ -42,7 +42,7 @@ function got({ kind, input }: BaseIssue<unknown>): string {
   return Array.isArray(input) ? 'array' : typeof input;
 }
 
-/** Writes a place as JSONPath does: `$["org.nixos.bootspec.v1"].kernelParams[3]`. */
+/** Returns a place as JSONPath: `$["org.nixos.bootspec.v1"].kernelParams[3]`. */
 export function pathText(keys: readonly (string | number)[]): string {
   const steps = keys.map((key) => {
     if (typeof key === 'string' && /^[A-Za-z_]\w{0,63}$/.test(key)) return `.${key}`;
@@ -51,7 +51,7 @@ export function pathText(keys: readonly (string | number)[]): string {
   return `$${steps.join('')}`;
 }
 
-/** Quotes text from a document so that no terminal obeys it and no log is filled by it. */
+/** Quotes text from a document, so that it cannot control a terminal or fill a log. */
 export function quote(text: string): string {
   const shown = text.length > 80 ? `${text.slice(0, 80)}…` : text;
   return JSON.stringify(shown).replace(

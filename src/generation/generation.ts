@@ -5,7 +5,7 @@ import { BOOTSPEC_LIMIT, type Bootspec, type Leniency, parseBootspec } from './b
 import { synthesise } from './synthesise.ts';
 import { withVerity } from './verity.ts';
 
-/** A generation's link, as its name alone tells it. */
+/** What the name of a generation's link says. */
 export interface Link {
   /** Undefined for the system profile. */
   readonly profile?: string | undefined;
@@ -13,23 +13,23 @@ export interface Link {
   readonly path: string;
 }
 
-/** A generation that is whole: every file that booting it needs is there. */
+/** A whole generation: every file that it needs to boot is there. */
 export interface Generation {
   /** Undefined for the system profile. */
   readonly profile?: string | undefined;
   readonly number: number;
   /** The path of the link. */
   readonly link: string;
-  /** The real path the link leads to: what makes two generations the same system. */
+  /** The real path of the link's target. Generations with one toplevel are the same system. */
   readonly toplevel: string;
   /** When the link was made, in seconds since the epoch. */
   readonly builtAt: number;
   readonly bootspec: Bootspec;
-  /** Whether the bootspec was put together for want of a `boot.json`. */
+  /** Whether there was no `boot.json`, so that the bootspec was made from other files. */
   readonly synthesised: boolean;
 }
 
-/** A generation that cannot be installed. It stops no other, and what it has on the ESP stays. */
+/** A generation that cannot be installed. It stops no other, and its files on the ESP stay. */
 export interface Malformed {
   readonly profile?: string | undefined;
   readonly number: number;
@@ -37,9 +37,37 @@ export interface Malformed {
   readonly cause: EspError;
 }
 
-/** Tells a generation that cannot be installed from one that can. */
+/** Returns whether a generation cannot be installed. */
 export function isMalformed(generation: Generation | Malformed): generation is Malformed {
   return 'cause' in generation;
+}
+
+/** A system by what boots it, and by every path under which it is known. */
+export interface KnownSystem {
+  /** The directory that holds its `init`: what a command line tells of it. */
+  readonly boots: string;
+  readonly paths: readonly string[];
+}
+
+/**
+ * Returns the systems of a generation, its own first and then its specialisations. The link of a
+ * generation may lead to a wrapper around its system, so the path it leads to is no more than a name.
+ */
+export function systemsOf({
+  toplevel,
+  bootspec,
+}: Pick<Generation, 'toplevel' | 'bootspec'>): readonly [KnownSystem, ...KnownSystem[]] {
+  const { specialisations } = bootspec;
+  const own = knownSystem(bootspec);
+  return [
+    { ...own, paths: [toplevel, ...own.paths] },
+    ...[...specialisations.values()].map(knownSystem),
+  ];
+}
+
+function knownSystem({ init, toplevel }: Pick<Bootspec, 'init' | 'toplevel'>): KnownSystem {
+  const boots = init.slice(0, init.lastIndexOf('/'));
+  return { boots, paths: [toplevel, boots] };
 }
 
 /** Orders the system profile before named ones, and newer generations before older ones. */
@@ -53,9 +81,9 @@ export function compareGenerations(
 }
 
 /**
- * Generations that were found whole, by the path of their link: for a service that looks again and
- * again at a thousand that do not change. A link that is still the same one is not followed again,
- * so whoever keeps this has to forget it once in a while.
+ * Whole generations by the path of their link, for a service that reads the same thousand again and
+ * again. A link that is still the same is not followed again, so the service must clear this now
+ * and then.
  */
 export type GenerationMemory = Map<
   string,
@@ -63,8 +91,8 @@ export type GenerationMemory = Map<
 >;
 
 /**
- * Reads the generation behind a link and looks for every file that booting it needs, its
- * specialisations included. Whatever is wrong with it is returned, not thrown.
+ * Reads the generation behind a link, and checks that every file that it needs to boot exists,
+ * including those of specialisations. It returns every fault, and throws none.
  */
 export function readGeneration(
   disk: Disk,
@@ -105,9 +133,9 @@ function readSystem(
   stat: FileStat | undefined,
   leniency?: Leniency,
 ): LinkedSystem {
-  // `boot.json` may name another toplevel, as that of the system which a wrapper was built around.
-  // The link wins: the profile, the install hook and garbage collection know the system by it.
-  // What is booted is what `boot.json` says, so its own `init` and `toplevel` stay as they are.
+  // `boot.json` may name another toplevel, such as that of a system inside a wrapper. The link
+  // wins: profile, install hook and garbage collection know the system by it. But `init` and
+  // `toplevel` of `boot.json` stay, because they say what boots.
   const toplevel = disk.realPath(link);
   if (stat === undefined || toplevel === undefined) {
     throw new EspError('GENERATION_BROKEN', `${link}: expected a system, got nothing`, {
@@ -130,8 +158,8 @@ function readSystem(
 }
 
 /**
- * A `boot.json` that cannot be read is not replaced by a synthesised one: either the store is
- * damaged, or the document says something that this program would silently leave out.
+ * Never replaces an unreadable `boot.json` by a synthesised one: either the store is damaged, or
+ * the document says something that the other would silently omit.
  */
 function describeSystem(
   disk: Disk,
@@ -164,7 +192,7 @@ function decode(bytes: Uint8Array, file: string): string {
   }
 }
 
-/** A power failure may leave files of the store empty, so an empty one counts as missing. */
+/** A power failure may empty files of the store, so an empty file counts as missing. */
 function requireFiles(disk: Disk, bootspec: Bootspec, { anyInit }: Leniency = {}): void {
   const { kernel, initrd, initrdSecrets, devicetree, toplevel } = bootspec;
   const init = anyInit ? undefined : bootspec.init;
@@ -182,7 +210,7 @@ function missing(role: string, path: string, expected: string): EspError {
   });
 }
 
-/** The last second of the year 9999: later times have no date of four digits. */
+/** The last second of the year 9999. Later dates have more than four digits. */
 const LAST_SECOND = 253_402_300_799;
 
 function toSeconds(milliseconds: number): number {
@@ -190,20 +218,20 @@ function toSeconds(milliseconds: number): number {
 }
 
 /**
- * Returns the kernel's version for use in file names: what follows the last `-` in the name of the
- * directory that holds it, as `6.12.3` in `/nix/store/…-linux-6.12.3/bzImage`. This is lanzaboote's
- * rule, so that moving from it rewrites nothing. At most 32 characters of `[A-Za-z0-9._+]`.
+ * Returns the kernel's version for file names: the part after the last `-` in the name of its
+ * directory, as `6.12.3` in `/nix/store/…-linux-6.12.3/bzImage`. lanzaboote has the same rule, so
+ * moving from it rewrites nothing. At most 32 characters of `[A-Za-z0-9._+]`.
  */
 export function kernelVersion(bootspec: Pick<Bootspec, 'kernel'>): string {
   const version = bootspec.kernel.split('/').at(-2)?.split('-').at(-1) ?? '';
   return version.replace(/[^A-Za-z0-9._+]/g, '').slice(0, 32) || 'unknown';
 }
 
-/** The longest name of a specialisation that is shown, in UTF-16 units. */
+/** In UTF-16 units. A longer name of a specialisation is cut. */
 const NAME_LIMIT = 100;
 
 /**
- * Returns what tells entries of the same label apart: `Generation 5, 2026-11-20`, or
+ * Returns the text that tells entries with one label apart: `Generation 5, 2026-11-20`, or
  * `Generation 5-gaming, 2026-11-20` for a specialisation. The date is the link's, in UTC.
  */
 export function versionTag(
@@ -215,7 +243,10 @@ export function versionTag(
   return `Generation ${generation.number}${suffix}, ${date}`;
 }
 
-/** Removes what steers a terminal or a menu: controls, line ends, direction marks, half characters. */
+/**
+ * Removes characters that control a terminal or menu: controls, line ends, direction marks, half
+ * pairs.
+ */
 function printable(name: string): string {
   return name.slice(0, NAME_LIMIT).replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu, '');
 }

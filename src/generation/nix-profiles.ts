@@ -1,4 +1,4 @@
-/** Generations of Nix profiles: numbered links, beside one that says which of them is current. */
+/** Reads generations from Nix profiles: numbered links, and a link that says which is current. */
 import type { Disk } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
 import { compareGenerations, type Generation, type Link } from './generation.ts';
@@ -11,7 +11,7 @@ import {
 } from './profile.ts';
 import type { FoundGenerations, GenerationSource, SourcePlaces } from './source.ts';
 
-/** Everything below is a root for Nix: what a link there leads to is not collected. */
+/** Everything below is a root for Nix: garbage collection keeps the targets of links here. */
 const NIX_ROOTS = '/nix/var/nix/gcroots';
 const WITHOUT_NIX = '/var/lib/espalier/pins';
 
@@ -37,6 +37,7 @@ export function nixProfiles(places: SourcePlaces, disk: Disk): GenerationSource 
         malformed: [...listed.malformed, ...lone.malformed].toSorted(compareGenerations),
         pinned: new Set(systemsOf(pinned, disk)),
         current: found.flatMap(({ current }) => current),
+        newest: newestOf(found, disk),
       };
     },
     current: () => profiles.flatMap((path) => readPlace(path, disk).current),
@@ -49,13 +50,13 @@ export function nixProfiles(places: SourcePlaces, disk: Disk): GenerationSource 
   };
 }
 
-/** What one place of the settings holds. */
+/** The generations in one place of the settings. */
 interface FoundPlace {
   readonly links: readonly Link[];
   readonly current: readonly string[];
 }
 
-/** Looks at a directory of profiles, or at the link of one generation, which no profile calls current. */
+/** Reads a directory of profiles, or the link of one generation, which has no current system. */
 function readPlace(path: string, disk: Disk): FoundPlace {
   const link = parseLink(path);
   if (link) return { links: [link], current: [] };
@@ -73,16 +74,23 @@ function readPlace(path: string, disk: Disk): FoundPlace {
   return { links, current: current.filter((system) => system !== undefined) };
 }
 
+/** Where the newest of the links leads, broken or not; a pin is none of them. */
+function newestOf(places: readonly FoundPlace[], disk: Disk): string | undefined {
+  const [newest] = places.flatMap(({ links }) => links).toSorted(compareGenerations);
+  return newest && (disk.realPath(newest.path) ?? newest.path);
+}
+
 /**
- * Where the system profile leads: a real path, or the generation's link when that leads nowhere. A
- * current system that is gone must not count as none, for which the newest of all would boot next.
+ * Returns where the system profile leads: a real path, or the generation's link when its target is
+ * gone. A missing target must not count as no current system: then the newest generation would boot
+ * next.
  */
 function currentSystem(disk: Disk, directory: string): string | undefined {
   const link = disk.readLink(`${directory}/system`);
   return currentToplevel(disk, directory) ?? (link && absolutePath(directory, link));
 }
 
-/** Returns the path to which a link in a directory leads, without a look at what is there. */
+/** Returns the absolute target of a link in a directory, without checking that it exists. */
 function absolutePath(directory: string, link: string): string {
   const parts: string[] = [];
   for (const part of (link.startsWith('/') ? link : `${directory}/${link}`).split('/')) {
@@ -92,7 +100,9 @@ function absolutePath(directory: string, link: string): string {
   return `/${parts.join('/')}`;
 }
 
-/** Pins of generations that their profiles have no longer: they are generations all the same. */
+/**
+ * Returns the pinned generations that no profile lists any more. They still count as generations.
+ */
 function unlisted(
   pins: readonly Link[],
   { generations, malformed }: Pick<FoundGenerations, 'generations' | 'malformed'>,
@@ -105,12 +115,12 @@ function unlisted(
   return pins.filter(({ path }) => !listed.has(disk.realPath(path) ?? path));
 }
 
-/** Real paths of the systems to which links lead. */
+/** Returns the real paths of the systems behind links. */
 function systemsOf(links: readonly Link[], disk: Disk): string[] {
   return links.flatMap(({ path }) => disk.realPath(path) ?? []);
 }
 
-/** A link that changes is another file, and so is one that is made again. */
+/** Identifies links by their inodes: a link that is changed or made again is another file. */
 function fingerprintOf(places: readonly string[], disk: Disk): string {
   return places
     .flatMap((path) => (parseLink(path) ? [path] : linksIn(disk, path)))
@@ -121,19 +131,21 @@ function fingerprintOf(places: readonly string[], disk: Disk): string {
     .join('\n');
 }
 
-/** The links of generations in a directory, and those that say which is current. */
+/** Returns the generation links in a directory, and the links that say which one is current. */
 function linksIn(disk: Disk, directory: string): string[] {
   const links = findGenerationLinks(disk, directory).map(({ path }) => path);
   return [...new Set(links.flatMap((path) => [path, path.replace(/-\d+-link$/, '')]))];
 }
 
-/** Returns the directory of pins: as told, else among Nix's roots, else our own. */
+/** Returns the directory of pins: the given one, else one among Nix's roots, else our own. */
 function pinsDirectory({ pins }: SourcePlaces, disk: Disk): string {
   if (pins !== undefined) return pins;
   return disk.stat(NIX_ROOTS) ? `${NIX_ROOTS}/espalier` : WITHOUT_NIX;
 }
 
-/** Returns the path of a generation's pin: named as in a directory of profiles, so that it reads as one. */
+/**
+ * Returns the path of a generation's pin. It is named like a profile's link, so it reads as one.
+ */
 function linkOfPin(
   directory: string,
   { profile, number }: Pick<Generation, 'profile' | 'number'>,

@@ -1,30 +1,30 @@
-/** Which generations the ESP should hold, and which of those it must. */
+/** Decides which generations the ESP should hold, and which it must. */
 import { compareGenerations, type Generation } from './generation.ts';
 
 /** Why a generation must stay, whatever the limit says. */
 export type RootReason =
-  /** It is being installed to boot next. */
+  /** A run installs it to boot next. */
   | 'target'
   /** Its profile leads to it. */
   | 'current'
   /** The running system was booted from it. */
   | 'booted'
-  /** A person asked for it. */
+  /** A person pinned it. */
   | 'pinned';
 
-/** A generation that no limit and no shortage of space may cost. */
+/** A generation that must be on the ESP, whatever the limit and the space are. */
 export interface Must {
   readonly generation: Generation;
   readonly because: RootReason;
 }
 
-/** A generation that is not wanted on the ESP. */
+/** A generation that should not be on the ESP. */
 export interface LeftOut {
   readonly generation: Generation;
   readonly because: 'limit';
 }
 
-/** Every generation once, each list with the system profile first and newer before older. */
+/** Every generation once. In each list the system profile comes first, and newer before older. */
 export interface Retention {
   readonly musts: readonly Must[];
   readonly wishes: readonly Generation[];
@@ -34,14 +34,14 @@ export interface Retention {
 export interface RetentionPolicy {
   /** How many of the newest generations each profile keeps; 0 keeps all. */
   readonly limit: number;
-  /** What must stay, by toplevel: every generation of that system. */
+  /** Why systems must stay, by toplevel. It applies to every generation of such a system. */
   readonly roots: ReadonlyMap<string, RootReason>;
 }
 
 /**
  * Sorts generations into those that must be installed, those that should be, and those over the
- * limit. The target takes one of the places the limit gives, even when newer generations exist;
- * other roots take one only if they are among the newest, and stay beyond the limit if they are not.
+ * limit. The target counts towards the limit even when newer generations exist. Other roots count
+ * only if they are among the newest; if not, they stay beyond the limit.
  */
 export function retain(generations: readonly Generation[], policy: RetentionPolicy): Retention {
   const musts: Must[] = [];
@@ -59,7 +59,7 @@ export function retain(generations: readonly Generation[], policy: RetentionPoli
   return { musts, wishes, leftOut };
 }
 
-/** Returns how many places each profile has left once its targets have taken theirs. */
+/** Returns how many places each profile has left after its targets. */
 function countPlaces(
   generations: readonly Generation[],
   { limit, roots }: RetentionPolicy,

@@ -1,4 +1,4 @@
-/** Every source of generations. A new one is a file here, and a line in the table. */
+/** The table of generation sources. A new source is a file in this room and a line in the table. */
 import type { Disk } from '../disk/disk.ts';
 import { nixProfiles } from './nix-profiles.ts';
 import type { GenerationSource, SourcePlaces } from './source.ts';
@@ -8,7 +8,7 @@ const SOURCES = { nix: nixProfiles } as const satisfies Record<
   (places: SourcePlaces, disk: Disk) => GenerationSource
 >;
 
-/** Opens the source that the settings name; as long as there is one, that is Nix's profiles. */
+/** Opens the source that the settings choose. The only one now is Nix profiles. */
 export function openSource(places: SourcePlaces, disk: Disk): GenerationSource {
   return SOURCES.nix(places, disk);
 }

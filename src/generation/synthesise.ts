@@ -1,16 +1,16 @@
-/** How a toplevel that has no `boot.json` is described by its other files. */
+/** Describes a toplevel without `boot.json` by its other files. */
 import type { Disk } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
 import { BOOTSPEC, type Bootspec, SPECIALISATIONS, toBootspec } from './bootspec.ts';
 
-/** The largest of the small text files in a toplevel, in bytes. */
+/** In bytes. The small text files in a toplevel are no larger. */
 const TEXT_LIMIT = 64 * 1024;
 
 /**
  * Describes a toplevel without `boot.json`, with its specialisations one level deep
- * (RFC 0125 §Proposed Solution). The result obeys the same rules as a document that was read.
+ * (RFC 0125 §Proposed Solution). The result obeys the same rules as a parsed document.
  * @throws {GENERATION_BROKEN} when a file that booting needs is missing
- * @throws {BOOTSPEC_MALFORMED} when a file says what no bootspec may say
+ * @throws {BOOTSPEC_MALFORMED} when a file holds what no bootspec may hold
  */
 export function synthesise(disk: Disk, toplevel: string): Bootspec {
   const folder = `${toplevel}/specialisation`;
@@ -42,9 +42,10 @@ function describe(disk: Disk, toplevel: string): Record<string, unknown> {
 }
 
 /**
- * Returns the kernel version, which only the label needs: of the directories in `lib/modules` the
- * one that the kernel's store directory is named after, for the order of a directory says nothing
- * and out-of-tree modules may have left others. Else the highest, counting digits as numbers.
+ * Returns the kernel version, for the label alone. It is the directory in `lib/modules` after which
+ * the kernel's store directory is named: modules built separately may have left other directories,
+ * and their order means nothing. Without a match it is the highest one, with digits counted as
+ * numbers.
  */
 function findVersion(disk: Disk, toplevel: string, kernel: string): string | undefined {
   const versions = (disk.list(`${toplevel}/kernel-modules/lib/modules`) ?? [])
@@ -55,7 +56,7 @@ function findVersion(disk: Disk, toplevel: string, kernel: string): string | und
   return versions.find((version) => directory.endsWith(`-${version}`)) ?? versions[0];
 }
 
-/** Digits as a number of fixed width, so that plain text order is the order of versions. */
+/** Pads numbers to a fixed width, so that the order of texts is the order of versions. */
 function padded(version: string): string {
   return version.replace(/\d+/g, (digits) => digits.padStart(12, '0'));
 }
@@ -65,7 +66,7 @@ function splitParams(text: string): string[] {
   return text.match(/(?:[^\s"]|"[^"]*"?)+/g) ?? [];
 }
 
-/** A name that is there and leads nowhere is damage: a system is not booted without its initrd. */
+/** A link that leads nowhere is damage: no system may boot without its initrd. */
 function findPath(disk: Disk, path: string): string | undefined {
   return disk.linkStat(path) === undefined ? undefined : requirePath(disk, path);
 }

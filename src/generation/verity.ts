@@ -1,6 +1,7 @@
 /**
- * Which file systems a generation is protected by, beside what its kernel parameters say: the bootspec
- * extension `org.espalier.verity.v1`, or the same document as `verity.json` in the toplevel.
+ * The file systems that protect a generation, besides those in its kernel parameters. They are in
+ * the bootspec extension `org.espalier.verity.v1`, or in the same document as `verity.json` in the
+ * toplevel.
  */
 import * as v from 'valibot';
 import type { Disk } from '../disk/disk.ts';
@@ -13,12 +14,12 @@ import { malformed } from './complaint.ts';
 
 export const VERITY = 'org.espalier.verity.v1';
 const FILE = 'verity.json';
-/** Bytes; a real one holds a few hundred. */
+/** In bytes. A real document has a few hundred. */
 const LIMIT = 64 * 1024;
 
 const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 
-/** Unknown keys are refused: one that is left out could be the one that keeps a system safe. */
+/** Unknown keys are refused: ignoring one could remove the protection that it asks for. */
 const device = v.strictObject({
   rootHash: v.pipe(v.string(), v.check(isRootHash, 'a root hash in hexadecimal')),
   data: v.exactOptional(v.string()),
@@ -35,9 +36,9 @@ const devices = v.strictObject({ root: v.exactOptional(device), usr: v.exactOpti
 const schema = v.pipe(record, devices);
 
 /**
- * Returns a bootspec whose kernel parameters name the root hashes that are said for it.
- * @param toplevel where `verity.json` is looked for
- * @throws {BOOTSPEC_MALFORMED} when what is said is no such document, or contradicts the parameters
+ * Returns a bootspec whose kernel parameters name the declared root hashes.
+ * @param toplevel the directory of `verity.json`
+ * @throws {BOOTSPEC_MALFORMED} when the document is malformed, or contradicts the parameters
  */
 export function withVerity(bootspec: Bootspec, toplevel: string, disk: Disk): Bootspec {
   const file = `${toplevel}/${FILE}`;

@@ -1,4 +1,4 @@
-/** GUID partition tables, read with every check that the specification asks for (UEFI §5.3). */
+/** Reads GUID partition tables with every check that the specification asks for (UEFI §5.3). */
 import { crc32 } from 'node:zlib';
 import type { ByteSource } from '../byte-source.ts';
 import { EspError } from '../error.ts';
@@ -19,7 +19,7 @@ export interface Partition {
 export interface PartitionTable {
   /** In bytes. */
   readonly sectorSize: number;
-  /** Which of the two copies was read: the backup only when the primary one is damaged. */
+  /** Which copy was read. The backup is read only when the primary copy is damaged. */
   readonly copy: 'primary' | 'backup';
   readonly partitions: readonly Partition[];
 }
@@ -41,14 +41,17 @@ const HEADER = {
 } as const;
 const ENTRY = { type: 0, uuid: 16, first: 32, last: 40, name: 56, end: 128 } as const;
 
-/** As systemd looks for them: the header says nothing of it, and lies in the second sector. */
+/**
+ * In bytes. systemd tries the same sizes: the header is in the second sector and does not tell its
+ * size.
+ */
 const SECTOR_SIZES = [512, 1024, 2048, 4096];
 
-/** Tables have 128 entries of 128 bytes; this is far beyond any, in bytes. */
+/** In bytes. Usual tables have 128 entries of 128 bytes. */
 const MAX_TABLE = 4 * 1024 * 1024;
 
 /**
- * Returns the partition table of a disk or of an image of one; `name` is what errors call it.
+ * Returns the partition table of a disk or of a disk image. `name` is its name in errors.
  * @throws {VERITY_MALFORMED} when neither copy is whole
  */
 export function readPartitionTable(disk: ByteSource, name: string): PartitionTable {
@@ -70,7 +73,7 @@ export function readPartitionTable(disk: ByteSource, name: string): PartitionTab
   );
 }
 
-/** Returns the partitions, or what is wrong with the table, or undefined when there is none. */
+/** Returns the partitions, or what is wrong with the table, or undefined when there is no table. */
 function readCopy(
   disk: ByteSource,
   sectorSize: number,
@@ -105,7 +108,7 @@ function isWhole(bytes: Uint8Array, header: DataView): boolean {
   return crc32(unsigned) === header.getUint32(HEADER.crc, true);
 }
 
-/** 128 times a power of two, up to what a sector can hold. */
+/** Returns whether a size is 128 times a power of two, up to what a sector can hold. */
 function isEntrySize(size: number): boolean {
   return size >= ENTRY.end && size <= 4096 && Number.isInteger(Math.log2(size));
 }
@@ -151,7 +154,7 @@ function textOf(bytes: Uint8Array): string {
   return new TextDecoder('latin1').decode(bytes);
 }
 
-/** Numbers beyond 2^53 come out too large to be inside anything. */
+/** A number beyond 2^53 loses precision but stays too large to lie inside any disk. */
 function numberAt(view: DataView, at: number): number {
   return Number(view.getBigUint64(at, true));
 }

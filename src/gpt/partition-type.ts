@@ -1,16 +1,16 @@
 /** The partition types of root and /usr by architecture (Discoverable Partitions Specification §Defined types). */
 
-/** Which of the two file systems that a verity group can be. */
+/** Which file system a verity group holds. */
 export type Designator = 'root' | 'usr';
 
-/** What a partition of a verity group holds. */
+/** The content of a partition in a verity group. */
 type Content = 'data' | 'verity' | 'verity-sig';
 
 /** A type of partition. */
 export interface PartitionType {
   readonly designator: Designator;
   readonly content: Content;
-  /** As systemd writes it in the names of types: `x86-64`. */
+  /** The architecture as systemd writes it in type names: `x86-64`. */
   readonly architecture: string;
 }
 
@@ -202,7 +202,7 @@ export const PARTITION_TYPES: ReadonlyMap<string, PartitionType> = new Map(
   ),
 );
 
-/** Returns the name that systemd has for a type: `usr-x86-64-verity-sig`. */
+/** Returns systemd's name of a type: `usr-x86-64-verity-sig`. */
 export function typeIdentifier({ designator, content, architecture }: PartitionType): string {
   const base = `${designator}-${architecture}`;
   return content === 'data' ? base : `${base}-${content}`;
@@ -212,7 +212,7 @@ const BY_IDENTIFIER = new Map(
   [...PARTITION_TYPES.values()].map((type) => [typeIdentifier(type), type]),
 );
 
-/** Returns the type that a GUID or one of systemd's names stands for; of all others, undefined. */
+/** Returns the type of a GUID or of one of systemd's names, or undefined for any other text. */
 export function parsePartitionType(text: string): PartitionType | undefined {
   return PARTITION_TYPES.get(text.toLowerCase()) ?? BY_IDENTIFIER.get(text);
 }

@@ -1,4 +1,6 @@
-/** An initrd as the kernel unpacks it: archives one behind the other, packed or not, and zeros between. */
+/**
+ * Reads an initrd as the kernel unpacks it: archives in a row, packed or not, with zeros between.
+ */
 import type { ByteSource } from '../byte-source.ts';
 import { cpioMembers, type Member, skipZeros, ZERO_DIGIT } from './cpio.ts';
 import { type ForwardBytes, fileBytes, UnpackedBytes } from './forward-bytes.ts';
@@ -7,17 +9,17 @@ import { formatAt } from './packed.ts';
 import { windowed } from './pieces.ts';
 import type { Unxz } from './xz.ts';
 
-/** What reading an initrd needs from outside, and is to give beyond names. */
+/** What reading an initrd needs, and what it returns besides names. */
 export interface ReadSettings {
-  /** Without it, what xz has packed cannot be looked into. */
+  /** Unpacks xz. Without it, a part packed with xz is an obstacle. */
   readonly unxz?: Unxz | undefined;
-  /** Members whose paths match come with their content. */
+  /** Members whose paths match are returned with their content. */
   readonly withContent?: RegExp;
-  /** How many bytes may be unpacked in all: far more than any machine has memory for at boot. */
+  /** The most bytes that may be unpacked in all. No machine has the memory for more at boot. */
   readonly unpackedLimit?: number;
 }
 
-/** What an initrd holds, and last of all what kept it from being read to its end. */
+/** A member of an initrd; last of all the obstacle at which reading ended. */
 export type Found =
   | { readonly kind: 'member'; readonly member: Member }
   | { readonly kind: 'obstacle'; readonly obstacle: Obstacle };
@@ -28,7 +30,7 @@ const ARCHIVE_LIMIT = 1000;
 const ALIGNMENT = 4;
 const PLAIN = 'cpio';
 
-/** Where a walk through an initrd is: in which archive, and how far in it. */
+/** The current archive of a walk through an initrd, and the position in it. */
 interface Place {
   offset: number;
   format: string;
@@ -36,9 +38,9 @@ interface Place {
 }
 
 /**
- * Yields what is in an initrd (Linux early-userspace §buffer-format), in the order in which the kernel
- * unpacks it. Memory does not grow with the archive: contents are passed over. Whatever is in the bytes,
- * this ends; errors of `source` itself pass.
+ * Yields the members of an initrd (Linux early-userspace §buffer-format), in the order in which the
+ * kernel unpacks it. It skips contents, so memory does not grow with the archive. It ends for any
+ * bytes; it passes on errors of `source`.
  */
 export async function* readInitrd(
   source: ByteSource,
@@ -87,7 +89,7 @@ async function* members(
   }
 }
 
-/** Goes to the first archive at or behind an offset, and returns its first byte. */
+/** Moves to the first archive at or behind an offset, and returns its first byte. */
 async function moveTo(
   place: Place,
   source: ByteSource,

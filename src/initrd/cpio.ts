@@ -1,14 +1,14 @@
-/** Members of a cpio archive of the kinds `newc` and `crc`, read as the kernel reads them. */
+/** Reads the members of a cpio archive, of the kinds `newc` and `crc`, as the kernel does. */
 import type { ForwardBytes } from './forward-bytes.ts';
 import { damaged } from './obstacle.ts';
 
 /** One member. Size in bytes. */
 export interface Member {
   readonly path: string;
-  /** The kind and the permission bits, as stat(2) gives them. */
+  /** Kind and permission bits, as stat(2) gives them. */
   readonly mode: number;
   readonly size: number;
-  /** Of members that were asked for by name: the content, up to a mebibyte of it. */
+  /** The content, up to a mebibyte, of a member that was requested by name. */
   readonly content?: Uint8Array;
 }
 
@@ -19,19 +19,21 @@ const FIELD = { mode: 1, size: 6, nameSize: 11 } as const;
 const FIELD_COUNT = 13;
 const HEADER_SIZE = MAGIC_SIZE + FIELD_COUNT * FIELD_SIZE;
 const ALIGNMENT = 4;
-/** `PATH_MAX`: members with longer names, or none, are passed over. */
+/** `PATH_MAX`: the kernel ignores members with a longer name or none, and so does this. */
 const MAX_NAME = 4096;
 const TRAILER = 'TRAILER!!!';
 const CONTENT_LIMIT = 1024 * 1024;
-/** As much padding as is looked at in one go: more would be put together from pieces over and over. */
+/**
+ * Padding is compared in steps of this size. Larger steps would be joined from pieces repeatedly.
+ */
 const ZEROS = new Uint8Array(4 * 1024);
 
-/** What every segment of an initrd that is not packed begins with. */
+/** Every segment of an initrd that is not packed begins with this. */
 export const ZERO_DIGIT = 0x30;
 
 /**
  * Yields the members up to something that is neither a member nor zeros (Linux early-userspace
- * §buffer-format); contents are passed over, but for members whose path `withContent` matches. Trailers
+ * §buffer-format). It skips contents, except of members whose path matches `withContent`. Trailers
  * are optional, and members may follow them.
  * @throws {Obstruction} when a member is damaged
  */
@@ -63,9 +65,9 @@ export async function* cpioMembers(
   }
 }
 
-/** Goes on to the first byte that is not zero, and returns it; undefined at the end. */
+/** Moves to the first byte that is not zero, and returns it. Returns undefined at the end. */
 export async function skipZeros(bytes: ForwardBytes): Promise<number | undefined> {
-  // Padding is short, or the whole rest of a file.
+  // Padding is short, or fills the rest of the file.
   for (let ahead = 1; ; ahead = Math.min(ahead * 64, ZEROS.length)) {
     const seen = await bytes.peek(ahead);
     if (seen.length === 0) return undefined;
@@ -93,7 +95,7 @@ function parseHeader(bytes: Uint8Array): Record<keyof typeof FIELD, number> {
   return { mode: field('mode'), size: field('size'), nameSize: field('nameSize') };
 }
 
-/** Returns the name behind a header, or undefined where the kernel makes nothing of it. */
+/** Returns the name behind a header, or undefined when the kernel ignores the member. */
 async function readName(bytes: ForwardBytes, size: number): Promise<string | undefined> {
   const padded = size + paddingAfter(HEADER_SIZE + size);
   if (size === 0 || size > MAX_NAME) {

@@ -1,18 +1,18 @@
-/** Bytes that are read from front to back: those of a file, or what a decompressor gives. */
+/** Bytes that are read from front to back, from a file or from a decompressor. */
 import type { ByteSource } from '../byte-source.ts';
 import { damaged, Obstruction } from './obstacle.ts';
 
-/** A place in bytes that only goes forwards. */
+/** A position in bytes that only moves forwards. */
 export interface ForwardBytes {
-  /** How many bytes lie behind. */
+  /** How many bytes were passed. */
   readonly position: number;
-  /** Returns the next bytes and stays where it is; fewer come at the end alone. */
+  /** Returns the next bytes without moving. It returns fewer only at the end. */
   peek(length: number): Promise<Uint8Array>;
-  /** Goes on by so many bytes, or to the end; returns whether they were all there. */
+  /** Moves on by so many bytes, or to the end. Returns whether all of them were there. */
   skip(length: number): Promise<boolean>;
 }
 
-/** Returns the bytes of a file from an offset. What is skipped is not read. */
+/** Returns the bytes of a file from an offset. Skipped bytes are not read. */
 export function fileBytes(source: ByteSource, offset: number): ForwardBytes {
   let position = offset;
   return {
@@ -29,12 +29,12 @@ export function fileBytes(source: ByteSource, offset: number): ForwardBytes {
 }
 
 /**
- * What a decompressor gives, and where in the file its input ended. Each piece is good until the next
- * one is asked for.
+ * The output of a decompressor, and the offset in the file where its input ended. Each piece is
+ * valid until the next one is requested.
  */
 export type Unpacked = AsyncGenerator<Uint8Array, number>;
 
-/** Bytes that come out of a decompressor, of which no more is held than was asked for. */
+/** The output of a decompressor. It holds no more bytes than were requested. */
 export class UnpackedBytes implements ForwardBytes, AsyncDisposable {
   readonly #chunks: Unpacked;
   readonly #limit: number;
@@ -42,7 +42,7 @@ export class UnpackedBytes implements ForwardBytes, AsyncDisposable {
   #position = 0;
   #end = 0;
 
-  /** @param limit how many bytes may come */
+  /** @param limit the most bytes that may come out */
   constructor(chunks: Unpacked, limit: number) {
     this.#chunks = chunks;
     this.#limit = limit;
@@ -95,7 +95,7 @@ export class UnpackedBytes implements ForwardBytes, AsyncDisposable {
   async #next(): Promise<Uint8Array | undefined> {
     const { done, value } = await this.#chunks.next();
     if (done) {
-      // Asked once more, it says undefined.
+      // Another request after the end returns undefined, so the first answer is kept.
       this.#end = value ?? this.#end;
       return undefined;
     }

@@ -1,4 +1,4 @@
-/** Gzip (RFC 1952) as the kernel takes it: one member, with no more in its header than a file name. */
+/** Unpacks gzip (RFC 1952) as the kernel does: one member, whose header has at most a file name. */
 import { createInflateRaw } from 'node:zlib';
 import type { ByteSource } from '../byte-source.ts';
 import type { Unpacked } from './forward-bytes.ts';

@@ -1,25 +1,31 @@
-/** What an initrd needs so that a system can open its file system by a root hash. */
+/** Checks that an initrd has what a system needs to open its file system by a root hash. */
 import type { ByteSource } from '../byte-source.ts';
 import { type ReadSettings, readInitrd } from './archive.ts';
 import type { Member } from './cpio.ts';
 import type { Obstacle } from './obstacle.ts';
 
-/** What is needed: a program, what starts it from the kernel's command line, the kernel's part. */
+/**
+ * The needs: a program, its generator, which reads the kernel's command line, and the kernel's
+ * module.
+ */
 type Need = 'veritysetup' | 'generator' | 'dm-verity';
 
-/** What may keep a system from opening its file system. Paths are of members, as examples: any prefix will do. */
+/**
+ * What may keep a system from opening its file system. Paths are example members: any prefix will
+ * do.
+ */
 export type InitrdFinding =
   | { readonly kind: 'missing'; readonly what: Need; readonly lookedFor: readonly string[] }
-  /** Nothing in the initrd tells what is built into the kernel. */
+  /** The initrd does not list what is built into the kernel. */
   | {
       readonly kind: 'perhaps-built-in';
       readonly what: 'dm-verity';
       readonly lookedFor: readonly string[];
     }
-  /** Nothing more is known of what lies behind it. */
+  /** Reading ended here, so what follows is unknown. */
   | { readonly kind: 'obstacle'; readonly obstacle: Obstacle };
 
-/** What lies in an initrd of the things that are looked for. NixOS has them below a store path. */
+/** How the needs show in an initrd. NixOS has them below a store path. */
 const SIGNS = {
   service: [/(^|\/)lib\/systemd\/systemd-veritysetup$/, 'usr/lib/systemd/systemd-veritysetup'],
   program: [/(^|\/)s?bin\/veritysetup$/, 'usr/sbin/veritysetup'],
@@ -39,16 +45,16 @@ const BUILT_IN_LIST = /(^|\/)lib\/modules\/[^/]+\/modules\.builtin$/;
 const BUILT_IN_PATH = 'usr/lib/modules/*/modules.builtin';
 const BUILT_IN_MODULE = /(^|\/)dm[-_]verity\.ko$/m;
 
-/** What was seen so far. */
+/** What the members so far have shown. */
 interface Evidence {
   readonly signs: ReadonlySet<Sign>;
-  /** Whether dm-verity is built in; undefined when nothing says which modules are. */
+  /** Whether dm-verity is built in; undefined while no member lists the built-in modules. */
   readonly isBuiltIn: boolean | undefined;
 }
 
 /**
- * Looks for what opens a verity device. Reads no further than it needs, and keeps nothing; an initrd
- * that cannot be read is a finding.
+ * Looks for what opens a verity device. Reads no further than it needs, and keeps nothing in
+ * memory. An initrd that cannot be read is a finding.
  */
 export async function lintInitrd(
   source: ByteSource,
@@ -56,7 +62,7 @@ export async function lintInitrd(
 ): Promise<readonly InitrdFinding[]> {
   let known: Evidence = { signs: new Set(), isBuiltIn: undefined };
   for await (const found of readInitrd(source, { ...settings, withContent: BUILT_IN_LIST })) {
-    // The kernel gives up here as well, or what follows is anybody's guess.
+    // The kernel stops here as well, or the rest cannot be known.
     if (found.kind === 'obstacle') return [found];
     const before = known;
     known = enriched(before, found.member);
@@ -65,7 +71,7 @@ export async function lintInitrd(
   return judge(known);
 }
 
-/** Returns what is known with one more member; the same evidence when that tells nothing. */
+/** Adds what a member shows. Returns the same evidence when it shows nothing. */
 function enriched(known: Evidence, { path, content }: Member): Evidence {
   if (content !== undefined) {
     const isListed = BUILT_IN_MODULE.test(new TextDecoder().decode(content));

@@ -1,4 +1,7 @@
-/** LZ4 in the legacy frame, which is the only one that the kernel takes (LZ4 frame format §Legacy frame). */
+/**
+ * Unpacks LZ4 in the legacy frame, the only one that the kernel accepts (LZ4 frame format §Legacy
+ * frame).
+ */
 import type { ByteSource } from '../byte-source.ts';
 import type { Unpacked } from './forward-bytes.ts';
 import { damaged } from './obstacle.ts';
@@ -7,13 +10,13 @@ import { readAll, readNumber } from './pieces.ts';
 const MAGIC = 0x184c2102;
 const SIZE_SIZE = 4;
 const BLOCK_SIZE = 8 * 1024 * 1024;
-/** What a block of random bytes grows to. */
+/** In bytes. A block of random bytes grows to this size. */
 const MAX_PACKED = BLOCK_SIZE + Math.floor(BLOCK_SIZE / 255) + 16;
 const MIN_MATCH = 4;
-/** In a token: more of the length follows. */
+/** In a token: more bytes of the length follow. */
 const MORE = 15;
 
-/** Unpacks the blocks at an offset. There is no end mark: zeros are, or the end of the file. @throws {Obstruction} */
+/** Unpacks the blocks at an offset. Zeros or the end of the file end them. @throws {Obstruction} */
 export async function* unlz4(source: ByteSource, offset: number): Unpacked {
   let at = offset;
   let memory: Uint8Array | undefined;
@@ -33,7 +36,7 @@ export async function* unlz4(source: ByteSource, offset: number): Unpacked {
 }
 
 /**
- * Unpacks a block into memory and returns how many bytes it gave (LZ4 block format).
+ * Unpacks a block into memory and returns its unpacked size in bytes (LZ4 block format).
  * @throws {Obstruction}
  */
 function unpackBlock(packed: Uint8Array, memory: Uint8Array): number {
@@ -76,7 +79,7 @@ function unpackBlock(packed: Uint8Array, memory: Uint8Array): number {
   }
 }
 
-/** Up to this many bytes, to copy them one by one takes less time than to have them copied. */
+/** In bytes. Up to this length, a loop copies faster than a call that copies. */
 const FEW = 24;
 
 function copy(
@@ -90,7 +93,7 @@ function copy(
   else for (let done = 0; done < length; done++) memory[to + done] = packed[from + done] ?? 0;
 }
 
-/** Copies bytes from a distance behind; what is copied may be copied again. */
+/** Copies bytes from `distance` bytes behind. Copied bytes may be copied again. */
 function repeat(memory: Uint8Array, to: number, distance: number, length: number): void {
   const from = to - distance;
   if (length <= FEW) {

@@ -1,4 +1,4 @@
-/** What bytes are packed with, told as the kernel tells it: by how they begin. */
+/** Recognises how bytes are packed, as the kernel does: by their first bytes. */
 import { bytesToHex } from '@noble/hashes/utils.js';
 import type { ByteSource } from '../byte-source.ts';
 import type { Unpacked } from './forward-bytes.ts';
@@ -13,7 +13,7 @@ type Unpack = (source: ByteSource, offset: number, tool: Unxz | undefined) => Un
 const unsupported = unpackNone('unreadable', 'unpacking it is not supported');
 const frame = unpackNone('refused', 'expected what lz4 -l makes, got a frame');
 
-/** How the kernel tells what an archive is packed with, in its order, and one that it does not take. */
+/** How the kernel recognises formats, in its order, and one format that it does not accept. */
 const FORMATS: readonly (readonly [name: string, magic: string, unpack: Unpack])[] = [
   ['gzip', '1f8b', gunzipped],
   ['bzip2', '425a', unsupported],

@@ -1,4 +1,4 @@
-/** Parts of a file, for those who go through it from front to back. */
+/** Reads parts of a file, for readers that go from front to back. */
 import type { ByteSource } from '../byte-source.ts';
 import { damaged } from './obstacle.ts';
 
@@ -12,7 +12,7 @@ export function* pieces(source: ByteSource, start: number, end: number): Generat
   }
 }
 
-/** Returns the same bytes, of which small parts are read together with those behind them. */
+/** Returns the same bytes. A small read fetches the bytes behind it too. */
 export function windowed(source: ByteSource): ByteSource {
   let start = 0;
   let window = new Uint8Array();
@@ -27,20 +27,22 @@ export function windowed(source: ByteSource): ByteSource {
   return { size: source.size, read };
 }
 
-/** Returns the bytes at an offset. @throws {Obstruction} when the source ends before */
+/** Returns the bytes at an offset. @throws {Obstruction} when the source ends before them */
 export function readAll(source: ByteSource, offset: number, length: number): Uint8Array {
   const bytes = source.read(offset, length);
   if (bytes.length === length) return bytes;
   throw damaged(`expected ${length} bytes at byte ${offset}, got ${bytes.length}`);
 }
 
-/** Returns an offset that is not beyond the end. @throws {Obstruction} when it is */
+/**
+ * Returns an offset that lies within the file. @throws {Obstruction} when it lies beyond the end
+ */
 export function inside(source: ByteSource, offset: number): number {
   if (offset <= source.size) return offset;
   throw damaged(`expected bytes up to byte ${offset}, got ${source.size}`);
 }
 
-/** Returns the number in up to four bytes at an offset, the least significant first. */
+/** Returns the number in up to four bytes at an offset, least significant byte first. */
 export function readNumber(source: ByteSource, offset: number, length: number): number {
   return readAll(source, offset, length).reduceRight((sum, byte) => sum * 256 + byte, 0);
 }

@@ -1,17 +1,17 @@
-/** How bytes go through a decompressor of Node's. */
+/** Sends bytes through one of Node's decompressors. */
 import { pipeline, Readable } from 'node:stream';
 import type { InflateRaw, ZstdDecompress } from 'node:zlib';
 import { damaged } from './obstacle.ts';
 
 /**
- * Yields what comes out, no faster than it is taken; ending early ends the decompressor.
- * @throws {Obstruction} when the decompressor does not take the bytes
+ * Yields the output at the caller's pace. Ending early ends the decompressor.
+ * @throws {Obstruction} when the decompressor rejects the bytes
  */
 export async function* through(
   packed: Iterable<Uint8Array>,
   decompressor: InflateRaw | ZstdDecompress,
 ): AsyncGenerator<Uint8Array> {
-  // It may end before its input does: then what is left is no concern of it.
+  // The decompressor may end before its input does. The rest of the input is then ignored.
   pipeline(Readable.from(packed), decompressor, () => {});
   try {
     yield* decompressor;

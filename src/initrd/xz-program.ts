@@ -1,16 +1,16 @@
-/** How xz is unpacked, which Node cannot: through the program of that name. */
+/** Unpacks xz with the program of that name, because Node cannot. */
 import { boundedEnvironment } from '../process/environment.ts';
 import type { Environment, Machine } from '../process/machine.ts';
 import type { Unxz } from './xz.ts';
 
-/** A dictionary of 64 MiB is the largest that xz itself makes. Bytes. */
+/** In bytes. xz itself makes no dictionary larger than 64 MiB. */
 const MEMORY_LIMIT = 100 * 1024 * 1024;
 const ARGUMENTS = ['--decompress', '--stdout', `--memlimit-decompress=${MEMORY_LIMIT}`];
 
 /**
- * Returns what unpacks a stream of xz with the program on PATH, undefined when there is none. The
- * program is killed when not all is taken.
- * @throws {IO} from what it returns, with what the program said, when it does not take the stream
+ * Returns a function that unpacks a stream of xz with the program on PATH, or undefined when there
+ * is none. The program is killed when the caller stops reading early.
+ * @throws {IO} from that function, with the program's message, when it rejects the stream
  */
 export function findXz(
   machine: Pick<Machine, 'findProgram' | 'filter'>,

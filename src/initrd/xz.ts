@@ -1,18 +1,19 @@
-/** The container of xz, as far as is needed to find its end, which a decompressor does not tell (xz §2, §3). */
+/** Finds the end of an xz container, which no decompressor reports (xz §2, §3). */
 import type { ByteSource } from '../byte-source.ts';
 import type { Unpacked } from './forward-bytes.ts';
 import { damaged, Obstruction } from './obstacle.ts';
 import { inside, pieces, readNumber } from './pieces.ts';
 
 /**
- * Unpacks one stream of xz; Node cannot. Rejects with what is wrong with it; ending early ends the work.
+ * Unpacks one stream of xz, which Node cannot. Rejects when the stream is malformed. Ending early
+ * ends the work.
  */
 export type Unxz = (stream: Iterable<Uint8Array>) => AsyncIterable<Uint8Array>;
 
 const HEADER_SIZE = 12;
 const FOOTER_SIZE = 12;
 const CHECK_AT = 7;
-/** Sizes of integrity checks in bytes: none and CRC32 are all that the kernel knows. */
+/** Sizes of integrity checks in bytes. The kernel knows only none and CRC32. */
 const CHECK_SIZES: Readonly<Record<number, number>> = { 0: 0, 1: 4 };
 const CRC_SIZE = 4;
 const ALIGNMENT = 4;
@@ -46,7 +47,7 @@ function streamEnd(source: ByteSource, offset: number): number {
   }
 }
 
-/** Where chunks of LZMA2 end: each tells its size. */
+/** Returns where the chunks of LZMA2 end. Each chunk tells its size. */
 function chunksEnd(source: ByteSource, offset: number): number {
   for (let at = offset; ; ) {
     const control = readNumber(source, at, 1);
@@ -57,7 +58,7 @@ function chunksEnd(source: ByteSource, offset: number): number {
     }
     const sizeAt = at + (isPacked ? 3 : 1);
     const hasProperties = control >= 0xc0;
-    // Of numbers like these, the most significant byte comes first.
+    // The most significant byte of these numbers comes first.
     const size = 256 * readNumber(source, sizeAt, 1) + readNumber(source, sizeAt + 1, 1) + 1;
     at = sizeAt + 2 + (hasProperties ? 1 : 0) + size;
   }
@@ -67,12 +68,12 @@ function indexEnd(source: ByteSource, offset: number, blocks: number): number {
   const [count, first] = readVariable(source, offset + 1);
   if (count !== blocks) throw damaged(`expected an index of ${blocks} blocks, got one of ${count}`);
   let at = first;
-  // Each record has two numbers.
+  // Each record consists of two numbers.
   for (let left = count * 2; left > 0; left--) [, at] = readVariable(source, at);
   return aligned(offset, at) + CRC_SIZE;
 }
 
-/** Returns a number of seven bits in each byte, and where it ends. */
+/** Returns a number that has seven bits in each byte, and where it ends. */
 function readVariable(source: ByteSource, offset: number): [value: number, end: number] {
   let value = 0;
   for (let index = 0; index < MAX_NUMBER_SIZE; index++) {

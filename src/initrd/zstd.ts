@@ -1,4 +1,4 @@
-/** Zstandard (RFC 8878) as the kernel takes it: one frame. */
+/** Unpacks Zstandard (RFC 8878) as the kernel does: one frame. */
 import { createZstdDecompress } from 'node:zlib';
 import type { ByteSource } from '../byte-source.ts';
 import type { Unpacked } from './forward-bytes.ts';
@@ -17,7 +17,7 @@ const CHUNK_SIZE = 64 * 1024;
 
 /** Unpacks the frame at an offset. @throws {Obstruction} */
 export async function* unzstd(source: ByteSource, offset: number): Unpacked {
-  // Node's decompressor goes on with whatever follows a frame, which here may be no frame.
+  // Node's decompressor would go on with the bytes behind the frame, which may be no frame.
   const end = frameEnd(source, offset);
   yield* through(pieces(source, offset, end), createZstdDecompress({ chunkSize: CHUNK_SIZE }));
   return end;

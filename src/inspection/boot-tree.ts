@@ -1,17 +1,23 @@
-/** What the loader finds on all partitions: the tree that is kept in line, and what is left elsewhere. */
+/**
+ * Reads what the loader finds on all partitions: the tree that we keep in line, and files
+ * elsewhere.
+ */
 
 import type { Disk } from '../disk/disk.ts';
 import type { EntryFile, Inventory } from '../esp/inventory.ts';
 import { type EspPath, volumesOf } from '../esp/layout.ts';
 import type { OtherVolume, Target } from '../esp/target.ts';
 
-/** A partition on which no entries of ours belong, and what is there. */
+/** A partition that should hold no entries of ours, and its inventory. */
 export interface Elsewhere extends OtherVolume {
   readonly inventory: Inventory;
 }
 
 export interface BootTree {
-  /** Entries of other partitions are among its own as if they were another's: the menu shows them all. */
+  /**
+   * The tree's inventory. Entries of other partitions count as foreign here: the menu shows them
+   * all.
+   */
   readonly inventory: Inventory;
   readonly elsewhere: readonly Elsewhere[];
 }
@@ -38,14 +44,14 @@ export function scanBootTree(target: Target, scan: Scan): BootTree {
       ...inventory,
       ...(xbootldr !== undefined && esp && space && { ...space, espSpace: esp }),
       entries: withForeign(inventory.entries, elsewhere),
-      // An unfinished file in `loader` of the ESP may have become loader.conf.
+      // An unfinished file in `loader` of the ESP may be a loader.conf whose rename was cut off.
       temporaries: [...inventory.temporaries, ...(xbootldr === undefined ? [] : ownTwins)],
     },
     elsewhere,
   };
 }
 
-/** What the tree shows of the ESP is not elsewhere. */
+/** Leaves out the files that the tree shows already. */
 function withoutTree(inventory: Inventory): Inventory {
   const isElsewhere = ({ path }: { readonly path: EspPath }) => !volumesOf(path).includes('esp');
   const { temporaries, manifests = [] } = inventory;
@@ -67,7 +73,7 @@ function withForeign(
   const others = elsewhere
     .flatMap(({ inventory }) => inventory.entries)
     .filter(({ id }) => !known.has(id.toLowerCase()))
-    // What they name is on their own partition.
+    // The files that they name lie on their own partition.
     .map(({ name: _ours, adopted: _taken, ...entry }) => ({ ...entry, references: [] }));
   return [...entries, ...others];
 }

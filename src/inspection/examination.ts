@@ -1,4 +1,4 @@
-/** Reads every byte of our files on an ESP and holds it against their names. */
+/** Reads every byte of our files on an ESP and compares it with their names. */
 import { createHash } from 'node:crypto';
 import type { Context } from '../context.ts';
 import { type Digest, digestOf, hash } from '../digest.ts';
@@ -17,7 +17,8 @@ import { authenticodeDigest } from '../signer/image-digest.ts';
 import { unsigned } from '../signer/signer.ts';
 
 /**
- * Returns an inventory in which every file of ours that is not what its name says counts as damaged.
+ * Returns an inventory in which a file of ours counts as damaged when its content contradicts its
+ * name.
  * Memory does not grow with the size of the files.
  */
 export async function examine(
@@ -57,7 +58,10 @@ export async function examine(
 
 const NOT_ITS_NAME = 'its content is not what its name says';
 
-/** Returns the names that an image may have: one for each signature that is good for it, or the unsigned one. */
+/**
+ * Returns the digests that an image's name may have: one per signature, or that of the unsigned
+ * one.
+ */
 function identities(file: OpenFile): readonly Digest[] {
   const pe = parsePe(file);
   const sections = pe.sections.map((section) => ({

@@ -1,4 +1,4 @@
-/** What an ESP has in the places of extra files. */
+/** Reads what an ESP holds at the paths of extra files. */
 import { digestIn } from '../disk/digest-in.ts';
 import type { Disk } from '../disk/disk.ts';
 import { EspError, explain } from '../error.ts';
@@ -14,17 +14,17 @@ import {
   wantsDigest,
 } from '../plan/extras.ts';
 
-/** How closely extra files are looked at: sizes alone, bytes where they decide whose it is, all bytes. */
+/** How closely to read: sizes alone; bytes where they decide the owner; or all bytes. */
 export type Closeness = 'sizes' | 'decisive' | 'bytes';
 
-/** What is looked for. */
+/** Which paths to read, and how closely. */
 export interface Wanting {
   readonly token: string;
   readonly declared: readonly DeclaredExtra[];
   readonly closeness: Closeness;
 }
 
-/** Looks at every path that is declared, listed as ours, or taken over from another tool. */
+/** Reads every path that is declared, listed as ours, or taken over from another tool. */
 export function viewExtras(
   root: string,
   { token, declared, closeness }: Wanting,
@@ -45,7 +45,7 @@ export function viewExtras(
   });
 }
 
-/** A file that cannot be read is damaged, and stops nobody from looking at the others. */
+/** A file that cannot be read counts as damaged. The others are still read. */
 function read(path: string, disk: Disk): Pick<FoundExtra, 'digest' | 'unreadable'> {
   try {
     return { digest: digestIn(path, disk) };
@@ -64,7 +64,7 @@ function find(root: string, { path }: ExtraCase, disk: Disk): FoundExtra {
   return { kind: isBlocked ? 'blocked' : 'absent', size: 0 };
 }
 
-/** Whether something above a path is there and no directory. */
+/** Returns whether something above a path exists and is no directory. */
 function isBelowOther(root: string, path: EspPath, disk: Disk): boolean {
   for (let above = directoryOf(path); above !== ''; above = directoryOf(above)) {
     const kind = disk.linkStat(`${root}/${above}`)?.kind;

@@ -1,4 +1,4 @@
-/** Whether the firmware of this machine starts what a certificate signs. */
+/** Tells whether this machine's firmware starts what a certificate signs. */
 import { X509Certificate } from 'node:crypto';
 import type { Disk } from '../disk/disk.ts';
 import { EspError, explain } from '../error.ts';

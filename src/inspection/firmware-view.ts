@@ -1,6 +1,7 @@
-/** What firmware and boot loader of this machine say through EFI variables. */
+/** Reads what this machine's firmware and boot loader say through EFI variables. */
 import type { Context } from '../context.ts';
 import {
+  bootOptions,
   EFI_VARIABLES,
   LOADER_VARIABLES,
   loaderVariable,
@@ -10,7 +11,7 @@ import type { FirmwareView } from '../plan/view.ts';
 
 /**
  * Reads the variables.
- * @param certificate path of the certificate that we sign for
+ * @param certificate path of the certificate that signs our programs
  */
 export async function viewFirmware(
   certificate: string | undefined,
@@ -24,22 +25,29 @@ export async function viewFirmware(
   });
   return {
     secureBoot: enforces,
-    trustsCertificate:
-      enforces === true && certificate !== undefined
-        ? await isTrusted(certificate, directory, disk)
-        : undefined,
+    bootOptions: bootOptions(disk, directory),
+    ...(enforces === true && certificate !== undefined
+      ? await judged(certificate, directory, disk)
+      : { trustsCertificate: undefined, forbids: undefined }),
     variables: Object.fromEntries(variables),
   };
 }
 
 // Cryptography is loaded only here: it costs as much as all the rest of an idle run.
-async function isTrusted(
+async function judged(
   certificate: string,
   directory: string,
   disk: Context['disk'],
-): Promise<boolean | undefined> {
+): Promise<Pick<FirmwareView, 'trustsCertificate' | 'forbids'>> {
   const { loadChain } = await import('../signer/pem.ts');
-  const { firmwareTrusts } = await import('./firmware-trust.ts');
-  const chain = loadChain(certificate, disk);
-  return firmwareTrusts([chain.certificate, ...chain.intermediates], directory, disk);
+  const { banOfChain, firmwareKeys, knowsChain } = await import('./firmware-trust.ts');
+  const loaded = loadChain(certificate, disk);
+  const chain = [loaded.certificate, ...loaded.intermediates];
+  const keys = firmwareKeys(directory, disk);
+  const ban = banOfChain(chain, keys);
+  return {
+    // Where shim starts first, it asks its own list too.
+    trustsCertificate: keys.hasShim ? undefined : knowsChain(chain, keys),
+    forbids: ban && `dbx has the ${ban.by} of ${ban.certificate}`,
+  };
 }

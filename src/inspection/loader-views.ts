@@ -1,4 +1,4 @@
-/** The two copies of the boot loader on an ESP, as they are found. */
+/** Reads the two copies of the boot loader on an ESP. */
 import type { Context } from '../context.ts';
 import type { Disk, OpenFile } from '../disk/disk.ts';
 import { loaderPlaces } from '../esp/layout.ts';
@@ -17,8 +17,9 @@ export interface Judging {
 }
 
 /**
- * Returns how to judge loaders by the settings alone: those of the named system, else of this machine.
- * @throws {KEY_INVALID} when the certificate is none
+ * Returns how to judge loaders by the settings alone: as the named system does, or else this
+ * machine.
+ * @throws {KEY_INVALID} when the certificate file holds none
  */
 export async function judgingFor(
   { certificate, system }: Pick<Settings, 'certificate' | 'system'>,
@@ -30,7 +31,7 @@ export async function judgingFor(
   return { architecture: names, verifier: loadVerifier(certificate, disk) };
 }
 
-/** Returns how both copies below a mount point stand. Throws as {@link judgingFor} does. */
+/** Returns the state of both copies below a mount point. Throws as {@link judgingFor} does. */
 export async function loaderStatuses(
   root: string,
   settings: Pick<Settings, 'certificate' | 'system'>,
@@ -43,7 +44,7 @@ export async function loaderStatuses(
   return views.map(loaderStatus);
 }
 
-/** Looks at both copies, and at their signatures where somebody can judge them. */
+/** Reads both copies, and judges their signatures when there is a verifier. */
 export async function viewLoaders(
   { root, tree }: Pick<Target, 'root' | 'tree'>,
   { architecture, verifier }: Judging,
@@ -73,7 +74,7 @@ async function view(
   return { size: stat.size, installed, signature };
 }
 
-// Cryptography is loaded by the runs that sign: it costs as much as all the rest of an idle one.
+// Loading cryptography costs as much as the rest of an idle run, so only a run that signs does it.
 async function judge(file: OpenFile, verifier: Verifier): Promise<'valid' | 'invalid'> {
   const { judgeSignature } = await import('./signature.ts');
   return judgeSignature(file, verifier);

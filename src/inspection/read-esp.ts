@@ -1,8 +1,10 @@
-/** Reads one ESP: all that a decision, a status and a verification depend on, in one place. */
+/** Reads one ESP into one view: all that a decision, a status and a verification depend on. */
 import { type Context, isElsewhere } from '../context.ts';
 import { takeOver } from '../esp/adoption.ts';
 import type { Inventory } from '../esp/inventory.ts';
 import type { EspPath } from '../esp/layout.ts';
+import { type OwnSystems, setNeighboursApart } from '../esp/neighbours.ts';
+import type { SignedBy } from '../esp/scan-entries.ts';
 import { scanInventory } from '../esp/scan-inventory.ts';
 import type { Target } from '../esp/target.ts';
 import type { Architecture } from '../loader/architecture.ts';
@@ -14,27 +16,32 @@ import type { Settings } from '../settings/settings.ts';
 import { isUnsigned, type Verifier } from '../signer/signer.ts';
 import type { Survey } from '../survey/surveyed.ts';
 import { scanBootTree } from './boot-tree.ts';
+import type { Made } from './comparison.ts';
 import { type Closeness, viewExtras } from './extra-views.ts';
 import { viewFirmware } from './firmware-view.ts';
 import { judgingFor, viewLoaders } from './loader-views.ts';
 
-/** What is looked for on an ESP, and how closely. */
+/** What to look for on an ESP, and how closely. */
 export interface Look {
   readonly settings: Settings;
-  /** Every byte is read, instead of names, sizes and headers. */
+  /** Reads every byte, instead of names, sizes and headers. */
   readonly deep: boolean;
-  /** Whether to count as ours what another tool installed. */
+  /** Whether files that another tool installed count as ours. */
   readonly adopts: boolean;
+  /** What tells entries of this machine from another's, where that is asked. */
+  readonly ownSystems?: OwnSystems | undefined;
   readonly declared: readonly DeclaredExtra[];
   readonly closeness: Closeness;
-  /** Paths that wanted entries name and where others have to put a file. */
+  /** Paths that wanted entries name although another program has to put the file there. */
   readonly named: readonly EspPath[];
   readonly architecture: Architecture;
   /** Judges the loaders; absent when nothing is signed. */
   readonly verifier: Verifier | undefined;
+  /** What unsigned files are held against; absent where that is not known, or not asked. */
+  readonly made?: Made | undefined;
 }
 
-/** Returns how to look at an ESP that is to become what a survey wants. */
+/** Returns how to look at an ESP that a survey's wishes are for. */
 export function lookFor(survey: Survey, deep = false): Look {
   const { settings, signer, architecture, extras, musts, wishes } = survey;
   const entries = [...musts, ...wishes].flatMap((generation) => generation.entries);
@@ -42,17 +49,25 @@ export function lookFor(survey: Survey, deep = false): Look {
     settings,
     deep,
     adopts: settings.adopt,
+    ownSystems: survey.ownSystems,
     declared: extras,
     closeness: deep ? 'bytes' : 'decisive',
     named: entries.flatMap(({ others = [] }) => others),
     architecture,
     verifier: isUnsigned(signer) ? undefined : signer,
+    made: deep ? madeOf(survey) : undefined,
   };
 }
 
+/** Returns what would be installed without a signature; undefined where a signature vouches for it. */
+export function madeOf({ loader, signer, musts, wishes }: Survey): Made | undefined {
+  if (!isUnsigned(signer)) return undefined;
+  return { loader, entries: [...musts, ...wishes].flatMap(({ entries }) => entries) };
+}
+
 /**
- * Returns how to look at an ESP of which nobody knows what it should become.
- * @throws {KEY_INVALID} when the certificate of the settings is none
+ * Returns how to look at an ESP when no survey says what it should become.
+ * @throws {KEY_INVALID} when the certificate file of the settings holds none
  */
 export async function lookAlone(settings: Settings, context: Context, deep = false): Promise<Look> {
   return {
@@ -73,21 +88,25 @@ export async function lookAlone(settings: Settings, context: Context, deep = fal
 export async function readEsp(target: Target, look: Look, context: Context): Promise<EspView> {
   const { root, xbootldr, tree, disk, warnings } = target;
   const token = look.settings['entry-token'];
+  const signedBy = signaturesOn(look);
   const { inventory: scanned, elsewhere } = scanBootTree(target, (from, at) => {
-    const found = scanInventory(from, at, token, IMAGE_KINDS);
-    return look.adopts ? takeOver(found, from, at, token) : found;
+    const found = scanInventory(from, at, token, IMAGE_KINDS, signedBy);
+    const taken = look.adopts ? takeOver(found, from, at, token) : found;
+    return look.ownSystems ? setNeighboursApart(taken, look.ownSystems, context.disk) : taken;
   });
-  const inventory = look.deep ? await examined(target, scanned, context) : scanned;
+  const seen = { inventory: scanned, loaders: await viewLoaders(target, look) };
+  const { inventory, loaders } = look.deep ? await examined(target, seen, look, context) : seen;
   const wanting = { token, declared: look.declared, closeness: look.closeness };
   return {
     root,
     xbootldr,
     inventory,
+    partitions: target.partitions,
     elsewhere: elsewhere.map((volume) => ({
       ...volume,
       extras: viewExtras(volume.root, { ...wanting, declared: [] }, volume.inventory, disk),
     })),
-    loaders: await viewLoaders(target, look),
+    loaders,
     extras: viewExtras(root, wanting, inventory, tree),
     absent: absentFrom(target, look, inventory),
     firmware: await firmwareFor(look, context),
@@ -95,16 +114,28 @@ export async function readEsp(target: Target, look: Look, context: Context): Pro
   };
 }
 
-async function examined(
-  target: Target,
-  inventory: Inventory,
-  context: Context,
-): Promise<Inventory> {
-  const { examine } = await import('./examination.ts');
-  return examine(target, inventory, context);
+/** Whose signatures the files of ours should carry. */
+function signaturesOn({ settings, verifier }: Look): SignedBy {
+  const images = verifier?.certificate;
+  return { images, kernels: settings['sign-kernels'] ? images : undefined };
 }
 
-/** Returns the paths that entries name and where there is no file. What the inventory has is there. */
+type Seen = Pick<EspView, 'inventory' | 'loaders'>;
+
+async function examined(
+  target: Target,
+  { inventory, loaders }: Seen,
+  { made }: Look,
+  context: Context,
+): Promise<Seen> {
+  const { examine } = await import('./examination.ts');
+  const found = { inventory: await examine(target, inventory, context), loaders };
+  if (made === undefined) return found;
+  const { holdAgainst } = await import('./comparison.ts');
+  return holdAgainst(found, made, target, context.disk);
+}
+
+/** Returns the named paths that are not there. A file of the inventory is there. */
 function absentFrom(
   { root, tree }: Target,
   { named }: Look,
@@ -117,7 +148,9 @@ function absentFrom(
   return new Set([...asked].filter(isAbsent));
 }
 
-/** EFI variables of this machine say nothing about a directory that is filled for another's ESP. */
+/**
+ * EFI variables of this machine say nothing about a directory that is filled for another machine.
+ */
 async function firmwareFor(
   { settings }: Look,
   context: Context,

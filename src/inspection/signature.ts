@@ -1,4 +1,4 @@
-/** Whether a signed file on an ESP would pass as ours. */
+/** Tells whether the signature of a file on an ESP counts as ours. */
 import type { OpenFile } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
 import { certificateTable } from '../pe/certificate-table.ts';
@@ -6,7 +6,7 @@ import { parsePe } from '../pe/pe.ts';
 import { authenticodeDigest } from '../signer/image-digest.ts';
 import type { Verifier } from '../signer/signer.ts';
 
-/** Judges a file by a certificate; a file that cannot be read has no valid signature. */
+/** Judges a file by a certificate. A file that cannot be read has no valid signature. */
 export function judgeSignature(file: OpenFile, verifier: Verifier): 'valid' | 'invalid' {
   try {
     const signatures = certificateTable(file, parsePe(file));

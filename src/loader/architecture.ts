@@ -1,4 +1,4 @@
-/** How each processor is called by Nix, by EFI and by PE/COFF. */
+/** The names of each processor in Nix, EFI and PE/COFF. */
 import { EspError } from '../error.ts';
 
 /** One processor's names. `machine` is the PE/COFF machine number. */
@@ -8,13 +8,13 @@ export interface Architecture {
   readonly machine: number;
   /** `systemd-boot<arch>.efi`: the name in `EFI/systemd` and in systemd's own directory. */
   readonly loader: string;
-  /** `BOOT<ARCH>.EFI`: what firmware starts when nothing else is set (UEFI §3.5.1.1). */
+  /** `BOOT<ARCH>.EFI`: the file that firmware starts when nothing else is set (UEFI §3.5.1.1). */
   readonly fallback: string;
   /** `linux<arch>.efi.stub`: systemd's stub. */
   readonly stub: string;
 }
 
-/** The first part of a Nix system double, and what EFI makes of it. */
+/** EFI's names, by the first part of a Nix system double. */
 const processors: Readonly<Record<string, readonly [efi: string, machine: number]>> = {
   x86_64: ['x64', 0x8664],
   i686: ['ia32', 0x014c],
@@ -50,12 +50,12 @@ export function architecture(system: string): Architecture {
   };
 }
 
-/** Returns what EFI calls the processor of a PE/COFF machine number, or undefined for one it has no loader for. */
+/** Returns EFI's name of a PE/COFF machine, or undefined for a machine without a loader. */
 export function efiName(machine: number): string | undefined {
   return Object.values(processors).find(([, number]) => number === machine)?.[0];
 }
 
-/** Nix’s name for the architectures that Node runs on. */
+/** Nix's names of the architectures that Node runs on. */
 const SYSTEMS: Readonly<Record<string, string>> = {
   x64: 'x86_64-linux',
   ia32: 'i686-linux',

@@ -1,4 +1,4 @@
-/** The EFI variables through which firmware and systemd-boot tell what they did and will do. */
+/** Reads the EFI variables by which firmware and systemd-boot report what they did and will do. */
 import type { Disk } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
 import {
@@ -7,10 +7,12 @@ import {
   KEY_VARIABLES,
   type KeyVariable,
 } from '../secureboot/key-variable.ts';
+import { type BootOption, parseBootOption, parseBootOrder } from './boot-option.ts';
 
-/** Variables of systemd's boot loader interface that hold one text. */
+/** Variables of systemd's boot loader interface that hold a text. */
 export const LOADER_VARIABLES = [
   'LoaderBootCountPath',
+  'LoaderDevicePartUUID',
   'LoaderEntryDefault',
   'LoaderEntryOneShot',
   'LoaderEntryPreferred',
@@ -20,23 +22,25 @@ export const LOADER_VARIABLES = [
 
 export type LoaderVariable = (typeof LOADER_VARIABLES)[number];
 
-/** Where Linux shows the variables. */
+/** Linux shows the variables here. */
 export const EFI_VARIABLES = '/sys/firmware/efi/efivars';
 
 const SHIM = '605dab50-e046-4300-abb6-3dd810dd8b23';
 const LOADER = '4a67b082-0a4c-41cf-b6c7-440b29bb8c4f';
-/** What efivarfs puts before the value: bytes. */
+/** In bytes. efivarfs puts the attributes before the value. */
 const ATTRIBUTES = 4;
-/** Many times what any of these variables holds, and the keys and digests of many vendors: bytes. */
+/** In bytes. Even the keys and digests of many vendors take far less. */
 const MAX_VARIABLE = 8192;
 const MAX_KEYS = 1024 * 1024;
 
-/** Tells whether firmware enforces Secure Boot, or undefined when it does not say. */
+/** Returns whether firmware enforces Secure Boot, or undefined when it does not say. */
 export function secureBoot(disk: Disk, directory: string): boolean | undefined {
   return truth(disk, directory, 'SecureBoot');
 }
 
-/** Tells whether firmware takes keys that nobody signed yet, or undefined when it does not say. */
+/**
+ * Returns whether firmware accepts unsigned keys (Setup Mode), or undefined when it does not say.
+ */
 export function setupMode(disk: Disk, directory: string): boolean | undefined {
   return truth(disk, directory, 'SetupMode');
 }
@@ -46,12 +50,12 @@ function truth(disk: Disk, directory: string, name: string): boolean | undefined
   return value?.length === 1 ? value[0] === 1 : undefined;
 }
 
-/** Tells whether shim was started, which has keys of its own beside those of firmware. */
+/** Returns whether shim was started, which has its own keys besides firmware's. */
 export function hasShim(disk: Disk, directory: string): boolean {
   return disk.stat(`${directory}/MokListRT-${SHIM}`) !== undefined;
 }
 
-/** Returns the signature lists in a variable that holds keys, or undefined when it is absent. */
+/** Returns the signature lists in a key variable, or undefined when the variable is absent. */
 export function keyVariable(
   disk: Disk,
   directory: string,
@@ -67,8 +71,8 @@ export function forbiddenVariable(disk: Disk, directory: string): Uint8Array | u
 
 /**
  * Returns the text of one of systemd-boot's variables, or undefined when it is absent, empty or no
- * text. Entries are named with their suffix and without their boot counter; LoaderBootCountPath is the
- * path of a file, with backslashes and with its counter.
+ * text. Entries are named with their suffix and without their boot counter. LoaderBootCountPath is
+ * the path of a file, with backslashes and with its counter.
  */
 export function loaderVariable(
   disk: Disk,
@@ -77,6 +81,24 @@ export function loaderVariable(
 ): string | undefined {
   const value = readVariable(disk, `${directory}/${name}-${LOADER}`, MAX_VARIABLE);
   return value === undefined ? undefined : decodeText(value);
+}
+
+/**
+ * Returns the boot entries of firmware in the order in which it tries them, or undefined when it does
+ * not say. What cannot be read starts nothing.
+ */
+export function bootOptions(disk: Disk, directory: string): readonly BootOption[] | undefined {
+  const variable = (name: string) =>
+    readVariable(disk, `${directory}/${name}-${GLOBAL_VARIABLE}`, MAX_VARIABLE);
+  const order = variable('BootOrder');
+  return (
+    order &&
+    parseBootOrder(order).flatMap((number) => {
+      const name = `Boot${number.toString(16).toUpperCase().padStart(4, '0')}`;
+      const option = variable(name);
+      return (option && parseBootOption(option)) ?? [];
+    })
+  );
 }
 
 /** Text in UTF-16LE up to its terminating NUL; what is no text names nothing. */
@@ -89,14 +111,14 @@ function decodeText(value: Uint8Array): string | undefined {
   }
 }
 
-/** The value without its attributes. */
+/** Returns the value without its attributes. */
 function readVariable(disk: Disk, path: string, limit: number): Uint8Array | undefined {
   try {
     if (disk.stat(path)?.kind !== 'file') return undefined;
     const bytes = disk.read(path, limit);
     return bytes.length > ATTRIBUTES ? bytes.subarray(ATTRIBUTES) : undefined;
   } catch (error) {
-    // Firmware that fails to read its own variable (EIO is common) says no more than one without it.
+    // Firmware that cannot read its own variable (EIO is common) counts as one without it.
     if (error instanceof EspError) return undefined;
     throw error;
   }

@@ -1,20 +1,26 @@
-/** The text of systemd-boot's loader.conf, kept at exactly one disk sector. */
+/** The text of systemd-boot's loader.conf, always exactly one disk sector long. */
 import { type Line, lastValue, parseLines } from '../bls.ts';
+import { base32, hash } from '../digest.ts';
 import { EspError } from '../error.ts';
 
 /**
- * The size of the file in bytes: one sector. Overwriting one sector in place is the only change that
- * FAT makes as a whole, so the file never grows or shrinks, and spare room is blanks in its first comment:
- * four hundred empty lines scrolled the settings away from whoever looked at them.
+ * The size of the file in bytes: one sector. On FAT, only overwriting one sector in place is
+ * atomic. So the file never grows or shrinks, and blanks in its first comment fill the rest: four
+ * hundred empty lines scrolled the settings away.
  */
 export const SECTOR = 512;
 
 /** For whoever opens the file; the first to go when room is short. */
-const COMMENT = '# Written by espalier: settings are made in its configuration.\n';
+const WORDS = '# Written by espalier: settings are made in its configuration.';
+/** Stands in the comment until the seal is known. */
+const UNSEALED = '--------';
+const COMMENT = `${WORDS} ${UNSEALED}`;
 /** Keys that say what boots next: ours to write. */
 const OURS: readonly string[] = ['default', 'preferred'];
 
-/** The other keys, up to systemd 262 (loader.conf(5)). Older loaders pass over those they do not know. */
+/**
+ * All other keys up to systemd 262 (loader.conf(5)). Older loaders ignore those they do not know.
+ */
 export const SETTINGS = [
   'timeout',
   'console-mode',
@@ -33,26 +39,34 @@ export const SETTINGS = [
   'secure-boot-enroll-timeout-sec',
 ] as const;
 
+/** Every key that systemd-boot reads. */
+export const KNOWN_KEYS: readonly string[] = [...OURS, ...SETTINGS];
+
+/** Tells whether systemd-boot reads a key; it passes over any other without a word. */
+export function isKnownKey(key: string): boolean {
+  return KNOWN_KEYS.includes(key);
+}
+
 /** Returns the settings in a loader.conf, in order (loader.conf(5)). */
 export function parseLoaderConf(text: string): Line[] {
   return parseLines(text);
 }
 
-/** What boots next: the ID of an entry, and a pattern for what boots in its place once that is bad. */
+/** What boots next: a pattern of the ID of an entry, and one for what boots in its place once that is bad. */
 export interface BootsNext {
   readonly id: string;
   readonly fallback?: string;
 }
 
-/** Returns which entry a loader.conf says boots next: a pattern, of one that we wrote an ID. */
+/** Returns which entry a loader.conf says boots next, as a pattern. */
 export function namedNext(settings: readonly Line[]): string | undefined {
   return lastValue(settings, 'preferred') ?? lastValue(settings, 'default');
 }
 
 /**
- * Returns a loader.conf of exactly {@link SECTOR} bytes: what boots next first, then the settings,
- * without any `default` or `preferred` among them; where nothing is said to boot next, the settings as
- * they are.
+ * Returns a loader.conf of exactly {@link SECTOR} bytes: first what boots next, then the settings
+ * except `default` and `preferred`. When nothing is given to boot next, the settings stay as they
+ * are.
  * @throws {CONFIG_INVALID} when a setting cannot be written on a line, or when they do not fit
  */
 export function formatLoaderConf(
@@ -69,25 +83,46 @@ export function formatLoaderConf(
       { hint: 'remove loader settings that repeat what systemd-boot does anyway' },
     );
   }
-  return new TextEncoder().encode(filled(text, SECTOR - bytes.length));
+  return new TextEncoder().encode(sealed(filled(text, SECTOR - bytes.length)));
+}
+
+/**
+ * Tells whether every byte of a file is as we wrote it, as far as its own seal tells. Undefined where
+ * there is no seal: there was no room for it, or an older version wrote the file.
+ */
+export function isSealed(text: string): boolean | undefined {
+  const [first = ''] = text.split('\n', 1);
+  if (!first.startsWith('#') || first === WORDS) return undefined;
+  return sealed(COMMENT + text.slice(COMMENT.length)) === text;
+}
+
+/** The seal is over the whole sector, so that a flipped bit anywhere is noticed. */
+function sealed(text: string): string {
+  return text.startsWith(COMMENT) ? `${WORDS} ${sealOf(text)}${text.slice(COMMENT.length)}` : text;
+}
+
+function sealOf(text: string): string {
+  return base32(hash(text)).slice(0, UNSEALED.length);
 }
 
 /** Puts a comment of so many bytes above the text; behind it, where there is no room for its words. */
 function filled(text: string, size: number): string {
   const line = (words: string) => (size < 2 ? '\n'.repeat(size) : `${words.padEnd(size - 1)}\n`);
-  return size >= COMMENT.length ? line(COMMENT.trimEnd()) + text : text + line('#');
+  return size > COMMENT.length ? line(COMMENT) + text : text + line('#');
 }
 
-/** Settings of a loader.conf on an ESP: what can be written again, and the keys of what cannot. */
+/**
+ * The settings of a loader.conf on an ESP: those that can be rewritten, and the keys of the others.
+ */
 export interface Salvage {
   readonly kept: readonly Line[];
   readonly lost: readonly string[];
 }
 
 /**
- * Sorts out which settings of a loader.conf found on an ESP can be written again beside the given
- * entry: damage there, or another's long file, must not stop a run. Of a key that stands there more
- * than once the last line counts, as it does for systemd-boot.
+ * Returns which settings of a loader.conf on an ESP can be rewritten beside the given entry. A
+ * damaged or a long foreign file must not stop a run. Of a key that occurs more than once the last
+ * line counts, as for systemd-boot.
  */
 export function salvageSettings(found: readonly Line[], next: BootsNext): Salvage {
   const kept: Line[] = [];
@@ -99,7 +134,7 @@ export function salvageSettings(found: readonly Line[], next: BootsNext): Salvag
   return { kept, lost };
 }
 
-/** Settings have names of small letters (loader.conf(5)); anything else is a piece of another file. */
+/** Keys consist of small letters (loader.conf(5)). Anything else is a fragment of another file. */
 function isWritable(key: string, value: string): boolean {
   return /^[a-z][a-z-]*$/.test(key) && !/[\p{Cc}\ufffd]/u.test(value) && value.isWellFormed();
 }
@@ -122,20 +157,20 @@ function linesOf(settings: readonly Line[], next: BootsNext | undefined): readon
   return [...ours, ...settings.filter(([key]) => !OURS.includes(key))];
 }
 
-/** Tells whether a file has the one size that may be overwritten in place. */
+/** Returns whether a file has the one size that may be overwritten in place. */
 export function isSector(bytes: Uint8Array): boolean {
   return bytes.length === SECTOR;
 }
 
-/** Tells the file from one of the same content, which may be what is left of a temporary one. */
+/** Tells the kept file from a leftover temporary file with the same settings. */
 const KEPT = '# what loader.conf is to become\n';
 
-/** Returns what is kept beside a loader.conf that is being replaced, given the new text. */
+/** Returns the text that is kept beside a loader.conf while the new text replaces it. */
 export function formatKept(loaderConf: string): string {
   return KEPT + loaderConf;
 }
 
-/** Returns the text that was kept, or undefined when it is not whole. */
+/** Returns the text that was kept, or undefined when it is incomplete. */
 export function parseKept(bytes: Uint8Array): string | undefined {
   const text = new TextDecoder().decode(bytes);
   return text.startsWith(KEPT) && isSector(bytes.subarray(KEPT.length))
@@ -154,8 +189,8 @@ function formatLine([key, value]: Line): string {
 }
 
 /**
- * The reader trims blanks and then takes one pair of equal quotes away, so a value that would lose
- * something gets a pair to lose; there is no escaping, and none is needed.
+ * systemd-boot trims blanks and then removes one pair of equal quotes. So a value that would lose
+ * either gets an extra pair. There is no escaping, and none is needed.
  */
 function quoted(value: string): string {
   const loses = value !== value.trim() || /^(["']).*\1$/.test(value);

@@ -1,16 +1,16 @@
-/** The patterns in which systemd-boot's `default` names entries. */
+/** Matches the patterns by which `default` of systemd-boot names entries. */
 
-/** One place of a pattern: any run of characters, or a test for one character. */
+/** One place of a pattern: any run of characters, or a test of one character. */
 type Place = 'run' | ((character: string) => boolean);
 
-/** Longer than a name on FAT, longer than an EFI variable for one: characters. */
+/** In characters. A pattern is shorter, as are names on FAT and EFI variables. */
 const MAX_PATTERN = 1024;
 
 /**
- * Tells whether a pattern matches an entry's ID as in systemd-boot: `*`, `?`, `[a-z]`, and `\` before a
- * character that stands for itself. Capitals and small letters are the same, because it lowers patterns
- * and IDs alike; the one exception, UKIs that are counted, is left to those who name them in capitals.
- * A pattern that is cut short, or longer than 1024 characters, matches nothing.
+ * Returns whether a pattern matches an entry's ID, as in systemd-boot: `*`, `?`, `[a-z]`, and `\`
+ * before a literal character. Case is ignored, because systemd-boot lowers patterns and IDs. Its
+ * one exception, counted UKIs named in capitals, is not imitated. A truncated pattern, or one of
+ * more than 1024 characters, matches nothing.
  */
 export function matchesPattern(pattern: string, id: string): boolean {
   if (pattern.length > MAX_PATTERN) return false;
@@ -18,14 +18,14 @@ export function matchesPattern(pattern: string, id: string): boolean {
   return places !== undefined && matches(places, lower(id));
 }
 
-/** ASCII alone, as there. */
+/** Lowers ASCII alone, as systemd-boot does. */
 function lower(text: string): string {
   return text.replace(/[A-Z]/g, (capital) => capital.toLowerCase());
 }
 
 /**
- * Matches in at most places times characters: of all runs only the last needs trying again, because
- * what an earlier one could win by being longer, the last one can win too.
+ * Takes at most places times characters steps. Only the last run is ever tried again, because it
+ * can match whatever a longer earlier run would have matched.
  */
 function matches(places: readonly Place[], text: string): boolean {
   let place = 0;
@@ -59,7 +59,7 @@ function parsePattern(pattern: string): readonly Place[] | undefined {
   return places;
 }
 
-/** A place and where the pattern goes on after it. */
+/** A place of a pattern, and the offset behind it. */
 interface Parsed {
   readonly place: Place;
   readonly end: number;
@@ -74,16 +74,16 @@ function parsePlace(pattern: string, at: number): Parsed | undefined {
   return literal === '' ? undefined : { place: (other) => other === literal, end };
 }
 
-/** Reads one character that stands for itself, behind its backslash if it has one. */
+/** Reads one literal character, behind its backslash if it has one. */
 function parseLiteral(pattern: string, at: number) {
   const start = pattern.charAt(at) === '\\' ? at + 1 : at;
   return { literal: pattern.charAt(start), end: start + 1 };
 }
 
-/** Reads a set after its opening bracket; a `]` that comes first stands for itself. */
+/** Reads a set after its opening bracket. A `]` in first place is literal. */
 function parseSet(pattern: string, start: number): Parsed | undefined {
   const ranges: (readonly [low: string, high: string])[] = [];
-  // Where a range may start; ranges do not chain, so in `a-c-f` the second `-` stands for itself.
+  // A range may start here. Ranges do not chain, so in `a-c-f` the second `-` is literal.
   let low: string | undefined;
   for (let at = start; at < pattern.length; ) {
     const character = pattern.charAt(at);

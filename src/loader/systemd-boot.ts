@@ -1,27 +1,29 @@
-/** How a boot loader's own file says that it is systemd-boot, and of which version. */
+/** Reads from a boot loader's file whether it is systemd-boot, and which version. */
 import { lastValue, parseLines } from '../bls.ts';
 import type { ByteSource } from '../byte-source.ts';
 import { EspError } from '../error.ts';
 import { findSection, type Pe, parsePe, readSection } from '../pe/pe.ts';
 
-/** What a file at a boot loader's place is. `machine` is the PE/COFF machine number. */
+/** What a file in a boot loader's place is. `machine` is the PE/COFF machine number. */
 export type LoaderIdentity =
   | { readonly kind: 'systemd-boot'; readonly version: string; readonly machine: number }
   | { readonly kind: 'foreign' }
   | { readonly kind: 'malformed'; readonly because: string };
 
-/** Loaders have some hundred KiB. What is larger is not systemd's, and nobody reads it whole: bytes. */
+/**
+ * In bytes. Loaders have some hundred KiB. A larger file is not systemd's and is not read whole.
+ */
 const MAX_LOADER = 16 * 1024 * 1024;
-/** Both sections hold a few lines; a larger one is not systemd's: bytes. */
+/** In bytes. Both sections hold a few lines. A larger section is not systemd's. */
 const MAX_SECTION = 4096;
 const MARKER = /^#### LoaderInfo: ([^ ]+) (.+) ####$/;
-/** Versions end in file listings and logs: nothing but what a version is made of, and not much of it. */
+/** Versions appear in listings and logs, so only characters of a version pass, and few of them. */
 const VERSION = /^[A-Za-z0-9~\-^.+_]{1,64}$/;
 
 /**
- * Tells what the file of a boot loader is, from its headers and one small section. A file that is cut
- * short is malformed, whatever it says about itself. The text of the marker stands elsewhere in some
- * loaders too, and in any file that somebody put it into, so only the sections count.
+ * Returns what the file of a boot loader is, from its headers and one small section. A truncated
+ * file is malformed, whatever it says. Only the sections count: other loaders and forged files
+ * contain the text of the marker elsewhere.
  */
 export function loaderIdentity(source: ByteSource): LoaderIdentity {
   try {
@@ -41,7 +43,7 @@ export function loaderIdentity(source: ByteSource): LoaderIdentity {
 function markedVersion(source: ByteSource, pe: Pe): string | undefined {
   if (source.size > MAX_LOADER) return undefined;
   const magic = sectionText(source, pe, '.sdmagic');
-  // A marker of another product, such as the stub's, settles it; `.osrel` then speaks of a kernel.
+  // A marker of another product, such as the stub, decides: `.osrel` then describes a kernel.
   const version = magic === undefined ? releaseVersion(source, pe) : magicVersion(magic);
   return version !== undefined && VERSION.test(version) ? version : undefined;
 }
@@ -56,7 +58,7 @@ function releaseVersion(source: ByteSource, pe: Pe): string | undefined {
   return lastValue(lines, 'ID') === 'systemd-boot' ? lastValue(lines, 'VERSION') : undefined;
 }
 
-/** The text of a small section up to its padding of NULs. */
+/** Returns the text of a small section without its padding of NULs. */
 function sectionText(source: ByteSource, pe: Pe, name: string): string | undefined {
   const section = findSection(pe, name);
   if (section === undefined || section.virtualSize > MAX_SECTION) return undefined;

@@ -1,24 +1,24 @@
-/** When the boot loader on the ESP gives way to the one we bring. */
+/** Decides when our boot loader replaces the one on the ESP. */
 import type { LoaderIdentity } from './systemd-boot.ts';
 import { compareVersions } from './version.ts';
 
 /** Which of the two copies: `EFI/systemd/systemd-boot<arch>.efi` or `EFI/BOOT/BOOT<ARCH>.EFI`. */
 export type LoaderPlace = 'systemd' | 'fallback';
 
-/** All that the decision depends on. */
+/** Everything that the decision depends on. */
 export interface LoaderQuestion {
   readonly place: LoaderPlace;
-  /** What we bring. */
+  /** The loader that we bring. */
   readonly source: { readonly version: string; readonly machine: number };
-  /** What lies there. */
+  /** The loader on the ESP. */
   readonly installed: { readonly kind: 'absent' } | LoaderIdentity;
-  /** What our certificate says about the signature of what lies there. */
+  /** How our certificate judges the signature of the loader on the ESP. */
   readonly signature: 'valid' | 'invalid' | 'not-checked';
-  /** Somebody asked for ours even where the same or a newer one lies. */
+  /** Whether a person asked for ours even when the same or a newer version is there. */
   readonly force: boolean;
 }
 
-/** What to do with one copy, and the reason, as words that continue "because …". */
+/** What to do with one copy, and the reason in words that continue "because …". */
 export type LoaderDecision =
   | { readonly kind: 'keep'; readonly because: string }
   | { readonly kind: 'replace'; readonly because: string }
@@ -30,7 +30,7 @@ interface Rule {
   readonly because: (question: LoaderQuestion) => string;
 }
 
-/** Returns what to do with one copy of the boot loader: the first rule that applies decides. */
+/** Returns what to do with one copy of the boot loader. The first rule that applies decides. */
 export function decideLoader(question: LoaderQuestion): LoaderDecision {
   const rule = rules.find(({ applies }) => applies(question)) ?? KEEP;
   return { kind: rule.kind, because: rule.because(question) };
@@ -43,18 +43,19 @@ const rules: readonly Rule[] = [
     because: () => 'there is none',
   },
   {
-    // Firmware does not start half a file, so nothing is lost, whoever it was from.
+    // Firmware does not start a truncated file, so replacing it loses nothing, whoever wrote it.
     kind: 'replace',
     applies: ({ installed }) => installed.kind === 'malformed',
     because: ({ installed }) =>
       `it is damaged${installed.kind === 'malformed' ? `: ${installed.because}` : ''}`,
   },
   {
-    // The fallback path belongs to whoever came first, and may be all that starts another system. Not
-    // even force takes it: force speaks about versions, and a file can be moved away by hand.
+    // The fallback path belongs to its first user, and may be all that starts another system.
+    // `force` does not replace it either: it is about versions, and a person can move the file
+    // away.
     kind: 'leave-foreign',
     applies: ({ installed, place }) => installed.kind === 'foreign' && place === 'fallback',
-    because: () => 'it is not systemd-boot; move it away to have it installed',
+    because: () => 'it is not systemd-boot, and another system may start from it',
   },
   {
     kind: 'replace',
@@ -68,8 +69,8 @@ const rules: readonly Rule[] = [
     because: () => 'it is for another processor',
   },
   {
-    // Before any look at versions: a loader that firmware refuses is no loader, so ours is installed
-    // even where that means an older one. "Never downgrade" guards a machine that boots.
+    // This comes before any version check: a loader that firmware refuses starts nothing. So ours
+    // replaces it even when ours is older. "Never downgrade" protects a machine that boots.
     kind: 'replace',
     applies: ({ signature }) => signature === 'invalid',
     because: () => 'its signature is not valid for our certificate',

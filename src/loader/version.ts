@@ -1,12 +1,13 @@
-/** The order of versions (UAPI.10), as systemd-boot and bootctl have it. */
+/** Compares versions (UAPI.10), as systemd-boot and bootctl do. */
 
 /** How two versions relate: 1 when the first is newer, -1 when it is older, 0 when they are equal. */
 export type Order = -1 | 0 | 1;
 
 /**
- * Compares two versions (UAPI.10 §Version Format). Where the text and systemd's code disagree, the code
- * is followed, because it orders the menu: no digits at all are less than `0`, so `1.a` is older than
- * `1.0`. A `-` suffix makes a version newer (`257-rc1`), a `~` suffix older (`257~rc1`).
+ * Compares two versions (UAPI.10 §Version Format). Where the text and systemd's code disagree, this
+ * follows the code, because the code orders the menu: no digits are less than `0`, so `1.a` is
+ * older than `1.0`. A `-` suffix makes a version newer (`257-rc1`), and a `~` suffix older
+ * (`257~rc1`).
  */
 export function compareVersions(a: string, b: string): Order {
   const left = { text: a, at: 0 };
@@ -18,27 +19,30 @@ export function compareVersions(a: string, b: string): Order {
   }
 }
 
-/** A version and how far it has been compared. */
+/** A version, and how far it was compared. */
 interface Cursor {
   readonly text: string;
   at: number;
 }
 
-/** Compares what comes next in both and steps over what is equal; the steps are numbered as there. */
+/**
+ * Compares the next part of both, and steps over equal parts. Numbers are those of the
+ * specification.
+ */
 function compareSegment(left: Cursor, right: Cursor): Order {
-  // 1. Characters that are no part of a version are skipped.
+  // 1. Characters that cannot be in a version are skipped.
   take(FOREIGN, left);
   take(FOREIGN, right);
   return (
-    // 2. A pre-release is older than anything, the end included.
+    // 2. A pre-release is older than anything, even than the end.
     compareSeparator('~', left, right) ||
-    // 3. Where one ends, the other is newer.
+    // 3. When one ends, the other is newer.
     compareEnd(left, right) ||
     // 4., 5., 6. The one with the separator is older.
     compareSeparator('-', left, right) ||
     compareSeparator('^', left, right) ||
     compareSeparator('.', left, right) ||
-    // 7., 8. A number as soon as either has a digit here, else a word: capitals before small letters.
+    // 7., 8. A number if either has a digit here, else a word: capitals before small letters.
     (/[0-9]/.test(head(left) + head(right))
       ? compareNumbers(take(DIGITS, left), take(DIGITS, right))
       : compare(take(LETTERS, left), take(LETTERS, right)))
@@ -49,7 +53,7 @@ const FOREIGN = /[^A-Za-z0-9~\-^.]*/y;
 const DIGITS = /[0-9]*/y;
 const LETTERS = /[A-Za-z]*/y;
 
-/** Steps over what a sticky pattern matches here, and returns it. */
+/** Steps over the match of a sticky pattern, and returns the match. */
 function take(pattern: RegExp, cursor: Cursor): string {
   pattern.lastIndex = cursor.at;
   const taken = pattern.exec(cursor.text)?.[0] ?? '';
@@ -80,7 +84,7 @@ function compareEnd(left: Cursor, right: Cursor): Order {
   return compare(Number(isAtEnd(right)), Number(isAtEnd(left)));
 }
 
-/** Compares digits of any length: no digits, then fewer digits, then smaller digits are less. */
+/** Compares digits of any length. Less is: no digits, then fewer digits, then smaller digits. */
 function compareNumbers(a: string, b: string): Order {
   const [left, right] = [a.replace(/^0+/, ''), b.replace(/^0+/, '')];
   return (

@@ -1,4 +1,7 @@
-/** The banks of a TPM: the same bytes digested by each algorithm, and registers that are extended by them. */
+/**
+ * The banks of a TPM. Each digests the same bytes by its algorithm and extends its registers by
+ * them.
+ */
 import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js';
 
 /** In the order in which systemd-pcrlock writes them. */
@@ -9,13 +12,13 @@ export type Bank = (typeof BANKS)[number];
 /** A digest in lower-case hexadecimal for each bank. */
 export type BankDigests = Readonly<Record<Bank, string>>;
 
-/** A digest in the making; Node's `Hash` is one. */
+/** A digest in the making. Node's `Hash` fits. */
 interface Hash {
   update(bytes: Uint8Array): unknown;
   digest(): Uint8Array;
 }
 
-/** Begins a digest; Node's `createHash` does. */
+/** Begins a digest. Node's `createHash` fits. */
 export type CreateHash = (bank: Bank) => Hash;
 
 /** Digests in the making, one for each bank. */
@@ -38,7 +41,7 @@ export function createBankHash(createHash: CreateHash): BankHash {
   };
 }
 
-/** Returns the digests of bytes that come in pieces. */
+/** Returns the digests of bytes that arrive in pieces. */
 export function digestInBanks(chunks: Iterable<Uint8Array>, createHash: CreateHash): BankDigests {
   const hash = createBankHash(createHash);
   for (const chunk of chunks) hash.update(chunk);
@@ -46,8 +49,8 @@ export function digestInBanks(chunks: Iterable<Uint8Array>, createHash: CreateHa
 }
 
 /**
- * Returns what a register holds in each bank after it was extended by these digests in this order,
- * from zeros on (TPM 2.0 Part 1 §PCR operations).
+ * Returns what a register holds in each bank after these digests extended it in this order,
+ * starting from zeros (TPM 2.0 Part 1 §PCR operations).
  */
 export function replay(extended: readonly BankDigests[], createHash: CreateHash): BankDigests {
   return Object.fromEntries(

@@ -1,17 +1,19 @@
-/** Which sections of an image systemd-stub measures into PCR 11, and in which order. */
+/** Returns which sections of an image systemd-stub measures into PCR 11, and in which order. */
 import type { ByteSource } from '../byte-source.ts';
 import { EspError } from '../error.ts';
 import { contentRange, type Pe, readRange, type Section } from '../pe/pe.ts';
 import { findKnown, sectionTable, splitProfiles } from '../uki/section.ts';
 
-/** Memory behind the data of a section is zeros; no image has reason for more. Bytes. */
+/** In bytes. A section has zeros in memory behind its data; no sound image needs more of them. */
 const MAX_ZEROS = 16 * 1024 * 1024;
 
 /**
- * Returns the sections that are measured when a profile boots, in the order in which they are (UKI
- * §Multi-Profile UKIs; `uki.h` of systemd 262): the profile's own before those of the base, the first
- * of a name before others. One that is empty or reaches beyond the image is as good as absent.
- * @throws {CONFIG_INVALID} when there is no such profile, or the hardware decides what is measured
+ * Returns the sections that systemd-stub measures when a profile boots, in its order (UKI
+ * §Multi-Profile UKIs; `uki.h` of systemd 262). The profile's own sections precede those of the
+ * base. Of sections with one name the first counts. A section that is empty or reaches beyond the
+ * image counts as absent.
+ * @throws {CONFIG_INVALID} when there is no such profile, or when the measurement depends on
+ * hardware
  */
 export function measuredSections(pe: Pe, profile = 0): readonly Section[] {
   const [base = [], ...profiles] = splitProfiles(pe.sections);
@@ -41,7 +43,7 @@ export function measuredSections(pe: Pe, profile = 0): readonly Section[] {
 
 /**
  * Yields the content of a section as it lies in memory: its data, then zeros up to VirtualSize.
- * @throws {PE_MALFORMED} when the zeros are too many to be meant
+ * @throws {PE_MALFORMED} when there are more zeros than a sound image has
  */
 export function* memoryOf(source: ByteSource, section: Section): Generator<Uint8Array> {
   const range = contentRange(section);

@@ -1,18 +1,22 @@
-/** What PCR 11 holds when an image has booted as far as a phase (systemd-measure(1)). */
+/** Predicts what PCR 11 holds when an image has booted up to a phase (systemd-measure(1)). */
 import type { ByteSource } from '../byte-source.ts';
 import { type BankDigests, type CreateHash, digestInBanks, replay } from './bank.ts';
 import { stubRecords } from './pcrlock.ts';
 
-/** Which boot of an image is meant. */
+/** Which boot of an image to predict. */
 export interface Boot {
   readonly profile?: number;
-  /** Words that systemd-pcrphase measures one after the other; none: as systemd-stub leaves it. */
+  /**
+   * Words that systemd-pcrphase measures in turn. Without words: the value that systemd-stub
+   * leaves.
+   */
   readonly phases?: readonly string[];
 }
 
 /**
  * Returns the value of PCR 11 in every bank.
- * @throws {CONFIG_INVALID} when there is no such profile, or the hardware decides what is measured
+ * @throws {CONFIG_INVALID} when there is no such profile, or when the measurement depends on
+ * hardware
  * @throws {PE_MALFORMED}
  */
 export function predictPcr11(

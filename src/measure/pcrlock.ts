@@ -6,7 +6,9 @@ import { parsePe } from '../pe/pe.ts';
 import { BANKS, type Bank, type BankDigests, type CreateHash, digestInBanks } from './bank.ts';
 import { measuredSections, memoryOf } from './measured-section.ts';
 
-/** One extension of a register: what it is extended by, not what it then holds. */
+/**
+ * One extension of a register: the digest that extends it, and not the register's value afterwards.
+ */
 export interface PcrRecord {
   readonly pcr: number;
   readonly digests: BankDigests;
@@ -17,7 +19,7 @@ const BOOT_LOADER_CODE = 4;
 /** UAPI.7 Linux TPM PCR Registry: the sections of a UKI, and the phases of the boot. */
 const KERNEL_BOOT = 11;
 
-/** Returns records as the text of a `*.pcrlock` file without its final newline: that of systemd-pcrlock. */
+/** Returns records as systemd-pcrlock writes a `*.pcrlock` file, without the final newline. */
 export function formatPcrlock(records: readonly PcrRecord[]): string {
   return JSON.stringify({
     records: records.map(({ pcr, digests }) => ({
@@ -27,7 +29,7 @@ export function formatPcrlock(records: readonly PcrRecord[]): string {
   });
 }
 
-/** Hexadecimal digits of a digest. */
+/** Hexadecimal digits of a digest, by bank. */
 const DIGITS: Readonly<Record<Bank, number>> = { sha1: 40, sha256: 64, sha384: 96, sha512: 128 };
 const DIGESTS = BANKS.map(
   (bank) => `\\{"hashAlg":"${bank}","digest":"[0-9a-f]{${DIGITS[bank]}}"\\}`,
@@ -36,12 +38,12 @@ const PROGRAM = new RegExp(
   `^\\{"records":\\[\\{"pcr":${BOOT_LOADER_CODE},"digests":\\[${DIGESTS}\\]\\}\\]\\}$`,
 );
 
-/** Whether a text is the record of a program as {@link formatPcrlock} writes it, and whole. */
+/** Returns whether a text is a whole record of a program, as {@link formatPcrlock} writes it. */
 export function isProgramRecord(text: string): boolean {
   return PROGRAM.test(text);
 }
 
-/** Returns the record of a program of which the Authenticode digests are known. */
+/** Returns the record of a program with these Authenticode digests. */
 export function programRecord(digests: BankDigests): PcrRecord {
   return { pcr: BOOT_LOADER_CODE, digests };
 }
@@ -58,7 +60,7 @@ export function lockPe(source: ByteSource, createHash: CreateHash): readonly Pcr
 /**
  * Returns what is measured when an image starts, by the firmware and by systemd-stub, as
  * `systemd-pcrlock lock-uki` does.
- * @throws {CONFIG_INVALID} when it depends on more than the image what is measured
+ * @throws {CONFIG_INVALID} when the measurement depends on more than the image
  * @throws {PE_MALFORMED} @throws {SIGNATURE_MALFORMED}
  */
 export function lockUki(source: ByteSource, createHash: CreateHash): readonly PcrRecord[] {
@@ -75,8 +77,8 @@ export function lockUki(source: ByteSource, createHash: CreateHash): readonly Pc
 }
 
 /**
- * Returns what systemd-stub measures when a profile of an image starts (UKI §TPM PCR measurements):
- * of each section the name with a NUL behind it, and the content as it lies in memory.
+ * Returns what systemd-stub measures when a profile of an image starts (UKI §TPM PCR measurements).
+ * For each section it measures the name with a NUL, then the content as it lies in memory.
  * @throws {CONFIG_INVALID} @throws {PE_MALFORMED}
  */
 export function stubRecords(

@@ -1,4 +1,4 @@
-/** How an ESP differs from what the profiles want of it, and a mirror from the primary. */
+/** Tells how an ESP differs from what the profiles want, and a mirror from the primary. */
 
 import type { Context } from '../context.ts';
 import { EspError } from '../error.ts';
@@ -6,6 +6,7 @@ import type { Inventory } from '../esp/inventory.ts';
 import { type EspPath, KEPT_SETTINGS, LOADER_CONF } from '../esp/layout.ts';
 import { decide } from '../plan/decide.ts';
 import { loaderStatus } from '../plan/loader-status.ts';
+import { nextOf } from '../plan/menu-order.ts';
 import { ownFiles } from '../plan/present.ts';
 import { NOT_THERE } from '../plan/schedule.ts';
 import type { LeftOut, PhaseName, Step } from '../plan/step.ts';
@@ -14,29 +15,29 @@ import type { Settings } from '../settings/settings.ts';
 import type { Asking } from '../signer/delivered-signer.ts';
 import type { Survey } from '../survey/surveyed.ts';
 
-/** What may be wrong with a file; of what is stale, there should be none. */
+/** What may be wrong with a file. `stale` means that the file should not be there. */
 export const DIFFERENCES = ['missing', 'damaged', 'stale', 'loader', 'settings'] as const;
 
-/** One file that is not as it should be. */
+/** One file that differs from what it should be. */
 export interface Difference {
   readonly kind: (typeof DIFFERENCES)[number];
   readonly path: EspPath;
   readonly because: string;
 }
 
-/** What `install` would do to an ESP, as what is wrong with it now. */
+/** What `install` would change on an ESP, told as what is wrong with it now. */
 export interface Drift {
   readonly differences: readonly Difference[];
-  /** Generations for which there is no room, which is as it should be. */
+  /** Generations that do not fit. This is no difference. */
   readonly leftOut: readonly LeftOut[];
 }
 
-/** What the profiles want, or why that is not known; no failure where nobody was to find out. */
+/** The survey of the profiles, or why there is none. It has no failure when nobody asked for it. */
 export type Wanted = { readonly survey: Survey } | Unknown;
 
 /**
- * Surveys what the profiles want, as `install` does, but asks nobody who holds a key elsewhere and
- * runs no program that adds secrets: what such a generation wants, only `install` finds out.
+ * Surveys what the profiles want, as `install` does. It asks no key that is elsewhere and runs no
+ * secrets program, so only `install` finds out what a generation with either wants.
  */
 export async function openWanted(
   settings: Settings,
@@ -64,7 +65,7 @@ export async function openWanted(
   }
 }
 
-/** Only a certificate is needed to tell what differs, unless names follow from signatures. */
+/** Uses the certificate alone, which tells every difference unless names follow from signatures. */
 async function askingSigner(
   { certificate, 'private-key': privateKey }: Settings,
   { disk, now }: Context,
@@ -82,17 +83,17 @@ function requireNothingAsked({ asked: [first] }: Asking, { dispose }: Survey): v
   });
 }
 
-/** Why an ESP has no drift that could be told. */
+/** Why the drift of an ESP is unknown. */
 export interface Unknown {
   readonly failure: EspError | undefined;
 }
 
-/** Compares an ESP with what the profiles want: what `install` would change is what differs. */
+/** Compares an ESP with the profiles. It differs in everything that `install` would change. */
 export function driftOf(view: EspView, wanted: Wanted): Drift | Unknown {
   if ('failure' in wanted) return wanted;
   const { survey } = wanted;
   try {
-    const { plan, removals } = decide(survey, view, 'all');
+    const { plan, removals } = decide(withChoice(survey, view), view, 'all');
     if ('kind' in plan) {
       const { message, hint } = plan;
       return { failure: new EspError('ESP_FULL', `${view.root}: ${message}`, { hint }) };
@@ -113,12 +114,25 @@ export function driftOf(view: EspView, wanted: Wanted): Drift | Unknown {
   }
 }
 
+/** A specialisation of the current generation that somebody chose is what the profiles want, too. */
+function withChoice(survey: Survey, { inventory }: EspView): Survey {
+  const chosen = nextOf(inventory)?.id;
+  const family = [...survey.musts, ...survey.wishes].find(({ entries }) =>
+    entries.some(({ id }) => id === survey.default),
+  );
+  const isOfFamily = family?.entries.some(({ id }) => id === chosen);
+  if (chosen === undefined || !isOfFamily) return survey;
+  return { ...survey, standing: { followed: survey.default, chosen } };
+}
+
 /** What is kept while a run replaces loader.conf is no difference, unless a run left it. */
 function isLasting({ kind, path }: Step, { keptSettings }: Inventory): boolean {
   return path !== KEPT_SETTINGS || (kind === 'remove' && keptSettings !== undefined);
 }
 
-/** What a step of each phase mends; what is written is damaged where it is there. */
+/**
+ * The difference that a step of each phase mends. A file that exists and is rewritten is `damaged`.
+ */
 const MENDS: Readonly<Record<PhaseName, Exclude<Difference['kind'], 'damaged'>>> = {
   sweep: 'stale',
   'free-entries': 'stale',
@@ -140,8 +154,8 @@ function differenceOf(phase: PhaseName, { path, because }: Step): Difference {
 }
 
 /**
- * Compares a mirror with the primary: which of our entries and their files it lacks or has too many,
- * whatever their boot counters say, and whether loaders and settings are the same.
+ * Compares a mirror with the primary: which of our entries and files it lacks or has in excess,
+ * whatever their boot counters are, and whether loaders and settings are equal.
  */
 export function differencesFrom(primary: EspView, mirror: EspView): readonly Difference[] {
   const [theirs, ours] = [ownFiles(primary.inventory), ownFiles(mirror.inventory)];
@@ -157,8 +171,8 @@ export function differencesFrom(primary: EspView, mirror: EspView): readonly Dif
       }),
     ),
     ...[...ours].flatMap(([key, { path, damage }]): Difference[] => {
-      if (damage !== undefined) return [{ kind: 'damaged', path, because: damage }];
-      return theirs.has(key) ? [] : [{ kind: 'stale', path, because: 'the primary ESP lacks it' }];
+      if (!theirs.has(key)) return [{ kind: 'stale', path, because: 'the primary ESP lacks it' }];
+      return damage === undefined ? [] : [{ kind: 'damaged', path, because: damage }];
     }),
     ...mirror.loaders.map(loaderStatus).flatMap(({ path, is }, index): Difference[] => {
       const expected = loaders[index]?.is;

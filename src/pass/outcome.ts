@@ -1,31 +1,33 @@
-/** What became of one ESP in a pass. */
+/** The outcome of one ESP in a pass. */
 import type { EspError } from '../error.ts';
 import type { Removal } from '../plan/elsewhere.ts';
 import type { Scope } from '../plan/scope.ts';
 import type { Plan } from '../plan/step.ts';
 import type { Report } from '../transaction/report.ts';
 
-/** What became of one ESP, or would. */
+/** What a pass did to one ESP, or would do. */
 export interface Outcome {
   readonly root: string;
   readonly plan?: Plan;
-  /** What is removed from other partitions after the plan. */
+  /** Removals from other partitions, which follow the plan. */
   readonly removals?: readonly Removal[];
-  /** The ID of the entry that the profiles alone would make boot next. */
+  /** The ID of the entry that would boot next if the profiles alone decided. */
   readonly byProfiles?: string;
   readonly report?: Report;
   readonly failure?: EspError;
+  /** Systems that entries of this machine lead to, as far as the ESP was read. */
+  readonly systems?: readonly string[];
   readonly warnings: readonly string[];
 }
 
-/** What a verb is after: how much it may do, and how closely it looks at what is there. */
+/** The purpose of a verb: how much of a plan it may carry out, and how closely it looks. */
 export interface Purpose {
   readonly scope: Scope;
-  /** Every byte is read, instead of names, sizes and headers. */
+  /** Reads every byte, instead of names, sizes and headers. */
   readonly deep: boolean;
 }
 
-/** What each verb is after. `plan` decides as `install` does, and stops there. */
+/** The purpose of each verb. `plan` decides as `install` does, and stops there. */
 export const PURPOSES = {
   install: { scope: 'all', deep: false },
   plan: { scope: 'all', deep: false },

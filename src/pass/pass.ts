@@ -1,7 +1,8 @@
-/** One pass over the ESPs: decide what each should become, and make it so. */
+/** One pass over the ESPs: decides what each should become, and makes it so. */
 
 import type { Context } from '../context.ts';
 import { EspError, EXIT_FAILED } from '../error.ts';
+import { systemsOn } from '../esp/neighbours.ts';
 import type { Target } from '../esp/target.ts';
 import { lookFor, readEsp } from '../inspection/read-esp.ts';
 import type { RecordKeeper } from '../pcrlock/record-keeper.ts';
@@ -9,41 +10,42 @@ import { type Decision, decide } from '../plan/decide.ts';
 import type { Removal } from '../plan/elsewhere.ts';
 import type { Plan } from '../plan/step.ts';
 import type { ToSign } from '../signer/signer.ts';
+import { rememberSystems } from '../survey/own-systems.ts';
 import type { Survey } from '../survey/surveyed.ts';
 import type { Wants } from '../survey/surveyor.ts';
+import type { Log } from '../terminal/log.ts';
 import type { Site } from '../transaction/apply.ts';
 import type { Report } from '../transaction/report.ts';
-import type { Log } from '../voice/log.ts';
 import { lockAll } from '../volumes/esp-lock.ts';
 import { openTarget } from '../volumes/volumes.ts';
 import { type Outcome, type PassVerb, PURPOSES } from './outcome.ts';
 
-/** Who makes a pass, and what it works and speaks with. */
-export interface Tools {
+/** The verb of a pass, and what the pass works with. */
+export interface PassContext {
   readonly verb: PassVerb;
   readonly context: Context;
   readonly log: () => Promise<Log>;
-  /** Whether anybody wants to read what was changed: the log is not opened for nobody. */
+  /** Whether to log changes. When nobody reads them, the log is not opened. */
   readonly tellsChanges: boolean;
-  /** Told what goes on. */
+  /** Receives what the pass does, as text for a person. */
   readonly say: (text: string) => void;
-  /** Seconds to wait for another run on the same ESP. */
+  /** Seconds to wait while another run holds the ESP. */
   readonly lockTimeout: number;
-  /** What else a key will be asked for in this run, where it is asked at all. */
+  /** Programs beside the ESPs that this run will have signed too, if it asks for signatures. */
   readonly likely?: readonly ToSign[];
-  /** Ends the pass before the next phase. */
+  /** Ends the pass before its next phase. */
   readonly signal?: AbortSignal;
 }
 
-/** Deals with one ESP after the other. One that fails leaves the others as they are. */
+/** Processes one ESP after the other. A failure of one leaves the others as they are. */
 export async function pass(
   roots: readonly string[],
   wants: Wants,
-  tools: Tools,
+  passContext: PassContext,
 ): Promise<readonly Outcome[]> {
   const outcomes: Outcome[] = [];
   for (const [index, root] of roots.entries()) {
-    outcomes.push(await processEsp(root, wants, tools, index === 0));
+    outcomes.push(await processEsp(root, wants, passContext, index === 0));
   }
   return outcomes;
 }
@@ -51,32 +53,49 @@ export async function pass(
 async function processEsp(
   path: string,
   wants: Wants,
-  tools: Tools,
+  passContext: PassContext,
   isPrimary: boolean,
 ): Promise<Outcome> {
   try {
-    const target = openTarget(path, wants.known().settings, tools.context);
-    return tools.verb === 'plan'
-      ? await look(target, wants.known(), tools)
-      : await carryOut(target, wants, tools, isPrimary);
+    const target = openTarget(path, wants.known().settings, passContext.context);
+    if (passContext.verb === 'plan') return await look(target, wants.known(), passContext);
+    const outcome = await carryOut(target, wants, passContext, isPrimary);
+    await remember(outcome, wants.known(), passContext);
+    return outcome;
   } catch (error) {
     if (!(error instanceof EspError)) throw error;
     return { root: path, warnings: [], failure: error };
   }
 }
 
-/** Reads an ESP and decides what is to be done to it. */
-async function look(target: Target, survey: Survey, { verb, context }: Tools): Promise<Outcome> {
-  const { scope, deep } = PURPOSES[verb];
-  const view = await readEsp(target, lookFor(survey, deep), context);
-  return outcomeOf(target.root, decide(survey, view, scope));
+/** What had an entry here is known as this machine's, when its generation and its store path are gone. */
+async function remember(
+  { systems = [], failure }: Outcome,
+  { settings, ownSystems }: Survey,
+  { context }: PassContext,
+): Promise<void> {
+  if (failure) return;
+  const known = [...(ownSystems?.known ?? [])];
+  await rememberSystems([...known, ...systems], context.disk, settings['cache-dir']);
 }
 
-/** Records are of what the primary ESP boots: a mirror has the same, or is about to. */
+/** Reads an ESP and decides what is to be done to it. */
+async function look(
+  target: Target,
+  survey: Survey,
+  { verb, context }: PassContext,
+): Promise<Outcome> {
+  const { scope, deep } = PURPOSES[verb];
+  const view = await readEsp(target, lookFor(survey, deep), context);
+  const outcome = outcomeOf(target.root, decide(survey, view, scope));
+  return { ...outcome, systems: systemsOn(view.inventory) };
+}
+
+/** Keeps records for the primary ESP alone: a mirror boots the same, or is about to. */
 async function keeperFor(
   target: Target,
   wants: Wants,
-  { context }: Tools,
+  { context }: PassContext,
 ): Promise<RecordKeeper | undefined> {
   const directory = wants.known().settings['pcrlock-directory'];
   if (directory === undefined) return undefined;
@@ -86,49 +105,49 @@ async function keeperFor(
 
 /**
  * Looks first and locks second: a run that finds nothing to do leaves no trace, takes no lock and
- * waits for nobody. Under the lock everything is read again, profiles included: another run may have
- * changed the ESP, after profiles that are newer than what this one knows.
+ * waits for nobody. Under the lock it reads everything again, profiles included: another run may
+ * have changed the ESP, from newer profiles than this run has read.
  */
 async function carryOut(
   target: Target,
   wants: Wants,
-  tools: Tools,
+  passContext: PassContext,
   isPrimary: boolean,
 ): Promise<Outcome> {
-  const records = isPrimary ? await keeperFor(target, wants, tools) : undefined;
-  const settled = await glance(target, wants.known(), tools, records);
+  const records = isPrimary ? await keeperFor(target, wants, passContext) : undefined;
+  const settled = await decideUnlocked(target, wants.known(), passContext, records);
   if (settled) return settled;
-  using _locks = await lockAll(target.mounted, tools);
+  using _locks = await lockAll(target.mounted, passContext);
   const survey = await wants.renewed();
-  const outcome = await look(target, survey, tools);
+  const outcome = await look(target, survey, passContext);
   const { plan, removals } = outcome;
   if (!plan) return outcome;
-  await askForSignatures(plan, survey, tools);
+  await askForSignatures(plan, survey, passContext);
   const announced = (await records?.announce(plan)) ?? [];
-  const report = await applyAll(plan, removals, siteOf(target, survey, tools));
-  const { signal, tellsChanges, log } = tools;
+  const report = await applyAll(plan, removals, siteOf(target, survey, passContext));
+  const { signal, tellsChanges, log } = passContext;
   if (tellsChanges) logChanges(target.root, report, await log());
-  // What was stopped on its way may leave two loaders: both stay expected.
+  // A pass that was stopped may leave two loaders. Both stay expected.
   const renewed = (signal?.aborted ? undefined : await records?.renew(survey)) ?? [];
   return { ...outcome, report, warnings: [...outcome.warnings, ...announced, ...renewed] };
 }
 
-/** Before anything is written, and before anybody expects it: a key that is elsewhere may be away. */
+/** Asks before anything is written or expected: whoever holds a key elsewhere may not answer. */
 async function askForSignatures(
   plan: Plan,
   { signer }: Survey,
-  { context, likely }: Tools,
+  { context, likely }: PassContext,
 ): Promise<void> {
   if (!signer.prepare) return;
   const { programsToSign } = await import('../recipe/to-sign.ts');
   signer.prepare(await programsToSign(plan, context.disk), likely);
 }
 
-/** Where and with what a plan is carried out. */
+/** Returns the ESP and everything that carrying out a plan on it needs. */
 function siteOf(
   target: Target,
   { signer, sources }: Survey,
-  { context, say, signal }: Tools,
+  { context, say, signal }: PassContext,
 ): Site {
   const { root, disk, locate, mounted } = target;
   return {
@@ -139,7 +158,7 @@ function siteOf(
   };
 }
 
-/** Carries out a plan, and after it the removals on other partitions. Throws UNFINISHED when it cannot. */
+/** Carries out a plan, then the removals on other partitions. Throws UNFINISHED when it cannot. */
 export async function applyAll(
   plan: Plan,
   removals: readonly Removal[] | undefined,
@@ -158,18 +177,18 @@ export async function applyAll(
 }
 
 /**
- * Decides without the lock, and returns what came of it if there is nothing to do. What goes wrong may
- * be another run's work in progress: it decides nothing.
+ * Decides without the lock, and returns an outcome if there is nothing to do. An error may come
+ * from another run's unfinished work, so it decides nothing here.
  */
-async function glance(
+async function decideUnlocked(
   target: Target,
   survey: Survey,
-  tools: Tools,
+  passContext: PassContext,
   records: RecordKeeper | undefined,
 ): Promise<Outcome | undefined> {
   let outcome: Outcome;
   try {
-    outcome = await look(target, survey, tools);
+    outcome = await look(target, survey, passContext);
   } catch (error) {
     if (error instanceof EspError) return undefined;
     throw error;
@@ -181,12 +200,12 @@ async function glance(
 }
 
 /**
- * Once a plan is being carried out, nothing is a refusal any more: a disk that turns out to be full or
- * read-only leaves the ESP safe and the work undone.
+ * Turns a refusal into UNFINISHED once a plan is being carried out: a refusal says that nothing was
+ * touched. A disk that turns out full or read-only leaves the ESP safe and the work undone.
  */
 function unfinished(cause: unknown): never {
   if (!(cause instanceof EspError) || cause.status === EXIT_FAILED) throw cause;
-  // The kernel writes no more to a FAT that is damaged, and who knows to whom that happened.
+  // The kernel makes a damaged FAT read-only. It may have happened to this ESP.
   const isDamaged = cause.code === 'ESP_READ_ONLY';
   const message = `the run did not finish${isDamaged ? '' : '; what boots is whole'}`;
   throw new EspError('UNFINISHED', message, {
@@ -195,7 +214,7 @@ function unfinished(cause: unknown): never {
   });
 }
 
-/** A refusal is a value until here, where it becomes the failure of this ESP. */
+/** A refusal is a value up to here. Here it becomes the failure of this ESP. */
 function outcomeOf(root: string, { plan, removals, byProfiles, warnings }: Decision): Outcome {
   if (!('kind' in plan)) return { root, warnings, plan, removals, byProfiles };
   const { message, hint } = plan;

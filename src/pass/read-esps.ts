@@ -1,4 +1,4 @@
-/** Reads all ESPs of the settings. One that cannot be read stops none of the others. */
+/** Reads all ESPs of the settings. An ESP that cannot be read does not stop the others. */
 import type { Context } from '../context.ts';
 import type { EspError } from '../error.ts';
 import { type Look, readEsp } from '../inspection/read-esp.ts';
@@ -7,12 +7,12 @@ import type { Settings } from '../settings/settings.ts';
 import { expected, findEsps, requireOne } from '../volumes/esp-roots.ts';
 import { openTarget } from '../volumes/volumes.ts';
 
-/** An ESP of the settings with what is seen of it, or why nothing is. */
+/** An ESP of the settings with its view, or why there is none. */
 export type ReadEsp =
   | { readonly root: string; readonly view: EspView; readonly failure?: undefined }
   | { readonly root: string; readonly failure: EspError };
 
-/** Reads the ESPs, the primary first. Throws what is wrong with the primary when none can be read. */
+/** Reads the ESPs, the primary first. Throws the primary's failure when none can be read. */
 export async function readEsps(
   settings: Settings,
   look: Look,

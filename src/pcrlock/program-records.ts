@@ -1,4 +1,4 @@
-/** The records of what boots from an ESP: those that are kept, and those that have to be made. */
+/** Returns the records of what boots from an ESP: existing ones, and new ones for the rest. */
 
 import type { Context } from '../context.ts';
 import type { Disk } from '../disk/disk.ts';
@@ -12,12 +12,12 @@ import type { Content } from '../plan/step.ts';
 import type { Survey } from '../survey/surveyed.ts';
 import { type Program, vouchedDigests } from './vouched-digests.ts';
 
-/** An ESP, and the directory of components that is to tell what boots from it. */
+/** An ESP, and the directory of components that describes what boots from it. */
 export interface Recorded {
   readonly target: Target;
   readonly directory: string;
   readonly context: Context;
-  /** Records that were made by this run, by the ID of the entry: to look twice costs nothing. */
+  /** Records that this run made, by the ID of the entry: a second look costs nothing. */
   readonly made: Map<string, string>;
 }
 
@@ -26,7 +26,7 @@ export interface Variant extends NamedEntry {
   readonly text: string;
 }
 
-/** The entries of ours that boot, each with its record: that which is there, or one that is made now. */
+/** Returns our entries that boot, each with its record: an existing one or a new one. */
 export async function findVariants(
   recorded: Recorded,
   inventory: Inventory,
@@ -74,7 +74,10 @@ interface Made {
   readonly warning?: string;
 }
 
-/** Makes the record of a program on the ESP. One that cannot be read costs its own record and no other. */
+/**
+ * Makes the record of a program on the ESP. A program that cannot be read costs its own record
+ * only.
+ */
 async function makeRecord(
   path: EspPath,
   { signer }: Survey,
@@ -94,7 +97,9 @@ async function makeRecord(
 const UNVOUCHED =
   'it is not what would be installed now, and no signature of ours vouches for it; remove it and run again to have it written anew';
 
-/** The program that systemd-boot starts for an entry: the entry itself, or the one that it names. */
+/**
+ * Returns the program that systemd-boot starts for an entry: the entry itself, or the one it names.
+ */
 function programOf({ path, name, references }: EntryFile): EspPath | undefined {
   if (!name || isProgram(name)) return path;
   return references.find((reference) => {
@@ -116,17 +121,17 @@ function recipeOf(
   return blob ? blob.content : wanted.file.content;
 }
 
-/** Returns the record of the loader; none and no warning when there is no loader. */
+/** Returns the record of the loader. When there is no loader, returns no record and no warning. */
 export async function loaderRecord({ root, tree }: Target, survey: Survey): Promise<Made> {
   const path = loaderPlaces(survey.architecture).systemd;
   if (tree.linkStat(`${root}/${path}`)?.kind !== 'file') return {};
   const recipe = { kind: 'file', path: survey.loader.path } as const;
-  // Its name is fixed: an older one is no damage, and would have been replaced.
+  // The loader's name is fixed, so it cannot tell the version. An old one would have been replaced.
   const isNamed = async () => true;
   return makeRecord(path, survey, tree, { path: `${root}/${path}`, recipe, isNamed });
 }
 
-/** A record is some 500 bytes. */
+/** In bytes. A record has some 500. */
 const RECORD_LIMIT = 4096;
 
 /** Returns the record in a file, unless it is damaged. */

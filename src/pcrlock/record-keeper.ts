@@ -1,4 +1,4 @@
-/** Keeps the records for systemd-pcrlock in line through a pass: a stage of its own, whose failure is a warning. */
+/** Keeps the records for systemd-pcrlock in line during a pass. A failure here is a warning. */
 
 import type { Context } from '../context.ts';
 import { EspError, explain } from '../error.ts';
@@ -7,17 +7,17 @@ import type { Plan } from '../plan/step.ts';
 import type { Survey } from '../survey/surveyed.ts';
 import { announce, isOverdue, overdueRecords, renewRecords } from './records.ts';
 
-/** The records of one ESP. What it returns are warnings. */
+/** Keeps the records of one ESP. Each method returns warnings. */
 export interface RecordKeeper {
-  /** Looks without the lock; undefined when something is to be done. */
+  /** Compares without the lock. Returns undefined when there is something to do. */
   settled(survey: Survey): Promise<readonly string[] | undefined>;
-  /** Before the plan is carried out. */
+  /** Runs before the plan is carried out. */
   announce(plan: Plan): Promise<readonly string[]>;
-  /** After it. */
+  /** Runs after the plan. */
   renew(survey: Survey): Promise<readonly string[]>;
 }
 
-/** Returns the keeper of the records in a directory, of what boots from a target. */
+/** Returns the keeper of the records in a directory, for what boots from a target. */
 export function recordKeeper(target: Target, directory: string, context: Context): RecordKeeper {
   const recorded = { target, directory, context, made: new Map<string, string>() };
   return {
@@ -26,7 +26,7 @@ export function recordKeeper(target: Target, directory: string, context: Context
         const overdue = await overdueRecords(recorded, survey);
         return isOverdue(overdue) ? undefined : overdue.warnings;
       } catch (error) {
-        // It may be another run's work in progress: under the lock it shows.
+        // The error may come from another run's unfinished work. The look under the lock decides.
         if (error instanceof EspError) return undefined;
         throw error;
       }
@@ -45,7 +45,7 @@ export function recordKeeper(target: Target, directory: string, context: Context
   };
 }
 
-/** The ESP is in line all the same: what is not predicted costs a recovery key and no boot. */
+/** Turns an error into a warning. A missing record costs a recovery key, and the machine boots. */
 async function warned(
   directory: string,
   work: () => Promise<readonly string[]>,

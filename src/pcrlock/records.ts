@@ -1,5 +1,8 @@
-/** The records of one ESP for systemd-pcrlock: what the firmware will measure when it boots from there. */
+/**
+ * The records of one ESP for systemd-pcrlock: what firmware will measure when it boots from there.
+ */
 import { parseEntryName } from '../esp/layout.ts';
+import { setNeighboursApart } from '../esp/neighbours.ts';
 import { scanInventory } from '../esp/scan-inventory.ts';
 import { scanBootTree } from '../inspection/boot-tree.ts';
 import {
@@ -23,14 +26,14 @@ import {
   type Variant,
 } from './program-records.ts';
 
-/** What is to be done to the directory, and what a person should know. Paths are absolute. */
+/** What is to be changed in the directory, and warnings. Paths are absolute. */
 export interface Overdue {
   readonly writes: ReadonlyMap<string, string>;
   readonly removals: readonly string[];
   readonly warnings: readonly string[];
 }
 
-/** Compares the records with what boots from the ESP now, and changes nothing. */
+/** Compares the records with what boots from the ESP now. Changes nothing. */
 export async function overdueRecords(recorded: Recorded, survey: Survey): Promise<Overdue> {
   const [entries, loader] = [
     await overdueEntries(recorded, survey),
@@ -44,16 +47,19 @@ export async function overdueRecords(recorded: Recorded, survey: Survey): Promis
 }
 
 /**
- * A record lies under the ID of its entry, and so is known to be of that one, and again under the name
- * that systemd-pcrlock goes by. No link: lanzaboote would write through it, and remove what it leads to.
+ * A record lies under the ID of its entry, which tells whose it is, and again under the name that
+ * systemd-pcrlock uses. It is no link: lanzaboote would write through a link, and remove its
+ * target.
  */
 async function overdueEntries(recorded: Recorded, survey: Survey): Promise<Overdue> {
   const { target, directory, context } = recorded;
   const { disk } = context;
   const token = survey.settings['entry-token'];
-  const { inventory } = scanBootTree(target, (tree, root) =>
-    scanInventory(tree, root, token, IMAGE_KINDS),
-  );
+  const { ownSystems } = survey;
+  const { inventory } = scanBootTree(target, (tree, root) => {
+    const scanned = scanInventory(tree, root, token, IMAGE_KINDS);
+    return ownSystems ? setNeighboursApart(scanned, ownSystems, disk) : scanned;
+  });
   const { variants, warnings } = await findVariants(recorded, inventory, survey);
   const component = `${directory}/${ENTRY_COMPONENT}`;
   const texts = new Map(variants.map(({ id, text }) => [id, text]));
@@ -78,7 +84,7 @@ async function overdueEntries(recorded: Recorded, survey: Survey): Promise<Overd
   };
 }
 
-/** A loader that nobody vouches for leaves what is expected as it was. */
+/** When nobody vouches for a loader, its expected records stay as they are. */
 async function overdueLoader(
   { target, directory, context: { disk } }: Recorded,
   survey: Survey,
@@ -96,7 +102,7 @@ async function overdueLoader(
   };
 }
 
-/** Whether there is something to do. */
+/** Returns whether there is something to do. */
 export function isOverdue({ writes, removals }: Overdue): boolean {
   return writes.size + removals.length > 0;
 }
@@ -111,18 +117,20 @@ export async function renewRecords(
   );
   for (const folder of folders) disk.makeDirectory(folder, 'everyone');
   for (const [path, text] of writes) {
-    // SAFETY: records only predict. A link would be written through; without it there is none for a moment.
+    // SAFETY: records only predict, and everything boots as before. A write would go through a
+    // link, so the link goes first; for a moment there is no record.
     if (disk.linkStat(path)?.kind === 'link') disk.remove(path);
     await disk.replaceText(path, `${text}\n`, 'everyone');
   }
-  // SAFETY: records only predict. Of what boots from the ESP now, each one is there and durable.
+  // SAFETY: records only predict, and everything boots as before. The records of what boots now are
+  // durable already.
   for (const path of removals) disk.remove(path);
   for (const folder of folders) disk.syncDirectory(folder);
 }
 
 /**
- * Before a plan is carried out: forgets the records of images that will be written anew under the same
- * name, and says what the loader is about to be.
+ * Runs before a plan is carried out. Removes the records of images that the plan writes anew under
+ * the same name, and records the new loader.
  */
 export async function announce(
   { directory, context: { disk }, made }: Recorded,
@@ -138,7 +146,8 @@ export async function announce(
     made.delete(id);
     const text = readRecord(`${component}/${id}`, disk);
     const copies = variants.filter(({ name }) => readRecord(`${component}/${name}`, disk) === text);
-    // SAFETY: records only predict. After power loss this entry has none, and the next run makes one.
+    // SAFETY: records only predict, and the entry boots without one. After power loss the next run
+    // makes the record.
     for (const name of [...copies.map((copy) => copy.name), id])
       disk.remove(`${component}/${name}`);
   }

@@ -1,4 +1,4 @@
-/** How sections are added to a stub: the PE layout that ukify writes, as pieces to stream. */
+/** Adds sections to a stub, in the PE layout that ukify writes, as pieces to stream. */
 import { bytesSource } from '../byte-source.ts';
 import { EspError } from '../error.ts';
 import { packedRanges } from './authenticode.ts';
@@ -20,11 +20,11 @@ export interface NewSection {
   readonly code?: boolean;
 }
 
-/** A row of the section table in the making, with the pieces of its raw data. */
+/** A row of the section table that is being made, with the pieces of its raw data. */
 interface Row {
   readonly section: Section;
   readonly raw: readonly Piece[];
-  /** The 40 bytes that the stub has for it, or zeros. */
+  /** The 40 bytes of the stub's row, or zeros. */
   readonly header: Uint8Array;
 }
 
@@ -35,17 +35,17 @@ const MAX_FILE_ALIGNMENT = 0x1_0000;
 const MAX_SECTION_ALIGNMENT = 0x100_0000;
 const MAX_U32 = 2 ** 32 - 1;
 
-/** What a section of the stub is called once a longer one has taken its name; nothing reads it. */
+/** The new name of a stub's section when a longer one takes its name. Nothing reads it. */
 const RETIRED = '.retired';
 
 /**
  * Lays out a stub with more sections behind its own (PE/COFF §Section Table; UKI §PE sections).
  *
- * A section that the stub has already is replaced where it lies. Where the new content does not fit
- * there, the stub's is renamed to `.retired` and the new one appended. The headers grow with the
- * table, up to the address of the first section. What no section of the stub holds, such as a symbol
- * table, is dropped. Empty sections are not written.
- * @param options.nxCompat false clears NX_COMPAT, as it must be when the kernel does not claim it
+ * A section that the stub has already is replaced in place. Where the new content does not fit, the
+ * stub's section is renamed to `.retired` and the new one is appended. The headers grow with the
+ * table, up to the address of the first section. Bytes outside all sections, such as a symbol
+ * table, are dropped. Empty sections are not written.
+ * @param options.nxCompat false clears NX_COMPAT, which is needed when the kernel does not set it
  * @throws {PE_MALFORMED} when the stub is damaged, signed or without room for the section headers,
  * and when the image would reach 4 GiB
  */
@@ -90,7 +90,7 @@ function requireAlignment(field: string, value: number, least: number, most: num
     throw unusable(field, `a power of two from ${least} to ${most}`, `${value}`);
 }
 
-/** The stub's own sections, their raw data filled up to FileAlignment. */
+/** Returns the stub's own sections, their raw data filled up to FileAlignment. */
 function stubRows(stub: Uint8Array, pe: Pe): Row[] {
   return pe.sections.map((section, index) => {
     const { pointerToRawData: start, sizeOfRawData: size } = section;
@@ -104,7 +104,7 @@ function stubRows(stub: Uint8Array, pe: Pe): Row[] {
   });
 }
 
-/** The rows with one section more, or with the stub's own of that name replaced. */
+/** Returns the rows with a new one, or with the stub's row of that name replaced. */
 function addRow(rows: readonly Row[], added: NewSection, pe: Pe): Row[] {
   const index = rows.findIndex(
     ({ section }, at) => at < pe.sections.length && section.name === added.name,
@@ -122,8 +122,8 @@ function addRow(rows: readonly Row[], added: NewSection, pe: Pe): Row[] {
 }
 
 /**
- * Bytes that fit into a section without touching its neighbour. In the file that is its raw data;
- * in memory the next section can be nearer (in the stub of systemd 252 it is).
+ * Returns how many bytes fit into a section without touching the next one. The file limits them to
+ * its raw data. In memory the next section can be nearer, as in the stub of systemd 252.
  */
 function roomInPlace(rows: readonly Row[], own: Section): number {
   const next = rows
@@ -161,7 +161,10 @@ function paddedTo(content: Content, size: number): Piece[] {
   return padding > 0 ? [...pieces, { kind: 'zeros', size: padding }] : [...pieces];
 }
 
-/** SizeOfHeaders, grown when the section table needs it: no section may start inside the headers. */
+/**
+ * Returns SizeOfHeaders. It grows with the section table, and no section may start inside the
+ * headers.
+ */
 function headerSize(pe: Pe, count: number): number {
   const tableEnd = pe.sectionTableOffset + count * SECTION_HEADER_SIZE;
   const size = roundUp(Math.max(pe.sizeOfHeaders, tableEnd), pe.fileAlignment);
@@ -172,7 +175,7 @@ function headerSize(pe: Pe, count: number): number {
   throw unusable('section headers', `at most ${slots} to fit below the first section`, `${count}`);
 }
 
-/** Gives every section its place in the file, one after the other, the stub's in their old order. */
+/** Places every section in the file, one after the other, the stub's in their old order. */
 function pack(rows: readonly Row[], sizeOfHeaders: number): Row[] {
   let end = sizeOfHeaders;
   const pointers = new Map<Row, number>();
@@ -187,7 +190,7 @@ function pack(rows: readonly Row[], sizeOfHeaders: number): Row[] {
   }));
 }
 
-/** New sections have no pointer yet; the sort is stable and leaves them behind the stub's. */
+/** New sections have no pointer yet. The stable sort keeps them behind the stub's. */
 function byFileOrder(a: Row, b: Row): number {
   const place = ({ section }: Row) => section.pointerToRawData || Number.MAX_SAFE_INTEGER;
   return place(a) - place(b);
@@ -197,7 +200,7 @@ function inFileOrder(packed: readonly Row[]): Piece[] {
   return packed.toSorted(byFileOrder).flatMap(({ raw }) => raw);
 }
 
-/** The stub's headers with every field brought up to date that more sections change. */
+/** Returns the stub's headers, with every field updated that the new sections change. */
 function headerBytes(stub: Uint8Array, pe: Pe, rows: readonly Row[], size: number): Uint8Array {
   const bytes = new Uint8Array(size);
   bytes.set(stub.subarray(0, pe.sizeOfHeaders));
@@ -243,7 +246,7 @@ function clearNxCompat(header: Uint8Array, pe: Pe): void {
   new DataView(header.buffer).setUint16(at, pe.dllCharacteristics & ~NX_COMPAT, true);
 }
 
-/** Every size and address in an image is 32 bits wide, and so is a file's size on FAT32. */
+/** Every size and address in an image has 32 bits, as has a file's size on FAT32. */
 function requireU32(value: number, field: string): number {
   if (value <= MAX_U32) return value;
   throw unusable(field, 'less than 4 GiB', `${value}`);

@@ -1,4 +1,4 @@
-/** Which bytes of an image the Authenticode digest covers, and in which order. */
+/** Tells which bytes of an image the Authenticode digest covers, and in which order. */
 import type { ByteSource } from '../byte-source.ts';
 import { EspError } from '../error.ts';
 import { type ImageLayout, type Piece, slicePieces } from './image-layout.ts';
@@ -8,7 +8,7 @@ import { type Pe, parsePe, type Range, rawRanges, readRange } from './pe.ts';
 export const CERTIFICATE_ENTRY_SIZE = 8;
 const CHECKSUM_SIZE = 4;
 
-/** What to hash, in this order, and then this many zero bytes. */
+/** The ranges to hash, in this order, and then the number of zeros. */
 export interface DigestInput {
   readonly ranges: readonly Range[];
   readonly padding: number;
@@ -24,8 +24,8 @@ export function authenticodeRanges(pe: Pe): DigestInput {
   const tableSize = requireTableAtEnd(pe).size;
   const afterEntry = pe.certificateEntryOffset + CERTIFICATE_ENTRY_SIZE;
   const raw = rawRanges(pe);
-  // 8. SUM_OF_BYTES_HASHED counts the headers whole; with gaps between sections it is no offset
-  // that any section ends at, and yet it is where the digest goes on.
+  // 8. SUM_OF_BYTES_HASHED counts the headers whole. With gaps between sections it is not the end
+  // of any section, but the specification continues the digest there.
   const hashed = raw.reduce((sum, { size }) => sum + size, pe.sizeOfHeaders);
   const ranges = [
     // 3. to the checksum, which is left out (4.)
@@ -46,7 +46,7 @@ function between(start: number, end: number): Range {
   return { offset: start, size: end - start };
 }
 
-/** A table elsewhere would leave bytes that no signature covers behind it. */
+/** A table elsewhere would leave bytes behind it that no signature covers. */
 function requireTableAtEnd({ certificateTable, fileSize }: Pe): Range {
   const end = certificateTable.offset + certificateTable.size;
   if (certificateTable.size === 0 || end === fileSize) return certificateTable;
@@ -67,7 +67,7 @@ export function* authenticodeDigestInput(source: ByteSource): Generator<Uint8Arr
   if (padding > 0) yield new Uint8Array(padding);
 }
 
-/** Returns what the digest of an unsigned image without gaps covers: all but the two fields. */
+/** Returns what the digest of an unsigned image without gaps covers: all except the two fields. */
 export function packedRanges(
   image: Pick<Pe, 'checksumOffset' | 'certificateEntryOffset'>,
   size: number,

@@ -1,11 +1,13 @@
-/** The attribute certificate table at the end of a signed image: its signatures, and adding one. */
+/**
+ * Reads the attribute certificate table at the end of a signed image, and adds a signature to it.
+ */
 import type { ByteSource } from '../byte-source.ts';
 import { EspError } from '../error.ts';
 import { authenticodeRanges, CERTIFICATE_ENTRY_SIZE } from './authenticode.ts';
 import { type ImageLayout, type Piece, pieceSize, roundUp } from './image-layout.ts';
 import { type Pe, parsePe, type Range } from './pe.ts';
 
-/** New bytes for a place in a file. */
+/** New bytes for an offset of a file. */
 export interface Patch {
   readonly offset: number;
   readonly bytes: Uint8Array;
@@ -19,8 +21,8 @@ const MAX_TABLE_SIZE = 1024 * 1024;
 const UNSIGNED: Range = { offset: 0, size: 0 };
 
 /**
- * Returns the PKCS#7 blobs of an image's certificate table, in order (PE/COFF §Attribute Certificate
- * Table); entries of other kinds are passed over. A blob may carry zero bytes behind its DER.
+ * Returns the PKCS#7 blobs of an image's certificate table, in order (PE/COFF §Attribute
+ * Certificate Table). Entries of other kinds are skipped. Zeros may follow the DER in a blob.
  * @throws {SIGNATURE_MALFORMED} when an entry does not fit the table
  */
 export function certificateTable(source: ByteSource, pe: Pe): readonly Uint8Array[] {
@@ -46,17 +48,17 @@ export function certificateTable(source: ByteSource, pe: Pe): readonly Uint8Arra
   return blobs;
 }
 
-/** One more signature for an image: what to write behind it, and over its header. */
+/** One more signature for an image: the bytes to append, and the header field to overwrite. */
 export interface AttachedSignature {
-  /** For the end of the file. */
+  /** The bytes to append to the file. */
   readonly append: Uint8Array;
-  /** Data directory entry 4. */
+  /** Data directory entry 4, which says where the table is. */
   readonly entry: Patch;
 }
 
 /**
- * Returns what attaches a PKCS#7 signature to an image as its last entry; entries before it stay
- * where they are. Nothing here is covered by the digest that the signature signs.
+ * Returns what attaches a PKCS#7 signature to an image as its last entry. Earlier entries stay in
+ * place. The digest that is signed covers none of these bytes.
  * @param image `size` in bytes, a multiple of 8 when the image has no table yet
  * @throws {SIGNATURE_MALFORMED} when an existing table is not the end of the file
  */
@@ -74,7 +76,7 @@ export function attachSignature(
     throw malformed(offset, `an end at ${image.size}`, offset + old.size);
   if (offset % ENTRY_ALIGNMENT !== 0) throw malformed(offset, 'an offset divisible by 8', offset);
 
-  // The last of the existing entries may lack its padding.
+  // The last existing entry may lack its padding.
   const padding = roundUp(old.size, ENTRY_ALIGNMENT) - old.size;
   const length = ENTRY_HEADER_SIZE + der.length;
   const append = new Uint8Array(padding + roundUp(length, ENTRY_ALIGNMENT));
@@ -91,9 +93,9 @@ export function attachSignature(
 }
 
 /**
- * Lays out a file with one more signature: a kernel or a boot loader from the store, say. Its
- * CheckSum becomes zero, which says that there is none.
- * @param path where the pieces of the layout find the bytes of `source`
+ * Lays out a file, such as a kernel or boot loader from the store, with one more signature. Its
+ * CheckSum becomes zero, which means that there is none.
+ * @param path the file that the pieces of the layout name for the bytes of `source`
  * @throws {PE_MALFORMED} when the image is not whole
  * @throws {SIGNATURE_MALFORMED} when the existing certificate table is damaged
  */
@@ -107,7 +109,7 @@ export function signedLayout(source: ByteSource, path: string, der: Uint8Array):
   const { append, entry } = attachSignature(image, der);
 
   const headerEnd = certificateEntryOffset + CERTIFICATE_ENTRY_SIZE;
-  // A copy: `slice` of a Buffer would be the caller's own bytes.
+  // This must be a copy: `slice` of a Buffer would share the caller's bytes.
   const header = new Uint8Array(source.read(0, headerEnd));
   header.fill(0, checksumOffset, checksumOffset + 4);
   header.set(entry.bytes, entry.offset);

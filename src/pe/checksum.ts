@@ -1,21 +1,27 @@
-/** The CheckSum field of an image: a 16-bit ones' complement sum of the file, plus its length. */
+/**
+ * Computes the CheckSum field of an image: a 16-bit ones' complement sum of the file, plus its
+ * length.
+ */
 
 /** A sum over a file's bytes in order. The CheckSum field itself must be fed as zero. */
 export interface Checksum {
   update(bytes: Uint8Array): void;
-  /** Returns the value of the CheckSum field for a file of this many bytes. */
+  /** Returns the CheckSum field of a file with this many bytes. */
   finish(fileSize: number): number;
 }
 
-/** Words added before the sum is folded: half words of 2^14 of them stay below 2^31 in each sum. */
+/**
+ * Words that are added before the sum is folded. Half words of 2^14 words stay below 2^31 in each
+ * sum.
+ */
 const BLOCK = 2 ** 14;
 
-/** V8 without its compilers (`--jitless`), as our services run it, leaves WebAssembly out as well. */
+/** V8 without its compilers (`--jitless`), as our services run it, has no WebAssembly either. */
 const IS_COMPILED = 'WebAssembly' in globalThis;
 
 /**
  * Returns an empty sum (PE/COFF §Optional Header Windows-Specific Fields, CheckSum).
- * @param isCompiled whether loops over words are fast here; the sum is the same
+ * @param isCompiled whether loops over words are fast here; it does not change the sum
  */
 export function createChecksum(isCompiled = IS_COMPILED): Checksum {
   const sumBytes = isCompiled ? sumWords : sumNumbers;
@@ -24,7 +30,7 @@ export function createChecksum(isCompiled = IS_COMPILED): Checksum {
   return {
     update(bytes) {
       const part = sumBytes(bytes);
-      // A ones' complement sum does not mind byte order: at an odd position its bytes swap.
+      // In a ones' complement sum, a part at an odd position has its two bytes swapped.
       sum = fold(sum + (position % 2 === 0 ? part : swap(part)));
       position += bytes.length;
     },
@@ -32,12 +38,12 @@ export function createChecksum(isCompiled = IS_COMPILED): Checksum {
   };
 }
 
-/** Bytes in one number: larger ones take longer to divide than they save in calls. */
+/** Bytes in one number. Dividing a larger one takes longer than the fewer calls save. */
 const NUMBER = 2 ** 13;
 
 /**
- * The sum of little-endian words by native code alone: a number is, modulo 2^16 - 1, the ones'
- * complement sum of its digits to the base 2^16. As digits they come with the larger byte first.
+ * Sums little-endian words by native code alone. Modulo 2^16 - 1, a number is the ones' complement
+ * sum of its digits to the base 2^16. Its digits have the larger byte first.
  */
 function sumNumbers(bytes: Uint8Array): number {
   let sum = 0;
@@ -46,13 +52,13 @@ function sumNumbers(bytes: Uint8Array): number {
     const digits = Buffer.from(part.buffer, part.byteOffset, part.length).toString('hex');
     const number = BigInt(`0x${digits}${part.length % 2 === 0 ? '' : '00'}`);
     const remainder = Number(number % 0xffffn);
-    // Only nothing but zeros has the sum zero; the remainder has no other word for 2^16 - 1.
+    // A remainder of zero means 2^16 - 1, unless all bytes are zeros.
     sum = fold(sum + (remainder === 0 && number > 0n ? 0xffff : remainder));
   }
   return swap(sum);
 }
 
-/** The sum of little-endian words, 32 bits at a time where memory is aligned for that. */
+/** Sums little-endian words, 32 bits at a time where memory is aligned for that. */
 function sumWords(bytes: Uint8Array): number {
   const head = -bytes.byteOffset & 3;
   if (bytes.length < head) return fold(addBytes(bytes, 0, bytes.length));
@@ -65,12 +71,16 @@ function sumWords(bytes: Uint8Array): number {
   return fold((head % 2 === 0 ? middle : swap(middle)) + ends);
 }
 
-/** Four running sums, because one would wait for itself at every word; half words, because they stay small integers. */
+/**
+ * Uses four sums, since one would wait for itself at every word; half words, since those stay small
+ * integers.
+ */
 function addWords(words: Int32Array, start: number, end: number): number {
   let [a, b, c, d] = [0, 0, 0, 0];
   let at = start;
   for (; at + 4 <= end; at += 4) {
-    // One by one: until it is compiled, taking an array apart costs more than all the rest.
+    // One element at a time: in code that is not compiled, destructuring costs more than all the
+    // rest.
     const w = words[at] ?? 0;
     const x = words[at + 1] ?? 0;
     const y = words[at + 2] ?? 0;
@@ -84,7 +94,7 @@ function addWords(words: Int32Array, start: number, end: number): number {
   return a + b + c + d;
 }
 
-/** At most three bytes each: what lies before and after the aligned words. */
+/** Adds at most three bytes before and three after the aligned words. */
 function addBytes(bytes: Uint8Array, start: number, end: number): number {
   let sum = 0;
   for (let at = start; at < end; at++) sum += (bytes[at] ?? 0) << (at % 2 === 0 ? 0 : 8);

@@ -1,13 +1,19 @@
-/** Reading fields of an untrusted header: little-endian, bounded, and with words for what is wrong. */
+/**
+ * Reads fields of an untrusted header: little-endian, within bounds, with an error that says what
+ * is wrong.
+ */
 import type { ByteSource } from '../byte-source.ts';
 import { EspError } from '../error.ts';
 
-/** Headers are small; what claims to lie further in is damage. Bytes. */
+/** In bytes. Headers are small, so one that claims to lie further in is damaged. */
 const MAX_HEADER_BYTES = 1024 * 1024;
-/** Read at once: the headers of most images, and of a hostile one no more than where they claim to lie. */
+/**
+ * Bytes per read: enough for the headers of most images. A hostile header costs no more than its
+ * offset.
+ */
 const WINDOW = 4096;
 
-/** The start of a file. Every read throws PE_MALFORMED past the file's end. */
+/** The start of a file. A read past the end of the file throws PE_MALFORMED. */
 export interface Header {
   u16(offset: number): number;
   u32(offset: number): number;
@@ -17,7 +23,7 @@ export interface Header {
 
 /**
  * Opens the headers of a file.
- * @param name what messages call the file
+ * @param name the file's name in errors
  */
 export function openHeader(source: ByteSource, name: string): Header {
   const limit = Math.min(source.size, MAX_HEADER_BYTES);

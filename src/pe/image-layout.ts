@@ -1,13 +1,16 @@
-/** An image to be written, as pieces in file order: payloads are named by path and never held in memory. */
+/**
+ * An image to be written, as pieces in file order. Pieces name payloads by path; memory never holds
+ * them.
+ */
 import type { Range } from './pe.ts';
 
-/** What a new section holds. Sizes in bytes. */
+/** The content of a new section. Sizes in bytes. */
 export type Content =
   | { readonly kind: 'bytes'; readonly bytes: Uint8Array }
   | { readonly kind: 'file'; readonly path: string; readonly size: number }
   | { readonly kind: 'pieces'; readonly pieces: readonly Piece[] };
 
-/** Consecutive bytes of an image: given, taken from a file, or zero. */
+/** Consecutive bytes of an image: given bytes, a part of a file, or zeros. */
 export type Piece =
   | { readonly kind: 'bytes'; readonly bytes: Uint8Array }
   | {
@@ -18,21 +21,21 @@ export type Piece =
     }
   | { readonly kind: 'zeros'; readonly size: number };
 
-/** A PE image that has no bytes yet. Offsets and sizes in bytes. */
+/** A PE image that is not written yet. Offsets and sizes in bytes. */
 export interface ImageLayout {
-  /** Of the whole file; a multiple of 8. */
+  /** Size of the whole file, a multiple of 8. */
   readonly size: number;
   readonly pieces: readonly Piece[];
   readonly checksumOffset: number;
   readonly certificateEntryOffset: number;
   /**
-   * What the Authenticode digest covers. Ascending where raw data has no gaps, as in every image
-   * that we lay out: a writer can hash these ranges as they pass.
+   * The ranges that the Authenticode digest covers. They ascend when raw data has no gaps, as in
+   * every image that this program lays out. So a writer can hash them as they pass.
    */
   readonly digestRanges: readonly Range[];
 }
 
-/** Returns the bytes a section's content takes. */
+/** Returns the size of a section's content in bytes. */
 export function contentSize(content: Content): number {
   return contentPieces(content).reduce((sum, piece) => sum + pieceSize(piece), 0);
 }
@@ -49,12 +52,12 @@ export function contentPieces(content: Content): readonly Piece[] {
   }
 }
 
-/** Returns the bytes a piece stands for. */
+/** Returns the size of a piece in bytes. */
 export function pieceSize(piece: Piece): number {
   return piece.kind === 'bytes' ? piece.bytes.length : piece.size;
 }
 
-/** Returns the pieces that make up a range of the file; a piece across its border is cut. */
+/** Returns the pieces of a range of the file. A piece across the border is cut. */
 export function slicePieces(pieces: readonly Piece[], { offset, size }: Range): Piece[] {
   const slice: Piece[] = [];
   let start = 0;

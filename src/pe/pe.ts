@@ -1,9 +1,12 @@
-/** PE/COFF headers of an untrusted file: where everything lies, and whether the file is whole. */
+/**
+ * Reads the PE/COFF headers of an untrusted file: where everything lies, and whether the file is
+ * whole.
+ */
 import type { ByteSource } from '../byte-source.ts';
 import { EspError } from '../error.ts';
 import { type Header, hex, openHeader } from './header.ts';
 
-/** A run of bytes in a file. */
+/** A range of bytes in a file. */
 export interface Range {
   readonly offset: number;
   readonly size: number;
@@ -19,7 +22,10 @@ export interface Section {
   readonly characteristics: number;
 }
 
-/** The headers of a whole image. Sizes in bytes; `…Offset` are file offsets, for patching. */
+/**
+ * The headers of a whole image. Sizes in bytes. Fields named `…Offset` are file offsets, for
+ * patches.
+ */
 export interface Pe {
   readonly kind: 'PE32' | 'PE32+';
   readonly fileSize: number;
@@ -39,13 +45,13 @@ export interface Pe {
   readonly checksumOffset: number;
   readonly certificateEntryOffset: number;
   readonly sectionTableOffset: number;
-  /** Data directory 4, whose address is a file offset; of size 0 when the image is unsigned. */
+  /** Data directory 4. Its address is a file offset, and its size is 0 in an unsigned image. */
   readonly certificateTable: Range;
-  /** In the order of the section table. */
+  /** The sections in the order of the section table. */
   readonly sections: readonly Section[];
 }
 
-/** DllCharacteristics: the image runs with data that cannot be executed. */
+/** DllCharacteristics: the image runs when its data cannot be executed. */
 export const NX_COMPAT = 0x0100;
 /** Bytes of one section header. */
 export const SECTION_HEADER_SIZE = 40;
@@ -62,10 +68,10 @@ const optionalHeaders = [
 ] as const;
 
 /**
- * Reads the headers of a PE image and checks every claim they make about the file, so that what
- * returns is whole: a truncated image is told from its headers and the file size alone.
- * @param name what messages call the image
- * @throws {PE_MALFORMED} when a header is damaged or what it claims is not in the file
+ * Reads the headers of a PE image and checks everything that they say about the file. So a returned
+ * image is whole: headers and file size are enough to recognise a truncated one.
+ * @param name the image's name in errors
+ * @throws {PE_MALFORMED} when a header is damaged, or something it names is not in the file
  */
 export function parsePe(source: ByteSource, name = 'PE image'): Pe {
   const header = openHeader(source, name);
@@ -104,7 +110,7 @@ export function parsePe(source: ByteSource, name = 'PE image'): Pe {
   return pe;
 }
 
-/** Tells PE32 from PE32+, and where data directory entry 4 lies. */
+/** Tells PE32 from PE32+, and returns where data directory entry 4 lies. */
 function certificateEntry(header: Header, optionalHeader: number, size: number) {
   const magic = header.u16(optionalHeader);
   const known = optionalHeaders.find((row) => row.magic === magic);
@@ -139,13 +145,13 @@ function readSections(header: Header, tableOffset: number, count: number): Secti
   });
 }
 
-/** Decodes byte by byte, so that no two names become one. */
+/** Decodes byte by byte, so that two different names stay different. */
 function sectionName(bytes: Uint8Array): string {
   const end = bytes.indexOf(0);
   return String.fromCharCode(...(end < 0 ? bytes : bytes.subarray(0, end)));
 }
 
-/** Returns the raw data of every section that has some, in file order, ranges as the table claims. */
+/** Returns the raw data of every section that has some, in file order, as the table says. */
 export function rawRanges(pe: Pe): readonly Range[] {
   return pe.sections
     .filter((section) => section.sizeOfRawData > 0)
@@ -180,12 +186,12 @@ function nameAt(pe: Pe, raw: Range): string {
   return JSON.stringify(section?.name ?? '');
 }
 
-/** Returns the first section of this name. */
+/** Returns the first section with this name. */
 export function findSection(pe: Pe, name: string): Section | undefined {
   return pe.sections.find((section) => section.name === name);
 }
 
-/** Returns where the content of a section lies: its raw data without the padding after it. */
+/** Returns where the content of a section lies: its raw data without the padding. */
 export function contentRange(section: Section): Range {
   return {
     offset: section.pointerToRawData,
@@ -209,11 +215,11 @@ export function readSection(source: ByteSource, section: Section, limit: number)
 }
 
 /**
- * Yields the bytes of a range in chunks of at most 1 MiB, each of them valid until the next.
+ * Yields the bytes of a range in chunks of at most 1 MiB. Each chunk is valid until the next.
  * @throws {SOURCE_CHANGED} when the source ends before its own size
  */
 export function* readRange(source: ByteSource, { offset, size }: Range): Generator<Uint8Array> {
-  // New memory for every chunk would cost more than hashing it.
+  // Allocating memory for every chunk would cost more than hashing it.
   const memory = source.readInto && new Uint8Array(Math.min(CHUNK, size));
   for (let done = 0; done < size; done += CHUNK) {
     const length = Math.min(CHUNK, size - done);

@@ -2,20 +2,31 @@
 import { lastValue } from '../bls.ts';
 import { EspError, explain } from '../error.ts';
 import type { Inventory } from '../esp/inventory.ts';
-import { ENTRIES_SREL, type EspPath, entryId } from '../esp/layout.ts';
-import { formatLoaderConf, type Salvage } from '../loader/loader-conf.ts';
+import { ENTRIES_SREL, type EspPath, entryId, patternId } from '../esp/layout.ts';
+import {
+  formatLoaderConf,
+  namedNext,
+  parseLoaderConf,
+  type Salvage,
+} from '../loader/loader-conf.ts';
 import { type Removal, removalsFrom, withCountersFrom } from './elsewhere.ts';
 import { decideExtras, type Extras } from './extras.ts';
 import { withKeptCounters } from './kept-counters.ts';
 import { loaderDefault } from './loader-default.ts';
-import { describeLost, loaderSettings } from './loader-settings.ts';
+import {
+  damageOf,
+  describeDamage,
+  describeEnrolment,
+  describeLost,
+  loaderSettings,
+} from './loader-settings.ts';
 import { decideLoaders, type Loaders } from './loaders.ts';
 import { nextOf } from './menu-order.ts';
-import { lackingFiles, nextBoot, overrides } from './next-boot.ts';
+import { lackingFiles, type NextBoot, nextBoot, overrides } from './next-boot.ts';
 import { plan } from './plan.ts';
 import { type Roots, sharedWithTemporary, underTwoCounters } from './roots.ts';
 import type { Scope } from './scope.ts';
-import { requireStartable } from './startable.ts';
+import { notReached, requireStartable, startedElsewhere } from './startable.ts';
 import type { Plan, Refusal } from './step.ts';
 import { type EspView, placeOn } from './view.ts';
 import { generationName } from './wanted.ts';
@@ -89,7 +100,7 @@ function settle(system: WantedSystem, view: EspView, scope: Scope): Settled {
   const next = nextBoot(counted, view, keepsDefault || scope === 'gc');
   const settled = {
     ...system,
-    default: next.id,
+    default: (scope === 'repair' && stillNamed(next, view.inventory)) || next.id,
     musts: next.musts,
     wishes: next.wishes,
     warnings: [...system.warnings, ...next.warnings],
@@ -99,6 +110,15 @@ function settle(system: WantedSystem, view: EspView, scope: Scope): Settled {
     byProfiles: next.byProfiles,
     keepsDefault,
   };
+}
+
+/** A repair leaves alone what boots next, as long as a damaged loader.conf still names it. */
+function stillNamed({ musts, wishes }: NextBoot, inventory: Inventory): string | undefined {
+  if (damageOf(inventory) === undefined) return undefined;
+  const pattern = namedNext(parseLoaderConf(new TextDecoder().decode(inventory.loaderConf)));
+  const id = pattern && patternId(pattern);
+  const entries = [...musts, ...wishes].flatMap((generation) => generation.entries);
+  return entries.find((entry) => entry.id === id)?.id;
 }
 
 /** Another boot loader's layout is not ours to change. */
@@ -136,10 +156,15 @@ function rootsOf(
   return {
     broken: new Set(quarantined.map(({ number }) => number)),
     booted,
-    selected: firmware?.variables.LoaderEntrySelected,
+    selected: withoutCounter(firmware?.variables.LoaderEntrySelected),
     counted: entryAt(firmware?.variables.LoaderBootCountPath),
     next: scope === 'gc' ? nextOf(inventory)?.id : undefined,
   };
+}
+
+/** systemd-boot 254 and older name an entry with the counter that its file had. */
+function withoutCounter(name: string | undefined): string | undefined {
+  return name && entryId(name);
 }
 
 /** The ID of the entry at a path as firmware writes one. */
@@ -160,23 +185,29 @@ interface Told {
 
 function warningsOf(
   wanted: WantedSystem,
-  { inventory, absent, firmware }: EspView,
+  view: EspView,
   { planned, loaders, counted, settings, extras, scope }: Told,
 ): string[] {
+  const { inventory, absent, firmware } = view;
   return [
     ...wanted.quarantined.map(describeBroken),
     ...loaders.warnings,
     ...sharedWithTemporary(inventory).map(describeTwin),
     ...underTwoCounters(inventory).map(describeDouble),
     ...counted,
+    ...(scope === 'gc' ? [] : describeDamage(inventory)),
     ...describeLost(settings.lost),
+    ...describeEnrolment(wanted, settings),
     ...describeUnread(inventory),
+    ...describeNeighbours(inventory, wanted.settings['entry-token']),
     ...extras.warnings,
     ...lackingFiles(wanted, absent).map(
       ({ id, path }) => `${id} does not boot: ${path} is not on the ESP`,
     ),
     ...(scope === 'repair' ? describeUnmended(planned, wanted, inventory) : []),
     ...overrides(firmware, wanted.default),
+    ...startedElsewhere(view),
+    ...notReached(view),
   ];
 }
 
@@ -206,6 +237,18 @@ function describeTwin(path: EspPath): string {
 
 function describeDouble(path: EspPath): string {
   return `${path} is there under another boot counter too, and is left alone: run fsck.fat -a on the ESP, then remove one of them`;
+}
+
+/** How many of them are named. */
+const NAMED = 3;
+
+function describeNeighbours({ entries }: Inventory, token: string): string[] {
+  const ids = entries.filter(({ isNeighbour }) => isNeighbour).map(({ id }) => id);
+  if (ids.length === 0) return [];
+  const more = ids.length > NAMED ? ` and ${ids.length - NAMED} more` : '';
+  return [
+    `${ids.slice(0, NAMED).join(', ')}${more} lead to systems that neither this store nor these profiles know: they are kept as another machine's. Give each machine on this ESP a name of its own with --entry-token (here it is ${token}); if they are old entries of this machine, remove them with \`espalier install --take-over\``,
+  ];
 }
 
 function describeUnread({ unread = 0 }: Inventory): string[] {

@@ -1,8 +1,14 @@
 /** What is wrong on an ESP, as far as its own names and lists tell. Pure. */
-import { ENTRIES, type EspPath } from '../esp/layout.ts';
+import type { Inventory } from '../esp/inventory.ts';
+import { ENTRIES, ENTRIES_SREL, type EspPath, LOADER_CONF } from '../esp/layout.ts';
+import { LAYOUT } from '../esp/layout-mark.ts';
+import { namedNext, parseLoaderConf } from '../loader/loader-conf.ts';
+import { matchesPattern } from '../loader/pattern.ts';
 import type { ExtraView } from './extras.ts';
+import { damageOf } from './loader-settings.ts';
 import { loaderStatus } from './loader-status.ts';
 import { menuOf } from './menu.ts';
+import { notReached, refusals, startedElsewhere } from './startable.ts';
 import type { EspView } from './view.ts';
 
 /** Something that is not as it should be. */
@@ -16,13 +22,30 @@ export interface Finding {
 /** Returns what is wrong: loaders first, then entries and what they name, then extra files. */
 export function findingsOf(view: EspView): readonly Finding[] {
   return [
+    ...firmwareFindings(view),
     ...loaderFindings(view),
     ...entryFindings(view),
+    ...settingsFindings(view),
     ...leftovers(view),
     ...(view.inventory.manifests ?? []).flatMap(({ path, damage }) =>
       damage === undefined ? [] : [{ path, problem: damage, fatal: false }],
     ),
     ...view.extras.flatMap(extraFinding),
+  ];
+}
+
+/** What firmware says against what is here: then none of it starts, or another partition's does. */
+function firmwareFindings(view: EspView): readonly Finding[] {
+  const [loader] = view.loaders;
+  if (loader === undefined) return [];
+  const { path } = loader;
+  return [
+    ...refusals(view.firmware).map((problem) => ({ path, problem, fatal: true })),
+    ...[...startedElsewhere(view), ...notReached(view)].map((problem) => ({
+      path,
+      problem,
+      fatal: false,
+    })),
   ];
 }
 
@@ -40,7 +63,13 @@ function entryFindings(view: EspView): readonly Finding[] {
   if (entries.length === 0) {
     return [{ path: ENTRIES, problem: 'there is no boot entry', fatal: true }];
   }
+  const enforces = view.firmware?.secureBoot === true;
   return [
+    ...entries.flatMap(({ path, unsigned, generation, default: isDefault }): Finding[] =>
+      unsigned === undefined || generation === undefined
+        ? []
+        : [{ path, problem: unsigned, fatal: isDefault && enforces }],
+    ),
     ...entries.flatMap(({ path, damage, generation, default: isDefault }): Finding[] =>
       damage === undefined || generation === undefined
         ? []
@@ -49,6 +78,42 @@ function entryFindings(view: EspView): readonly Finding[] {
     ...view.inventory.blobs.flatMap(({ path, damage }): Finding[] =>
       damage === undefined ? [] : [{ path, problem: damage, fatal: false }],
     ),
+  ];
+}
+
+/** The two files with fixed names that tell a loader what to show; one of another loader is none of our concern. */
+function settingsFindings({ inventory }: EspView): readonly Finding[] {
+  if (!inventory.entries.some(({ name }) => name !== undefined)) return [];
+  return [...loaderConfFindings(inventory), ...layoutFindings(inventory)];
+}
+
+function loaderConfFindings(inventory: Inventory): readonly Finding[] {
+  const { loaderConf, entries } = inventory;
+  const finding = (problem: string, fatal = false) => [{ path: LOADER_CONF, problem, fatal }];
+  if (loaderConf === undefined) return finding('it is not there');
+  const damage = damageOf(inventory);
+  if (damage) return finding(damage.because);
+  const pattern = namedNext(parseLoaderConf(new TextDecoder().decode(loaderConf)));
+  const names = ({ id }: { readonly id: string }) =>
+    pattern !== undefined && matchesPattern(pattern, id);
+  if (pattern === undefined || !isOurName(pattern) || entries.some(names)) return [];
+  return finding(`it names ${pattern} to boot next, which is not there`, true);
+}
+
+/** What others name may be a program that is in no list of ours. */
+function isOurName(pattern: string): boolean {
+  return /-generation-\d+-(?:.*-)?[a-z2-7]{52}\*?\.(?:conf|efi)$/.test(pattern);
+}
+
+function layoutFindings({ layout, layoutDamage }: Inventory): readonly Finding[] {
+  if (layout === LAYOUT) return [];
+  const foreign = layout && `it says ${layout}, not ${LAYOUT}: another boot loader lays this out`;
+  return [
+    {
+      path: ENTRIES_SREL,
+      problem: foreign ?? layoutDamage ?? 'it is not there, or empty',
+      fatal: false,
+    },
   ];
 }
 

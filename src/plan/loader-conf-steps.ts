@@ -1,7 +1,9 @@
 /** What becomes of loader.conf and of the mark of the layout. Pure. */
 import type { Inventory } from '../esp/inventory.ts';
 import { ENTRIES_SREL, type EspPath, KEPT_SETTINGS, LOADER_CONF } from '../esp/layout.ts';
+import { LAYOUT_MARK } from '../esp/layout-mark.ts';
 import { formatKept, isSector, parseKept } from '../loader/loader-conf.ts';
+import { damageOf } from './loader-settings.ts';
 import type { PlanInput } from './plan-input.ts';
 import { type PhaseName, removal, type Step } from './step.ts';
 
@@ -18,9 +20,10 @@ export function defaultsWithin(
     ...layoutMark(inventory),
     ...(scope === 'all' || isThere ? defaultSteps(inventory, loaderConf) : []),
   ];
+  const isDamaged = damageOf(inventory) !== undefined;
   return scope === 'all'
     ? steps
-    : steps.filter(({ kind }) => scope === 'repair' && kind === 'write');
+    : steps.filter(({ kind }) => scope === 'repair' && (kind === 'write' || isDamaged));
 }
 
 /**
@@ -50,28 +53,27 @@ export function defaultPhases(
 }
 
 /** BLS §Locations: the file that marks an ESP as one with Type #1 entries. */
-function layoutMark({ layout }: Inventory): Step[] {
-  const text = 'type1\n';
-  return layout === undefined ? [textStep('write', ENTRIES_SREL, text, 'it is not there')] : [];
+function layoutMark({ layout, layoutDamage }: Inventory): Step[] {
+  if (layout !== undefined) return [];
+  const because = layoutDamage === undefined ? 'it is not there' : `it is damaged: ${layoutDamage}`;
+  return [textStep('write', ENTRIES_SREL, LAYOUT_MARK, because)];
 }
 
 /**
  * loader.conf has a fixed name, so it is kept at one sector and overwritten in place: a sector is
  * written or it is not. A file of another size is replaced once.
  */
-function defaultSteps({ loaderConf }: Inventory, wanted: string): Step[] {
+function defaultSteps(inventory: Inventory, wanted: string): Step[] {
+  const { loaderConf } = inventory;
   if (loaderConf === undefined) return [textStep('write', LOADER_CONF, wanted, 'it is not there')];
   if (new TextDecoder().decode(loaderConf) === wanted) return [];
+  const damage = damageOf(inventory);
+  const because = damage && `it is damaged: ${damage.because}`;
+  const size = `it has ${loaderConf.length} bytes, not one sector`;
+  const change = 'another entry boots next, or a setting changed';
   return isSector(loaderConf)
-    ? [textStep('overwrite', LOADER_CONF, wanted, 'another entry boots next, or a setting changed')]
-    : [
-        textStep(
-          'replace',
-          LOADER_CONF,
-          wanted,
-          `it has ${loaderConf.length} bytes, not one sector`,
-        ),
-      ];
+    ? [textStep('overwrite', LOADER_CONF, wanted, because ?? change)]
+    : [textStep('replace', LOADER_CONF, wanted, because ?? size)];
 }
 
 function textStep(

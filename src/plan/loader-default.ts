@@ -1,5 +1,6 @@
 /** What loader.conf says about the entry that boots next, so that one that never comes up gives way. Pure. */
 import type { EntryFile, Inventory } from '../esp/inventory.ts';
+import { countablePattern } from '../esp/layout.ts';
 import type { BootsNext } from '../loader/loader-conf.ts';
 import { matchesPattern } from '../loader/pattern.ts';
 import { compareVersions } from '../loader/version.ts';
@@ -30,14 +31,15 @@ export function loaderDefault(
   version: string,
 ): { readonly next: BootsNext; readonly warnings: readonly string[] } {
   const { default: id, settings } = wanted;
-  if (!isCounted(wanted, inventory)) return { next: { id }, warnings: [] };
+  const next = { id: countablePattern(id) };
+  if (!isCounted(wanted, inventory)) return { next, warnings: [] };
   const fallback = `${settings['entry-token']}-generation-*`;
   const gives =
     compareVersions(version, KNOWS_PREFERRED) >= 0 ||
     firstOf(fallback, wanted, inventory, roots) === id;
-  if (gives) return { next: { id, fallback }, warnings: [] };
+  if (gives) return { next: { ...next, fallback }, warnings: [] };
   const warning = `${id} is counted, but systemd-boot ${version} goes on booting it when its tries are used up: it is not the first in the menu, and only ${KNOWS_PREFERRED} gives way then`;
-  return { next: { id }, warnings: [warning] };
+  return { next, warnings: [warning] };
 }
 
 /** Whether the entry that boots next has a counter, or will get one. */

@@ -32,6 +32,8 @@ export interface MenuEntry {
   /** How often it may still be tried, of an entry that is counted; no more when it is bad. */
   readonly counter: BootCounter | undefined;
   readonly damage: string | undefined;
+  /** Why firmware would refuse it under Secure Boot, as far as headers tell. */
+  readonly unsigned: string | undefined;
 }
 
 /** Returns the menu of an ESP. */
@@ -56,6 +58,7 @@ export function menuOf(
       booted: booted !== undefined && bootsSystem(entry.cmdline, booted),
       pinned: pinned.some((system) => bootsSystem(entry.cmdline, system)),
       counter: entry.counter,
+      unsigned: entry.unsigned ?? named.find((blob) => blob?.unsigned !== undefined)?.unsigned,
       damage:
         entry.damage ??
         missingFile(entry, absent) ??

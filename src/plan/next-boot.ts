@@ -1,6 +1,6 @@
 /** What boots next: the one place where that is settled. Pure. */
 import { EspError } from '../error.ts';
-import type { EspPath } from '../esp/layout.ts';
+import { type EspPath, entryId } from '../esp/layout.ts';
 import { matchesPattern } from '../loader/pattern.ts';
 import { comingCounter } from './kept-counters.ts';
 import { isBad } from './menu-order.ts';
@@ -163,10 +163,15 @@ export function overrides(firmware: FirmwareView | undefined, id: string): strin
   return (['LoaderEntryOneShot', 'LoaderEntryPreferred', 'LoaderEntryDefault'] as const).flatMap(
     (name) => {
       const value = firmware?.variables[name];
-      if (value === undefined || matchesPattern(value, id)) return [];
+      if (value === undefined || matchesVariable(value, id)) return [];
       return [
         `the EFI variable ${name} is ${JSON.stringify(value)} and overrides what was installed to boot next; clear it with \`bootctl set-${OVERRIDES[name]} ''\``,
       ];
     },
   );
+}
+
+/** systemd-boot 254 and older take counters for a part of the ID, and so does what names one to them. */
+function matchesVariable(value: string, id: string): boolean {
+  return matchesPattern(value, id) || matchesPattern(entryId(value), id);
 }

@@ -1,6 +1,6 @@
 /** Compares what should be on an ESP with what is: which wanted files are there and look whole. Pure. */
 import type { ExtraFile } from '../esp/extra-manifest.ts';
-import type { Inventory, StrayFile } from '../esp/inventory.ts';
+import type { BlobFile, Inventory, StrayFile } from '../esp/inventory.ts';
 import { directoryOf, type EspPath } from '../esp/layout.ts';
 import { isImage } from './step.ts';
 import { type FileRole, idOf, type WantedFile } from './wanted.ts';
@@ -18,6 +18,8 @@ export interface OwnFile {
   readonly cmdline: string;
   readonly sections: readonly { readonly name: string; readonly size: number }[];
   readonly damage: string | undefined;
+  /** Why firmware would refuse it although it is whole. */
+  readonly unsigned?: string | undefined;
   /** Of an extra file: another content was declared since it was written. */
   readonly isOutdated?: boolean;
 }
@@ -51,8 +53,9 @@ export function ownFiles(inventory: Inventory): OwnFiles {
   for (const { name, adopted, outside = [], sections = [], ...entry } of entries) {
     const generation = name?.generation ?? adopted;
     if (generation === undefined) continue;
-    const { path, size, references, cmdline, damage } = entry;
-    const found = { path, size, generation, references, outside, cmdline, sections, damage };
+    const { path, size, references, cmdline, damage, unsigned } = entry;
+    const what = { path, size, generation, references, outside, cmdline, sections };
+    const found = { ...what, damage, unsigned };
     files.push({ role: 'entry', ...found });
   }
   return new Map(files.map((file) => [keyOf(file.path), file]));
@@ -61,10 +64,16 @@ export function ownFiles(inventory: Inventory): OwnFiles {
 /** What is no entry of ours names nothing, as far as we look. */
 function storedFile(
   role: FileRole,
-  { path, size, damage, isOutdated = false }: StrayFile & Partial<ExtraFile>,
+  {
+    path,
+    size,
+    damage,
+    unsigned,
+    isOutdated = false,
+  }: StrayFile & Partial<ExtraFile> & Pick<BlobFile, 'unsigned'>,
 ): OwnFile {
   const names = { generation: 0, references: [], outside: [], cmdline: '', sections: [] };
-  return { role, path, size, ...names, damage, isOutdated };
+  return { role, path, size, ...names, damage, unsigned, isOutdated };
 }
 
 /** Returns how a wanted file stands, as far as its name, size and header tell. */
@@ -72,8 +81,13 @@ export function standing(wanted: WantedFile, own: OwnFiles): Standing {
   const found = own.get(keyOf(wanted.path));
   if (!found) return { kind: 'missing', at: wanted.path };
   if (found.isOutdated) return { kind: 'outdated', at: found.path };
-  const because = found.damage ?? difference(wanted, found);
+  const because = found.damage ?? unsignedProblem(wanted, found) ?? difference(wanted, found);
   return because === undefined ? { kind: 'present' } : { kind: 'damaged', at: found.path, because };
+}
+
+/** What is to be signed and is not is written anew. */
+function unsignedProblem({ content }: WantedFile, { unsigned }: OwnFile): string | undefined {
+  return isImage(content) || content.kind === 'signed' ? unsigned : undefined;
 }
 
 /** Says why a file cannot be the wanted one. An image may have an older stub: only its payload counts. */

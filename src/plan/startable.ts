@@ -1,7 +1,8 @@
-/** Whether firmware would start what is about to be installed. Pure. */
+/** Whether firmware starts what is on an ESP, and what is about to be installed there. Pure. */
 import { EspError } from '../error.ts';
+import type { BootOption } from '../loader/boot-option.ts';
 import { isUnsigned } from '../signer/signer.ts';
-import type { FirmwareView } from './view.ts';
+import type { EspView, FirmwareView } from './view.ts';
 import type { WantedSystem } from './wanted-system.ts';
 
 /**
@@ -9,7 +10,7 @@ import type { WantedSystem } from './wanted-system.ts';
  * @throws {SECURE_BOOT_UNSIGNED} {SECURE_BOOT_UNTRUSTED}
  */
 export function requireStartable(
-  { settings: { certificate }, signer }: Pick<WantedSystem, 'settings' | 'signer'>,
+  { settings: { certificate }, signer, hasBareKernels }: WantedSystem,
   firmware: FirmwareView | undefined,
 ): void {
   if (firmware?.secureBoot !== true) return;
@@ -20,12 +21,72 @@ export function requireStartable(
       { hint: 'give --certificate and --private-key, or turn Secure Boot off in the firmware' },
     );
   }
-  if (firmware.trustsCertificate !== false) return;
+  if (hasBareKernels) {
+    throw new EspError(
+      'SECURE_BOOT_UNSIGNED',
+      'Secure Boot is on, and entries of this format name kernels that are not signed: they would not start',
+      {
+        hint: 'use --format uki; --sign-kernels signs them, and then each of them starts with any initrd and any command line',
+      },
+    );
+  }
+  const [refusal] = refusals(firmware);
+  if (refusal === undefined) return;
   throw new EspError(
     'SECURE_BOOT_UNTRUSTED',
-    `Secure Boot is on, and firmware does not know certificate ${certificate}: what would be installed would not start`,
+    `certificate ${certificate}: ${refusal}: what would be installed would not start`,
     {
       hint: 'sign with a certificate that espalier keys status finds in firmware, or turn Secure Boot off until this one is enrolled',
     },
   );
+}
+
+/** Says why firmware starts nothing that our certificate signs. */
+export function refusals(firmware: FirmwareView | undefined): readonly string[] {
+  if (firmware?.secureBoot !== true) return [];
+  const { forbids, trustsCertificate } = firmware;
+  return [
+    ...(forbids === undefined
+      ? []
+      : [`Secure Boot is on, and firmware refuses our certificate: ${forbids}`]),
+    ...(trustsCertificate === false
+      ? ['Secure Boot is on, and firmware does not know our certificate']
+      : []),
+  ];
+}
+
+/** Says that the machine was started from a partition that is none of these. */
+export function startedElsewhere({
+  firmware,
+  partitions,
+}: Pick<EspView, 'firmware' | 'partitions'>): readonly string[] {
+  const from = firmware?.variables.LoaderDevicePartUUID?.toLowerCase();
+  if (from === undefined || partitions.length === 0 || partitions.includes(from)) return [];
+  return [
+    `the machine was started from partition ${from}, and what is kept here is ${partitions.join(' and ')}: mount that one, or let firmware start from this one`,
+  ];
+}
+
+/**
+ * Says that firmware does not come to our boot loader: another system has the fallback path, and no
+ * boot entry leads to ours. Nothing is said where partitions or boot entries are not known.
+ */
+export function notReached({
+  firmware,
+  partitions,
+  loaders,
+}: Pick<EspView, 'firmware' | 'partitions' | 'loaders'>): readonly string[] {
+  const [own, fallback] = loaders;
+  const options = firmware?.bootOptions;
+  if (options === undefined || partitions.length === 0 || !own || !fallback) return [];
+  if (fallback.installed.kind !== 'foreign') return [];
+  const path = `\\${own.path.replaceAll('/', '\\')}`;
+  const isOurs = (option: BootOption) =>
+    option.isActive &&
+    option.path?.toLowerCase() === path.toLowerCase() &&
+    (option.partition === undefined || partitions.includes(option.partition));
+  if (options.some(isOurs)) return [];
+  return [
+    `firmware does not start our boot loader: ${fallback.path} is another system's, and no boot entry of firmware leads to ${own.path}; make one with: efibootmgr --create --disk DISK --part NUMBER --label 'Linux Boot Manager' --loader '${path}'`,
+  ];
 }

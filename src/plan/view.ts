@@ -2,6 +2,7 @@
 import type { Inventory } from '../esp/inventory.ts';
 import { type EspPath, volumesOf } from '../esp/layout.ts';
 import type { OtherVolume } from '../esp/target.ts';
+import type { BootOption } from '../loader/boot-option.ts';
 import type { LoaderVariable } from '../loader/efi-variables.ts';
 import type { LoaderIdentity } from '../loader/systemd-boot.ts';
 import type { LoaderPlace } from '../loader/upgrade.ts';
@@ -24,6 +25,10 @@ export interface FirmwareView {
   readonly secureBoot: boolean | undefined;
   /** Whether firmware starts what our certificate signs; undefined when nobody asked or can tell. */
   readonly trustsCertificate: boolean | undefined;
+  /** Why dbx refuses what our certificate signs; undefined when it does not, or nobody asked. */
+  readonly forbids: string | undefined;
+  /** The boot entries in their order; undefined when firmware does not say. */
+  readonly bootOptions: readonly BootOption[] | undefined;
   /** The variables of systemd-boot that are set. */
   readonly variables: Readonly<Partial<Record<LoaderVariable, string>>>;
 }
@@ -42,6 +47,8 @@ export interface EspView {
   readonly xbootldr: string | undefined;
   /** Entries of other partitions are among its own as if they were another's: the menu shows them all. */
   readonly inventory: Inventory;
+  /** PARTUUIDs of this ESP and its mirrors, in lower case, as far as anybody can tell. */
+  readonly partitions: readonly string[];
   readonly elsewhere: readonly VolumeView[];
   /** `EFI/systemd` first, `EFI/BOOT` second. */
   readonly loaders: readonly LoaderView[];

@@ -50,6 +50,8 @@ export interface WantedSystem {
   readonly signer: { readonly fingerprint: string };
   readonly architecture: Architecture;
   readonly loader: LoaderSource;
+  /** Whether entries name kernels that firmware would check and that nobody signs. */
+  readonly hasBareKernels: boolean;
   /** The text of the file that the setting `loader-conf` names. */
   readonly loaderConf: string | undefined;
   /** The ID of the entry that the profiles, or whoever named a system, want to boot next. */

@@ -1,4 +1,4 @@
-/** How another program is run without trusting it to end, or to end with all that it started. */
+/** Runs a program without trusting that it ends, or that it ends everything it started. */
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import type { Readable } from 'node:stream';
@@ -6,15 +6,15 @@ import { errno } from '../io-error.ts';
 import { keepTail, lastLines } from './last-words.ts';
 import type { Bounds, Complaint, Program } from './machine.ts';
 
-/** How often a bound is looked at while the program runs, in milliseconds. */
+/** Milliseconds between two checks of a bound while the program runs. */
 const WATCH_INTERVAL = 100;
-/** How long output is waited for after the program has ended, in milliseconds. */
+/** Milliseconds to wait for output after the program has ended. */
 const DRAIN_TIMEOUT = 500;
 
 /**
- * Runs a program to its end, with nothing on its stdin. It and whatever stays in its process group are
- * killed when it ends or exceeds a bound; a daemon that leaves the group escapes.
- * @returns what was wrong, or undefined when it ended with status 0
+ * Runs a program to its end, with nothing on its stdin. When it ends or exceeds a bound, it is
+ * killed with its process group. A daemon that left the group escapes.
+ * @returns what went wrong, or undefined when the program ended with status 0
  */
 export async function runProgram(
   program: Program,
@@ -34,7 +34,7 @@ export async function runProgram(
   }, WATCH_INTERVAL);
   try {
     const complaint = await Promise.race([ended(child), stopped.promise]);
-    // What it left running could still write to what the caller reads next.
+    // A process that it left running could still write to what the caller reads next.
     killGroup(child);
     await drained(child.stderr);
     return complaint === undefined ? undefined : { what: `${complaint}${lastLines(tail())}` };
@@ -64,10 +64,10 @@ async function start({ argv, directory, environment }: Program): Promise<Child |
   }
 }
 
-/** Waits until the program itself has ended; resolves to what was wrong with how it did. */
+/** Waits until the program itself has ended. Resolves to what went wrong, if anything. */
 function ended(child: Child): Promise<string | undefined> {
   return new Promise((resolve) => {
-    // Not 'close': that waits for everyone who holds its stderr, a daemon for ever.
+    // 'close' would wait for everyone who holds its stderr: for a daemon, for ever.
     child.once('exit', (status, signal) => {
       if (signal !== null) resolve(`was ended by ${signal}`);
       else resolve(status === 0 ? undefined : `ended with status ${status}`);
@@ -79,12 +79,12 @@ function killGroup({ pid }: Child): void {
   try {
     if (pid !== undefined) process.kill(-pid, 'SIGKILL');
   } catch (error) {
-    // The whole group is gone, which is what was wanted, or it is not ours to kill any more.
+    // ESRCH: the group is gone, as wanted. EPERM: it is no longer ours to kill.
     if (errno(error) !== 'ESRCH' && errno(error) !== 'EPERM') throw error;
   }
 }
 
-/** Lets the last output arrive, and does not wait for those who keep the pipe open. */
+/** Waits for the last output, but not for processes that keep the pipe open. */
 async function drained(stderr: Readable): Promise<void> {
   if (!stderr.closed) {
     const { promise, resolve } = Promise.withResolvers<void>();

@@ -1,7 +1,7 @@
-/** Reading until memory is full: the kernel may give less at a time. */
+/** Reads until a buffer is full: the kernel may return fewer bytes at a time. */
 import * as fs from 'node:fs';
 
-/** Reads until `bytes` is full or the file ends; returns what was read. */
+/** Reads until `bytes` is full or the file ends. Returns the bytes that were read. */
 export function fill(fd: number, offset: number, bytes: Uint8Array): Uint8Array {
   let done = 0;
   while (done < bytes.length) {

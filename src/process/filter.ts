@@ -1,4 +1,4 @@
-/** A program through which a stream goes. */
+/** Sends a stream through a program. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { pipeline, Readable } from 'node:stream';
@@ -6,7 +6,7 @@ import { EspError } from '../error.ts';
 import { keepTail, lastLines } from './last-words.ts';
 import type { Environment } from './machine.ts';
 
-/** Yields what a program makes of a stream, as {@link Machine.filter} says. */
+/** Yields a program's output for a stream, as {@link Machine.filter} describes. */
 export async function* filtered(
   [program = '', ...args]: readonly string[],
   environment: Environment,
@@ -17,7 +17,7 @@ export async function* filtered(
     await once(child, 'spawn');
     const tail = keepTail(child.stderr);
     const ended: Promise<unknown[]> = once(child, 'close');
-    // It may end before it has read all: what it ends with says why.
+    // The program may end before it has read everything. Its exit status says why.
     pipeline(Readable.from(stream), child.stdin, () => {});
     yield* child.stdout;
     const [status, signal] = await ended;

@@ -1,14 +1,18 @@
-/** The last that a program said: bounded, on one line, and without what could steer a terminal. */
+/**
+ * Keeps the end of a program's messages: bounded, on one line, and without terminal control codes.
+ */
 import type { Readable } from 'node:stream';
 
 /** How many of the last characters of stderr are kept. */
 const TAIL_LIMIT = 4096;
-/** How many of the last lines of stderr a complaint shows. */
+/** How many of the last lines of stderr an error shows. */
 const TAIL_LINES = 5;
-/** How much of each line, in UTF-16 units. */
+/** The most characters of each line, in UTF-16 units. */
 const LINE_LIMIT = 200;
 
-/** Reads a stream to its end and remembers only its last characters; returns what tells them. */
+/**
+ * Reads a stream to its end and keeps its last characters. Returns a function that returns them.
+ */
 export function keepTail(stream: Readable): () => string {
   let tail = '';
   stream.setEncoding('utf8');
@@ -18,7 +22,7 @@ export function keepTail(stream: Readable): () => string {
   return () => tail;
 }
 
-/** Returns the last lines of what a program said behind a colon, or nothing when it said nothing. */
+/** Returns ": " and the last lines of a program's messages, or nothing when there are none. */
 export function lastLines(text: string): string {
   const lines = text
     .split('\n')

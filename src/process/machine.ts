@@ -1,55 +1,58 @@
-/** The Machine port: what the running kernel does for the program besides files: child programs, threads, devices. */
+/**
+ * The Machine port: what the kernel does besides files. It runs child programs, threads and
+ * devices.
+ */
 import type { ByteSource } from '../byte-source.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** A program to run. `argv` begins with the program; paths are those of the running system. */
+/** A program to run. `argv` begins with the program. Paths are those of the running system. */
 export interface Program {
   readonly argv: readonly string[];
   readonly directory: string;
   readonly environment: Environment;
 }
 
-/** When a program is stopped. `timeout` in seconds. */
+/** Bounds at which a program is stopped. `timeout` in seconds. */
 export interface Bounds {
   readonly timeout: number;
-  /** Called while the program runs: says what the program does that it may not. */
+  /** Called while the program runs. Returns what the program does that it must not. */
   readonly watch?: () => string | undefined;
 }
 
-/** What was wrong with a run, with the last that the program said. */
+/** What went wrong with a run, and the last messages of the program. */
 export interface Complaint {
   readonly what: string;
   readonly cause?: unknown;
 }
 
-/** A program that gets some bytes and answers with some. */
+/** A program that gets bytes on its stdin and answers with bytes. */
 export interface Question {
   readonly argv: readonly string[];
   readonly input?: Uint8Array;
-  /** Milliseconds. */
+  /** In milliseconds. */
   readonly timeout: number;
   /** The longest answer, in bytes. */
   readonly limit: number;
-  /** Whether its messages go to the person at the terminal, or come back with the answer. */
+  /** Whether its messages go to the person at the terminal, or are returned with the answer. */
   readonly messages: 'shown' | 'kept';
 }
 
-/** How a program answered. `status` is null when a signal ended it, or when it did not run at all. */
+/** A program's answer. `status` is null when a signal ended it, or when it did not run. */
 export interface Answer {
   readonly status: number | null;
   readonly signal: string | null;
   readonly stdout: Uint8Array;
-  /** The last lines of its messages behind a colon, where they were kept. */
+  /** ": " and the last lines of its messages, when they were kept. */
   readonly messages: string;
   readonly error?: Error | undefined;
 }
 
-/** A second thread as the one that started it sees it. */
+/** A second thread, as its starter sees it. */
 export interface Thread {
   /** Called with each answer of the thread. */
   onAnswer(listen: (answer: unknown) => void): void;
-  /** Called when the thread has ended for whatever reason; called more than once if it broke. */
+  /** Called when the thread has ended, for any reason; more than once if it broke. */
   onEnd(listen: () => void): void;
   stop(): void;
 }
@@ -66,7 +69,7 @@ export interface RawFile extends Required<ByteSource>, Disposable {
   sync(): void;
 }
 
-/** What a raw file is opened for; `replace` empties a file that exists. */
+/** What a raw file is opened for. `replace` empties an existing file. */
 export type RawUse = 'read' | 'write' | 'replace';
 
 /** The machine that the program runs on. Every path is one of the running system. */
@@ -74,18 +77,19 @@ export interface Machine {
   /** The program's own file. */
   readonly program: URL;
   /**
-   * Runs a program to its end, with nothing on its stdin. It and whatever stays in its process group
-   * are killed when it ends or exceeds a bound; a daemon that leaves the group escapes.
-   * @returns what was wrong, or undefined when it ended with status 0
+   * Runs a program to its end, with nothing on its stdin. When it ends or exceeds a bound, it is
+   * killed with its process group. A daemon that left the group escapes.
+   * @returns what went wrong, or undefined when the program ended with status 0
    */
   run(program: Program, bounds: Bounds): Promise<Complaint | undefined>;
-  /** Runs a program and waits for its answer; nothing else happens meanwhile. */
+  /** Runs a program and waits for its answer. It blocks this process meanwhile. */
   ask(question: Question): Answer;
-  /** Returns the path of a program that this process may run, by the PATH of an environment. */
+  /** Returns the path of a program that this process may run, by the PATH of `environment`. */
   findProgram(name: string, environment: Environment): string | undefined;
   /**
-   * Yields what a program makes of a stream. The program is killed when not all is taken.
-   * @throws {IO} with what the program said, when it does not take the stream
+   * Yields a program's output for a stream. The program is killed when the caller stops reading
+   * early.
+   * @throws {IO} with the program's messages, when it rejects the stream
    */
   filter(
     argv: readonly string[],
@@ -93,8 +97,8 @@ export interface Machine {
     stream: Iterable<Uint8Array>,
   ): AsyncIterable<Uint8Array>;
   /**
-   * Starts the program once more, on a thread: `argument` is its last argument, and says which work to do.
-   * @returns undefined where there is one core alone
+   * Starts the program once more on a thread. `argument` is its last argument, and names the work.
+   * @returns undefined on a machine with a single core
    */
   startThread(argument: string, job: unknown): Promise<Thread | undefined>;
   /**

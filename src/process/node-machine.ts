@@ -1,4 +1,4 @@
-/** The one adapter of the Machine port: the machine that Node runs on. */
+/** The only adapter of the Machine port: the machine that Node runs on. */
 import * as fs from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { boundedEnvironment } from './environment.ts';
@@ -6,9 +6,9 @@ import { lastLines } from './last-words.ts';
 import type { Answer, Environment, Machine, Question } from './machine.ts';
 import { openRaw } from './raw-file.ts';
 
-/** Returns the machine. `program` is the program's own file, which a second thread is started from. */
+/** Returns the machine. A second thread is started from `program`, the program's own file. */
 export function nodeMachine(program: URL): Machine {
-  // Modules for programs and threads are loaded by the runs that need them: an idle run needs none.
+  // Modules for programs and threads are loaded when needed: an idle run needs none.
   return {
     program,
     run: async (child, bounds) => (await import('./child-program.ts')).runProgram(child, bounds),
@@ -23,7 +23,7 @@ export function nodeMachine(program: URL): Machine {
   };
 }
 
-/** Node has this module whenever it runs; only signing by a command needs it, and cannot wait. */
+/** Only signing by a command needs this module, and it cannot wait. Node always has it. */
 const children = () => process.getBuiltinModule('node:child_process');
 
 function ask({ argv, input, timeout, limit, messages }: Question): Answer {
@@ -38,7 +38,7 @@ function ask({ argv, input, timeout, limit, messages }: Question): Answer {
   return { status, signal, stdout, messages: said, error };
 }
 
-/** Whether this process may run a file is the kernel's to say, whatever disk the work is on. */
+/** The kernel decides whether this process may run a file, whatever disk the work is on. */
 function findProgram(name: string, environment: Environment): string | undefined {
   const places = boundedEnvironment(environment)['PATH']?.split(delimiter) ?? [];
   return places
@@ -52,6 +52,6 @@ function isExecutable(path: string): boolean {
     fs.accessSync(path, fs.constants.X_OK);
     return true;
   } catch {
-    return false; // absent or not ours to run: both mean that it is not here
+    return false; // the file is absent, or this process may not run it
   }
 }

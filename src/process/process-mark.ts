@@ -1,29 +1,37 @@
-/** A part of names that tells which process made them, so that what a killed one left can be told from what is in use. */
+/**
+ * Marks names with the process that made them. The mark tells leftovers of a dead run from files in
+ * use.
+ */
 import * as fs from 'node:fs';
 import { errno } from '../io-error.ts';
 
-/** A mark as a part of a regular expression. */
+/** The pattern of a mark, for regular expressions. */
 export const MARK = String.raw`\d+-\d+`;
 
-/** Returns the mark of this process: which table of processes (pid_namespaces(7)) it is in, and its number there. */
+/**
+ * Returns the mark of this process: its table of processes (pid_namespaces(7)), and its number
+ * there.
+ */
 export function processMark(): string {
   return `${processTable()}-${process.pid}`;
 }
 
-/** Whether a mark is that of a process that is no more. Of one in another table nobody can tell. */
-export function isOfTheDead(mark: string): boolean {
+/**
+ * Returns whether the process of a mark is dead. For another process table it is unknown, so false.
+ */
+export function isStale(mark: string): boolean {
   const [table, id] = mark.split('-').map(Number);
   if (id === undefined || table !== processTable()) return false;
   try {
     process.kill(id, 0);
     return false;
   } catch (error) {
-    // EPERM: it is there, and another user's.
+    // EPERM: the process lives, and belongs to another user.
     return errno(error) === 'ESRCH';
   }
 }
 
-/** Zero where /proc is not there to tell. */
+/** Returns zero when there is no /proc. */
 function processTable(): number {
   try {
     return Number(/\d+/.exec(fs.readlinkSync('/proc/self/ns/pid'))?.[0] ?? 0);

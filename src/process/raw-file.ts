@@ -1,4 +1,6 @@
-/** A file or block device as plain bytes, read at random and written where it lies: no names, no renames. */
+/**
+ * A file or block device as plain bytes: read at any offset, overwritten in place, never renamed.
+ */
 import * as fs from 'node:fs';
 import { EspError } from '../error.ts';
 import { isAbsent, translated } from '../io-error.ts';
@@ -12,12 +14,12 @@ const FLAGS = {
   replace: O_RDWR | O_CREAT | O_TRUNC,
 } as const satisfies Record<RawUse, number>;
 
-/** What is made is no secret: digests of what everyone may read, and signatures. */
+/** New files are public: they hold digests of files that everyone may read, and signatures. */
 const MODE = 0o644;
 
 /**
- * Opens a file or block device; for writing, a file that does not exist is made, and for replacing one
- * that does is emptied.
+ * Opens a file or block device. For writing it makes a missing file; for replacing it also empties
+ * an existing one.
  * @throws {FILE_MISSING} when it does not exist, or is neither
  */
 export function openRaw(path: string, use: RawUse): RawFile {
@@ -45,7 +47,7 @@ function rawFile(path: string, fd: number): RawFile {
     if (open) fs.closeSync(fd);
     open = false;
   };
-  /** The kernel hands the number out again: going on would meet another file. */
+  /** After a close the kernel reuses the number, so a later read would hit another file. */
   const requireOpen = (): void => {
     if (!open) throw new Error(`${path} is used after it was closed`);
   };
@@ -81,16 +83,18 @@ function rawFile(path: string, fd: number): RawFile {
 
 const SECTOR = 512;
 
-/** Returns the size in bytes that the kernel tells of a device (sysfs §block, always in sectors of 512). */
+/**
+ * Returns the size of a device in bytes, from the kernel (sysfs §block, always in sectors of 512).
+ */
 function deviceSize(device: number): number {
-  // The numbers are packed as makedev(3) packs them.
+  // makedev(3) defines how the two numbers share these bits.
   const major = (device >>> 8) & 0xfff;
   const minor = (device & 0xff) | ((device >>> 12) & 0xfff00);
   const sectors = fs.readFileSync(`/sys/dev/block/${major}:${minor}/size`, 'latin1');
   return Number(sectors) * SECTOR;
 }
 
-/** Writes until all is written or nothing more fits; returns how much was. */
+/** Writes until everything is written or nothing more fits. Returns how many bytes were written. */
 function drain(fd: number, offset: number, bytes: Uint8Array): number {
   let done = 0;
   while (done < bytes.length) {

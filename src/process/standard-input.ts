@@ -1,11 +1,11 @@
-/** What comes on standard input, whole. */
+/** Reads standard input to its end. */
 import { EspError } from '../error.ts';
 import { ioError } from '../io-error.ts';
 
 /**
  * Returns all of standard input.
  * @param limit in bytes
- * @throws {FILE_TOO_LARGE} when there is more than that
+ * @throws {FILE_TOO_LARGE} when there are more bytes
  */
 export async function readInput(limit: number): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];

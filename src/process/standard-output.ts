@@ -8,9 +8,9 @@ const STANDARD_ERROR = 2;
 const POLL = 5;
 
 /**
- * Returns text with every character that could steer a terminal, but for line ends and tabs, in the
- * form that JSON has for it: names and titles come from places where anyone may have put them. A JSON
- * document says the same as before.
+ * Returns text in which every character that could control a terminal has its JSON escape. Line
+ * ends and tabs stay. Names and titles come from places where anyone may have put such characters.
+ * The meaning of a JSON document stays the same.
  */
 export function unsteered(text: string): string {
   return text.replace(/(?![\n\t])[\p{Cc}\p{Cf}]/gu, escaped);

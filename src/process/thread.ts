@@ -1,9 +1,9 @@
-/** A second thread: the program started once more with work of its own, and the way back for its answers. */
+/** A second thread: starts the program once more with its own job, and passes answers back. */
 import { availableParallelism } from 'node:os';
 import { parentPort, Worker, workerData } from 'node:worker_threads';
 import type { Thread } from './machine.ts';
 
-/** A thread holds one buffer and a list of names. MiB. */
+/** In MiB. A thread holds one buffer and a list of names. */
 const SMALL = { maxOldGenerationSizeMb: 32, maxYoungGenerationSizeMb: 2 };
 
 interface Work {
@@ -11,7 +11,7 @@ interface Work {
   readonly job: unknown;
 }
 
-/** Starts a thread, as {@link Machine.startThread} says. */
+/** Starts a thread as {@link Machine.startThread} describes. */
 export function startThread(program: URL, argument: string, job: unknown): Thread | undefined {
   if (availableParallelism() < 2) return undefined;
   const work: Work = { argument, job };
@@ -20,7 +20,7 @@ export function startThread(program: URL, argument: string, job: unknown): Threa
     workerData: work,
     resourceLimits: SMALL,
   });
-  // A thread that breaks ends: whoever started it does the work itself.
+  // A broken thread ends, and whoever started it does the work itself.
   worker.on('error', () => undefined);
   return {
     onAnswer: (listen) => void worker.on('message', listen),
@@ -32,13 +32,13 @@ export function startThread(program: URL, argument: string, job: unknown): Threa
   };
 }
 
-/** What a thread was started for, as the thread itself sees it. */
+/** The job of a thread, as the thread sees it. */
 export interface Assignment {
   readonly job: unknown;
   answer(answer: unknown): void;
 }
 
-/** Returns what this thread was started for with that argument; undefined on any other thread. */
+/** Returns the job of this thread for that argument; undefined on any other thread. */
 export function assignment(argument: string): Assignment | undefined {
   const port = parentPort;
   if (port === null || !isWork(workerData) || workerData.argument !== argument) return undefined;

@@ -1,4 +1,4 @@
-/** The bytes of an image’s pieces, read once and handed on. */
+/** Reads the bytes of an image's pieces once and hands them on. */
 import type { Disk } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
 import { signedLayout } from '../pe/certificate-table.ts';
@@ -6,7 +6,7 @@ import type { ImageLayout, Piece } from '../pe/image-layout.ts';
 import { authenticodeDigest } from '../signer/image-digest.ts';
 import type { Signer } from '../signer/signer.ts';
 
-/** Small enough to stay in the processor's cache from being read to being written. */
+/** In bytes. A chunk stays in the processor's cache between reading and writing. */
 const CHUNK = 256 * 1024;
 
 /** Returns the layout of a PE file with our signature added. */
@@ -21,8 +21,8 @@ export function signedFile(
 }
 
 /**
- * Hands out the bytes of pieces in order, at most 1 MiB at a time. While one chunk is on its way
- * through the sink, the next is being read.
+ * Hands out the bytes of pieces in order, at most 1 MiB at a time. It reads the next chunk while
+ * the sink takes the one before.
  */
 export async function stream(
   pieces: readonly Piece[],
@@ -50,8 +50,8 @@ function* chunks(pieces: readonly Piece[], disk: Disk): Generator<Uint8Array> {
 }
 
 /**
- * Returns two buffers in turns, across all files of an image: one is read into while the other is
- * being written. New memory for every chunk would cost more than reading it.
+ * Returns two buffers in turn, for all files of an image: one is read into while the other is
+ * written. Allocating memory for every chunk would cost more than reading it.
  */
 function alternating(): () => Uint8Array {
   let [next, other] = [new Uint8Array(CHUNK), new Uint8Array(CHUNK)];

@@ -1,4 +1,4 @@
-/** The Authenticode digests of a program that a recipe makes, before it is made. */
+/** Returns the Authenticode digests of the program that a recipe makes, before it is made. */
 import { createHash } from 'node:crypto';
 import type { Disk } from '../disk/disk.ts';
 import { type BankDigests, createBankHash, digestInBanks } from '../measure/bank.ts';
@@ -8,8 +8,8 @@ import { stream } from './pieces.ts';
 import { imageLayout } from './recipe.ts';
 
 /**
- * Returns the digests in every bank, of which a signature changes none. Memory does not grow with the
- * size.
+ * Returns the digests in every bank. A signature changes none of them. Memory does not grow with
+ * the size.
  * @throws {PE_MALFORMED} @throws {FILE_MISSING}
  */
 export async function programDigests(content: Content, disk: Disk): Promise<BankDigests> {

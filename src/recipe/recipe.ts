@@ -1,4 +1,4 @@
-/** How a recipe becomes the bytes of a file: copied, signed, or assembled while it is being written. */
+/** Turns a recipe into the bytes of a file: copied, signed, or assembled while it is written. */
 import { createHash } from 'node:crypto';
 import { type Digest, digestBytes, digestOf } from '../digest.ts';
 import type { Disk } from '../disk/disk.ts';
@@ -11,12 +11,12 @@ import type { Signer } from '../signer/signer.ts';
 import { kernelTraits } from '../uki/kernel.ts';
 import { signedFile, stream } from './pieces.ts';
 
-/** Stubs and boot loaders are some hundred KiB. Bytes. */
+/** In bytes. Stubs and boot loaders have some hundred KiB. */
 const STUB_LIMIT = 16 * 1024 * 1024;
 
 /**
- * Returns size in bytes and digest of a PE file with our signature added, without writing it.
- * @param known the digest from an earlier run: then only the headers are read
+ * Returns the size in bytes and the digest of a PE file with our signature added. Writes nothing.
+ * @param known the digest from an earlier run; with it, only the headers are read
  */
 export async function describeSigned(
   path: string,
@@ -32,18 +32,18 @@ export async function describeSigned(
   return { size: layout.size, digest: digestOf(sha256.digest()) };
 }
 
-/** Returns the size in bytes of a PE file with our signature added. Only the headers are read. */
+/** Returns the size in bytes of a PE file with our signature added. It reads only the headers. */
 export function signedSize(path: string, disk: Disk, signer: Signer): number {
   using source = disk.open(path);
   return sizeOfSigned(source, path, signer);
 }
 
-/** Every signature of one key has the same size: whoever holds the key need not be asked. */
+/** Every signature of one key has the same size, so this does not ask the key. */
 function sizeOfSigned(source: ReturnType<Disk['open']>, path: string, signer: Signer): number {
   return signedLayout(source, path, new Uint8Array(signer.signatureSize)).size;
 }
 
-/** Returns how a stub and the sections of a recipe come together. */
+/** Returns the layout of a stub with the sections of a recipe. */
 export function imageLayout({ kind, stub, sections }: ImageContent, disk: Disk): ImageLayout {
   const bytes = disk.read(stub, STUB_LIMIT);
   const added = sections.map(newSection);
@@ -60,7 +60,7 @@ function newSection({ name, size, content }: SectionContent): NewSection {
   return { name, content: { kind: 'bytes', bytes: bytesOf(content) } };
 }
 
-/** The bytes of content that is no file. */
+/** Returns the bytes of content that comes from no file. */
 export function bytesOf(content: Extract<Content, { kind: 'text' | 'digest' }>): Uint8Array {
   return content.kind === 'text'
     ? new TextEncoder().encode(content.text)

@@ -1,4 +1,4 @@
-/** What a key will have to sign, before any of it is written. */
+/** Returns what a key will have to sign, before anything is written. */
 import { createHash } from 'node:crypto';
 import type { Disk } from '../disk/disk.ts';
 import { authenticodePieces } from '../pe/authenticode.ts';
@@ -8,10 +8,12 @@ import type { ToSign } from '../signer/signer.ts';
 import { stream } from './pieces.ts';
 import { imageLayout } from './recipe.ts';
 
-/** A recipe whose outcome is signed. */
+/** A recipe whose result is signed. */
 export type SignedContent = ImageContent | Extract<Content, { kind: 'signed' }>;
 
-/** A program that a plan makes and signs: its path on the ESP, its recipe and its size in bytes, signed. */
+/**
+ * A program that a plan makes and signs: path on the ESP, recipe, and size with signature in bytes.
+ */
 export interface SignedProgram extends ToSign {
   readonly content: SignedContent;
   readonly size: number;
@@ -34,7 +36,7 @@ export async function programsToSign({ phases }: Plan, disk: Disk): Promise<Sign
 }
 
 /**
- * Returns the Authenticode digest (32 bytes) of what a recipe makes.
+ * Returns the Authenticode digest (32 bytes) of the image that a recipe makes.
  * @throws {PE_MALFORMED} {FILE_MISSING}
  */
 export async function imageDigest(content: SignedContent, disk: Disk): Promise<Uint8Array> {

@@ -1,21 +1,24 @@
-/** Authenticated writes of variables, as `.auth` files hold them: EFI_VARIABLE_AUTHENTICATION_2 (UEFI §8.2.2). */
+/**
+ * Authenticated writes of variables, the content of `.auth` files: EFI_VARIABLE_AUTHENTICATION_2
+ * (UEFI §8.2.2).
+ */
 import { EspError } from '../error.ts';
 import { formatGuid, GUID_SIZE, type Guid, guidBytes } from '../guid.ts';
 import { formatTime, parseTime, TIME_SIZE } from './efi-time.ts';
-import { KEY_VARIABLES, type KeyVariable } from './key-variable.ts';
+import { IMAGE_SECURITY_DATABASE, KEY_VARIABLES, type KeyVariable } from './key-variable.ts';
 
-/** New content of a variable, and what lets firmware accept it. */
+/** New content of a variable, and the signature for which firmware accepts it. */
 export interface AuthenticatedWrite {
-  /** Seconds since the epoch; firmware takes only what is later than the write before. */
+  /** Seconds since the epoch. Firmware refuses a write that is not later than the last one. */
   readonly time: number;
   /** DER of the PKCS#7 SignedData over {@link bytesToSign}. */
   readonly signature: Uint8Array;
   readonly content: Uint8Array;
 }
 
-/** Kept when the power is off, seen by firmware and system, and changed by signed writes alone. */
+/** Non-volatile, visible at boot and at runtime, and changed by signed writes alone. */
 const ATTRIBUTES = 0x01 | 0x02 | 0x04 | 0x20;
-/** What is written is added to what is there (EFI_VARIABLE_APPEND_WRITE). */
+/** The write appends to the present content (EFI_VARIABLE_APPEND_WRITE). */
 const APPEND = 0x40;
 const HEADER = {
   length: TIME_SIZE,
@@ -28,23 +31,26 @@ const REVISION_2 = 0x0200;
 const CERTIFICATE_GUID = 0x0ef1;
 const PKCS7 = '4aafd29d-68df-49ee-8aa9-347d375665a7' as Guid;
 
-/** Whether a write takes the place of what a variable holds, or is added to it. */
+/** Whether a write replaces the content of a variable or adds to it. */
 export type WriteMode = 'replace' | 'append';
 
-/** Returns what the signature of a write is over: name, vendor, attributes, time and content. */
+/**
+ * Returns the bytes that the signature of a write covers: name, vendor, attributes, time and
+ * content.
+ */
 export function bytesToSign(
-  variable: KeyVariable,
+  variable: KeyVariable | 'dbx',
   time: number,
   content: Uint8Array,
   mode: WriteMode = 'replace',
 ): Uint8Array {
   const name = Uint8Array.from([...variable].flatMap((letter) => [letter.charCodeAt(0), 0]));
   const attributes = Uint8Array.of(mode === 'append' ? ATTRIBUTES | APPEND : ATTRIBUTES, 0, 0, 0);
-  const { vendor } = KEY_VARIABLES[variable];
+  const vendor = variable === 'dbx' ? IMAGE_SECURITY_DATABASE : KEY_VARIABLES[variable].vendor;
   return joined(name, guidBytes(vendor), attributes, formatTime(time), content);
 }
 
-/** Returns the bytes that are handed to firmware. */
+/** Returns the bytes to hand to firmware. */
 export function formatAuthenticatedWrite(write: AuthenticatedWrite): Uint8Array {
   const header = new Uint8Array(HEADER.signature);
   const view = new DataView(header.buffer);
@@ -58,7 +64,7 @@ export function formatAuthenticatedWrite(write: AuthenticatedWrite): Uint8Array 
 }
 
 /**
- * Returns what the bytes of a `.auth` file hold; signature and content are views into them.
+ * Parses the bytes of a `.auth` file. Signature and content are views into them.
  * @throws {SIGNATURE_MALFORMED} when they are no authenticated write with a PKCS#7 signature
  */
 export function parseAuthenticatedWrite(bytes: Uint8Array): AuthenticatedWrite {

@@ -1,14 +1,16 @@
-/** The variables that hold the keys of Secure Boot, and who may sign a change of which (UEFI §32.3). */
+/**
+ * The variables that hold Secure Boot keys, and which key may sign changes of each (UEFI §32.3).
+ */
 import type { Guid } from '../guid.ts';
 
-/** The variables of which a machine's owner makes a key: the platform key, the key exchange key, the database. */
+/** The variables with a key of the machine's owner: platform key, key exchange key, database. */
 export type KeyVariable = 'PK' | 'KEK' | 'db';
 
-/** The vendor of the variables that the specification itself defines. */
+/** The vendor GUID of the variables that the specification defines. */
 export const GLOBAL_VARIABLE = '8be4df61-93ca-11d2-aa0d-00e098032b8c' as Guid;
 export const IMAGE_SECURITY_DATABASE = 'd719b2cb-3d3a-4596-a3bc-dad00e67656f' as Guid;
 
-/** What there is to know about each, from the one that vouches for all others down. */
+/** The properties of each variable, from the one that vouches for all others downwards. */
 export const KEY_VARIABLES: Readonly<
   Record<KeyVariable, { readonly vendor: Guid; readonly signer: 'PK' | 'KEK' }>
 > = {

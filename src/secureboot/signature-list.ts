@@ -1,8 +1,8 @@
-/** EFI signature lists: what PK, KEK, db and dbx hold, and what `.esl` files are (UEFI §32.4.1). */
+/** EFI signature lists, the content of PK, KEK, db, dbx and of `.esl` files (UEFI §32.4.1). */
 import { EspError } from '../error.ts';
 import { formatGuid, GUID_SIZE, type Guid, guidBytes } from '../guid.ts';
 
-/** One entry of a list: what it is, who put it there, and itself. */
+/** One entry of a list: its type, its owner and its data. */
 export interface Signature {
   readonly type: Guid;
   readonly owner: Guid;
@@ -14,7 +14,7 @@ export const X509 = 'a5c059a1-94e4-4aa7-87b5-ab155c2bf072' as Guid;
 
 const HEADER = { type: 0, listSize: 16, headerSize: 20, signatureSize: 24, end: 28 } as const;
 
-/** Returns the lists of these signatures, in order: one list each, for all of one list have one size. */
+/** Returns one list for each signature, in order: all entries of a list must have one size. */
 export function formatSignatureLists(signatures: readonly Signature[]): Uint8Array {
   const size = ({ data }: Signature) => HEADER.end + GUID_SIZE + data.length;
   const bytes = new Uint8Array(signatures.reduce((sum, each) => sum + size(each), 0));
@@ -32,8 +32,8 @@ export function formatSignatureLists(signatures: readonly Signature[]): Uint8Arr
 }
 
 /**
- * Returns the signatures in consecutive lists, in order; the data are views into the bytes.
- * @throws {SIGNATURE_MALFORMED} when a list does not fit, or is not made of whole signatures
+ * Returns the signatures in consecutive lists, in order. Their data are views into the bytes.
+ * @throws {SIGNATURE_MALFORMED} when a list does not fit, or its entries are not whole
  */
 export function parseSignatureLists(bytes: Uint8Array): readonly Signature[] {
   const signatures: Signature[] = [];

@@ -12,10 +12,11 @@ export interface Claim {
 }
 
 /**
- * Claims the ESPs of the settings for this process, until it ends or gives them up. This is not the
- * lock of an ESP, which `install` takes too: a watcher that waits does not keep it.
- * @param held the claim under the settings before; given up once the new one is held
- * @throws {LOCKED} naming the watcher that holds it
+ * Claims the ESPs of the settings for this process. The claim lasts until the process ends or
+ * releases it. It is not the lock of an ESP, which `install` takes too: a waiting watcher does not
+ * block `install`.
+ * @param held the claim under the previous settings; released once the new one is held
+ * @throws {LOCKED} when another watcher holds the claim; the message names it
  */
 export async function claimEsps(
   { esp }: Settings,
@@ -23,7 +24,8 @@ export async function claimEsps(
   held?: Claim,
 ): Promise<Claim> {
   const onHost = (path: string) => disk.hostPath(path) ?? path;
-  // By path: an ESP that is not mounted yet has no other name. One that is to be found has the system's.
+  // An ESP that is not mounted yet is known by its path alone. "/" stands for an ESP still to be
+  // found.
   const paths = (esp ?? ['/']).map((path) => onHost(disk.realPath(path) ?? path)).sort();
   const key = `watch-${hash(paths.join('\0')).slice(0, 16)}`;
   if (key === held?.key) return held;

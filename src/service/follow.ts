@@ -2,43 +2,43 @@
 import type { Context } from '../context.ts';
 import type { Disk } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
-import { LOADER_CONF } from '../esp/layout.ts';
+import { LOADER_CONF, patternId } from '../esp/layout.ts';
 import { namedNext, parseLoaderConf } from '../loader/loader-conf.ts';
 import type { Outcome } from '../pass/outcome.ts';
-import { pass, type Tools } from '../pass/pass.ts';
+import { type PassContext, pass } from '../pass/pass.ts';
 import type { StandingChoice } from '../plan/wanted-system.ts';
 import type { Settings } from '../settings/settings.ts';
 import { openSurveyor } from '../survey/surveyor.ts';
-import { formatSize } from '../voice/size.ts';
+import { formatSize } from '../terminal/size.ts';
 import { findTargets } from '../volumes/volumes.ts';
 import { type Notices, noticesOf, noticesOfFailure } from './notices.ts';
 
-/** What is known from one pass to the next. To forget it costs a line in the log. */
+/** What the watcher remembers from one pass to the next. Losing it costs one line in the log. */
 export interface Memory {
-  /** The entry that the profiles made boot next when everything was last in line. */
+  /** The entry that the profiles made boot next when all ESPs were last in line with them. */
   readonly followed?: string;
-  /** What was to boot next when the primary ESP was last seen. */
+  /** The entry that was to boot next when the watcher last saw the primary ESP. */
   readonly next?: string;
-  /** Whether the primary ESP was not there when it was last looked for. */
+  /** Whether the primary ESP was absent when the watcher last looked for it. */
   readonly wasAway?: boolean;
   readonly notices: Notices;
-  /** How the primary ESP stood when it was last seen. */
+  /** One line about the primary ESP as the watcher last saw it. */
   readonly standing?: string;
-  /** What was last changed on an ESP, and when. */
+  /** One line about the last change on any ESP, with its time. */
   readonly change?: string;
 }
 
 /**
  * Brings every ESP in line with the profiles.
- * @returns what is to be remembered, and whether all is in line
+ * @returns the new memory, and whether every ESP is in line
  */
 export async function follow(
   settings: Settings,
   memory: Memory,
-  tools: Tools,
+  passContext: PassContext,
 ): Promise<{ memory: Memory; settled: boolean }> {
   try {
-    const { context } = tools;
+    const { context } = passContext;
     const roots = findTargets(settings, context);
     using surveyor = await openSurveyor(settings, undefined, context);
     const standing = standingChoice(roots[0], memory, context);
@@ -46,8 +46,8 @@ export async function follow(
       known: () => ({ ...surveyor.known(), standing }),
       renewed: async () => ({ ...(await surveyor.renewed()), standing }),
     };
-    const outcomes = await pass(roots, wants, tools);
-    return remember(memory, { outcomes, cautions: surveyor.known().cautions }, tools);
+    const outcomes = await pass(roots, wants, passContext);
+    return remember(memory, { outcomes, cautions: surveyor.known().cautions }, passContext);
   } catch (error) {
     if (!(error instanceof EspError)) throw error;
     const notices = noticesOfFailure(error, memory.notices);
@@ -65,7 +65,7 @@ interface Found {
 function remember(
   before: Memory,
   { outcomes, cautions }: Found,
-  { signal, context }: Tools,
+  { signal, context }: PassContext,
 ): { memory: Memory; settled: boolean } {
   const settled = signal?.aborted !== true && outcomes.every(({ failure }) => !failure);
   const change = describeChange(outcomes, context.now);
@@ -75,14 +75,14 @@ function remember(
     ...before,
     notices: noticesOf(outcomes, cautions),
     wasAway: primary?.failure?.code === 'ESP_NOT_MOUNTED',
-    ...(plan === undefined ? {} : { standing: describe(plan), next: plan.default }),
+    ...(plan === undefined ? {} : { standing: describePlan(plan), next: plan.default }),
     ...(change === undefined ? {} : { change }),
     ...(settled && primary?.byProfiles !== undefined ? { followed: primary.byProfiles } : {}),
   };
   return { memory, settled };
 }
 
-function describe({ default: next, space }: NonNullable<Outcome['plan']>): string {
+function describePlan({ default: next, space }: NonNullable<Outcome['plan']>): string {
   return `${next} boots next, ${formatSize(space.after)} free`;
 }
 
@@ -94,7 +94,7 @@ function describeChange(outcomes: readonly Outcome[], now: number): string | und
   return `${written} written, ${changes.length - written} removed at ${time}`;
 }
 
-/** Says how things stand, in one line. */
+/** Returns one line that says how things stand. */
 export function statusOf({ notices, standing, change }: Memory): string {
   const wrong = [...notices.values()].find(({ level }) => level !== 'warn');
   const last = change === undefined ? undefined : `last change: ${change}`;
@@ -102,9 +102,9 @@ export function statusOf({ notices, standing, change }: Memory): string {
 }
 
 /**
- * `install TOPLEVEL` may have made another system boot next than the profiles say. Between two
- * changes of the profiles that choice stands: a watcher that took it back would fight the hook. What
- * came back from somewhere else, and says something new, is another disk or an older state of it.
+ * `install TOPLEVEL` may have chosen another system than the profiles. Until the profiles change,
+ * that choice stands: a watcher that took it back would fight the hook. An ESP that was away and
+ * comes back with a new choice is another disk or an older state of it, so its choice is ignored.
  */
 function standingChoice(
   primary: string | undefined,
@@ -113,11 +113,11 @@ function standingChoice(
 ): StandingChoice | undefined {
   if (followed === undefined || primary === undefined) return undefined;
   const chosen = namedDefault(disk, primary);
-  const isChoice = chosen !== undefined && (!wasAway || chosen === next);
+  const isChoice = chosen !== undefined && (!wasAway || chosen === (next && patternId(next)));
   return isChoice ? { followed, chosen } : undefined;
 }
 
-/** loader.conf is one sector when it is ours. Bytes. */
+/** In bytes. Our own loader.conf is one sector. */
 const CONF_LIMIT = 64 * 1024;
 
 function namedDefault(disk: Disk, root: string): string | undefined {
@@ -125,5 +125,6 @@ function namedDefault(disk: Disk, root: string): string | undefined {
   const stat = disk.stat(path);
   if (stat?.kind !== 'file' || stat.size > CONF_LIMIT) return undefined;
   const text = new TextDecoder().decode(disk.read(path, CONF_LIMIT));
-  return namedNext(parseLoaderConf(text));
+  const pattern = namedNext(parseLoaderConf(text));
+  return pattern && patternId(pattern);
 }

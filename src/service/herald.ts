@@ -1,23 +1,23 @@
-/** What the service manager is told about us; nothing is told twice. */
+/** Tells the service manager how the service is. No status text is sent twice in a row. */
 import { EspError, explain } from '../error.ts';
-import type { Log } from '../voice/log.ts';
+import type { Log } from '../terminal/log.ts';
 import type { ServiceManager } from '../watch/notify.ts';
 
-/** Tells the service manager, if there is one, how we are (sd_notify(3)). */
+/** Tells the service manager, if there is one, how the service is (sd_notify(3)). */
 export interface Herald {
-  /** The service has started, or has read its configuration again. */
+  /** Says that the service has started, or has read its configuration again. */
   ready(): Promise<void>;
-  /** It is about to read its configuration again. */
+  /** Says that the service is about to read its configuration again. */
   reloading(): Promise<void>;
-  /** It has been told to end, and will when the running phase is finished. */
+  /** Says that the service will end when the running phase is finished. */
   stopping(): Promise<void>;
-  /** One line for a person. */
+  /** Sends one line for a person. */
   status(text: string): Promise<void>;
-  /** Stops saying that we are alive. */
+  /** Stops the watchdog messages. */
   close(): void;
 }
 
-/** Returns a herald. A message that cannot be sent is logged once, and the service goes on without. */
+/** Returns a herald. A message that cannot be sent is logged once, and the service goes on. */
 export function createHerald(manager: ServiceManager, log: Log): Herald {
   let told = '';
   let complained = false;
@@ -37,7 +37,7 @@ export function createHerald(manager: ServiceManager, log: Log): Herald {
       : setInterval(() => void tell({ WATCHDOG: '1' }), pingInterval);
   return {
     ready: () => tell({ READY: '1' }),
-    // By this time the manager tells the answer to its own request from an earlier one's.
+    // This time lets the manager match the answer to its request, and not to an earlier one.
     reloading: () => tell({ RELOADING: '1', MONOTONIC_USEC: `${process.hrtime.bigint() / 1000n}` }),
     stopping: () => tell({ STOPPING: '1' }),
     async status(text) {

@@ -1,16 +1,16 @@
-/** What is wrong at the moment: told once when it begins and once when it is over. */
+/** What is wrong at the moment: logged once when it begins, and once when it is over. */
 import { EspError, explain } from '../error.ts';
 import type { Outcome } from '../pass/outcome.ts';
-import type { Log } from '../voice/log.ts';
+import type { Log } from '../terminal/log.ts';
 
-/** Something that a person should know for as long as it is so. */
+/** A problem that a person should know of for as long as it lasts. */
 interface Notice {
   readonly level: 'error' | 'warn' | 'info';
   readonly text: string;
   readonly fields: Readonly<Record<string, string | undefined>>;
 }
 
-/** Notices by what makes two of them the same one: not their words, which may count bytes. */
+/** Notices by key. Keys tell notices apart, and words do not: words may count bytes. */
 export type Notices = ReadonlyMap<string, Notice>;
 
 /** Returns what a pass over the ESPs found wrong, and what a person should know beside that. */
@@ -25,17 +25,20 @@ export function noticesOf(outcomes: readonly Outcome[], cautions: readonly strin
   ]);
 }
 
-/** What comes before the key of a notice that is about no single ESP. */
+/** Prefix of the key of a notice that concerns no single ESP. */
 const GENERAL = 'general: ';
 
-/** Returns what kept a pass from reaching the ESPs: what was wrong with them still is, for all we know. */
+/**
+ * Returns the notice of a pass that reached no ESP. Earlier notices of ESPs may still hold: they
+ * stay.
+ */
 export function noticesOfFailure(failure: EspError, known: Notices): Notices {
   const key = `${GENERAL}${failure.code} ${failure.message}`;
   const others = [...known].filter(([other]) => !other.startsWith(GENERAL));
   return new Map([[key, noticeOf(failure)], ...others]);
 }
 
-/** Returns why directories are not watched, by their path. */
+/** Returns a notice for each directory that cannot be watched, by its path. */
 export function noticesOfLookout(troubles: ReadonlyMap<string, unknown>): Notices {
   return new Map(
     [...troubles].map(([path, trouble]) => {
@@ -45,7 +48,10 @@ export function noticesOfLookout(troubles: ReadonlyMap<string, unknown>): Notice
   );
 }
 
-/** The codes of a failure and its causes: words may count bytes and name temporary files. */
+/**
+ * Returns the codes of a failure and its causes. Its words may count bytes and name temporary
+ * files.
+ */
 function kindOf({ code, cause }: EspError): string {
   return cause instanceof EspError ? `${code} ${kindOf(cause)}` : code;
 }
@@ -57,7 +63,9 @@ function noticeOf(failure: EspError, esp?: string): Notice {
   return { level, text: explain(failure), fields: { ...(esp && { esp }), code, hint } };
 }
 
-/** Tells what began and what ended. Returns what is so now, in the words it was told in. */
+/**
+ * Logs what began and what ended. Returns the current notices in the words that were logged first.
+ */
 export function announce(known: Notices, current: Notices, log: Log): Notices {
   for (const [key, { level, text, fields }] of current) {
     if (!known.has(key)) log[level](fields, text);

@@ -23,8 +23,20 @@ export const KEYS_ENROLL_OPTIONS: readonly Option[] = [
     help: 'certificates of Microsoft, to go on trusting what they sign; repeatable',
   },
   {
+    name: 'certificates',
+    value: 'FILE',
+    repeatable: true,
+    help: 'certificates of others, as the vendor of the machine, PEM or DER; those for key exchange say KEK in their name',
+  },
+  { name: 'keep-firmware', help: 'go on trusting all that firmware has in KEK and db now' },
+  {
+    name: 'dbx',
+    value: 'FILE',
+    help: 'what firmware is to refuse: signature lists, or an update of dbx as vendors publish it',
+  },
+  {
     name: 'yes-this-might-brick-my-machine',
-    help: 'do without the certificate of Microsoft that signs the option ROMs of cards',
+    help: 'do without the certificates of Microsoft that sign the option ROMs of cards',
   },
   {
     name: 'name',
@@ -51,4 +63,20 @@ export const SIGN_OPTIONS: readonly Option[] = [
     value: 'FILE',
     help: 'sign what espalier plan --signing-request wrote on another machine',
   },
+  {
+    name: 'only',
+    value: 'KIND',
+    repeatable: true,
+    help: 'of a request, sign only kernel, loader, uki, thin or program; repeatable',
+  },
+  {
+    name: 'against',
+    value: 'DIR',
+    help: 'of a request, compare the programs with their sources below DIR, as / where this machine has the same store',
+  },
+  {
+    name: 'sign-kernels',
+    help: 'sign bare kernels too: each then starts with any initrd and any command line under Secure Boot',
+  },
+  { name: 'yes', help: 'do not ask on the terminal before a request is signed' },
 ];

@@ -51,7 +51,7 @@ export const TABLE = {
     repeatable: true,
     schema: v.optional(paths, ['/nix/var/nix/profiles']),
     help: 'directory of generation links, or one link',
-    verbs: [...SURVEYING, 'pin', 'unpin'],
+    verbs: [...SURVEYING, 'list', 'verify', 'pin', 'unpin'],
     reach: (given) => ({ read: given.map((at) => (parseLink(at) ? dirname(at) : at)) }),
   }),
   systemd: setting({
@@ -59,7 +59,7 @@ export const TABLE = {
     schema: v.optional(path),
     help: 'holds lib/systemd/boot/efi',
     fallback: 'the target’s own systemd, else /usr',
-    verbs: SURVEYING,
+    verbs: [...SURVEYING, 'verify'],
     reach: (directory) => ({ read: [`${directory}/lib/systemd/boot/efi`] }),
   }),
   stub: setting({
@@ -67,14 +67,14 @@ export const TABLE = {
     schema: v.optional(path),
     help: 'stub of the images',
     fallback: 'the one in --systemd',
-    verbs: SURVEYING,
+    verbs: [...SURVEYING, 'verify'],
     reach: 'read',
   }),
   format: setting({
     value: FORMAT_NAMES.join('|'),
     schema: v.optional(v.picklist(FORMAT_NAMES, `expected ${anyOf(FORMAT_NAMES)}`), DEFAULT_FORMAT),
     help: 'kind of boot entries; thin needs lanzaboote’s stub',
-    verbs: SURVEYING,
+    verbs: [...SURVEYING, 'verify'],
     reach: 'nothing',
   }),
   certificate: setting({
@@ -162,6 +162,12 @@ export const TABLE = {
     verbs: SURVEYING,
     reach: 'read',
   }),
+  'sign-kernels': setting({
+    schema: v.optional(flag, false),
+    help: 'sign the kernels of entries that name them: each of them then starts with any initrd and any command line under Secure Boot',
+    verbs: SURVEYING,
+    reach: 'nothing',
+  }),
   'keep-default': setting({
     schema: v.optional(flag, false),
     help: 'let --loader-conf say which entry is the default',
@@ -174,6 +180,12 @@ export const TABLE = {
     verbs: SURVEYING,
     reach: 'nothing',
   }),
+  'take-over': setting({
+    schema: v.optional(flag, false),
+    help: 'take over entries that lead to systems of another machine: remove those that no generation here has',
+    verbs: SURVEYING,
+    reach: 'nothing',
+  }),
   system: setting({
     value: 'DOUBLE',
     schema: v.optional(
@@ -182,8 +194,8 @@ export const TABLE = {
         v.regex(/^[a-z0-9_]+-[a-z0-9]+$/, 'expected a system double'),
       ),
     ),
-    help: 'refuse generations of another system, as x86_64-linux',
-    verbs: [...SURVEYING, 'verify'],
+    help: 'system of this machine, as x86_64-linux: generations for another one are left out',
+    verbs: READING,
     reach: 'nothing',
   }),
   'entry-token': setting({
@@ -206,14 +218,14 @@ export const TABLE = {
     value: 'PATH',
     schema: v.optional(path, '/run/booted-system'),
     help: 'the running system',
-    verbs: [...SURVEYING, 'list'],
+    verbs: [...SURVEYING, 'verify', 'list'],
     reach: 'read',
   }),
   'cache-dir': setting({
     value: 'DIR',
     schema: v.optional(path, CACHE),
     help: 'where digests are remembered; deleting it costs only time',
-    verbs: SURVEYING,
+    verbs: [...SURVEYING, 'verify'],
     reach: (directory) => ({ write: directory === CACHE ? [] : [directory] }),
   }),
   pins: setting({

@@ -1,4 +1,4 @@
-/** The signers that have a certificate, and its private key in memory or elsewhere. */
+/** The signers that have a certificate. Its private key is in memory or elsewhere. */
 import type { KeyObject, X509Certificate } from 'node:crypto';
 import { digestOf, hash } from '../digest.ts';
 import { digestToSign, signAuthenticode } from './cms.ts';
@@ -15,7 +15,10 @@ export function certificateVerifier(
 ): Verifier {
   const der = derOf(certificate);
   const more = intermediates.map(derOf);
-  return { verify: (signatures, imageDigest) => bestVerdict(signatures, imageDigest, der, more) };
+  return {
+    certificate: der,
+    verify: (signatures, imageDigest) => bestVerdict(signatures, imageDigest, der, more),
+  };
 }
 
 function derOf(certificate: X509Certificate): Uint8Array {
@@ -44,14 +47,14 @@ export function certificateSigner(
   };
 }
 
-/** A SHA-256 digest (32 bytes) that a key is to sign, and what an error calls its program. */
+/** A SHA-256 digest (32 bytes) that a key has to sign, and the name of its program in errors. */
 export interface DigestToSign {
   readonly name: string;
   readonly digest: Uint8Array;
 }
 
 /**
- * Returns a signature (PKCS#1 v1.5) of each digest, in the same order, all checked.
+ * Returns a checked signature (PKCS#1 v1.5) of each digest, in the same order.
  * @throws {SIGNER_FAILED}
  */
 export type SignDigests = (digests: readonly DigestToSign[]) => readonly Uint8Array[];
@@ -90,11 +93,11 @@ export function remoteSigner(
   };
 }
 
-/** Returns what of a signer follows from its certificate alone. */
+/** Returns the parts of a signer that follow from its certificate alone. */
 export function certificateIdentity(
   certificate: X509Certificate,
   intermediates: Intermediates = [],
-): Pick<Signer, 'fingerprint' | 'signatureSize' | 'verify'> {
+): Omit<Signer, 'sign'> {
   return {
     fingerprint: hash(derOf(certificate)),
     signatureSize: sizeOfSignature(certificate, intermediates),
@@ -126,5 +129,5 @@ function bestVerdict(
   return { kind: 'invalid', because };
 }
 
-/** More signatures than anyone puts on an image; the rest of a hostile table is not looked at. */
+/** No sound image carries more signatures. The rest of a hostile table is ignored. */
 const MAX_SIGNATURES = 16;

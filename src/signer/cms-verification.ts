@@ -1,4 +1,6 @@
-/** Whether the PKCS#7 SignedData found on an image is good for that image and for our certificate. */
+/**
+ * Checks whether the PKCS#7 SignedData on an image is valid for that image and for our certificate.
+ */
 import { verify, X509Certificate } from 'node:crypto';
 import {
   CONTENT_TYPE,
@@ -28,7 +30,7 @@ import {
   withoutPadding,
 } from './der.ts';
 
-/** Whether a signature is good for an image and a certificate, and if not, why not. */
+/** Whether a signature is valid for an image and a certificate; if not, why. */
 export type Verdict =
   | { readonly kind: 'valid' }
   | { readonly kind: 'invalid'; readonly because: string };
@@ -58,25 +60,25 @@ export function verifyAuthenticode(
 }
 
 /**
- * Returns those of the certificates (DER) that a signature itself carries for which it is good, with
- * the image's own digest (32 bytes); none when its structure is wrong.
+ * Returns the certificates (DER) inside a signature for which it is valid, given the image's digest
+ * (32 bytes). Returns none when the structure of the signature is wrong.
  */
 export function signersIn(signature: Uint8Array, imageDigest: Uint8Array): readonly Uint8Array[] {
   const data = readSignedData(signature);
   if (typeof data === 'string') return [];
-  // Read once for all of them: a signature may carry thousands.
+  // The signature is parsed once for all certificates: it may carry thousands.
   return data.certificates
     .map(({ whole }) => whole)
     .filter((certificate) => checks.every(([, passes]) => passes(data, imageDigest, certificate)));
 }
 
-/** Returns the bare RSA signature in one that this program made, or undefined when its structure is wrong. */
+/** Returns the bare RSA signature inside one of ours, or undefined when its structure is wrong. */
 export function bareSignature(signature: Uint8Array): Uint8Array | undefined {
   const data = readSignedData(signature);
   return typeof data === 'string' ? undefined : data.signature;
 }
 
-/** What of a signature matters: elements of a blob that nothing vouches for yet. */
+/** The parts of a signature that count. They come from bytes that are not verified yet. */
 interface SignedData {
   readonly digestAlgorithms: Element;
   readonly content: Element;
@@ -91,7 +93,7 @@ interface SignedData {
 
 type Check = (data: SignedData, imageDigest: Uint8Array, certificate: Uint8Array) => boolean;
 
-/** Every check by what is wrong when it fails, in the order in which a person would want to know. */
+/** Every check with what a failure means, in the order in which a person wants to know. */
 const checks: readonly (readonly [because: string, passes: Check])[] = [
   [
     'it is of another certificate',
@@ -103,7 +105,7 @@ const checks: readonly (readonly [because: string, passes: Check])[] = [
     },
   ],
   [
-    // Firmware knows keys by certificate and takes the certificate from the signature.
+    // Firmware lists keys by certificate, and takes the certificate from the signature.
     'it does not carry our certificate',
     (data, _digest, certificate) =>
       data.certificates.some(({ whole }) => sameBytes(whole, certificate)),
@@ -133,7 +135,7 @@ const checks: readonly (readonly [because: string, passes: Check])[] = [
   ['the signature does not verify', (data, _digest, certificate) => isSigned(data, certificate)],
 ];
 
-/** The certificate may be another's, and hold a key that cannot be read or does not sign like this. */
+/** The certificate may be foreign, and its key unreadable or unable to sign like this. */
 function isSigned({ attributes, signature }: SignedData, certificate: Uint8Array): boolean {
   try {
     const { publicKey } = new X509Certificate(certificate);
@@ -197,7 +199,7 @@ function readSigner(
   };
 }
 
-/** The digest in an SpcIndirectDataContent, when it is a SHA-256 one. */
+/** Returns the digest in an SpcIndirectDataContent when it is SHA-256. */
 function digestIn(content: Element): Uint8Array | undefined {
   const [algorithm, digest] = childrenOf(childrenOf(content, SEQUENCE)[1], SEQUENCE);
   const known = isOneOf(algorithm, forms(SHA_256)) && digest?.tag === OCTET_STRING;
@@ -206,7 +208,7 @@ function digestIn(content: Element): Uint8Array | undefined {
 
 const VERSION_1 = integer(1);
 
-/** The ways to write an algorithm that has no parameters: as NULL, or not at all. */
+/** Returns both encodings of an algorithm without parameters: with NULL, and with nothing. */
 function forms(algorithm: Uint8Array): readonly Uint8Array[] {
   return [sequence(algorithm, nothing()), sequence(algorithm)];
 }
@@ -215,7 +217,7 @@ function isOneOf(element: Element | undefined, encodings: readonly Uint8Array[])
   return encodings.some((encoding) => sameBytes(element?.whole, encoding));
 }
 
-/** The value of a signed attribute that is there exactly once, with exactly one value. */
+/** Returns the value of a signed attribute if it occurs exactly once, with exactly one value. */
 function attributeValue(data: SignedData, type: Uint8Array): Element | undefined {
   const found = data.attributes.children.filter(({ children }) =>
     sameBytes(children[0]?.whole, type),

@@ -1,4 +1,4 @@
-/** The PKCS#7 SignedData that firmware wants around an image's digest (Authenticode): how it is made. */
+/** Makes the PKCS#7 SignedData that firmware wants around an image's digest (Authenticode). */
 import { createHash, type KeyObject, sign } from 'node:crypto';
 import { EspError } from '../error.ts';
 import {
@@ -30,9 +30,9 @@ export const sha256Algorithm = sequence(SHA_256, nothing());
 export const version1 = integer(1);
 
 /**
- * Firmware looks for the digest algorithm without parsing: EDK2 compares the bytes at offset 32 with the
- * identifier. It stands there only while the outer lengths take the form `82 xx xx`, so for 256 to
- * 65535 bytes, and while the version and a single digest algorithm come first.
+ * Firmware finds the digest algorithm without parsing: EDK2 compares the bytes at offset 32 with
+ * the identifier. It stands there only while the outer lengths have the form `82 xx xx`, which
+ * means 256 to 65535 bytes, and while the version and a single digest algorithm come first.
  */
 const MAX_LENGTH = 65_535;
 
@@ -82,8 +82,8 @@ export function signAuthenticode(
 }
 
 /**
- * Returns what a key signs for an image with this Authenticode digest: the SHA-256 digest (32 bytes) of
- * the signed attributes, which is the same for every certificate.
+ * Returns what a key signs for an image with this Authenticode digest: the SHA-256 digest (32
+ * bytes) of the signed attributes. It is the same for every certificate.
  */
 export function digestToSign(imageDigest: Uint8Array): Uint8Array {
   return sha256(signedAttributes(indirectData(imageDigest)));
@@ -96,7 +96,7 @@ function signedAttributes(content: Uint8Array): Uint8Array {
   );
 }
 
-/** SpcIndirectDataContent: says that these 32 bytes are the digest of a PE image. */
+/** SpcIndirectDataContent: declares that these 32 bytes are the digest of a PE image. */
 function indirectData(imageDigest: Uint8Array): Uint8Array<ArrayBuffer> {
   const link = tagged(2, taggedBytes(0, OBSOLETE));
   return sequence(
@@ -105,7 +105,7 @@ function indirectData(imageDigest: Uint8Array): Uint8Array<ArrayBuffer> {
   );
 }
 
-/** What every signing tool names the file, in UTF-16BE. */
+/** The file name that every signing tool writes, in UTF-16BE. */
 const OBSOLETE = Uint8Array.from([...'<<<Obsolete>>>'].flatMap((c) => [0, c.charCodeAt(0)]));
 
 function attribute(type: Uint8Array, value: Uint8Array): Uint8Array {
@@ -118,7 +118,7 @@ export function issuerAndSerialNumber(certificate: Uint8Array): Uint8Array {
   throw new EspError('SIGNER_FAILED', 'certificate: no issuer and serial number found in its DER');
 }
 
-/** An RSA key, or the signature (PKCS#1 v1.5 with SHA-256) that a key made elsewhere. */
+/** An RSA key, or a signature (PKCS#1 v1.5 with SHA-256) that was made elsewhere. */
 export type SigningKey = KeyObject | Uint8Array;
 
 export function signed(bytes: Uint8Array, privateKey: SigningKey): Uint8Array {
@@ -136,7 +136,7 @@ interface Name {
   readonly serialNumber: Uint8Array;
 }
 
-/** Of certificates that were parsed before: a run signs and checks many times with one. */
+/** Certificates that were parsed before: a run signs and checks many times with one. */
 const names = new WeakMap<Uint8Array, Name>();
 
 /** Returns issuer and serial number of a certificate (RFC 5280 §4.1). */
@@ -149,13 +149,16 @@ export function nameOf(certificate: Uint8Array): Name | undefined {
 function readName(certificate: Uint8Array): Name | undefined {
   const root = parseDer(certificate);
   const fields = childrenOf(childrenOf(root, SEQUENCE)[0], SEQUENCE);
-  // The version is optional, and everything else is counted from it.
+  // The version is optional, and shifts the place of every later field.
   const [serialNumber, , issuer] = fields[0]?.tag === EXPLICIT_0 ? fields.slice(1) : fields;
   if (serialNumber?.tag !== INTEGER || issuer?.tag !== SEQUENCE) return undefined;
   return { issuer: issuer.whole, serialNumber: serialNumber.whole };
 }
 
-/** Returns attributes under another tag: they are stored as `[0]` and signed as a SET (PKCS#7 §9.3). */
+/**
+ * Returns attributes under another tag: they are stored as `[0]`, but signed as a SET (PKCS#7
+ * §9.3).
+ */
 export function retagged(element: Uint8Array, tag: number): Uint8Array {
   const copy = Uint8Array.from(element);
   copy[0] = tag;

@@ -1,4 +1,7 @@
-/** The signer whose private key is elsewhere: in a token, in a TPM or on another machine, behind a command. */
+/**
+ * A signer that runs a command. The command reaches a key in a token, in a TPM or on another
+ * machine.
+ */
 import type { KeyObject } from 'node:crypto';
 import type { Disk } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
@@ -7,26 +10,26 @@ import { type DigestToSign, remoteSigner, type SignDigests } from './certificate
 import { chainWarnings, type LoadedSigner, loadChain, requireFile, requireRsa } from './pem.ts';
 import { isSignature } from './pkcs1.ts';
 
-/** A certificate in PEM, by its absolute path, and what signs for it: a program and its arguments. */
+/** The absolute path of a certificate in PEM, and the command that signs for it. */
 export interface SigningCommand {
   readonly certificate: string;
   readonly command: readonly string[];
-  /** Whether one run of the command signs many digests, as lines. */
+  /** Whether one run of the command signs many digests, one per line. */
   readonly batch: boolean;
 }
 
-/** Long enough for a person to find a token and touch it: milliseconds for each signature. */
+/** In milliseconds for each signature. A person needs time to find a token and touch it. */
 const TIMEOUT = 120_000;
-/** Several times the largest signature, as text too: bytes for each. */
+/** In bytes for each signature: several times the largest one, even as text. */
 const MAX_OUTPUT = 65_536;
 
 /**
  * Loads a signer from a certificate and a command. The command gets a SHA-256 digest of 32 bytes on
- * its stdin and answers on its stdout with the RSA signature of it (PKCS#1 v1.5), as
- * `openssl pkeyutl -sign -pkeyopt digest:sha256` does. One that takes a batch gets each digest as a line
- * of hexadecimal, and answers with as many lines of base64 in the same order. It is not run before there
- * is something to sign: whoever holds the key may have to be asked.
- * @param now seconds since the epoch; a certificate outside of its dates is a warning, no error
+ * its stdin. It answers on its stdout with the RSA signature of it (PKCS#1 v1.5), as `openssl
+ * pkeyutl -sign -pkeyopt digest:sha256` does. A command for batches gets each digest as a line of
+ * hexadecimal, and answers with as many lines of base64 in the same order. The command runs only
+ * when there is something to sign, because it may have to ask a person.
+ * @param now seconds since the epoch; a certificate outside its dates is a warning, no error
  * @throws {KEY_INVALID} when there is no certificate in the file, or its key is not RSA
  */
 export function loadCommandSigner(
@@ -46,7 +49,7 @@ export function loadCommandSigner(
   };
 }
 
-/** Runs the command once, for so many signatures, and returns what it answers. */
+/** Runs the command once for `count` signatures, and returns its answer. */
 type Ask = (input: Uint8Array, count: number) => Uint8Array;
 
 function signInTurn(command: readonly string[], ask: Ask, publicKey: KeyObject): SignDigests {
@@ -93,10 +96,10 @@ function answerOf(
     input,
     timeout: TIMEOUT * count,
     limit: MAX_OUTPUT * count,
-    // What asks for a PIN or a touch speaks to the person at the terminal.
+    // A command that asks for a PIN or a touch speaks to the person at the terminal.
     messages: 'shown',
   });
-  // One that does not read its stdin is an error of the pipe, whatever else it does: the answer tells.
+  // A command that does not read its stdin breaks the pipe. Only its answer decides.
   if (status === 0) return stdout;
   const ended = status === null && signal === null ? '' : `, got ${signal ?? status}`;
   throw new EspError('SIGNER_FAILED', `signing command ${command[0]}: expected status 0${ended}`, {

@@ -15,17 +15,18 @@ import { isSignature } from './pkcs1.ts';
 import type { ToSign } from './signer.ts';
 import { readSignatures } from './signing-document.ts';
 
-/** A certificate in PEM and a document of signatures, by their absolute paths. */
+/** The absolute paths of a certificate in PEM and of a document with signatures. */
 export interface Delivery {
   readonly certificate: string;
   readonly signatures: string;
 }
 
 /**
- * Loads a signer from a certificate and the signatures that answer a request. `prepare` refuses what
- * has none with SIGNATURE_MISSING.
- * @param now seconds since the epoch; a certificate outside of its dates is a warning, no error
- * @throws {KEY_INVALID} when a file is not what it should be, or the signatures are for another certificate
+ * Loads a signer from a certificate and the signatures that answer a request. Its `prepare` throws
+ * SIGNATURE_MISSING for a program without a signature.
+ * @param now seconds since the epoch; a certificate outside its dates is a warning, no error
+ * @throws {KEY_INVALID} when a file is malformed, or when the signatures are for another
+ * certificate
  */
 export function loadDeliveredSigner(
   { certificate: path, signatures: file }: Delivery,
@@ -54,7 +55,7 @@ export function loadDeliveredSigner(
   };
   const signer = remoteSigner(certificate, (digests) => digests.map(signatureOf), intermediates);
   return {
-    // What may be wanted later was perhaps not asked for.
+    // A likely program may never be wanted, so the request need not have named it.
     signer: { ...signer, prepare: (programs) => signer.prepare?.(programs) },
     warnings: chainWarnings(path, chain, now),
   };
@@ -66,13 +67,13 @@ function missing(file: string, name: string, because: string): EspError {
   });
 }
 
-/** A signer that only asks, and what it has been asked to sign before there is a plan. */
+/** A signer that records digests, and the kernels it was asked to sign before there is a plan. */
 export interface Asking extends LoadedSigner {
   readonly asked: readonly ToSign[];
 }
 
 /**
- * Loads a signer that cannot sign: what has to be signed is to be found out with it.
+ * Loads a signer that cannot sign. It records what has to be signed.
  * @throws {KEY_INVALID} when there is no certificate in the file, or its key is not RSA
  */
 export function loadAskingSigner(path: string, disk: Disk, now: number): Asking {

@@ -1,4 +1,6 @@
-/** How DER is read from hostile bytes, and the few shapes that we write, over the asn1js library. */
+/**
+ * Reads DER from hostile bytes, and writes the few shapes that we need, with the asn1js library.
+ */
 import { Buffer } from 'node:buffer';
 import * as asn1 from 'asn1js';
 
@@ -6,7 +8,7 @@ import * as asn1 from 'asn1js';
 export interface Element {
   /** The identifier octet: class, constructed bit and number. */
   readonly tag: number;
-  /** The element as it lies there: tag, length and content. */
+  /** The whole element: tag, length and content. */
   readonly whole: Uint8Array;
   readonly content: Uint8Array;
   readonly children: readonly Element[];
@@ -19,18 +21,18 @@ export const OCTET_STRING = 0x04;
 /** Context-specific, constructed, number 0. */
 export const EXPLICIT_0 = 0xa0;
 
-/** Far beyond a signature with a chain of certificates, near enough to bound the work. */
+/** A signature with a chain of certificates stays far below. The limits bound the work. */
 const LIMITS = {
   maxDepth: 32,
   maxNodes: 4096,
   maxContentLength: 65_535,
-  // A string is a string, whatever its bytes look like.
+  // Without this, the library would parse the content of a string as further elements.
   parseEmbedded: false,
   copyInput: false,
 } as const;
 
 /**
- * Returns the one element that the bytes are, or undefined when they are not exactly one element of
+ * Returns the one element in the bytes. Returns undefined when they are not exactly one element of
  * DER within the limits: at most 64 KiB, 32 levels and 4096 elements.
  */
 export function parseDer(bytes: Uint8Array): Element | undefined {
@@ -39,7 +41,7 @@ export function parseDer(bytes: Uint8Array): Element | undefined {
   return block && elementOf(block, bytes);
 }
 
-/** Returns the bytes without up to seven zeros behind their one element, as tables pad their entries. */
+/** Returns the bytes without the up to seven zeros with which tables pad their entries. */
 export function withoutPadding(bytes: Uint8Array): Uint8Array {
   const end = readHeader(bytes)?.end ?? bytes.length;
   const padding = bytes.subarray(end);
@@ -52,14 +54,16 @@ function decode(bytes: Uint8Array): asn1.BaseBlock | undefined {
     const { offset, result } = asn1.fromBER(bytes, LIMITS);
     return offset === bytes.length ? result : undefined;
   } catch {
-    // The library throws for some malformed strings and dates and reports others; both mean "not DER".
+    // The library throws for some malformed strings and dates, and reports others. Both mean "not
+    // DER".
     return undefined;
   }
 }
 
 /**
- * Takes the tree from the library and the bytes from the input. The library reads BER and lets a child
- * reach beyond its parent, so each length is read again, strictly, and children must fill their parent.
+ * Takes the tree from the library and the bytes from the input. The library reads BER and lets a
+ * child reach beyond its parent. So this reads each length again, strictly, and children must fill
+ * their parent.
  */
 function elementOf(block: asn1.BaseBlock, bytes: Uint8Array): Element | undefined {
   const header = readHeader(bytes);
@@ -78,7 +82,7 @@ function elementOf(block: asn1.BaseBlock, bytes: Uint8Array): Element | undefine
   return rest.length === 0 ? { tag: header.tag, whole, content, children } : undefined;
 }
 
-/** The library gives some damaged elements no value at all; those then fail to fill their parent. */
+/** The library gives some damaged elements no value. Those fail to fill their parent. */
 function partsOf(block: { readonly valueBlock?: unknown }): readonly asn1.BaseBlock[] {
   const { value } = (block.valueBlock ?? {}) as { readonly value?: unknown };
   return Array.isArray(value) ? value : [];
@@ -106,12 +110,12 @@ function readHeader(bytes: Uint8Array): Header | undefined {
   return { tag, constructed: (tag & 0x20) !== 0, start, end };
 }
 
-/** Returns the children of an element with this tag; of any other, none. */
+/** Returns the children of an element with this tag. An element with another tag has none. */
 export function childrenOf(element: Element | undefined, tag: number): readonly Element[] {
   return element?.tag === tag ? element.children : [];
 }
 
-/** Tells whether two byte strings are the same. */
+/** Returns whether two byte strings are equal. */
 export function sameBytes(a: Uint8Array | undefined, b: Uint8Array | undefined): boolean {
   return a !== undefined && b !== undefined && Buffer.compare(a, b) === 0;
 }
@@ -140,7 +144,7 @@ export function integer(value: number): Uint8Array<ArrayBuffer> {
   return encode(new asn1.Integer({ value }));
 }
 
-/** DER of the INTEGER that these bytes are, most significant first; the highest bit must be clear. */
+/** DER of an INTEGER with these bytes, most significant first. The highest bit must be clear. */
 export function bigInteger(valueHex: Uint8Array): Uint8Array<ArrayBuffer> {
   return encode(new asn1.Integer({ valueHex }));
 }

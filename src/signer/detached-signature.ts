@@ -1,4 +1,4 @@
-/** The PKCS#7 SignedData over bytes that it does not carry, and without signed attributes. */
+/** Makes PKCS#7 SignedData over bytes that it does not contain, without signed attributes. */
 import type { KeyObject } from 'node:crypto';
 import { issuerAndSerialNumber, RSA_ENCRYPTION, sha256Algorithm, signed, version1 } from './cms.ts';
 import { nothing, octets, oid, sequence, setOf, tagged } from './der.ts';

@@ -1,4 +1,4 @@
-/** The three signed writes by which firmware takes the keys of its machine's owner. */
+/** Makes the three signed writes by which firmware takes the owner's keys. */
 import {
   bytesToSign,
   formatAuthenticatedWrite,
@@ -8,16 +8,16 @@ import { KEY_VARIABLES, type KeyVariable } from '../secureboot/key-variable.ts';
 import { signDetached } from './detached-signature.ts';
 import type { KeyPair } from './pem.ts';
 
-/** One thing for each of the variables. */
+/** One value for each of the variables. */
 export type PerVariable<Thing> = Readonly<Record<KeyVariable, Thing>>;
 
-/** Who signs the writes: keys that sign images need not be here. */
+/** The keys that sign the writes. The keys that sign images are not needed. */
 export type Signers = Readonly<Record<'PK' | 'KEK', KeyPair>>;
 
 /**
  * Returns the bytes of a write of each variable. The same arguments give the same bytes.
  * @param content the signature lists of each variable
- * @param time seconds since the epoch; firmware takes only what is later than the write before
+ * @param time seconds since the epoch; firmware refuses a write that is not later than the last one
  * @throws {SIGNER_FAILED} when a key cannot sign
  */
 export function formatEnrolment(
@@ -39,8 +39,17 @@ export function formatAddition(content: Uint8Array, KEK: KeyPair, time: number):
   return formatWrite('db', content, KEK, time, 'append');
 }
 
+/**
+ * Returns the bytes of a write of dbx. The same arguments give the same bytes.
+ * @param time seconds since the epoch
+ * @throws {SIGNER_FAILED} when the key cannot sign
+ */
+export function formatForbidden(content: Uint8Array, KEK: KeyPair, time: number): Uint8Array {
+  return formatWrite('dbx', content, KEK, time);
+}
+
 function formatWrite(
-  variable: KeyVariable,
+  variable: KeyVariable | 'dbx',
   content: Uint8Array,
   { certificate, privateKey }: KeyPair,
   time: number,

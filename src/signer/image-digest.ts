@@ -1,4 +1,4 @@
-/** The digest that a signature of an image is over. */
+/** Computes the digest of an image that gets signed. */
 import { createHash } from 'node:crypto';
 import type { ByteSource } from '../byte-source.ts';
 import { authenticodeDigestInput } from '../pe/authenticode.ts';

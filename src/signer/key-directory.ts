@@ -1,10 +1,10 @@
-/** Where the keys of a machine's owner lie: a directory as sbctl makes and reads it. */
+/** The layout of the owner's key directory, which sbctl shares. */
 import type { Disk } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
 import { type Guid, parseGuid } from '../guid.ts';
 import type { KeyVariable } from '../secureboot/key-variable.ts';
 
-/** Where sbctl keeps keys, and where lanzaboote looks for them. */
+/** sbctl keeps keys here, and lanzaboote looks for them here. */
 export const KEY_DIRECTORY = '/var/lib/sbctl';
 
 /** Returns the directory of all the keys. */
@@ -12,15 +12,15 @@ export function keysBelow(directory: string): string {
   return `${directory}/keys`;
 }
 
-/** Returns the file of the GUID by which the owner's entries in a variable are known. */
+/** Returns the file with the GUID that marks the owner's entries in a variable. */
 export function ownerFile(directory: string): string {
   return `${directory}/GUID`;
 }
 
-/** What a key is called there: by its variable, or as the one that is to become db's. */
+/** The name of a key in the directory: its variable, or that of the next key of db. */
 export type KeyName = KeyVariable | typeof NEXT;
 
-/** The directory of the key that is to take the place of db's, which sbctl passes over. */
+/** The directory of the key that will replace db's. sbctl ignores it. */
 export const NEXT = 'db.next';
 
 /** Returns the names of the two files of a key, below {@link keysBelow}. */
@@ -32,7 +32,7 @@ export function keyFileNames(name: KeyName): {
   return { certificate: `${name}/${file}.pem`, privateKey: `${name}/${file}.key` };
 }
 
-/** Returns the file with the write that adds the next key to db in firmware. */
+/** Returns the file with the update that adds the next key to firmware's db. */
 export function additionFile(directory: string): string {
   return `${keysBelow(directory)}/${NEXT}/db.auth`;
 }

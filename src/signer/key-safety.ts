@@ -1,17 +1,17 @@
-/** Who else could read or replace a private key, judged by every name on the way to it. */
+/** Finds out who else could read or replace a private key, by every name on the way to it. */
 import { posix } from 'node:path';
 import type { Disk, FileStat } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
 
-/** Whom we trust with a key. */
+/** The users who may reach a key, and the stores that are public. */
 export interface Owner {
-  /** The user that we run as; root is trusted too. */
+  /** The user of this process. Root is trusted too. */
   readonly uid: number;
   /** Directories whose files every user can read, besides `/nix/store`. */
   readonly stores: readonly string[];
 }
 
-/** Returns whom this process trusts with a key, by its user and its environment. */
+/** Returns the owner of keys for this process, from its user and its environment. */
 export function keyOwner(process: {
   readonly uid: number;
   readonly environment: Readonly<Record<string, string | undefined>>;
@@ -21,7 +21,7 @@ export function keyOwner(process: {
 }
 
 const NIX_STORE = '/nix/store';
-/** As many as the kernel follows (path_resolution(7)). */
+/** The kernel follows as many links (path_resolution(7)). */
 const MAX_LINKS = 40;
 
 const OTHERS_MAY_USE = 0o077;
@@ -31,7 +31,7 @@ const STICKY = 0o1000;
 /**
  * Checks that nobody but root and the owner can read the key, or put another in its place.
  * @param path absolute
- * @throws {KEY_INSECURE} when somebody can
+ * @throws {KEY_INSECURE} when somebody else can
  * @throws {KEY_INVALID} when the path does not lead to a regular file
  */
 export function requireSafeKey(path: string, owner: Owner, disk: Disk): void {
@@ -63,7 +63,7 @@ export function workTreeWarnings(path: string, disk: Disk): readonly string[] {
   }
 }
 
-/** The stores under their real names, because those are what a walk meets. */
+/** Returns the real paths of the stores, because a walk meets those. */
 function storesOf({ stores }: Owner, disk: Disk): readonly string[] {
   return [NIX_STORE, ...stores].map((store) => disk.realPath(store) ?? posix.resolve(store));
 }
@@ -74,7 +74,7 @@ function notAFile(path: string): EspError {
   });
 }
 
-/** One name on the way: a directory gone through, a link followed, or the key itself. */
+/** One name on the way: a directory, a link, or the key itself. */
 interface Step {
   readonly path: string;
   readonly stat: FileStat;
@@ -105,7 +105,8 @@ const dangers: readonly Danger[] = [
     hint: (path) => `take the rights of group and others away: chmod 600 ${path}`,
   },
   {
-    // In a sticky directory only the owner of a name can replace it, and owners are checked by name.
+    // In a sticky directory only the owner of a name can replace it, and each name's owner is
+    // checked.
     applies: ({ stat }) =>
       stat.kind === 'directory' &&
       (stat.mode & OTHERS_MAY_WRITE) !== 0 &&
@@ -120,8 +121,8 @@ function octal(mode: number): string {
 }
 
 /**
- * Returns every name that the kernel looks up on the way to a path, in that order, the last one being
- * what the path leads to. The real path alone would miss the directories that only a link lies in.
+ * Returns every name that the kernel looks up on the way to a path, in that order. The last one is
+ * the path's target. The real path alone would miss directories that hold only a link.
  */
 function walk(path: string, disk: Disk): readonly Step[] {
   const steps: Step[] = [];

@@ -1,4 +1,6 @@
-/** How a certificate and a private key are loaded from PEM files, and all that can be wrong with them. */
+/**
+ * Loads a certificate and a private key from PEM files, and checks everything that can be wrong.
+ */
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import type { Disk } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
@@ -7,22 +9,22 @@ import { chainFrom } from './chain.ts';
 import { type Owner, requireSafeKey, workTreeWarnings } from './key-safety.ts';
 import type { Signer, Verifier } from './signer.ts';
 
-/** Where the two files are, as absolute paths, and whether a key that others can reach is accepted. */
+/** The absolute paths of the two files, and whether a key that others can reach is accepted. */
 export interface SignerFiles {
   readonly certificate: string;
   readonly privateKey: string;
   readonly allowInsecureKey: boolean;
 }
 
-/** A signer ready to sign, and what a person should know about its certificate. */
+/** A signer that is ready to sign, and warnings about its certificate. */
 export interface LoadedSigner {
   readonly signer: Signer;
   readonly warnings: readonly string[];
 }
 
-/** Far more than a chain of certificates or a key takes: bytes. */
+/** In bytes. A chain of certificates or a key takes far less. */
 const MAX_FILE = 262_144;
-/** Every firmware verifies 2048; larger sizes than 4096 are refused by some. */
+/** In bits. Every firmware verifies 2048; some refuse more than 4096. */
 const RSA_SIZES: readonly (number | undefined)[] = [2048, 3072, 4096];
 
 /**
@@ -73,7 +75,9 @@ export function loadKeyPair(files: SignerFiles, owner: Owner, disk: Disk): KeyPa
   return { certificate, privateKey };
 }
 
-/** Signs once for trial: what would fail in the middle of a run fails before it. */
+/**
+ * Signs once for trial, so that a key that cannot sign fails before the run and not in its middle.
+ */
 function requireTrial(path: string, signer: Signer): void {
   const imageDigest = new Uint8Array(32);
   const signature = signer.sign(imageDigest);
@@ -86,7 +90,7 @@ function requireTrial(path: string, signer: Signer): void {
 }
 
 /**
- * Loads what judges signatures by a certificate (PEM).
+ * Loads a verifier, which judges signatures by a certificate (PEM).
  * @throws {KEY_INVALID} when there is no certificate in the file
  */
 export function loadVerifier(path: string, disk: Disk): Verifier {
@@ -225,7 +229,10 @@ export function pemBlocks(text: string, label: string): readonly string[] {
   return text.match(block) ?? [];
 }
 
-/** Says what a file holds by its labels alone: a key given by mistake must not end in a log. */
+/**
+ * Names the content of a file by its labels alone, so that a key given by mistake stays out of
+ * logs.
+ */
 function found(text: string): string {
   if (text === '') return 'got an empty file';
   const label = /-----BEGIN ([A-Z0-9 ]{1,40})-----/.exec(text)?.[1];

@@ -1,4 +1,4 @@
-/** Self-signed X.509 certificates for RSA keys, as owners of machines make them (RFC 5280 §4). */
+/** Makes self-signed X.509 certificates for the RSA keys of a machine's owner (RFC 5280 §4). */
 import type { KeyObject } from 'node:crypto';
 import { RSA_ENCRYPTION, sha256, signed } from './cms.ts';
 import {
@@ -16,7 +16,7 @@ import {
   yes,
 } from './der.ts';
 
-/** What a certificate says. Times in seconds since the epoch, the first and the last at which it is valid. */
+/** The content of a certificate. Times are the first and last valid second since the epoch. */
 export interface CertificateText {
   readonly commonName: string;
   readonly notBefore: number;
@@ -30,12 +30,12 @@ const COMMON_NAME = oid('2.5.4.3');
 const SUBJECT_KEY_IDENTIFIER = oid('2.5.29.14');
 const BASIC_CONSTRAINTS = oid('2.5.29.19');
 const RSA_WITH_SHA_256 = sequence(oid('1.2.840.113549.1.1.11'), nothing());
-/** SHA-256 is cut to the length that key identifiers have always had (RFC 7093 §2). */
+/** In bytes. Key identifiers keep their traditional length, so SHA-256 is cut (RFC 7093 §2). */
 const IDENTIFIER_SIZE = 20;
 
 /**
- * Returns DER of a certificate for a key, signed with it. Firmware takes any certificate that is in
- * its variables for an authority; this one says the same of itself, as those of openssl do.
+ * Returns DER of a certificate for a key, signed with that key. Firmware treats any certificate in
+ * its variables as an authority, so this one calls itself an authority too, as those of openssl do.
  * @throws {SIGNER_FAILED} when the key cannot sign
  */
 export function selfSignedCertificate(
@@ -64,7 +64,9 @@ export function selfSignedCertificate(
   return sequence(body, RSA_WITH_SHA_256, bits(signed(body, privateKey)));
 }
 
-/** With the first two bits 01 a number is positive, and its shortest form has all of its bytes. */
+/**
+ * Sets the first two bits to 01: the number is positive, and its shortest form has all its bytes.
+ */
 function positive(bytes: Uint8Array): Uint8Array {
   return Uint8Array.from(bytes, (byte, index) => (index === 0 ? (byte & 0x3f) | 0x40 : byte));
 }

@@ -1,13 +1,15 @@
-/** The Signer port: who signs images, and what a signature found on one is worth. */
+/** The Signer port: signs images, and judges the signatures found on them. */
 import type { Verdict } from './cms-verification.ts';
 
 /** Judges signatures. */
 export interface Verifier {
+  /** DER of the certificate whose signatures are taken; absent of one who takes all. */
+  readonly certificate?: Uint8Array;
   /** Judges all signatures of one image by its digest (32 bytes): one that is valid is enough. */
   verify(signatures: readonly Uint8Array[], imageDigest: Uint8Array): Verdict;
 }
 
-/** A program that is to be signed: what an error calls it, and its Authenticode digest (32 bytes). */
+/** A program that gets signed: its name in errors, and its Authenticode digest (32 bytes). */
 export interface ToSign {
   readonly name: string;
   readonly imageDigest: Uint8Array;
@@ -15,36 +17,41 @@ export interface ToSign {
 
 /** Signs the Authenticode digests of images, and judges signatures. */
 export interface Signer extends Verifier {
-  /** Hexadecimal SHA-256 of the certificate in DER, or `unsigned`: part of the names of what it signs. */
+  /**
+   * Hexadecimal SHA-256 of the certificate in DER, or `unsigned`. Names of signed files contain it.
+   */
   readonly fingerprint: string;
-  /** Bytes that every signature takes; 0 of one who does not sign. */
+  /** Size of every signature in bytes; 0 when the signer does not sign. */
   readonly signatureSize: number;
   /**
-   * Returns DER of a signature over an image digest (32 bytes), or undefined from one who does not sign.
+   * Returns DER of a signature over an image digest (32 bytes), or undefined from a signer that
+   * does not sign.
    * @throws {SIGNER_FAILED}
    */
   sign(imageDigest: Uint8Array): Uint8Array | undefined;
   /**
-   * Gets the signatures of all these programs at once, each checked; `sign` then has them. Of one whose
-   * key is not at hand only: whoever signs is asked before the first write, and as seldom as possible.
-   * @param likely what may be wanted later in the run, signed with the others if anybody is asked at all
+   * Gets and checks the signatures of all these programs at once, so that `sign` has them. Only a
+   * signer whose key is not at hand has this: it asks for signatures before the first write, and as
+   * seldom as possible.
+   * @param likely programs that the run may want later; they are signed along if anything is asked
+   * for
    * @throws {SIGNER_FAILED} {SIGNATURE_MISSING}
    */
   prepare?(programs: readonly ToSign[], likely?: readonly ToSign[]): void;
-  /** Of one that cannot sign, and with which is found out what is to be signed. */
+  /** Records digests instead of signing them (`plan --signing-request`). */
   readonly onlyAsks?: true;
 }
 
-/** Tells whether a signer is the one that signs nothing. */
+/** Returns whether a signer is the one that signs nothing. */
 export function isUnsigned({ fingerprint }: Pick<Signer, 'fingerprint'>): boolean {
   return fingerprint === unsigned.fingerprint;
 }
 
-/** Signs nothing and asks for no signature: the explicit choice of a machine without Secure Boot. */
+/** Signs nothing and asks for no signature. A machine without Secure Boot chooses it explicitly. */
 export const unsigned: Signer = {
   fingerprint: 'unsigned',
   signatureSize: 0,
   sign: () => undefined,
-  // A signature that nobody asked for does no harm, and rewriting an image to be rid of it might.
+  // An unneeded signature does no harm, and rewriting an image to drop it might.
   verify: () => ({ kind: 'valid' }),
 };

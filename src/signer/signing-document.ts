@@ -1,13 +1,13 @@
-/** The two documents by which programs are signed on another machine: what is asked for, and the answer. */
+/** The two documents for signing on another machine: the request, and the answer. */
 import * as v from 'valibot';
 import { type Digest, digestBytes, digestOf } from '../digest.ts';
 import type { Disk } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
 import { digestToSign } from './cms.ts';
 
-/** Raised when a reader would have to change. */
+/** Raised when its readers have to change. */
 const VERSION = 1;
-/** Some ten thousand signatures: bytes. */
+/** In bytes: room for some ten thousand signatures. */
 const MAX_FILE = 16 * 1024 * 1024;
 
 const hexadecimal = v.pipe(
@@ -23,19 +23,19 @@ const base64 = v.pipe(v.string(), v.base64('expected base64'));
 
 const programSchema = v.strictObject({
   /**
-   * `kernel`, `loader`, the kind of an image, or `program` for one that is not for the ESP. For
-   * people alone: what is signed is told by the digests.
+   * `kernel`, `loader`, the kind of an image, or `program` for a file beside the ESP. It is for
+   * people alone: the digests decide what gets signed.
    */
   what: word,
-  /** Where it goes: on the ESP, or absolute; null when its name follows from its signature. */
+  /** Its path on the ESP, or an absolute path; null when its name follows from its signature. */
   path: v.nullable(v.string()),
-  /** The file that it is made from, where it is one. */
+  /** The file that it is made from, if there is one. */
   source: v.optional(v.string()),
-  /** Bytes, signed. */
+  /** Size with its signature, in bytes. */
   size: v.number(),
-  /** The Authenticode digest (SHA-256). */
+  /** The Authenticode digest (SHA-256) of the program. */
   image: digest,
-  /** What a key signs with PKCS#1 v1.5: the SHA-256 digest of the signed attributes. */
+  /** The digest that the key signs with PKCS#1 v1.5: SHA-256 of the signed attributes. */
   digest,
 });
 
@@ -44,6 +44,9 @@ const requestSchema = v.strictObject({
   kind: v.literal('signing-request'),
   /** The SHA-256 of the certificate in DER. */
   certificate: hexadecimal,
+  /** The name of the machine that asks, and when it asked. */
+  machine: v.optional(v.string()),
+  since: v.optional(v.string()),
   programs: v.array(programSchema),
 });
 
@@ -58,16 +61,18 @@ const signaturesSchema = v.strictObject({
 export type RequestedProgram = v.InferOutput<typeof programSchema>;
 /** A request. */
 export type SigningRequest = v.InferOutput<typeof requestSchema>;
-/** Its answer: a bare RSA signature of each digest, in base64. */
+/** The answer: a bare RSA signature of each digest, in base64. */
 export type SignaturesDocument = v.InferOutput<typeof signaturesSchema>;
 
 /** Returns the text of a request. */
 export function formatSigningRequest(
   certificate: string,
   programs: readonly Omit<RequestedProgram, 'digest'>[],
+  origin: Pick<SigningRequest, 'machine' | 'since'> = {},
 ): string {
   const complete = programs.map((program) => ({ ...program, digest: digestFor(program.image) }));
-  return format({ version: VERSION, kind: 'signing-request', certificate, programs: complete });
+  const kind = 'signing-request';
+  return format({ version: VERSION, kind, certificate, ...origin, programs: complete });
 }
 
 /** Returns the text of an answer. */
@@ -83,7 +88,7 @@ function format(document: SigningRequest | SignaturesDocument): string {
 }
 
 /**
- * Reads a request. Each digest in it is that of an image: a key is not to sign anything else.
+ * Reads a request. It checks that each digest belongs to an image: a key must sign nothing else.
  * @throws {KEY_INVALID} when it is none
  */
 export function readSigningRequest(path: string, disk: Disk): SigningRequest {
@@ -123,7 +128,7 @@ function parse(path: string, disk: Disk): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    // The parser would quote what somebody else wrote.
+    // The parser's message would quote foreign text.
     throw invalid(path, 'expected JSON');
   }
 }

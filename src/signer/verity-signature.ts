@@ -5,10 +5,10 @@ import { sequence, tagged } from './der.ts';
 import { signDetached } from './detached-signature.ts';
 
 /**
- * Returns DER of a detached signature over a root hash, for a certificate in DER and its RSA key. What
- * is signed is the hash as text, in lower-case hexadecimal without an end of line, and nothing else:
- * there are no signed attributes (Discoverable Partitions Specification §Verity signatures). The same
- * arguments give the same bytes.
+ * Returns DER of a detached signature over a root hash, for a certificate in DER and its RSA key.
+ * It signs the hash as text, in lower-case hexadecimal without an end of line. There are no signed
+ * attributes (Discoverable Partitions Specification §Verity signatures). The same arguments give
+ * the same bytes.
  * @throws {SIGNER_FAILED} when the key cannot sign
  */
 export function signRootHash(

@@ -1,4 +1,6 @@
-/** `[extra-sign]`: EFI programs of the running system, such as fwupd's, that `install` keeps signed. */
+/**
+ * `[extra-sign]`: EFI programs of the running system, such as fwupd's, that `install` keeps signed.
+ */
 
 import type { Context } from '../context.ts';
 import { EspError, explain } from '../error.ts';
@@ -7,13 +9,13 @@ import type { Settings } from '../settings/settings.ts';
 import type { Signer } from '../signer/signer.ts';
 import { carryOut, realFile, type Task, taskFor } from './task.ts';
 
-/** The programs that are to be signed anew, and what keeps others from being signed. */
+/** The programs to sign anew, and warnings about those that cannot be signed. */
 export interface ExtraPrograms {
   readonly tasks: readonly Task[];
   readonly warnings: readonly string[];
 }
 
-/** Looks which programs of the settings are not there as they should be, signed. Touches nothing. */
+/** Finds the programs of the settings whose signed file is missing or old. Touches nothing. */
 export function extraPrograms(
   settings: Settings,
   signer: Signer,
@@ -27,19 +29,19 @@ export function extraPrograms(
       const task = taskFor(realFile(file, disk), output, { signer, targets }, disk);
       if (!task.isDone) tasks.push(task);
     } catch (error) {
-      warnings.push(describe(error));
+      warnings.push(describeError(error));
     }
   }
   return { tasks, warnings };
 }
 
-/** The paths of what was signed, and what kept others from being signed. */
+/** The paths of the signed programs, and warnings about the others. */
 export interface ExtraReport {
   readonly signed: readonly string[];
   readonly warnings: readonly string[];
 }
 
-/** Signs them, one by one: one that fails costs no other, and no entry. */
+/** Signs them one by one. A failure costs no other program and no entry. */
 export async function signExtras(
   { tasks, warnings }: ExtraPrograms,
   signer: Signer,
@@ -52,13 +54,13 @@ export async function signExtras(
       await carryOut([task], signer, context);
       signed.push(task.output);
     } catch (error) {
-      failed.push(describe(error));
+      failed.push(describeError(error));
     }
   }
   return { signed, warnings: [...warnings, ...failed] };
 }
 
-function describe(error: unknown): string {
+function describeError(error: unknown): string {
   if (error instanceof EspError) return `extra-sign: ${explain(error)}`;
   throw error;
 }

@@ -1,4 +1,4 @@
-/** Programs of others to be signed: what each is now, where the signed one goes, and how it gets there. */
+/** Describes the signing of a foreign program: what it is now, and where the signed one goes. */
 import { dirname } from 'node:path';
 import type { Context } from '../context.ts';
 import type { Disk, FileStat, OpenFile } from '../disk/disk.ts';
@@ -17,19 +17,19 @@ import { placeImage } from '../transaction/place-image.ts';
 /** The bits of a file's mode that let everyone read it. */
 const EVERYONE_READS = 0o004;
 
-/** One program, what it is now, and where the signed one goes. */
+/** One program as it is now, and where the signed one goes. */
 export interface Task {
   readonly file: string;
   readonly output: string;
   readonly stat: FileStat;
-  /** The digest (32 bytes) that a signature is over. */
+  /** The digest (32 bytes) that gets signed. */
   readonly imageDigest: Uint8Array;
   readonly isSigned: boolean;
-  /** Whether the output is that already. */
+  /** Whether the output holds the signed program already. */
   readonly isDone: boolean;
 }
 
-/** A link stays one: what is signed is the file that it leads to. */
+/** Returns the file that a link leads to: signing keeps the link. */
 export function realFile(file: string, disk: Disk): string {
   const real = disk.realPath(file);
   if (real !== undefined && disk.stat(real)?.kind === 'file') return real;
@@ -37,7 +37,7 @@ export function realFile(file: string, disk: Disk): string {
 }
 
 /**
- * Looks at a file, and at what lies where the signed program is to go.
+ * Reads a file, and what lies at the path for the signed program.
  * @param by who signs, and the directories from which nothing is signed
  * @throws {PE_MALFORMED} {SIGNATURE_MALFORMED} {FAT_REPLACE} {CONFIG_INVALID} {SOURCE_UNTRUSTED}
  */
@@ -61,8 +61,8 @@ export function taskFor(
 }
 
 /**
- * FAT cannot replace a file as a whole: for a moment the name leads nowhere, and what firmware starts
- * by its name may be all that it has to start. A new name takes nothing away.
+ * FAT cannot replace a file atomically: for a moment its name leads nowhere, and firmware may have
+ * nothing else to start. So only a new name is accepted there.
  */
 function requirePlace(output: string, disk: Disk): void {
   const directory = dirname(output);
@@ -80,7 +80,7 @@ function requirePlace(output: string, disk: Disk): void {
   });
 }
 
-/** What a program is: the digest that a signature is over, and whether it has a valid one of ours. */
+/** A program: the digest that gets signed, and whether it has a valid signature of ours. */
 interface Program {
   readonly imageDigest: Uint8Array;
   readonly isSigned: boolean;
@@ -96,7 +96,7 @@ function look(path: string, signer: Signer, disk: Disk): Program {
   });
 }
 
-/** What lies in the place of an output may be anything. */
+/** The file at an output path may be anything, so a file that is no program is no error. */
 function lookIfProgram(path: string, signer: Signer, disk: Disk): Program | undefined {
   try {
     return disk.stat(path)?.kind === 'file' ? look(path, signer, disk) : undefined;
@@ -111,7 +111,7 @@ function withFile<Result>(path: string, disk: Disk, work: (file: OpenFile) => Re
   return work(file);
 }
 
-/** Signs what is not signed yet. Nothing is written unless all of it can be signed. */
+/** Signs every program that is not signed yet. It writes nothing unless it can sign all of them. */
 export async function carryOut(
   tasks: readonly Task[],
   signer: Signer,
@@ -121,7 +121,7 @@ export async function carryOut(
   for (const task of tasks) if (!task.isDone) await place(task, signer, context);
 }
 
-/** Returns what of it a key will be asked for. */
+/** Returns the programs that the key will have to sign. */
 export function toSign(tasks: readonly Task[]): readonly ToSign[] {
   return tasks
     .filter(({ isDone, isSigned }) => !isDone && !isSigned)
@@ -135,7 +135,7 @@ async function place(task: Task, signer: Signer, { disk, processId }: Context): 
   );
   await placeImage(layout, output, {
     disk,
-    // The signature is part of the layout.
+    // The layout carries the signature already.
     signer: unsigned,
     readers: (stat.mode & EVERYONE_READS) === 0 ? 'owner' : 'everyone',
     processId,
@@ -143,7 +143,7 @@ async function place(task: Task, signer: Signer, { disk, processId }: Context): 
   });
 }
 
-/** A program with the signatures that it has; its checksum is made again, as of every image. */
+/** Lays out a program with the signatures that it has, and computes its checksum anew. */
 function asItIs(
   { fileSize, checksumOffset, certificateEntryOffset }: Pe,
   path: string,

@@ -2,8 +2,8 @@
 
 import type { Context } from '../context.ts';
 import { EspError } from '../error.ts';
-import type { Generation, Malformed } from '../generation/generation.ts';
-import { assertOneArchitecture } from '../generation/profile.ts';
+import { type Generation, type Malformed, systemsOf } from '../generation/generation.ts';
+import { ofOneArchitecture } from '../generation/profile.ts';
 import { type Retention, type RootReason, retain } from '../generation/retention.ts';
 import type { FoundGenerations } from '../generation/source.ts';
 import type { Settings } from '../settings/settings.ts';
@@ -20,6 +20,8 @@ export interface ChosenGenerations {
   /** Whether a generation has the running system. */
   readonly isRunningKept: boolean;
   readonly retained: Retention;
+  /** Generations that cannot be installed here: broken, or for another kind of machine. */
+  readonly malformed: readonly Malformed[];
 }
 
 /**
@@ -33,11 +35,13 @@ export function chooseGenerations(
   toplevel: string | undefined,
   context: Context,
 ): ChosenGenerations {
-  const { generations, malformed, pinned, current } = found;
-  if (generations.length === 0) throw noGeneration(settings, malformed);
-  assertOneArchitecture(generations, settings.system);
-  const system = toplevel === undefined ? current[0] : findSystem(toplevel, context);
-  const target = findTarget(found, system, context);
+  const { pinned, current, newest } = found;
+  if (found.generations.length === 0) throw noGeneration(settings, found.malformed);
+  const fitting = ofOneArchitecture(found.generations, settings.system);
+  const { generations } = fitting;
+  const malformed = [...found.malformed, ...fitting.malformed];
+  const system = toplevel === undefined ? (current[0] ?? newest) : findSystem(toplevel, context);
+  const target = findTarget({ generations, malformed }, system, context);
   const booted = bootedSystem(context.disk, settings.booted);
   const running = generations.filter((generation) => booted && hasSystem(generation, booted));
   const roots = new Map<string, RootReason>([
@@ -47,7 +51,8 @@ export function chooseGenerations(
     [target.toplevel, 'target'],
   ]);
   const retained = retain(generations, { limit: settings.limit, roots });
-  return { target, system, running: booted, isRunningKept: running.length > 0, retained };
+  const isRunningKept = running.length > 0;
+  return { target, system, running: booted, isRunningKept, retained, malformed };
 }
 
 function noGeneration(settings: Settings, malformed: readonly Malformed[]): EspError {
@@ -72,17 +77,16 @@ function findSystem(toplevel: string, { disk }: Context): string {
 }
 
 /** Whether a system is a generation, or one of its specialisations. */
-function hasSystem({ toplevel, bootspec }: Generation, system: string): boolean {
-  const systems = [...bootspec.specialisations.values()].map((child) => child.toplevel);
-  return [toplevel, bootspec.toplevel, ...systems].includes(system);
+function hasSystem(generation: Generation, system: string): boolean {
+  return systemsOf(generation).some(({ paths }) => paths.includes(system));
 }
 
 /**
  * Finds the generation of the system that is to boot next: the newest one, when several have it.
- * Explicit links come without a profile that says which is current; then it is the newest of all.
+ * Without a system it is the newest of all that can be installed.
  */
 function findTarget(
-  { generations, malformed }: FoundGenerations,
+  { generations, malformed }: Pick<FoundGenerations, 'generations' | 'malformed'>,
   system: string | undefined,
   { disk }: Context,
 ): Generation {

@@ -9,9 +9,9 @@ import type { SecretInitrd } from '../generation/initrd-secrets.ts';
 import { modulesRelease } from '../generation/modules.ts';
 import type { DeclaredExtra } from '../plan/extras.ts';
 import type { Payload, Resolved } from '../plan/wanted.ts';
-import { isUnsigned } from '../signer/signer.ts';
-import { kernelTraits } from '../uki/kernel.ts';
-import type { EntryPolicy } from './entry-maker.ts';
+import { formatCmdline } from '../uki/cmdline.ts';
+import { kernelTraits, requireCmdlineFits, requireMachine } from '../uki/kernel.ts';
+import { type EntryPolicy, signsKernels } from './entry-maker.ts';
 import { type Hashed, signedProgram, type Variant } from './payload.ts';
 
 /** What the entries of a run are made with. */
@@ -40,7 +40,7 @@ export async function describe(
   const { format } = policy.chosenFormat;
   if (!format.takesEspInitrds) requireOwnInitrd(bootspec, policy.settings.format);
   const kernel = await kernelPayload(payload(bootspec.kernel), hashed, making);
-  const release = releaseOf(bootspec.kernel, hashed, making);
+  const release = releaseOf(bootspec, hashed, making);
   const uname = release ?? modulesRelease(context.disk, bootspec.toplevel);
   const isTold = format.tellsRelease && uname !== undefined;
   return {
@@ -63,23 +63,40 @@ function find(path: string, payloads: ReadonlyMap<string, Hashed>): Hashed {
 function kernelPayload(
   plain: Payload,
   { stat }: Hashed,
-  { policy: { chosenFormat, signer }, context, cache }: Making,
+  { policy, context, cache }: Making,
 ): Payload | Promise<Payload> {
-  const isPlain = !chosenFormat.format.signsKernels || isUnsigned(signer);
-  return isPlain ? plain : signedProgram(plain, stat, signer, context, cache);
+  return signsKernels(policy) ? signedProgram(plain, stat, policy.signer, context, cache) : plain;
 }
 
-/** That it is an EFI program is enough to know of a kernel, once, unless its entry tells the release. */
+/**
+ * Returns the release of a kernel, where it had to be read. That a kernel is an EFI program for this
+ * processor is enough to know, once, unless its entry tells the release or has a long command line.
+ * @throws {GENERATION_BROKEN} when the kernel is for another processor, or would cut the command line
+ */
 function releaseOf(
-  path: string,
+  bootspec: Bootspec,
   { stat, digest }: Hashed,
-  { policy, context, cache }: Making,
+  { policy, context: { disk }, cache }: Making,
 ): string | undefined {
-  const isProgram = cache.get(EFI_PROGRAM, path, stat) !== undefined;
-  if (isProgram && !policy.chosenFormat.format.tellsRelease) return undefined;
-  const release = kernelRelease(path, context);
-  if (!isProgram) cache.put(EFI_PROGRAM, path, stat, digest);
-  return release;
+  const path = bootspec.kernel;
+  const { machine } = policy.architecture;
+  const key = `efi-program-${machine.toString(16)}`;
+  const length = cmdlineLength(bootspec);
+  const isKnown = cache.get(key, path, stat) !== undefined && length <= SHORT_CMDLINE;
+  if (isKnown && !policy.chosenFormat.format.tellsRelease) return undefined;
+  using source = disk.open(path);
+  const traits = kernelTraits(source, path);
+  requireMachine(traits.machine, machine, path);
+  requireCmdlineFits(length, traits.cmdlineLimit, path);
+  cache.put(key, path, stat, digest);
+  return traits.release;
+}
+
+/** Every kernel takes a command line of so many bytes. */
+const SHORT_CMDLINE = 1023;
+
+function cmdlineLength({ init, kernelParams }: Bootspec): number {
+  return new TextEncoder().encode(formatCmdline(init, kernelParams)).length;
 }
 
 /** What is declared is taken from its source, and not from the ESP. */
@@ -103,13 +120,4 @@ function requireOwnInitrd({ extraInitrds: [first] = [] }: Bootspec, format: stri
     `its initrd is followed by ${first} from the ESP, which no entry of the format ${format} can have`,
     { hint: 'use --format type1, or put what that file holds into the initrd' },
   );
-}
-
-/** The key under which a kernel is remembered that has the headers of an EFI program. */
-const EFI_PROGRAM = 'efi-program';
-
-/** @throws {PE_MALFORMED} when the kernel is no EFI program: neither stub nor loader could start it */
-function kernelRelease(path: string, { disk }: Context): string | undefined {
-  using source = disk.open(path);
-  return kernelTraits(source, path).release;
 }

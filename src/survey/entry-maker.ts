@@ -3,11 +3,12 @@
 import type { Context } from '../context.ts';
 import { EspError } from '../error.ts';
 import { LARGEST_FILE } from '../esp/space.ts';
+import type { Architecture } from '../loader/architecture.ts';
 import type { DeclaredExtra } from '../plan/extras.ts';
 import type { Format } from '../plan/format/format.ts';
 import { filesOf, type Resolved, type WantedEntry, withTries } from '../plan/wanted.ts';
 import type { Settings } from '../settings/settings.ts';
-import type { Signer } from '../signer/signer.ts';
+import { isUnsigned, type Signer } from '../signer/signer.ts';
 import { imageSettings } from './image-settings.ts';
 import type { ChosenFormat } from './stub.ts';
 
@@ -20,6 +21,12 @@ export interface EntryPolicy {
   readonly extras: readonly DeclaredExtra[];
   /** The boot loader that is to be installed, as it is outside the ESP. */
   readonly loader: string;
+  readonly architecture: Architecture;
+}
+
+/** Whether kernels get our signature: only when a person asks, for any initrd starts with such a kernel. */
+export function signsKernels({ settings, chosenFormat, signer }: EntryPolicy): boolean {
+  return chosenFormat.format.signsKernels && settings['sign-kernels'] && !isUnsigned(signer);
 }
 
 /** Makes the entry of a generation or specialisation. */

@@ -2,7 +2,10 @@
 
 import type { Context } from '../context.ts';
 import { hash } from '../digest.ts';
+import type { Disk } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
+import type { Architecture } from '../loader/architecture.ts';
+import { parsePe } from '../pe/pe.ts';
 import { textSection } from '../plan/section.ts';
 import type { SectionContent } from '../plan/step.ts';
 import type { ImageSettings } from '../plan/wanted.ts';
@@ -15,13 +18,20 @@ const SECTION_LIMIT = 64 * 1024 * 1024;
 /** Those among the configured sections that are text, and so are kept in memory. */
 const TEXT_SECTIONS = new Set(['sbat', 'profile']);
 
+/** What decides over images besides the stub. */
+interface ImagePolicy {
+  readonly settings: Settings;
+  readonly signer: Signer;
+  readonly architecture: Architecture;
+}
+
 /**
  * Reads what images are made with.
  * @throws {CONFIG_INVALID} when there is no file where the stub should be
  */
 export function imageSettings(
   stub: string,
-  { settings, signer }: { readonly settings: Settings; readonly signer: Signer },
+  { settings, signer, architecture }: ImagePolicy,
   { disk }: Context,
 ): ImageSettings {
   const extra = Object.entries(settings.sections).flatMap(([name, path]): SectionContent[] => {
@@ -37,5 +47,18 @@ export function imageSettings(
       hint: 'install systemd-boot, name its directory with --systemd or the stub with --stub, or use --format type1',
     });
   }
+  requireStubFor(architecture, stub, disk);
   return { stub, stubSize, fingerprint: signer.fingerprint, extra };
+}
+
+/** Firmware starts no image whose stub is for another processor. */
+function requireStubFor({ machine, efi }: Architecture, stub: string, disk: Disk): void {
+  using source = disk.open(stub);
+  const got = parsePe(source, stub).machine;
+  if (got === machine) return;
+  throw new EspError(
+    'CONFIG_INVALID',
+    `${stub}: expected a stub for ${efi}, got one for machine 0x${got.toString(16)}`,
+    { hint: 'name the stub for this processor with --stub, or its systemd with --systemd' },
+  );
 }

@@ -6,7 +6,7 @@ import { EspError } from '../error.ts';
 import type { InitrdSecrets, SecretInitrd, SecretsRunner } from '../generation/initrd-secrets.ts';
 import { errno } from '../io-error.ts';
 import { boundedEnvironment } from '../process/environment.ts';
-import { isOfTheDead, MARK, processMark } from '../process/process-mark.ts';
+import { isStale, MARK, processMark } from '../process/process-mark.ts';
 import { steadyCopy } from './steady-copy.ts';
 
 /** Bounds on a program. `timeout` in seconds, `growth` in bytes. */
@@ -80,7 +80,7 @@ const HOME = new RegExp(`^espalier-secrets-(${MARK})-\\w{6}$`);
 function removeLeftovers(directory: string, { disk, uid }: Hands): void {
   for (const { name } of disk.list(directory) ?? []) {
     const mark = HOME.exec(name)?.[1];
-    if (mark === undefined || !isOfTheDead(mark)) continue;
+    if (mark === undefined || !isStale(mark)) continue;
     const path = join(directory, name);
     const stat = disk.linkStat(path);
     if (stat?.kind === 'directory' && stat.uid === uid) disk.removeTemporary(path);

@@ -3,9 +3,11 @@ import type { Disk, OpenFile } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
 import { readLoaderConf } from '../esp/loader-conf-file.ts';
 import type { Architecture } from '../loader/architecture.ts';
+import { isKnownKey, KNOWN_KEYS, parseLoaderConf } from '../loader/loader-conf.ts';
 import { loaderIdentity } from '../loader/systemd-boot.ts';
 import { signedLayout } from '../pe/certificate-table.ts';
 import type { LoaderSource } from '../plan/wanted-system.ts';
+import { nearest } from '../settings/nearest.ts';
 import type { Settings } from '../settings/settings.ts';
 import { isUnsigned, type Signer } from '../signer/signer.ts';
 
@@ -43,7 +45,19 @@ function sizeOfSigned(file: OpenFile, path: string, { signatureSize }: Signer): 
   return signedLayout(file, path, new Uint8Array(signatureSize)).size;
 }
 
-/** Returns the text of the file that the settings name for loader.conf. */
+/**
+ * Returns the text of the file that the settings name for loader.conf.
+ * @throws {CONFIG_INVALID} when a line has a key that systemd-boot does not know: it would pass over it
+ */
 export function loaderConfGiven({ 'loader-conf': file }: Settings, disk: Disk): string | undefined {
-  return file === undefined ? undefined : readLoaderConf(file, disk);
+  if (file === undefined) return undefined;
+  const text = readLoaderConf(file, disk);
+  const wrong = parseLoaderConf(text).find(([key]) => !isKnownKey(key))?.[0];
+  if (wrong === undefined) return text;
+  const meant = nearest(wrong, KNOWN_KEYS);
+  throw new EspError(
+    'CONFIG_INVALID',
+    `${file}: ${JSON.stringify(wrong.slice(0, 64))} is no setting of loader.conf`,
+    { hint: meant === undefined ? `it knows ${KNOWN_KEYS.join(', ')}` : `did you mean ${meant}?` },
+  );
 }

@@ -10,7 +10,7 @@ import type { SecretInitrd } from '../generation/initrd-secrets.ts';
 import { generationName, type WantedEntry, type WantedGeneration } from '../plan/wanted.ts';
 import { requireSources } from './bootspec-sources.ts';
 import { describe, type Making } from './describe.ts';
-import { type EntryMaker, type EntryPolicy, entryMaker } from './entry-maker.ts';
+import { type EntryMaker, type EntryPolicy, entryMaker, signsKernels } from './entry-maker.ts';
 import { initrdWarnings } from './initrd-check.ts';
 import { type Hashed, prepareKernels, takeDigests, type Variant, variants } from './payload.ts';
 
@@ -45,7 +45,7 @@ export async function resolve(
   try {
     const prepared = await separate(generations, (generation) => addSecrets(generation, making));
     const payloads = await takeDigests(prepared.passed, secrets, context, cache);
-    if (policy.chosenFormat.format.signsKernels) {
+    if (signsKernels(policy)) {
       await prepareKernels(prepared.passed, payloads, policy, context, cache);
     }
     const warnings = context.runSecrets ? [] : unknownSecrets(prepared.passed);

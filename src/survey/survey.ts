@@ -2,8 +2,10 @@
 import type { Context } from '../context.ts';
 import { openDigestCache } from '../disk/digest-cache.ts';
 import { EspError, explain } from '../error.ts';
+import type { OwnSystems } from '../esp/neighbours.ts';
 import { requireTrusted, targetsOf } from '../esp/untrusted-source.ts';
-import type { Generation } from '../generation/generation.ts';
+import { type Generation, systemsOf } from '../generation/generation.ts';
+import type { FoundGenerations } from '../generation/source.ts';
 import { openSource } from '../generation/sources.ts';
 import { type Architecture, architecture } from '../loader/architecture.ts';
 import { generationName, type WantedEntry, type WantedGeneration } from '../plan/wanted.ts';
@@ -14,6 +16,7 @@ import { type ChosenGenerations, chooseGenerations, targetBroken } from './chose
 import type { EntryPolicy } from './entry-maker.ts';
 import { declareExtras } from './extras.ts';
 import { loaderConfGiven, readLoader } from './loader-source.ts';
+import { recallSystems } from './own-systems.ts';
 import { type Resolution, resolve } from './resolve.ts';
 import { findRootHashTroubles } from './root-hash-troubles.ts';
 import { signerOf } from './signer-of.ts';
@@ -59,9 +62,11 @@ export async function survey(
       architecture: parts.architecture,
       loader: readLoader(parts.loader, parts.architecture, signer, context.disk),
       loaderConf: loaderConfGiven(settings, context.disk),
+      hasBareKernels: parts.chosenFormat.format.signsKernels && !settings['sign-kernels'],
       ...wanted,
       troubles,
-      quarantined: [...found.malformed, ...resolution.broken],
+      quarantined: [...chosen.malformed, ...resolution.broken],
+      ownSystems: ownSystemsOf(chosen, found, resolution, settings, context),
       extras: extras.declared,
       sources: new Map([...resolution.sources, ...extras.sources]),
       warnings: [...warnings, ...resolution.warnings, ...astray, ...unfit, ...told.warnings],
@@ -82,6 +87,23 @@ async function chooseSigner(settings: Settings, context: Context): Promise<Loade
   throw new EspError('CONFIG_INVALID', 'there is no certificate and no private key to sign with', {
     hint: 'give --certificate and --private-key, or --allow-unsigned for a machine without Secure Boot',
   });
+}
+
+/** What tells entries of this machine from those of another one on the same ESP. */
+function ownSystemsOf(
+  { running }: ChosenGenerations,
+  { generations, malformed }: FoundGenerations,
+  { broken }: Resolution,
+  settings: Settings,
+  { disk }: Context,
+): OwnSystems | undefined {
+  if (settings['take-over']) return undefined;
+  const systems = generations.flatMap(systemsOf).flatMap(({ boots, paths }) => [boots, ...paths]);
+  return {
+    known: new Set(running === undefined ? systems : [...systems, running]),
+    remembered: recallSystems(disk, settings['cache-dir']),
+    broken: new Set([...malformed, ...broken].map(({ number }) => number)),
+  };
 }
 
 /** What is installed beside the generations, and what images are made from. */

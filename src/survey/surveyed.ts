@@ -1,5 +1,6 @@
 /** What the system wants on every ESP, with what it takes to make it so. */
 import type { FileStat } from '../disk/disk.ts';
+import type { OwnSystems } from '../esp/neighbours.ts';
 import type { WantedSystem } from '../plan/wanted-system.ts';
 import type { Settings } from '../settings/settings.ts';
 import type { Signer } from '../signer/signer.ts';
@@ -12,6 +13,8 @@ export interface Survey extends WantedSystem {
   readonly sources: ReadonlyMap<string, FileStat>;
   /** What a person should know once, though all is as it should be. */
   readonly cautions: readonly string[];
+  /** What tells entries of this machine from another's; undefined when all that have our names are ours. */
+  readonly ownSystems: OwnSystems | undefined;
   /** What costs time and nothing else. */
   readonly notices: readonly string[];
   readonly dispose: () => void;

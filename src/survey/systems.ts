@@ -1,14 +1,81 @@
-/** Which systems run, and which a person asked to keep. */
+/** Which systems run, are current and pinned, by what boots them, and which generations are broken. */
 import type { Disk } from '../disk/disk.ts';
+import { EspError } from '../error.ts';
+import { type Generation, type Malformed, systemsOf } from '../generation/generation.ts';
+import { ofOneArchitecture } from '../generation/profile.ts';
+import type { FoundGenerations } from '../generation/source.ts';
 import { openSource } from '../generation/sources.ts';
 import type { Systems } from '../plan/menu.ts';
 import type { Settings } from '../settings/settings.ts';
 import { bootedSystem } from './booted.ts';
 
-/** Reads which systems run and are pinned. */
-export function readSystems(settings: Settings, disk: Disk): Systems {
+/**
+ * What the profiles and the running machine say. `booted` and `pinned` are what boots those systems: a
+ * link may lead to a wrapper around a system, and an entry only tells what it boots.
+ */
+export interface KnownSystems extends Systems {
+  /** Real path of the running system. */
+  readonly running: string | undefined;
+  /** Real path of the system that the profile leads to. */
+  readonly current: string | undefined;
+  /** What boots the systems of the current generation: its own and its specialisations. */
+  readonly currentBoots: readonly string[];
+  /** Generations that cannot be installed, as far as no file has to be read whole. */
+  readonly malformed: readonly Malformed[];
+}
+
+/** Reads which systems run, are current and are pinned. No profile is no error here, as on a rescue system. */
+export function readSystems(settings: Settings, disk: Disk): KnownSystems {
+  const found = findGenerations(settings, disk);
+  const { generations, current: currents, pinned } = found;
+  const boots = bootsOf(generations);
+  const running = bootedSystem(disk, settings.booted);
+  const current = currents[0] ?? found.newest;
+  const generation = generations.find((candidate) => {
+    const [own] = systemsOf(candidate);
+    return current !== undefined && own.paths.includes(current);
+  });
   return {
-    booted: bootedSystem(disk, settings.booted),
-    pinned: openSource(settings, disk).pinned(),
+    running,
+    booted: running && (boots.get(running) ?? running),
+    current,
+    currentBoots: generation
+      ? systemsOf(generation).map((system) => system.boots)
+      : [current ?? []].flat(),
+    pinned: [...pinned].map((system) => boots.get(system) ?? system),
+    malformed: [...found.malformed, ...ofOthers(generations, settings.system)],
   };
+}
+
+function findGenerations(settings: Settings, disk: Disk): FoundGenerations {
+  const source = openSource(settings, disk);
+  try {
+    return source.read();
+  } catch (error) {
+    if (!(error instanceof EspError) || error.code !== 'CONFIG_INVALID') throw error;
+    const pinned = new Set(source.pinned());
+    return { generations: [], malformed: [], pinned, current: [], newest: undefined };
+  }
+}
+
+/** By every path under which a system is known, what boots it. */
+function bootsOf(generations: readonly Generation[]): ReadonlyMap<string, string> {
+  return new Map(
+    generations
+      .flatMap(systemsOf)
+      .flatMap(({ boots, paths }) => paths.map((path) => [path, boots] as const)),
+  );
+}
+
+/** Without `--system` nobody can tell which of them are another machine's: `install` says so. */
+function ofOthers(
+  generations: readonly Generation[],
+  system: string | undefined,
+): readonly Malformed[] {
+  try {
+    return ofOneArchitecture(generations, system).malformed;
+  } catch (error) {
+    if (error instanceof EspError) return [];
+    throw error;
+  }
 }

@@ -1,4 +1,4 @@
-/** Carries out a plan: the only writer. Phase by phase, each durable before the next one starts. */
+/** Carries out a plan, as the only writer. Each phase is durable before the next one starts. */
 import { dirname } from 'node:path';
 import type { FileStat, WritableDisk } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
@@ -10,22 +10,24 @@ import { closeGaps, MOST_RESERVED, reserveSlots } from './directory-slots.ts';
 import type { Change, Report } from './report.ts';
 import { writeContent } from './write-content.ts';
 
-/** Where and with what a plan is carried out. */
+/** The place where a plan is carried out, and what that needs. */
 export interface Site {
   readonly disk: WritableDisk;
   /** The directory at which the ESP is mounted. */
   readonly root: string;
-  /** Where on `disk` a path of the plan leads; without it, below `root`. */
+  /** Where on `disk` a path of the plan lies; without it, below `root`. */
   readonly locate?: ((path: EspPath) => string) | undefined;
   readonly signer: Signer;
   /** The sources as they were when their digests were taken, by path. */
   readonly sources: ReadonlyMap<string, FileStat>;
   readonly processId: number;
-  /** Mount points as they were when the plan was made; without them, `root` as it is when the work begins. */
+  /**
+   * Mount points as they were when the plan was made; without them, `root` as it is at the start.
+   */
   readonly mounted?: Mounted;
-  /** Told before each phase, for progress; may be absent. */
+  /** Called before each phase, for progress; may be absent. */
   readonly onPhase?: (phase: Phase) => void;
-  /** Ends the work before the next phase; the report tells what was done until then. */
+  /** Ends the work before the next phase. The report tells what was done until then. */
   readonly signal?: AbortSignal;
 }
 
@@ -38,13 +40,13 @@ interface Staged {
   readonly size: number;
 }
 
-/** Files written at once: enough that one is made durable while the next is being read. */
+/** Files written at once: one is made durable while the next is being read. */
 const PARALLEL = 4;
 
 /**
- * Carries out a plan and returns what was done. A plan without phases does nothing at all.
- * @throws {EspError} when an effect did not happen; what earlier phases did stays, and is whole
- * @throws {ESP_NOT_MOUNTED} when it was unmounted meanwhile
+ * Carries out a plan and returns what it did. A plan without phases does nothing.
+ * @throws {EspError} when an effect did not happen; the results of earlier phases stay whole
+ * @throws {ESP_NOT_MOUNTED} when the ESP was unmounted meanwhile
  */
 export async function apply(plan: Plan, site: Site): Promise<Report> {
   const changes: Change[] = [];
@@ -52,8 +54,8 @@ export async function apply(plan: Plan, site: Site): Promise<Report> {
   const reserves = hasRoomForSlots(plan, site);
   let count = 0;
   for (const phase of plan.phases) {
-    // SAFETY: between two phases all is durable and nothing half done: as good a moment to stop as
-    // when everything is finished. What boots next is a whole entry, the old one or the new one.
+    // SAFETY: between two phases everything is durable and nothing is half done, so this moment is
+    // as safe as the end. The next boot gets a whole entry, the old one or the new one.
     if (site.signal?.aborted) break;
     site.onPhase?.(phase);
     const nextName = () => temporaryName(site.processId, count++);
@@ -68,7 +70,7 @@ export async function apply(plan: Plan, site: Site): Promise<Report> {
   };
 }
 
-/** When an ESP is unmounted under our hands, a directory of the same name is left: that is none. */
+/** Refuses a root that was unmounted meanwhile: the directory of that name is no ESP any more. */
 function requireMounted(mounted: Mounted, { disk }: Site): void {
   for (const [point, before] of mounted) {
     const now = disk.stat(point);
@@ -79,17 +81,17 @@ function requireMounted(mounted: Mounted, { disk }: Site): void {
   }
 }
 
-/** Whether a step's content is written under another name first. */
+/** Returns whether a step writes its content under a temporary name first. */
 function needsTemporary({ kind }: Step): boolean {
   return kind === 'write' || kind === 'replace';
 }
 
-/** Where on the disk a step's path leads. */
+/** Returns where on the disk a step's path lies. */
 function placeOf({ path }: Step, { root, locate }: Site): string {
   return locate?.(path) ?? `${root}/${path}`;
 }
 
-/** Whether there is space to spare for the slots of all directories that a plan writes to. */
+/** Returns whether the space suffices to reserve slots in every directory that a plan writes to. */
 function hasRoomForSlots({ phases, space, espSpace = space }: Plan, site: Site): boolean {
   const steps = phases.flatMap((phase) => phase.steps);
   const directories = directoriesOf(steps.filter(needsTemporary), site);
@@ -97,7 +99,7 @@ function hasRoomForSlots({ phases, space, espSpace = space }: Plan, site: Site):
   return Math.min(...spare) >= directories.size * MOST_RESERVED;
 }
 
-/** Makes the directories that a phase writes to and, where it `reserves`, gives each slots for long. */
+/** Makes the directories that a phase writes to. If it `reserves`, each gets slots that last. */
 async function makeDirectories({ steps }: Phase, site: Site, reserves: boolean): Promise<void> {
   for (const directory of directoriesOf(steps.filter(needsTemporary), site)) {
     if (!site.disk.stat(directory)) site.disk.makeDirectory(directory);
@@ -115,12 +117,14 @@ async function runPhase(phase: Phase, site: Site, nextName: () => string): Promi
   }
   for (const step of phase.steps) changeInPlace(step, site);
   for (const directory of directories) {
-    // SAFETY: the barrier. What this phase made or removed is durable before the next phase, which
-    // may rely on it, begins. Power lost before it: any part of this phase, all of the earlier ones.
+    // SAFETY: the barrier. The changes of this phase are durable before the next phase relies on
+    // them. If power fails before it, all earlier phases and any part of this one hold: what booted
+    // before, or an entry that earlier phases completed, boots.
     if (disk.stat(directory)) disk.syncDirectory(directory);
   }
-  // SAFETY: until then a new name is that of an empty file, which no loader lists: what booted before
-  // boots still. After the names, or a part of a long name could be lost and leave the file a stray.
+  // SAFETY: until this sync a new name leads to an empty file, which no loader lists: what booted
+  // before boots still. It comes after the barrier for names: otherwise a part of a long name could
+  // be lost and leave a stray file.
   for (const path of fresh) disk.syncFile(path);
   const sizes = new Map(staged.map(({ step, size }) => [step, size]));
   return phase.steps.map((step) => ({
@@ -132,38 +136,45 @@ async function runPhase(phase: Phase, site: Site, nextName: () => string): Promi
   }));
 }
 
-/** Renames what was staged and returns the paths that were not there before: they lead to nothing yet. */
+/**
+ * Renames staged files. Returns the paths that are new: each leads to an empty file until its sync.
+ */
 function giveNames(staged: readonly Staged[], { disk }: Site): string[] {
   return staged.flatMap(({ path, temporary }) => {
     const isNew = disk.stat(path) === undefined;
-    // SAFETY: the new content is durable under its temporary name. A new name: what booted before
-    // boots still, whether or not this one arrives. A damaged file's name: nothing could boot from
-    // it. A loader copy or loader.conf: the name may be missing for a moment, and the other copy of
-    // the loader, which is whole and not in flight, or the loader's own default, boots. An extra file
-    // that gets other content: no entry of ours names it, and the list that says it is ours is there.
+    // SAFETY: the new content is durable under its temporary name. For a new name: what booted
+    // before boots still, whether or not the name arrives. For a damaged file's name: nothing could
+    // boot from the damaged file. For a loader copy or loader.conf: the name may be missing for a
+    // moment; then the other loader copy boots, which is whole and not being changed, or the loader
+    // uses its own default. For an extra file with new content: no entry of ours names it, and the
+    // list that says it is ours is durable.
     disk.rename(temporary, path);
     if (isNew) return [path];
-    // SAFETY: as for the rename. Until this is done the name leads to clusters that are free already.
+    // SAFETY: as for the rename. Until this is done the name leads to clusters that are already
+    // free.
     disk.syncFile(path);
     return [];
   });
 }
 
-/** Removals and overwrites: the steps that need no temporary file. */
+/** Carries out removals and overwrites, which need no temporary file. */
 function changeInPlace(step: Step, site: Site): void {
   const { disk } = site;
   if (step.kind === 'remove') {
-    // SAFETY: nothing that is wanted or protected names this file: the plan put the entries that do
-    // in an earlier phase, and an entry goes only when another one that boots is there.
+    // SAFETY: no wanted or protected entry names this file: the plan wrote such entries in an
+    // earlier phase. It removes an entry only when another one that boots is there, so that one
+    // boots.
     disk.remove(placeOf(step, site));
   } else if (step.kind === 'overwrite') {
-    // SAFETY: one sector. Old or new, it names an entry that is durable: the phases before saw to
-    // the new one, and the old one is removed only in a later phase.
+    // SAFETY: this writes one sector, so it holds the old text or the new one. Either names a
+    // durable entry: earlier phases wrote the new one, and only a later phase removes the old one.
     disk.overwrite(placeOf(step, site), new TextEncoder().encode(step.content.text));
   }
 }
 
-/** Writes the content of steps under temporary names beside their final ones; on failure none is left. */
+/**
+ * Writes the content of steps under temporary names beside the final ones. On failure none stays.
+ */
 async function stage(
   steps: readonly Step[],
   site: Site,
@@ -200,10 +211,11 @@ function directoriesOf(steps: readonly Step[], site: Site): ReadonlySet<string> 
   return new Set(steps.map((step) => dirname(placeOf(step, site))));
 }
 
-/** What failed first is what a person has to know, and not that its remains cannot be removed either. */
+/** Ignores a failed removal: the error that caused it is what a person has to know. */
 function removeIfPossible(path: string, disk: WritableDisk): void {
   try {
-    // SAFETY: a temporary name that stays behind means nothing to a loader; the next run sweeps it.
+    // SAFETY: a loader ignores a temporary name, so what booted before boots; the next run sweeps
+    // it.
     disk.remove(path);
   } catch (error) {
     if (!(error instanceof EspError)) throw error;

@@ -1,4 +1,4 @@
-/** How the pieces of an image become a file: read once, hashed and summed as they pass, signed last. */
+/** Assembles an image: its pieces are read once, hashed and summed on the way, and signed last. */
 import { createHash, type Hash } from 'node:crypto';
 import type { Disk, FileStat, NewFile, Readers, WritableDisk } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
@@ -9,11 +9,11 @@ import type { Range } from '../pe/pe.ts';
 import { stream } from '../recipe/pieces.ts';
 import type { Signer } from '../signer/signer.ts';
 
-/** What an image is made with, and for whom. */
+/** What assembling an image needs. */
 export interface Assembling {
   readonly disk: WritableDisk;
   readonly signer: Signer;
-  /** Its owner alone, unless told otherwise: an image may carry secrets. */
+  /** Who may read it: its owner alone unless set, because an image may carry secrets. */
   readonly readers?: Readers;
 }
 
@@ -47,7 +47,7 @@ export async function assemble(
         const { append, entry } = attachSignature({ size, certificateEntryOffset }, signature);
         await file.write(append);
         await file.writeAt(entry.offset, entry.bytes);
-        // The entry is 8-byte aligned in the file, so its share of the sum does not depend on where it is.
+        // The entry is 8-byte aligned in the file, so the checksum does not depend on its offset.
         checksum.update(append);
         checksum.update(entry.bytes);
         size += append.length;
@@ -61,7 +61,7 @@ export async function assemble(
   return size;
 }
 
-/** Makes a file, fills it and makes it durable; nothing is left open when that fails. */
+/** Makes a file, fills it and makes it durable. It closes the file when that fails. */
 export async function fill(
   disk: WritableDisk,
   path: string,
@@ -78,14 +78,14 @@ export async function fill(
   await file.finish();
 }
 
-/** The sources of an image as they were when they were looked at, by path. */
+/** The sources of an image as they were when they were first read, by path. */
 export interface Sources {
   readonly disk: Disk;
   readonly sources: ReadonlyMap<string, FileStat>;
 }
 
 /**
- * Checks that sources still are the files that they were.
+ * Checks that every source still is the same file with the same content.
  * @throws {SOURCE_CHANGED}
  */
 export function requireUnchanged(paths: readonly string[], { disk, sources }: Sources): void {
@@ -106,7 +106,7 @@ export function requireUnchanged(paths: readonly string[], { disk, sources }: So
   }
 }
 
-/** Feeds a hash those bytes of a chunk that the Authenticode digest covers. */
+/** Feeds a hash the bytes of a chunk that the Authenticode digest covers. */
 function hashCovered(
   sha256: Hash,
   bytes: Uint8Array,

@@ -1,30 +1,31 @@
 /**
- * The slots of a directory on FAT. One that never was in use ends the directory: firmware looks no
- * further. And while a directory grows there are moments in which firmware refuses it, or takes for
- * names what its new cluster held before.
+ * The slots of a directory on FAT. A slot that was never used ends the directory: firmware reads no
+ * further. While a directory grows, firmware may refuse it for a moment, or read the old content of
+ * the new cluster as names.
  */
 import type { WritableDisk } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
 import { placeholderName, widePlaceholderName } from '../esp/layout.ts';
 import { isFat, SLOT_BYTES, slotsOf } from '../esp/space.ts';
 
-/** A name that may do without a long one. */
+/** A name that may fit in one slot, without a long name. */
 const SHORT = /^[^.]{1,8}(\.[^.]{1,3})?$/;
-/** Slots of a wide placeholder. */
+/** Slots that a wide placeholder takes. */
 const WIDE = 20;
-/** As many names as there are for this, more than a cluster of the largest size has slots. */
+/** The most placeholder names: more than the slots of a cluster of the largest size. */
 const MOST = 10000;
-/** Slots that a directory is given when something is first written to it: the names of sixty entries. */
+/**
+ * Slots that a directory gets when it is first written to: enough for the names of sixty entries.
+ */
 const RESERVED = 512;
 
-/** What {@link reserveSlots} takes at most, in bytes: one cluster of the largest size. */
+/** The most space that {@link reserveSlots} takes: one cluster of the largest size. In bytes. */
 export const MOST_RESERVED = 64 << 10;
 
 /**
- * Makes a directory as large as it will be for long, and each of its slots one that was in use. What
- * comes later finds a free slot: the directory need not grow while it has names that something boots
- * by, and a lost sector of it hides none. Does nothing to one that is as large already, or elsewhere
- * than on FAT.
+ * Grows a directory to a size that lasts, and uses each of its slots once. Later names find a free
+ * slot. So the directory does not grow while it holds names that boot, and a lost sector of it
+ * hides no other name. Does nothing to a directory that is large enough, or that is not on FAT.
  */
 export async function reserveSlots(directory: string, disk: WritableDisk): Promise<void> {
   const size = sizeOf(directory, disk);
@@ -32,26 +33,28 @@ export async function reserveSlots(directory: string, disk: WritableDisk): Promi
   const { used, fresh } = namesIn(directory, disk);
   const free = RESERVED - used;
   const wide = fresh(free / WIDE, widePlaceholderName);
-  // SAFETY: nothing boots yet by a directory that was just made. One that has names already grows this
-  // once, and nothing else is being written while it does.
+  // SAFETY: nothing boots yet from a directory that was just made. A directory with names grows
+  // this once, and nothing else is being written meanwhile: what booted before boots still.
   await useOnce(directory, [...wide, ...fresh(free % WIDE, placeholderName)], disk);
 }
 
 /**
- * Makes every free slot of a directory one that was in use. The kernel puts new names behind slots that
- * never were: power lost in the middle of a directory that grows can leave such slots before names, and
- * no later run would fill them all by itself. Does nothing elsewhere than on FAT.
+ * Uses every free slot of a directory once. The kernel puts new names behind slots that were never
+ * used. Power lost while a directory grows can leave such slots before names, which firmware then
+ * does not read, and no later run would fill them all by itself. Does nothing to a directory that
+ * is not on FAT.
  */
 export async function closeGaps(directory: string, disk: WritableDisk): Promise<void> {
   const size = sizeOf(directory, disk);
   if (size === 0) return;
   const { used, fresh } = namesIn(directory, disk);
-  // SAFETY: before anything that tells of the lost sector is swept. Power lost until then leaves slots
-  // that are closed, slots that are as open as before, and names that the next run does this again for.
+  // SAFETY: this runs before the sweep of anything that tells of the lost sector. If power fails
+  // here, some slots are closed and the others are as open as before. What booted before boots
+  // still, and the remaining names make the next run repeat this.
   await useOnce(directory, fresh(size - used, placeholderName), disk);
 }
 
-/** Gives a directory these names and takes them away again, durably. */
+/** Gives a directory these names and removes them again, durably. */
 async function useOnce(
   directory: string,
   names: readonly string[],
@@ -66,29 +69,30 @@ async function useOnce(
       await file.abandon();
     }
   } catch (error) {
-    // The directory would have to grow, and cannot: then no slot of it is free any more.
+    // The directory has no free slot left and cannot grow. Then every slot was used, as wanted.
     if (!(error instanceof EspError && error.code === 'ESP_FULL')) throw error;
   }
   for (const path of made) {
-    // SAFETY: an empty file under a name that no loader lists. What boots does not change.
+    // SAFETY: this is an empty file under a name that no loader lists. What booted before boots
+    // still.
     disk.remove(path);
   }
-  // SAFETY: the barrier. Power lost before it: some of the empty files are there, and the next run
-  // sweeps them.
+  // SAFETY: the barrier. If power fails before it, some of the empty files stay and the next run
+  // sweeps them. What booted before boots still.
   disk.syncDirectory(directory);
 }
 
-/** Returns how many slots a directory on FAT has; none elsewhere. */
+/** Returns how many slots a directory on FAT has; 0 for any other file system. */
 function sizeOf(directory: string, disk: WritableDisk): number {
   if (!isFat(directory, disk)) return 0;
   return Math.floor((disk.stat(directory)?.size ?? 0) / SLOT_BYTES);
 }
 
-/** What the names in a directory take and leave. */
+/** The names of a directory, and the slots that they take. */
 interface Names {
-  /** Slots: a lower bound, for a name may take more. */
+  /** Slots in use, at least: a name may take more. */
   readonly used: number;
-  /** Returns so many names that are not there yet: a run that was killed may have left some. */
+  /** Returns new names that the directory does not have: a killed run may have left some. */
   fresh(count: number, nameOf: (index: number) => string): readonly string[];
 }
 
@@ -97,7 +101,7 @@ function namesIn(directory: string, disk: WritableDisk): Names {
   const cost = (name: string) => (SHORT.test(name) ? 1 : slotsOf(name));
   const present = new Set(entries.map(({ name }) => name.toUpperCase()));
   return {
-    // The directory's own name and its parent's come first.
+    // The entries of the directory itself and of its parent take the first two slots.
     used: entries.reduce((sum, { name }) => sum + cost(name), 2),
     fresh(count, nameOf) {
       const names: string[] = [];

@@ -1,8 +1,8 @@
 /**
- * One writer per ESP: a lock that the kernel holds for this process and drops when it ends.
+ * One writer per ESP: the kernel holds a lock for this process and drops it when the process ends.
  *
  * SQLite's exclusive transaction on an empty file is an fcntl(2) lock, the one kind Node can take
- * without a native module. However a holder dies, its lock dies with it: no lock is ever stale.
+ * without a native module. A lock dies with its holder, so no lock is ever stale.
  */
 import { join } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
@@ -17,13 +17,13 @@ export interface LockRequest {
   readonly disk: WritableDisk;
   /** Where lock files lie, see {@link lockDirectory}. */
   readonly directory: string;
-  /** Which ESP: its device and inode in hexadecimal. */
+  /** The ESP, by its device and inode in hexadecimal. */
   readonly key: string;
-  /** What will be done under the lock, for the one who has to wait. */
+  /** The verb that runs under the lock. Whoever waits is told it. */
   readonly verb: string;
-  /** Seconds; zero tries once. */
+  /** In seconds; zero tries once. */
   readonly timeoutSeconds: number;
-  /** Told once who is waited for. */
+  /** Called once with the holder, when the lock is not free. */
   readonly onWait?: (holder: string) => void;
 }
 
@@ -47,7 +47,7 @@ const held = new Set<DatabaseSync>();
 
 /**
  * Returns the directory for lock files: `/run/espalier` for root, else one of the user's own.
- * @param env the environment: XDG_RUNTIME_DIR and TMPDIR are looked at
+ * @param env the environment, for XDG_RUNTIME_DIR and TMPDIR
  */
 export function lockDirectory(
   env: Readonly<Record<string, string | undefined>>,
@@ -90,7 +90,7 @@ function lockOf(database: DatabaseSync, beforeRelease: () => void): Lock {
   held.add(database);
   const release = (): void => {
     if (!held.delete(database)) return;
-    // In this order: afterwards the note may already be the next holder's.
+    // The note goes first: once the lock is released, the note may be the next holder's.
     beforeRelease();
     database.close();
   };
@@ -98,14 +98,14 @@ function lockOf(database: DatabaseSync, beforeRelease: () => void): Lock {
 }
 
 /**
- * Makes the directory and the file, and refuses what others could put in our way. Who may as much as read
- * the file can take a lock on it that keeps ours waiting for ever: both are for their owner alone.
+ * Makes the directory and the file. Refuses those that other users could place or replace. Whoever can
+ * read the file can take a lock on it and keep ours waiting, so both are for their owner alone.
  */
 async function prepare(disk: WritableDisk, directory: string, path: string): Promise<void> {
   try {
     disk.makeDirectory(directory);
   } catch (cause) {
-    // Not as other errors of files are told: where locks lie is not the ESP.
+    // This directory is not on the ESP, so the hints for ESP errors would mislead.
     if (!(cause instanceof EspError)) throw cause;
     throw new EspError('IO', `cannot make ${directory}, where locks lie`, { cause, hint: ROOM });
   }
@@ -163,7 +163,7 @@ function sqliteCode(error: unknown): number | undefined {
   return typeof error.errcode === 'number' ? error.errcode & 0xff : undefined;
 }
 
-/** The note is for people. It decides nothing, so it is written without ceremony. */
+/** Writes the note for people. No decision depends on it, so it need not be durable. */
 async function leaveNote(disk: WritableDisk, note: string, verb: string): Promise<void> {
   const text = `${verb}, process ${process.pid}, since ${new Date().toISOString()}\n`;
   try {
@@ -171,7 +171,7 @@ async function leaveNote(disk: WritableDisk, note: string, verb: string): Promis
     const file = await disk.create(note);
     await file.write(new TextEncoder().encode(text)).finally(() => file.abandon());
   } catch (error) {
-    // The lock is held all the same; whoever waits is told less.
+    // The lock is held without the note. Whoever waits does not learn the holder's name.
     if (!(error instanceof EspError)) throw error;
   }
 }
@@ -184,7 +184,7 @@ function withdrawNote(disk: WritableDisk, note: string): void {
   }
 }
 
-/** Returns what the holder wrote about itself, or words for not knowing. */
+/** Returns the holder's note about itself, or a text that says it is unknown. */
 function readNote(disk: WritableDisk, note: string): string {
   try {
     const text = new TextDecoder().decode(disk.read(note, NOTE_LIMIT));

@@ -1,19 +1,19 @@
-/** A directory of files that appears as a whole, under a name that nothing has yet. */
+/** Makes a directory of files appear as a whole, under a new name. */
 import { dirname } from 'node:path';
 import type { WritableDisk } from '../disk/disk.ts';
 import { temporaryName } from '../esp/layout.ts';
 import { fill } from './assemble.ts';
 
-/** Where a directory is made, and by whom. */
+/** Where a directory goes, and the disk that makes it. */
 export interface DirectoryPlacing {
   readonly disk: WritableDisk;
   readonly processId: number;
 }
 
 /**
- * Writes files, by their paths below a directory, for their owner alone, makes them durable and gives
- * the directory its name. When that fails the files are removed again.
- * @throws {IO} also when something lies in a directory of that name
+ * Writes files by their paths below a directory, for their owner alone. It makes them durable, then
+ * renames the directory. When that fails it removes the files again.
+ * @throws {IO} also when a directory of that name is not empty
  */
 export async function placeDirectory(
   path: string,
@@ -29,13 +29,13 @@ export async function placeDirectory(
       disk.makeDirectory(dirname(file));
       begun.push(file);
       await fill(disk, file, (made) => made.write(bytes));
-      // SAFETY: the barrier for a name below a temporary one; nothing boots from it.
+      // SAFETY: the barrier for a name below a temporary one. Nothing boots from it.
       disk.syncDirectory(dirname(file));
     }
-    // SAFETY: all is durable under the temporary name, and a directory with anything in it is never
-    // replaced: there are all of these files or none, and nothing boots from them.
+    // SAFETY: all files are durable under the temporary name. The rename never replaces a directory
+    // that is not empty: all of these files are there or none. Nothing boots from them.
     disk.rename(temporary, path);
-    // SAFETY: the barrier: the name is durable when we say that it is there.
+    // SAFETY: the barrier makes the name durable before we report it. Nothing boots from it.
     disk.syncDirectory(parent);
   } catch (error) {
     // SAFETY: nothing boots from a file below a temporary name.

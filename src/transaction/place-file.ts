@@ -1,11 +1,11 @@
-/** A file from which nothing boots, in place of what is there, whole or not at all. */
+/** Writes a file from which nothing boots, whole or not at all, over an existing one. */
 import { dirname } from 'node:path';
 import type { WritableDisk } from '../disk/disk.ts';
 import { temporaryName } from '../esp/layout.ts';
 import { fill } from './assemble.ts';
 
 /**
- * Writes bytes beside their place, for their owner alone, makes them durable and gives them their name.
+ * Writes bytes beside their place, for their owner alone, makes them durable and renames them.
  * When that fails, the place is as it was.
  */
 export async function placeFile(
@@ -17,12 +17,12 @@ export async function placeFile(
   const temporary = `${directory}/${temporaryName(processId, 0)}`;
   try {
     await fill(disk, temporary, (file) => file.write(bytes));
-    // SAFETY: nothing boots from this file; it is whole and durable under its temporary name.
+    // SAFETY: nothing boots from this file. It is whole and durable under its temporary name.
     disk.rename(temporary, path);
-    // SAFETY: the barrier: the name is durable when we say that it is there.
+    // SAFETY: the barrier makes the name durable before we report it. Nothing boots from this file.
     disk.syncDirectory(directory);
   } catch (error) {
-    // SAFETY: nothing boots from a temporary name; after the rename there is none.
+    // SAFETY: nothing boots from a temporary name. After the rename it does not exist.
     disk.remove(temporary);
     throw error;
   }

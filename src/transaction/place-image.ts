@@ -1,20 +1,20 @@
-/** An image at a path of the caller's own, in place of what is there, whole or not at all. */
+/** Writes an image to a path of the caller's choice, whole or not at all, over an existing one. */
 import { dirname } from 'node:path';
 import type { FileStat } from '../disk/disk.ts';
 import { temporaryName } from '../esp/layout.ts';
 import type { ImageLayout } from '../pe/image-layout.ts';
 import { type Assembling, assemble, requireUnchanged } from './assemble.ts';
 
-/** Where an image goes, and what it is made with. */
+/** Where an image goes, and what making it needs. */
 export interface Placing extends Assembling {
   readonly processId: number;
-  /** The files that it is made from, as they were when they were looked at, by path. */
+  /** The files that it is made from, as they were when they were first read, by path. */
   readonly sources: ReadonlyMap<string, FileStat>;
 }
 
 /**
- * Writes an image beside its place, makes it durable and gives it its name. Returns its size in bytes.
- * @throws {SOURCE_CHANGED} when a source changed meanwhile; the place is then left as it was
+ * Writes an image beside its place, makes it durable and renames it. Returns its size in bytes.
+ * @throws {SOURCE_CHANGED} when a source changed meanwhile; the place stays as it was
  */
 export async function placeImage(
   layout: ImageLayout,
@@ -27,16 +27,18 @@ export async function placeImage(
   try {
     const size = await assemble(layout, temporary, placing);
     requireUnchanged([...sources.keys()], placing);
-    // SAFETY: the image is whole and durable under its temporary name. If its place is one that
-    // firmware boots from, a FAT may lose the name for a moment: who wants more installs instead.
+    // SAFETY: the image is whole and durable under its temporary name. If firmware boots from this
+    // very path, FAT may lose the name for a moment and nothing boots from it; `install` avoids
+    // that.
     disk.rename(temporary, path);
-    // SAFETY: the barrier: the name is durable when we say that it is there.
+    // SAFETY: the barrier makes the name durable before we report it. Boots: as for the rename.
     disk.syncDirectory(directory);
-    // SAFETY: only now does the name lead to the image: on FAT it was that of an empty file.
+    // SAFETY: before this, the name leads on FAT to an empty file, which does not boot; after it,
+    // the image boots.
     disk.syncFile(path);
     return size;
   } catch (error) {
-    // SAFETY: nothing boots from a temporary name; after the rename there is none.
+    // SAFETY: nothing boots from a temporary name. After the rename it does not exist.
     disk.remove(temporary);
     throw error;
   }

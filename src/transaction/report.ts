@@ -1,4 +1,4 @@
-/** What an applied plan did. Sizes in bytes. */
+/** What carrying out a plan did. Sizes in bytes. */
 import type { EspPath } from '../esp/layout.ts';
 import type { PhaseName } from '../plan/step.ts';
 
@@ -11,7 +11,7 @@ export interface Change {
   readonly because: string;
 }
 
-/** What became of one ESP. */
+/** What a run did to one ESP. */
 export interface Report {
   readonly changes: readonly Change[];
   /** Bytes of file content written. */

@@ -1,4 +1,4 @@
-/** Writes the outcome of a recipe as a new file. */
+/** Writes the content that a recipe describes as a new file. */
 import type { FileStat, WritableDisk } from '../disk/disk.ts';
 import { type Content, isImage } from '../plan/step.ts';
 import { signedFile, stream } from '../recipe/pieces.ts';
@@ -6,8 +6,8 @@ import { bytesOf, imageLayout } from '../recipe/recipe.ts';
 import type { Signer } from '../signer/signer.ts';
 import { assemble, fill, requireUnchanged } from './assemble.ts';
 
-/** What a recipe needs to become bytes. */
-export interface Workshop {
+/** What turning a recipe into bytes needs. */
+export interface ContentSources {
   readonly disk: WritableDisk;
   readonly signer: Signer;
   /** The sources as they were when their digests were taken, by path. */
@@ -17,12 +17,12 @@ export interface Workshop {
 /**
  * Writes content to a new file, makes it durable and returns its size in bytes. Memory does not grow
  * with the size.
- * @throws {SOURCE_CHANGED} when a source is not the file any more whose digest was taken
+ * @throws {SOURCE_CHANGED} when a source is no longer the file whose digest was taken
  */
 export async function writeContent(
   content: Content,
   path: string,
-  workshop: Workshop,
+  workshop: ContentSources,
 ): Promise<number> {
   const { disk } = workshop;
   if (isImage(content)) {

@@ -1,17 +1,17 @@
-/** What an image can boot: its profiles, each with the command line that the stub takes for it. */
+/** The profiles that an image can boot, each with the command line that the stub uses for it. */
 import * as v from 'valibot';
 import { parseLines } from '../bls.ts';
 import type { UkiReport } from './inspect.ts';
 
 /** One way to boot an image. */
 export interface BootProfile {
-  /** For messages: its number and ID; of an image without profiles, `the image`. */
+  /** Its name in messages: number and ID, or `the image` for one without profiles. */
   readonly name: string;
-  /** Its own, else the base's. */
+  /** Its own command line, else the base's. */
   readonly cmdline: string | undefined;
 }
 
-/** Of several sections of one name the stub takes the first. */
+/** Of several sections with one name, the stub takes the first. */
 const text = v.optional(
   v.union(
     [
@@ -29,7 +29,7 @@ const text = v.optional(
 );
 const profile = v.object({ '.cmdline': text, '.profile': text });
 
-/** What `ukify inspect --json` prints. Before systemd 262 it tells of the last profile alone. */
+/** The output of `ukify inspect --json`. Before systemd 262 it shows the last profile alone. */
 export const inspectedImage = v.object({
   ...profile.entries,
   _profiles: v.optional(v.array(profile), []),
@@ -46,7 +46,7 @@ export function bootProfiles(image: v.InferOutput<typeof inspectedImage>): reado
   });
 }
 
-/** Returns the profiles of an image that was looked into here. */
+/** Returns the profiles of an image that this program inspected. */
 export function reportedProfiles(report: UkiReport): readonly BootProfile[] {
   return bootProfiles(v.parse(inspectedImage, report));
 }

@@ -1,4 +1,7 @@
-/** An image from parts that a person named: a UKI, an addon, or a profile to join to another image. */
+/**
+ * Lays out an image from parts that a person named: a UKI, an addon, or a profile for another
+ * image.
+ */
 import type { ByteSource } from '../byte-source.ts';
 import { bytesSource } from '../byte-source.ts';
 import { EspError } from '../error.ts';
@@ -10,38 +13,38 @@ import { addonSbat, mergeSbat } from './sbat.ts';
 import { inFileOrder, requireDistinct, type SectionName } from './section.ts';
 import { layOut, type UkiSection, ukiSbat } from './uki.ts';
 
-/** What goes into an image, as `ukify build` takes it. */
+/** The parts of an image, as `ukify build` takes them. */
 export interface ImageParts {
   readonly stub: Uint8Array;
-  /** Facts about what lies in `.linux`; undefined without one, for an addon or a profile. */
+  /** Facts about the kernel in `.linux`; undefined without one, in an addon or a profile. */
   readonly kernel: Pick<KernelTraits, 'nxCompat' | 'sbat'> | undefined;
-  /** Sections that have an option of their own, in any order; neither `.sbat` nor `.profile`. */
+  /** Sections with an option of their own, in any order, except `.sbat` and `.profile`. */
   readonly sections: readonly UkiSection[];
-  /** Sections given by name, in their order. */
+  /** Sections given by name, in the order given. */
   readonly extra: readonly UkiSection[];
-  /** SBAT of the user's own; the default is taken where there is none. */
+  /** SBAT of the user. Without any, the default is used. */
   readonly sbat: readonly Uint8Array[];
   readonly profile: Uint8Array | undefined;
-  /** The sections of each profile to join, its `.profile` first. */
+  /** The sections of each profile to join, each with its `.profile` first. */
   readonly joined: readonly (readonly UkiSection[])[];
 }
 
-/** What the base profile is called when others are joined and it has no name. */
+/** The name of the base profile when others are joined and it has none. */
 const MAIN_PROFILE = new TextEncoder().encode('ID=main');
 
-/** No kernel takes more than some KiB. Bytes. */
+/** In bytes. No kernel accepts more than some KiB. */
 const MAX_CMDLINE = 1024 * 1024;
 
-/** What is taken from the image of a profile. A profile has no other section that counts. */
+/** The sections that are taken from a profile's image. Others do not count in a profile. */
 const PROFILE_SECTIONS: readonly SectionName[] = [
   ...(['.profile', '.osrel', '.cmdline', '.dtb', '.uname', '.splash', '.linux'] as const),
   ...(['.initrd', '.efifw', '.ucode'] as const),
 ];
 
 /**
- * Lays out an image as `ukify build` does (UKI §PE sections, §Multi-Profile UKIs). Without profiles to
- * join, an image with a `.profile` is itself one to be joined: that comes first, and there is no
- * `.sbat`. With them, the base's own `.profile` closes the base.
+ * Lays out an image as `ukify build` does (UKI §PE sections, §Multi-Profile UKIs). An image with a
+ * `.profile` and without profiles to join becomes a profile for another image: `.profile` comes
+ * first, and there is no `.sbat`. With profiles to join, the base's own `.profile` closes the base.
  * @throws {CONFIG_INVALID} when a section occurs twice in a profile, or is one of the stub's own
  * @throws {PE_MALFORMED} when the stub is damaged, signed or has no room for the section headers
  */
@@ -61,13 +64,13 @@ export function buildLayout(parts: ImageParts): ImageLayout {
   return layOut(stub, ordered, kernel?.nxCompat ?? true);
 }
 
-/** An addon does not run its stub, and so does not answer for it. */
+/** An addon does not run its stub, so it leaves out the stub's SBAT. */
 function sbatOf({ stub, kernel, sbat }: ImageParts): UkiSection {
   if (kernel !== undefined) return ukiSbat(stub, kernel, sbat);
   return bytesSection('.sbat', mergeSbat(sbat.length > 0 ? sbat : [addonSbat]));
 }
 
-/** A section in the place of the stub's code would be an image that cannot start. */
+/** Refuses a section with the name of one of the stub's own: the image could not start. */
 function requireOwnNames(stub: Uint8Array, sections: readonly UkiSection[]): void {
   const pe = parsePe(bytesSource(stub), 'stub');
   const taken = sections.find(
@@ -85,10 +88,10 @@ export function bytesSection(name: string, bytes: Uint8Array): UkiSection {
 }
 
 /**
- * Returns the sections that an image has to offer as a profile, in the order of its section table.
- * @param path where the pieces of the layout find the bytes of `source`
- * @param withOsRelease whether `.osrel` is wanted: ukify leaves it out where the base has none
- * @throws {CONFIG_INVALID} when it does not begin with the one `.profile` that it must have
+ * Returns the sections that an image offers as a profile, in the order of its section table.
+ * @param path the file that the pieces of the layout name for the bytes of `source`
+ * @param withOsRelease whether to include `.osrel`, which ukify omits when the base has none
+ * @throws {CONFIG_INVALID} when it does not begin with its only `.profile`
  * @throws {PE_MALFORMED} when the image is not whole
  */
 export function profileSections(
@@ -112,7 +115,7 @@ export function profileSections(
     );
   }
   return sections.map((section) => {
-    // It is text, and may get more words.
+    // It is text, to which words may be appended.
     if (section.name === '.cmdline')
       return bytesSection(section.name, readSection(source, section, MAX_CMDLINE));
     const piece: Piece = { kind: 'file', path, ...contentRange(section) };
@@ -120,16 +123,16 @@ export function profileSections(
   });
 }
 
-/** A file by its path. Size in bytes. */
+/** The path of a file. Size in bytes. */
 export interface SizedPath {
   readonly path: string;
   readonly size: number;
 }
 
-/** Archives start at multiples of this, in bytes (Linux §early userspace, buffer format). */
+/** Archives start at multiples of this many bytes (Linux §early userspace, buffer format). */
 const ARCHIVE_ALIGNMENT = 4;
 
-/** Returns the content of `.initrd` for archives that the kernel unpacks one after the other. */
+/** Returns an `.initrd` of archives in a row, which the kernel unpacks one after the other. */
 export function joinedInitrds(initrds: readonly SizedPath[]): Content {
   const [first, ...more] = initrds;
   if (first !== undefined && more.length === 0) return { kind: 'file', ...first };

@@ -1,18 +1,18 @@
-/** Kernel command lines: that of a generation, and one that a person wrote. */
+/** Kernel command lines of generations, and those that a person wrote. */
 import { EspError } from '../error.ts';
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the ones to refuse
 const CONTROL = /[\u0000-\u001f\u007f]/;
 
-/** Tells whether a command line boots the system at a path: whether its `init` lies in that. */
+/** Returns whether a command line boots the system at a path: its `init` lies below that path. */
 export function bootsSystem(cmdline: string | undefined, system: string): boolean {
   return ` ${cmdline} `.includes(` init=${system}/`);
 }
 
 /**
- * Returns the command line of a bootspec: its `init`, then its parameters as they stand (RFC 0125).
- * @throws {BOOTSPEC_MALFORMED} when `init` holds a blank, or anything a control character, which
- * would end the line for one reader and not for another
+ * Returns the command line of a bootspec: its `init`, then its parameters unchanged (RFC 0125).
+ * @throws {BOOTSPEC_MALFORMED} when `init` holds a blank, or anything holds a control character, at
+ * which some readers end the line and others do not
  */
 export function formatCmdline(init: string, kernelParams: readonly string[]): string {
   if (init === '' || init.includes(' ') || CONTROL.test(init))
@@ -23,7 +23,7 @@ export function formatCmdline(init: string, kernelParams: readonly string[]): st
   return [`init=${init}`, ...kernelParams].join(' ');
 }
 
-/** Returns a command line as ukify takes one from an option: single blanks between its words. */
+/** Returns a command line as ukify takes it from an option: with single blanks between words. */
 export function collapseBlanks(text: string): string {
   return text.trim().replace(/\s+/g, ' ');
 }

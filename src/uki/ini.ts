@@ -1,7 +1,7 @@
-/** The dialect of INI that ukify reads its configuration file in. */
+/** Parses the dialect of INI in ukify's configuration file. */
 import { EspError } from '../error.ts';
 
-/** One assignment: where it stands, and what it says. A value of several lines has newlines in it. */
+/** One assignment and its place. A value of several lines contains newlines. */
 export interface Assignment {
   readonly section: string;
   readonly key: string;
@@ -11,11 +11,11 @@ export interface Assignment {
 }
 
 /**
- * Reads INI as ukify has Python's configparser read it: names are case-sensitive, `=` divides, `#`
- * begins a comment at the start of a line or behind white space, an indented line goes on with the
- * value above it, and an empty line or a comment ends that value. Of assignments to one key in one
- * section the last stands.
- * @throws {CONFIG_INVALID} naming the line that is neither of these
+ * Parses INI as ukify does with Python's configparser. Names are case-sensitive, and `=` divides.
+ * `#` begins a comment at the start of a line or behind white space. An indented line continues the
+ * value above it; an empty line or a comment ends that value. Of several assignments to one key in
+ * one section the last counts.
+ * @throws {CONFIG_INVALID} naming a line that is none of these
  */
 export function parseIni(text: string, name: string): readonly Assignment[] {
   const found = new Map<string, Assignment>();

@@ -1,17 +1,17 @@
-/** An image as `ukify inspect --json` shows it. */
+/** Shows an image as `ukify inspect --json` does. */
 import { type ByteSource, withoutPadding } from '../byte-source.ts';
 import type { Digest } from '../digest.ts';
 import { contentRange, parsePe, readRange, readSection, type Section } from '../pe/pe.ts';
 import { findKnown, isSectionName, splitProfiles } from './section.ts';
 
-/** One section: bytes, digest, and its text where it has one. */
+/** One section: its size, its digest, and its text if it is text. */
 export interface SectionReport {
   readonly size: number;
   readonly sha256: Digest;
   readonly text?: string;
 }
 
-/** Sections by name; a list for those that may occur more than once. */
+/** Sections by name. A section that may repeat is a list. */
 export interface ProfileReport {
   readonly [section: `.${string}`]: SectionReport | readonly SectionReport[];
 }
@@ -23,20 +23,20 @@ export interface UkiReport extends ProfileReport {
   readonly _findings?: readonly string[];
 }
 
-/** Returns the SHA-256 of bytes that come in pieces. */
+/** Returns the SHA-256 of bytes that arrive in pieces. */
 export type HashChunks = (chunks: Iterable<Uint8Array>) => Digest;
 
-/** Text that is longer than this is told by its digest alone. */
+/** Longer text is shown by its digest alone. In bytes. */
 const MAX_TEXT = 1024 * 1024;
-/** Shown by ukify although systemd-stub does not know it. */
+/** ukify shows it, although systemd-stub does not know it. */
 const SOFTWARE_BILL = '.sbom';
 
 /** A section of an image by its name, in the order of the section table. */
 export type NamedReport = readonly [name: string, report: SectionReport];
 
 /**
- * Returns what an image carries, section by section and without holding one in memory.
- * @param options.shown which sections, by name; by default those that ukify shows
+ * Returns the sections of an image, without holding one in memory.
+ * @param options.shown the names of the sections to return; by default those that ukify shows
  * @throws {PE_MALFORMED} when the image is not whole
  */
 export function inspectSections(
@@ -94,7 +94,7 @@ function indented(text: string): string {
   return text.replace(/^(?=.*\S)/gm, '    ');
 }
 
-/** Text of an image nobody vouches for, without what a terminal would take as a command. */
+/** Removes terminal control codes from text: the image is untrusted. */
 function printable(text: string): string {
   return text.replace(/[^\P{Cc}\n\t]/gu, (character) => {
     const code = character.charCodeAt(0).toString(16).padStart(2, '0');

@@ -1,23 +1,38 @@
-/** What an image must know of the kernel it carries. */
+/** Reads what an image must know of its kernel. */
 import type { ByteSource } from '../byte-source.ts';
+import { EspError } from '../error.ts';
 import { findSection, NX_COMPAT, parsePe, readSection } from '../pe/pe.ts';
-import { kernelRelease } from './uname.ts';
+import { kernelRelease, setupCmdlineSize } from './uname.ts';
 
 /** Facts from the headers of a kernel. */
 export interface KernelTraits {
-  /** What `uname -r` will say, where the file tells. */
+  /** The output of `uname -r`, when the file contains it. */
   readonly release: string | undefined;
-  /** It bears to run where data cannot be executed. */
+  /** Whether it runs when data cannot be executed. */
   readonly nxCompat: boolean;
   /** The content of its `.sbat`. */
   readonly sbat: Uint8Array | undefined;
+  /** PE/COFF machine number. */
+  readonly machine: number;
+  /** The longest command line that it takes, in bytes; what is beyond is cut off. */
+  readonly cmdlineLimit: number;
 }
+
+/** COMMAND_LINE_SIZE of Linux by PE/COFF machine, less the NUL that ends the text. Bytes. */
+const CMDLINE_LIMITS: Readonly<Record<number, number>> = {
+  43620: 2047,
+  450: 1023,
+  20580: 1023,
+  20530: 1023,
+  25188: 4095,
+};
+const DEFAULT_LIMIT = 2047;
 
 const MAX_SBAT = 64 * 1024;
 
 /**
  * Reads the facts about a kernel from its headers.
- * @throws {PE_MALFORMED} when it is no whole PE image, which systemd-stub could not start
+ * @throws {PE_MALFORMED} when it is no whole PE image, so systemd-stub could not start it
  * @throws {FILE_TOO_LARGE} when its `.sbat` is longer than 64 KiB
  */
 export function kernelTraits(source: ByteSource, name = 'kernel'): KernelTraits {
@@ -25,7 +40,37 @@ export function kernelTraits(source: ByteSource, name = 'kernel'): KernelTraits 
   const sbat = findSection(pe, '.sbat');
   return {
     release: kernelRelease(source),
+    machine: pe.machine,
+    cmdlineLimit: setupCmdlineSize(source) ?? CMDLINE_LIMITS[pe.machine] ?? DEFAULT_LIMIT,
     nxCompat: (pe.dllCharacteristics & NX_COMPAT) !== 0,
     sbat: sbat === undefined ? undefined : readSection(source, sbat, MAX_SBAT),
   };
+}
+
+/**
+ * Requires that a program is for the processor of the system that starts it.
+ * @throws {GENERATION_BROKEN}
+ */
+export function requireMachine(got: number, expected: number, path: string): void {
+  if (got === expected) return;
+  const name = (machine: number) => `0x${machine.toString(16).padStart(4, '0')}`;
+  throw new EspError(
+    'GENERATION_BROKEN',
+    `${path}: it is for another processor: expected machine ${name(expected)}, got ${name(got)}`,
+    { hint: 'rebuild the system for this processor' },
+  );
+}
+
+/**
+ * Requires that a kernel takes a command line whole: what stands at its end, as a root hash, would be lost.
+ * @param length bytes
+ * @throws {GENERATION_BROKEN}
+ */
+export function requireCmdlineFits(length: number, limit: number, path: string): void {
+  if (length <= limit) return;
+  throw new EspError(
+    'GENERATION_BROKEN',
+    `its command line has ${length} bytes, and ${path} takes at most ${limit} and cuts off the rest`,
+    { hint: 'shorten boot.kernelParams' },
+  );
 }

@@ -1,4 +1,4 @@
-/** os-release text for `.osrel`: what systemd-boot shows, sorts and compares an image by. */
+/** The os-release text in `.osrel`: systemd-boot shows, sorts and compares images by it. */
 import { parseLines } from '../bls.ts';
 
 /** Fields in the order of their lines. */
@@ -8,17 +8,17 @@ const KEY = /^[A-Za-z0-9_]+$/;
 const NEEDS_NO_QUOTES = /^[A-Za-z0-9._:/+@%^~-]+$/;
 
 /**
- * systemd-boot removes a pair of quotes and knows no escapes, while other readers expand them: what
- * the two would read differently is replaced by what both read the same.
+ * systemd-boot removes a pair of quotes and knows no escapes, while other readers expand escapes.
+ * So characters that they read differently are replaced by ones that they read alike.
  */
 const substitutes: Readonly<Record<string, string>> = { '"': "'", '`': "'", '\\': '/', $: '_' };
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the ones to replace
 const UNSAFE = /["`\\$\u0000-\u001f\u007f-\u009f\u2028\u2029]/g;
 
 /**
- * Returns os-release text (os-release(5)). No value can end its line or start another: characters
- * that readers disagree on are replaced, control characters by blanks. Empty values are left out,
- * as systemd-boot does not see them either.
+ * Returns os-release text (os-release(5)). No value can end its line or start another one:
+ * characters that readers disagree on are replaced, and control characters become blanks. Empty
+ * values are left out, because systemd-boot ignores them too.
  * @throws {RangeError} when a key is not made of letters, digits and underscores
  */
 export function formatOsRelease(fields: OsRelease): string {
@@ -31,17 +31,17 @@ function line(key: string, value: string): string {
   return NEEDS_NO_QUOTES.test(value) ? `${key}=${value}\n` : `${key}="${value}"\n`;
 }
 
-/** Returns what of a value survives in os-release text. */
+/** Returns a value as it reads back from os-release text. */
 export function representable(value: string): string {
   return value.toWellFormed().replace(UNSAFE, (character) => substitutes[character] ?? ' ');
 }
 
-/** Reads os-release text as systemd-boot does; lines that are no assignment are skipped. */
+/** Parses os-release text as systemd-boot does. Lines that are no assignment are skipped. */
 export function parseOsRelease(text: string): OsRelease {
   return parseLines(text, '=').filter(([key]) => KEY.test(key));
 }
 
-/** Returns the `.osrel` of a generation: the fields and wording that lanzaboote gives its entries. */
+/** Returns a generation's `.osrel`, with the fields and the wording of lanzaboote. */
 export function entryOsRelease(entry: {
   readonly sortKey: string;
   readonly label: string;

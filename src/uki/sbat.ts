@@ -1,4 +1,4 @@
-/** SBAT: the component generations by which shim revokes what can be booted. */
+/** SBAT: component generations, by which shim revokes programs. */
 import { EspError } from '../error.ts';
 
 const HEADER = 'sbat,1,SBAT Version,sbat,1,https://github.com/rhboot/shim/blob/main/SBAT.md';
@@ -7,15 +7,15 @@ const UKI = 'uki,1,UKI,uki,1,https://uapi-group.org/specifications/specs/unified
 const ADDON =
   'uki-addon,1,UKI Addon,addon,1,https://www.freedesktop.org/software/systemd/man/latest/systemd-stub.html';
 
-/** What a UKI says of itself when nobody says anything else. */
+/** The default `.sbat` of a UKI. */
 export const defaultSbat = new TextEncoder().encode(`${HEADER}\n${UKI}\n`);
-/** What an addon says of itself. */
+/** The `.sbat` of an addon. */
 export const addonSbat = new TextEncoder().encode(`${HEADER}\n${ADDON}\n`);
 
 /**
- * Merges the `.sbat` contents of stub, kernel and user in this order: the version line once and
- * first, then every component line once. Content that does not start with a version line is no SBAT
- * and adds nothing; whatever follows a NUL is padding.
+ * Merges the `.sbat` contents of stub, kernel and user in this order. The version line comes first
+ * and once, then every component line once. Content without a version line at its start is no SBAT
+ * and adds nothing. Anything behind a NUL is padding.
  * @throws {PE_MALFORMED} when a text is not UTF-8
  */
 export function mergeSbat(contents: readonly Uint8Array[]): Uint8Array {

@@ -1,22 +1,24 @@
-/** The sections that systemd-stub knows: what each is for, measured or not, and in which order. */
+/**
+ * The sections that systemd-stub knows: their purpose, whether it measures them, and their order.
+ */
 import { EspError } from '../error.ts';
 
 interface Row {
   readonly name: string;
-  /** Its name and content are extended into PCR 11. */
+  /** Whether its name and content are extended into PCR 11. */
   readonly measured: boolean;
-  /** It reads as text. */
+  /** Whether it is text. */
   readonly text: boolean;
-  /** It may occur more than once in one profile. */
+  /** Whether it may occur more than once in one profile. */
   readonly repeatable: boolean;
-  /** It follows from the payload, not the other way round, and so is no part of its identity. */
+  /** Whether it is derived from the payload. Then it is no part of the image's identity. */
   readonly derived: boolean;
 }
 
 const plain = { measured: true, text: false, repeatable: false, derived: false };
 const text = { ...plain, text: true };
 
-/** In the order in which systemd-stub measures them (UKI §PE sections; `uki.h` of systemd 262). */
+/** The order in which systemd-stub measures them (UKI §PE sections; `uki.h` of systemd 262). */
 export const sectionTable = [
   { name: '.linux', ...plain },
   { name: '.osrel', ...text },
@@ -38,7 +40,7 @@ export const sectionTable = [
 /** The name of a section that systemd-stub knows. */
 export type SectionName = (typeof sectionTable)[number]['name'];
 
-/** The order in which ukify writes the sections of one profile; `.profile` opens a profile. */
+/** The order in which ukify writes the sections of one profile. `.profile` opens a profile. */
 const fileOrder: readonly SectionName[] = [
   '.profile',
   '.osrel',
@@ -69,7 +71,7 @@ export function isSectionName(name: string): name is SectionName {
 
 /**
  * Splits sections, in table order, where a profile begins (UKI §Multi-Profile UKIs). The first part
- * is the base, possibly empty; every other one starts with its `.profile`.
+ * is the base and may be empty. Every other part starts with its `.profile`.
  */
 export function splitProfiles<T extends { readonly name: string }>(sections: readonly T[]): T[][] {
   const base: T[] = [];
@@ -107,7 +109,7 @@ function inOrder<T extends { readonly name: string }>(
 }
 
 /**
- * Refuses sections that systemd-stub would ignore: unknown ones, and a second one of a name.
+ * Refuses sections that systemd-stub would ignore: unknown names, and a name that occurs twice.
  * @throws {CONFIG_INVALID} naming the section
  */
 export function requireKnown(sections: readonly { readonly name: string }[]): void {
@@ -122,7 +124,7 @@ export function requireKnown(sections: readonly { readonly name: string }[]): vo
 }
 
 /**
- * Refuses a second section of a name in one profile, unless it is one that may repeat.
+ * Refuses a section that occurs twice in one profile, unless it may repeat.
  * @throws {CONFIG_INVALID} naming the section
  */
 export function requireDistinct(sections: readonly { readonly name: string }[]): void {

@@ -1,4 +1,4 @@
-/** Unified Kernel Images: the layout of one, and the identity that names it. */
+/** The layout of a Unified Kernel Image, and the identity that names it. */
 import { bytesSource } from '../byte-source.ts';
 import { type Digest, hash } from '../digest.ts';
 import { EspError } from '../error.ts';
@@ -9,7 +9,7 @@ import type { KernelTraits } from './kernel.ts';
 import { defaultSbat, mergeSbat } from './sbat.ts';
 import { findKnown, inFileOrder, inMeasurementOrder, requireKnown } from './section.ts';
 
-/** A section by name; which one is code, and where each goes, is not the caller's to say. */
+/** A section by name and content. The layout decides which section is code, and its place. */
 export type UkiSection = Pick<NewSection, 'name' | 'content'>;
 
 const MAX_STUB_SBAT = 64 * 1024;
@@ -17,11 +17,11 @@ const MAX_STUB_SBAT = 64 * 1024;
 const NOTHING = hash('');
 
 /**
- * Lays out a UKI as ukify does (UKI §PE sections): the sections in ukify's order, `.sbat` merged from
- * the stub, the kernel and a given `.sbat`, NX_COMPAT only where the kernel has it too. The first
- * `.profile` and each one after it begin a profile (UKI §Multi-Profile UKIs).
- * @throws {CONFIG_INVALID} when a section is unknown or occurs twice, or `.linux` or `.osrel` is
- * missing, without which no boot loader lists the image
+ * Lays out a UKI as ukify does (UKI §PE sections): sections in ukify's order; `.sbat` merged from
+ * the stub, the kernel and a given `.sbat`; NX_COMPAT only when the kernel has it too. Every
+ * `.profile` begins a profile (UKI §Multi-Profile UKIs).
+ * @throws {CONFIG_INVALID} when a section is unknown or occurs twice, or when `.linux` or `.osrel`
+ * is missing: boot loaders list no image without them
  * @throws {PE_MALFORMED} when the stub is damaged, signed or has no room for the section headers
  */
 export function ukiLayout(
@@ -38,7 +38,7 @@ export function ukiLayout(
   return layOut(stub, inFileOrder([sbat, ...others]), kernel.nxCompat);
 }
 
-/** Lays out a stub with sections in this order; `.linux` alone is code. */
+/** Lays out a stub with sections in this order. Only `.linux` is code. */
 export function layOut(
   stub: Uint8Array,
   sections: readonly UkiSection[],
@@ -48,7 +48,9 @@ export function layOut(
   return appendSections(stub, marked, { nxCompat });
 }
 
-/** Returns the merged `.sbat` of an image: the stub's, the kernel's, and what was given or else the default. */
+/**
+ * Returns an image's merged `.sbat`: the stub's, the kernel's, and the given one or the default.
+ */
 export function ukiSbat(
   stub: Uint8Array,
   kernel: Pick<KernelTraits, 'sbat'>,
@@ -79,7 +81,7 @@ function kernelSbat({ sbat }: Pick<KernelTraits, 'sbat'>): Uint8Array[] {
   return sbat === undefined ? [] : [sbat];
 }
 
-/** A section of an image by what it holds. */
+/** The name of an image's section, and the digest of its content. */
 export interface SectionDigest {
   readonly name: string;
   readonly digest: Digest;
@@ -92,8 +94,9 @@ export interface SectionDigest {
  *     <name> <SHA-256>      for each section in measurement order, profile by profile
  *     signer <fingerprint>
  *
- * with a newline after every line. The stub's own sections are no part of it, and neither are `.sbat`
- * and `.pcrsig`, which change with the stub: a new stub leaves the names of known good images alone.
+ * with a newline after every line. The stub's own sections are not included, and neither are
+ * `.sbat` and `.pcrsig`, which change with the stub. So a new stub does not rename images that are
+ * known to be good.
  * @param fingerprint the signing certificate's SHA-256 in hexadecimal, or `unsigned`
  */
 export function ukiId(sections: readonly SectionDigest[], fingerprint: string): Digest {

@@ -1,17 +1,19 @@
-/** Every key of ukify's configuration file: the option it stands for, or why it is refused. */
+/** The keys of ukify's configuration file: the option of each, or why it is refused. */
 import { EspError } from '../error.ts';
 import { type Assignment, parseIni } from './ini.ts';
 
-/** Options of `ukify build` by flag; those that may be repeated are lists. */
+/** Options of `ukify build` by flag. A flag that may repeat has a list. */
 export type UkifyOptions = Readonly<Record<string, string | boolean | readonly string[]>>;
 
-/** What a key means to an image that is built here. */
+/** What a key means for an image that this program builds. */
 type Meaning =
-  /** The flag of the same meaning. `words`: several, divided by white space; `more`: one among others. */
+  /**
+   * The equal flag. `words`: several words divided by white space; `more`: one of several values.
+   */
   | { readonly flag: string; readonly as: 'text' | 'words' | 'more' | 'switch' }
-  /** It does not change what is built. */
+  /** The key does not change what is built. */
   | { readonly idle: true }
-  /** `unless` is a value by which nothing is asked for. */
+  /** The key is refused, except with a value that matches `unless`, which requests nothing. */
   | { readonly refused: string; readonly unless?: RegExp };
 
 const text = (flag: string): Meaning => ({ flag, as: 'text' });
@@ -72,7 +74,7 @@ const signatureKeys: Readonly<Record<string, Meaning>> = {
 /**
  * Reads ukify's configuration file.
  * @param name what messages call the file
- * @throws {CONFIG_INVALID} naming a key that is unknown, or that asks for what is not done here
+ * @throws {CONFIG_INVALID} naming a key that is unknown, or requests something unsupported
  */
 export function parseUkifyConfig(source: string, name: string): UkifyOptions {
   const options: Record<string, string | boolean | readonly string[]> = {};

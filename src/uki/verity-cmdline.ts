@@ -1,4 +1,4 @@
-/** Root hashes put on every command line of an image that is being built. */
+/** Puts root hashes on every command line of an image that is being built. */
 import { EspError } from '../error.ts';
 import { appendVerity } from '../verity/cmdline.ts';
 import { bytesSection, type ImageParts } from './build.ts';
@@ -7,10 +7,10 @@ import type { UkiSection } from './uki.ts';
 const CMDLINE = '.cmdline';
 
 /**
- * Returns the parts with words behind the base's command line, which is made where there is none, and
- * behind that of each joined profile which has its own: no profile boots anything else.
- * @throws {CONFIG_INVALID} when a command line names another root hash, and for a profile to be joined
- * that has no command line: the words are for the base's, which it would hide
+ * Returns the parts with these words appended to the base's command line, which is made if missing,
+ * and to that of each joined profile with its own. So no profile boots another file system.
+ * @throws {CONFIG_INVALID} when a command line names another root hash, and when a profile to join
+ * has no command line of its own: it would use one without the words
  */
 export function withVerityWords(parts: ImageParts, words: readonly string[]): ImageParts {
   const isProfile = parts.profile !== undefined && parts.joined.length === 0;
@@ -34,7 +34,7 @@ function withWords(section: UkiSection, words: readonly string[]): UkiSection {
   if (section.name !== CMDLINE) return section;
   if (section.content.kind !== 'bytes')
     throw new RangeError('"content" of .cmdline expected bytes');
-  // What is read from a file may end with a line, and the words belong on it.
+  // A text from a file may end with a line end, and the words must go before it.
   const before = new TextDecoder().decode(section.content.bytes).trimEnd();
   return bytesSection(CMDLINE, new TextEncoder().encode(appendVerity(before, words)));
 }

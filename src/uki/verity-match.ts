@@ -8,13 +8,13 @@ import type { BootProfile } from './boot-profile.ts';
 /** What is wrong with a profile. Root hashes are in lower-case hexadecimal. */
 export type Mismatch =
   | { readonly kind: 'no-cmdline'; readonly profile: string }
-  /** Neither it nor the disk has a root hash: there is nothing that could match. */
+  /** Neither the profile nor the disk has a root hash, so nothing can match. */
   | { readonly kind: 'no-root-hash'; readonly profile: string }
   | {
       readonly kind: 'missing' | 'unexpected' | 'different';
       readonly profile: string;
       readonly designator: Designator;
-      /** Of the partitions on the disk; several where it has several. */
+      /** The root hashes of the partitions on the disk. */
       readonly expected: readonly string[];
       readonly got?: string;
     }
@@ -24,8 +24,8 @@ export type Mismatch =
 const DESIGNATORS: readonly Designator[] = ['root', 'usr'];
 
 /**
- * Compares the root hashes on the command line of each profile with those of the partitions: all that
- * are on the disk must be on each command line, and no other.
+ * Compares the root hashes on each profile's command line with those of the partitions. Every
+ * command line must name all that are on the disk, and no other.
  */
 export function compareRootHashes(
   profiles: readonly BootProfile[],

@@ -1,4 +1,4 @@
-/** What `uki build` is asked for: flags over ukify's configuration file, checked once, here. */
+/** Reads and checks the settings of `uki build`: flags, over ukify's configuration file. */
 import { basename, resolve } from 'node:path';
 import * as v from 'valibot';
 import type { Disk } from '../disk/disk.ts';
@@ -31,7 +31,7 @@ const count = v.optional(
 );
 const flag = v.optional(v.boolean(), false);
 
-/** The EFI names that ukify knows. */
+/** The EFI names of architectures that ukify knows. */
 const ARCHITECTURES = [
   ...(['ia32', 'x64', 'arm', 'aa64'] as const),
   ...(['riscv32', 'riscv64', 'loongarch32', 'loongarch64'] as const),
@@ -81,14 +81,17 @@ const schema = v.strictObject({
   output: path,
 });
 
-/** Everything that an image is built from. Paths are absolute; what begins with `@` names a file. */
+/**
+ * Everything that an image is built from. Paths are absolute. A value with `@` in front names a
+ * file.
+ */
 export type BuildSettings = v.InferOutput<typeof schema> & { readonly output: string };
 
 const CONFIG_LIMIT = 1024 * 1024;
 
 /**
  * Returns the settings in force.
- * @throws {CONFIG_INVALID} naming the flag or the key that is wrong
+ * @throws {CONFIG_INVALID} naming the wrong flag or key
  */
 export function readBuildSettings(flags: RawSettings, disk: Disk): BuildSettings {
   const { config, ...named } = flags;
@@ -108,7 +111,7 @@ function readConfig(file: string, disk: Disk): UkifyOptions {
   return parseUkifyConfig(new TextDecoder().decode(disk.read(file, CONFIG_LIMIT)), file);
 }
 
-/** Flags count more than the file; of a list, what the file names comes first. */
+/** Flags override the file. In a list, the file's values come first. */
 function merge(fromFile: UkifyOptions, flags: RawSettings): RawSettings {
   const merged: Record<string, unknown> = { ...fromFile, ...flags };
   for (const { name, repeatable } of UKI_BUILD_OPTIONS) {
@@ -118,7 +121,7 @@ function merge(fromFile: UkifyOptions, flags: RawSettings): RawSettings {
   return merged;
 }
 
-/** A certificate without its key, or the other way round, would mean an image that is not signed. */
+/** A certificate without its key, or a key alone, would silently build an unsigned image. */
 function requirePair(settings: v.InferOutput<typeof schema>): void {
   const hasKey = settings['secureboot-private-key'] !== undefined;
   const hasCertificate = settings['secureboot-certificate'] !== undefined;
@@ -137,7 +140,7 @@ function defaultOutput(settings: v.InferOutput<typeof schema>): string {
   return resolve(`${basename(linux)}${isSigned ? '.efi' : '.unsigned.efi'}`);
 }
 
-/** Returns the error of a command line that is wrong. */
+/** Returns the error for a wrong command line. */
 export function misuse(message: string): EspError {
   return new EspError('CONFIG_INVALID', message, { hint: 'see espalier uki build --help' });
 }

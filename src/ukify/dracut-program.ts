@@ -1,32 +1,34 @@
-/** How dracut is asked for an initrd. */
+/** Runs dracut to make an initrd. */
 import { join } from 'node:path';
 import type { Context } from '../context.ts';
 import { EspError } from '../error.ts';
 import { boundedEnvironment } from '../process/environment.ts';
 
-/** What dracut is asked for: options of its own, by name, each with its value. */
+/** A request to dracut: its own options by name, each with its value. */
 export interface DracutRequest {
   readonly kernelRelease: string;
   /** `install`, `add`, `add-drivers`, `force-drivers`, `filesystems`; the value is dracut's list. */
   readonly options: readonly (readonly [name: string, value: string])[];
 }
 
-/** An initrd of our own, in a private directory. Size in bytes. */
+/** An initrd that dracut made, in a private directory. Size in bytes. */
 export interface DracutInitrd {
   readonly path: string;
   readonly size: number;
   remove(): void;
 }
 
-/** A slow machine with many modules takes some minutes. Seconds. */
+/** In seconds. A slow machine with many modules takes some minutes. */
 const TIMEOUT = 1800;
 
 /**
- * Has dracut (dracut(8)) make an initrd in a new directory of mode 0700; its own configuration holds,
- * but for `uefi=`: the image is ours. It gets PATH, HOME and LANG of the environment, and its TMPDIR is
- * that directory. The caller removes it with `remove`; it is gone already when this rejects.
- * @param directory for temporary files: an initrd and all that goes into it
- * @throws {DRACUT_FAILED} when it cannot be run, fails, takes longer than half an hour or leaves nothing
+ * Has dracut (dracut(8)) make an initrd in a new directory of mode 0700. Its own configuration
+ * applies, except for `uefi=`: this program makes the image. dracut gets PATH, HOME and LANG of the
+ * environment, and that directory as TMPDIR. The caller removes the directory with `remove`; after
+ * a failure it is gone.
+ * @param directory for temporary files: the initrd and everything that goes into it
+ * @throws {DRACUT_FAILED} when dracut cannot run, fails, takes more than half an hour or leaves
+ * nothing
  * @throws {IO} when there is no place for temporary files
  */
 export async function makeDracutInitrd(

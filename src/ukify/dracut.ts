@@ -1,4 +1,4 @@
-/** The initrd of `uki build --dracut`. */
+/** Makes the initrd of `uki build --dracut`. */
 
 import { type Context, isElsewhere } from '../context.ts';
 import { DRACUT_LISTS } from '../settings/uki-options.ts';
@@ -6,8 +6,9 @@ import { type BuildSettings, misuse } from './build-settings.ts';
 import type { DracutInitrd } from './dracut-program.ts';
 
 /**
- * Has dracut make an initrd, where that is asked for; the caller removes it.
- * @throws {CONFIG_INVALID} when options for dracut stand without --dracut, or nobody tells the release
+ * Has dracut make an initrd if that was requested. The caller removes it.
+ * @throws {CONFIG_INVALID} when options for dracut come without --dracut, or when the release is
+ * unknown
  * @throws {DRACUT_FAILED}
  */
 export async function initrdByDracut(

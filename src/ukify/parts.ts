@@ -1,4 +1,6 @@
-/** From the settings of `uki build` to the parts of an image: files looked at, texts read, defaults found. */
+/**
+ * Gathers the parts of an image from the settings of `uki build`: reads files, and finds defaults.
+ */
 import { machine } from 'node:os';
 import { bytesSource } from '../byte-source.ts';
 import type { Disk, OpenFile } from '../disk/disk.ts';
@@ -12,7 +14,7 @@ import { publicKeyPem } from '../signer/public-key.ts';
 import { isUnsigned, type Signer } from '../signer/signer.ts';
 import { bytesSection, type ImageParts, joinedInitrds, profileSections } from '../uki/build.ts';
 import { collapseBlanks } from '../uki/cmdline.ts';
-import { type KernelTraits, kernelTraits } from '../uki/kernel.ts';
+import { type KernelTraits, kernelTraits, requireCmdlineFits } from '../uki/kernel.ts';
 import type { UkiSection } from '../uki/uki.ts';
 import { type BuildSettings, misuse } from './build-settings.ts';
 import type { Inputs } from './inputs.ts';
@@ -39,6 +41,7 @@ export function gatherParts(
     ...fileSections(settings, inputs),
     ...(kernel ? [{ name: '.linux', content: kernelContent(kernel, settings, signer, disk) }] : []),
   ];
+  requireWholeCmdline(sections, kernel);
   const hasOsRelease = sections.some(({ name }) => name === '.osrel');
   return {
     stub,
@@ -54,6 +57,13 @@ export function gatherParts(
       }),
     ),
   };
+}
+
+/** What stands at the end of a command line that is too long, as a root hash, would be lost. */
+function requireWholeCmdline(sections: readonly UkiSection[], kernel: Kernel | undefined): void {
+  const cmdline = sections.find(({ name }) => name === '.cmdline')?.content;
+  if (!kernel || cmdline?.kind !== 'bytes') return;
+  requireCmdlineFits(cmdline.bytes.length, kernel.traits.cmdlineLimit, kernel.path);
 }
 
 /** A kernel with its headers. Size in bytes. */
@@ -77,12 +87,12 @@ function withFile<T>(path: string, disk: Disk, work: (source: OpenFile) => T): T
   return work(source);
 }
 
-/** Applies work to an option that was given and is not empty. */
+/** Calls `work` on an option that was given and is not empty. */
 function given<T>(value: string | undefined, work: (value: string) => T): T | undefined {
   return value === undefined || value === '' ? undefined : work(value);
 }
 
-/** Where systemd lies on NixOS, and everywhere else. */
+/** systemd's directories, on NixOS and everywhere else. */
 const SYSTEMD = ['/run/current-system/systemd', '/usr'];
 
 function findStub(settings: BuildSettings, kernelMachine: number | undefined, disk: Disk): string {
@@ -96,7 +106,7 @@ function findStub(settings: BuildSettings, kernelMachine: number | undefined, di
   return `${home(systemd)}/${kernelMachine === undefined ? 'addon' : 'linux'}${name}.efi.stub`;
 }
 
-/** The stub of 32 bits that may start a kernel of 64, where firmware is of 32 (x86 mixed mode). */
+/** The machine numbers of x86 mixed mode: 32-bit firmware and stub may start a 64-bit kernel. */
 const MIXED_MODE = { stub: 0x014c, kernel: 0x8664 };
 
 function requireSameMachine(kernel: Pe, stubPath: string, disk: Disk): void {
@@ -121,7 +131,7 @@ function textSections(
   const contents = {
     '.osrel': given(osRelease, (value) => inputs.text('os-release', value)),
     '.cmdline': given(settings.cmdline, (value) =>
-      // A file is taken as it is; what stands in an option may be wrapped over lines.
+      // A file is taken unchanged. The text of an option may be wrapped over lines.
       inputs.text('cmdline', value.startsWith('@') ? value : collapseBlanks(value)),
     ),
     '.uname': given(settings.uname, (value) => new TextEncoder().encode(value)),
@@ -185,7 +195,7 @@ function parseSection(spec: string, inputs: Inputs): UkiSection {
   return fileSection(name, inputs.file('section', value.slice(1)));
 }
 
-/** What does not begin as SBAT would be left out without a word. */
+/** Refuses text that does not begin as SBAT, which would be dropped silently. */
 function requireSbat(value: string, bytes: Uint8Array): Uint8Array {
   if (new TextDecoder().decode(bytes.subarray(0, 5)) === 'sbat,') return bytes;
   throw misuse(

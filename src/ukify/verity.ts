@@ -1,4 +1,4 @@
-/** What `uki build --verity` puts on the command line. */
+/** Computes what `uki build --verity` puts on the command line. */
 
 import type { Context } from '../context.ts';
 import type { OpenFile } from '../disk/disk.ts';
@@ -13,14 +13,15 @@ import { misnamedIn, rootHashesIn, type Source } from '../verity/root-hash-sourc
 import { type BuildSettings, misuse } from './build-settings.ts';
 import type { Inputs } from './inputs.ts';
 
-/** Output of systemd-repart for a table that is full stays far below. Bytes. */
+/** In bytes. The output of systemd-repart for a full table is far shorter. */
 const SOURCE_LIMIT = 16 * 1024 * 1024;
 const NAME = '--verity';
 
 /**
- * Returns the words for the root hashes that are asked for: one file system's, or those of both root
- * and /usr where the sources say which is which.
- * @throws {CONFIG_INVALID} when there are several for one, or nobody says what one is of
+ * Returns the words for the requested root hashes: that of one file system, or those of root and
+ * /usr when the sources tell them apart.
+ * @throws {CONFIG_INVALID} when one file system has several, or when it is unclear which one a hash
+ * is for
  * @throws {VERITY_MALFORMED} when a source holds no root hash, or data and hash area do not match
  */
 export async function verityWordsFor(
@@ -64,7 +65,7 @@ function choose(
     .map((designator) => [designator, chooseRootHash(found, designator, NAME)]);
 }
 
-/** How the system finds the devices, as far as that does not follow from the root hash. */
+/** How the system finds the devices, where that does not follow from the root hash. */
 function deviceOptions(
   settings: BuildSettings,
 ): Partial<Omit<DeviceOptions, 'designator' | 'rootHash'>> {
@@ -120,13 +121,13 @@ function readSource(source: string, inputs: Inputs, context: Context): Source {
   return { name: source, content: file.read(0, SOURCE_LIMIT) };
 }
 
-/** A partition is as good as a file. */
+/** Opens a file or a partition. */
 function openSource(path: string, inputs: Inputs, context: Context): OpenFile {
   if (context.disk.stat(path)?.kind === 'file') inputs.file('verity', path);
   return openBytes(path, context);
 }
 
-/** All data are hashed, and the whole hash area has to belong to them. */
+/** Hashes all data, and checks that the whole hash area belongs to them. */
 async function hashData(
   dataPath: string,
   hashPath: string,

@@ -1,4 +1,6 @@
-/** The unit files: what systemd starts, when, and how little of the machine it may touch. */
+/**
+ * The unit files: what systemd starts, when, and how little of the machine each service may touch.
+ */
 
 import { dirname } from 'node:path';
 import { CONFIG_FILE } from '../settings/configuration-file.ts';
@@ -21,7 +23,7 @@ export interface UnitFile {
   readonly text: string;
 }
 
-/** One or more lines of a unit file under the reason for them. */
+/** Lines of a unit file, and the reason for them, which becomes a comment. */
 type Directive = readonly [reason: string, ...lines: readonly string[]];
 
 /** Returns the unit files for an installation. */
@@ -129,7 +131,7 @@ const HEADER =
 const JITLESS =
   'Without a JIT compiler nothing that was written can be executed, see MemoryDenyWriteExecute=.';
 
-/** Returns what all services have in common. */
+/** Returns the settings that all services share. */
 function everyService({ program, writable, readable }: Installation): readonly Directive[] {
   const paths = (all: readonly string[]): string => all.map((path) => quote(`-${path}`)).join(' ');
   return [
@@ -159,7 +161,9 @@ function everyService({ program, writable, readable }: Installation): readonly D
   ];
 }
 
-/** What no service of ours needs. There is no ProtectSystem=: confinement leaves nothing to protect. */
+/**
+ * Rights that no service of ours needs. Confinement leaves nothing for ProtectSystem= to protect.
+ */
 const sandbox: readonly Directive[] = [
   [
     'The ESP, the state and the keys are root’s own: it needs no power over what is not.',
@@ -227,29 +231,31 @@ function exec(name: string, { node, program, config }: Installation, ...verb: st
   return `${name}=${command(words)}`;
 }
 
-/** Where the watcher reads its settings. */
+/** The watcher reads its settings from this copy. */
 const COPY = '/run/espalier/watch.toml';
 
-/** JavaScript that copies the settings; those that nobody has written are an empty file. */
+/** Returns JavaScript that copies the settings. Missing settings become an empty file. */
 function copyOf(settings: string): string {
   const path = JSON.stringify(settings);
   return `fs.writeFileSync('${COPY}', fs.existsSync(${path}) ? fs.readFileSync(${path}) : '')`;
 }
 
-/** JavaScript that tells the main process to read its settings again. */
+/** JavaScript that makes the main process read its settings again. */
 const HANGUP = "process.kill(+process.env.MAINPID, 'SIGHUP')";
 
-/** Node is there anyway, so what a shell would do takes no other program. */
+/** Runs JavaScript in Node, which the services have, so that they need no shell. */
 function evaluate(name: string, { node }: Installation, script: string): string {
   return `${name}=${command([node, '--jitless', '--eval', script])}`;
 }
 
-/** Returns words as a command without variables: systemd.service(5) §Command Lines. */
+/**
+ * Returns words as a command line that expands no variables (systemd.service(5) §Command Lines).
+ */
 function command(words: readonly string[]): string {
   return words.map((word) => quote(word).replaceAll('$', '$$$$')).join(' ');
 }
 
-/** Returns a word as systemd.syntax(7) §Quoting and systemd.unit(5) §Specifiers want it. */
+/** Quotes a word (systemd.syntax(7) §Quoting, systemd.unit(5) §Specifiers). */
 function quote(word: string): string {
   const text = word.replaceAll('%', '%%');
   return /^[\w@%./+=-]+$/.test(text) ? text : `"${text.replace(/["\\]/g, '\\$&')}"`;

@@ -1,4 +1,4 @@
-/** What of a machine the services have to reach, as the table of settings tells. */
+/** Tells which paths of a machine the services must reach, from the table of settings. */
 import { resolve } from 'node:path';
 import type { Disk } from '../disk/disk.ts';
 import { ESP_PLACES, findEsp } from '../esp/mount.ts';
@@ -7,13 +7,13 @@ import type { Reach as SettingReach } from '../settings/setting.ts';
 import type { Settings } from '../settings/settings.ts';
 import { ROWS } from '../settings/verb-options.ts';
 
-/** Paths that a service sees; whether they are there is looked at when it starts. */
+/** Paths that a service sees. Whether they exist is checked when the service starts. */
 export interface Reach {
   readonly writable: readonly string[];
   readonly readable: readonly string[];
 }
 
-/** Returns what services with these settings reach beside their own state. `config` is named or usual. */
+/** Returns what services with these settings reach besides their own state. */
 export function reach(settings: Settings, config: string | undefined, disk: Disk): Reach {
   const reached = reachOfSettings({ ...usualPlaces(disk), ...named(settings) });
   return {
@@ -22,13 +22,16 @@ export function reach(settings: Settings, config: string | undefined, disk: Disk
       config === undefined ? CONFIG_FILE : resolve(config),
       ...reached.flatMap(({ read = [] }) => read),
       '/nix/store',
-      // Words to systemd go in here.
+      // The services send their messages to systemd through this socket.
       '/run/systemd/notify',
     ]),
   };
 }
 
-/** Where the program looks when nothing is named: at every usual ESP when none is mounted now. */
+/**
+ * Returns the places that the program searches without settings: every usual ESP if none is
+ * mounted.
+ */
 function usualPlaces(disk: Disk): Partial<Settings> {
   const mounted = findEsp(disk);
   return {
@@ -42,12 +45,12 @@ function named(settings: Settings): Partial<Settings> {
   return Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined));
 }
 
-/** Returns what each setting wants to be seen, in the order of the table. */
+/** Returns the paths that each setting needs, in the order of the table. */
 function reachOfSettings(settings: Partial<Settings>): readonly SettingReach[] {
   return ROWS.flatMap(([name, { reach }]) => {
     const value = settings[name];
     if (value === undefined || reach === 'nothing') return [];
-    // The value is what the schema of the same row made.
+    // The schema in the same row made this value.
     if (typeof reach === 'function') return [reach(value as never)];
     const paths = [value].flat().map(String);
     return [reach === 'read' ? { read: paths } : { write: paths }];

@@ -1,4 +1,4 @@
-/** The hash algorithms of dm-verity that we compute, under the kernel's names, which are Node's too. */
+/** The hash algorithms of dm-verity that we compute. Kernel and Node use the same names. */
 
 /** The size of a digest by algorithm, in bytes. */
 const DIGEST_SIZES = { sha1: 20, sha224: 28, sha256: 32, sha384: 48, sha512: 64 } as const;
@@ -16,7 +16,7 @@ export function digestSize(algorithm: Algorithm): number {
   return DIGEST_SIZES[algorithm];
 }
 
-/** Returns the size in bytes of what the tree keeps for a digest: the next power of two. */
+/** Returns the size of a digest's slot in the tree, in bytes: the next power of two. */
 export function slotSize(algorithm: Algorithm): number {
   return 2 ** Math.ceil(Math.log2(digestSize(algorithm)));
 }

@@ -1,14 +1,14 @@
-/** A second thread that hashes pieces of data: how it is started, what it does, how it ends. */
+/** A second thread that hashes pieces of data: its start, its work and its end. */
 import type { Machine } from '../process/machine.ts';
 import type { BlockSource, DataHash, PieceQueue } from './data-pieces.ts';
 
-/** The last argument of a program that is to call {@link serveBlockThread} and nothing else. */
+/** The last argument of a program that must call {@link serveBlockThread} and nothing else. */
 export const BLOCK_THREAD = '--block-thread';
 
-/** What a second thread needs: what starts it, and the path under which the running system has the data. */
+/** What starts a second thread, and the data's path as the running system sees it. */
 export interface ThreadStart {
   readonly machine: Pick<Machine, 'startThread'>;
-  /** Undefined when the running system does not have them: then there is no second thread. */
+  /** Undefined when the running system does not see the data. Then there is no second thread. */
   readonly path: string | undefined;
 }
 
@@ -20,19 +20,19 @@ interface Job {
 
 type Answer = readonly [piece: number, digests: Uint8Array];
 
-/** The thread as the one that started it sees it. */
+/** The thread, as its starter sees it. */
 export interface BlockThread {
-  /** Settles when it has answered, or ended for whatever reason; true while it lives. */
+  /** Settles when the thread has answered or ended. Returns whether it still lives. */
   answer(): Promise<boolean>;
   stop(): void;
 }
 
-/** No thread: one that has ended. */
+/** Stands for no thread: one that has ended. */
 export const ENDED: BlockThread = { answer: async () => false, stop: () => undefined };
 
 /**
- * Starts a thread that takes pieces off the queue; its answers go into `done` by the number of their
- * piece. One that breaks answers no more, and the piece it had taken is left to whoever waits for it.
+ * Starts a thread that takes pieces off the queue. Its answers go into `done` by the number of
+ * their piece. A broken thread stops answering, and whoever waits for its piece hashes that piece.
  */
 export async function startBlockThread(
   { machine, path }: ThreadStart,
@@ -69,7 +69,7 @@ export async function startBlockThread(
 
 /**
  * Hashes pieces on a thread that {@link startBlockThread} started, until there are none left.
- * @returns false, at once, on any other thread
+ * @returns false at once on any other thread
  */
 export async function serveBlockThread(open: (path: string) => BlockSource): Promise<boolean> {
   const { assignment } = await import('../process/thread.ts');

@@ -1,4 +1,4 @@
-/** Whether data, hash tree and root hash belong together, and if not, what is the first that does not. */
+/** Checks whether data, hash tree and root hash belong together, and names the first mismatch. */
 import { Buffer } from 'node:buffer';
 import { bytesToHex } from '@noble/hashes/utils.js';
 import { digestSize, slotSize } from './algorithm.ts';
@@ -9,19 +9,19 @@ import type { Finding, Short } from './finding.ts';
 import { hashArea, type Level } from './hash-area.ts';
 import type { Parameters } from './superblock.ts';
 
-/** Data with the hash area that was made for them. Sizes and offsets in bytes. */
+/** Data, and the hash area that was made for them. Sizes and offsets in bytes. */
 export interface Pair {
   readonly data: BlockSource;
   readonly hash: BlockSource;
   readonly parameters: Parameters;
-  /** Of the superblock, in `hash`. */
+  /** Offset of the superblock in `hash`. */
   readonly offset: number;
 }
 
-/** Bytes of hash blocks that are looked at together. */
+/** Bytes of hash blocks that are checked together. */
 const PIECE = 1024 * 1024;
 
-/** Checks that both are as long as they must be and that the top of the tree has the root hash. */
+/** Checks that both are long enough, and that the top of the tree has the root hash. */
 export function checkTop(pair: Pair, rootHash: Uint8Array): Finding {
   const got = topDigest(pair);
   if (!(got instanceof Uint8Array)) return got;
@@ -29,7 +29,7 @@ export function checkTop(pair: Pair, rootHash: Uint8Array): Finding {
   return { kind: 'root-hash', expected: bytesToHex(rootHash), got: bytesToHex(got) };
 }
 
-/** Returns the digest of the top of the tree, or which of the two is too short to have one. */
+/** Returns the digest of the top of the tree, or which of the two is too short. */
 export function topDigest({ data, hash, parameters, offset }: Pair): Uint8Array | Short {
   const { algorithm, salt, dataBlockSize, hashBlockSize, dataBlocks } = parameters;
   const { levels, end } = hashArea(parameters, offset);
@@ -45,9 +45,9 @@ export function topDigest({ data, hash, parameters, offset }: Pair): Uint8Array 
 }
 
 /**
- * Checks everything from the root hash down: the levels of the tree, then the data. What is above a
- * block has been found good before the block is judged, so the one that is named is the broken one.
- * @throws {SOURCE_CHANGED} when the data become shorter meanwhile
+ * Checks everything from the root hash down: the levels of the tree, then the data. Every block
+ * above is already verified when a block is checked, so the named block is the broken one.
+ * @throws {SOURCE_CHANGED} when the data shrink meanwhile
  */
 export async function checkAll(pair: Pair, rootHash: Uint8Array, labour: Labour): Promise<Finding> {
   const { data, hash, parameters, offset } = pair;
@@ -72,7 +72,7 @@ export async function checkAll(pair: Pair, rootHash: Uint8Array, labour: Labour)
   return top;
 }
 
-/** Checks the blocks of one level by the digests that the level above holds. */
+/** Checks the blocks of one level against the digests in the level above. */
 function firstBadHashBlock(
   hash: BlockSource,
   { algorithm, salt, hashBlockSize: blockSize }: Parameters,
@@ -97,8 +97,8 @@ function firstBadHashBlock(
 }
 
 /**
- * Returns where slots differ from those that are stored at an offset: the slots of a level lie one
- * behind the other without a gap.
+ * Returns the first byte at which slots differ from those stored at an offset. The slots of a level
+ * follow each other without a gap.
  */
 function firstDifference(slots: Uint8Array, hash: BlockSource, offset: number): number | undefined {
   const stored = hash.read(offset, slots.length);

@@ -1,9 +1,12 @@
-/** Root hashes on the kernel command line (systemd-veritysetup-generator(8), kernel-command-line(7)). */
+/**
+ * Root hashes on the kernel command line (systemd-veritysetup-generator(8),
+ * kernel-command-line(7)).
+ */
 import { EspError } from '../error.ts';
 import type { Designator } from '../gpt/partition-type.ts';
 import { isRootHash, partitionUuids } from './root-hash.ts';
 
-/** What the kernel does about a block that is not what the root hash says; without it, the read fails. */
+/** What the kernel does when a block contradicts the root hash. Without it, the read fails. */
 type OnCorruption = 'ignore' | 'restart' | 'panic';
 
 const CORRUPTION: Readonly<Record<OnCorruption, string>> = {
@@ -12,14 +15,14 @@ const CORRUPTION: Readonly<Record<OnCorruption, string>> = {
   panic: 'panic-on-corruption',
 };
 
-/** How a system is to set up the device of a root hash. What is left out follows from the hash. */
+/** How a system sets up the device of a root hash. Omitted fields follow from the hash. */
 export interface DeviceOptions {
   readonly designator: Designator;
   /** Hexadecimal. */
   readonly rootHash: string;
-  /** Device with the data, as /etc/fstab names it. */
+  /** Device of the data, written as in /etc/fstab. */
   readonly data?: string;
-  /** Device with the hash area; where that lies behind the data, the same one. */
+  /** Device of the hash area. It is the data's device when the area lies behind the data. */
   readonly hash?: string;
   /** Where the hash area begins on its device, in bytes. */
   readonly hashOffset?: number;
@@ -27,9 +30,9 @@ export interface DeviceOptions {
   readonly onCorruption?: OnCorruption;
   readonly ignoreZeroBlocks?: boolean;
   readonly checkAtMostOnce?: boolean;
-  /** Path of a signature in DER, or `base64:` and the signature, or `auto`. */
+  /** Path of a signature in DER, or `base64:` and a signature, or `auto`. */
   readonly rootHashSignature?: string;
-  /** Further options as systemd-veritysetup knows them: `fec-roots=2`. */
+  /** Other options of systemd-veritysetup: `fec-roots=2`. */
   readonly others?: readonly string[];
 }
 
@@ -41,7 +44,7 @@ export function verityWords(options: DeviceOptions): readonly string[] {
   const { designator } = options;
   const rootHash = options.rootHash.toLowerCase();
   if (!isRootHash(rootHash)) throw invalid(`${designator}hash`, 'a root hash', rootHash);
-  // Nothing can be found by the last half of the hash where data and hash area are one partition.
+  // The second half of the hash finds no partition when data and hash area share one.
   const isOne = options.hashOffset !== undefined && options.hash === undefined;
   const data = options.data ?? (isOne ? `PARTUUID=${partitionUuids(rootHash).data}` : undefined);
   const list = deviceOptions(options);
@@ -75,7 +78,7 @@ function deviceOptions(options: DeviceOptions): string[] {
   return list.filter((option) => typeof option === 'string');
 }
 
-/** Nothing is quoted on this command line: the initrd and the kernel do not agree on how. */
+/** Words are never quoted on this command line: initrd and kernel disagree on quotes. */
 function requireWord(what: string, value: string, bad: RegExp): void {
   if (value !== '' && !bad.test(value) && !/\p{Cc}/u.test(value)) return;
   throw invalid(what, 'no blanks, quotes, commas in an option, or control characters', value);
@@ -97,15 +100,18 @@ export function rootHashesOnCmdline(
   return { ...(root !== undefined && { root }), ...(usr !== undefined && { usr }) };
 }
 
-/** The device of a root hash, as far as a command line says where it is. */
+/** The device of a root hash, as far as a command line names it. */
 export interface NamedDevice {
   readonly designator: Designator;
-  /** As it was written, but in lower case: it may be no root hash. */
+  /** The text as written, in lower case. It may be no valid root hash. */
   readonly rootHash: string;
-  /** As /etc/fstab names a device; by default both follow from the root hash. */
+  /** The device, written as in /etc/fstab. Without it, both devices follow from the root hash. */
   readonly data: string | undefined;
   readonly hash: string | undefined;
-  /** Where the hash area begins on its device, in bytes, where that is said. */
+  /**
+   * Where the hash area begins on its device, in bytes; undefined when the command line does not
+   * say.
+   */
   readonly hashOffset: number | undefined;
 }
 
@@ -130,7 +136,7 @@ export function devicesOnCmdline(cmdline: string): readonly NamedDevice[] {
 const DESIGNATORS: readonly Designator[] = ['root', 'usr'];
 
 /**
- * Returns a command line with words of {@link verityWords} behind it, but for those it has already.
+ * Appends words of {@link verityWords} to a command line. Words that it has already are left out.
  * @throws {CONFIG_INVALID} when it says something else, naming both
  */
 export function appendVerity(cmdline: string, words: readonly string[]): string {
@@ -139,7 +145,7 @@ export function appendVerity(cmdline: string, words: readonly string[]): string 
 
 /**
  * Returns the words of {@link verityWords} that a command line does not have yet.
- * @throws {CONFIG_INVALID} when it says something else, naming both
+ * @throws {CONFIG_INVALID} when the command line contradicts them; the message names both
  */
 export function missingWords(cmdline: string, words: readonly string[]): readonly string[] {
   const before = assignments(cmdline);
@@ -154,8 +160,9 @@ export function missingWords(cmdline: string, words: readonly string[]): readonl
 }
 
 /**
- * What is assigned to which key, as systemd reads it: a word in quotes may hold blanks, `rd.` before a
- * key says that it is for the initrd, a dash in it is as good as an underscore, and the last one counts.
+ * Returns the assignments as systemd reads them: a word in quotes may hold blanks; `rd.` before a
+ * key makes it count for the initrd; a dash in a key equals an underscore; the last assignment
+ * counts.
  */
 function assignments(cmdline: string): ReadonlyMap<string, string> {
   const words = cmdline.match(/(?:[^\s"]|"[^"]*"?)+/g) ?? [];

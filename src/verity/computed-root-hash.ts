@@ -1,4 +1,4 @@
-/** Root hashes that nobody wrote down: of data, and of data with the hash area that was made for them. */
+/** Computes root hashes: of data, and of data with the hash area that was made for them. */
 import { bytesToHex } from '@noble/hashes/utils.js';
 import { EspError } from '../error.ts';
 import { checkAll, type Pair, topDigest } from './check.ts';
@@ -9,7 +9,7 @@ import { hashTree } from './hash-tree.ts';
 import type { RootHash } from './root-hash.ts';
 import { type Parameters, readSuperblock } from './superblock.ts';
 
-/** Returns the root hash that data get with these parameters; nothing is written. */
+/** Returns the root hash of data with these parameters. Writes nothing. */
 export async function rootHashOfData(
   data: BlockSource,
   parameters: Parameters,
@@ -22,8 +22,8 @@ export async function rootHashOfData(
 }
 
 /**
- * Returns the root hash of a hash area, once all data have been found to belong to it. `name` is the
- * hash area's file; `offset` is where it lies in it, in bytes.
+ * Returns the root hash of a hash area after checking that all data belong to it. `name` is the
+ * hash area's file, and `offset` its place in that file in bytes.
  * @throws {VERITY_MALFORMED} when there is no superblock, or something is corrupt or missing
  */
 export async function rootHashOfPair(

@@ -1,4 +1,6 @@
-/** The digests of all blocks of the data, in order, on two threads when there is enough for two. */
+/**
+ * Computes the digests of all data blocks in order, on two threads when there is enough to hash.
+ */
 import { setImmediate } from 'node:timers/promises';
 import { ENDED, startBlockThread, type ThreadStart } from './block-thread.ts';
 import {
@@ -11,20 +13,20 @@ import {
 } from './data-pieces.ts';
 import type { Parameters } from './superblock.ts';
 
-/** How to go about it. */
+/** How to hash the data. */
 export interface Labour {
-  /** The data's file, for error messages. */
+  /** The data's file name in errors. */
   readonly name: string;
-  /** What a second thread is started with; without it there is none. */
+  /** What starts a second thread. Without it there is one thread. */
   readonly thread?: ThreadStart;
 }
 
-/** Bytes below which starting a thread costs more than it saves. */
+/** In bytes. Below it, starting a thread costs more than it saves. */
 const WORTH_A_THREAD = 64 * 1024 * 1024;
 
 /**
  * Yields the digests of the blocks in their slots, in pieces. Memory does not grow with the data.
- * @throws {SOURCE_CHANGED} when the data end before they should
+ * @throws {SOURCE_CHANGED} when the data end early
  */
 export async function* dataDigests(
   source: BlockSource,
@@ -42,7 +44,7 @@ export async function* dataDigests(
     for (let due = 0; due < pieces; ) {
       const piece = takePiece(queue) ?? pieces;
       if (piece < pieces) done.set(piece, hasher(piece));
-      // A thread that ended owes the piece it had taken, and that is hashed here.
+      // A thread that ended leaves its piece undone. This thread hashes it.
       else if (!done.has(due) && !(await thread.answer())) done.set(due, hasher(due));
       await setImmediate();
       for (let digests = done.get(due); digests !== undefined; digests = done.get(++due)) {

@@ -1,23 +1,23 @@
-/** Data in pieces: how large, which is hashed next, and how one is hashed, on whatever thread. */
+/** Cuts data into pieces, hashes a piece, and keeps the queue of pieces that two threads share. */
 import type { ByteSource } from '../byte-source.ts';
 import { EspError } from '../error.ts';
 import { type BlockHash, blockHasher } from './block-hasher.ts';
 
-/** Bytes that can be read into memory of the caller. */
+/** Bytes that can be read into a buffer of the caller. */
 export interface BlockSource extends ByteSource {
-  /** Returns the part of `memory` that was filled, which is all of it but where the source ends. */
+  /** Returns the part of `memory` that was filled. It is smaller only where the source ends. */
   readInto(offset: number, memory: Uint8Array): Uint8Array;
 }
 
 /** What is to be hashed. */
 export interface DataHash extends BlockHash {
-  /** The data's file, for error messages. */
+  /** The data's file name in errors. */
   readonly name: string;
-  /** Of the data, in bytes: whole blocks. */
+  /** Size of the data in bytes: whole blocks. */
   readonly size: number;
 }
 
-/** Bytes that one thread hashes at a time: a multiple of every size of a block. */
+/** Bytes that a thread hashes at a time: a multiple of every block size. */
 const PIECE = 1024 * 1024;
 
 export function pieceCount({ size }: DataHash): number {
@@ -25,8 +25,9 @@ export function pieceCount({ size }: DataHash): number {
 }
 
 /**
- * Returns what hashes a piece by its number: the digests of its blocks in their slots.
- * @throws {SOURCE_CHANGED} when the data end before they should
+ * Returns a function that hashes a piece by its number: it returns the digests of its blocks in
+ * slots.
+ * @throws {SOURCE_CHANGED} when the data end early
  */
 export function pieceHasher(source: BlockSource, hash: DataHash): (piece: number) => Uint8Array {
   const { name, size } = hash;
@@ -43,10 +44,10 @@ export function pieceHasher(source: BlockSource, hash: DataHash): (piece: number
   };
 }
 
-/** Pieces hashed ahead of one that is late; their digests are all that is kept of them. */
+/** How many pieces may be hashed ahead of a late one. Only their digests are kept. */
 const AHEAD = 256;
 
-/** The queue of pieces that two threads share: which is taken next, and which is waited for. */
+/** The queue of pieces that two threads share: the next one to take, and the one that is due. */
 export type PieceQueue = Int32Array<SharedArrayBuffer>;
 
 const NEXT = 0;
@@ -56,7 +57,9 @@ export function pieceQueue(): PieceQueue {
   return new Int32Array(new SharedArrayBuffer(8));
 }
 
-/** Takes a piece, unless that would be too far ahead; may return one beyond the last. */
+/**
+ * Takes a piece, unless that would be too far ahead. It may return a number beyond the last piece.
+ */
 export function takePiece(queue: PieceQueue): number | undefined {
   const isFar = Atomics.load(queue, NEXT) >= Atomics.load(queue, DUE) + AHEAD;
   return isFar ? undefined : Atomics.add(queue, NEXT, 1);
@@ -72,7 +75,7 @@ export function waitForPiece(queue: PieceQueue): number {
   }
 }
 
-/** Says which piece is waited for. */
+/** Sets the piece that the consumer waits for. */
 export function setDue(queue: PieceQueue, piece: number): void {
   Atomics.store(queue, DUE, piece);
   Atomics.notify(queue, DUE);

@@ -1,4 +1,7 @@
-/** The partitions that a root hash names, on a disk or an image of one, and whether they belong to it. */
+/**
+ * Finds the partitions that a root hash identifies, on a disk or its image, and checks that they
+ * fit.
+ */
 
 import { hexToBytes } from '@noble/hashes/utils.js';
 import { EspError } from '../error.ts';
@@ -10,38 +13,38 @@ import type { Finding } from './finding.ts';
 import { partitionUuids } from './root-hash.ts';
 import { readSuperblock, type Superblock } from './superblock.ts';
 
-/** What was found for a root hash. Offsets in a finding are in the partitions. */
+/** The result for a root hash. Offsets in a finding count from the start of a partition. */
 export type PairOnDisk =
   | { readonly kind: 'absent'; readonly missing: readonly MissingPartition[] }
   | { readonly kind: 'found'; readonly data: Partition; hash: Partition; superblock: Superblock }
   | { readonly kind: 'different'; readonly data: Partition; hash: Partition; finding: PairFinding };
 
-/** A partition that is not there, with the UUID that it would have. */
+/** A missing partition, and the UUID that it would have. */
 export interface MissingPartition {
   readonly content: 'data' | 'hash';
   readonly uuid: string;
 }
 
-/** What came of a check; a hash area may also have no superblock that can be read. */
+/** The result of a check. `superblock`: the hash area has no readable one. */
 export type PairFinding = Finding | { readonly kind: 'superblock'; readonly because: string };
 
-/** A finding with the superblock, where there is one. */
+/** A finding, and the superblock if it was readable. */
 export interface Judgement {
   readonly finding: PairFinding;
   readonly superblock?: Superblock;
 }
 
-/** How hard to look. */
+/** How closely to look. */
 export interface Look {
-  /** Where the hash area lies behind the data in one partition: at this byte of it. */
+  /** Offset of the hash area, when it lies behind the data in the same partition. In bytes. */
   readonly hashOffset?: number;
-  /** Reads everything, and not the top of the tree alone. */
+  /** Reads everything, instead of the top of the tree alone. */
   readonly deep?: Labour;
 }
 
 /**
- * Looks for the pair of a root hash among the partitions of a disk. Which partitions those are follows
- * from the hash alone, as for systemd-veritysetup-generator(8).
+ * Finds the pair of a root hash among the partitions of a disk. The hash alone determines the
+ * partitions, as for systemd-veritysetup-generator(8).
  * @throws {VERITY_MALFORMED} when the disk has no partition table
  */
 export async function findPair(
@@ -70,7 +73,7 @@ export async function findPair(
     : { kind: 'different', data, hash, finding };
 }
 
-/** Judges data and hash area, wherever they are, by a root hash. `name` is the hash area's. */
+/** Judges data and hash area by a root hash. `name` is the hash area's name in errors. */
 export async function judgePair(
   { data, hash }: { readonly data: BlockSource; readonly hash: BlockSource },
   name: string,

@@ -1,10 +1,10 @@
-/** JSON from outside, checked against the shape that it should have. */
+/** Parses JSON from outside and checks its shape. */
 import * as v from 'valibot';
 import { EspError } from '../error.ts';
 
 /**
- * Returns the value that a JSON text stands for; `name` is the file in error messages.
- * @throws {VERITY_MALFORMED} when it is not JSON, or of another shape
+ * Returns the value of a JSON text. `name` is the file's name in errors.
+ * @throws {VERITY_MALFORMED} when the text is not JSON, or has another shape
  */
 export function parseDocument<Schema extends v.GenericSchema>(
   schema: Schema,

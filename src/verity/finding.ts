@@ -1,6 +1,6 @@
-/** What a check of data and hash area against a root hash can find. */
+/** The findings of a check of data and hash area against a root hash. */
 
-/** One of the two is shorter than the superblock says, in bytes. */
+/** Data or hash area is shorter than the superblock says. In bytes. */
 export interface Short {
   readonly kind: 'short';
   readonly of: 'data' | 'hash';
@@ -8,11 +8,11 @@ export interface Short {
   readonly got: number;
 }
 
-/** Offsets are in bytes, levels counted from the data upwards. */
+/** Offsets are in bytes. Levels count from the data upwards. */
 export type Finding =
   | { readonly kind: 'intact' }
   | Short
-  /** The tree may hang together, but below another root hash. */
+  /** The tree may be consistent, but under another root hash. */
   | { readonly kind: 'root-hash'; readonly expected: string; readonly got: string }
   | {
       readonly kind: 'hash-block';
@@ -22,7 +22,7 @@ export type Finding =
     }
   | { readonly kind: 'data-block'; readonly block: number; readonly offset: number };
 
-/** Returns a finding as one line that begins with the name of what is wrong. */
+/** Returns a finding as one line that begins with what is wrong. */
 export function describeFinding(finding: Finding, data: string, hash: string): string {
   switch (finding.kind) {
     case 'intact':

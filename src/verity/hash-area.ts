@@ -1,8 +1,13 @@
-/** Where a superblock and the levels of its hash tree lie (cryptsetup §verity hash tree, kernel verity.rst). */
+/**
+ * Lays out a superblock and the levels of its hash tree (cryptsetup §verity hash tree, kernel
+ * verity.rst).
+ */
 import { slotSize } from './algorithm.ts';
 import { type Parameters, SUPERBLOCK_SIZE } from './superblock.ts';
 
-/** One level of the tree: digests in slots, one behind the other, zeros up to the end of its last block. */
+/**
+ * One level of the tree: digests in consecutive slots, and zeros up to the end of its last block.
+ */
 export interface Level {
   /** Of its first block, in bytes. */
   readonly offset: number;
@@ -13,14 +18,14 @@ export interface Level {
 
 /** The layout of a hash area. Offsets and sizes in bytes. */
 export interface HashArea {
-  /** From the one that holds the digests of the data up to the one that is a single block. */
+  /** From the level with the digests of the data up to the level of a single block. */
   readonly levels: readonly Level[];
   readonly treeBlocks: number;
-  /** Where the area ends. */
+  /** The end of the area. */
   readonly end: number;
 }
 
-/** Of a file the superblock's own block is written whole: as long as a hash block, and at most a page. */
+/** In a file, the superblock's block is written whole: a hash block, but at most a page. */
 const PAGE = 4096;
 
 /** Returns the layout of a hash area whose superblock lies at `offset`, a multiple of 512. */
@@ -33,7 +38,7 @@ export function hashArea(parameters: Parameters, offset: number): HashArea {
     sizes.push({ digests, blocks });
     digests = blocks;
   }
-  // On the disk the single block comes first and the digests of the data last.
+  // On the disk the level of a single block comes first, and the digests of the data last.
   let at = roundUp(offset + SUPERBLOCK_SIZE, hashBlockSize);
   const start = at;
   const levels: Level[] = [];

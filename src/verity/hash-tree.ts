@@ -1,18 +1,21 @@
-/** The hash tree over the digests of the data, made in one pass: each level as long as one block in memory. */
+/**
+ * Builds the hash tree over the digests of the data in one pass, with one block per level in
+ * memory.
+ */
 import { digestSize } from './algorithm.ts';
 import { blockHasher } from './block-hasher.ts';
 import { hashArea, type Level } from './hash-area.ts';
 import type { Parameters } from './superblock.ts';
 
-/** Bytes and where they go; they are valid until the next ones are asked for. */
+/** Bytes and their offset. They are valid until the next write is requested. */
 export interface Write {
   readonly offset: number;
   readonly bytes: Uint8Array;
 }
 
 /**
- * Yields what is to be written for the tree above the data, whose digests come in their slots, in order
- * and in pieces of any length, and returns the root hash. The superblock is not part of it.
+ * Yields the writes of the tree above the data, and returns the root hash. The data's digests
+ * arrive in slots, in order and in pieces of any length. The superblock is not included.
  */
 export async function* hashTree(
   parameters: Parameters,
@@ -30,7 +33,7 @@ function growingTree(parameters: Parameters, levels: readonly Level[]) {
   const open = levels.map((level) => openLevel(level, hashBlockSize));
   let root: Uint8Array = new Uint8Array();
 
-  /** Puts slots on a level; whatever block they fill gets a slot on the level above. */
+  /** Adds slots to a level. Each block that they fill adds a slot to the level above. */
   function* add(slots: Uint8Array, height = 0): Generator<Write> {
     const level = open[height];
     if (level === undefined) {
@@ -64,7 +67,7 @@ function growingTree(parameters: Parameters, levels: readonly Level[]) {
   return { add, finish };
 }
 
-/** A level that is being made: the block that is not full yet, and where it goes. */
+/** A level that is being built: its unfinished block, and that block's offset. */
 function openLevel({ offset }: Level, hashBlockSize: number) {
   return { offset, used: 0, block: new Uint8Array(hashBlockSize) };
 }

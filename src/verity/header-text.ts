@@ -1,4 +1,4 @@
-/** What veritysetup prints of a hash area: the names of its fields, and how they stand on the line. */
+/** Formats and parses what veritysetup prints about a hash area. */
 import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js';
 import { isAlgorithm } from './algorithm.ts';
 import { hashArea } from './hash-area.ts';
@@ -6,14 +6,18 @@ import { isRootHash } from './root-hash.ts';
 import { isBlockSize, type Superblock } from './superblock.ts';
 import { formatUuid, parseUuid } from './uuid.ts';
 
-/** What is known of a hash area: its superblock, where that lies in bytes, and maybe its root hash. */
+/**
+ * What is known of a hash area: its superblock, its offset in bytes, and possibly its root hash.
+ */
 export interface Header {
   readonly superblock: Superblock;
   readonly offset: number;
   readonly rootHash?: Uint8Array;
 }
 
-/** Returns a header as `veritysetup dump` shows it, and with a root hash as `veritysetup format` does. */
+/**
+ * Returns a header as `veritysetup dump` prints it; with a root hash, as `veritysetup format` does.
+ */
 export function formatHeader({ superblock, offset, rootHash }: Header, file: string): string {
   const { treeBlocks } = hashArea(superblock, offset);
   const { hashBlockSize, salt } = superblock;
@@ -27,7 +31,7 @@ export function formatHeader({ superblock, offset, rootHash }: Header, file: str
     ['Hash algorithm:  ', superblock.algorithm],
     ['Salt:            ', bytesToHex(salt) || '-'],
     ...(rootHash ? [['Root hash:      ', bytesToHex(rootHash)] as const] : []),
-    // Of an area behind data this would not be the device's size, and is left out.
+    // The end of an area behind data is not the device's size, so this line is left out.
     ...(offset === 0
       ? [['Hash device size: ', `${(treeBlocks + 1) * hashBlockSize} [bytes]`] as const]
       : []),
@@ -38,14 +42,14 @@ export function formatHeader({ superblock, offset, rootHash }: Header, file: str
   ].join('\n');
 }
 
-/** What can be read from such text; `dump` does not tell the root hash. */
+/** The parsed text. The output of `dump` has no root hash. */
 export interface HeaderText {
   readonly rootHash?: string;
-  /** Of the field names that a superblock needs, all were there and make sense. */
+  /** Present when every field of a superblock is there and valid. */
   readonly superblock?: Superblock;
 }
 
-/** Returns what `veritysetup format` or `veritysetup dump` printed. */
+/** Parses the output of `veritysetup format` or `veritysetup dump`. */
 export function parseHeader(text: string): HeaderText {
   const fields = new Map(
     [...text.matchAll(/^([A-Z][A-Za-z ]+):[ \t]+(\S+)/gm)].map(([, name = '', value = '']) => [

@@ -1,4 +1,4 @@
-/** The root hashes in what `systemd-repart --json` prints, over one run or several on the same image. */
+/** Reads root hashes from `systemd-repart --json`, over one or several runs on the same image. */
 import * as v from 'valibot';
 import { EspError } from '../error.ts';
 import { type Designator, parsePartitionType } from '../gpt/partition-type.ts';
@@ -6,13 +6,13 @@ import { parseDocument } from './document.ts';
 import { isRootHash, partitionUuids, type RootHash } from './root-hash.ts';
 import { parseUuid } from './uuid.ts';
 
-/** A text with the name of its file. */
+/** A text, and the name of its file. */
 export interface NamedText {
   readonly name: string;
   readonly text: string;
 }
 
-/** What a row says while its root hash is not known, as when the partition is filled by another run. */
+/** The value of a root hash that is not known yet, as when another run fills the partition. */
 const UNKNOWN = 'TBD';
 
 const rows = v.array(
@@ -32,9 +32,9 @@ const rows = v.array(
 );
 
 /**
- * Returns each root hash once. The same partition, by its UUID, has the same hash in every run, or in
- * some none yet; older versions of systemd name it only on the partition with the hash tree.
- * @throws {VERITY_MALFORMED} when a text is not such output, or runs contradict each other
+ * Returns each root hash once. One partition, by its UUID, must have the same hash in every run
+ * that has one. Older versions of systemd name the hash only on the partition with the hash tree.
+ * @throws {VERITY_MALFORMED} when a text is no such output, or when runs contradict each other
  */
 export function rootHashesOfRepart(runs: readonly NamedText[]): readonly RootHash[] {
   const byPartition = new Map<string, string>();
@@ -48,7 +48,7 @@ export function rootHashesOfRepart(runs: readonly NamedText[]): readonly RootHas
   return [...found.values()];
 }
 
-/** The rows that tell the root hash of a verity group. */
+/** Returns the rows that tell the root hash of a verity group. */
 function knownRows(text: string, name: string) {
   return parseDocument(rows, text, name).flatMap(({ type: typeText, uuid, roothash }) => {
     const type = parsePartitionType(typeText);

@@ -1,4 +1,4 @@
-/** Root hashes from whatever carries one, recognised by its content. */
+/** Reads root hashes from any kind of source, recognised by its content. */
 import { withoutPadding } from '../byte-source.ts';
 import { EspError } from '../error.ts';
 import { parseHeader } from './header-text.ts';
@@ -11,20 +11,20 @@ import {
 import { isRootHash, type RootHash } from './root-hash.ts';
 import { parseSignatureDocument } from './signature-document.ts';
 
-/** A source with the name of its file, or of what else it came from. */
+/** A source, and the name of its file or origin. */
 export interface Source {
   readonly name: string;
   readonly content: Uint8Array;
 }
 
-/** One form that a root hash comes in. */
+/** One of the forms in which a root hash is written. */
 interface Form {
   readonly matches: (text: string) => boolean;
   readonly read: (source: NamedText) => readonly RootHash[];
 }
 
 const FORMS: readonly Form[] = [
-  // A file as `--root-hash-file` writes it, or the text itself.
+  // A file that `--root-hash-file` wrote, or the text itself.
   { matches: isRootHash, read: ({ text }) => [unknown(text)] },
   // A verity signature partition.
   {
@@ -44,7 +44,7 @@ function readHeader({ name, text }: NamedText): readonly RootHash[] {
   });
 }
 
-/** What repart prints is an array; several are runs on the same image. */
+/** repart prints an array. Several are runs on the same image. */
 const isRepart = ({ text }: NamedText): boolean => text.startsWith('[');
 
 /**
@@ -75,7 +75,7 @@ function readOne(source: NamedText): readonly RootHash[] {
   );
 }
 
-/** Partitions are padded with zeros, and files end with a line. */
+/** Removes the zeros that pad a partition, and the line end of a file. */
 function textOf(content: Uint8Array): string {
   return new TextDecoder().decode(withoutPadding(content)).trim();
 }

@@ -1,4 +1,4 @@
-/** A root hash: which file system it protects, and what follows from it. */
+/** Root hashes: which file system each protects, and what follows from it. */
 import { hexToBytes } from '@noble/hashes/utils.js';
 import * as v from 'valibot';
 import { EspError } from '../error.ts';
@@ -6,22 +6,24 @@ import type { Designator } from '../gpt/partition-type.ts';
 import type { Superblock } from './superblock.ts';
 import { formatUuid } from './uuid.ts';
 
-/** A root hash with what its source says of it. */
+/** A root hash, and what its source says about it. */
 export interface RootHash {
   /** Lower-case hexadecimal. */
   readonly hex: string;
   readonly designator: Designator | 'unknown';
-  /** As systemd writes it in the names of partition types. */
+  /** The architecture as systemd writes it in partition type names. */
   readonly architecture?: string;
   readonly superblock?: Superblock;
 }
 
-/** systemd takes the UUIDs of both partitions from a hash, and that is how long each is. */
+/**
+ * systemd takes the UUIDs of both partitions from a root hash, which must hold at least one UUID.
+ */
 const MIN_DIGITS = 32;
-/** Of SHA-512, the longest digest there is. */
+/** The length of SHA-512, the longest digest. */
 const MAX_DIGITS = 128;
 
-/** Tells whether text is a root hash in hexadecimal: from 16 to 64 whole bytes. */
+/** Returns whether text is a root hash in hexadecimal: 16 to 64 whole bytes. */
 export function isRootHash(text: string): boolean {
   const { length } = text;
   return /^([0-9a-f]{2})+$/i.test(text) && length >= MIN_DIGITS && length <= MAX_DIGITS;
@@ -34,21 +36,21 @@ export const rootHashText = v.pipe(
   v.toLowerCase(),
 );
 
-/** The partitions that a system looks for when it knows a root hash and nothing else: UUIDs as text. */
+/** The partitions that a root hash alone identifies: UUIDs as text. */
 export interface PartitionUuids {
   readonly data: string;
   readonly hash: string;
 }
 
-/** Returns the UUIDs that a root hash gives to its partitions: its first and its last 16 bytes. */
+/** Returns the UUIDs of a root hash's partitions: its first and its last 16 bytes. */
 export function partitionUuids(hex: string): PartitionUuids {
   const bytes = hexToBytes(hex);
   return { data: formatUuid(bytes.subarray(0, 16)), hash: formatUuid(bytes.subarray(-16)) };
 }
 
 /**
- * Returns the one root hash that is meant: the one for `designator` where that is said. One of an
- * unknown file system is for whichever is asked for.
+ * Returns the one root hash that is meant: the one for `designator` where given. A hash of an
+ * unknown file system matches any designator.
  * @throws {CONFIG_INVALID} when there is none, or more than one
  */
 export function chooseRootHash(

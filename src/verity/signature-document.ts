@@ -1,4 +1,7 @@
-/** What a verity signature partition holds (Discoverable Partitions Specification §Verity signatures). */
+/**
+ * The content of a verity signature partition (Discoverable Partitions Specification §Verity
+ * signatures).
+ */
 import { Buffer } from 'node:buffer';
 import * as v from 'valibot';
 import { parseDocument } from './document.ts';
@@ -14,7 +17,7 @@ export interface SignatureDocument {
   readonly signature: Uint8Array;
 }
 
-/** The size of such a partition is a multiple of this, in bytes. */
+/** In bytes. The size of such a partition is a multiple of this. */
 const UNIT = 4096;
 
 /** Returns the document as bytes, with zeros up to a multiple of 4096. */
@@ -44,7 +47,7 @@ const schema = v.object({
 });
 
 /**
- * Returns what such a document says; `name` is the file in error messages.
+ * Parses such a document. `name` is the file's name in errors.
  * @throws {VERITY_MALFORMED}
  */
 export function parseSignatureDocument(text: string, name: string): SignatureDocument {

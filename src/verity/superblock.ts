@@ -3,7 +3,7 @@ import type { ByteSource } from '../byte-source.ts';
 import { EspError } from '../error.ts';
 import { ALGORITHMS, type Algorithm, isAlgorithm } from './algorithm.ts';
 
-/** What a hash area is made with. Sizes in bytes. */
+/** The parameters of a hash area. Sizes in bytes. */
 export interface Parameters {
   readonly algorithm: Algorithm;
   readonly dataBlockSize: number;
@@ -23,7 +23,10 @@ export const MAX_SALT = 256;
 
 const SIGNATURE = new TextEncoder().encode('verity\0\0');
 const VERSION = 1;
-/** The salt comes before the block; type 0, the salt behind it, is Chrome OS's alone. */
+/**
+ * In type 1 the salt comes before the block. Type 0, with the salt behind it, is for Chrome OS
+ * alone.
+ */
 const HASH_TYPE = 1;
 
 const AT = {
@@ -42,7 +45,7 @@ const ALGORITHM_SIZE = AT.dataBlockSize - AT.algorithm;
 const MIN_BLOCK = 512;
 const MAX_BLOCK = 512 * 1024;
 
-/** Tells whether a block may have this size in bytes: a power of two from 512 to 524288. */
+/** Returns whether a block may have this size in bytes: a power of two from 512 to 524288. */
 export function isBlockSize(size: number): boolean {
   return size >= MIN_BLOCK && size <= MAX_BLOCK && Number.isInteger(Math.log2(size));
 }
@@ -65,8 +68,8 @@ export function formatSuperblock(superblock: Superblock): Uint8Array {
 }
 
 /**
- * Returns the superblock that lies at an offset; `name` is the file in error messages.
- * @throws {VERITY_MALFORMED} when there is none, or none that this program and the kernel understand
+ * Returns the superblock at an offset. `name` is the file's name in errors.
+ * @throws {VERITY_MALFORMED} when there is none that this program and the kernel understand
  */
 export function readSuperblock(source: ByteSource, offset: number, name: string): Superblock {
   const bytes = Uint8Array.from(source.read(offset, SUPERBLOCK_SIZE));
@@ -118,7 +121,7 @@ export function readSuperblock(source: ByteSource, offset: number, name: string)
   };
 }
 
-/** Text up to its first NUL; other control characters come out escaped where it is shown. */
+/** Returns text up to its first NUL. Whoever shows it escapes other control characters. */
 function textOf(bytes: Uint8Array): string {
   const end = bytes.indexOf(0);
   return new TextDecoder('latin1').decode(end < 0 ? bytes : bytes.subarray(0, end));

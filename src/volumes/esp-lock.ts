@@ -3,26 +3,26 @@
 import type { Context } from '../context.ts';
 import type { FileStat } from '../disk/disk.ts';
 import type { Mounted } from '../esp/target.ts';
+import type { Log } from '../terminal/log.ts';
 import { acquireLock, type Lock, lockDirectory } from '../transaction/lock.ts';
-import type { Log } from '../voice/log.ts';
 
-/** Who takes the lock. */
+/** What a verb brings to take the lock. */
 export interface LockTaker {
   readonly verb: string;
   readonly context: Context;
   readonly log: () => Promise<Log>;
-  /** Seconds to wait for another run on the same ESP. */
+  /** Seconds to wait while another run holds the ESP. */
   readonly lockTimeout: number;
 }
 
 /**
  * Waits for the locks of several partitions and takes them.
- * @param mounted their mount points, as they were found
+ * @param mounted their mount points, as they were when they were read
  * @throws {LOCKED}
  */
 export async function lockAll(mounted: Mounted, taker: LockTaker): Promise<Disposable> {
   using locks = new DisposableStack();
-  // In one order whoever takes them, so that no two runs wait for each other.
+  // Every run takes the locks in one order, so that no two runs wait for each other.
   const inOrder = [...mounted].sort(([, a], [, b]) => (keyOf(a) < keyOf(b) ? -1 : 1));
   for (const [root, stat] of inOrder) locks.use(await lockEsp(root, stat, taker));
   return locks.move();
@@ -30,7 +30,7 @@ export async function lockAll(mounted: Mounted, taker: LockTaker): Promise<Dispo
 
 /**
  * Waits for the lock of an ESP and takes it.
- * @param mounted its root, as it was found
+ * @param mounted its root, as it was when it was read
  * @throws {LOCKED}
  */
 export async function lockEsp(

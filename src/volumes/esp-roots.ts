@@ -1,54 +1,105 @@
-/** Which directories the settings mean by ESP. */
+/** Finds the directories that the settings mean by ESP. */
 
 import type { Context } from '../context.ts';
 import { EspError } from '../error.ts';
-import { type Access, findEsp, requireEsp } from '../esp/mount.ts';
+import { type Access, findEsp, mountAt, requireEsp } from '../esp/mount.ts';
 import type { Settings } from '../settings/settings.ts';
+import { partitionAt } from './partition.ts';
 
 /** One ESP of the settings. */
 export interface Esp {
-  /** Where it is mounted: a real path, unless nothing is there. */
+  /** Where it is mounted: its real path, or the path as given when nothing is there. */
   readonly root: string;
-  /** Why nothing can be done with it. */
+  /** Why it cannot be used. */
   readonly failure?: EspError;
 }
 
 /**
- * Returns the ESPs, the primary first and each once. One that cannot be used stops none of the others.
- * @throws {ESP_NOT_MOUNTED} @throws {ESP_NOT_FAT} @throws {ESP_READ_ONLY} when none can be used: what
- * is wrong with the primary
+ * Returns the ESPs, the primary first and each once. An unusable one does not stop the others.
+ * @throws {ESP_NOT_MOUNTED} @throws {ESP_NOT_FAT} @throws {ESP_READ_ONLY} when no ESP can be used;
+ * the error is the primary's
  */
 export function findEsps(
   settings: Settings,
-  { disk }: Context,
+  context: Context,
   access: Access = 'write',
 ): readonly Esp[] {
+  const { disk } = context;
   const found = (settings.esp ?? [findEsp(disk)]).map((path): Esp => {
     if (path === undefined) throw nowhere();
     try {
-      return { root: requireEsp(disk, path, settings['allow-directory'], access) };
+      return { root: requireTarget(path, settings, context, access) };
     } catch (error) {
       return { root: path, failure: expected(error) };
     }
   });
   requireOne(found);
-  return [...new Map(found.map((esp) => [esp.root, esp])).values()];
+  const esps = [...new Map(found.map((esp) => [esp.root, esp])).values()];
+  if (!settings['allow-directory']) requireDevices(esps, disk);
+  return esps;
 }
 
-/** Returns what may go wrong with an ESP; what may not is thrown. */
+/** The type of an ESP in a GPT (UEFI §5.3.3) and in an MBR (§5.2.2). */
+const ESP_TYPES: Readonly<Record<string, string>> = {
+  gpt: 'c12a7328-f81f-11d2-ba4b-00a0c93ec93b',
+  dos: '0xef',
+};
+
+/**
+ * Returns the real path of an ESP that firmware finds, as far as anybody can tell here.
+ * @throws {ESP_NOT_MOUNTED} {ESP_NOT_FAT} {ESP_READ_ONLY}
+ * @throws {CONFIG_INVALID} when its partition is known to be of another type
+ */
+export function requireTarget(
+  path: string,
+  settings: Settings,
+  context: Context,
+  access: Access,
+): string {
+  const root = requireEsp(context.disk, path, settings['allow-directory'], access);
+  if (settings['allow-directory']) return root;
+  const { scheme = '', type } = partitionAt(root, context) ?? {};
+  const expected = ESP_TYPES[scheme];
+  if (expected === undefined || type === undefined || type === expected) return root;
+  throw new EspError(
+    'CONFIG_INVALID',
+    `${root}: firmware does not start from it: expected a partition of type ${expected}, got ${scheme} ${type}`,
+    {
+      hint: `name the ESP with --esp, or set the type of this partition: sfdisk --part-type DISK NUMBER ${expected}`,
+    },
+  );
+}
+
+/** Two mount points of one partition are one ESP: as two mirrors, neither protects from anything. */
+function requireDevices(esps: readonly Esp[], disk: Context['disk']): void {
+  const seen = new Map<string, string>();
+  for (const { root, failure } of esps) {
+    const device = failure ? undefined : mountAt(disk, root)?.device;
+    if (device === undefined) continue;
+    const other = seen.get(device);
+    if (other !== undefined) {
+      throw new EspError('CONFIG_INVALID', `${other} and ${root} are the same file system`, {
+        hint: 'name each ESP once with --esp; a mirror is a partition of another disk',
+      });
+    }
+    seen.set(device, root);
+  }
+}
+
+/** Returns an error that an ESP may cause. Throws every other error. */
 export function expected(error: unknown): EspError {
   if (error instanceof EspError) return error;
   throw error;
 }
 
-/** Throws what is wrong with the primary when something is wrong with all. */
+/** Throws the primary's failure when every ESP has one. */
 export function requireOne(esps: readonly { readonly failure?: EspError | undefined }[]): void {
   if (esps[0]?.failure && esps.every(({ failure }) => failure)) throw esps[0].failure;
 }
 
 /**
- * Returns where the ESPs are, the primary first. A mirror that is missing is told when its turn
- * comes: it must not stop the primary.
+ * Returns where the ESPs are, the primary first. A missing mirror fails when its turn comes, so
+ * that it does not stop the primary.
  * @throws {ESP_NOT_MOUNTED} @throws {ESP_NOT_FAT} @throws {ESP_READ_ONLY} for the primary
  */
 export function espRoots(settings: Settings, context: Context, access?: Access): readonly string[] {

@@ -1,4 +1,7 @@
-/** Opens a target: which partitions the loader reads besides the ESP, and the one tree that they are. */
+/**
+ * Opens a target: finds the partitions that the loader reads besides the ESP, and joins them to one
+ * tree.
+ */
 
 import type { Context } from '../context.ts';
 import type { Disk, WritableDisk } from '../disk/disk.ts';
@@ -8,12 +11,13 @@ import { type EspPath, espPath, volumesOf } from '../esp/layout.ts';
 import { type Access, requireEsp } from '../esp/mount.ts';
 import type { Mounted, OtherVolume, Target } from '../esp/target.ts';
 import type { Settings } from '../settings/settings.ts';
-import { findEsps } from './esp-roots.ts';
+import { findEsps, requireTarget } from './esp-roots.ts';
+import { partitionAt } from './partition.ts';
 import { isRead } from './xbootldr.ts';
 
 /**
- * Returns where the ESPs of the settings are, the primary first, once it is known that the partitions
- * named with them go together. Throws as {@link openTarget} and {@link findEsps} do.
+ * Returns where the ESPs of the settings are, the primary first. It checks first that the
+ * partitions named with them go together. Throws as {@link openTarget} and {@link findEsps} do.
  */
 export function findTargets(settings: Settings, context: Context): readonly string[] {
   const esps = findEsps(settings, context);
@@ -37,8 +41,9 @@ export function openTarget(
 ): Target {
   const { disk } = context;
   const { xbootldr: named, 'former-xbootldr': formerly, 'allow-directory': plain } = settings;
-  const root = requireEsp(disk, path, plain, access);
-  if ((named ?? formerly) === undefined) return alone(root, disk);
+  const root = requireTarget(path, settings, context, access);
+  const partitions = partitionsOf(settings, context, access);
+  if ((named ?? formerly) === undefined) return alone(root, partitions, disk);
   if (findEsps(settings, context, access).length > 1) {
     throw mismatch('an XBOOTLDR partition goes with one ESP', 'name one --esp, or do without');
   }
@@ -51,22 +56,42 @@ export function openTarget(
   ];
   return {
     ...joined(root, xbootldr, disk),
+    partitions,
     others,
     mounted: mountedAt([root, xbootldr ?? root, ...others.map((other) => other.root)], disk),
     warnings: former instanceof EspError ? [`it is not cleaned: ${explain(former)}`] : [],
   };
 }
 
-function alone(root: string, disk: WritableDisk): Target {
+function alone(root: string, partitions: readonly string[], disk: WritableDisk): Target {
   const mounted = mountedAt([root], disk);
-  return { ...joined(root, undefined, disk), others: [], mounted, warnings: [] };
+  const warnings = clonesAmong(partitions);
+  return { ...joined(root, undefined, disk), partitions, others: [], mounted, warnings };
+}
+
+/** Returns the PARTUUID of every ESP of the settings that is there, as far as udev tells. */
+function partitionsOf(settings: Settings, context: Context, access: Access): readonly string[] {
+  if (settings['allow-directory']) return [];
+  return findEsps(settings, context, access).flatMap(({ root, failure }) =>
+    failure ? [] : (partitionAt(root, context)?.uuid ?? []),
+  );
+}
+
+/** A disk that was copied as a whole has the PARTUUIDs of the other: nobody can tell which one starts. */
+function clonesAmong(partitions: readonly string[]): readonly string[] {
+  const twice = partitions.find((uuid, index) => partitions.indexOf(uuid) !== index);
+  return twice === undefined
+    ? []
+    : [
+        `two ESPs have the PARTUUID ${twice}, as after a disk was copied with dd: give one of them another with sfdisk --part-uuid DISK NUMBER UUID`,
+      ];
 }
 
 function mountedAt(points: readonly string[], disk: Disk): Mounted {
   return new Map(points.map((point) => [point, disk.stat(point)]));
 }
 
-/** Shows ESP and XBOOTLDR partition as one tree below the mount point of the ESP. */
+/** Joins ESP and XBOOTLDR partition to one tree below the mount point of the ESP. */
 function joined(
   root: string,
   xbootldr: string | undefined,
@@ -85,7 +110,7 @@ function joined(
   return { root, xbootldr, tree: joinedDisk(disk, places), disk, locate };
 }
 
-/** The ESP once the entries are elsewhere: to remove them, it must be known that the loader finds those. */
+/** Returns an ESP whose entries moved. They are removed only if the loader finds the new ones. */
 function emptied(esp: string, xbootldr: string, plain: boolean, context: Context): OtherVolume {
   if (plain || isRead(esp, xbootldr, context)) return { root: esp };
   return {
@@ -113,7 +138,7 @@ function requireApart(roots: readonly [string, string], plain: boolean, disk: Di
   for (const root of roots) requireWhole(root, disk);
 }
 
-/** FAT takes `efi` for `EFI`: what is mounted at /boot/efi hides the images of a partition at /boot. */
+/** FAT ignores case, so a mount at /boot/efi hides the images in EFI of a partition at /boot. */
 function requireWhole(root: string, disk: Disk): void {
   const device = disk.stat(root)?.device;
   const found = ['EFI', 'loader']
@@ -123,7 +148,7 @@ function requireWhole(root: string, disk: Disk): void {
   throw mismatch(`${found}: another file system is mounted there`, 'unmount it');
 }
 
-/** Finds the partition that was XBOOTLDR. One that is not there keeps nobody from booting. */
+/** Finds the former XBOOTLDR partition. A missing one is no error: the machine boots without it. */
 function findFormer(
   path: string,
   others: readonly string[],

@@ -1,21 +1,23 @@
 /**
- * Words to the service manager (sd_notify(3)), and what it expects of us (sd_watchdog_enabled(3)).
+ * Sends messages to the service manager (sd_notify(3)), and reads what it expects
+ * (sd_watchdog_enabled(3)).
  *
- * They go to a datagram socket, a kind Node does not have, so `systemd-notify` sends them: one short
- * process for each message, which is why there are few. It waits until the message was taken, and
- * where it may not speak in our name it speaks in its own: the unit says `NotifyAccess=all`.
+ * Messages go to a datagram socket. Node has no such sockets, so `systemd-notify` sends them: one
+ * short process for each message, so there are few messages. It waits until the message was
+ * received. Where it may not send in our name it sends in its own, so the unit says
+ * `NotifyAccess=all`.
  */
 import { EspError } from '../error.ts';
 import type { Environment, Machine } from '../process/machine.ts';
 
-/** Someone who started us and wants to know how we are, or nobody. */
+/** The service manager that started this process, or nobody. */
 export interface ServiceManager {
   /**
    * Sends assignments as one message, after all earlier ones.
    * @throws {IO} when it cannot be sent
    */
   notify(message: Readonly<Record<string, string>>): Promise<void>;
-  /** How often it wants to hear that we are alive, in milliseconds; undefined when it does not. */
+  /** Milliseconds between two signs of life that it wants; undefined when it wants none. */
   readonly pingInterval: number | undefined;
 }
 
@@ -39,7 +41,7 @@ export function findServiceManager(
   };
 }
 
-/** Half of the time after which we would be taken for dead. */
+/** Returns half of the time after which the manager would take this process for dead. */
 function pingInterval(environment: Environment, processId: number): number | undefined {
   const { WATCHDOG_PID: addressee, WATCHDOG_USEC: microseconds } = environment;
   if (addressee !== undefined && Number(addressee) !== processId) return undefined;
@@ -48,7 +50,7 @@ function pingInterval(environment: Environment, processId: number): number | und
 }
 
 const PROGRAM = 'systemd-notify';
-/** How long a message may take, in seconds. */
+/** The longest time for a message, in seconds. */
 const PATIENCE = 10;
 
 async function send(

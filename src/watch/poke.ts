@@ -1,28 +1,29 @@
-/** Pokes: something in some directories may have changed. What it was, nobody is told or asks. */
+/** Watches directories and pokes the loop when anything in them changes, without saying what. */
 import { basename, dirname } from 'node:path';
 import { type FSWatcher, watch } from 'chokidar';
 
-/** A directory as it was found. */
+/** A directory as it was when it was found. */
 export interface Place {
   /** Its real path. */
   readonly path: string;
-  /** Differs when another directory has come to this path: made anew, moved there, mounted over it. */
+  /** Changes when another directory takes this path: one that was made, moved or mounted there. */
   readonly identity: string;
 }
 
-/** What the lookout needs and whom it tells. */
+/** What a lookout needs, and the function that it calls. */
 export interface Outlook {
-  /** Returns the directory that a path leads to at this moment, if it leads to one. */
+  /** Returns the directory that a path leads to now, if it leads to one. */
   readonly locate: (path: string) => Place | undefined;
   readonly poke: () => void;
 }
 
-/** Eyes on directories, wherever they are at the moment. */
+/** Watches directories, also when they move. */
 export interface Lookout {
   /**
-   * Looks where the directories are and watches those places. Whatever changes after this has begun
-   * leads to a poke, but for two changes that the kernel tells nobody: something mounted over a
-   * directory, and a new one under the path of its parents. So arm before each look at the world.
+   * Finds out where the directories are and watches those places. Every change after this call
+   * leads to a poke, with two exceptions that the kernel reports to nobody: a mount over a
+   * directory, and a new directory under its parents' path. So call this before each pass reads
+   * anything.
    * @returns why a place cannot be watched, by its path
    */
   arm(directories: readonly string[]): Promise<ReadonlyMap<string, unknown>>;
@@ -31,13 +32,13 @@ export interface Lookout {
   close(): Promise<void>;
 }
 
-/** A place that is watched. */
+/** A watched place. */
 interface Post {
   readonly identity: string;
   readonly watcher: FSWatcher;
 }
 
-/** Rounds of looking again because a directory changed places in the meantime. */
+/** How often to look again because a directory moved meanwhile. */
 const ROUNDS = 3;
 
 /** Opens a lookout that watches nothing yet. */
@@ -50,8 +51,8 @@ export function openLookout({ locate, poke }: Outlook): Lookout {
     left = Promise.all([left, closing]);
   };
   const take = async (path: string, identity: string): Promise<unknown> => {
-    // A place that ends is left, and so armed again by the pass that the poke leads to: its number
-    // may by then be another directory's, and look as if nothing had happened.
+    // A place that ends is dropped, and the pass after the poke watches it again. By then its inode
+    // number may be another directory's, which would look as if nothing had happened.
     const onEnd = (): void => {
       leave(path);
       poke();
@@ -71,7 +72,7 @@ export function openLookout({ locate, poke }: Outlook): Lookout {
       );
       if (stale.length + fresh.length === 0) break;
       for (const [path] of stale) leave(path);
-      // chokidar shares what it has open: a watch that is still closing would be handed out again.
+      // chokidar shares its open watches, and would hand out one that is still closing.
       await left;
       for (const [path, identity] of fresh) {
         const trouble = await take(path, identity);
@@ -90,7 +91,7 @@ export function openLookout({ locate, poke }: Outlook): Lookout {
   };
 }
 
-/** The directory itself, or the nearest one above it in which it or its parent may appear. */
+/** Returns the directory, or the nearest one above it, where it or its parent may appear. */
 function nearest(path: string, locate: Outlook['locate']): [path: string, identity: string] {
   for (let candidate = path; ; candidate = dirname(candidate)) {
     const place = locate(candidate);
@@ -100,11 +101,12 @@ function nearest(path: string, locate: Outlook['locate']): [path: string, identi
 }
 
 /**
- * Watches one directory and nothing in it: one watch of the kernel, however many links it holds and
- * wherever they lead. chokidar itself tells of what it finds different, and so not of a link that
- * leads nowhere, nor of a new directory where the old one was; its raw events leave nothing out.
- * @param events `onEnd` is called when the directory itself moved, went, or cannot be watched any more
- * @returns the watcher, once it watches, and why it does not, if so
+ * Watches one directory and nothing in it, with one watch of the kernel, however many links it
+ * holds and wherever they lead. chokidar's own events leave out a link that leads nowhere, and a
+ * new directory in place of the old one. Its raw events leave nothing out.
+ * @param events `onEnd` is called when the directory itself moved, was removed, or cannot be
+ * watched
+ * @returns the watcher once it watches, and the reason if it does not
  */
 async function open(
   path: string,
@@ -118,7 +120,7 @@ async function open(
     backend: 'native',
     ignored: (candidate) => candidate !== path,
   });
-  // What happens to the directory itself comes under its own name, not that of something in it.
+  // An event of the directory itself has its own name, not that of something in it.
   watcher.on('raw', (_event, name) => (name === basename(path) ? onEnd() : poke()));
   const { promise: ready, resolve } = Promise.withResolvers<unknown>();
   let watching = false;

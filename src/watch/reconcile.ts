@@ -1,23 +1,23 @@
-/** A level-triggered loop: whatever poked it, it brings the world in line as it is now. */
+/** A level-triggered loop: each pass brings the ESPs in line as they are now, whatever poked it. */
 
-/** How a pass ended: with the world in line, or with something that has to be tried again. */
+/** The result of a pass: everything is in line, or something has to be tried again. */
 export type Outcome = 'settled' | 'unsettled';
 
-/** How long to wait. Milliseconds. */
+/** Waiting times in milliseconds. */
 export interface Timing {
-  /** From a poke to the pass that answers it; all pokes in between get the same pass. */
+  /** From a poke to the pass that answers it. All pokes in between share that pass. */
   readonly debounce: number;
-  /** From a settled pass to the next one that nobody asked for; zero for none. */
+  /** From a settled pass to the next one without a poke; zero for none. */
   readonly rescan: number;
-  /** From an unsettled pass to the next: twice as long each time, from the first to the longest. */
+  /** From an unsettled pass to the next. It doubles each time, from `first` to `longest`. */
   readonly retry: { readonly first: number; readonly longest: number };
 }
 
-/** Time and chance, as the loop needs them. */
+/** The time and the random numbers of the loop. */
 export interface Clock {
-  /** Calls `work` once after `delay` milliseconds, unless what it returns is called before. */
+  /** Calls `work` once after `delay` milliseconds. The returned function cancels that. */
   after(delay: number, work: () => void): () => void;
-  /** Returns a number from 0 to below 1. */
+  /** Returns a random number from 0 to below 1. */
   random(): number;
 }
 
@@ -25,9 +25,11 @@ export interface Clock {
 export interface Loop {
   /** Says that something may have changed. */
   poke(): void;
-  /** Starts no more passes and waits for the one that runs. */
+  /** Starts no more passes, and waits for the running one. */
   stop(): Promise<void>;
-  /** Settles when the loop has ended; rejects with what a pass threw, which ends the loop. */
+  /**
+   * Settles when the loop has ended. Rejects with an error that a pass threw, which ends the loop.
+   */
   readonly ended: Promise<void>;
 }
 
@@ -40,8 +42,8 @@ const systemClock: Clock = {
 };
 
 /**
- * Runs `reconcile` now, after each poke, again and again while it is unsettled, and once in a while.
- * Never twice at a time: a poke during a pass leads to one more pass after it.
+ * Runs `reconcile` now, after each poke, repeatedly while it is unsettled, and at each rescan. It
+ * never runs twice at a time: a poke during a pass leads to one more pass after it.
  */
 export function startLoop(
   reconcile: () => Promise<Outcome>,
@@ -51,7 +53,7 @@ export function startLoop(
   const { promise: ended, resolve: end, reject: fail } = Promise.withResolvers<void>();
   let running = false;
   let stopping = false;
-  /** Whether anything was said since the last pass began. */
+  /** Whether a poke came since the last pass began. */
   let dirty = false;
   let failures = 0;
   let cancel = (): void => undefined;
@@ -89,7 +91,7 @@ export function startLoop(
   };
 }
 
-/** Half of the delay is left to chance, so that what failed together is not tried again together. */
+/** Half of the delay is random, so that passes that failed together are not retried together. */
 function retryDelay(failures: number, { retry }: Timing, chance: number): number {
   const full = Math.min(retry.longest, retry.first * 2 ** (failures - 1));
   return full * (0.5 + chance / 2);

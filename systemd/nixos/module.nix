@@ -59,12 +59,13 @@ let
         extra-entries = cfg.extraEntries;
         extra-files = lib.mapAttrs (name: source: {
           source = "${source}";
-          sign = cfg.signExtraFiles && lib.hasSuffix ".efi" name;
+          sign = builtins.elem name cfg.signExtraFiles;
         }) cfg.extraFiles;
       }
       // lib.optionalAttrs (cfg.xbootldrMountPoint != null) { xbootldr = cfg.xbootldrMountPoint; }
       // trust
     ) cfg.extraSettings;
+  unknownSigned = builtins.filter (name: !(cfg.extraFiles ? ${name})) cfg.signExtraFiles;
   fileWith = trust: toml.generate "espalier.toml" (settingsWith trust);
 
   install = "${lib.getExe cfg.package} install${lib.optionalString (cfg.logLevel == "debug") " -vv"}";
@@ -263,12 +264,13 @@ in
     };
 
     signExtraFiles = mkOption {
-      type = types.bool;
-      default = hasKeys;
-      defaultText = lib.literalMD "whether there are keys";
+      type = types.listOf types.str;
+      default = [ ];
+      example = [ "EFI/memtest86/memtest.efi" ];
       description = ''
-        Whether to sign those of {option}`boot.espalier.extraFiles` whose names end in `.efi`: with
-        Secure Boot on, firmware starts no others.
+        Which programs among {option}`boot.espalier.extraFiles` to sign, by their paths: with Secure Boot
+        on, firmware starts no others. Each one becomes trusted as the kernel is. A shell that writes to
+        memory, iPXE or GRUB, once signed, starts anything for whoever can write to the ESP.
       '';
     };
 
@@ -318,6 +320,13 @@ in
 
   config = lib.mkIf cfg.enable {
     assertions = [
+      {
+        assertion = unknownSigned == [ ];
+        message = ''
+          boot.espalier.signExtraFiles names ${lib.head unknownSigned}, and boot.espalier.extraFiles has no
+          such file. Name the paths as they are there.
+        '';
+      }
       {
         assertion = unknownSettings == [ ];
         message = ''

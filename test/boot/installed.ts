@@ -44,6 +44,8 @@ export interface InstallOptions {
   /** The stub of images; by default that of systemd. */
   readonly stub?: string;
   readonly keys?: Keys;
+  /** Whether kernels of Type #1 entries are signed too. */
+  readonly signKernels?: boolean;
   /** The settings of loader.conf; by default none but a menu that does not wait. */
   readonly loaderConf?: string;
   /** Where records for systemd-pcrlock go. */
@@ -88,6 +90,7 @@ export function install(options: InstallOptions): void {
     ...(keys === undefined
       ? ['--allow-unsigned']
       : ['--certificate', keys.certificate, '--private-key', keys.privateKey]),
+    ...(options.signKernels ? ['--sign-kernels'] : []),
     ...(options.pcrlock === undefined ? [] : ['--pcrlock-directory', options.pcrlock]),
     ...(options.xbootldr === undefined ? [] : ['--xbootldr', options.xbootldr]),
     ...(options.formerXbootldr === undefined ? [] : ['--former-xbootldr', options.formerXbootldr]),

@@ -67,9 +67,17 @@ suite('with Secure Boot enforcing', () => {
     assert.equal(boot.proof?.secureBoot, true);
   });
 
+  test('a bare kernel does not start, unless a person asked for its signature', {
+    skip,
+  }, async () => {
+    const esp = join(folder, 'bare');
+    install({ esp, world: world(), keys: keys(), format: 'type1' });
+    assertRefused(await bootDirectory(esp, enforcing));
+  });
+
   test('a type1 entry boots, because its kernel carries our signature', { skip }, async () => {
     const esp = join(folder, 'type1');
-    install({ esp, world: world(), keys: keys(), format: 'type1' });
+    install({ esp, world: world(), keys: keys(), format: 'type1', signKernels: true });
     const boot = await bootDirectory(esp, enforcing);
     assertBooted(boot, '5');
     assert.equal(boot.proof?.secureBoot, true);

@@ -1,7 +1,9 @@
 /** Entries that are counted: they get their tries once, and keep whatever became of them since. */
 import assert from 'node:assert/strict';
 import * as fs from 'node:fs';
+import { basename } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
+import { matchesPattern } from '../../src/loader/pattern.ts';
 import { aPe, countingBytes } from '../pe/a-pe.ts';
 import { aMachine, type Machine } from './a-machine.ts';
 
@@ -120,7 +122,7 @@ describe('what boots next', () => {
     for (const loader of ['257.9-1', '260']) {
       const machine = aMachine(t, { generations: [{}, {}, {}], loader });
       assert.equal((await counted(machine)).status, 0);
-      assert.match(conf(machine)[1] ?? '', /^preferred nixos-generation-3-[a-z2-7]{52}\.efi$/);
+      assert.match(conf(machine)[1] ?? '', /^preferred nixos-generation-3-[a-z2-7]{52}\*\.efi$/);
       assert.equal(conf(machine)[2], 'default nixos-generation-*');
       assert.equal(await next(machine), 3);
       recount(machine, 3, '+0-3');
@@ -178,6 +180,54 @@ describe('what boots next', () => {
     assert.equal((await machine.run('gc')).status, 0);
     assert.deepEqual(names(machine), ['1+3.efi', '2+3.efi', '3+3.efi']);
   });
+});
+
+describe('a loader that keeps the counter in the ID, as systemd-boot 254 does', () => {
+  /** What such a loader boots: the first entry whose file name matches what loader.conf names. */
+  const bootedBy254 = (machine: Machine) => {
+    const pattern = /^default (.*)$/m.exec(machine.read('loader/loader.conf'))?.[1] ?? '';
+    const menu = machine.paths(/nixos-generation-/).map((path) => basename(path));
+    return menu.toReversed().find((name) => matchesPattern(pattern, name));
+  };
+
+  for (const format of ['uki', 'type1']) {
+    test(`boots the generation that was rolled back to: ${format}`, async (t) => {
+      const machine = aMachine(t, { generations: [{}, {}, {}], loader: '254' });
+      await counted(machine, '--format', format, machine.toplevel(2));
+      assert.match(bootedBy254(machine) ?? '', /^nixos-generation-2-[a-z2-7]{52}\+3\./);
+      recount(machine, 2, '+2-1');
+      assert.match(bootedBy254(machine) ?? '', /^nixos-generation-2-/);
+      recount(machine, 2, '');
+      assert.match(bootedBy254(machine) ?? '', /^nixos-generation-2-/);
+    });
+  }
+
+  test('names the selected entry with its counter, and it is kept all the same', async (t) => {
+    const machine = aMachine(t, { generations: [{}, {}, {}], loader: '254' });
+    await counted(machine);
+    const [selected = ''] = machine.paths(/nixos-generation-1-/);
+    machine.loaderVariable('LoaderEntrySelected', basename(selected));
+    recount(machine, 1, '+2-1');
+    fs.rmSync(machine.link(1));
+    const environment = { ESPALIER_EFIVARS: machine.efivars };
+    const args = [...machine.arguments(), '--allow-unsigned', '--quiet', '--boot-counting', '3'];
+    assert.equal((await machine.runWith({ environment }, 'install', ...args)).status, 0);
+    assert.deepEqual(names(machine), ['1+2-1.efi', '2+3.efi', '3+3.efi']);
+  });
+
+  for (const name of ['LoaderEntryDefault', 'LoaderEntryOneShot']) {
+    test(`${name} with a counter in it is no other entry`, async (t) => {
+      const machine = aMachine(t, { generations: [{}, {}], loader: '254' });
+      await counted(machine);
+      const [entry = ''] = machine.paths(/nixos-generation-2-/);
+      machine.loaderVariable(name, basename(entry));
+      recount(machine, 2, '+2-1');
+      assert.equal((await counted(machine)).status, 0);
+      const [other = ''] = machine.paths(/nixos-generation-1-/);
+      machine.loaderVariable(name, basename(other));
+      assert.equal((await counted(machine)).status, 5);
+    });
+  }
 });
 
 test('an entry that is there under two counters is left alone in both, and told', async (t) => {

@@ -4,9 +4,14 @@ import * as fs from 'node:fs';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import { EspError } from '../../src/error.ts';
+import type { Guid } from '../../src/guid.ts';
 import { parseAuthenticatedWrite } from '../../src/secureboot/authenticated-variable.ts';
-import { KEY_NAMES, type KeyVariable } from '../../src/secureboot/key-variable.ts';
-import { parseSignatureLists } from '../../src/secureboot/signature-list.ts';
+import { KEY_NAMES, KEY_VARIABLES, type KeyVariable } from '../../src/secureboot/key-variable.ts';
+import {
+  formatSignatureLists,
+  parseSignatureLists,
+  X509,
+} from '../../src/secureboot/signature-list.ts';
 import { run } from '../lab/run.ts';
 import { installCommand, missingTools } from '../lab/tools.ts';
 import { aKeyDirectory, aMicrosoftCertificate } from './a-key-directory.ts';
@@ -79,7 +84,13 @@ describe('keys enroll', () => {
       join(machine.root, 'uefi.crt'),
       'Microsoft Corporation UEFI CA 2011',
     );
-    assert.equal((await enroll(machine, '--microsoft', directory, '--microsoft', uefi)).status, 0);
+    const one = ['--microsoft', directory, '--microsoft', uefi];
+    assert.equal((await enroll(machine, ...one)).status, 5, 'one of two is a warning');
+    const rom = aMicrosoftCertificate(
+      join(machine.root, 'rom.crt'),
+      'Microsoft Option ROM UEFI CA 2023',
+    );
+    assert.equal((await enroll(machine, ...one, '--microsoft', rom)).status, 0);
   });
 
   test('each certificate of Microsoft goes once to the variable it is for, behind our own', {
@@ -97,7 +108,7 @@ describe('keys enroll', () => {
     fs.writeFileSync(join(directory, 'README.md'), 'not a certificate');
     const twice = ['--microsoft', directory, '--microsoft', join(directory, 'KEK')];
     const { status } = await enroll(machine, ...twice);
-    assert.equal(status, 0);
+    assert.equal(status, 5, 'the authority of 2011 is not among them');
     const owner = fs.readFileSync(join(machine.root, 'sbctl/GUID'), 'utf8');
     assert.deepEqual(held(machine, 'PK'), [[owner, 'CN=Platform Key']]);
     assert.deepEqual(held(machine, 'KEK'), [
@@ -182,9 +193,100 @@ describe('keys enroll', () => {
     const { status, output } = await enroll(machine, BRAVE, '--json');
     assert.equal(status, 5);
     const { warnings } = JSON.parse(output) as { warnings: string[] };
-    assert.equal(warnings.length, 3);
+    assert.equal(warnings.length, 4);
     assert.match(warnings[0] ?? '', /systemd-bootx64.efi: its signature is not valid/);
     assert.match(warnings[2] ?? '', /secure-boot-enroll is off/);
+    assert.match(warnings[3] ?? '', /EFI\/Linux\/.*: it is not signed; with these keys/);
+  });
+
+  test('an entry that the keys do not let start is a warning, of a type1 entry its kernel', async (t) => {
+    for (const format of ['uki', 'type1']) {
+      const machine = await aMachineWithKeys(t);
+      const entries = machine.paths(/EFI\/(Linux|nixos)|loader\/entries/);
+      for (const path of entries) fs.rmSync(join(machine.esp, path));
+      const loaders = machine.paths(/EFI\/(BOOT|systemd)\//).map((path) => join(machine.esp, path));
+      const signed = loaders.map((path) => fs.readFileSync(path));
+      await machine.run('install', '--format', format);
+      for (const [index, path] of loaders.entries()) fs.writeFileSync(path, signed[index] ?? '');
+      const { status, output } = await enroll(machine, BRAVE, '--json');
+      assert.equal(status, 5);
+      const { warnings } = JSON.parse(output) as { warnings: string[] };
+      assert.deepEqual(
+        warnings.map(
+          (warning) => /(EFI\/\w+)\/.*: it is not signed; with these keys/.exec(warning)?.[1],
+        ),
+        [format === 'uki' ? 'EFI/Linux' : 'EFI/nixos'],
+      );
+    }
+  });
+
+  test('Microsoft UEFI CA 2023 vouches for no option ROM', { skip }, async (t) => {
+    const machine = await aMachineWithKeys(t);
+    const ca = aMicrosoftCertificate(join(machine.root, 'ca.der'), 'Microsoft UEFI CA 2023');
+    const { error } = await enroll(machine, '--microsoft', ca);
+    assert.equal(error?.code, 'OPTION_ROMS_UNTRUSTED');
+    assert.match(error?.hint ?? '', /Microsoft Corporation UEFI CA 2011 and Microsoft Option ROM/);
+  });
+
+  test('a bundle is read whole, and others’ certificates stand beside it', { skip }, async (t) => {
+    const machine = await aMachineWithKeys(t);
+    const path = (name: string) => join(machine.root, name);
+    const pem = (name: string, organisation?: string) => {
+      const der = aMicrosoftCertificate(path('one.der'), name, organisation);
+      return new X509Certificate(fs.readFileSync(der)).toString();
+    };
+    const both = ['Microsoft Corporation UEFI CA 2011', 'Microsoft Option ROM UEFI CA 2023'];
+    fs.writeFileSync(path('all.pem'), both.map((name) => pem(name)).join(''));
+    const vendor = [pem('Vendor KEK CA', 'Vendor'), pem('Vendor Firmware CA', 'Vendor')];
+    fs.writeFileSync(path('vendor.pem'), vendor.join(''));
+    const files = ['--microsoft', path('all.pem'), '--certificates', path('vendor.pem')];
+    assert.equal((await enroll(machine, ...files)).status, 0);
+    const names = (variable: KeyVariable) =>
+      held(machine, variable)
+        .slice(1)
+        .map(([, name]) => name);
+    assert.deepEqual(
+      names('db'),
+      [...both, 'Vendor Firmware CA'].map((name) => `CN=${name}`),
+    );
+    assert.deepEqual(names('KEK'), ['CN=Vendor KEK CA']);
+    const { error } = await enroll(machine, '--microsoft', path('vendor.pem'));
+    assert.match(error?.hint ?? '', /those of others go with --certificates/);
+  });
+
+  test('--keep-firmware appends what firmware has, once', { skip }, async (t) => {
+    const machine = await aMachineWithKeys(t);
+    const none = await enroll(machine, BRAVE, '--keep-firmware');
+    assert.equal(none.error?.code, 'KEY_INVALID');
+    const der = aMicrosoftCertificate(join(machine.root, 'f.der'), 'Factory', 'Vendor');
+    const owner = MICROSOFT as Guid;
+    const entry = { type: X509, owner, data: Uint8Array.from(fs.readFileSync(der)) };
+    const lists = Buffer.concat([Buffer.alloc(4), formatSignatureLists([entry, entry])]);
+    fs.writeFileSync(join(machine.efivars, `db-${KEY_VARIABLES.db.vendor}`), lists);
+    assert.equal((await enroll(machine, BRAVE, '--keep-firmware')).status, 0);
+    assert.deepEqual(held(machine, 'db').slice(1), [[MICROSOFT, 'CN=Factory']]);
+  });
+
+  test('--dbx is written beside the keys, signed by KEK, and entries are judged by it', async (t) => {
+    const machine = await aMachineWithKeys(t);
+    const pem = fs.readFileSync(join(machine.root, 'sbctl/keys/db/db.pem'));
+    const data = Uint8Array.from(new X509Certificate(pem).raw);
+    const lists = formatSignatureLists([{ type: X509, owner: MICROSOFT as Guid, data }]);
+    const file = join(machine.root, 'dbx.esl');
+    fs.writeFileSync(file, lists);
+    const { status, output } = await enroll(machine, BRAVE, '--dbx', file, '--json');
+    assert.equal(status, 5);
+    assert.match(JSON.parse(output).warnings.join(), /EFI\/Linux/);
+    const auth = fs.readFileSync(join(machine.esp, 'loader/keys/auto/dbx.auth'));
+    const write = parseAuthenticatedWrite(auth);
+    assert.deepEqual(Buffer.from(write.content), Buffer.from(lists));
+    assert.equal(write.time, writeOf(machine, 'PK').time);
+    // What a vendor publishes has a signature of its own around the lists.
+    fs.writeFileSync(file, auth);
+    const again = await enroll(machine, BRAVE, '--dbx', file, '--json');
+    assert.equal(JSON.parse(again.output).esps[0].written, false);
+    fs.writeFileSync(file, 'no lists');
+    assert.equal((await enroll(machine, BRAVE, '--dbx', file)).error?.code, 'KEY_INVALID');
   });
 
   test('a run that fails anywhere leaves the old set, or none that is complete', async (t) => {

@@ -82,7 +82,10 @@ describe('the copies of systemd-boot', () => {
     for (const args of [[], ['--force']]) {
       const { status, output } = await machine.run('install', '--json', ...args);
       assert.equal(status, 5);
-      assert.match(JSON.parse(output).warnings[0], /BOOTX64\.EFI is left alone: .*move it away/);
+      assert.match(
+        JSON.parse(output).warnings[0],
+        /BOOTX64\.EFI is left alone: .*another system may start from it/,
+      );
       assert.equal(machine.tree()[FALLBACK], before);
     }
     assert.equal(version(machine, SYSTEMD), '257.9');
@@ -174,6 +177,28 @@ describe('loader.conf', () => {
     fs.writeFileSync(config, '[loader]\ntimeout = "menu-force"\nauto-firmware = false\n');
     await machine.run('install', '--config', config);
     assert.match(machine.read('loader/loader.conf'), /^timeout menu-force\nauto-firmware false$/m);
+  });
+
+  test('a misspelt key in the file that is given is refused with the nearest one', async (t) => {
+    const machine = aMachine(t);
+    const given = join(machine.root, 'given.conf');
+    const before = machine.tree();
+    for (const [line, hint] of [
+      ['timout 2', 'did you mean timeout?'],
+      ['editr no', 'did you mean editor?'],
+      ['prefered nixos-*', 'did you mean preferred?'],
+      ['xyzzy 1', /it knows default, preferred, timeout/],
+    ] as const) {
+      fs.writeFileSync(given, `console-mode max\n${line}\n`);
+      const { status, error } = await machine.run('install', '--loader-conf', given);
+      assert.equal(status, 2);
+      assert.match(error?.message ?? '', /given\.conf: "\w+" is no setting of loader\.conf/);
+      assert.match(
+        error?.hint ?? '',
+        typeof hint === 'string' ? new RegExp(hint.slice(0, -1)) : hint,
+      );
+      assert.deepEqual(machine.tree(), before);
+    }
   });
 
   test('settings that do not fit into a sector are a mistake, and nothing is touched', async (t) => {

@@ -236,18 +236,68 @@ describe('install --pcrlock-directory', () => {
 
   test('an image with an older stub has a record if our signature is on it, and has none under another’s name', async (t) => {
     const { signed, machine, variants, text, expected } = aRecordedMachine(t, {
-      generations: [{ tag: 'a' }, { tag: 'b' }],
+      generations: [{ tag: 'x' }, { tag: 'b' }],
     });
+    await machine.runWith({}, ...signedArguments(machine));
+    const [other = ''] = machine.paths(/generation-1-/);
+    const saved = fs.readFileSync(join(machine.esp, other));
+    machine.generations([{ tag: 'a' }, { tag: 'b' }]);
     await machine.runWith({}, ...signedArguments(machine));
     const stub = join(machine.systemd, 'lib/systemd/boot/efi/linuxx64.efi.stub');
     fs.writeFileSync(stub, aKernel('a newer stub'));
-    const [first = '', second = ''] = machine.paths(/generation-\d-/);
-    fs.copyFileSync(join(machine.esp, second), join(machine.esp, first));
+    const [first = ''] = machine.paths(/generation-1-[a-z2-7]{52}/);
+    fs.writeFileSync(join(machine.esp, first), saved);
     const ran = await signed();
-    assert.match(warningsOf(ran).join(), /generation-1-.* gets no record/);
+    assert.match(warningsOf(ran).join(), /generation-1-[a-z2-7]{52}.* gets no record/);
     assert.deepEqual(variants(ENTRIES), ['2.pcrlock']);
     assert.equal(text(`${ENTRIES}/2.pcrlock`), expected(/generation-2-/));
   });
+
+  test('an image under the number of another generation is damaged: it is written anew and recorded', async (t) => {
+    const { signed, machine, variants, text, expected } = aRecordedMachine(t, {
+      generations: [{ tag: 'a' }, { tag: 'b' }],
+    });
+    await machine.runWith({}, ...signedArguments(machine));
+    const [first = '', second = ''] = machine.paths(/generation-\d-/);
+    fs.copyFileSync(join(machine.esp, second), join(machine.esp, first));
+    const verified = await machine.runWith(
+      {},
+      'verify',
+      ...machine.arguments(),
+      '--allow-unsigned',
+    );
+    assert.match(verified.output, /it is of generation 2, and its name says 1/);
+    assert.equal((await signed()).status, 0);
+    assert.deepEqual(variants(ENTRIES), ['1.pcrlock', '2.pcrlock']);
+    assert.equal(text(`${ENTRIES}/1.pcrlock`), expected(/generation-1-/));
+  });
+
+  for (const renamed of [true, false]) {
+    const how = renamed ? 'under the number of a broken generation' : 'as it was';
+    test(`a signed image of a deleted generation that is put back ${how} gets no record`, async (t) => {
+      const { signed, machine, path, variants } = aRecordedMachine(t, {
+        generations: [{ tag: 'a' }, { tag: 'b' }, { tag: 'c' }],
+      });
+      await signed();
+      const [old = '', broken = ''] = machine.paths(/generation-[12]-/);
+      const saved = fs.readFileSync(join(machine.esp, old));
+      fs.unlinkSync(machine.link(1));
+      fs.rmSync(join(machine.toplevel(2), 'boot.json'));
+      fs.rmSync(join(machine.toplevel(2), 'init'));
+      await signed();
+      const kept = variants(ENTRIES);
+      assert.deepEqual(kept, ['2.pcrlock', '3.pcrlock']);
+      assert.ok(fs.existsSync(join(machine.esp, broken)));
+      const back = renamed ? old.replace('generation-1-', 'generation-2-') : old;
+      fs.writeFileSync(join(machine.esp, back), saved);
+      await signed();
+      assert.deepEqual(variants(ENTRIES), kept);
+      const records = fs
+        .readdirSync(path(ENTRIES))
+        .map((name) => fs.readFileSync(path(`${ENTRIES}/${name}`), 'utf8'));
+      assert.ok(!records.includes(record(saved)));
+    });
+  }
 
   test('while a new loader is on its way, both are expected; afterwards the new one', async (t) => {
     const { install, machine, path, text, variants } = aRecordedMachine(t);

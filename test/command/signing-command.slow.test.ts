@@ -49,7 +49,8 @@ class Token {
   }
 
   install(format: string, ...key: readonly string[]) {
-    const args = ['--format', format, '--certificate', certificatePath, '--quiet', ...key];
+    const signing = ['--certificate', certificatePath, '--sign-kernels', ...key];
+    const args = ['--format', format, '--quiet', ...signing];
     return this.machine.runWith({}, 'install', ...this.machine.arguments(), ...args);
   }
 }

@@ -53,7 +53,11 @@ class Pair {
 
   esp(verb: string, ...more: readonly string[]) {
     const stub = join(this.machine.systemd, 'lib/systemd/boot/efi/linuxx64.efi.stub');
-    const environment = { ESPALIER_FORMAT: this.#format, ESPALIER_STUB: stub };
+    const environment = {
+      ESPALIER_FORMAT: this.#format,
+      ESPALIER_SIGN_KERNELS: 'true',
+      ESPALIER_STUB: stub,
+    };
     const args = [...this.machine.arguments(), '--certificate', certificatePath, '--quiet'];
     return this.machine.runWith({ environment }, verb, ...args, ...more);
   }
@@ -64,7 +68,7 @@ class Pair {
 
   sign(...more: readonly string[]) {
     const pair = ['--certificate', certificatePath, '--private-key', this.key];
-    const args = ['--request', this.request, '--output', this.signatures];
+    const args = ['--request', this.request, '--output', this.signatures, '--sign-kernels'];
     return this.machine.runWith({}, 'sign', ...pair, ...args, ...more, '--quiet');
   }
 

@@ -48,6 +48,19 @@ test('a flipped bit in an initrd is seen by the deep verification alone, and rep
   assert.deepEqual(machine.tree(), before);
 });
 
+for (const format of ['uki', 'type1'] as const) {
+  test(`an entry of format ${format} under the number of another generation is damaged`, async (t) => {
+    const machine = aMachine(t, { generations: [{}, {}] });
+    await machine.run('install', '--format', format);
+    const [path = ''] = machine.paths(/generation-1-/);
+    const renamed = path.replace('generation-1-', 'generation-2-');
+    fs.renameSync(join(machine.esp, path), join(machine.esp, renamed));
+    const { status, output } = await machine.run('verify');
+    assert.equal(status, 5);
+    assert.match(output, /generation-2-.*it is of generation 1, and its name says 2/);
+  });
+}
+
 test('damage of what boots next is status 1, of another generation status 5', async (t) => {
   const machine = aMachine(t, { generations: [{ initrd: 'one' }, { initrd: 'two' }] });
   await machine.run('install');

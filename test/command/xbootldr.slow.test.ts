@@ -307,7 +307,7 @@ test('entries on the ESP go only when it is known that systemd-boot reads XBOOTL
     );
   await machine.run('install');
 
-  const wrong = await install([`${gpt}c12a7328\n`, `${gpt}0fc63daf\n`]);
+  const wrong = await install([`${gpt}c12a7328-f81f-11d2-ba4b-00a0c93ec93b\n`, `${gpt}0fc63daf\n`]);
   assert.equal(wrong.error?.code, 'CONFIG_INVALID');
   assert.deepEqual(paths(pair, xbootldr), []);
 
@@ -317,7 +317,7 @@ test('entries on the ESP go only when it is known that systemd-boot reads XBOOTL
   assert.deepEqual(machine.installed(), [1]);
   assert.ok(paths(pair, xbootldr).length > 0);
 
-  const known = [`${gpt}c12a7328\n`, `${gpt}${TYPE}\n`];
+  const known = [`${gpt}c12a7328-f81f-11d2-ba4b-00a0c93ec93b\n`, `${gpt}${TYPE}\n`];
   assert.equal((await install(known)).status, 0);
   assert.deepEqual(machine.installed(), []);
   assert.equal((await install([])).status, 0);

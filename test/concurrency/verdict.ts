@@ -65,7 +65,7 @@ export function danglingDefault(esp: string): string | undefined {
 function readDefault(esp: string): string | undefined {
   const path = join(esp, 'loader/loader.conf');
   if (!fs.existsSync(path)) return undefined;
-  return /^default (.*)$/m.exec(fs.readFileSync(path, 'utf8'))?.[1];
+  return /^default (.*)$/m.exec(fs.readFileSync(path, 'utf8'))?.[1]?.replace('*', '');
 }
 
 function entries(esp: string): string[] {

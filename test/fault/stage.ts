@@ -70,7 +70,8 @@ export async function setStage(scenario: Scenario, root: string): Promise<Stage>
   assert.ok(DONE.includes(ended.status), ended.message);
   const right = treeOf(world.esp);
   const paths = [...right.keys()];
-  const next = /^(?:preferred|default) (.*)$/m.exec(read(world.esp, 'loader/loader.conf'))?.[1];
+  const named = /^(?:preferred|default) (.*)$/m.exec(read(world.esp, 'loader/loader.conf'))?.[1];
+  const next = named?.replace('*', '');
   return {
     ...draft,
     right,

@@ -5,9 +5,9 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { nodeDisk } from '../../src/disk/node-disk.ts';
 import {
-  assertOneArchitecture,
   currentToplevel,
   findGenerationLinks,
+  ofOneArchitecture,
   parseLink,
   readGenerations,
 } from '../../src/generation/profile.ts';
@@ -123,10 +123,10 @@ test('one broken generation is set apart and stops no other', (t) => {
 const arm = { system: 'aarch64-linux' };
 
 test('generations for one kind of machine are fine together', () => {
-  assertOneArchitecture([]);
-  assertOneArchitecture([], 'x86_64-linux');
-  assertOneArchitecture([aGeneration(), aGeneration({ number: 2 })]);
-  assertOneArchitecture([aGeneration({ bootspec: arm })], 'aarch64-linux');
+  ofOneArchitecture([]);
+  ofOneArchitecture([], 'x86_64-linux');
+  ofOneArchitecture([aGeneration(), aGeneration({ number: 2 })]);
+  ofOneArchitecture([aGeneration({ bootspec: arm })], 'aarch64-linux');
 });
 
 test('generations for several kinds of machines are refused by name', () => {
@@ -136,7 +136,7 @@ test('generations for several kinds of machines are refused by name', () => {
     aGeneration({ number: 1 }),
     aGeneration({ profile: 'work', bootspec: arm }),
   ];
-  assert.throws(() => assertOneArchitecture(generations), {
+  assert.throws(() => ofOneArchitecture(generations), {
     code: 'MIXED_ARCHITECTURES',
     message:
       'expected every generation to be for the same system, got x86_64-linux (generation 3, 1) and aarch64-linux (generation 2, work 1)',
@@ -144,7 +144,7 @@ test('generations for several kinds of machines are refused by name', () => {
 });
 
 test('generations that agree on a system that is not wanted are refused', () => {
-  assert.throws(() => assertOneArchitecture([aGeneration({ bootspec: arm })], 'x86_64-linux'), {
+  assert.throws(() => ofOneArchitecture([aGeneration({ bootspec: arm })], 'x86_64-linux'), {
     code: 'MIXED_ARCHITECTURES',
     message: 'expected every generation to be for x86_64-linux, got aarch64-linux (generation 1)',
   });
@@ -152,12 +152,48 @@ test('generations that agree on a system that is not wanted are refused', () => 
 
 test('a specialisation for another kind of machine is refused', () => {
   const specialisations = new Map([['arm', aBootspec(arm)]]);
-  assert.throws(() => assertOneArchitecture([aGeneration({ bootspec: { specialisations } })]), {
+  assert.throws(() => ofOneArchitecture([aGeneration({ bootspec: { specialisations } })]), {
     code: 'MIXED_ARCHITECTURES',
   });
 });
 
 test('a refusal names a few of many generations', () => {
   const many = Array.from({ length: 500 }, (_, index) => aGeneration({ number: index + 1 }));
-  assert.throws(() => assertOneArchitecture(many, 'riscv64-linux'), /8, 9, 10 and 490 more\)$/);
+  assert.throws(() => ofOneArchitecture(many, 'riscv64-linux'), /8, 9, 10 and 490 more\)$/);
+});
+
+test('with a wanted system, generations of another one are set apart and named', () => {
+  const specialisations = new Map([['arm', aBootspec(arm)]]);
+  const { generations, malformed } = ofOneArchitecture(
+    [
+      aGeneration({ number: 3 }),
+      aGeneration({ number: 2, bootspec: arm }),
+      aGeneration({ number: 1, bootspec: { specialisations } }),
+      aGeneration({ profile: 'work', bootspec: arm }),
+    ],
+    'x86_64-linux',
+  );
+  assert.deepEqual(
+    generations.map(({ number }) => number),
+    [3],
+  );
+  assert.deepEqual(
+    malformed.map(({ profile, number, cause }) => [profile, number, cause.code]),
+    [
+      [undefined, 2, 'MIXED_ARCHITECTURES'],
+      [undefined, 1, 'MIXED_ARCHITECTURES'],
+      ['work', 1, 'MIXED_ARCHITECTURES'],
+    ],
+  );
+  assert.match(
+    malformed[1]?.cause.message ?? '',
+    /specialisation "arm" expected .* "aarch64-linux"/,
+  );
+});
+
+test('without a wanted system, the refusal names the option that sets the others apart', () => {
+  assert.throws(
+    () => ofOneArchitecture([aGeneration(), aGeneration({ number: 2, bootspec: arm })]),
+    (error: { hint?: string }) => /--system/.test(error.hint ?? ''),
+  );
 });

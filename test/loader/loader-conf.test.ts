@@ -23,8 +23,8 @@ test('the default comes first, then the settings in their order, below one comme
     'nixos-generation-7-abc.efi',
   );
   assert.equal(
-    conf.trimEnd().replace(/ +\n/, '\n'),
-    `# Written by espalier: settings are made in its configuration.
+    conf.trimEnd().replace(/ [a-z2-7]{8} *\n/, ' SEAL\n'),
+    `# Written by espalier: settings are made in its configuration. SEAL
 default nixos-generation-7-abc.efi
 timeout 5
 editor no`,

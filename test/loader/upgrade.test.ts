@@ -49,7 +49,12 @@ const rows: readonly (readonly [
     'replace',
     /another processor/,
   ],
-  ['a foreign fallback', { installed: { kind: 'foreign' } }, 'leave-foreign', /move it away/],
+  [
+    'a foreign fallback',
+    { installed: { kind: 'foreign' } },
+    'leave-foreign',
+    /another system may start/,
+  ],
   [
     'a foreign fallback, signature and force notwithstanding',
     { installed: { kind: 'foreign' }, signature: 'invalid', force: true },

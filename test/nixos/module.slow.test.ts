@@ -138,7 +138,8 @@ suite('the NixOS module', { skip: skipWithoutNix }, () => {
       extraFiles = { "efi/memtest.efi" = "${source}"; "a b" = "${source}"; };
       rebootForBitlocker = true;
     };`;
-    const moved = systemOf(espalierIs('pkiBundle = "/keys";', theirs), workplace);
+    const asked = 'pkiBundle = "/keys"; signExtraFiles = [ "efi/memtest.efi" ];';
+    const moved = systemOf(espalierIs(asked, theirs), workplace);
     assert.deepEqual(moved.complaints, []);
     const settings = await settingsIn(moved.configFile);
     assert.deepEqual(settings['extra-entries'], {
@@ -158,6 +159,24 @@ suite('the NixOS module', { skip: skipWithoutNix }, () => {
     const other = await settingsIn(configFile);
     assert.deepEqual(other['extra-entries'], {});
     assert.deepEqual(other['extra-files'], { 'x.efi': { source, sign: false } });
+  });
+
+  test('signs an extra file only where it is asked for by name', async () => {
+    const source = join(nixFiles, 'module.nix');
+    const files = `extraFiles = { "shell.efi" = "${source}"; "ipxe.efi" = "${source}"; };`;
+    const signs = async (asked: string) => {
+      const { configFile } = systemOf(
+        espalierIs(`pkiBundle = "/keys"; ${files} ${asked}`),
+        workplace,
+      );
+      const { 'extra-files': extra } = await settingsIn(configFile);
+      return Object.entries(extra).flatMap(([path, { sign }]) => (sign ? [path] : []));
+    };
+    assert.deepEqual(await signs(''), []);
+    assert.deepEqual(await signs('signExtraFiles = [ "ipxe.efi" ];'), ['ipxe.efi']);
+    const misspelt = `pkiBundle = "/keys"; ${files} signExtraFiles = [ "shel.efi" ];`;
+    const { complaints } = systemOf(espalierIs(misspelt), workplace);
+    assert.match(complaints.join(), /signExtraFiles names shel\.efi/);
   });
 
   test('knows the XBOOTLDR partition of nixpkgs’ builder, and shows it to the services', async () => {

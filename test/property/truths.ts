@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { bytesSource } from '../../src/byte-source.ts';
 import type { Digest } from '../../src/digest.ts';
-import { entryId, parseBlobName, parseEntryName } from '../../src/esp/layout.ts';
+import { entryId, parseBlobName, parseEntryName, patternId } from '../../src/esp/layout.ts';
 import { thinId } from '../../src/esp/thin.ts';
 import { parsePe, readSection } from '../../src/pe/pe.ts';
 import { ukiId } from '../../src/uki/uki.ts';
@@ -95,7 +95,8 @@ function thinFiles(bytes: Uint8Array): string[] {
 /** The ID that loader.conf names as the one to boot: the default, or what is preferred to it. */
 export function defaultOf(tree: Tree): string | undefined {
   const text = new TextDecoder().decode(tree.get('loader/loader.conf'));
-  return /^preferred (.*)$/m.exec(text)?.[1] ?? /^default (.*)$/m.exec(text)?.[1];
+  const named = /^preferred (.*)$/m.exec(text)?.[1] ?? /^default (.*)$/m.exec(text)?.[1];
+  return named && patternId(named);
 }
 
 /** What our entries are called, by their ID: the one name of each, if all is well. */

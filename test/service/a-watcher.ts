@@ -2,7 +2,7 @@
 import { pathToFileURL } from 'node:url';
 import { processContext } from '../../src/command/process-context.ts';
 import type { Context } from '../../src/context.ts';
-import type { Tools } from '../../src/pass/pass.ts';
+import type { PassContext } from '../../src/pass/pass.ts';
 import { follow, type Memory } from '../../src/service/follow.ts';
 import { readSettings, type Settings } from '../../src/settings/settings.ts';
 import { MAIN, type Machine } from '../command/a-machine.ts';
@@ -43,7 +43,7 @@ export async function aService(
 export async function passOver(
   machine: Machine,
   memory: Memory = NOTHING,
-  more: Partial<Tools> & { readonly settings?: Readonly<Record<string, unknown>> } = {},
+  more: Partial<PassContext> & { readonly settings?: Readonly<Record<string, unknown>> } = {},
 ): Promise<Followed> {
   const { settings: flags, ...tools } = more;
   const { settings, context } = await aService(machine, flags);

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { EspError } from '../../src/error.ts';
 import { createHerald } from '../../src/service/herald.ts';
-import type { Log } from '../../src/voice/log.ts';
+import type { Log } from '../../src/terminal/log.ts';
 
 type Message = Readonly<Record<string, string>>;
 

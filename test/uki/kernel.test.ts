@@ -10,6 +10,9 @@ import { aPe, countingBytes } from '../pe/a-pe.ts';
 
 const parts = findParts();
 
+/** What every kernel for this processor tells when its header does not say otherwise. */
+const X64 = { machine: 0x8664, cmdlineLimit: 2047 };
+
 /** The setup header of an x86 kernel whose version string lies at `0x200 + pointer`. */
 function aSetup(version: string, pointer = 0x100): Uint8Array {
   const bytes = new Uint8Array(0x400);
@@ -50,9 +53,9 @@ test('a kernel tells NX_COMPAT and its SBAT', () => {
     { name: '.sbat', bytes: countingBytes(20) },
   ];
   const plain = kernelTraits(bytesSource(aPe({ dllCharacteristics: 0 })));
-  assert.deepEqual(plain, { release: undefined, nxCompat: false, sbat: undefined });
+  assert.deepEqual(plain, { ...X64, release: undefined, nxCompat: false, sbat: undefined });
   const full = kernelTraits(bytesSource(aPe({ sections, dllCharacteristics: 0x100 })));
-  assert.deepEqual(full, { release: undefined, nxCompat: true, sbat: countingBytes(20) });
+  assert.deepEqual(full, { ...X64, release: undefined, nxCompat: true, sbat: countingBytes(20) });
 });
 
 test('a kernel that is no PE image is refused by name', () => {
@@ -67,5 +70,10 @@ test("Debian's kernel tells its release", {
 }, () => {
   assert.ok(parts);
   const traits = kernelTraits(bytesSource(readFileSync(parts.kernel)));
-  assert.deepEqual(traits, { release: parts.kernelVersion, nxCompat: true, sbat: undefined });
+  assert.deepEqual(traits, {
+    ...X64,
+    release: parts.kernelVersion,
+    nxCompat: true,
+    sbat: undefined,
+  });
 });

@@ -71,6 +71,42 @@ describe('the roots of ESPs', () => {
   });
 });
 
+describe('an ESP from which firmware does not start', () => {
+  const udev = (type: string, scheme = 'gpt') => ({
+    '/run/udev/data/b8:1': `E:ID_PART_ENTRY_SCHEME=${scheme}\nE:ID_PART_ENTRY_TYPE=${type}\n`,
+  });
+  const wrong: readonly (readonly [string, SystemShape])[] = [
+    [
+      'that shows a directory of the file system alone',
+      { mounts: '36 35 8:1 /sub /efi rw - vfat /dev/sda1 rw\n' },
+    ],
+    ['whose partition is XBOOTLDR', { files: udev('bc13c2ff-59e6-4262-a352-b275fd6f7172') }],
+    ['whose partition has basic data', { files: udev('ebd0a0a2-b9e5-4433-87c0-68b6b72699c7') }],
+    ['whose partition in an MBR is of another type', { files: udev('0xc', 'dos') }],
+  ];
+  for (const [what, shape] of wrong) {
+    test(`is one ${what}`, async () => {
+      await assert.rejects(found(shape), /expected (the whole file system|a partition of type)/);
+    });
+  }
+
+  test('is none of the right type, in any case of letters, or of which nobody knows', async () => {
+    const types = ['C12A7328-F81F-11D2-BA4B-00A0C93EC93B', 'c12a7328-f81f-11d2-ba4b-00a0c93ec93b'];
+    for (const type of types) assert.deepEqual(await found({ files: udev(type) }), [[ESP]]);
+    assert.deepEqual(await found({ files: udev('0xef', 'dos') }), [[ESP]]);
+    assert.deepEqual(await found({ files: udev('x', 'other') }), [[ESP]]);
+    assert.deepEqual(await found({}), [[ESP]]);
+  });
+});
+
+test('one partition under two mount points is refused: it is no mirror', async () => {
+  const mounts = mounted(ESP, '8:1') + mounted(BOOT, '8:1');
+  await assert.rejects(found({ mounts, settings: { esp: [ESP, BOOT] } }), {
+    code: 'CONFIG_INVALID',
+    message: /\/efi and \/boot are the same file system/,
+  });
+});
+
 test('a bug is no failure of an ESP', () => {
   assert.throws(() => expected(new TypeError('a bug')), TypeError);
 });

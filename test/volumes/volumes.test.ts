@@ -12,7 +12,7 @@ const XBOOTLDR = 'bc13c2ff-59e6-4262-a352-b275fd6f7172';
 const partition = (disk: string, type = XBOOTLDR) =>
   `E:ID_PART_ENTRY_SCHEME=gpt\nE:ID_PART_ENTRY_TYPE=${type}\nE:ID_PART_ENTRY_DISK=${disk}\n`;
 const UDEV = {
-  '/run/udev/data/b8:1': partition('8:0', 'c12a7328'),
+  '/run/udev/data/b8:1': partition('8:0', 'c12a7328-f81f-11d2-ba4b-00a0c93ec93b'),
   '/run/udev/data/b8:2': partition('8:0'),
 };
 
@@ -170,4 +170,12 @@ describe('a partition that was XBOOTLDR', () => {
 
   test('is not the ESP', () =>
     refused({ settings: { ...settings, 'former-xbootldr': ESP } }, /same file system/));
+});
+
+test('two disks of which one is a copy of the other are told: both have one PARTUUID', async () => {
+  const says = 'E:ID_PART_ENTRY_UUID=0A1B\n';
+  const files = { '/run/udev/data/b8:1': says, '/run/udev/data/b8:2': says };
+  const target = await opened({ files, settings: { xbootldr: undefined, esp: [ESP, BOOT] } });
+  assert.deepEqual(target.partitions, ['0a1b', '0a1b']);
+  assert.match(target.warnings[0] ?? '', /two ESPs have the PARTUUID 0a1b/);
 });

@@ -18,7 +18,7 @@ function entry(properties: Readonly<Record<string, string>>): string {
 
 const ESP = entry({
   PART_ENTRY_SCHEME: 'gpt',
-  PART_ENTRY_TYPE: 'c12a7328',
+  PART_ENTRY_TYPE: 'c12a7328-f81f-11d2-ba4b-00a0c93ec93b',
   PART_ENTRY_DISK: '8:0',
 });
 const onDisk = (disk: string, type = XBOOTLDR, scheme = 'gpt') =>

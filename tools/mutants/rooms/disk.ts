@@ -73,7 +73,7 @@ export const disk: readonly Mutant[] = [
   {
     id: 'disk/link-of-the-living',
     file: 'src/disk/node-writing.ts',
-    find: 'if (mark && isOfTheDead(mark))',
+    find: 'if (mark && isStale(mark))',
     replace: 'if (mark)',
     killedBy: { file: NODE, title: /processes that make one link at once/ },
     why: 'Two runs that pin at once would remove each other’s link.',

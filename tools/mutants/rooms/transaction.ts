@@ -166,8 +166,8 @@ export const transaction: readonly Mutant[] = [
   {
     id: 'transaction/pk-first',
     file: 'src/transaction/place-enrolment.ts',
-    find: "['db', 'KEK', 'PK'] as const",
-    replace: "['PK', 'db', 'KEK'] as const",
+    find: "['dbx', 'db', 'KEK', 'PK'] as const",
+    replace: "['PK', 'dbx', 'db', 'KEK'] as const",
     killedBy: { file: ENROLMENT, title: /wherever power fails, keys of two makings/ },
     why: 'Firmware could enrol a PK whose db does not let anything boot.',
   },

@@ -30,8 +30,8 @@ export const volumes: readonly Mutant[] = [
   {
     id: 'volumes/esp-twice',
     file: 'src/volumes/esp-roots.ts',
-    find: 'return [...new Map(found.map((esp) => [esp.root, esp])).values()];',
-    replace: 'return found;',
+    find: 'const esps = [...new Map(found.map((esp) => [esp.root, esp])).values()];',
+    replace: 'const esps = found;',
     killedBy: { file: ROOTS, title: /count once, also through a link/ },
     why: 'One ESP would be written twice in a run.',
   },

@@ -1,9 +1,9 @@
-/** Logging to stderr: lines for a person on a terminal, JSON for whatever collects it otherwise. */
+/** Logs to stderr: lines for a person on a terminal, JSON otherwise. */
 import { pino } from 'pino';
 import type { Disk } from '../disk/disk.ts';
 import { unsteered, writeError } from '../process/standard-output.ts';
 
-/** Where events go. The message is constant; what varies is in the fields. */
+/** Where events go. The message is constant, and the varying parts are in the fields. */
 export type Log = Pick<pino.Logger, 'debug' | 'info' | 'warn' | 'error'>;
 
 const LEVELS: Readonly<Record<string, string>> = { '-1': 'error', 0: 'warn', 1: 'info' };
@@ -20,21 +20,21 @@ const PRIORITIES: Readonly<Record<number, number>> = { 20: 7, 30: 6, 40: 4, 50: 
 /**
  * Opens the log.
  * @param verbosity -1 for errors only, 0 for warnings too, 1 for phases, 2 for steps
- * @param journal whether stderr is a stream to the journal, see {@link isJournal}
+ * @param journal whether stderr is connected to the journal, see {@link isJournal}
  */
 export function openLog(verbosity: number, journal = false): Log {
   const options = { level: LEVELS[verbosity] ?? 'debug', base: null };
   if (process.stderr.isTTY) {
     return pino(options, { write: (line) => writeError(unsteered(pretty(line))) });
   }
-  // Written at once: a run that ends badly must not take its last words with it.
+  // Written synchronously, so that a run that ends badly does not lose its last lines.
   const write = (line: string) => writeError(unsteered(journal ? prioritised(line) : line));
   return pino(options, { write });
 }
 
 /**
- * Whether stderr is what systemd connected to the journal: `JOURNAL_STREAM` names its device and
- * inode (systemd.exec(5)), and whoever redirects stderr does not change the variable.
+ * Returns whether systemd connected stderr to the journal. `JOURNAL_STREAM` names the device and
+ * inode of that connection (systemd.exec(5)); the inode differs when somebody redirected stderr.
  */
 export function isJournal(
   disk: Pick<Disk, 'stat'>,
@@ -46,8 +46,8 @@ export function isJournal(
 }
 
 /**
- * Returns a line as the journal wants it: it takes a leading `<N>` for the priority and off the text
- * (systemd.exec(5) §SyslogLevelPrefix, sd-daemon(3)). What is left is the line of JSON.
+ * Returns a line for the journal: it takes a leading `<N>` as the priority and removes it from the
+ * text (systemd.exec(5) §SyslogLevelPrefix, sd-daemon(3)). The rest is the line of JSON.
  */
 function prioritised(line: string): string {
   const level = /^\{"level":(\d+)/.exec(line)?.[1];

@@ -1,6 +1,6 @@
-/** Text for a terminal: in columns, and without what would steer it. */
+/** Formats text for a terminal: in columns, and without control codes. */
 
-/** Returns rows under a head, each column as wide as its widest cell; the last one is not padded. */
+/** Returns rows under a head. Each column is as wide as its widest cell; the last is not padded. */
 export function formatTable(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const all = [head, ...rows];
   const widths = head.map((_, column) =>
@@ -17,8 +17,8 @@ export function formatTable(head: readonly string[], rows: readonly (readonly st
 }
 
 /**
- * Returns text of others as it may be shown: titles, names and paths come from the ESP, where anyone
- * may have put codes that steer a terminal.
+ * Returns foreign text in a form that is safe to show. Titles, names and paths come from the ESP,
+ * where anyone may have put terminal control codes.
  */
 export function printable(text: string): string {
   return text.replace(/\p{Cc}|\p{Cf}/gu, '�').slice(0, 200);

@@ -1,15 +1,15 @@
-/** A line on the terminal that says what a run is at, once it has taken a while. */
+/** Shows on the terminal what a run is doing, once it has taken a while. */
 
-/** Milliseconds before which nobody wonders. */
+/** Milliseconds of silence before the line appears. */
 const PATIENCE = 500;
 
-/** Tells a person what goes on. */
+/** Tells a person what the run is doing. */
 export interface Progress {
   say(text: string): void;
   stop(): void;
 }
 
-/** Starts to show progress on stderr, if that is a terminal and the run takes longer than half a second. */
+/** Shows progress on stderr if that is a terminal and the run takes longer than half a second. */
 export function startProgress(quiet: boolean): Progress {
   let text = 'reading generations';
   let ended = quiet;

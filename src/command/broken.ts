@@ -1,0 +1,32 @@
+/** Broken generations, as they are told by the verbs that only look. */
+import { type EspError, explain } from '../error.ts';
+import type { Malformed } from '../generation/generation.ts';
+import { generationName } from '../plan/wanted.ts';
+import { printable } from '../terminal/table.ts';
+
+/** A generation that cannot be installed, and what to do about it. */
+export interface BrokenGeneration {
+  /** `5`, or `PROFILE-5` for a named profile. */
+  readonly generation: string;
+  readonly code: EspError['code'];
+  readonly message: string;
+  readonly hint: string | undefined;
+}
+
+/** Returns what is told of broken generations. */
+export function brokenOf(malformed: readonly Malformed[]): readonly BrokenGeneration[] {
+  return malformed.map(({ profile, number, cause }) => ({
+    generation: generationName({ profile, number }),
+    code: cause.code,
+    message: explain(cause),
+    hint: cause.hint,
+  }));
+}
+
+/** Returns the lines that tell them to a person. */
+export function renderBroken(broken: readonly BrokenGeneration[]): readonly string[] {
+  return broken.flatMap(({ generation, message, hint }) => [
+    `generation ${printable(generation)} is broken: ${printable(message)}`,
+    ...(hint === undefined ? [] : [`  hint: ${printable(hint)}`]),
+  ]);
+}

@@ -1,0 +1,65 @@
+/** Entries of another machine that shares the ESP: they have names of our shapes, and are not ours to remove. */
+import type { Disk } from '../disk/disk.ts';
+import type { EntryFile, Inventory } from './inventory.ts';
+
+/** What this machine knows of its own systems, each by the directory that holds its `init`. */
+export interface OwnSystems {
+  /** Systems of generations that are there now, and the one that runs. */
+  readonly known: ReadonlySet<string>;
+  /** Systems that had an entry of this machine at an earlier run; undefined when nothing is remembered. */
+  readonly remembered: ReadonlySet<string> | undefined;
+  /** Numbers of generations that cannot be read: whose systems they are nobody can tell. */
+  readonly broken: ReadonlySet<number>;
+}
+
+/**
+ * Returns an inventory in which entries of another machine count as somebody else's. An entry is one
+ * when it leads to a system that is no generation here, does not run here, is not in this store, and
+ * was not ours at an earlier run. Where nothing is remembered yet, the ESP decides as a whole: one
+ * entry that leads to a system of this machine makes all of them ours, for they may be of generations
+ * that were deleted.
+ */
+export function setNeighboursApart(
+  inventory: Inventory,
+  { known, remembered, broken }: OwnSystems,
+  disk: Disk,
+): Inventory {
+  const stores = new Set([...known].map(parentOf));
+  const isHere = (system: string) =>
+    known.has(system) || (stores.has(parentOf(system)) && disk.stat(system) !== undefined);
+  const systems = new Map(
+    inventory.entries.flatMap((entry) => {
+      const system = entry.name && systemOf(entry.cmdline);
+      return system === undefined ? [] : [[entry, { system, isHere: isHere(system) }] as const];
+    }),
+  );
+  if (!remembered && [...systems.values()].some((found) => found.isHere)) return inventory;
+  const isNeighbour = (entry: EntryFile) => {
+    const found = systems.get(entry);
+    if (found === undefined || found.isHere || remembered?.has(found.system)) return false;
+    return !(entry.name && broken.has(entry.name.generation));
+  };
+  return {
+    ...inventory,
+    entries: inventory.entries.map((entry) => {
+      if (!isNeighbour(entry)) return entry;
+      const { name: _theirs, ...others } = entry;
+      return { ...others, isNeighbour: true };
+    }),
+  };
+}
+
+/** The store that has a system. What lies elsewhere is of no store of this machine. */
+function parentOf(system: string): string {
+  return system.slice(0, system.lastIndexOf('/'));
+}
+
+/** Returns the systems that entries of this machine lead to. */
+export function systemsOn({ entries }: Pick<Inventory, 'entries'>): readonly string[] {
+  return entries.flatMap(({ name, cmdline }) => (name && systemOf(cmdline)) ?? []);
+}
+
+/** The directory that holds the `init` of a command line: a store path, for every system of Nix. */
+function systemOf(cmdline: string): string | undefined {
+  return /(?:^| )init=(\/\S+)\/[^/\s]+(?: |$)/.exec(cmdline)?.[1];
+}

@@ -1,0 +1,43 @@
+/** What changes how the machine boots, and is not ours: no damage, and nobody should miss it. Pure. */
+
+import { lastValue } from '../bls.ts';
+import type { Companion } from '../esp/companions.ts';
+import type { Inventory } from '../esp/inventory.ts';
+import { type EspPath, LOADER_CONF } from '../esp/layout.ts';
+import { parseLoaderConf } from '../loader/loader-conf.ts';
+import type { EspView } from './view.ts';
+
+/** Something to know about a file. */
+export interface Note {
+  readonly path: EspPath;
+  readonly note: string;
+}
+
+/** Returns what there is to know of an ESP and the partitions that go with it. */
+export function notesOf({ inventory, elsewhere }: EspView): readonly Note[] {
+  return [
+    ...enrolment(inventory),
+    ...[inventory, ...elsewhere.map((volume) => volume.inventory)]
+      .flatMap(({ companions = [] }) => companions)
+      .filter(({ path }, at, all) => all.findIndex((other) => other.path === path) === at)
+      .map((companion) => ({ path: companion.path, note: describe(companion) })),
+  ];
+}
+
+const WORDS: Readonly<Record<Companion['kind'], string>> = {
+  addon: 'an addon, whose command line and files are added to',
+  credential: 'a credential, which is handed to',
+  extension: 'an extension, which is laid over the initrd of',
+};
+
+function describe({ kind, image }: Companion): string {
+  return `not Espalier’s: ${WORDS[kind]} ${image ?? 'every image that boots from here'}`;
+}
+
+function enrolment({ loaderConf }: Inventory): readonly Note[] {
+  const lines = parseLoaderConf(new TextDecoder().decode(loaderConf));
+  if (lastValue(lines, 'secure-boot-enroll') !== 'force') return [];
+  const note =
+    'secure-boot-enroll force: in Setup Mode the loader enrols what is in loader/keys and asks nobody';
+  return [{ path: LOADER_CONF, note }];
+}

@@ -1,0 +1,87 @@
+/** Whether firmware starts what is here: from which partition it came, and whom it trusts. */
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { espPath } from '../../src/esp/layout.ts';
+import type { BootOption } from '../../src/loader/boot-option.ts';
+import { notReached, refusals, startedElsewhere } from '../../src/plan/startable.ts';
+import type { FirmwareView, LoaderView } from '../../src/plan/view.ts';
+
+const firmware = (given: Partial<FirmwareView>): FirmwareView => ({
+  secureBoot: true,
+  trustsCertificate: true,
+  forbids: undefined,
+  bootOptions: undefined,
+  variables: {},
+  ...given,
+});
+
+describe('a machine that was started from another partition', () => {
+  const from = (uuid: string) => firmware({ variables: { LoaderDevicePartUUID: uuid } });
+
+  test('is told, with both partitions', () => {
+    const [told = ''] = startedElsewhere({ firmware: from('AA'), partitions: ['bb', 'cc'] });
+    assert.match(told, /started from partition aa, and what is kept here is bb and cc/);
+  });
+
+  test('is none when it was a mirror, in any case of letters', () => {
+    assert.deepEqual(startedElsewhere({ firmware: from('CC'), partitions: ['bb', 'cc'] }), []);
+  });
+
+  test('is not guessed where nobody knows the partitions', () => {
+    assert.deepEqual(startedElsewhere({ firmware: from('AA'), partitions: [] }), []);
+    assert.deepEqual(startedElsewhere({ firmware: firmware({}), partitions: ['bb'] }), []);
+    assert.deepEqual(startedElsewhere({ firmware: undefined, partitions: ['bb'] }), []);
+  });
+});
+
+describe('firmware with Secure Boot on', () => {
+  test('refuses a certificate in dbx, and one that it does not know', () => {
+    const told = refusals(firmware({ forbids: 'dbx has it', trustsCertificate: false }));
+    assert.deepEqual(told.length, 2);
+  });
+
+  test('refuses nothing while Secure Boot is off', () => {
+    const off = firmware({ secureBoot: false, forbids: 'dbx has it', trustsCertificate: false });
+    assert.deepEqual(refusals(off), []);
+  });
+});
+
+describe('a boot loader of ours beside another system’s fallback', () => {
+  const at = (path: string, kind: 'systemd-boot' | 'foreign'): LoaderView => ({
+    place: kind === 'foreign' ? 'fallback' : 'systemd',
+    path: espPath(...path.split('/')),
+    size: 1,
+    installed: kind === 'foreign' ? { kind } : { kind, version: '257', machine: 0x8664 },
+    signature: 'not-checked',
+  });
+  const loaders = [
+    at('EFI/systemd/systemd-bootx64.efi', 'systemd-boot'),
+    at('EFI/BOOT/BOOTX64.EFI', 'foreign'),
+  ];
+  const option = {
+    isActive: true,
+    partition: 'bb',
+    path: '\\EFI\\SYSTEMD\\SYSTEMD-BOOTX64.EFI',
+  };
+  const told = (...bootOptions: readonly BootOption[]) =>
+    notReached({ firmware: firmware({ bootOptions }), partitions: ['bb'], loaders });
+
+  test('is reached by an active boot entry of this partition, in any case of letters', () => {
+    assert.deepEqual(told({ ...option, path: '\\shim.efi' }, option), []);
+  });
+
+  test('is not reached without one, and the command that makes one is told', () => {
+    const others = [
+      { ...option, isActive: false },
+      { ...option, partition: 'cc' },
+      { ...option, path: '\\EFI\\Microsoft\\Boot\\bootmgfw.efi' },
+    ];
+    assert.match(told(...others)[0] ?? '', /no boot entry .* efibootmgr --create/);
+  });
+
+  test('is reached by the fallback path where that is ours', () => {
+    const ours = loaders.map((loader) => ({ ...loader, installed: { kind: 'absent' as const } }));
+    const seen = { firmware: firmware({ bootOptions: [] }), partitions: ['bb'], loaders: ours };
+    assert.deepEqual(notReached(seen), []);
+  });
+});
