@@ -41,7 +41,7 @@ for (const format of ['uki', 'type1']) {
         {},
         'plan',
         ...machine.arguments(),
-        ...['--format', format, '--quiet', ...args],
+        ...['--format', format, '--sign-kernels', '--quiet', ...args],
       );
       assert.equal(hasRun(), false);
       assert.equal(ran.error, undefined);
