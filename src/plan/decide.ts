@@ -11,6 +11,7 @@ import {
 } from '../loader/loader-conf.ts';
 import { type Removal, removalsFrom, withCountersFrom } from './elsewhere.ts';
 import { decideExtras, type Extras } from './extras.ts';
+import { withKeptCounters } from './kept-counters.ts';
 import { loaderDefault } from './loader-default.ts';
 import {
   damageOf,
@@ -97,7 +98,8 @@ export function decide(system: WantedSystem, seen: EspView, scope: Scope): Decis
 function settle(system: WantedSystem, view: EspView, scope: Scope): Settled {
   const { settings } = system;
   const keepsDefault = settings['keep-default'] && settings['loader-conf'] !== undefined;
-  const next = nextBoot(system, view, keepsDefault || scope === 'gc');
+  const counted = withKeptCounters(system, view.inventory);
+  const next = nextBoot(counted, view, keepsDefault || scope === 'gc');
   const settled = {
     ...system,
     default: (scope === 'repair' && stillNamed(next, view.inventory)) || next.id,

@@ -7,6 +7,7 @@ import { countablePattern } from '../esp/layout.ts';
 import type { BootsNext } from '../loader/loader-conf.ts';
 import { matchesPattern } from '../loader/pattern.ts';
 import { compareVersions } from '../loader/version.ts';
+import { comingCounter } from './kept-counters.ts';
 import { compareEntries, isBad, type SortedBy } from './menu-order.ts';
 import { keyOf, ownFiles } from './present.ts';
 import { protectedKeys, type Roots } from './roots.ts';
@@ -47,13 +48,15 @@ export function loaderDefault(
 
 /** Returns whether the entry that boots next has a counter, or will get one. */
 function isCounted(
-  { default: id, settings }: Pick<Wanted, 'default' | 'settings'>,
+  { default: id, settings, musts, wishes }: Wanted,
   { entries }: Inventory,
 ): boolean {
   const found = entries.filter((entry) => entry.id.toLowerCase() === id.toLowerCase());
-  return found.length > 0
-    ? found.some(({ counter }) => counter !== undefined)
-    : settings['boot-counting'] > 0;
+  if (found.length > 0) return found.some(({ counter }) => counter !== undefined);
+  const coming = [...musts, ...wishes]
+    .flatMap((generation) => generation.entries)
+    .find((entry) => entry.id === id);
+  return coming ? comingCounter(coming) !== undefined : settings['boot-counting'] > 0;
 }
 
 /** Returns the ID of the first matching entry in the menu that is not bad. */
@@ -64,8 +67,9 @@ function firstOf(
   roots: Roots,
 ): string | undefined {
   const { entries } = inventory;
-  const bad = new Set(entries.filter(isBad).map(({ id }) => id));
   const wanted = [...musts, ...wishes].flatMap((generation) => generation.entries);
+  const comingBad = wanted.filter((entry) => comingCounter(entry)?.triesLeft === 0);
+  const bad = new Set([...entries.filter(isBad), ...comingBad].map(({ id }) => id));
   const own = ownFiles(inventory);
   const kept = protectedKeys(roots, inventory, own);
   const stays = ({ path }: EntryFile) => kept.has(keyOf(path)) || !own.has(keyOf(path));

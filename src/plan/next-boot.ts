@@ -2,6 +2,7 @@
 import { EspError } from '../error.ts';
 import { type EspPath, entryId } from '../esp/layout.ts';
 import { matchesPattern } from '../loader/pattern.ts';
+import { comingCounter } from './kept-counters.ts';
 import { isBad } from './menu-order.ts';
 import { mustHave, standIn } from './stand-in.ts';
 import type { EspView, FirmwareView } from './view.ts';
@@ -116,8 +117,9 @@ function failures(
   bad: readonly { readonly id: string }[],
   absent: ReadonlySet<EspPath>,
 ): ReadonlyMap<string, string> {
+  const comingBad = entriesOf(question).filter((entry) => comingCounter(entry)?.triesLeft === 0);
   return new Map([
-    ...bad.map(
+    ...[...bad, ...comingBad].map(
       ({ id }) => [id, 'is bad: it was tried as often as it may be, and did not come up'] as const,
     ),
     ...lackingFiles(question, absent).map(

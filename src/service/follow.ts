@@ -48,7 +48,7 @@ export async function follow(
       renewed: async () => ({ ...(await surveyor.renewed()), standing }),
     };
     const outcomes = await pass(roots, wants, passContext);
-    return remember(memory, outcomes, passContext);
+    return remember(memory, { outcomes, cautions: surveyor.known().cautions }, passContext);
   } catch (error) {
     if (!(error instanceof EspError)) throw error;
     const notices = noticesOfFailure(error, memory.notices);
@@ -57,9 +57,15 @@ export async function follow(
   }
 }
 
+/** What a pass found, and what a person should know beside that. */
+interface Found {
+  readonly outcomes: readonly Outcome[];
+  readonly cautions: readonly string[];
+}
+
 function remember(
   before: Memory,
-  outcomes: readonly Outcome[],
+  { outcomes, cautions }: Found,
   { signal, context }: PassContext,
 ): { memory: Memory; settled: boolean } {
   const settled = signal?.aborted !== true && outcomes.every(({ failure }) => !failure);
@@ -68,7 +74,7 @@ function remember(
   const plan = primary?.plan;
   const memory = {
     ...before,
-    notices: noticesOf(outcomes),
+    notices: noticesOf(outcomes, cautions),
     wasAway: primary?.failure?.code === 'ESP_NOT_MOUNTED',
     ...(plan === undefined ? {} : { standing: describePlan(plan), next: plan.default }),
     ...(change === undefined ? {} : { change }),

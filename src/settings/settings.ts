@@ -158,7 +158,10 @@ function variableName(option: string): string {
   return `ESPALIER_${option.toUpperCase().replaceAll('-', '_')}`;
 }
 
-function fromEnvironment(environment: Readonly<Record<string, string | undefined>>): RawSettings {
+/** Returns the settings that variables give, unchecked. */
+export function fromEnvironment(
+  environment: Readonly<Record<string, string | undefined>>,
+): RawSettings {
   const found: Record<string, unknown> = {};
   for (const [name, { isTable, repeatable }] of ROWS) {
     const value = isTable ? undefined : environment[variableName(name)];

@@ -2,6 +2,7 @@
 
 import type { Context } from '../context.ts';
 import { EspError } from '../error.ts';
+import { LARGEST_FILE } from '../esp/space.ts';
 import type { Architecture } from '../loader/architecture.ts';
 import type { DeclaredExtra } from '../plan/extras.ts';
 import type { Format } from '../plan/format/format.ts';
@@ -56,15 +57,16 @@ function makerOf(policy: EntryPolicy, context: Context): EntryMaker {
   return (resolved) => chosenFormat.format.want(token, resolved, images);
 }
 
-/** In bytes. The largest file on FAT. */
-const LARGEST_FILE = 2 ** 32 - 1;
-
 function requireSizes(entry: WantedEntry): void {
   const file = filesOf(entry).find(({ size }) => size > LARGEST_FILE);
-  if (file === undefined) return;
-  throw new EspError(
+  if (file !== undefined) throw tooLarge(file.path, file.size);
+}
+
+/** Returns the error for what FAT cannot hold. `size` in bytes. */
+export function tooLarge(path: string, size: number): EspError {
+  return new EspError(
     'FILE_TOO_LARGE',
-    `${file.path}: expected at most ${LARGEST_FILE} bytes, which is all that FAT can hold, got ${file.size}`,
+    `${path}: expected at most ${LARGEST_FILE} bytes, which is all that FAT can hold, got ${size}`,
   );
 }
 

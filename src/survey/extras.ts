@@ -7,7 +7,9 @@ import type { FileStat } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
 import { extraRole } from '../esp/extra-manifest.ts';
 import type { EspPath } from '../esp/layout.ts';
+import { LARGEST_FILE } from '../esp/space.ts';
 import { parseType1 } from '../esp/type1.ts';
+import { requireTrusted, targetsOf } from '../esp/untrusted-source.ts';
 import type { DeclaredExtra } from '../plan/extras.ts';
 import type { Payload } from '../plan/wanted.ts';
 import {
@@ -34,15 +36,18 @@ const ENTRY_LIMIT = 64 * 1024;
  * @throws {SIGNER_FAILED} {SIGNATURE_MISSING}
  */
 export async function declareExtras(
-  settings: ExtraSettings,
+  settings: ExtraSettings & Parameters<typeof targetsOf>[0],
   signer: Signer,
   context: Context,
   cache: DigestCache,
 ): Promise<Declared> {
   const extras = extraSettings(settings);
   const paths = extras.flatMap(({ from }) => ('source' in from ? [from.source] : []));
+  for (const extra of extras) requireHoldable(extra, context);
   const hashed = await digestsOf(new Set(paths), new Set(), context, cache);
   const toSign = extras.flatMap(({ from }) => ('source' in from && from.sign ? [from.source] : []));
+  const signed = isUnsigned(signer) ? [] : toSign;
+  for (const source of signed) requireTrusted(source, targetsOf(settings), context.disk);
   await prepareSigned(toSign, [], hashed, { signer, context, cache });
   const declared: DeclaredExtra[] = [];
   for (const extra of extras) {
@@ -60,6 +65,16 @@ export async function declareExtras(
   }
   const sources = [...hashed].map(([path, { stat }]) => [path, stat] as const);
   return { declared, sources: new Map(sources) };
+}
+
+/** What FAT cannot hold is not read. */
+function requireHoldable(extra: ExtraSetting, { disk }: Context): void {
+  if (!('source' in extra.from)) return;
+  const { source } = extra.from;
+  const size = disk.stat(source)?.size ?? 0;
+  if (size <= LARGEST_FILE) return;
+  const expected = `expected at most ${LARGEST_FILE} bytes, which is all that FAT can hold`;
+  throw unusable(extra, `${source}: ${expected}, got ${size}`);
 }
 
 /** Returns the signer of extra files, if any of them is to be signed. */

@@ -4,12 +4,13 @@
  */
 import { dirname, join } from 'node:path';
 import type { Context } from '../context.ts';
-import type { WritableDisk } from '../disk/disk.ts';
+import type { FileStat, WritableDisk } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
 import type { InitrdSecrets, SecretInitrd, SecretsRunner } from '../generation/initrd-secrets.ts';
 import { errno } from '../io-error.ts';
 import { boundedEnvironment } from '../process/environment.ts';
 import { isStale, MARK, processMark } from '../process/process-mark.ts';
+import { steadyCopy } from './steady-copy.ts';
 
 /** Bounds on a program. `timeout` in seconds, `growth` in bytes. */
 export interface SecretsBounds {
@@ -61,9 +62,13 @@ async function appendSecrets(
       await disk.copy(initrd, path);
       return sizeOf(path, disk);
     });
+    const before = disk.linkStat(home);
     const limit = original + growth;
     await run({ program, path }, { timeout, limit }, context);
-    return { path, size: checkedSize(program, path, original, limit, disk), remove };
+    requireSame(program, home, before, disk);
+    const size = checkedSize(program, path, original, limit, disk);
+    const steadied = await steadyCopy({ path, original, size }, context);
+    return { path, ...(steadied ?? { size }), isSteady: steadied !== undefined, remove };
   } catch (error) {
     remove();
     throw error;
@@ -98,6 +103,19 @@ async function prepared<T>(initrd: string, directory: string, work: () => Promis
     const reason = errno(cause.cause) ?? cause.message;
     throw new EspError('IO', `cannot copy ${initrd} into ${directory}: ${reason}`, { cause });
   }
+}
+
+/** A link in the place of the directory would lead us, and what we write, to files of others. */
+function requireSame(
+  program: string,
+  home: string,
+  before: FileStat | undefined,
+  disk: WritableDisk,
+): void {
+  const stat = disk.linkStat(home);
+  const isSame = stat?.inode === before?.inode && stat?.device === before?.device;
+  if (stat?.kind === 'directory' && isSame) return;
+  throw failed(program, 'replaced the directory that its copy of the initrd lies in');
 }
 
 /** The program may have replaced the copy by a link, which would lead to other files. */

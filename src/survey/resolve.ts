@@ -10,6 +10,7 @@ import type { Bootspec } from '../generation/bootspec.ts';
 import type { Generation, Malformed } from '../generation/generation.ts';
 import type { SecretInitrd } from '../generation/initrd-secrets.ts';
 import { generationName, type WantedEntry, type WantedGeneration } from '../plan/wanted.ts';
+import { requireSources } from './bootspec-sources.ts';
 import { describeVariant, type Making } from './describe.ts';
 import { type EntryMaker, type EntryPolicy, entryMaker, signsKernels } from './entry-maker.ts';
 import { initrdWarnings } from './initrd-check.ts';
@@ -22,6 +23,8 @@ export interface Resolution {
   readonly broken: readonly Malformed[];
   /** Warnings about systems that may not boot although every file exists. */
   readonly warnings: readonly string[];
+  /** What is as it should be here, and costs something elsewhere. */
+  readonly cautions: readonly string[];
   /** Sources, as they were when their digests were computed. */
   readonly sources: ReadonlyMap<string, FileStat>;
   /** Removes the private copies of initrds with secrets. */
@@ -47,7 +50,7 @@ export async function resolve(
     if (signsKernels(policy)) {
       await prepareKernels(prepared.passed, payloads, policy, context, cache);
     }
-    const warnings: string[] = [];
+    const warnings = context.runSecrets ? [] : unknownSecrets(prepared.passed);
     const described = await separate(prepared.passed, async (generation) => {
       const name = generationName(generation);
       const tell = (text: string) => warnings.push(`generation ${name}: ${text}`);
@@ -58,6 +61,7 @@ export async function resolve(
       wanted: described.passed,
       broken: [...prepared.broken, ...described.broken],
       warnings,
+      cautions: unsteady([...secrets.values()]),
       sources: new Map([...payloads].map(([path, { stat }]) => [path, stat])),
       dispose,
     };
@@ -91,9 +95,10 @@ async function entriesOf(generation: Generation, work: Work): Promise<readonly W
 
 async function addSecrets(
   generation: Generation,
-  { context, secrets }: Making,
+  { policy, context, secrets }: Making,
 ): Promise<Generation> {
   for (const { bootspec } of variants(generation)) {
+    requireSources(bootspec, policy, context);
     const secret = await appendSecrets(bootspec, context);
     if (secret) secrets.set(bootspec, secret);
   }
@@ -135,11 +140,32 @@ async function appendSecrets(
   context: Context,
 ): Promise<SecretInitrd | undefined> {
   const { runSecrets, disk, environment, uid } = context;
-  if (initrd === undefined || initrdSecrets === undefined) return undefined;
+  if (initrd === undefined || initrdSecrets === undefined || !runSecrets) return undefined;
   const isMounted = isElsewhere(context);
   const memory = isMounted || uid === 0 ? '/run' : environment['XDG_RUNTIME_DIR'];
   const inMemory = memory !== undefined && disk.stat(memory)?.kind === 'directory';
   const other = isMounted ? '/tmp' : (environment['TMPDIR'] ?? '/tmp');
   const directory = inMemory ? memory : other;
   return runSecrets({ program: initrdSecrets, initrd, directory });
+}
+
+/** One line, however many generations it is about: they have the same program, most often. */
+function unsteady(secrets: readonly SecretInitrd[]): string[] {
+  const count = secrets.filter(({ isSteady }) => isSteady === false).length;
+  if (count === 0) return [];
+  return [
+    `what a program adds to ${count} initrds is no cpio archive: if it is not the same bytes each time, every run writes their entries anew`,
+  ];
+}
+
+/** Without its secrets an initrd has another digest: what follows from that is not known. */
+function unknownSecrets(generations: readonly Generation[]): string[] {
+  return generations
+    .filter((generation) =>
+      variants(generation).some(({ bootspec }) => bootspec.initrdSecrets !== undefined),
+    )
+    .map(
+      (generation) =>
+        `generation ${generationName(generation)}: a program adds secrets to its initrd and was not run; the names and sizes of what it wants, and whether it is on the ESP already, are unknown. --run-secrets runs it`,
+    );
 }

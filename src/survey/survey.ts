@@ -3,6 +3,7 @@ import type { Context } from '../context.ts';
 import { openDigestCache } from '../disk/digest-cache.ts';
 import { EspError, explain } from '../error.ts';
 import type { OwnSystems } from '../esp/neighbours.ts';
+import { requireTrusted, targetsOf } from '../esp/untrusted-source.ts';
 import { type Generation, systemsOf } from '../generation/generation.ts';
 import type { FoundGenerations } from '../generation/source.ts';
 import { openSource } from '../generation/sources.ts';
@@ -10,8 +11,9 @@ import { type Architecture, architecture } from '../loader/architecture.ts';
 import { generationName, type WantedEntry, type WantedGeneration } from '../plan/wanted.ts';
 import type { Settings } from '../settings/settings.ts';
 import type { LoadedSigner } from '../signer/pem.ts';
-import { unsigned } from '../signer/signer.ts';
+import { isUnsigned, unsigned } from '../signer/signer.ts';
 import { type ChosenGenerations, chooseGenerations, targetBroken } from './chosen.ts';
+import type { EntryPolicy } from './entry-maker.ts';
 import { declareExtras } from './extras.ts';
 import { loaderConfGiven, readLoader } from './loader-source.ts';
 import { recallSystems } from './own-systems.ts';
@@ -35,17 +37,23 @@ export async function survey(
   given?: LoadedSigner,
 ): Promise<Survey> {
   const { signer, warnings } = given ?? (await chooseSigner(settings, context));
-  const found = openSource(settings, context.disk).read(context.generations);
+  const found = openSource(settings, context.disk).read(context.generations, {
+    anyInit: context.acceptsAnyInit === true,
+  });
   const chosen = chooseGenerations(found, settings, toplevel, context);
   const parts = findParts(settings, chosen.target, context);
   const cache = openDigestCache(context.disk, settings['cache-dir']);
   const extras = await declareExtras(settings, signer, context, cache);
   const policy = { settings, signer, ...parts, extras: extras.declared };
+  requireOwnParts(policy, context);
   const resolution = await resolve(wantedOf(chosen), policy, context, cache);
   const unsaved = await cache.save();
   try {
     const wanted = entriesOf(chosen, resolution, settings);
     const { troubles, ...told } = await findRootHashTroubles(resolution.wanted, settings, context);
+    const astray = context.acceptsAnyInit
+      ? wantedOf(chosen).flatMap(lackingInit(context.disk))
+      : [];
     const unfit = stubWarnings(parts.chosenFormat, context);
     const slow = unsaved ? [`the next run will hash again: ${explain(unsaved)}`] : [];
     return {
@@ -61,7 +69,8 @@ export async function survey(
       ownSystems: ownSystemsOf(chosen, found, resolution, settings, context),
       extras: extras.declared,
       sources: new Map([...resolution.sources, ...extras.sources]),
-      warnings: [...warnings, ...resolution.warnings, ...unfit, ...told.warnings],
+      warnings: [...warnings, ...resolution.warnings, ...astray, ...unfit, ...told.warnings],
+      cautions: resolution.cautions,
       notices: [...slow, ...told.notices],
       dispose: resolution.dispose,
     };
@@ -162,4 +171,24 @@ function nextOf(
 function findSystemd(settings: Settings, target: Generation, { disk }: Context): string {
   const own = `${target.toplevel}/systemd`;
   return settings.systemd ?? (disk.stat(`${own}/lib/systemd/boot/efi`) ? own : '/usr');
+}
+
+/** Loader, stub and the files of sections get our signature too. @throws {SOURCE_UNTRUSTED} */
+function requireOwnParts(
+  { settings, signer, chosenFormat, loader }: EntryPolicy,
+  { disk }: Context,
+): void {
+  if (isUnsigned(signer)) return;
+  for (const path of [loader, chosenFormat.stub, ...Object.values(settings.sections)]) {
+    if (path !== undefined) requireTrusted(path, targetsOf(settings), disk);
+  }
+}
+
+/** Says of a generation that what its command line names as `init` is not there. */
+function lackingInit(disk: Context['disk']) {
+  return (generation: Generation): string[] =>
+    [generation.bootspec, ...generation.bootspec.specialisations.values()]
+      .map(({ init }) => init)
+      .filter((init) => !init.startsWith('/') || disk.stat(init)?.kind !== 'file')
+      .map((init) => `generation ${generationName(generation)}: its init ${init} is not there`);
 }

@@ -11,6 +11,8 @@ export interface Survey extends WantedSystem {
   readonly signer: Signer;
   /** The files as they were when their digests were taken. */
   readonly sources: ReadonlyMap<string, FileStat>;
+  /** What a person should know once, though all is as it should be. */
+  readonly cautions: readonly string[];
   /** What tells entries of this machine from another's; undefined when all that have our names are ours. */
   readonly ownSystems: OwnSystems | undefined;
   /** What costs time and nothing else. */

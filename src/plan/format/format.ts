@@ -29,6 +29,8 @@ interface Common {
    * so an image that is signed with all its parts cannot have any.
    */
   readonly takesEspInitrds: boolean;
+  /** Whether kernel, initrd and device tree become one file, which FAT has to hold as a whole. */
+  readonly isOneFile: boolean;
   /**
    * Characters that a command line of this format cannot hold, and which program cannot read them.
    */

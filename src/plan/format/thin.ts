@@ -12,6 +12,7 @@ export const THIN = {
   signsKernels: false,
   tellsRelease: false,
   takesEspInitrds: false,
+  isOneFile: false,
   stub: {
     mustBeNamed: { hint: 'name the stub of lanzaboote with --stub' },
     // systemd's stub would take the path in `.linux` for a kernel.
