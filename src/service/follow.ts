@@ -1,6 +1,7 @@
 /** One pass of the watcher: what `install` does, with a memory of the pass before. */
 import type { Context } from '../context.ts';
 import type { Disk } from '../disk/disk.ts';
+import { fatNamesReading } from '../disk/fat-names-disk.ts';
 import { EspError } from '../error.ts';
 import { LOADER_CONF, patternId } from '../esp/layout.ts';
 import { namedNext, parseLoaderConf } from '../loader/loader-conf.ts';
@@ -108,19 +109,21 @@ export function statusOf({ notices, standing, change }: Memory): string {
  */
 function standingChoice(
   primary: string | undefined,
-  { followed, next, wasAway }: Memory,
+  { followed, next: last, wasAway }: Memory,
   { disk }: Context,
 ): StandingChoice | undefined {
   if (followed === undefined || primary === undefined) return undefined;
+  const next = last && patternId(last);
   const chosen = namedDefault(disk, primary);
-  const isChoice = chosen !== undefined && (!wasAway || chosen === (next && patternId(next)));
+  const isChoice = chosen !== undefined && (!wasAway || chosen === next);
   return isChoice ? { followed, chosen } : undefined;
 }
 
 /** In bytes. Our own loader.conf is one sector. */
 const CONF_LIMIT = 64 * 1024;
 
-function namedDefault(disk: Disk, root: string): string | undefined {
+function namedDefault(host: Disk, root: string): string | undefined {
+  const disk = fatNamesReading(host, [root]);
   const path = `${root}/${LOADER_CONF}`;
   const stat = disk.stat(path);
   if (stat?.kind !== 'file' || stat.size > CONF_LIMIT) return undefined;

@@ -1,4 +1,4 @@
-/** How entries are made of generations about which everything is known. */
+/** Makes entries of generations about which everything is known. */
 
 import type { Context } from '../context.ts';
 import { EspError } from '../error.ts';
@@ -12,14 +12,14 @@ import { isUnsigned, type Signer } from '../signer/signer.ts';
 import { imageSettings } from './image-settings.ts';
 import type { ChosenFormat } from './stub.ts';
 
-/** How entries are to be made. */
+/** The rules by which entries are made. */
 export interface EntryPolicy {
   readonly settings: Settings;
   readonly signer: Signer;
   readonly chosenFormat: ChosenFormat;
-  /** Files beside those of generations, some of which may follow an initrd. */
+  /** Files besides those of generations. Some may follow an initrd. */
   readonly extras: readonly DeclaredExtra[];
-  /** The boot loader that is to be installed, as it is outside the ESP. */
+  /** The boot loader to install, at its path outside the ESP. */
   readonly loader: string;
   readonly architecture: Architecture;
 }
@@ -33,7 +33,7 @@ export function signsKernels({ settings, chosenFormat, signer }: EntryPolicy): b
 export type EntryMaker = (resolved: Resolved) => WantedEntry;
 
 /**
- * Returns what makes entries in the format of the settings.
+ * Returns a function that makes entries in the format of the settings.
  * @throws {CONFIG_INVALID} when there is no stub
  */
 export function entryMaker(policy: EntryPolicy, context: Context): EntryMaker {

@@ -1,4 +1,4 @@
-/** The extra files that settings declare, with their digests. */
+/** Reads the extra files that settings declare, and their digests. */
 
 import type { Context } from '../context.ts';
 import { hash } from '../digest.ts';
@@ -23,11 +23,11 @@ import { digestsOf, type Hashed, prepareSigned, signedProgram } from './payload.
 /** The extra files that settings declare. */
 export interface Declared {
   readonly declared: readonly DeclaredExtra[];
-  /** Their sources as they were when their digests were taken. */
+  /** Their sources, as they were when their digests were computed. */
   readonly sources: ReadonlyMap<string, FileStat>;
 }
 
-/** What systemd-boot reads of an entry is less. Bytes. */
+/** In bytes. systemd-boot reads no larger entry. */
 const ENTRY_LIMIT = 64 * 1024;
 
 /**
@@ -77,7 +77,7 @@ function requireHoldable(extra: ExtraSetting, { disk }: Context): void {
   throw unusable(extra, `${source}: ${expected}, got ${size}`);
 }
 
-/** What extra files are signed with, where they are. */
+/** Returns the signer of extra files, if any of them is to be signed. */
 interface Signing {
   readonly signer: Signer;
   readonly context: Context;

@@ -1,4 +1,6 @@
-/** From generations to what they want on an ESP: secrets appended, payloads hashed, names given. */
+/**
+ * Turns generations into what they want on an ESP: appends secrets, hashes payloads, gives names.
+ */
 
 import { type Context, isElsewhere } from '../context.ts';
 import type { DigestCache } from '../disk/digest-cache.ts';
@@ -9,27 +11,27 @@ import type { Generation, Malformed } from '../generation/generation.ts';
 import type { SecretInitrd } from '../generation/initrd-secrets.ts';
 import { generationName, type WantedEntry, type WantedGeneration } from '../plan/wanted.ts';
 import { requireSources } from './bootspec-sources.ts';
-import { describe, type Making } from './describe.ts';
+import { describeVariant, type Making } from './describe.ts';
 import { type EntryMaker, type EntryPolicy, entryMaker, signsKernels } from './entry-maker.ts';
 import { initrdWarnings } from './initrd-check.ts';
 import { type Hashed, prepareKernels, takeDigests, type Variant, variants } from './payload.ts';
 
-/** What the generations become. */
+/** The result for the generations. */
 export interface Resolution {
   readonly wanted: readonly WantedGeneration[];
   /** Generations that turned out not to be installable. */
   readonly broken: readonly Malformed[];
-  /** What may keep a system from booting, though all that is named is there. */
+  /** Warnings about systems that may not boot although every file exists. */
   readonly warnings: readonly string[];
   /** What is as it should be here, and costs something elsewhere. */
   readonly cautions: readonly string[];
-  /** Sources as they were when their digests were taken. */
+  /** Sources, as they were when their digests were computed. */
   readonly sources: ReadonlyMap<string, FileStat>;
   /** Removes the private copies of initrds with secrets. */
   readonly dispose: () => void;
 }
 
-/** Resolves generations one by one: what is wrong with one does not stop the others. */
+/** Resolves generations one by one. A fault in one does not stop the others. */
 export async function resolve(
   generations: readonly Generation[],
   policy: EntryPolicy,
@@ -69,7 +71,10 @@ export async function resolve(
   }
 }
 
-/** What entries are made with once payloads are hashed; `tell` is told what may keep one from booting. */
+/**
+ * Returns what makes entries of hashed payloads. `tell` gets warnings about systems that may not
+ * boot.
+ */
 interface Work {
   readonly want: EntryMaker;
   readonly payloads: ReadonlyMap<string, Hashed>;
@@ -83,7 +88,7 @@ async function entriesOf(generation: Generation, work: Work): Promise<readonly W
   for (const variant of variants(generation)) {
     const troubles = await troublesOf(variant, payloads, making);
     troubles.forEach(tell);
-    entries.push(want(await describe(variant, payloads, making)));
+    entries.push(want(await describeVariant(variant, payloads, making)));
   }
   return entries;
 }
@@ -100,7 +105,7 @@ async function addSecrets(
   return generation;
 }
 
-/** What may keep a system from booting, though all that is named is there. */
+/** Returns what may keep a system from booting although every file exists. */
 function troublesOf(
   { bootspec }: Variant,
   payloads: ReadonlyMap<string, Hashed>,
@@ -110,7 +115,7 @@ function troublesOf(
   return initrdWarnings(bootspec, known, context, cache);
 }
 
-/** Does work for each generation, and sets those apart for which it fails. */
+/** Does work for each generation, and separates those for which it fails. */
 async function separate<T>(
   generations: readonly Generation[],
   work: (generation: Generation) => Promise<T>,
@@ -129,7 +134,7 @@ async function separate<T>(
   return { passed, broken };
 }
 
-/** Lets the generation's program append secrets to a copy of its initrd, in memory where there is such a place. */
+/** Runs a generation's program on a copy of its initrd, in memory where possible. */
 async function appendSecrets(
   { initrd, initrdSecrets }: Bootspec,
   context: Context,

@@ -1,4 +1,4 @@
-/** The signer that the settings name. */
+/** Loads the signer of the settings. */
 
 import type { Context } from '../context.ts';
 import { EspError } from '../error.ts';

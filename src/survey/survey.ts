@@ -1,4 +1,4 @@
-/** Reads the world on the side of the system: generations, what they need, and what must stay. */
+/** Surveys the system: generations, what they need, and which of them must stay. */
 import type { Context } from '../context.ts';
 import { openDigestCache } from '../disk/digest-cache.ts';
 import { EspError, explain } from '../error.ts';
@@ -24,9 +24,9 @@ import { type ChosenFormat, chooseFormat, stubWarnings } from './stub.ts';
 import type { Survey } from './surveyed.ts';
 
 /**
- * Surveys the system: everything that is the same for every ESP. Touches nothing.
- * @param toplevel the system that is to boot next; without it the system profile's current one
- * @param given who signs, in place of whom the settings name
+ * Surveys everything that is the same for every ESP. Touches nothing.
+ * @param toplevel the system that should boot next; without it, the system profile's current one
+ * @param given the signer to use instead of the settings' signer
  * @throws {NO_BOOTABLE_GENERATION} @throws {TARGET_BROKEN} @throws {MIXED_ARCHITECTURES}
  * @throws {CONFIG_INVALID}
  */
@@ -109,7 +109,7 @@ function ownSystemsOf(
 /** What is installed beside the generations, and what images are made from. */
 interface Parts {
   readonly architecture: Architecture;
-  /** The boot loader, as it is outside the ESP. */
+  /** The boot loader, at its path outside the ESP. */
   readonly loader: string;
   readonly chosenFormat: ChosenFormat;
 }
@@ -124,14 +124,14 @@ function findParts(settings: Settings, target: Generation, context: Context): Pa
   };
 }
 
-/** The generations that an ESP should have: those that must be there first. */
+/** The generations that an ESP should have. Those that must be there come first. */
 function wantedOf({ retained: { musts, wishes } }: ChosenGenerations): readonly Generation[] {
   return [...musts.map(({ generation }) => generation), ...wishes];
 }
 
 /**
- * Returns what an ESP should hold, and which entry of it boots next.
- * @throws {TARGET_BROKEN} when the generation that is to boot next turned out to be broken
+ * Returns what an ESP should hold, and which of its entries boots next.
+ * @throws {TARGET_BROKEN} when the generation that should boot next turns out to be broken
  */
 function entriesOf(
   { target, system, running, isRunningKept, retained }: ChosenGenerations,
@@ -155,7 +155,7 @@ function entriesOf(
   };
 }
 
-/** The target's entry of the system that was asked for, else that of the target itself. */
+/** Returns the target's entry of the system that was asked for, or that of the target itself. */
 function nextOf(
   target: Generation,
   system: string | undefined,
@@ -167,7 +167,7 @@ function nextOf(
   return next;
 }
 
-/** The systemd that brings loader and stub: as told, else the target's own, else the host's. */
+/** Returns the systemd with loader and stub: the given one, else the target's, else the host's. */
 function findSystemd(settings: Settings, target: Generation, { disk }: Context): string {
   const own = `${target.toplevel}/systemd`;
   return settings.systemd ?? (disk.stat(`${own}/lib/systemd/boot/efi`) ? own : '/usr');
