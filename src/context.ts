@@ -16,8 +16,16 @@ export interface Context {
   readonly processId: number;
   /** Seconds since the epoch. */
   readonly now: number;
-  readonly runSecrets: SecretsRunner;
+  /** Undefined where no program that adds secrets is to be run. */
+  readonly runSecrets: SecretsRunner | undefined;
+  /**
+   * The settings that the command line and the environment give, where `disk` is of another system:
+   * a program that only that system names is not run.
+   */
+  readonly given?: ReadonlySet<string>;
   readonly print: (text: string) => void;
+  /** Whether systems are taken whose `init` is not there, as lanzaboote takes them. */
+  readonly acceptsAnyInit?: true;
   /** Generations read by earlier passes of this process. */
   readonly generations?: GenerationMemory;
 }

@@ -23,6 +23,7 @@ const families = {
   KEYS_EXIST: 'refused',
   SIGNATURE_MISSING: 'refused',
   FAT_REPLACE: 'refused',
+  SOURCE_UNTRUSTED: 'refused',
   VERITY_ABSENT: 'refused',
   // space
   ESP_FULL: 'space',

@@ -65,6 +65,15 @@ const lateSubprograms: Plugin = {
   },
 };
 
+/** Before anything that an older Node does not know: it says what is needed, and where to get it. */
+const NODE_CHECK = `{
+  const [major, minor] = process.versions.node.split('.').map(Number);
+  if (major < 24 || (major === 24 && minor < 15)) {
+    console.error('espalier: expected Node 24.15 or newer, got ' + process.versions.node + ' (' + process.execPath + '): install it from https://nodejs.org/en/download, or with npm install --global node@24');
+    process.exit(2);
+  }
+}`;
+
 /** Writes `dist/espalier.mjs`, or another file, and returns its path. The same tree gives the same bytes. */
 export function bundle(outfile = output, ...plugins: readonly Plugin[]): Promise<string> {
   return pack('src/main.ts', outfile, plugins);
@@ -85,6 +94,7 @@ async function pack(entry: string, outfile: string, plugins: readonly Plugin[]):
     target: 'node24',
     format: 'esm',
     legalComments: 'none',
+    banner: { js: NODE_CHECK },
     // Only the checks need the settings of TypeScript.
     tsconfigRaw: {},
     plugins: [...plugins, builtins, lateSubprograms],

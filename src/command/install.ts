@@ -6,6 +6,7 @@ import type { Outcome, PassVerb } from '../pass/outcome.ts';
 import { pass } from '../pass/pass.ts';
 import type { Invocation } from '../settings/invocation.ts';
 import { readSettings, type Settings } from '../settings/settings.ts';
+import type { Asking } from '../signer/delivered-signer.ts';
 import { type Signer, type ToSign, unsigned } from '../signer/signer.ts';
 import type { ExtraReport } from '../signing/extra.ts';
 import { openSurveyor } from '../survey/surveyor.ts';
@@ -70,10 +71,12 @@ async function surveyAndPass(
 ): Promise<RunResult> {
   const progress = startProgress(json || verbosity !== 0);
   try {
-    using surveyor = await openSurveyor(settings, toplevel, context);
-    const { notices } = surveyor.known();
+    const asking = verb === 'plan' ? await askingInstead(settings, context) : undefined;
+    using surveyor = await openSurveyor(settings, toplevel, context, asking);
+    const { notices, cautions } = surveyor.known();
+    for (const caution of cautions) (await log()).warn(caution);
     if (verbosity > 0) for (const notice of notices) (await log()).info(notice);
-    const extra = await extraSigning(verb, settings, surveyor.known().signer, context);
+    const signing = await extraSigning(verb, settings, surveyor.known().signer, context);
     const outcomes = await pass(roots, surveyor, {
       verb,
       context,
@@ -81,13 +84,33 @@ async function surveyAndPass(
       tellsChanges: verbosity > 0,
       say: progress.say,
       lockTimeout: settings['lock-timeout'],
-      likely: extra.likely,
+      likely: signing.likely,
     });
     // A failed primary ESP fails the run, so the programs beside it stay unsigned.
-    return { outcomes, extra: outcomes[0]?.failure ? NOTHING : await extra.sign() };
+    const extra = outcomes[0]?.failure ? NOTHING : await signing.sign();
+    return {
+      outcomes,
+      extra: { ...extra, warnings: [...extra.warnings, ...unsignedNames(asking)] },
+    };
   } finally {
     progress.stop();
   }
+}
+
+/** A plan asks nobody who holds a key elsewhere: the certificate is enough for all but a few names. */
+async function askingInstead(settings: Settings, context: Context): Promise<Asking | undefined> {
+  const { certificate, 'signing-command': command, 'private-key': key, signatures } = settings;
+  // Settings that contradict each other are told by whoever loads the signer.
+  if (!certificate || !command || (key ?? signatures) !== undefined) return undefined;
+  const { loadAskingSigner } = await import('../signer/delivered-signer.ts');
+  return loadAskingSigner(certificate, context.disk, context.now);
+}
+
+function unsignedNames(asking: Asking | undefined): readonly string[] {
+  return (asking?.asked ?? []).map(
+    ({ name }) =>
+      `${name}: its signed form is unknown, and so is its name: plan runs no --signing-command`,
+  );
 }
 
 const NOTHING: ExtraReport = { signed: [], warnings: [] };

@@ -7,6 +7,7 @@ import type { Context } from '../context.ts';
 import { EspError } from '../error.ts';
 import { requireEsp } from '../esp/mount.ts';
 import { parseLink } from '../generation/profile.ts';
+import { writeOutput } from '../process/standard-output.ts';
 import type { RawSettings } from '../settings/configuration-file.ts';
 
 /** Options of the `install` of lzbt, as commander parses them. */
@@ -37,7 +38,7 @@ export async function run(
     .option('-q, --quiet', 'log errors only')
     .option('-v, --verbose', 'log more; repeatable', (_, before: number) => before + 1, 0)
     .exitOverride()
-    .configureOutput({ outputError: () => undefined });
+    .configureOutput({ outputError: () => undefined, writeOut: writeOutput });
   declareInstall(program.command('install')).action(
     async (esp: string, generations: readonly string[], options: Options) => {
       const { quiet, verbose } = program.opts();
@@ -45,7 +46,10 @@ export async function run(
       const verbosity = quiet === true ? -1 : Number(verbose);
       const print = quiet === true ? () => undefined : context.print;
       const { install } = await import('./install.ts');
-      await install({ operands: [], flags, json: false, verbosity }, { ...context, print });
+      await install(
+        { operands: [], flags, json: false, verbosity },
+        { ...context, print, acceptsAnyInit: true },
+      );
     },
   );
   try {

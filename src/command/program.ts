@@ -2,6 +2,7 @@
 import { Command, CommanderError, Option } from 'commander';
 import type { Context } from '../context.ts';
 import { EXIT_USAGE } from '../error.ts';
+import { writeOutput } from '../process/standard-output.ts';
 import type { RawSettings } from '../settings/configuration-file.ts';
 import type { Invocation } from '../settings/invocation.ts';
 import { commandLineError, isMisuse, withHelp } from './command-line-error.ts';
@@ -23,7 +24,7 @@ export async function run(
     .version(version)
     .showSuggestionAfterError(false)
     .exitOverride()
-    .configureOutput({ outputError: () => undefined });
+    .configureOutput({ outputError: () => undefined, writeOut: writeOutput });
   for (const verb of VERBS) {
     const words = verb.name.split(' ');
     const command = commandFor(program, words).description(verb.summary);
@@ -53,11 +54,14 @@ async function perform(
   invocation: Invocation,
   context: Context,
 ): Promise<number> {
-  const { root, ...flags } = invocation.flags;
+  const { root, 'run-secrets': runsSecrets, ...flags } = invocation.flags;
   const named = root ?? context.environment['ESPALIER_ROOT'];
-  const below = typeof named === 'string' ? await contextBelow(named, context) : context;
+  const asked = { flags, runsSecrets: runsSecrets === true };
+  const below = typeof named === 'string' ? await contextBelow(named, context, asked) : context;
+  const isLook = verb.runsNothing === true && !asked.runsSecrets;
+  const allowed = isLook ? { ...below, runSecrets: undefined } : below;
   try {
-    return await (await verb.load())({ ...invocation, flags }, below);
+    return await (await verb.load())({ ...invocation, flags }, allowed);
   } catch (error) {
     throw withHelp(error, verb);
   }

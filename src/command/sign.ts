@@ -1,6 +1,7 @@
 /** `sign`: signs foreign EFI programs, in place or to another file. */
 import { resolve } from 'node:path';
 import type { Context } from '../context.ts';
+import { targetsOf } from '../esp/untrusted-source.ts';
 import { misuse } from '../settings/flags.ts';
 import type { Invocation } from '../settings/invocation.ts';
 import { readSettings } from '../settings/settings.ts';
@@ -54,7 +55,9 @@ export async function sign(
   }
   const target = typeof output === 'string' ? resolve(output) : undefined;
   if (!signKernels) requireNoKernel(files, disk);
-  const tasks = files.map((file) => taskFor(file, target ?? file, signer, disk));
+  const tasks = files.map((file) =>
+    taskFor(file, target ?? file, { signer, targets: targetsOf(settings) }, disk),
+  );
   await carryOut(tasks, signer, context);
   print(json ? toDocument(tasks, signer) : tasks.map(renderTask).join('\n'));
   return tell(warnings, verbosity);

@@ -5,6 +5,7 @@ import type { Context } from '../context.ts';
 import { digestBytes, digestOf } from '../digest.ts';
 import type { Disk } from '../disk/disk.ts';
 import { EspError, EXIT_WARNINGS } from '../error.ts';
+import type { InitrdSecrets } from '../generation/initrd-secrets.ts';
 import type { Outcome } from '../pass/outcome.ts';
 import { pass } from '../pass/pass.ts';
 import { isImage } from '../plan/step.ts';
@@ -39,12 +40,13 @@ type Wish = Omit<RequestedProgram, 'digest'>;
  */
 export async function planRequest(
   { operands: [toplevel], flags, json, verbosity }: Invocation,
-  context: Context,
+  given: Context,
 ): Promise<number> {
-  const { disk, environment, print, now } = context;
+  const { disk, environment, print, now } = given;
   const { 'signing-request': file, ...others } = flags;
   const settings = await readSettings(others, environment, disk);
   if (settings.certificate === undefined) throw misuse('expected --certificate', 'plan');
+  const context = { ...given, runSecrets: given.runSecrets ?? notRun };
   const asking = loadAskingSigner(settings.certificate, disk, now);
   using surveyor = await openSurveyor(settings, toplevel, context, asking);
   const roots = findTargets(settings, context);
@@ -77,6 +79,13 @@ export async function planRequest(
   const log = openLog(verbosity);
   for (const trouble of new Set(troubles)) log.warn(trouble);
   return troubles.length > 0 ? EXIT_WARNINGS : 0;
+}
+
+/** What is to be signed without its secrets would be another image. */
+async function notRun({ program }: InitrdSecrets): Promise<never> {
+  throw new EspError('INITRD_SECRETS_FAILED', `initrd secrets program ${program} is not run`, {
+    hint: 'give --run-secrets: what is to be signed is known only with them',
+  });
 }
 
 /**

@@ -2,6 +2,7 @@
 import { dirname } from 'node:path';
 import type { Context } from '../context.ts';
 import { EspError, EXIT_WARNINGS } from '../error.ts';
+import { requireKeyElsewhere } from '../esp/untrusted-source.ts';
 import type { Invocation } from '../settings/invocation.ts';
 import { isUnsigned, type Signer, unsigned } from '../signer/signer.ts';
 import { placeImage } from '../transaction/place-image.ts';
@@ -99,6 +100,7 @@ async function chooseSigner(
   ]);
   const { disk, now } = context;
   const allowInsecureKey = settings['allow-insecure-key'];
+  requireKeyElsewhere(privateKey, allowInsecureKey, disk);
   return loadSigner({ certificate, privateKey, allowInsecureKey }, keyOwner(context), disk, now);
 }
 

@@ -25,6 +25,7 @@ type Write = (path: string, text: string) => Promise<void>;
 export async function units({ flags, json }: Invocation, context: Context): Promise<number> {
   const { disk, print } = context;
   const installation = await readInstallation(flags, context);
+  requireVisible(installation, context.disk);
   const directory = resolve(textOf(flags, 'prefix') ?? '/usr/local', 'lib/systemd/system');
   const written: string[] = [];
   const write: Write = async (path, text) => {
@@ -75,6 +76,33 @@ async function readInstallation(
     ...reach(settings, config, disk),
   };
 }
+
+/** What ProtectHome= takes from a service (systemd.exec(5)): nothing bound below is seen. */
+const HIDDEN = ['/home', '/root', '/run/user'];
+
+/** A service that cannot see its own program never starts, and one that cannot see its key signs nothing. */
+function requireVisible(installation: Installation, disk: Disk): void {
+  const { program, node, notify, config, readable, writable } = installation;
+  const named = [
+    ...[program, node, notify].map((path) => [path, PROGRAM_PLACE] as const),
+    ...[...(config === undefined ? [] : [config]), ...readable, ...writable].map(
+      (path) => [path, SETTING_PLACE] as const,
+    ),
+  ];
+  for (const [path, hint] of named) {
+    const places = [path, disk.realPath(path) ?? path];
+    const hidden = places.find((at) => HIDDEN.some((home) => `${at}/`.startsWith(`${home}/`)));
+    if (hidden === undefined) continue;
+    const where = hidden === path ? path : `${path}: ${hidden}`;
+    throw new EspError('CONFIG_INVALID', `${where} lies in a home, which the services do not see`, {
+      hint,
+    });
+  }
+}
+
+const PROGRAM_PLACE =
+  'copy it to /usr/local/lib/espalier, and run `units` with the program and the Node that are there';
+const SETTING_PLACE = 'put it into /etc/espalier, and name it in the settings from there';
 
 function textOf(flags: Invocation['flags'], name: string): string | undefined {
   const value = flags[name];

@@ -40,6 +40,8 @@ export interface VerbDeclaration {
   readonly operands?: readonly Operand[];
   /** Options of this verb that are no settings. */
   readonly own?: readonly Option[];
+  /** Whether it runs no program that adds secrets to an initrd, unless it is asked to. */
+  readonly runsNothing?: true;
   readonly summary: string;
   readonly example: string;
   readonly load: () => Promise<Verb>;
@@ -69,10 +71,17 @@ const PCRLOCK: Option = {
 
 const KEYS: Operand = { syntax: '[DIR]', help: 'directory of the keys (default: /var/lib/sbctl)' };
 
+/** A flag alone: whoever types it says that these programs may run here, and no configuration does. */
+const RUN_SECRETS: Option = {
+  name: 'run-secrets',
+  help: 'run the programs that add secrets to initrds where none is run otherwise: in plan, and of the system in --root',
+};
+
 export const VERBS: readonly VerbDeclaration[] = [
   {
     name: 'install',
     operands: [TOPLEVEL],
+    own: [RUN_SECRETS],
     summary: 'bring the ESP in line with the profiles and make TOPLEVEL boot next',
     example: 'espalier install --certificate db.pem --private-key db.key --limit 10',
     load: async () => (await import('./install.ts')).install,
@@ -80,14 +89,15 @@ export const VERBS: readonly VerbDeclaration[] = [
   {
     name: 'plan',
     operands: [TOPLEVEL],
-    own: [SIGNING_REQUEST],
+    own: [SIGNING_REQUEST, RUN_SECRETS],
+    runsNothing: true,
     summary: 'print what install would do, and do nothing',
     example: 'espalier plan --allow-unsigned --json',
     load: async () => (await import('./install.ts')).plan,
   },
   {
     name: 'watch',
-    own: WATCH_OPTIONS,
+    own: [...WATCH_OPTIONS, RUN_SECRETS],
     summary: 'keep the ESP in line with the profiles, as a service',
     example: 'espalier watch --certificate db.pem --private-key db.key --rescan 600',
     load: async () => (await import('./watch.ts')).watch,
@@ -115,12 +125,14 @@ export const VERBS: readonly VerbDeclaration[] = [
   },
   {
     name: 'repair',
+    own: [RUN_SECRETS],
     summary: 'read every byte on the ESP and rewrite what fails, from the store',
     example: 'espalier repair --certificate db.pem --private-key db.key',
     load: async () => (await import('./install.ts')).repair,
   },
   {
     name: 'gc',
+    own: [RUN_SECRETS],
     summary: 'remove from the ESP what no generation needs, and write nothing',
     example: 'espalier gc --limit 5',
     load: async () => (await import('./install.ts')).gc,

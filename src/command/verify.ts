@@ -16,6 +16,7 @@ import type { Log } from '../terminal/log.ts';
 import { printable } from '../terminal/table.ts';
 import { lockAll } from '../volumes/esp-lock.ts';
 import { type Esp, expected, findEsps, requireOne } from '../volumes/esp-roots.ts';
+import { withFatNames } from '../volumes/fat-names.ts';
 import { openTarget } from '../volumes/volumes.ts';
 
 /** What was found on one ESP. */
@@ -105,7 +106,7 @@ interface Verification extends Search {
  */
 async function verifyEsp(root: string, given: Verification): Promise<LookedEsp> {
   try {
-    const target = openTarget(root, given.settings, given.context, 'read');
+    const target = withFatNames(openTarget(root, given.settings, given.context, 'read'));
     const first = await findingsOn(target, given).catch(unlessExpected);
     if (first?.findings.length === 0) return { root, ...first };
     using _locks = await lockIfPossible(target, given);

@@ -5,6 +5,7 @@
 import type { Context } from '../context.ts';
 import { hash } from '../digest.ts';
 import { openRaw } from '../disk/raw-file.ts';
+import { requireKeyElsewhere } from '../esp/untrusted-source.ts';
 import { misuse, readFlags } from '../settings/flags.ts';
 import type { Invocation } from '../settings/invocation.ts';
 import { keyOwner } from '../signer/key-safety.ts';
@@ -36,6 +37,7 @@ export async function veritySign(
     throw misuse('expected --output, --document or both, got neither', VERB);
   }
   const { hex } = readRootHash(source, settings.of, context);
+  requireKeyElsewhere(settings['private-key'], settings['allow-insecure-key'], disk);
   const { certificate, privateKey } = loadKeyPair(
     {
       certificate: settings.certificate,

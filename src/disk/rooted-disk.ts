@@ -3,7 +3,7 @@
  */
 import { dirname } from 'node:path';
 import { EspError } from '../error.ts';
-import type { Disk, WritableDisk } from './disk.ts';
+import type { Disk, Readers, WritableDisk } from './disk.ts';
 
 /** The kernel follows as many links (path_resolution(7)). */
 const MAX_LINKS = 40;
@@ -16,7 +16,7 @@ const MOUNT_TABLE = '/proc/self/mountinfo';
  */
 export function rootedDisk(host: WritableDisk, root: string): WritableDisk {
   const find = (path: string) => walk(host, root, path, true);
-  /** Returns the host's path of a name that may not exist yet: it resolves the directory alone. */
+  /** Where a name itself lies: only for calls that do not follow a link there, or the host's would be followed. */
   const name = (path: string) => walk(host, root, path, false);
   const inside = (path: string) => path.slice(root.length) || '/';
   const reading: Disk = {
@@ -38,16 +38,16 @@ export function rootedDisk(host: WritableDisk, root: string): WritableDisk {
   };
   return {
     ...reading,
-    makeDirectory: (path, readers) => host.makeDirectory(name(path), readers),
+    makeDirectory: (path, readers) => host.makeDirectory(find(path), readers),
     create: (path, readers) => host.create(name(path), readers),
     copy: (from, to) => host.copy(find(from), name(to)),
     // SAFETY: as on the host. The plan that calls this says what boots if power fails here.
     overwrite: (path, bytes) => host.overwrite(find(path), bytes),
-    replaceText: (path, text, readers) => host.replaceText(name(path), text, readers),
+    replaceText: (path, text, readers) => replaceText(host, find(path), text, readers),
     makeLink: (path, target, modified) => host.makeLink(name(path), target, modified),
     // SAFETY: as for overwrite.
     rename: (from, to) => host.rename(name(from), name(to)),
-    syncFile: (path) => host.syncFile(name(path)),
+    syncFile: (path) => host.syncFile(find(path)),
     // SAFETY: as for overwrite.
     remove: (path) => host.remove(name(path)),
     makeTemporary: (directory, prefix) => inside(host.makeTemporary(find(directory), prefix)),
@@ -55,6 +55,39 @@ export function rootedDisk(host: WritableDisk, root: string): WritableDisk {
     // SAFETY: as for overwrite.
     syncDirectory: (path) => host.syncDirectory(find(path)),
   };
+}
+
+/**
+ * Replaces a text as the host does, but through a temporary file that must be new. The host opens its
+ * own by a name that can be guessed: a link that waits there would be written through.
+ * @throws {READ_BACK_MISMATCH}
+ */
+async function replaceText(
+  host: WritableDisk,
+  path: string,
+  text: string,
+  readers?: Readers,
+): Promise<void> {
+  const bytes = new TextEncoder().encode(text);
+  const temporary = `${path}.${process.pid}`;
+  // SAFETY: an unfinished file, or a link in its place: nothing boots from either.
+  host.remove(temporary);
+  const file = await host.create(temporary, readers);
+  try {
+    await file.write(bytes);
+    await file.finish();
+    // SAFETY: only files that nothing boots from come here, as on the host.
+    host.rename(temporary, path);
+  } catch (error) {
+    await file.abandon().catch(() => undefined);
+    // SAFETY: as above.
+    host.remove(temporary);
+    throw error;
+  }
+  if (Buffer.compare(host.read(path, bytes.length), bytes) !== 0) {
+    throw new EspError('READ_BACK_MISMATCH', `${path} does not hold the text just written to it`);
+  }
+  host.syncDirectory(dirname(path));
 }
 
 /**

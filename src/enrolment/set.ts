@@ -2,6 +2,7 @@
 import type { X509Certificate } from 'node:crypto';
 import type { Context } from '../context.ts';
 import { EspError } from '../error.ts';
+import { requireKeyElsewhere } from '../esp/untrusted-source.ts';
 import type { Guid } from '../guid.ts';
 import {
   type KeyName,
@@ -51,8 +52,9 @@ export function loadPair(
   allowInsecureKey: boolean,
   context: Context,
 ): KeyPair {
-  const paths = { ...keyPaths(directory, name), allowInsecureKey };
-  return loadKeyPair(paths, keyOwner(context), context.disk);
+  const paths = keyPaths(directory, name);
+  requireKeyElsewhere(paths.privateKey, allowInsecureKey, context.disk);
+  return loadKeyPair({ ...paths, allowInsecureKey }, keyOwner(context), context.disk);
 }
 
 /** Returns the paths of the two files of a key. */

@@ -35,6 +35,7 @@ export function takeOver(inventory: Inventory, disk: Disk, root: string, token: 
   const known = new Set([...blobs, ...manifests, ...entries].map(({ path }) => path));
   const isStray = (path: EspPath) =>
     !known.has(path) &&
+    !FWUPD.test(fileName(path)) &&
     !isTemporaryName(fileName(path)) &&
     (directoryOf(path) === blobDirectory(token) || isManaged(path));
   const strays = [blobDirectory(token), IMAGES].flatMap((directory) =>
@@ -47,8 +48,15 @@ export function takeOver(inventory: Inventory, disk: Disk, root: string, token: 
   return { ...inventory, entries, strays, marks: marksOf(disk, root, token) };
 }
 
-/** Reading stops at this many marks. Directories are read as deep as FAT paths can go. */
+/** Staged firmware updates start from here: fwupd, and fwupdate before it, are guests in this directory. */
+const FWUPD = /^fwup/i;
+
+/**
+ * No more directories are read once there are so many marks, or once so many were read: on a damaged FAT
+ * two names may lead to one directory, at every level. None is deeper than FAT has a use for.
+ */
 const MAX_MARKS = 1000;
+const MAX_LISTINGS = 1000;
 const MAX_DEPTH = 32;
 
 /**
@@ -70,7 +78,9 @@ function marksOf(disk: Disk, root: string, token: string): NonNullable<Inventory
 function filesBelow(disk: Disk, root: string, tree: EspPath): EspPath[] {
   const files: EspPath[] = [];
   const queue = [{ directory: tree, depth: 0 }];
+  let left = MAX_LISTINGS;
   for (let next = queue.pop(); next && files.length < MAX_MARKS; next = queue.pop()) {
+    if (left-- === 0) break;
     for (const { name, kind } of disk.list(`${root}/${next.directory}`) ?? []) {
       const path = espPath(next.directory, name);
       if (kind === 'file') files.push(path);

@@ -14,14 +14,17 @@ export interface LayoutMark {
 
 /**
  * Reads a mark. What is left of ours after a flipped bit, zeros or a cut is damage, and so is what is no
- * text. Any other word is another boot loader's own.
+ * text and no longer than ours. Any other word is another boot loader's own.
  */
 export function parseLayoutMark(bytes: Uint8Array): LayoutMark {
   const text = new TextDecoder().decode(bytes);
   const word = text.trim();
   if (text.replace(/^[ \t\r\n]+|[ \t\r\n]+$/g, '') === LAYOUT) return { layout: LAYOUT };
   if (bytes.length === 0 || /^[ \t\r\n]*$/.test(text)) return {};
-  if (/[\p{Cc}\ufffd]/u.test(word)) return { layoutDamage: 'it is no text' };
+  const zeros = text.includes('\0') && LAYOUT_MARK.startsWith(text.replaceAll('\0', ''));
+  // Damage leaves a file as long as it was, or cuts it: what is longer was never ours.
+  const isShort = bytes.length <= LAYOUT_MARK.length;
+  if (zeros || (isShort && /[\p{Cc}\ufffd]/u.test(word))) return { layoutDamage: 'it is no text' };
   if (LAYOUT.startsWith(text)) return { layoutDamage: `it is cut short: ${word}` };
   if (isOneBitAway(bytes)) return { layoutDamage: `a bit of it is flipped: ${word}` };
   return { layout: word };

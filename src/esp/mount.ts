@@ -46,7 +46,8 @@ export function mountAt(disk: Disk, path: string): Mount | undefined {
   return readMounts(disk).findLast(({ point }) => point === path);
 }
 
-function readMounts(disk: Pick<Disk, 'read'>): Mount[] {
+/** Reads the mount table. @throws {FILE_MISSING} where there is none */
+export function readMounts(disk: Pick<Disk, 'read'>): Mount[] {
   return parseMounts(new TextDecoder().decode(disk.read(MOUNT_TABLE, TABLE_LIMIT)));
 }
 

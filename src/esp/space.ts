@@ -2,6 +2,9 @@
 import type { Disk } from '../disk/disk.ts';
 import { directoryOf, type EspPath, fileName } from './layout.ts';
 
+/** The most that FAT can say of the size of a file (FAT §Directory structure). */
+export const LARGEST_FILE = 2 ** 32 - 1;
+
 /** The magic number of FAT in statfs(2) (linux/magic.h §MSDOS_SUPER_MAGIC). */
 const FAT = 0x4d44;
 

@@ -51,10 +51,24 @@ const path = v.pipe(
   v.check((value) => value.startsWith('/'), 'an absolute path'),
   v.maxLength(PATH_LIMIT, `a path of at most ${PATH_LIMIT} characters`),
 );
+/**
+ * A parameter as it stands in the command line: what a file was read with at its ends is no part of it, as
+ * where the system joins its own.
+ */
+const parameter = v.pipe(
+  v.string(),
+  v.transform((value) => value.trim()),
+  v.check((value) => !/\p{Cc}/u.test(value), 'text without control characters'),
+);
 /** `init` is the only path that becomes a word of the command line. */
 const word = v.pipe(
   path,
   v.check((value) => !/[\s"]/.test(value), 'a path without blanks and quotes'),
+);
+/** What lanzaboote takes for one: it does not look whether that is there. */
+const anyWord = v.pipe(
+  text,
+  v.check((value) => /^[^\s"]+$/.test(value), 'a path without blanks and quotes'),
 );
 /** A path on the ESP that may stand in an entry. Quotes and a final blank would change it there. */
 const espFile = v.pipe(
@@ -75,29 +89,40 @@ export const record = v.custom<Record<string, unknown>>(isRecord, 'object');
  * In RFC 0125 an optional key may only be absent. But documents from its own reference tool hold
  * nulls, so null counts as absent.
  */
-const documentSchema = v.pipe(
-  record,
-  v.object({
-    [BOOTSPEC]: v.pipe(
-      record,
-      v.object({
-        system: text,
-        init: word,
-        kernel: path,
-        kernelParams: v.array(text),
-        label: v.string(),
-        toplevel: path,
-        initrd: v.nullish(path),
-        initrdSecrets: v.nullish(path),
-      }),
-    ),
-    [LANZABOOTE]: v.nullish(v.pipe(record, v.object({ sort_key: v.nullish(text) }))),
-    [SYSTEMD_BOOT]: v.nullish(
-      v.pipe(record, v.object({ sortKey: v.nullish(text), devicetree: v.nullish(path) })),
-    ),
-    [EXTRA_INITRD]: v.nullish(v.pipe(record, v.object({ paths: v.nullish(v.array(espFile)) }))),
-  }),
-);
+const documentSchema = documentWith(word);
+const lenientSchema = documentWith(anyWord);
+
+function documentWith(init: v.GenericSchema<unknown, string>) {
+  return v.pipe(
+    record,
+    v.object({
+      [BOOTSPEC]: v.pipe(
+        record,
+        v.object({
+          system: text,
+          init,
+          kernel: path,
+          kernelParams: v.array(parameter),
+          label: v.string(),
+          toplevel: path,
+          initrd: v.nullish(path),
+          initrdSecrets: v.nullish(path),
+        }),
+      ),
+      [LANZABOOTE]: v.nullish(v.pipe(record, v.object({ sort_key: v.nullish(text) }))),
+      [SYSTEMD_BOOT]: v.nullish(
+        v.pipe(record, v.object({ sortKey: v.nullish(text), devicetree: v.nullish(path) })),
+      ),
+      [EXTRA_INITRD]: v.nullish(v.pipe(record, v.object({ paths: v.nullish(v.array(espFile)) }))),
+    }),
+  );
+}
+
+/** What is taken that would otherwise be a fault. */
+export interface Leniency {
+  /** Any `init`, whether or not it is there, as lanzaboote takes it. */
+  readonly anyInit?: boolean;
+}
 
 /** Keys of the outermost document alone: specialisations of a specialisation mean nothing. */
 const familySchema = v.object({ [SPECIALISATIONS]: v.nullish(record) });
@@ -108,29 +133,29 @@ const familySchema = v.object({ [SPECIALISATIONS]: v.nullish(record) });
  * @throws {BOOTSPEC_MALFORMED} when it is not JSON, or a value is missing or of the wrong kind
  * @throws {BOOTSPEC_UNSUPPORTED} when it holds only other versions of the format
  */
-export function parseBootspec(text: string, file: string): Bootspec {
-  return toBootspec(parseJson(text, file), file);
+export function parseBootspec(text: string, file: string, leniency: Leniency = {}): Bootspec {
+  return toBootspec(parseJson(text, file), file, leniency);
 }
 
 /**
  * Reads a bootspec from parsed JSON, with its specialisations.
  * @throws {BOOTSPEC_MALFORMED} @throws {BOOTSPEC_UNSUPPORTED} as {@link parseBootspec}
  */
-export function toBootspec(document: unknown, file: string): Bootspec {
+export function toBootspec(document: unknown, file: string, leniency: Leniency = {}): Bootspec {
   const place = { file, path: [] };
-  const bootspec = readDocument(document, place);
+  const bootspec = readDocument(document, place, leniency);
   const family = validate(familySchema, document, place)[SPECIALISATIONS] ?? {};
   const specialisations = Object.entries(family)
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([name, child]): [string, Bootspec] => {
-      return [name, readDocument(child, { file, path: [SPECIALISATIONS, name] })];
+      return [name, readDocument(child, { file, path: [SPECIALISATIONS, name] }, leniency)];
     });
   return { ...bootspec, specialisations: new Map(specialisations) };
 }
 
-function readDocument(document: unknown, place: Place): Bootspec {
+function readDocument(document: unknown, place: Place, { anyInit }: Leniency): Bootspec {
   requireVersion(document, place);
-  const output = validate(documentSchema, document, place);
+  const output = validate(anyInit ? lenientSchema : documentSchema, document, place);
   const { [BOOTSPEC]: entry, [SYSTEMD_BOOT]: systemdBoot, [LANZABOOTE]: lanzaboote } = output;
   const extraInitrds = output[EXTRA_INITRD]?.paths ?? [];
   if (typeof entry.initrdSecrets === 'string' && typeof entry.initrd !== 'string') {

@@ -13,8 +13,13 @@ export function malformed(issue: BaseIssue<unknown>, place: Place): EspError {
   const keys = issue.path?.map((item) => item.key as string | number) ?? [];
   return new EspError(
     'BOOTSPEC_MALFORMED',
-    `${place.file}: ${pathText([...place.path, ...keys])}: ${complaint(issue)}`,
+    `${place.file}: ${pathText([...place.path, ...keys])}: ${complaint(issue)}${issue.kind === 'validation' ? origin(keys) : ''}`,
   );
+}
+
+/** Where a person finds what the document says, where that is not plain from its key. */
+function origin(keys: readonly (string | number)[]): string {
+  return keys.includes('kernelParams') ? '; it comes from boot.kernelParams' : '';
 }
 
 function complaint(issue: BaseIssue<unknown>): string {

@@ -1,7 +1,7 @@
 /** What a generation is: a numbered link of a profile to a system that can boot. */
 import type { Disk, FileStat } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
-import { BOOTSPEC_LIMIT, type Bootspec, parseBootspec } from './bootspec.ts';
+import { BOOTSPEC_LIMIT, type Bootspec, type Leniency, parseBootspec } from './bootspec.ts';
 import { synthesise } from './synthesise.ts';
 import { withVerity } from './verity.ts';
 
@@ -98,13 +98,15 @@ export function readGeneration(
   disk: Disk,
   link: Link,
   memory?: GenerationMemory,
+  leniency?: Leniency,
 ): Generation | Malformed {
   const name = { profile: link.profile, number: link.number, link: link.path };
   try {
+    requireNameable(link);
     const stat = disk.linkStat(link.path);
     const known = memory?.get(link.path);
     if (known && stat && isSameFile(known.stat, stat)) return known.generation;
-    const generation = { ...name, ...readSystem(disk, link.path, stat) };
+    const generation = { ...name, ...readSystem(disk, link.path, stat, leniency) };
     if (stat) memory?.set(link.path, { stat, generation });
     return generation;
   } catch (cause) {
@@ -113,9 +115,24 @@ export function readGeneration(
   }
 }
 
+/** A name on the ESP tells fifteen digits of a number: an entry of a larger one would not be known again. */
+const LARGEST_NUMBER = 10 ** 15 - 1;
+
+function requireNameable({ path, number }: Link): void {
+  if (number <= LARGEST_NUMBER) return;
+  throw new EspError('GENERATION_BROKEN', `${path}: expected a number of at most 15 digits`, {
+    hint: 'Nix counts generations from 1: give it the next number, or delete this link',
+  });
+}
+
 type LinkedSystem = Pick<Generation, 'toplevel' | 'builtAt' | 'bootspec' | 'synthesised'>;
 
-function readSystem(disk: Disk, link: string, stat: FileStat | undefined): LinkedSystem {
+function readSystem(
+  disk: Disk,
+  link: string,
+  stat: FileStat | undefined,
+  leniency?: Leniency,
+): LinkedSystem {
   // `boot.json` may name another toplevel, such as that of a system inside a wrapper. The link
   // wins: profile, install hook and garbage collection know the system by it. But `init` and
   // `toplevel` of `boot.json` stay, because they say what boots.
@@ -125,7 +142,7 @@ function readSystem(disk: Disk, link: string, stat: FileStat | undefined): Linke
       hint: 'delete this generation: what it leads to is gone from the Nix store',
     });
   }
-  const { bootspec: described, synthesised } = describeSystem(disk, toplevel);
+  const { bootspec: described, synthesised } = describeSystem(disk, toplevel, leniency);
   const specialisations = [...described.specialisations].map(
     ([name, child]) => [name, withVerity(child, child.toplevel, disk)] as const,
   );
@@ -133,9 +150,9 @@ function readSystem(disk: Disk, link: string, stat: FileStat | undefined): Linke
     ...withVerity(described, toplevel, disk),
     specialisations: new Map(specialisations),
   };
-  requireFiles(disk, bootspec);
+  requireFiles(disk, bootspec, leniency);
   for (const specialisation of bootspec.specialisations.values()) {
-    requireFiles(disk, specialisation);
+    requireFiles(disk, specialisation, leniency);
   }
   return { toplevel, builtAt: toSeconds(stat.modified), bootspec, synthesised };
 }
@@ -147,12 +164,13 @@ function readSystem(disk: Disk, link: string, stat: FileStat | undefined): Linke
 function describeSystem(
   disk: Disk,
   toplevel: string,
+  leniency?: Leniency,
 ): Pick<Generation, 'bootspec' | 'synthesised'> {
   const file = `${toplevel}/boot.json`;
   if (disk.linkStat(file) === undefined) {
     return { bootspec: synthesise(disk, toplevel), synthesised: true };
   }
-  const bootspec = parseBootspec(decode(disk.read(file, BOOTSPEC_LIMIT), file), file);
+  const bootspec = parseBootspec(decode(disk.read(file, BOOTSPEC_LIMIT), file), file, leniency);
   return { bootspec, synthesised: false };
 }
 
@@ -175,8 +193,9 @@ function decode(bytes: Uint8Array, file: string): string {
 }
 
 /** A power failure may empty files of the store, so an empty file counts as missing. */
-function requireFiles(disk: Disk, bootspec: Bootspec): void {
-  const { kernel, initrd, init, initrdSecrets, devicetree, toplevel } = bootspec;
+function requireFiles(disk: Disk, bootspec: Bootspec, { anyInit }: Leniency = {}): void {
+  const { kernel, initrd, initrdSecrets, devicetree, toplevel } = bootspec;
+  const init = anyInit ? undefined : bootspec.init;
   if (disk.stat(toplevel)?.kind !== 'directory') throw missing('toplevel', toplevel, 'a directory');
   for (const [role, path] of Object.entries({ kernel, initrd, init, initrdSecrets, devicetree })) {
     if (path === undefined) continue;

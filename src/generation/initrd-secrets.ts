@@ -17,6 +17,8 @@ export interface SecretInitrd {
   readonly path: string;
   /** In bytes. */
   readonly size: number;
+  /** False where the same secrets may come out as other bytes the next time. */
+  readonly isSteady?: boolean;
   /** Removes the copy. Call it as soon as the image that carries it is written. */
   remove(): void;
 }

@@ -22,15 +22,16 @@ export function nixProfiles(places: SourcePlaces, disk: Disk): GenerationSource 
   const pinLinks = () => findGenerationLinks(disk, pins());
   return {
     fingerprint: () => fingerprintOf([...profiles, pins()], disk),
-    read(memory) {
+    read(memory, leniency) {
       const found = profiles.map((path) => readPlace(path, disk));
       const listed = readGenerations(
         disk,
         found.flatMap(({ links }) => links),
         memory,
+        leniency,
       );
       const pinned = pinLinks();
-      const lone = readGenerations(disk, unlisted(pinned, listed, disk));
+      const lone = readGenerations(disk, unlisted(pinned, listed, disk), undefined, leniency);
       return {
         generations: [...listed.generations, ...lone.generations].toSorted(compareGenerations),
         malformed: [...listed.malformed, ...lone.malformed].toSorted(compareGenerations),

@@ -1,6 +1,7 @@
 /** Reads Nix profiles: their generations, and which of those are current. */
 import type { Disk } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
+import type { Leniency } from './bootspec.ts';
 import { quote } from './complaint.ts';
 import {
   compareGenerations,
@@ -66,11 +67,12 @@ export function readGenerations(
   disk: Disk,
   links: readonly Link[],
   memory?: GenerationMemory,
+  leniency?: Leniency,
 ): { readonly generations: readonly Generation[]; readonly malformed: readonly Malformed[] } {
   const generations: Generation[] = [];
   const malformed: Malformed[] = [];
   for (const link of links) {
-    const generation = readGeneration(disk, link, memory);
+    const generation = readGeneration(disk, link, memory, leniency);
     if (isMalformed(generation)) malformed.push(generation);
     else generations.push(generation);
   }

@@ -1,4 +1,5 @@
 /** The port for sources of generations. A survey asks it, and knows no links. */
+import type { Leniency } from './bootspec.ts';
 import type { Generation, GenerationMemory, Malformed } from './generation.ts';
 
 /** The content of a source at one moment. */
@@ -25,9 +26,10 @@ export interface GenerationSource {
   /**
    * Reads every generation, including those that only a pin keeps.
    * @param memory generations of earlier reads; one is not read again while its link stays the same
+   * @param leniency what is accepted that would otherwise make a generation malformed
    * @throws {CONFIG_INVALID} when the settings name places without generations
    */
-  read(memory?: GenerationMemory): FoundGenerations;
+  read(memory?: GenerationMemory, leniency?: Leniency): FoundGenerations;
   /**
    * Returns the systems that should boot next: real paths, or a link that leads nowhere. The first
    * is the system profile's, and the others are those of named profiles.

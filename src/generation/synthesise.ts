@@ -16,16 +16,16 @@ export function synthesise(disk: Disk, toplevel: string): Bootspec {
   const folder = `${toplevel}/specialisation`;
   const specialisations = (disk.list(folder) ?? []).map(({ name }) => {
     const child = requirePath(disk, `${folder}/${name}`);
-    return [name, { [BOOTSPEC]: describe(disk, child) }] as const;
+    return [name, { [BOOTSPEC]: describeToplevel(disk, child) }] as const;
   });
   const document = {
-    [BOOTSPEC]: describe(disk, toplevel),
+    [BOOTSPEC]: describeToplevel(disk, toplevel),
     [SPECIALISATIONS]: Object.fromEntries(specialisations),
   };
   return toBootspec(document, `${toplevel} (without boot.json)`);
 }
 
-function describe(disk: Disk, toplevel: string): Record<string, unknown> {
+function describeToplevel(disk: Disk, toplevel: string): Record<string, unknown> {
   const kernel = requirePath(disk, `${toplevel}/kernel`);
   const version = findVersion(disk, toplevel, kernel);
   const release = readText(disk, `${toplevel}/nixos-version`);

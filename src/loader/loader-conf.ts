@@ -5,7 +5,8 @@ import { EspError } from '../error.ts';
 
 /**
  * The size of the file in bytes: one sector. On FAT, only overwriting one sector in place is
- * atomic. So the file never grows or shrinks, and newlines fill the rest.
+ * atomic. So the file never grows or shrinks, and blanks in its first comment fill the rest: four
+ * hundred empty lines scrolled the settings away.
  */
 export const SECTOR = 512;
 
@@ -13,7 +14,7 @@ export const SECTOR = 512;
 const WORDS = '# Written by espalier: settings are made in its configuration.';
 /** Stands in the comment until the seal is known. */
 const UNSEALED = '--------';
-const COMMENT = `${WORDS} ${UNSEALED}\n`;
+const COMMENT = `${WORDS} ${UNSEALED}`;
 /** Keys that say what boots next: ours to write. */
 const OURS: readonly string[] = ['default', 'preferred'];
 
@@ -74,8 +75,7 @@ export function formatLoaderConf(
 ): Uint8Array {
   const lines = linesOf(settings, next);
   const text = lines.map(formatLine).join('');
-  const commented = new TextEncoder().encode(COMMENT + text);
-  const bytes = commented.length <= SECTOR ? commented : new TextEncoder().encode(text);
+  const bytes = new TextEncoder().encode(text);
   if (bytes.length > SECTOR) {
     throw new EspError(
       'CONFIG_INVALID',
@@ -83,9 +83,7 @@ export function formatLoaderConf(
       { hint: 'remove loader settings that repeat what systemd-boot does anyway' },
     );
   }
-  const sector = new Uint8Array(SECTOR).fill(NEWLINE);
-  sector.set(bytes);
-  return new TextEncoder().encode(sealed(new TextDecoder().decode(sector)));
+  return new TextEncoder().encode(sealed(filled(text, SECTOR - bytes.length)));
 }
 
 /**
@@ -95,21 +93,23 @@ export function formatLoaderConf(
 export function isSealed(text: string): boolean | undefined {
   const [first = ''] = text.split('\n', 1);
   if (!first.startsWith('#') || first === WORDS) return undefined;
-  return sealed(COMMENT + text.slice(first.length + 1)) === text;
+  return sealed(COMMENT + text.slice(COMMENT.length)) === text;
 }
 
 /** The seal is over the whole sector, so that a flipped bit anywhere is noticed. */
 function sealed(text: string): string {
-  return text.startsWith(COMMENT)
-    ? `${WORDS} ${sealOf(text)}${text.slice(COMMENT.length - 1)}`
-    : text;
+  return text.startsWith(COMMENT) ? `${WORDS} ${sealOf(text)}${text.slice(COMMENT.length)}` : text;
 }
 
 function sealOf(text: string): string {
   return base32(hash(text)).slice(0, UNSEALED.length);
 }
 
-const NEWLINE = 0x0a;
+/** Puts a comment of so many bytes above the text; behind it, where there is no room for its words. */
+function filled(text: string, size: number): string {
+  const line = (words: string) => (size < 2 ? '\n'.repeat(size) : `${words.padEnd(size - 1)}\n`);
+  return size > COMMENT.length ? line(COMMENT) + text : text + line('#');
+}
 
 /**
  * The settings of a loader.conf on an ESP: those that can be rewritten, and the keys of the others.

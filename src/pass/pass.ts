@@ -17,6 +17,7 @@ import type { Log } from '../terminal/log.ts';
 import type { Site } from '../transaction/apply.ts';
 import type { Report } from '../transaction/report.ts';
 import { lockAll } from '../volumes/esp-lock.ts';
+import { withFatNames } from '../volumes/fat-names.ts';
 import { openTarget } from '../volumes/volumes.ts';
 import { type Outcome, type PassVerb, PURPOSES } from './outcome.ts';
 
@@ -57,7 +58,7 @@ async function processEsp(
   isPrimary: boolean,
 ): Promise<Outcome> {
   try {
-    const target = openTarget(path, wants.known().settings, passContext.context);
+    const target = withFatNames(openTarget(path, wants.known().settings, passContext.context));
     if (passContext.verb === 'plan') return await look(target, wants.known(), passContext);
     const outcome = await carryOut(target, wants, passContext, isPrimary);
     await remember(outcome, wants.known(), passContext);

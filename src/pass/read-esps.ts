@@ -5,6 +5,7 @@ import { type Look, readEsp } from '../inspection/read-esp.ts';
 import type { EspView } from '../plan/view.ts';
 import type { Settings } from '../settings/settings.ts';
 import { expected, findEsps, requireOne } from '../volumes/esp-roots.ts';
+import { withFatNames } from '../volumes/fat-names.ts';
 import { openTarget } from '../volumes/volumes.ts';
 
 /** An ESP of the settings with its view, or why there is none. */
@@ -28,7 +29,7 @@ export async function readEsps(
 
 async function readOne(root: string, look: Look, context: Context): Promise<ReadEsp> {
   try {
-    const target = openTarget(root, look.settings, context, 'read');
+    const target = withFatNames(openTarget(root, look.settings, context, 'read'));
     return { root, view: await readEsp(target, look, context) };
   } catch (error) {
     return { root, failure: expected(error) };

@@ -1,4 +1,7 @@
-/** How much fits on an ESP: what a set of files costs, and what there is for them. Pure; all in bytes. */
+/**
+ * Computes how much fits on an ESP: the cost of a set of files, and the space for it. Pure; in
+ * bytes.
+ */
 import type { Inventory } from '../esp/inventory.ts';
 import { type EspPath, volumesOf } from '../esp/layout.ts';
 import { allocated, directoryGrowth } from '../esp/space.ts';
@@ -7,36 +10,40 @@ import type { WantedFile } from './wanted.ts';
 
 /** The space of one ESP. */
 export interface Budget {
-  /** What is free now, with the remains of killed runs swept. */
+  /** Free space now, counted without the leftovers of killed runs. */
   readonly free: number;
-  /** What our files may occupy in all: free space and what they occupy already, less the reserve. */
+  /** The most that our files may take: free space and what they take already, less the reserve. */
   readonly available: number;
-  /** What the fixed files that are not there yet will occupy: loader.conf, entries.srel. */
+  /** What the missing fixed files will take: loader.conf, entries.srel. */
   readonly fixed: number;
   readonly loaders: LoaderCost;
   /** The directories that exist. */
   readonly directories: ReadonlySet<EspPath>;
 }
 
-/** What the loader copies to be written occupy. */
+/** The space for the loader copies to write. */
 export interface LoaderCost {
-  /** Beside their predecessors, while they are written. */
+  /** While they are written, beside the present copies. */
   readonly peak: number;
-  /** More than their predecessors, for good. */
+  /** Permanently, beyond the present copies. */
   readonly growth: number;
 }
 
-/** A loader copy and the file that it replaces, if there is one: sizes in bytes. */
+/** A loader copy, and the file that it replaces, if any. Sizes in bytes. */
 export interface LoaderSizes {
   readonly path: EspPath;
   readonly size: number;
   readonly replaces: number;
 }
 
-/** What it takes at most to replace loader.conf: its new text, what is kept beside it, a name for each. */
+/**
+ * Returns the most that replacing loader.conf takes: new text, kept settings, and a name for each.
+ */
 export const CONF_CLUSTERS = 5;
 
-/** Returns the space of the volume on which entries are, and all else unless that is on another. */
+/**
+ * Returns the space of the entries' volume, which has everything else unless that is on another.
+ */
 export function budgetOf(
   inventory: Inventory,
   own: OwnFiles,
@@ -61,7 +68,7 @@ export function budgetOf(
   return {
     free,
     available: free + sum([...own.values()].map((file) => file.size)) - reserve,
-    // A small file by itself takes a cluster, and another for its name.
+    // A small file takes one cluster, and its name another.
     fixed: 2 * absent.length * clusterSize,
     loaders: {
       peak: sum(loaders.map((copy) => copy.size)) + names,
@@ -74,7 +81,9 @@ export function budgetOf(
   };
 }
 
-/** What files occupy when they are written: their clusters, and their names in the directories. */
+/**
+ * Returns what files take when they are written: their clusters, and their names in directories.
+ */
 export function writeCost(
   files: readonly WantedFile[],
   { directories }: Budget,
@@ -88,18 +97,18 @@ export function writeCost(
   return files.reduce((sum, { size }) => sum + allocated(size, clusterSize), names);
 }
 
-/** What a set of generations costs for good, in bytes. */
+/** The permanent cost of a set of generations, in bytes. */
 export interface SteadyCost {
-  /** With what is there as it is, and what is lacking at its upper bound. */
+  /** With present files at their size, and lacking files at their upper bound. */
   readonly bytes: number;
-  /** With everything at its upper bound, as soon as anything is lacking. */
+  /** With every file at its upper bound, as soon as any file is lacking. */
   readonly bound: number;
-  /** Whether anything is lacking. */
+  /** Whether any file is lacking. */
   readonly grows: boolean;
 }
 
 /**
- * Returns what files occupy together, each counted once, with those of ours that stay anyway.
+ * Returns what files take together, each counted once, with those of our files that stay anyway.
  *
  * A choice is made by `bound`: a generation that did not fit by its upper bound does not fit the next
  * time, when others are there and known to be smaller; else the two runs would choose otherwise.

@@ -1,4 +1,7 @@
-/** One way to do it: which files are written for a set of generations, and which lose their use. Pure. */
+/**
+ * Computes a choice: the files to write for a set of generations, and those that become useless.
+ * Pure.
+ */
 import { CONF_CLUSTERS, writeCost } from './budget.ts';
 import { type Holdings, wantedFiles } from './holdings.ts';
 import { defaultsWithin } from './loader-conf-steps.ts';
@@ -8,19 +11,19 @@ import { removalsWithin, type Write, writesWithin } from './scope.ts';
 import type { Step } from './step.ts';
 import type { WantedGeneration } from './wanted.ts';
 
-/** One way to do it: these files to write, these files of ours without a use. */
+/** A choice: the files to write, and the files of ours without a use. */
 export interface Choice {
   readonly writes: readonly Write[];
-  /** What is to become of loader.conf and of the mark of the layout. */
+  /** The steps for loader.conf and for the mark of the layout. */
   readonly defaults: readonly Step[];
-  /** Our files, those that are to be mended marked as damaged. */
+  /** Our files. Those that need mending are marked as damaged. */
   readonly own: OwnFiles;
   readonly stale: readonly OwnFile[];
-  /** Bytes in use beyond what is in use now when everything is written and nothing removed. */
+  /** Bytes in use beyond those now, when everything is written and nothing removed. */
   readonly growth: number;
 }
 
-/** Works out what a set of generations lacks, and which files of ours it leaves without a use. */
+/** Finds what a set of generations lacks, and which of our files it does not use. */
 export function choose(
   generations: readonly WantedGeneration[],
   input: PlanInput,
@@ -51,7 +54,7 @@ export function choose(
   };
 }
 
-/** A file whose header is whole may have another size than it should: until it is mended, it is damaged. */
+/** A file with a whole header may have the wrong size. It counts as damaged until it is mended. */
 function withDamage(own: OwnFiles, lacking: readonly Write[]): OwnFiles {
   const judged = new Map(own);
   for (const { file, found } of lacking) {

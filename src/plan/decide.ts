@@ -1,4 +1,4 @@
-/** The decision about one ESP: what the system wants and what is seen, turned into what to do. Pure. */
+/** Decides what is to be done to one ESP, from the system's wishes and the ESP's view. Pure. */
 import { lastValue } from '../bls.ts';
 import { EspError, explain } from '../error.ts';
 import type { Inventory } from '../esp/inventory.ts';
@@ -11,6 +11,7 @@ import {
 } from '../loader/loader-conf.ts';
 import { type Removal, removalsFrom, withCountersFrom } from './elsewhere.ts';
 import { decideExtras, type Extras } from './extras.ts';
+import { withKeptCounters } from './kept-counters.ts';
 import { loaderDefault } from './loader-default.ts';
 import {
   damageOf,
@@ -31,17 +32,19 @@ import { type EspView, placeOn } from './view.ts';
 import { generationName } from './wanted.ts';
 import type { WantedSystem } from './wanted-system.ts';
 
-/** What is to be done to one ESP, and what a person should know about it. */
+/** What is to be done to one ESP, and warnings. */
 export interface Decision {
   readonly plan: Plan | Refusal;
-  /** What is to be removed from other partitions once that is done. */
+  /** Removals from other partitions, which follow the plan. */
   readonly removals: readonly Removal[];
-  /** The ID of the entry that the profiles alone would make boot next. */
+  /** ID of the entry that would boot next if the profiles alone decided. */
   readonly byProfiles: string;
   readonly warnings: readonly string[];
 }
 
-/** A system whose `default` is settled, and whether a file of loader settings says what boots next. */
+/**
+ * A system whose `default` is decided, and whether a file of loader settings says what boots next.
+ */
 interface Settled {
   readonly wanted: WantedSystem;
   readonly byProfiles: string;
@@ -50,8 +53,8 @@ interface Settled {
 
 /**
  * Decides what is to be done to an ESP.
- * @throws {FOREIGN_LAYOUT} {SECURE_BOOT_UNSIGNED} {SECURE_BOOT_UNTRUSTED} {VERITY_ABSENT} {CONFIG_INVALID}
- * what keeps anything from being done
+ * @throws {FOREIGN_LAYOUT} {SECURE_BOOT_UNSIGNED} {SECURE_BOOT_UNTRUSTED} {VERITY_ABSENT}
+ * {CONFIG_INVALID} when nothing may be done
  */
 export function decide(system: WantedSystem, seen: EspView, scope: Scope): Decision {
   requireType1(seen);
@@ -91,11 +94,12 @@ export function decide(system: WantedSystem, seen: EspView, scope: Scope): Decis
   };
 }
 
-/** Settles what boots next, and gives entries that come from elsewhere the counters that they have there. */
+/** Decides what boots next. Entries from another partition take over their boot counters. */
 function settle(system: WantedSystem, view: EspView, scope: Scope): Settled {
   const { settings } = system;
   const keepsDefault = settings['keep-default'] && settings['loader-conf'] !== undefined;
-  const next = nextBoot(system, view, keepsDefault || scope === 'gc');
+  const counted = withKeptCounters(system, view.inventory);
+  const next = nextBoot(counted, view, keepsDefault || scope === 'gc');
   const settled = {
     ...system,
     default: (scope === 'repair' && stillNamed(next, view.inventory)) || next.id,
@@ -130,7 +134,10 @@ function requireType1(view: EspView): void {
   );
 }
 
-/** A rename replaces a link or a device of ours; a directory it cannot, and we remove none. */
+/**
+ * A rename replaces a link or device under our name. It cannot replace a directory, and we remove
+ * none.
+ */
 function requireFiles(planned: Plan | Refusal, view: EspView): void {
   const { subdirectories = [] } = view.inventory;
   if ('kind' in planned || subdirectories.length === 0) return;
@@ -145,7 +152,7 @@ function requireFiles(planned: Plan | Refusal, view: EspView): void {
   );
 }
 
-/** What protects entries that nothing wants. */
+/** Returns what protects entries that nothing wants. */
 function rootsOf(
   { quarantined, booted }: WantedSystem,
   { inventory, firmware }: EspView,
@@ -170,11 +177,11 @@ function entryAt(path: string | undefined): string | undefined {
   return path && entryId(path.slice(path.lastIndexOf('\\') + 1));
 }
 
-/** What follows from a decision for a person. */
+/** What a decision means for a person. */
 interface Told {
   readonly planned: Plan | Refusal;
   readonly loaders: Loaders;
-  /** What is to be said of an entry that is counted. */
+  /** Notes about an entry with a boot counter. */
   readonly counted: readonly string[];
   readonly extras: Extras;
   readonly settings: Salvage;
@@ -209,12 +216,15 @@ function warningsOf(
   ];
 }
 
-/** How a broken generation is reported. */
+/** Returns the warning about a broken generation. */
 function describeBroken({ profile, number, cause }: WantedSystem['quarantined'][number]): string {
   return `generation ${generationName({ profile, number })} is broken and left as it is: ${explain(cause)}`;
 }
 
-/** What `install` leaves out for want of space is as it should be; what a repair leaves is still damaged. */
+/**
+ * A generation that `install` leaves out for lack of space is normal. One that a repair leaves is
+ * damaged.
+ */
 function describeUnmended(
   planned: Plan | Refusal,
   { wishes, leftOut }: WantedSystem,

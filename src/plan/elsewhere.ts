@@ -1,4 +1,4 @@
-/** What becomes of entries on other partitions than the one that has them now. Pure. */
+/** Decides about entries on partitions other than their present one. Pure. */
 import type { Inventory } from '../esp/inventory.ts';
 import { decideExtras } from './extras.ts';
 import { planRemoval, withCounters } from './remains.ts';
@@ -8,13 +8,13 @@ import type { Phase, Plan, Refusal } from './step.ts';
 import type { EspView } from './view.ts';
 import type { WantedSystem } from './wanted-system.ts';
 
-/** What is to be removed from a partition; there is something. */
+/** The removals from one partition. There is at least one. */
 export interface Removal {
   readonly root: string;
   readonly phases: readonly Phase[];
 }
 
-/** Returns the generations with the boot counters that their entries have on the partition they come from. */
+/** Returns generations whose entries take over the boot counters of their old partition. */
 export function withCountersFrom<Wanted extends Pick<WantedSystem, 'musts' | 'wishes'>>(
   elsewhere: EspView['elsewhere'],
   wanted: Wanted,
@@ -32,7 +32,7 @@ export function withCountersFrom<Wanted extends Pick<WantedSystem, 'musts' | 'wi
   };
 }
 
-/** Returns what is to be removed from other partitions once a plan is carried out, and what stays there and why. */
+/** Returns the removals from other partitions after a plan, and what stays there and why. */
 export function removalsFrom(
   elsewhere: EspView['elsewhere'],
   plan: Plan | Refusal,

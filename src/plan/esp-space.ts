@@ -1,4 +1,6 @@
-/** Whether what stays on the ESP fits there, where entries are on an XBOOTLDR partition. Pure; all in bytes. */
+/**
+ * Checks the space of the ESP when entries are on an XBOOTLDR partition. Pure; all sizes in bytes.
+ */
 import { LOADER_CONF, volumesOf } from '../esp/layout.ts';
 import { allocated, directoryGrowth } from '../esp/space.ts';
 import { isSector } from '../loader/loader-conf.ts';
@@ -8,7 +10,9 @@ import type { Refusal, SpaceForecast } from './step.ts';
 
 type Input = Pick<PlanInput, 'inventory' | 'loaders' | 'reserve' | 'scope'>;
 
-/** Returns what boot loader and loader.conf take of an ESP of their own; undefined where it has the entries, too. */
+/**
+ * Returns what boot loader and loader.conf take of the ESP; undefined when it has the entries too.
+ */
 export function forecastEsp(input: Input): SpaceForecast | undefined {
   const { inventory, reserve, scope } = input;
   const { espSpace, loaderConf, directories } = inventory;
@@ -39,7 +43,7 @@ export function forecastEsp(input: Input): SpaceForecast | undefined {
   };
 }
 
-/** Returns a refusal when it does not fit. A plan that needs no extra space is never refused. */
+/** Returns a refusal when the space is short. A plan that needs no extra space is never refused. */
 export function refuseEsp({ free, reserve, peak, after }: SpaceForecast): Refusal | undefined {
   const least = after < free ? after - reserve : after;
   if (peak <= free && least >= 0) return undefined;

@@ -1,6 +1,6 @@
 /**
- * Which extra files an ESP should have, which of those that are there are ours, and which are not. Their
- * names are a person's: what tells that one is ours is a list on the ESP of what we wrote. Pure.
+ * Decides which extra files an ESP should have, and which of the existing ones are ours. A person
+ * chose their names, so a list on the ESP of what we wrote tells which are ours. Pure.
  */
 import type { Digest } from '../digest.ts';
 import {
@@ -19,47 +19,51 @@ import type { Scope } from './scope.ts';
 import type { Content } from './step.ts';
 import type { WantedFile } from './wanted.ts';
 
-/** A file that a person wants on the ESP beside the generations. Size in bytes. */
+/** A file that a person wants on the ESP besides generations. Size in bytes. */
 export interface DeclaredExtra extends ExtraRecord {
   readonly content: Content;
-  /** Files on the ESP that it names, of an entry. */
+  /** For an entry: the files on the ESP that it names. */
   readonly others: readonly EspPath[];
 }
 
-/** What is there under the name of an extra file. Size in bytes. */
+/** What exists under the name of an extra file. Size in bytes. */
 export interface FoundExtra {
-  /** `blocked`: it is no file, or what should be a directory above it is none. */
+  /** `blocked`: it is no regular file, or a parent of it is no directory. */
   readonly kind: 'absent' | 'file' | 'blocked';
   readonly size: number;
-  /** Undefined where the size tells enough, see {@link wantsDigest}, and where it cannot be read. */
+  /**
+   * Undefined when the size decides (see {@link wantsDigest}), and when the file cannot be read.
+   */
   readonly digest?: Digest | undefined;
   /** Why its bytes cannot be read. */
   readonly unreadable?: string | undefined;
 }
 
-/** What is known of one path: what is wanted there, what we wrote there, and what is there. */
+/** Everything about one path: the wanted file, what we wrote there, and what is there. */
 export interface ExtraCase {
   readonly path: EspPath;
   readonly declared?: DeclaredExtra | undefined;
-  /** What lists say that we wrote there: after a run that was interrupted, more than one content. */
+  /**
+   * What lists say that we wrote there. After an interrupted run it may be more than one content.
+   */
   readonly records: readonly ExtraRecord[];
-  /** Another tool that is being replaced says that it is its own. */
+  /** Whether a tool that is being replaced marks the file as its own. */
   readonly isTakenOver: boolean;
 }
 
-/** What the extra files come to. */
+/** The result for all extra files. */
 export interface Extras {
-  /** The list first, then those that we have or may write. */
+  /** The list first, then the extra files that we have or may write. */
   readonly wanted: readonly WantedFile[];
-  /** What the entries among them name. */
+  /** The files that the entries among them name. */
   readonly named: readonly EspPath[];
   readonly own: readonly ExtraFile[];
   readonly warnings: readonly string[];
 }
 
 /**
- * Returns what is to be known of every path that is declared, listed or taken over. A list whose text is
- * damaged is known all the same when it is the one that we would write now: its name has its digest.
+ * Returns every path that is declared, listed or taken over. A damaged list still counts if it is
+ * the one that we would write now, because its name carries its digest.
  */
 export function extraCases(
   declared: readonly DeclaredExtra[],
@@ -84,19 +88,21 @@ export function extraCases(
   }));
 }
 
-/** Whether it takes the digest of a file that is there to decide, beside its size in bytes. */
+/** Returns whether deciding takes the digest of the existing file, besides its size in bytes. */
 export function wantsDigest(extra: ExtraCase, size: number, deep: boolean): boolean {
   const { declared, records } = extra;
   const known = declared ? [declared, ...records] : records;
   return known.some((record) => record.size === size) && (deep || !isSettled(extra));
 }
 
-/** Whether all that was ever written there is what is wanted: then a file of that size is that one. */
+/**
+ * Returns whether only the wanted content was ever written there. Then a file of that size is it.
+ */
 function isSettled({ declared, records }: ExtraCase): boolean {
   return records.length > 0 && records.every(({ digest }) => digest === declared?.digest);
 }
 
-/** Decides over each path by itself, and makes the list of those that are ours. */
+/** Decides each path by itself, and makes the list of those that are ours. */
 export function decideExtras(cases: readonly ExtraView[], token: string): Extras {
   const verdicts = cases.map((extra) => ({ ...extra, verdict: judge(extra) }));
   const wanted = verdicts.flatMap(({ declared, verdict }) =>
@@ -120,10 +126,10 @@ export function decideExtras(cases: readonly ExtraView[], token: string): Extras
 type Verdict =
   | { readonly kind: 'absent' | 'ours' | 'outdated' }
   | { readonly kind: 'damaged'; readonly because: string }
-  /** Not ours, and so left alone; told, unless it is what is wanted. */
+  /** The file is not ours and stays. It gets a warning unless it is the wanted one. */
   | { readonly kind: 'foreign'; readonly because?: string };
 
-/** An extra file with what was found in its place. */
+/** An extra file, and what exists in its place. */
 export type ExtraView = ExtraCase & { readonly found: FoundExtra };
 
 function judge(extra: ExtraView): Verdict {
@@ -139,7 +145,7 @@ function judgeDeclared(extra: ExtraView, declared: DeclaredExtra): Verdict {
   const { records, isTakenOver, found } = extra;
   if (found.kind === 'blocked') return foreign('cannot be written: something else is there');
   if (found.digest === declared.digest) {
-    // What somebody else put there is not ours for being the same.
+    // A foreign file does not become ours because it has the same content.
     return { kind: records.length > 0 || isTakenOver ? 'ours' : 'foreign' };
   }
   if (isTakenOver) return { kind: 'outdated' };
@@ -152,7 +158,7 @@ function judgeDeclared(extra: ExtraView, declared: DeclaredExtra): Verdict {
   if (!isDamage(found.size, records)) {
     return foreign('is left alone: somebody else has changed it since we wrote it');
   }
-  // A repair writes no list, and so nothing that none has.
+  // A repair writes no list, so it writes only files that an existing list names.
   return records.some(({ digest }) => digest === declared.digest)
     ? { kind: 'damaged', because: 'its content is not what we wrote' }
     : { kind: 'outdated' };
@@ -167,8 +173,9 @@ const foreign = (because: string): Verdict => ({ kind: 'foreign', because });
 const SECTOR = 512;
 
 /**
- * Whether a size is one that damage may leave of a file of ours: the same, with other content, or less
- * by whole sectors, as after a file system check. Any other is somebody's own file.
+ * Returns whether damage could have left a file of ours at this size: the same size with other
+ * content, or less by whole sectors, as after a file system check. A file of any other size is
+ * somebody's own.
  */
 function isDamage(size: number, records: readonly ExtraRecord[]): boolean {
   return records.some(
@@ -190,8 +197,8 @@ function wantedFile({ path, size, content }: DeclaredExtra): WantedFile {
 }
 
 /**
- * Returns the keys of what else stays: a list for as long as a file stays as it is that only this list
- * says is ours, and in a collection, which writes no list, everything while there is a new one to write.
+ * Returns the keys of the lists that stay: a list that alone says that a remaining file is ours. A
+ * collection writes no list, so it keeps everything while a new list is needed.
  */
 export function listsToKeep(
   kept: ReadonlySet<string>,
@@ -209,7 +216,7 @@ export function listsToKeep(
       role === 'entry' || role === 'blob' ? [] : [key],
     );
   }
-  // What shares its clusters with a temporary file is not written either, however much it is wanted.
+  // A file that shares clusters with a temporary one is not written either, even if it is wanted.
   const untouched = new Set(sharedWithTemporary(inventory).map(keyOf));
   const stays = ({ path }: { readonly path: EspPath }) => {
     const key = keyOf(path);

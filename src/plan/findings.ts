@@ -11,15 +11,15 @@ import { menuOf } from './menu.ts';
 import { notReached, refusals, startedElsewhere } from './startable.ts';
 import type { EspView } from './view.ts';
 
-/** Something that is not as it should be. */
+/** One finding. */
 export interface Finding {
   readonly path: EspPath;
   readonly problem: string;
-  /** Whether the machine may not start, or not start what it should, because of it. */
+  /** Whether the machine may not start because of it, or may start the wrong system. */
   readonly fatal: boolean;
 }
 
-/** Returns what is wrong: loaders first, then entries and what they name, then extra files. */
+/** Returns the findings: loaders first, then entries and their files, then extra files. */
 export function findingsOf(view: EspView): readonly Finding[] {
   return [
     ...firmwareFindings(view),
@@ -125,7 +125,7 @@ function leftovers({ inventory: { temporaries } }: EspView): readonly Finding[] 
   }));
 }
 
-/** Says what is wrong with a file of which lists say that it is one of these. */
+/** Returns what is wrong with a file that our lists name. */
 function extraFinding({ records, found }: ExtraView): readonly Finding[] {
   const path = records[0]?.path;
   const problem = path && extraProblem(records, found);

@@ -1,21 +1,21 @@
-/** Which old files must go before the new ones are written, when both do not fit together. Pure. */
+/** Chooses the old files to remove before new ones are written, when both do not fit. Pure. */
 import { allocated } from '../esp/space.ts';
 import { boots, keyOf, type OwnFile, type OwnFiles } from './present.ts';
 
-/** A situation in which space is short. Sizes in bytes. */
+/** A shortage of space. Sizes in bytes. */
 export interface Shortage {
   readonly missing: number;
-  /** Files of ours that nothing needs once the plan is done. */
+  /** Files of ours that nothing needs after the plan. */
   readonly stale: readonly OwnFile[];
   readonly own: OwnFiles;
   readonly clusterSize: number;
 }
 
 /**
- * Returns the files to remove first: no more entries than needed, the oldest generations before the
- * newer, each with the blobs that nothing else names; undefined when even that is not enough.
+ * Returns the files to remove first: as few entries as possible, the oldest generations first, each
+ * with the blobs that nothing else names. Returns undefined when even that is not enough.
  *
- * One entry that boots always stays: if every one is stale, the newest of them is spared.
+ * One entry that boots always stays: if all such entries are stale, the newest of them is kept.
  */
 export function freeFirst({ missing, stale, own, clusterSize }: Shortage): OwnFile[] | undefined {
   if (missing <= 0) return [];
@@ -45,7 +45,7 @@ export function freeFirst({ missing, stale, own, clusterSize }: Shortage): OwnFi
   return freed >= missing ? removed : undefined;
 }
 
-/** Returns the newest of the stale entries that boot, if no other entry of ours boots. */
+/** Returns the newest stale entry that boots, if no other entry of ours boots. */
 export function lastThatBoots(stale: readonly OwnFile[], own: OwnFiles): OwnFile | undefined {
   const staleFiles = new Set(stale);
   const bootable = [...own.values()].filter((file) => boots(file, own));
@@ -53,7 +53,7 @@ export function lastThatBoots(stale: readonly OwnFile[], own: OwnFiles): OwnFile
   return bootable.sort(byAge).at(-1);
 }
 
-/** Oldest generation first; the path decides between entries of one generation. */
+/** Sorts the oldest generation first. The path decides between entries of one generation. */
 function byAge(a: OwnFile, b: OwnFile): number {
   return a.generation - b.generation || (a.path < b.path ? -1 : 1);
 }

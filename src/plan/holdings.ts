@@ -1,4 +1,7 @@
-/** What is ours on an ESP, what of it stays in any case, and the space: the same whatever is chosen. Pure. */
+/**
+ * Finds our files on an ESP, those that always stay, and the space: all independent of the choice.
+ * Pure.
+ */
 import { type Budget, budgetOf } from './budget.ts';
 import { type Extras, listsToKeep } from './extras.ts';
 import type { PlanInput } from './plan-input.ts';
@@ -6,7 +9,7 @@ import { keyOf, type OwnFiles, ownFiles } from './present.ts';
 import { protectedKeys } from './roots.ts';
 import { filesOf, type WantedFile, type WantedGeneration } from './wanted.ts';
 
-/** What stays the same whichever generations are chosen. `clusterSize` in bytes. */
+/** Everything that does not depend on which generations are chosen. `clusterSize` in bytes. */
 export interface Holdings {
   readonly own: OwnFiles;
   readonly kept: ReadonlySet<string>;
@@ -14,7 +17,7 @@ export interface Holdings {
   readonly clusterSize: number;
 }
 
-/** Returns what is ours, and which of it no choice may give up. */
+/** Returns our files, and those that no choice may remove. */
 export function holdingsOf(input: PlanInput): Holdings {
   const { inventory, loaders, reserve } = input;
   const own = ownFiles(inventory);
@@ -29,7 +32,7 @@ export function holdingsOf(input: PlanInput): Holdings {
   };
 }
 
-/** What wanted entries name and others put there may by now be a file of ours that nothing else wants. */
+/** A file that wanted entries expect from others may be one of ours that nothing else wants. */
 function namedKeys({ musts, wishes, extras = NO_EXTRAS }: PlanInput): readonly string[] {
   const entries = [...musts, ...wishes].flatMap((generation) => generation.entries);
   return [...entries.flatMap(({ others = [] }) => others), ...extras.named].map(keyOf);
@@ -37,7 +40,7 @@ function namedKeys({ musts, wishes, extras = NO_EXTRAS }: PlanInput): readonly s
 
 const NO_EXTRAS: Pick<Extras, 'wanted' | 'named'> = { wanted: [], named: [] };
 
-/** Every file that generations need, and the extra files. */
+/** Returns every file that generations need, and the extra files. */
 export function wantedFiles(
   generations: readonly WantedGeneration[],
   { extras = NO_EXTRAS }: PlanInput,

@@ -1,4 +1,6 @@
-/** Every kind of image that is made from a stub: how it is told apart on an ESP, and how it is laid out. */
+/**
+ * The kinds of images made from a stub: how each is recognised on an ESP, and how it is laid out.
+ */
 
 import type { ImageKind } from '../esp/image-kind.ts';
 import { THIN_IMAGE } from '../esp/thin.ts';
@@ -7,11 +9,13 @@ import type { ImageLayout } from '../pe/image-layout.ts';
 import type { KernelTraits } from '../uki/kernel.ts';
 import { ukiId, ukiLayout } from '../uki/uki.ts';
 
-/** A kind of image. `layOut` returns how a stub and the sections of an image come together. */
+/** A kind of image. `layOut` combines a stub with the sections of an image. */
 export type Image = ImageKind &
   (
     | {
-        /** The kernel itself is in its section `.linux`, and its traits become those of the image. */
+        /**
+         * The kernel itself is in the section `.linux`, so its traits become those of the image.
+         */
         readonly carriesKernel: true;
         readonly layOut: (
           stub: Uint8Array,
@@ -25,7 +29,7 @@ export type Image = ImageKind &
       }
   );
 
-/** By the name that a plan gives to the content of such a file. */
+/** Kinds of images, by the name of their content in a plan. */
 export const IMAGES = {
   uki: { telltales: [], naming: [], idOf: ukiId, carriesKernel: true, layOut: ukiLayout },
   thin: { ...THIN_IMAGE, carriesKernel: false, layOut: appendSections },
@@ -33,5 +37,5 @@ export const IMAGES = {
 
 export type ImageName = keyof typeof IMAGES;
 
-/** All of them, for whoever reads an ESP. */
+/** All kinds, for whoever reads an ESP. */
 export const IMAGE_KINDS: readonly Image[] = Object.values(IMAGES);

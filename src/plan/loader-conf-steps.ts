@@ -1,4 +1,4 @@
-/** What becomes of loader.conf and of the mark of the layout. Pure. */
+/** Plans the steps for loader.conf and for the mark of the layout. Pure. */
 import type { Inventory } from '../esp/inventory.ts';
 import { ENTRIES_SREL, type EspPath, KEPT_SETTINGS, LOADER_CONF } from '../esp/layout.ts';
 import { LAYOUT_MARK } from '../esp/layout-mark.ts';
@@ -8,8 +8,8 @@ import type { PlanInput } from './plan-input.ts';
 import { type PhaseName, removal, type Step } from './step.ts';
 
 /**
- * A repair leaves alone what boots next, unless nothing says so and the entry is there; a collection
- * always does.
+ * Returns the steps for loader.conf and the layout mark that a verb may carry out. A repair writes
+ * loader.conf only if there is none and the entry that boots next exists. A collection writes none.
  */
 export function defaultsWithin(
   { scope, inventory, loaderConf, default: id }: PlanInput,
@@ -27,8 +27,8 @@ export function defaultsWithin(
 }
 
 /**
- * While a foreign loader.conf is replaced, its name may lead to a part of it, and its settings would be
- * gone: until that is over, they are in a file beside it.
+ * While a foreign loader.conf is replaced, its name may lead to a part of it and its settings would
+ * be lost. Until that is over, a file beside it keeps them.
  */
 export function defaultPhases(
   { scope, inventory: { keptSettings }, loaderConf }: PlanInput,
@@ -60,8 +60,8 @@ function layoutMark({ layout, layoutDamage }: Inventory): Step[] {
 }
 
 /**
- * loader.conf has a fixed name, so it is kept at one sector and overwritten in place: a sector is
- * written or it is not. A file of another size is replaced once.
+ * loader.conf has a fixed name, so it stays at one sector and is overwritten in place: a sector is
+ * written as a whole or not at all. A file of another size is replaced once.
  */
 function defaultSteps(inventory: Inventory, wanted: string): Step[] {
   const { loaderConf } = inventory;

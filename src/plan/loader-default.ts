@@ -1,27 +1,32 @@
-/** What loader.conf says about the entry that boots next, so that one that never comes up gives way. Pure. */
+/**
+ * Decides what loader.conf says about the next entry, so that an entry that never comes up gives
+ * way. Pure.
+ */
 import type { EntryFile, Inventory } from '../esp/inventory.ts';
 import { countablePattern } from '../esp/layout.ts';
 import type { BootsNext } from '../loader/loader-conf.ts';
 import { matchesPattern } from '../loader/pattern.ts';
 import { compareVersions } from '../loader/version.ts';
+import { comingCounter } from './kept-counters.ts';
 import { compareEntries, isBad, type SortedBy } from './menu-order.ts';
 import { keyOf, ownFiles } from './present.ts';
 import { protectedKeys, type Roots } from './roots.ts';
 import type { WantedSystem } from './wanted-system.ts';
 
-/** What decides beside the ESP: the wanted generations, and the ID of the entry that boots next. */
+/** The wanted generations, and the ID of the entry that boots next. */
 type Wanted = Pick<WantedSystem, 'default' | 'settings' | 'musts' | 'wishes'>;
 
 /** The first systemd-boot that knows `preferred` (loader.conf(5)). */
 const KNOWS_PREFERRED = '260';
 
 /**
- * Returns what to write for the entry that boots next. One that is not counted is the default. One
- * that is counted is only preferred, for a default boots however often it has failed; the default is
- * then any entry of ours, of which the loader takes the first in its menu that is not bad.
+ * Returns what to write for the entry that boots next. An entry without a counter becomes the
+ * default. An entry with a counter is only preferred: a default boots however often it has failed.
+ * The default is then any entry of ours, of which the loader takes the first in its menu that is
+ * not bad.
  *
- * A loader before systemd 260 passes over `preferred`, so there the entry has to be the first by itself.
- * @param version of the boot loader that is installed, or of an older one
+ * A loader before systemd 260 ignores `preferred`, so there the entry has to be first in the menu.
+ * @param version of the boot loader that is installed; of two versions, the older one
  */
 export function loaderDefault(
   wanted: Wanted,
@@ -41,18 +46,20 @@ export function loaderDefault(
   return { next, warnings: [warning] };
 }
 
-/** Whether the entry that boots next has a counter, or will get one. */
+/** Returns whether the entry that boots next has a counter, or will get one. */
 function isCounted(
-  { default: id, settings }: Pick<Wanted, 'default' | 'settings'>,
+  { default: id, settings, musts, wishes }: Wanted,
   { entries }: Inventory,
 ): boolean {
   const found = entries.filter((entry) => entry.id.toLowerCase() === id.toLowerCase());
-  return found.length > 0
-    ? found.some(({ counter }) => counter !== undefined)
-    : settings['boot-counting'] > 0;
+  if (found.length > 0) return found.some(({ counter }) => counter !== undefined);
+  const coming = [...musts, ...wishes]
+    .flatMap((generation) => generation.entries)
+    .find((entry) => entry.id === id);
+  return coming ? comingCounter(coming) !== undefined : settings['boot-counting'] > 0;
 }
 
-/** The ID of the entry that will come first in the menu among those that match and are not bad. */
+/** Returns the ID of the first matching entry in the menu that is not bad. */
 function firstOf(
   pattern: string,
   { musts, wishes }: Pick<Wanted, 'musts' | 'wishes'>,
@@ -60,8 +67,9 @@ function firstOf(
   roots: Roots,
 ): string | undefined {
   const { entries } = inventory;
-  const bad = new Set(entries.filter(isBad).map(({ id }) => id));
   const wanted = [...musts, ...wishes].flatMap((generation) => generation.entries);
+  const comingBad = wanted.filter((entry) => comingCounter(entry)?.triesLeft === 0);
+  const bad = new Set([...entries.filter(isBad), ...comingBad].map(({ id }) => id));
   const own = ownFiles(inventory);
   const kept = protectedKeys(roots, inventory, own);
   const stays = ({ path }: EntryFile) => kept.has(keyOf(path)) || !own.has(keyOf(path));

@@ -23,8 +23,10 @@ type Wanted = Pick<WantedSystem, 'settings' | 'loaderConf' | 'signer'>;
  */
 export function loaderSettings(wanted: Wanted, inventory: Inventory, next: BootsNext): Salvage {
   const { kept, lost } = configured(wanted) ?? inForce(wanted, inventory, next);
-  const isSaid = isUnsigned(wanted.signer) || kept.some(([key]) => key === EDITOR_OFF[0]);
-  return { kept: isSaid ? kept : [...kept, EDITOR_OFF], lost };
+  // A file that says what boots next, too, is all that somebody wants to have there.
+  const isWhole = wanted.settings['keep-default'] && wanted.loaderConf !== undefined;
+  const isSaid = isWhole || kept.some(([key]) => key === EDITOR_OFF[0]);
+  return { kept: isSaid || isUnsigned(wanted.signer) ? kept : [...kept, EDITOR_OFF], lost };
 }
 
 const EDITOR_OFF: Line = ['editor', 'no'];
@@ -100,10 +102,10 @@ export function describeDamage(inventory: Inventory): string[] {
   ];
 }
 
-/** How many keys of lost settings are named; damage may have left thousands. */
+/** The most keys of lost settings in a warning. Damage may have left thousands. */
 const NAMED = 5;
 
-/** Says which settings do not stay. */
+/** Returns a warning about the settings that do not stay. */
 export function describeLost(keys: readonly string[]): string[] {
   if (keys.length === 0) return [];
   const named = keys

@@ -1,4 +1,4 @@
-/** A copy of the boot loader, in the words of a status. Pure. */
+/** Describes a copy of the boot loader for a status. Pure. */
 import type { EspPath } from '../esp/layout.ts';
 import type { LoaderView } from './view.ts';
 
@@ -6,11 +6,11 @@ import type { LoaderView } from './view.ts';
 export interface LoaderStatus {
   readonly path: EspPath;
   readonly is: string;
-  /** Why firmware would not start it, as far as can be told; another's loader is none of our concern. */
+  /** Why firmware would not start it, as far as known; undefined for a foreign loader. */
   readonly problem?: string;
 }
 
-/** Says what a copy is, and what is wrong with it. */
+/** Returns what a copy is, and what is wrong with it. */
 export function loaderStatus({ path, installed, signature }: LoaderView): LoaderStatus {
   switch (installed.kind) {
     case 'absent':

@@ -1,17 +1,17 @@
-/** Which copies of the boot loader are written. Pure. */
+/** Decides which copies of the boot loader are written. Pure. */
 import { decideLoader } from '../loader/upgrade.ts';
 import { isUnsigned } from '../signer/signer.ts';
 import type { LoaderCopy } from './plan-input.ts';
 import type { LoaderView } from './view.ts';
 import type { WantedSystem } from './wanted-system.ts';
 
-/** The copies to write, one after the other, and what a person should know. */
+/** The copies to write, one after the other, and warnings. */
 export interface Loaders {
   readonly copies: readonly LoaderCopy[];
   readonly warnings: readonly string[];
 }
 
-/** Returns which copies to write. A copy that would not start comes before one that would. */
+/** Returns the copies to write. A copy that would not start comes before one that would. */
 export function decideLoaders(
   { loader: source, signer, settings }: Pick<WantedSystem, 'loader' | 'signer' | 'settings'>,
   views: readonly LoaderView[],

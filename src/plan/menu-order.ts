@@ -1,4 +1,4 @@
-/** The order of systemd-boot’s menu, and which entry boots when nothing is chosen. Pure. */
+/** Orders entries as systemd-boot's menu does, and finds the one that boots by default. Pure. */
 import { lastValue } from '../bls.ts';
 import type { EntryFile, Inventory } from '../esp/inventory.ts';
 import type { BootCounter } from '../esp/layout.ts';
@@ -6,7 +6,7 @@ import { parseLoaderConf } from '../loader/loader-conf.ts';
 import { matchesPattern } from '../loader/pattern.ts';
 import { compareVersions } from '../loader/version.ts';
 
-/** Returns the entry that boots when nothing is chosen, as far as files tell. */
+/** Returns the entry that boots when nobody chooses, as far as files tell. */
 export function nextOf(
   { entries, loaderConf }: Inventory,
   sorted: readonly EntryFile[] = entries.toSorted(compareEntries),
@@ -16,12 +16,13 @@ export function nextOf(
     const pattern = lastValue(conf, key);
     return sorted.find(({ id }) => pattern !== undefined && matchesPattern(pattern, id));
   };
-  // What is preferred gives way once it is bad; what is the default does not (loader.conf(5)).
+  // A bad entry loses against others if it is only preferred, but not if it is the default
+  // (loader.conf(5)).
   const preferred = named('preferred');
   return (preferred && !isBad(preferred) ? preferred : named('default')) ?? sorted[0];
 }
 
-/** Orders entries as the menu does (BLS §Sorting), those whose tries are used up last. */
+/** Orders entries as the menu does (BLS §Sorting). Bad entries come last. */
 export function compareEntries(a: SortedBy, b: SortedBy): number {
   return (
     Number(isBad(a)) - Number(isBad(b)) ||
@@ -32,15 +33,15 @@ export function compareEntries(a: SortedBy, b: SortedBy): number {
   );
 }
 
-/** What may have a counter. */
+/** A name that may have a counter. */
 export interface Counted {
   readonly counter?: BootCounter | undefined;
 }
 
-/** What decides the place of an entry in the menu. */
+/** Everything that decides an entry's place in the menu. */
 export type SortedBy = Pick<EntryFile, 'id' | 'sortKey' | 'version'> & Counted;
 
-/** Whether an entry was tried as often as it might be, and never came up. */
+/** Returns whether an entry has no tries left and never came up. */
 export function isBad({ counter }: Counted): boolean {
   return counter?.triesLeft === 0;
 }

@@ -1,15 +1,15 @@
-/** The boot menu as systemd-boot will show it: which entries, in which order, and what each is. Pure. */
+/** The boot menu as systemd-boot will show it: entries, order, and what each entry is. Pure. */
 import type { EntryFile } from '../esp/inventory.ts';
 import type { BootCounter, EspPath } from '../esp/layout.ts';
 import { bootsSystem } from '../uki/cmdline.ts';
 import { compareEntries, nextOf } from './menu-order.ts';
 import type { EspView } from './view.ts';
 
-/** The systems that entries are held against. Real paths. */
+/** The systems with which entries are compared. Real paths. */
 export interface Systems {
-  /** The one that runs, where that is known. */
+  /** The running system, if it is known. */
   readonly booted: string | undefined;
-  /** Those that a person asked to keep. */
+  /** The pinned systems. */
   readonly pinned: readonly string[];
 }
 
@@ -19,17 +19,17 @@ export interface MenuEntry {
   readonly title: string | undefined;
   readonly version: string | undefined;
   readonly path: EspPath;
-  /** What the entry's files occupy; what several entries share is counted for each. */
+  /** What the entry's files take. A shared file counts for each entry. */
   readonly size: number;
-  /** Number of the generation, of an entry of ours. */
+  /** For an entry of ours: the number of its generation. */
   readonly generation: number | undefined;
-  /** Whether it boots when nothing is chosen, as far as files tell. */
+  /** Whether it boots when nobody chooses, as far as files tell. */
   readonly default: boolean;
-  /** Whether it boots the system that is running. */
+  /** Whether it boots the running system. */
   readonly booted: boolean;
-  /** Whether it boots a system that a person asked to keep. */
+  /** Whether it boots a pinned system. */
   readonly pinned: boolean;
-  /** How often it may still be tried, of an entry that is counted; no more when it is bad. */
+  /** Tries left, for an entry with a counter; the entry is bad at zero. */
   readonly counter: BootCounter | undefined;
   readonly damage: string | undefined;
   /** Why firmware would refuse it under Secure Boot, as far as headers tell. */

@@ -1,14 +1,15 @@
-/** What boots next: the one place where that is settled. Pure. */
+/** Decides what boots next. No other place does. Pure. */
 import { EspError } from '../error.ts';
 import { type EspPath, entryId } from '../esp/layout.ts';
 import { matchesPattern } from '../loader/pattern.ts';
+import { comingCounter } from './kept-counters.ts';
 import { isBad } from './menu-order.ts';
 import { mustHave, standIn } from './stand-in.ts';
 import type { EspView, FirmwareView } from './view.ts';
 import type { WantedEntry } from './wanted.ts';
 import type { Trouble, WantedSystem } from './wanted-system.ts';
 
-/** What is asked: who wants what to boot next, and what of it can. */
+/** Who wants what to boot next, and which entries can. */
 export type NextBootQuestion = Pick<
   WantedSystem,
   'default' | 'standing' | 'troubles' | 'musts' | 'wishes' | 'running' | 'settings'
@@ -16,23 +17,28 @@ export type NextBootQuestion = Pick<
 
 /** The answer. */
 export interface NextBoot {
-  /** The ID of the entry that boots next. */
+  /** ID of the entry that boots next. */
   readonly id: string;
-  /** The ID of the entry that the profiles alone would make boot next: no standing choice, no counter. */
+  /**
+   * ID of the entry that the profiles alone would make boot next, without a standing choice or
+   * counters.
+   */
   readonly byProfiles: string;
-  /** The generations, with that of the entry among those that must be on the ESP. */
+  /** The generations, with the entry's own among those that must be on the ESP. */
   readonly musts: WantedSystem['musts'];
   readonly wishes: WantedSystem['wishes'];
   readonly warnings: readonly string[];
 }
 
 /**
- * Decides which entry boots next. In this order: what the profiles or a named target want; another one
- * where its file systems are not here; a choice that stands; another one where that is bad or lacks a
- * file. The running system takes the place of one that cannot boot, else the newest that can.
- * @param isGiven somebody else says what boots next, as with --keep-default: then counters and lacking
- * files change nothing
- * @throws {VERITY_ABSENT} when nothing that can be reached is left, or --require-verity forbids another
+ * Decides which entry boots next, in this order: the one that the profiles or a named target want;
+ * another one, if its file systems are missing; a choice that stands; another one, if that is bad
+ * or lacks a file. The running system replaces an entry that cannot boot, else the newest that can
+ * does.
+ * @param isGiven another program says what boots next, as with --keep-default; then counters and
+ * missing files change nothing
+ * @throws {VERITY_ABSENT} when no reachable entry is left, or when --require-verity forbids another
+ * one
  */
 export function nextBoot(
   question: NextBootQuestion,
@@ -57,13 +63,13 @@ export function nextBoot(
   };
 }
 
-/** An entry, and what a person should know about why it is that one. */
+/** An entry, and why it was chosen, for a person. */
 interface Candidate {
   readonly id: string;
   readonly warnings: readonly string[];
 }
 
-/** An entry whose file systems are not here would wait for them, so another one takes its place. */
+/** An entry would wait for missing file systems, so another one replaces it. */
 function nextReachable(question: NextBootQuestion): Candidate {
   const { default: id, troubles, settings } = question;
   const [trouble] = troubles.get(id) ?? [];
@@ -88,7 +94,7 @@ function nextReachable(question: NextBootQuestion): Candidate {
   return { id: other.id, warnings: [warning] };
 }
 
-/** Whether it is known that the file systems of an entry are not here. */
+/** Returns whether the file systems of an entry are known to be missing. */
 function isUnreachable({ troubles }: Pick<WantedSystem, 'troubles'>, id: string): boolean {
   return troubles.get(id)?.some(({ isUnknown }) => !isUnknown) === true;
 }
@@ -97,7 +103,7 @@ function verityAbsent(id: string, { text }: Trouble, hint: string): EspError {
   return new EspError('VERITY_ABSENT', `${id}: ${text}`, { hint: `nothing was touched; ${hint}` });
 }
 
-/** Returns the choice that stands, while the profiles say what they said when it was made. */
+/** Returns the standing choice, while the profiles say the same as when it was made. */
 function standingChoice(question: NextBootQuestion, byProfiles: string): string | undefined {
   const { standing } = question;
   if (standing?.followed !== byProfiles || isUnreachable(question, standing.chosen))
@@ -105,14 +111,15 @@ function standingChoice(question: NextBootQuestion, byProfiles: string): string 
   return entriesOf(question).find(({ id }) => id === standing.chosen)?.id;
 }
 
-/** Returns why entries do not boot, by their IDs: they lack a file, or their tries are used up. */
+/** Returns why entries do not boot, by ID: a file is missing, or no tries are left. */
 function failures(
   question: NextBootQuestion,
   bad: readonly { readonly id: string }[],
   absent: ReadonlySet<EspPath>,
 ): ReadonlyMap<string, string> {
+  const comingBad = entriesOf(question).filter((entry) => comingCounter(entry)?.triesLeft === 0);
   return new Map([
-    ...bad.map(
+    ...[...bad, ...comingBad].map(
       ({ id }) => [id, 'is bad: it was tried as often as it may be, and did not come up'] as const,
     ),
     ...lackingFiles(question, absent).map(
@@ -135,7 +142,7 @@ function nextGood(
   return { id: other?.id ?? id, warnings: [`${id} ${failing.get(id)}; ${instead}`] };
 }
 
-/** Returns the files that wanted entries name, that others have to put on the ESP, and that are not there. */
+/** Returns missing files that wanted entries name and that others have to put on the ESP. */
 export function lackingFiles(
   wanted: Pick<WantedSystem, 'musts' | 'wishes'>,
   absent: ReadonlySet<EspPath>,
@@ -149,14 +156,16 @@ function entriesOf({ musts, wishes }: Pick<WantedSystem, 'musts' | 'wishes'>): W
   return [...musts, ...wishes].flatMap(({ entries }) => entries);
 }
 
-/** The variables that win over loader.conf, and how `bootctl` clears each. */
+/** The variables that override loader.conf, and how `bootctl` clears each. */
 const OVERRIDES = {
   LoaderEntryOneShot: 'oneshot',
   LoaderEntryPreferred: 'preferred',
   LoaderEntryDefault: 'default',
 } as const;
 
-/** Says which EFI variables make another entry boot next than the one that was installed to. */
+/**
+ * Returns warnings about EFI variables that make another entry boot next than the installed one.
+ */
 export function overrides(firmware: FirmwareView | undefined, id: string): string[] {
   return (['LoaderEntryOneShot', 'LoaderEntryPreferred', 'LoaderEntryDefault'] as const).flatMap(
     (name) => {

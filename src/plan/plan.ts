@@ -1,4 +1,4 @@
-/** The decision: what is wanted, what is there and how much fits, turned into a plan or a refusal. Pure. */
+/** Turns what is wanted, what is there and how much fits into a plan or a refusal. Pure. */
 import { allocated } from '../esp/space.ts';
 import { steadyCost } from './budget.ts';
 import { choose } from './choice.ts';
@@ -11,11 +11,11 @@ import type { LeftOut, Plan, Refusal } from './step.ts';
 import type { WantedGeneration } from './wanted.ts';
 
 /**
- * Returns the plan for one ESP, or a refusal when what must fit does not.
+ * Returns the plan for one ESP, or a refusal when the musts do not fit.
  *
- * New names come first and old names go last. Where both do not fit together, as few old entries as
- * possible go first; the musts are never given up for the wishes, and no run removes the last entry
- * that boots.
+ * New names come first, and old names are removed last. When both do not fit together, as few old
+ * entries as possible are removed first. No must is given up for a wish, and no run removes the
+ * last entry that boots.
  */
 export function plan(input: PlanInput): Plan | Refusal {
   const esp = forecastEsp(input);
@@ -47,7 +47,7 @@ function planEntries(input: PlanInput): Plan | Refusal {
   }
 }
 
-/** Returns the musts and as many wishes as fit for good, or no choice when the musts do not. */
+/** Returns the musts and as many wishes as fit permanently; no choice when the musts do not fit. */
 function chooseWishes(
   input: PlanInput,
   { own, kept, budget, clusterSize }: Holdings,
@@ -58,7 +58,7 @@ function chooseWishes(
   const chosen = [...input.musts];
   const least = cost(chosen);
   if (least.grows && least.bytes > budget.available) return { chosen: undefined, leftOut };
-  // Nearly always everything fits, and one look tells; else each wish is weighed in its turn.
+  // Almost always everything fits, and one check shows it. Otherwise each wish is checked in turn.
   const all = [...chosen, ...input.wishes];
   if (cost(all).bound <= budget.available) return { chosen: all, leftOut };
   for (const wish of input.wishes) {
@@ -68,7 +68,7 @@ function chooseWishes(
   return { chosen, leftOut };
 }
 
-/** Says what is needed, what there is, who holds the rest and what frees it. */
+/** Says how much space is needed, how much there is, who has the rest, and what frees it. */
 function refuse(input: PlanInput, { own, kept, budget, clusterSize }: Holdings): Refusal {
   const { inventory, musts, reserve } = input;
   const { bytes: needed } = steadyCost(wantedFiles(musts, input), kept, own, budget, clusterSize);

@@ -1,19 +1,19 @@
-/** Compares what should be on an ESP with what is: which wanted files are there and look whole. Pure. */
+/** Compares the wanted files with those on an ESP: which exist and look whole. Pure. */
 import type { ExtraFile } from '../esp/extra-manifest.ts';
 import type { BlobFile, Inventory, StrayFile } from '../esp/inventory.ts';
 import { directoryOf, type EspPath } from '../esp/layout.ts';
 import { isImage } from './step.ts';
 import { type FileRole, idOf, type WantedFile } from './wanted.ts';
 
-/** A file on the ESP that is ours. Size in bytes. */
+/** A file of ours on the ESP. Size in bytes. */
 export interface OwnFile {
   readonly role: FileRole;
   readonly path: EspPath;
   readonly size: number;
-  /** Number of the generation, of an entry. */
+  /** For an entry: the number of its generation. */
   readonly generation: number;
   readonly references: readonly EspPath[];
-  /** Those of them that are there and have no name of ours. */
+  /** Those references that exist and are not under a name of ours. */
   readonly outside: readonly EspPath[];
   readonly cmdline: string;
   readonly sections: readonly { readonly name: string; readonly size: number }[];
@@ -27,7 +27,7 @@ export interface OwnFile {
 /** Our files on an ESP, by the key under which FAT and systemd-boot find them. */
 export type OwnFiles = ReadonlyMap<string, OwnFile>;
 
-/** How a wanted file stands; `at` is where it lies, or should be written. */
+/** The state of a wanted file. `at` is where it is, or should be written. */
 export type Standing =
   | { readonly kind: 'present' }
   | { readonly kind: 'missing'; readonly at: EspPath }
@@ -35,14 +35,14 @@ export type Standing =
   | { readonly kind: 'damaged'; readonly at: EspPath; readonly because: string };
 
 /**
- * Returns the key under which a file is found: without regard to case, as FAT compares, and without
- * a boot counter, as systemd-boot does. An entry that is being counted never gets a plain twin.
+ * Returns the key of a file. It ignores case, as FAT does, and the boot counter, as systemd-boot
+ * does. So an entry with a counter never gets a second name without one.
  */
 export function keyOf(path: EspPath): string {
   return `${directoryOf(path)}/${idOf(path)}`.toLowerCase();
 }
 
-/** Returns the files of an inventory that are ours, or were taken over. */
+/** Returns the files of an inventory that are ours or were taken over. */
 export function ownFiles(inventory: Inventory): OwnFiles {
   const { blobs, strays = [], entries, extras = [], manifests = [], marks = [] } = inventory;
   const files: OwnFile[] = [
@@ -61,7 +61,7 @@ export function ownFiles(inventory: Inventory): OwnFiles {
   return new Map(files.map((file) => [keyOf(file.path), file]));
 }
 
-/** What is no entry of ours names nothing, as far as we look. */
+/** We look for names only in entries of ours. Other files name nothing. */
 function storedFile(
   role: FileRole,
   {
@@ -76,7 +76,7 @@ function storedFile(
   return { role, path, size, ...names, damage, unsigned, isOutdated };
 }
 
-/** Returns how a wanted file stands, as far as its name, size and header tell. */
+/** Returns the state of a wanted file, as far as name, size and header tell. */
 export function standing(wanted: WantedFile, own: OwnFiles): Standing {
   const found = own.get(keyOf(wanted.path));
   if (!found) return { kind: 'missing', at: wanted.path };
@@ -97,7 +97,7 @@ function difference({ content, size }: WantedFile, found: OwnFile): string | und
   }
   const actual = new Map(found.sections.map((section) => [section.name, section.size]));
   const wrong = content.sections.find(
-    // The stub's .sbat is merged into ours, so its size says nothing.
+    // The stub's .sbat is merged into the image's, so its size tells nothing.
     (section) => section.name !== '.sbat' && actual.get(section.name) !== section.size,
   );
   return (
@@ -106,7 +106,7 @@ function difference({ content, size }: WantedFile, found: OwnFile): string | und
   );
 }
 
-/** Whether an entry and everything it names is there and looks whole. */
+/** Returns whether an entry and every file that it names exist and look whole. */
 export function boots(file: OwnFile, own: OwnFiles): boolean {
   return (
     file.role === 'entry' &&

@@ -1,4 +1,6 @@
-/** What becomes of files of ours where none belong any more: entries are on another partition now. Pure. */
+/**
+ * Removes our files where none belong any more, because entries are on another partition now. Pure.
+ */
 import type { EntryFile, Inventory } from '../esp/inventory.ts';
 import { directoryOf, espPath, fileName } from '../esp/layout.ts';
 import { keyOf, type OwnFile, ownFiles } from './present.ts';
@@ -8,12 +10,12 @@ import type { Scope } from './scope.ts';
 import { type Phase, type PhaseName, type Plan, removal, type Step } from './step.ts';
 import { type FileRole, idOf, type WantedEntry, type WantedGeneration } from './wanted.ts';
 
-/** A partition that had entries of ours, and what the one that has them now will hold. */
+/** A partition that had entries of ours, and what their new partition will hold. */
 export interface Remains {
   readonly inventory: Inventory;
-  /** What will have been done to the other partition before anything is done here. */
+  /** The plan of the new partition, which runs first. */
   readonly plan: Plan;
-  /** The ID of the entry that boots next, which has to be there. */
+  /** ID of the entry that boots next. It must exist on the new partition. */
   readonly default: string;
   readonly generations: readonly WantedGeneration[];
   readonly roots: Roots;
@@ -21,8 +23,9 @@ export interface Remains {
 }
 
 /**
- * Returns the removals. A protected entry stays unless the other partition has it as well, and so does
- * what someone else's entry names; a collection, which writes nothing, leaves what is still to be written there.
+ * Returns the removals. A protected entry stays unless the new partition has it too. A file that a
+ * foreign entry names stays. A collection writes nothing, so it keeps what the new partition still
+ * lacks.
  */
 export function planRemoval(remains: Remains): readonly Phase[] {
   const { inventory, plan, generations, roots, scope } = remains;
@@ -47,7 +50,7 @@ export function planRemoval(remains: Remains): readonly Phase[] {
       .filter((file) => roles.includes(file.role) && !shared.has(file.path))
       .filter((file) => !stays(file) && !named.has(keyOf(file.path)))
       .map((file) => removal(file, REASON[file.role]));
-  // What a collection does not write there, it does not remove here.
+  // A collection does not write extra files there, so it does not remove them here.
   const extras = (...roles: readonly FileRole[]) => (scope === 'gc' ? [] : removals(...roles));
   const phases: readonly [PhaseName, readonly Step[]][] = [
     ['sweep', sweepable(inventory).map((file) => removal(file, 'a killed run left it'))],
@@ -66,12 +69,12 @@ const REASON = {
   manifest: 'extra files are on another partition now',
 } as const satisfies Record<FileRole, string>;
 
-/** IDs of the entries of generations, in lower case. */
+/** Returns the IDs of the entries of generations, in lower case. */
 function idsOf(generations: readonly WantedGeneration[]): string[] {
   return generations.flatMap(({ entries }) => entries.map(({ id }) => id.toLowerCase()));
 }
 
-/** Returns generations whose entries keep the boot counters that they have on the partition they come from. */
+/** Returns generations whose entries take over the boot counters of their old partition. */
 export function withCounters(
   generations: readonly WantedGeneration[],
   elsewhere: readonly EntryFile[],

@@ -1,25 +1,27 @@
-/** What a removal must spare besides what is wanted. Pure. */
+/** Finds the files that a removal must spare besides wanted ones. Pure. */
 
 import type { Inventory } from '../esp/inventory.ts';
 import type { EspPath } from '../esp/layout.ts';
 import { bootsSystem } from '../uki/cmdline.ts';
 import { keyOf, type OwnFile, type OwnFiles } from './present.ts';
 
-/** Why entries stay that no wanted generation asks for. */
+/** Why entries stay although no wanted generation has them. */
 export interface Roots {
-  /** Numbers of generations that could not be read. */
+  /** Numbers of generations that cannot be read. */
   readonly broken: ReadonlySet<number>;
-  /** The toplevel that is running now, where no wanted generation boots it. */
+  /** Toplevel of the running system, when no wanted generation boots it. */
   readonly booted: string | undefined;
-  /** The ID of the entry that was selected at the last boot. */
+  /** ID of the entry that was selected at the last boot. */
   readonly selected: string | undefined;
-  /** The ID of the entry of which it is still to be told whether it came up. */
+  /** ID of the entry whose boot is not yet known to have succeeded. */
   readonly counted?: string | undefined;
-  /** The ID of the entry that boots next, where that is to stay so. */
+  /** ID of the entry that boots next, when that must not change. */
   readonly next?: string | undefined;
 }
 
-/** Returns the keys of files of ours that stay: protected entries, and whatever anyone's entry names. */
+/**
+ * Returns the keys of our files that stay: protected entries, and all files that any entry names.
+ */
 export function protectedKeys(
   { broken, booted, selected, counted, next }: Roots,
   inventory: Inventory,
@@ -49,8 +51,8 @@ export function protectedKeys(
 }
 
 /**
- * Entries of ours that are there under more than one counter: power lost in the middle of a rename may
- * have left both names with the same clusters, so nothing may be done to them either.
+ * Returns our entries that exist under more than one counter. Power lost during a rename may have
+ * left both names with the same clusters, so neither may be changed.
  */
 export function underTwoCounters({ entries }: Inventory): EspPath[] {
   const own = entries.filter(({ name }) => name !== undefined);
@@ -64,7 +66,7 @@ export function underTwoCounters({ entries }: Inventory): EspPath[] {
   return own.map(({ path }) => path).filter((path) => repeated.has(keyOf(path)));
 }
 
-/** Files that share their clusters with the temporary file they were: nothing may be done to them. */
+/** Returns files that share clusters with their temporary file. None of them may be changed. */
 export function sharedWithTemporary({ temporaries }: Inventory): EspPath[] {
   return temporaries.flatMap(({ twin }) => (twin === undefined ? [] : [twin]));
 }

@@ -1,4 +1,4 @@
-/** Puts the steps of a choice in their order. Pure. */
+/** Orders the steps of a choice. Pure. */
 import type { Inventory } from '../esp/inventory.ts';
 import { allocated } from '../esp/space.ts';
 import type { TemporaryFile } from '../esp/temporaries.ts';
@@ -12,7 +12,7 @@ import type { Write } from './scope.ts';
 import { type LeftOut, type Phase, type PhaseName, type Plan, removal, type Step } from './step.ts';
 import { type FileRole, idOf } from './wanted.ts';
 
-/** Returns the plan of a choice. `early` are the files that have to make room. */
+/** Returns the plan of a choice. `early` are files that are removed first, to make room. */
 export function schedule(
   input: PlanInput,
   { own, clusterSize, budget }: Holdings,
@@ -42,7 +42,7 @@ export function schedule(
   };
 }
 
-/** New names come first, old names last; what makes room goes before both. */
+/** New names come first, and old names are removed last. Removals that make room precede both. */
 function phasesOf(
   input: PlanInput,
   choice: Choice,
@@ -60,7 +60,7 @@ function phasesOf(
     ['sweep', sweepable(inventory).map((file) => removal(file, 'a killed run left it'))],
     ['free-entries', removals(early, 'entry')],
     ['free-blobs', removals(early, 'blob')],
-    // A list of extra files is there before the first of them, and goes after the last.
+    // A list of extra files is written before the first of them, and removed after the last.
     ['put', writes('blob', 'manifest')],
     ['publish', writes('entry')],
     ...(scope === 'gc' ? [] : input.loaders).map(
@@ -75,7 +75,7 @@ function phasesOf(
   ];
 }
 
-/** Returns the IDs of the entries of ours that are there once everything is done. */
+/** Returns the IDs of our entries that exist after the plan. */
 function entriesAfter({ writes, stale }: Choice, own: OwnFiles): readonly string[] {
   const gone = new Set(stale);
   const staying = [...own.values()].filter((file) => file.role === 'entry' && !gone.has(file));
@@ -87,7 +87,7 @@ function writeStep({ file: { size, content }, found }: Write): Step {
   return { kind: 'write', path: found.at, size, content, because: reasonFor(found) };
 }
 
-/** The reason of a step that writes what is missing. */
+/** Returns the reason of a step that writes a missing file. */
 export const NOT_THERE = 'it is not there';
 
 function reasonFor(found: Write['found']): string {
@@ -95,7 +95,7 @@ function reasonFor(found: Write['found']): string {
   return found.kind === 'missing' ? NOT_THERE : 'another content is wanted by now';
 }
 
-/** The remains of killed runs that are nothing else as well. */
+/** Returns leftovers of killed runs that share no clusters with a finished file. */
 export function sweepable({ temporaries }: Inventory): readonly TemporaryFile[] {
   return temporaries.filter(({ twin }) => twin === undefined);
 }

@@ -1,19 +1,19 @@
-/** How much of a plan a verb is allowed: `install` all of it, `repair` and `gc` a part each. Pure. */
+/** How much of a plan a verb may carry out: `install` all of it, `repair` and `gc` a part. Pure. */
 
 import { lastThatBoots } from './free-first.ts';
 import { keyOf, type OwnFile, type OwnFiles, type Standing } from './present.ts';
 import type { WantedFile, WantedGeneration } from './wanted.ts';
 
-/** `all`; only to mend what is there, `repair`; only to remove what nothing needs, `gc`. */
+/** `all`: everything; `repair`: only mend files; `gc`: only remove files that nothing needs. */
 export type Scope = 'all' | 'repair' | 'gc';
 
-/** A wanted file that is not there, or damaged. */
+/** A wanted file that is missing or damaged. */
 export interface Write {
   readonly file: WantedFile;
   readonly found: Exclude<Standing, { kind: 'present' }>;
 }
 
-/** Of the files that are lacking, those that may be written: a repair adds no entry that was not there. */
+/** Returns the lacking files that may be written. A repair adds no entry that was not there. */
 export function writesWithin(
   scope: Scope,
   lacking: readonly Write[],
@@ -29,8 +29,8 @@ export function writesWithin(
 }
 
 /**
- * Of the files of ours that nothing wants, those that may go. Nothing is written in a collection, so
- * an entry whose successor is not there yet stays, and so does the last one that boots.
+ * Returns which of our unwanted files may be removed. A collection writes nothing, so it keeps an
+ * entry whose successor is missing, and the last entry that boots.
  */
 export function removalsWithin(
   scope: Scope,

@@ -1,11 +1,11 @@
-/** Which entry takes the place of one that must not boot next. Pure. */
+/** Chooses the entry that replaces one that must not boot next. Pure. */
 import type { WantedEntry, WantedGeneration } from './wanted.ts';
 import type { WantedSystem } from './wanted-system.ts';
 
-/** What may be asked to boot next. */
+/** The generations whose entries could boot next, and the running system. */
 type Candidates = Pick<WantedSystem, 'musts' | 'wishes' | 'running'>;
 
-/** Returns the generations with the one that has an entry among those that must be on the ESP. */
+/** Returns the generations, with the entry's own among those that must be on the ESP. */
 export function mustHave<Wanted extends Pick<WantedSystem, 'musts' | 'wishes'>>(
   wanted: Wanted,
   id: string,
@@ -17,7 +17,7 @@ export function mustHave<Wanted extends Pick<WantedSystem, 'musts' | 'wishes'>>(
   return { ...wanted, musts: [...musts, wish], wishes: wishes.filter((other) => other !== wish) };
 }
 
-/** Returns what boots next in the place of another: the running system, else the newest that may. */
+/** Returns the replacement of an entry: the running system, else the newest that may boot. */
 export function standIn(
   { musts, wishes, running }: Candidates,
   isPossible: (entry: WantedEntry) => boolean,
@@ -29,7 +29,7 @@ export function standIn(
   return possible.find(({ toplevel }) => toplevel === running) ?? possible[0];
 }
 
-/** Numbers of different profiles say nothing about each other; the system profile's come first. */
+/** Numbers of different profiles cannot be compared, so the system profile's come first. */
 function newestFirst(a: WantedGeneration, b: WantedGeneration): number {
   const isNamed = ({ name, number }: WantedGeneration) => name !== String(number);
   return Number(isNamed(a)) - Number(isNamed(b)) || b.number - a.number;

@@ -6,7 +6,7 @@ import type { EspView, FirmwareView } from './view.ts';
 import type { WantedSystem } from './wanted-system.ts';
 
 /**
- * Refuses what firmware would not start: it must not take the place of what firmware does start.
+ * Refuses files that firmware would not start: they must not replace files that it starts.
  * @throws {SECURE_BOOT_UNSIGNED} {SECURE_BOOT_UNTRUSTED}
  */
 export function requireStartable(

@@ -1,14 +1,14 @@
-/** A plan as data: what will happen to one ESP, in phases with a barrier after each. */
+/** A plan as data: what will be done to one ESP, in phases with a barrier after each. */
 import type { Digest } from '../digest.ts';
 import type { EspPath } from '../esp/layout.ts';
 import type { ImageName } from './images.ts';
 
-/** The bytes of a file to be written, as a recipe. Paths are absolute, outside the ESP. */
+/** A recipe for the bytes of a file. Paths are absolute, outside the ESP. */
 export type Content =
   | { readonly kind: 'text'; readonly text: string }
   /** The 32 bytes of a digest. */
   | { readonly kind: 'digest'; readonly digest: Digest }
-  /** The file as it is. */
+  /** A copy of the file. */
   | { readonly kind: 'file'; readonly path: string }
   /** A PE file with our Authenticode signature added. */
   | { readonly kind: 'signed'; readonly path: string }
@@ -21,7 +21,7 @@ export interface ImageContent {
   readonly sections: readonly SectionContent[];
 }
 
-/** Whether content is an image, and so laid out and signed as it is written. */
+/** Returns whether content is an image, which is laid out and signed while it is written. */
 export function isImage(content: Content): content is ImageContent {
   return 'sections' in content;
 }
@@ -34,9 +34,9 @@ export interface SectionContent {
   readonly content: Extract<Content, { kind: 'text' | 'digest' | 'file' }>;
 }
 
-/** One change. `size` is in bytes; of an image that will be signed, an upper bound. */
+/** One change. `size` is in bytes; for an image that will be signed it is an upper bound. */
 export type Step =
-  /** A file under a name that nothing depends on yet, or whose file is damaged. */
+  /** Writes a file under a name that nothing depends on yet, or over a damaged file. */
   | {
       readonly kind: 'write';
       readonly path: EspPath;
@@ -44,7 +44,7 @@ export type Step =
       readonly content: Content;
       readonly because: string;
     }
-  /** A fixed name that gets new content by rename: a loader copy, a foreign loader.conf. */
+  /** Renames new content over a fixed name: a loader copy, or a foreign loader.conf. */
   | {
       readonly kind: 'replace';
       readonly path: EspPath;
@@ -52,7 +52,7 @@ export type Step =
       readonly content: Content;
       readonly because: string;
     }
-  /** One sector, overwritten where it lies. */
+  /** Overwrites one sector in place. */
   | {
       readonly kind: 'overwrite';
       readonly path: EspPath;
@@ -67,7 +67,7 @@ export type Step =
       readonly because: string;
     };
 
-/** The phases, in the order in which they may run. A phase may come twice, a later never earlier. */
+/** The phases in their order. A phase may occur twice, but never after a later one. */
 export type PhaseName =
   | 'sweep'
   | 'free-entries'
@@ -90,7 +90,7 @@ export function removal(
   return { kind: 'remove', path, size, because };
 }
 
-/** Steps that may run in any order; all of them are durable before the next phase starts. */
+/** Steps in any order. All of them are durable before the next phase starts. */
 export interface Phase {
   readonly name: PhaseName;
   readonly steps: readonly Step[];
@@ -102,9 +102,9 @@ export interface SpaceForecast {
   readonly free: number;
   /** Free space that is kept for others. */
   readonly reserve: number;
-  /** The most that will be in use beyond what is in use now, at any moment of the run. */
+  /** The most that is ever in use during the run, beyond what is in use now. */
   readonly peak: number;
-  /** Free space when everything is done. */
+  /** Free space after the plan. */
   readonly after: number;
 }
 
@@ -117,23 +117,23 @@ export interface LeftOut {
 /** What will be done to one ESP. Plain data: printed, compared, applied. */
 export interface Plan {
   readonly phases: readonly Phase[];
-  /** The ID of the entry that boots next. */
+  /** ID of the entry that boots next. */
   readonly default: string;
-  /** IDs of every entry of ours that is on the ESP when everything is done. */
+  /** IDs of all our entries on the ESP after the plan. */
   readonly entries: readonly string[];
   readonly leftOut: readonly LeftOut[];
-  /** Of the volume that has the entries. */
+  /** Space of the volume with the entries. */
   readonly space: SpaceForecast;
-  /** Of the ESP, where that is another volume. */
+  /** Space of the ESP, when that is another volume. */
   readonly espSpace?: SpaceForecast;
 }
 
-/** We chose not to start: nothing was touched. */
+/** A decision not to start. Nothing was touched. */
 export interface Refusal {
   readonly kind: 'refusal';
   readonly message: string;
   readonly hint: string;
-  /** Bytes. */
+  /** In bytes. */
   readonly needed: number;
   readonly available: number;
 }

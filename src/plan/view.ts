@@ -1,4 +1,4 @@
-/** What is seen of one ESP, as a value: everything that a decision about it depends on. */
+/** The view of one ESP, as a value: everything there that a decision depends on. */
 import type { Inventory } from '../esp/inventory.ts';
 import { type EspPath, volumesOf } from '../esp/layout.ts';
 import type { OtherVolume } from '../esp/target.ts';
@@ -8,22 +8,25 @@ import type { LoaderIdentity } from '../loader/systemd-boot.ts';
 import type { LoaderPlace } from '../loader/upgrade.ts';
 import type { ExtraView } from './extras.ts';
 
-/** One copy of the boot loader as it was found. */
+/** One copy of the boot loader. */
 export interface LoaderView {
   readonly place: LoaderPlace;
   readonly path: EspPath;
-  /** Bytes; 0 when nothing is there. */
+  /** In bytes; 0 when there is no file. */
   readonly size: number;
   readonly installed: { readonly kind: 'absent' } | LoaderIdentity;
-  /** What the certificate of the settings says about its signature. */
+  /** How the certificate of the settings judges its signature. */
   readonly signature: 'valid' | 'invalid' | 'not-checked';
 }
 
-/** What firmware and boot loader of this machine say through EFI variables. */
+/** What this machine's firmware and boot loader report in EFI variables. */
 export interface FirmwareView {
   /** Undefined when firmware does not say. */
   readonly secureBoot: boolean | undefined;
-  /** Whether firmware starts what our certificate signs; undefined when nobody asked or can tell. */
+  /**
+   * Whether firmware starts programs of our certificate; undefined when that was not checked or is
+   * unknown.
+   */
   readonly trustsCertificate: boolean | undefined;
   /** Why dbx refuses what our certificate signs; undefined when it does not, or nobody asked. */
   readonly forbids: string | undefined;
@@ -33,7 +36,7 @@ export interface FirmwareView {
   readonly variables: Readonly<Partial<Record<LoaderVariable, string>>>;
 }
 
-/** What is seen of a partition on which no entries of ours belong. */
+/** The view of a partition that should hold no entries of ours. */
 export interface VolumeView extends OtherVolume {
   readonly inventory: Inventory;
   readonly extras: readonly ExtraView[];
@@ -41,11 +44,11 @@ export interface VolumeView extends OtherVolume {
 
 /** Everything that was read of one ESP. */
 export interface EspView {
-  /** Where the ESP is mounted. */
+  /** The ESP's mount point. */
   readonly root: string;
-  /** Where the XBOOTLDR partition is mounted, if there is one. */
+  /** The XBOOTLDR partition's mount point, if there is one. */
   readonly xbootldr: string | undefined;
-  /** Entries of other partitions are among its own as if they were another's: the menu shows them all. */
+  /** The inventory. Entries of other partitions count as foreign here: the menu shows them all. */
   readonly inventory: Inventory;
   /** PARTUUIDs of this ESP and its mirrors, in lower case, as far as anybody can tell. */
   readonly partitions: readonly string[];
@@ -53,14 +56,14 @@ export interface EspView {
   /** `EFI/systemd` first, `EFI/BOOT` second. */
   readonly loaders: readonly LoaderView[];
   readonly extras: readonly ExtraView[];
-  /** Paths that entries name and where there is no file. */
+  /** Paths that entries name although no file is there. */
   readonly absent: ReadonlySet<EspPath>;
-  /** Undefined where EFI variables of this machine say nothing about the ESP. */
+  /** Undefined when this machine's EFI variables say nothing about the ESP. */
   readonly firmware: FirmwareView | undefined;
   readonly warnings: readonly string[];
 }
 
-/** Returns where a path of the ESP is on the running system, for messages. */
+/** Returns a path of the ESP as a path of the running system, for messages. */
 export function placeOn(view: Pick<EspView, 'root' | 'xbootldr'>, path: EspPath): string {
   const { root, xbootldr } = view;
   const isThere = xbootldr !== undefined && volumesOf(path)[0] === 'xbootldr';

@@ -1,45 +1,45 @@
-/** What the system wants on every ESP, as a value: the other half of what a decision depends on. */
+/** What the system wants on every ESP, as a value. A decision depends on it and on the view. */
 import type { Malformed } from '../generation/generation.ts';
 import type { Architecture } from '../loader/architecture.ts';
 import type { DeclaredExtra } from './extras.ts';
 import type { LeftOut } from './step.ts';
 import type { WantedGeneration } from './wanted.ts';
 
-/** The settings that decide, under their own names. */
+/** The settings that a decision depends on, under their own names. */
 export interface Policy {
   readonly 'entry-token': string;
   readonly 'boot-counting': number;
-  /** Bytes. */
+  /** In bytes. */
   readonly reserve: number;
   readonly force: boolean;
   readonly 'require-verity': boolean;
-  /** Let the file of loader settings say what boots next. */
+  /** Whether the file of loader settings may say what boots next. */
   readonly 'keep-default': boolean;
   readonly 'loader-conf'?: string | undefined;
   readonly loader: Readonly<Record<string, string | number | boolean>>;
   readonly certificate?: string | undefined;
 }
 
-/** The boot loader that is brought. */
+/** The boot loader to install. */
 export interface LoaderSource {
-  /** Path outside the ESP. */
+  /** Its path outside the ESP. */
   readonly path: string;
   readonly version: string;
   readonly machine: number;
-  /** Bytes that it has on the ESP, with our signature if there is one: an upper bound. */
+  /** In bytes. Its size on the ESP with our signature, if any: an upper bound. */
   readonly size: number;
 }
 
-/** What keeps an entry from its file systems. */
+/** What keeps an entry from finding its file systems. */
 export interface Trouble {
   readonly text: string;
-  /** Nobody can tell from here: it may be there and right. */
+  /** Whether that cannot be decided here: the file systems may exist and be right. */
   readonly isUnknown: boolean;
 }
 
-/** A choice of what boots next that stands until the profiles say something new. */
+/** A choice of what boots next. It stands until the profiles change. */
 export interface StandingChoice {
-  /** The entry that the profiles alone made boot next when the choice was seen. */
+  /** The entry that the profiles alone made boot next when the choice was found. */
   readonly followed: string;
   readonly chosen: string;
 }
@@ -54,10 +54,12 @@ export interface WantedSystem {
   readonly hasBareKernels: boolean;
   /** The text of the file that the setting `loader-conf` names. */
   readonly loaderConf: string | undefined;
-  /** The ID of the entry that the profiles, or whoever named a system, want to boot next. */
+  /**
+   * ID of the entry that should boot next, according to the profiles or to whoever named a system.
+   */
   readonly default: string;
   readonly standing?: StandingChoice | undefined;
-  /** By the ID of an entry, what is wrong with the file systems that its root hashes name. */
+  /** What is wrong with the file systems of an entry's root hashes, by the entry's ID. */
   readonly troubles: ReadonlyMap<string, readonly Trouble[]>;
   readonly musts: readonly WantedGeneration[];
   readonly wishes: readonly WantedGeneration[];
@@ -65,9 +67,9 @@ export interface WantedSystem {
   readonly quarantined: readonly Malformed[];
   /** Real path of the running system. */
   readonly running: string | undefined;
-  /** The same, if no generation has it any more. */
+  /** The running system's path, if no generation is that system any more. */
   readonly booted: string | undefined;
-  /** Files beside those of generations. */
+  /** Files besides those of generations. */
   readonly extras: readonly DeclaredExtra[];
   readonly warnings: readonly string[];
 }

@@ -1,4 +1,6 @@
-/** What a generation should look like on an ESP, as values: entries, and the files they name. Pure. */
+/**
+ * What a generation should have on an ESP, as values: entries, and the files that they name. Pure.
+ */
 import type { Digest } from '../digest.ts';
 import type { ExtraRole } from '../esp/extra-manifest.ts';
 import { countedPath, type EspPath, entryId, fileName } from '../esp/layout.ts';
@@ -6,10 +8,10 @@ import type { Bootspec } from '../generation/bootspec.ts';
 import type { Generation } from '../generation/generation.ts';
 import type { Content, SectionContent } from './step.ts';
 
-/** What a file on the ESP is; a manifest is a list of extra files. */
+/** The role of a file on the ESP. A manifest is a list of extra files. */
 export type FileRole = 'entry' | 'blob' | 'manifest' | ExtraRole;
 
-/** A file that should be on the ESP. `size` in bytes; of an image that will be signed, an upper bound. */
+/** A wanted file. `size` in bytes; for an image that will be signed it is an upper bound. */
 export interface WantedFile {
   readonly role: FileRole;
   readonly path: EspPath;
@@ -17,39 +19,39 @@ export interface WantedFile {
   readonly content: Content;
 }
 
-/** A boot entry that should be on the ESP. */
+/** A wanted boot entry. */
 export interface WantedEntry {
   readonly id: string;
-  /** The system it boots: the generation's own, or a specialisation's. */
+  /** The system that it boots: the generation's own, or a specialisation's. */
   readonly toplevel: string;
   readonly title: string;
-  /** What decides its place in the menu. */
+  /** Everything that decides its place in the menu. */
   readonly sortKey: string;
   readonly version: string;
   readonly cmdline: string;
   readonly file: WantedFile;
   readonly blobs: readonly WantedFile[];
-  /** Files on the ESP that it names and that others have to put there. */
+  /** Files on the ESP that it names and that another program has to put there. */
   readonly others?: readonly EspPath[];
 }
 
-/** A generation with its entries; the first one is the generation itself, the others its specialisations. */
+/** A generation and its entries: first its own, then those of its specialisations. */
 export interface WantedGeneration {
   readonly name: string;
   readonly number: number;
   readonly entries: readonly WantedEntry[];
 }
 
-/** A file outside the ESP whose bytes are known by digest. Size in bytes. */
+/** A file outside the ESP with a known digest. Size in bytes. */
 export interface Payload {
   readonly path: string;
   readonly size: number;
   readonly digest: Digest;
-  /** The file that goes onto the ESP is this one with our signature added. */
+  /** Whether the file on the ESP has our signature added. */
   readonly signed?: boolean;
 }
 
-/** Everything about one generation or specialisation that had to be read or hashed. */
+/** Everything about a generation or specialisation that was read or hashed. */
 export interface Resolved {
   readonly generation: Generation;
   readonly specialisation?: string;
@@ -57,16 +59,16 @@ export interface Resolved {
   readonly kernel: Payload;
   readonly initrd?: Payload;
   readonly devicetree?: Payload;
-  /** What follows the initrd: files that we have, or paths on the ESP where others have to put one. */
+  /** Files that follow the initrd: files that we have, or paths on the ESP that others fill. */
   readonly extraInitrds?: readonly (Payload | EspPath)[];
-  /** Kernel release for `.uname`. */
+  /** The kernel release for `.uname`. */
   readonly uname?: string;
 }
 
-/** What an image consists of besides the generation. */
+/** The parts of an image besides the generation. */
 export interface ImageSettings {
   readonly stub: string;
-  /** Bytes. */
+  /** In bytes. */
   readonly stubSize: number;
   /** Hex SHA-256 of the signing certificate, or `unsigned`. */
   readonly fingerprint: string;
@@ -74,7 +76,7 @@ export interface ImageSettings {
   readonly extra: readonly SectionContent[];
 }
 
-/** How a generation is called in messages: `5`, or `PROFILE-5` for a named profile. */
+/** Returns a generation's name in messages: `5`, or `PROFILE-5` for a named profile. */
 export function generationName({
   profile,
   number,
@@ -83,20 +85,20 @@ export function generationName({
 }
 
 /**
- * Returns an entry that may be tried so many times, once it is new on an ESP (BLS §Boot counting). One
- * that is there already is the same entry, whatever its counter says.
+ * Returns an entry that gets so many tries when it is new on an ESP (BLS §Boot counting). An entry
+ * that exists is the same entry, whatever its counter is.
  */
 export function withTries(entry: WantedEntry, tries: number): WantedEntry {
   if (tries === 0) return entry;
   return { ...entry, file: { ...entry.file, path: countedPath(entry.file.path, tries) } };
 }
 
-/** Every file that an entry needs, itself last. */
+/** Returns every file that an entry needs, and itself last. */
 export function filesOf(entry: WantedEntry): readonly WantedFile[] {
   return [...entry.blobs, entry.file];
 }
 
-/** The ID under which systemd-boot knows the file at a path. */
+/** Returns systemd-boot's ID for the entry at a path. */
 export function idOf(path: EspPath): string {
   return entryId(fileName(path));
 }

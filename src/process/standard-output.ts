@@ -1,8 +1,11 @@
-/** Writes results to standard output, without the cost of streams for a short text. */
+/** Text on standard output and standard error, without the stream machinery that it does not need. */
 import * as fs from 'node:fs';
-import { errno, ioError } from '../io-error.ts';
+import { errno } from '../io-error.ts';
 
 const STANDARD_OUTPUT = 1;
+const STANDARD_ERROR = 2;
+/** Milliseconds between two tries on a pipe that is full. */
+const POLL = 5;
 
 /**
  * Returns text in which every character that could control a terminal has its JSON escape. Line
@@ -20,18 +23,47 @@ function escaped(character: string): string {
     .join('');
 }
 
-/** Writes text to standard output. A reader that has gone away, such as `head`, is no error. */
+/**
+ * Writes text to standard output. What was done is done: that it cannot be told is one line on standard
+ * error and no failure. A reader that has gone away, as `head` does, is not even that.
+ */
 export function writeOutput(text: string): void {
-  const bytes = new TextEncoder().encode(unsteered(text));
+  const lost = writeAll(STANDARD_OUTPUT, unsteered(text));
+  if (lost !== undefined && tellsLoss()) {
+    writeAll(STANDARD_ERROR, `what was done could not be told: standard output: ${lost}\n`);
+  }
+}
+
+/** Writes text to standard error; what is lost there is one line on standard output, but for `--json`. */
+export function writeError(text: string): void {
+  const lost = writeAll(STANDARD_ERROR, text);
+  if (lost === undefined || process.argv.includes('--json') || !tellsLoss()) return;
+  writeAll(STANDARD_OUTPUT, `a warning could not be told: standard error: ${lost}\n`);
+}
+
+let hasToldLoss = false;
+
+/** One line is enough, however much is lost. */
+function tellsLoss(): boolean {
+  if (hasToldLoss) return false;
+  hasToldLoss = true;
+  return true;
+}
+
+/** Returns why not all of it could be written; undefined also where nobody reads any more. */
+function writeAll(file: number, text: string): string | undefined {
+  const bytes = new TextEncoder().encode(text);
   for (let done = 0; done < bytes.length; ) {
     try {
-      done += fs.writeSync(STANDARD_OUTPUT, bytes, done);
+      done += fs.writeSync(file, bytes, done);
     } catch (error) {
-      if (errno(error) === 'EPIPE') return;
-      if (errno(error) !== 'EAGAIN') throw ioError('write to', 'standard output', error);
-      // The pipe is full and non-blocking. The stream knows how to wait for it.
-      process.stdout.write(bytes.subarray(done));
-      return;
+      const code = errno(error) ?? 'unknown error';
+      // EBADF: whoever started this closed it.
+      if (code === 'EPIPE' || code === 'EBADF') return undefined;
+      if (code !== 'EAGAIN') return code;
+      // Somebody made the pipe non-blocking and it is full: its reader needs a moment.
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, POLL);
     }
   }
+  return undefined;
 }

@@ -1,6 +1,7 @@
 /** One pass of the watcher: what `install` does, with a memory of the pass before. */
 import type { Context } from '../context.ts';
 import type { Disk } from '../disk/disk.ts';
+import { fatNamesReading } from '../disk/fat-names-disk.ts';
 import { EspError } from '../error.ts';
 import { LOADER_CONF, patternId } from '../esp/layout.ts';
 import { namedNext, parseLoaderConf } from '../loader/loader-conf.ts';
@@ -47,7 +48,7 @@ export async function follow(
       renewed: async () => ({ ...(await surveyor.renewed()), standing }),
     };
     const outcomes = await pass(roots, wants, passContext);
-    return remember(memory, outcomes, passContext);
+    return remember(memory, { outcomes, cautions: surveyor.known().cautions }, passContext);
   } catch (error) {
     if (!(error instanceof EspError)) throw error;
     const notices = noticesOfFailure(error, memory.notices);
@@ -56,9 +57,15 @@ export async function follow(
   }
 }
 
+/** What a pass found, and what a person should know beside that. */
+interface Found {
+  readonly outcomes: readonly Outcome[];
+  readonly cautions: readonly string[];
+}
+
 function remember(
   before: Memory,
-  outcomes: readonly Outcome[],
+  { outcomes, cautions }: Found,
   { signal, context }: PassContext,
 ): { memory: Memory; settled: boolean } {
   const settled = signal?.aborted !== true && outcomes.every(({ failure }) => !failure);
@@ -67,7 +74,7 @@ function remember(
   const plan = primary?.plan;
   const memory = {
     ...before,
-    notices: noticesOf(outcomes),
+    notices: noticesOf(outcomes, cautions),
     wasAway: primary?.failure?.code === 'ESP_NOT_MOUNTED',
     ...(plan === undefined ? {} : { standing: describePlan(plan), next: plan.default }),
     ...(change === undefined ? {} : { change }),
@@ -102,19 +109,21 @@ export function statusOf({ notices, standing, change }: Memory): string {
  */
 function standingChoice(
   primary: string | undefined,
-  { followed, next, wasAway }: Memory,
+  { followed, next: last, wasAway }: Memory,
   { disk }: Context,
 ): StandingChoice | undefined {
   if (followed === undefined || primary === undefined) return undefined;
+  const next = last && patternId(last);
   const chosen = namedDefault(disk, primary);
-  const isChoice = chosen !== undefined && (!wasAway || chosen === (next && patternId(next)));
+  const isChoice = chosen !== undefined && (!wasAway || chosen === next);
   return isChoice ? { followed, chosen } : undefined;
 }
 
 /** In bytes. Our own loader.conf is one sector. */
 const CONF_LIMIT = 64 * 1024;
 
-function namedDefault(disk: Disk, root: string): string | undefined {
+function namedDefault(host: Disk, root: string): string | undefined {
+  const disk = fatNamesReading(host, [root]);
   const path = `${root}/${LOADER_CONF}`;
   const stat = disk.stat(path);
   if (stat?.kind !== 'file' || stat.size > CONF_LIMIT) return undefined;

@@ -13,15 +13,15 @@ interface Notice {
 /** Notices by key. Keys tell notices apart, and words do not: words may count bytes. */
 export type Notices = ReadonlyMap<string, Notice>;
 
-/** Returns what a pass over the ESPs found wrong. */
-export function noticesOf(outcomes: readonly Outcome[]): Notices {
+/** Returns what a pass over the ESPs found wrong, and what a person should know beside that. */
+export function noticesOf(outcomes: readonly Outcome[], cautions: readonly string[] = []): Notices {
   return new Map([
     ...outcomes.flatMap(({ root, failure }) =>
       failure ? [[`${root} ${kindOf(failure)}`, noticeOf(failure, root)] as const] : [],
     ),
-    ...outcomes
-      .flatMap(({ warnings }) => warnings)
-      .map((text) => [text, { level: 'warn', text, fields: {} }] as const),
+    ...[...outcomes.flatMap(({ warnings }) => warnings), ...cautions].map(
+      (text) => [text, { level: 'warn', text, fields: {} }] as const,
+    ),
   ]);
 }
 

@@ -1,17 +1,17 @@
-/** The configuration file: where it is, and its values as TOML has them. */
+/** Finds and parses the configuration file. */
 import type { Disk } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
 
-/** Values from one place, by setting name, unchecked. */
+/** Unchecked values from one place, by setting name. */
 export type RawSettings = Readonly<Record<string, unknown>>;
 
-/** Where the configuration is when no flag and no variable names another place. */
+/** The configuration file when no flag and no variable names another. */
 export const CONFIG_FILE = '/etc/espalier.toml';
 const CONFIG_LIMIT = 1024 * 1024;
 
 /**
- * Returns the values of a configuration file; none where it is not there and need not be.
- * @throws {CONFIG_INVALID} when it is not there although it was named, and when it is no TOML
+ * Returns the values of a configuration file. A missing file that nobody named has no values.
+ * @throws {CONFIG_INVALID} when a named file is missing, and when the text is no TOML
  */
 export async function readConfigurationFile(
   disk: Disk,

@@ -1,4 +1,4 @@
-/** The options of `confine`, apart from its work so that the help costs no more than this table. */
+/** The options of `confine`. They are apart from its code, so that the help loads nothing else. */
 import type { Option } from './option.ts';
 
 export const CONFINE_OPTIONS: readonly Option[] = [

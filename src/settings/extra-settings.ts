@@ -1,4 +1,4 @@
-/** Settings that exist only in the configuration file: entries and files beside those of generations. */
+/** Settings in the configuration file alone: entries and files besides those of generations. */
 import * as v from 'valibot';
 import { extraNameFault } from '../esp/extra-name.ts';
 import { ENTRIES, type EspPath, espPath } from '../esp/layout.ts';
@@ -6,7 +6,7 @@ import { absolute } from './value-schemas.ts';
 
 const flag = v.optional(v.boolean('expected true or false'), false);
 
-/** By the path on the ESP: the file to copy, and whether to sign it. */
+/** By path on the ESP: the file to copy, and whether to sign it. */
 export const extraFiles = v.optional(
   v.record(
     v.string(),
@@ -25,7 +25,7 @@ export const extraFiles = v.optional(
   {},
 );
 
-/** By the name in `loader/entries`: the text, or the file that has it. */
+/** By name in `loader/entries`: the text, or the file with the text. */
 export const extraEntries = v.optional(
   v.record(
     v.string(),
@@ -44,20 +44,20 @@ export const extraEntries = v.optional(
   {},
 );
 
-/** Returns the files that the values of one of these tables name. */
+/** Returns the source files in the values of one of these tables. */
 export function filesOfExtras(
   table: Readonly<Record<string, { readonly source: string } | { readonly text: string }>>,
 ): string[] {
   return Object.values(table).flatMap((from) => ('source' in from ? [from.source] : []));
 }
 
-/** The two tables as they are read. */
+/** The two tables after their check. */
 export interface ExtraSettings {
   readonly 'extra-files': v.InferOutput<typeof extraFiles>;
   readonly 'extra-entries': v.InferOutput<typeof extraEntries>;
 }
 
-/** One extra file, wherever it was declared. */
+/** One extra file of either table. */
 export interface ExtraSetting {
   /** Its key in the configuration file. */
   readonly key: string;
@@ -65,7 +65,7 @@ export interface ExtraSetting {
   readonly from: { readonly text: string } | { readonly source: string; readonly sign?: boolean };
 }
 
-/** Returns every extra file that settings declare. */
+/** Returns every extra file that the settings declare. */
 export function extraSettings(settings: ExtraSettings): ExtraSetting[] {
   const { 'extra-files': files, 'extra-entries': entries } = settings;
   return [
@@ -82,7 +82,7 @@ export function extraSettings(settings: ExtraSettings): ExtraSetting[] {
   ];
 }
 
-/** Returns the first extra file that cannot be, by its key, and why. */
+/** Returns the first extra file that is not allowed, by its key, and the reason. */
 export function extraMistake(
   settings: ExtraSettings,
   token: string,
@@ -105,7 +105,7 @@ export function extraMistake(
   return undefined;
 }
 
-/** The boot loader passes over what begins with a dot or `auto-` (BLS §Type #1). */
+/** The boot loader ignores names that begin with a dot or `auto-` (BLS §Type #1). */
 function isEntryName(name: string): boolean {
   return /^(?!\.|auto-)[^/]+\.conf$/i.test(name);
 }

@@ -1,4 +1,4 @@
-/** The rows of the table of settings that are tables of the configuration file: no flag can say them. */
+/** The settings that are tables of the configuration file. Flags cannot set them. */
 import { dirname } from 'node:path';
 import * as v from 'valibot';
 import { SETTINGS as LOADER_SETTINGS } from '../loader/loader-conf.ts';
@@ -65,7 +65,7 @@ export const FILE_TABLES = {
     schema: v.optional(v.record(absolute, absolute, 'expected a table'), {}),
     help: 'EFI programs of the running system that stay signed: where the signed copy goes, by the file',
     verbs: ['install', 'plan'],
-    // A signed copy gets its name by a rename, for which its directory is written to.
+    // A signed copy gets its name by a rename, which writes to its directory.
     reach: (programs) => ({
       read: Object.keys(programs),
       write: Object.values(programs).map((copy) => dirname(copy)),

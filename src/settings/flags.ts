@@ -1,9 +1,9 @@
-/** Flags that are of one verb alone, checked against a schema. */
+/** Checks the flags of a single verb against a schema. */
 import * as v from 'valibot';
 import { EspError } from '../error.ts';
 import type { RawSettings } from './configuration-file.ts';
 
-/** Returns the flags of a verb. @throws {CONFIG_INVALID} naming the one that is wrong */
+/** Returns the checked flags of a verb. @throws {CONFIG_INVALID} naming the wrong flag */
 export function readFlags<Schema extends v.GenericSchema>(
   schema: Schema,
   flags: RawSettings,
@@ -15,7 +15,7 @@ export function readFlags<Schema extends v.GenericSchema>(
   throw misuse(`--${v.getDotPath(issue) ?? ''}: ${issue.message}`, verb);
 }
 
-/** Returns the error of a command line that is wrong. */
+/** Returns the error for a wrong command line. */
 export function misuse(message: string, verb: string): EspError {
   return new EspError('CONFIG_INVALID', message, { hint: `see espalier ${verb} --help` });
 }

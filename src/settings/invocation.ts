@@ -1,9 +1,9 @@
-/** What the command line asks of a verb. */
+/** What the command line passes to a verb. */
 import type { RawSettings } from './configuration-file.ts';
 
 /** What a verb gets from the command line. */
 export interface Invocation {
-  /** What the verb acts on, as far as it was named. */
+  /** The operands that were given. */
   readonly operands: readonly string[];
   readonly flags: RawSettings;
   readonly json: boolean;

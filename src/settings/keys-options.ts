@@ -1,4 +1,7 @@
-/** The options of `keys` and `sign`, apart from their work so that the help costs no more than these tables. */
+/**
+ * The options of `keys` and `sign`. They are apart from the code, so that the help loads nothing
+ * else.
+ */
 import type { Option } from './option.ts';
 
 export const KEYS_GENERATE_OPTIONS: readonly Option[] = [
@@ -45,7 +48,7 @@ export const KEYS_ENROLL_OPTIONS: readonly Option[] = [
   },
 ];
 
-/** Of `plan`: what a machine without a key asks for. */
+/** The options of `plan` by which a machine without a key asks for signatures. */
 export const SIGNING_REQUEST: Option = {
   name: 'signing-request',
   value: 'FILE',

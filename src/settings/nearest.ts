@@ -1,9 +1,9 @@
-/** The known word that a misspelt one most likely means. */
+/** Finds the known word that a misspelt one most likely means. */
 
 /**
- * Returns the candidate with the fewest changes from a word, or undefined when none is close: one
- * change in three letters, at least one. Of several, the one that begins most like the word. Large and
- * small letters count as the same.
+ * Returns the candidate with the fewest changes from a word, or undefined when none is close. Close
+ * means one change per three letters, but at least one. Of several, it takes the one with the
+ * longest common beginning. Case is ignored.
  */
 export function nearest(word: string, candidates: Iterable<string>): string | undefined {
   const limit = Math.max(1, Math.floor(word.length / 3));
@@ -20,7 +20,7 @@ export function nearest(word: string, candidates: Iterable<string>): string | un
   return best?.candidate;
 }
 
-/** Returns how many letters at the beginning are the same. */
+/** Returns the number of equal letters at the beginning. */
 function commonStart(one: string, other: string): number {
   let length = 0;
   while (length < one.length && one[length] === other[length]) length++;
@@ -28,8 +28,8 @@ function commonStart(one: string, other: string): number {
 }
 
 /**
- * Returns how many letters have to be inserted, removed, replaced or swapped with their neighbour to
- * make one word of the other (optimal string alignment).
+ * Returns the number of letters to insert, remove, replace or swap with their neighbour to turn one
+ * word into the other (optimal string alignment).
  */
 function changesBetween(one: string, other: string): number {
   let before: readonly number[] = [];
@@ -52,7 +52,7 @@ function changesBetween(one: string, other: string): number {
   return at(row, other.length);
 }
 
-/** What lies outside the table is never the smallest. */
+/** A place outside the table is never the smallest. */
 function at(row: readonly number[], column: number): number {
   return row[column] ?? Number.POSITIVE_INFINITY;
 }

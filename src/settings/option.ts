@@ -1,8 +1,8 @@
-/** One option of a verb, as the command line declares it and its help shows it. */
+/** One option of a verb, for the command line and its help. */
 export interface Option {
-  /** Its long flag without dashes. */
+  /** Its long flag, without dashes. */
   readonly name: string;
-  /** What follows the flag; absent for a switch. */
+  /** The word behind the flag in the help; absent for a switch. */
   readonly value?: string;
   readonly repeatable?: true;
   readonly help: string;

@@ -1,4 +1,4 @@
-/** What a row of the table of settings says. */
+/** The row of a setting in the table. */
 import type * as v from 'valibot';
 
 /** A verb that reads settings. */
@@ -7,11 +7,11 @@ export type SettingVerb =
   | ('gc' | 'status' | 'list' | 'verify' | 'pin' | 'unpin' | 'sign')
   | ('keys enroll' | 'keys status');
 
-/** Verbs that take the same options, so that one command line serves with each of them. */
+/** Verbs with the same options, so that a command line works with each of them. */
 export const LIKE_INSTALL = ['install', 'plan', 'watch', 'repair'] as const;
-/** Verbs that find out what the system wants, and compare the ESP with it. */
+/** Verbs that survey the system and compare the ESP with it. */
 export const SURVEYING = [...LIKE_INSTALL, 'gc', 'status'] as const;
-/** Verbs that look at boot entries on an ESP. */
+/** Verbs that read boot entries on an ESP. */
 export const READING = [...SURVEYING, 'list', 'verify'] as const;
 
 /** Paths that a confined service must see. */
@@ -22,32 +22,32 @@ export interface Reach {
 
 /** One setting. Its name is the key of its row: the flag without dashes, and the key in the file. */
 export interface Setting {
-  /** What follows the flag; absent for a switch. */
+  /** The word behind the flag in the help; absent for a switch. */
   readonly value?: string;
   readonly repeatable?: true;
-  /** A table of the configuration file, which no flag and no variable can say. */
+  /** A table of the configuration file. Flags and variables cannot set it. */
   readonly isTable?: true;
-  /** The keys of such a table, where they are always the same. */
+  /** The keys of such a table, when they are fixed. */
   readonly keys?: readonly string[];
   readonly schema: v.GenericSchema;
-  /** One phrase for the help and the reference, without the default. */
+  /** One phrase for help and reference, without the default. */
   readonly help: string;
-  /** What holds without the setting, where that is not a value of the schema. */
+  /** The default in words, when it is no value of the schema. */
   readonly fallback?: string;
   readonly verbs: readonly SettingVerb[];
   /**
-   * Settings of one group are alternatives: one that is named in a source replaces all of the group
-   * that sources of lower rank name.
+   * Settings of one group are alternatives. A source that names one replaces all those of the group
+   * in sources of lower rank.
    */
   readonly alternatives?: 'key';
   /**
-   * What a confined service must see for it: `nothing`; the path or the paths that are the value, to
-   * `read` or to `write`; or the paths that a function finds in the value.
+   * What a confined service must see for it: `nothing`; the paths in its value, to `read` or to
+   * `write`; or the paths that a function finds in the value.
    */
   readonly reach: 'nothing' | 'read' | 'write' | ((value: never) => Reach);
 }
 
-/** A setting whose schema is known: the function finds paths in what the schema makes of a value. */
+/** A setting with a known schema. Its function finds paths in a checked value. */
 interface TypedSetting<Schema extends v.GenericSchema> extends Setting {
   readonly schema: Schema;
   readonly reach:
@@ -55,7 +55,7 @@ interface TypedSetting<Schema extends v.GenericSchema> extends Setting {
     | ((value: NonNullable<v.InferOutput<Schema>>) => Reach);
 }
 
-/** Returns a row as it is; its type is that of its own schema. */
+/** Returns a row unchanged. It gives the row the type of its own schema. */
 export function setting<Schema extends v.GenericSchema>(
   row: TypedSetting<Schema>,
 ): TypedSetting<Schema> {

@@ -1,4 +1,6 @@
-/** Settings: flags over environment over the configuration file over defaults, checked once, here. */
+/**
+ * Reads and checks settings: flags override the environment, the configuration file and defaults.
+ */
 import * as v from 'valibot';
 import type { Disk } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
@@ -18,18 +20,18 @@ const schema = v.strictObject(
 /** Every setting with its value, by its name. Sizes in bytes. */
 export type Settings = v.InferOutput<typeof schema>;
 
-/** Values from one place, and how a person finds them there. */
+/** Values from one place, and how messages refer to that place. */
 interface Source {
   readonly values: RawSettings;
-  /** Returns how a key is spelt in this place. */
+  /** Returns a key as this place spells it. */
   readonly origin: (key: string) => string;
-  /** Returns what to do about a wrong value; undefined where the caller knows better. */
+  /** Returns a hint for a wrong value; undefined when the caller has a better one. */
   readonly hint: (key: string) => string | undefined;
 }
 
 /**
  * Returns the settings in force.
- * @throws {CONFIG_INVALID} naming the flag, variable or key that is wrong; without a hint for a flag,
+ * @throws {CONFIG_INVALID} naming the wrong flag, variable or key; for a flag without a hint,
  * because only the caller knows the verb
  */
 export async function readSettings(
@@ -63,7 +65,10 @@ export async function readSettings(
   return checked.output;
 }
 
-/** Merges sources, the lowest in rank first. Of alternatives, only those of the highest rank count. */
+/**
+ * Merges sources, the lowest in rank first. Of alternatives, those of the highest rank replace the
+ * rest.
+ */
 function merge(values: readonly RawSettings[]): RawSettings {
   return values.reduce((below, above) => {
     const groups = new Set(
@@ -78,7 +83,7 @@ function merge(values: readonly RawSettings[]): RawSettings {
   }, {});
 }
 
-/** Returns the error of a value that no schema takes, or of a key that does not exist. */
+/** Returns the error for a value that no schema accepts, or for an unknown key. */
 function wrongValue(
   issue: v.BaseIssue<unknown>,
   merged: RawSettings,
@@ -104,10 +109,10 @@ function keysOfTable(table: string): readonly string[] {
   return ROWS.find(([name]) => name === table)?.[1].keys ?? [];
 }
 
-/** Texts longer than this are not shown whole. */
+/** In characters. Longer texts are cut in messages. */
 const SHOWN = 60;
 
-/** Says what was found in place of what is expected, where that is one word and not said already. */
+/** Returns the found value for a message, if it is one word and the message lacks it. */
 function gotten(keys: readonly string[], merged: RawSettings): string {
   const value = keys.reduce<unknown>(
     (at, key) => (typeof at === 'object' && at !== null ? Reflect.get(at, key) : undefined),
@@ -137,7 +142,7 @@ function mistake(
   );
 }
 
-/** Files that are read in the middle of a run: one that is missing should be told before it. */
+/** Files that a run reads late. A missing one is reported before the run starts. */
 function namedFiles(settings: Settings): [string, string][] {
   const { 'loader-conf': loaderConf, sections } = settings;
   const named = [
@@ -148,12 +153,15 @@ function namedFiles(settings: Settings): [string, string][] {
   return named.flatMap(([where, at]) => (where && at ? [[where, at] as [string, string]] : []));
 }
 
-/** The variable for a setting: `ESPALIER_PRIVATE_KEY`. A repeatable one takes a list divided by colons. */
+/** Returns a setting's variable, such as `ESPALIER_PRIVATE_KEY`. Colons divide a list in it. */
 function variableName(option: string): string {
   return `ESPALIER_${option.toUpperCase().replaceAll('-', '_')}`;
 }
 
-function fromEnvironment(environment: Readonly<Record<string, string | undefined>>): RawSettings {
+/** Returns the settings that variables give, unchecked. */
+export function fromEnvironment(
+  environment: Readonly<Record<string, string | undefined>>,
+): RawSettings {
   const found: Record<string, unknown> = {};
   for (const [name, { isTable, repeatable }] of ROWS) {
     const value = isTable ? undefined : environment[variableName(name)];

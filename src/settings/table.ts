@@ -10,17 +10,17 @@ import { FILE_TABLES } from './file-tables.ts';
 import { LIKE_INSTALL, READING, SURVEYING, setting } from './setting.ts';
 import { count, flag, path, paths, size, words } from './value-schemas.ts';
 
-/** Where digests are remembered unless another place is named; the state of the services has it. */
+/** The usual directory of the digest cache. The services keep it in their state. */
 const CACHE = '/var/cache/espalier';
-/** What udev says of partitions: whether systemd-boot reads one is in here. */
+/** udev's database. It tells whether systemd-boot reads a partition. */
 export const UDEV_DATABASE = '/run/udev/data';
 
-/** Returns a choice as a person is told it: `a, b or c`. */
+/** Returns a list of choices for a person: `a, b or c`. */
 function anyOf(names: readonly string[]): string {
   return `${names.slice(0, -1).join(', ')} or ${names.at(-1)}`;
 }
 
-/** Every setting by its name, in the order of the help text. */
+/** Every setting by name, in the order of the help. */
 export const TABLE = {
   esp: setting({
     value: 'DIR',
@@ -98,7 +98,7 @@ export const TABLE = {
     help: 'signs where the key is, instead of --private-key: SHA-256 digest in, RSA signature out',
     verbs: [...SURVEYING, 'sign'],
     alternatives: 'key',
-    // What the command executes and opens, only its owner knows: a drop-in binds it.
+    // Only its owner knows what the command runs and opens, so the owner's drop-in binds that.
     reach: 'nothing',
   }),
   'signing-batch': setting({

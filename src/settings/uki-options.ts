@@ -1,4 +1,6 @@
-/** The options of `uki build` and its siblings, apart from their work so that the help costs no more than this table. */
+/**
+ * The options of `uki build` and its siblings, apart from their code: the help loads nothing else.
+ */
 import type { Option } from './option.ts';
 
 export const UKI_BUILD_OPTIONS: readonly Option[] = [
@@ -145,7 +147,7 @@ export const UKI_VERIFY_OPTIONS: readonly Option[] = [
   },
 ];
 
-/** Options that are dracut's own lists, under its names. */
+/** Options that dracut has under the same names, each with a list. */
 export const DRACUT_LISTS = [
   'install',
   'add',

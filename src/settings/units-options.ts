@@ -1,4 +1,4 @@
-/** The options of `units`, apart from its work so that the help costs no more than this table. */
+/** The options of `units`. They are apart from its code, so that the help loads nothing else. */
 import type { Option } from './option.ts';
 
 export const UNIT_OPTIONS: readonly Option[] = [

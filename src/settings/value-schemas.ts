@@ -1,22 +1,24 @@
-/** The kinds of values that settings have, as schemas: what is accepted, and what it becomes. */
+/** Schemas of the kinds of values in settings: what is accepted, and what it becomes. */
 import { resolve } from 'node:path';
 import * as v from 'valibot';
 
-/** A path, made absolute relative to the directory in which the program runs. */
+/** A path. It becomes absolute, from the directory in which the program runs. */
 export const path = v.pipe(
   v.string('expected a path'),
   v.nonEmpty('expected a path, got nothing'),
   v.transform((given) => resolve(given)),
 );
 
-/** A path in a table of the configuration file, where no directory is the current one. */
+/**
+ * A path in a table of the configuration file. It must be absolute: there is no current directory.
+ */
 export const absolute = v.pipe(
   v.string('expected a path'),
   v.startsWith('/', 'expected an absolute path'),
   v.transform((given) => resolve(given)),
 );
 
-/** One path or several, made a list. */
+/** One path or several. It becomes a list. */
 export const paths = v.pipe(
   v.union(
     [
@@ -33,21 +35,21 @@ export const paths = v.pipe(
 
 const textOrNumber = [v.string(), v.number()] as const;
 
-/** A number of bytes with an optional binary suffix, as `64M`; bytes. */
+/** A number of bytes with an optional binary suffix, such as `64M`. It becomes bytes. */
 export const size = v.pipe(
   v.union(textOrNumber, 'expected bytes, or a number with K, M or G'),
   v.transform((raw) => parseSize(String(raw))),
   v.number('expected bytes, or a number with K, M or G'),
 );
 
-/** A number from 0 of at most nine digits. */
+/** A number from 0, with at most nine digits. */
 export const count = v.pipe(
   v.union(textOrNumber, 'expected a number from 0'),
   v.transform((raw) => (/^\d{1,9}$/.test(String(raw)) ? Number(raw) : Number.NaN)),
   v.number('expected a number from 0'),
 );
 
-/** A switch, which a variable of the environment writes out. */
+/** A switch. Variables of the environment write it out as a word. */
 export const flag = v.union(
   [
     v.boolean(),
@@ -63,7 +65,7 @@ export const flag = v.union(
   'expected true or false',
 );
 
-/** A program and its arguments: blanks divide them, and nothing is quoted. */
+/** A program and its arguments, divided by blanks. There are no quotes. */
 export const words = v.pipe(
   v.string('expected a command'),
   v.transform((text) => text.split(/\s+/).filter((word) => word !== '')),
@@ -72,7 +74,7 @@ export const words = v.pipe(
 
 const UNITS: Readonly<Record<string, number>> = { '': 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30 };
 
-/** Returns the bytes that `64M` means, or NaN. */
+/** Returns the bytes of a text such as `64M`, or NaN. */
 function parseSize(text: string): number {
   const match = /^(\d{1,12})([KMG]?)$/i.exec(text);
   return Number(match?.[1] ?? Number.NaN) * (UNITS[match?.[2]?.toUpperCase() ?? ''] ?? Number.NaN);

@@ -1,10 +1,10 @@
-/** The options that each verb has from the table of settings. */
+/** The options of each verb that come from the table of settings. */
 import { CONFIG_FILE } from './configuration-file.ts';
 import type { Option } from './option.ts';
 import type { Setting } from './setting.ts';
 import { type SettingName, TABLE } from './table.ts';
 
-/** The rows of the table, typed as what all of them have in common. */
+/** The rows of the table, with the type that all share. */
 export const ROWS = Object.entries(TABLE) as readonly (readonly [SettingName, Setting])[];
 
 const ROOT: Option = {
@@ -13,34 +13,34 @@ const ROOT: Option = {
   help: 'a system that is mounted there: every other path is one below',
 };
 
-/** Options that say where the settings are, and of which system. */
+/** Options that name the configuration file and the root of the system. */
 const LOCATION_OPTIONS: readonly Option[] = [
   ROOT,
   { name: 'config', value: 'FILE', help: `configuration file (default: ${CONFIG_FILE})` },
 ];
 
-/** Verbs that read no settings, and work below another root all the same. */
+/** Verbs that read no settings but work below another root too. */
 const ROOTED: readonly string[] = ['keys generate'];
 
-/** Returns the options by which a verb finds its settings; none when it reads none. */
+/** Returns the options by which a verb finds its settings; none for a verb that reads none. */
 export function locationOptions(verb: string): readonly Option[] {
   if (ROOTED.includes(verb)) return [ROOT];
   return settingOptions(verb).length > 0 ? LOCATION_OPTIONS : [];
 }
 
-/** Returns the options of a verb that are settings, in the order of the table; none of other verbs. */
+/** Returns the settings of a verb as options, in the order of the table; none for other verbs. */
 export function settingOptions(verb: string): readonly Option[] {
   return ROWS.filter(([, { isTable, verbs }]) => !isTable && verbs.some((one) => one === verb)).map(
     optionFor,
   );
 }
 
-/** Returns some settings as options of a verb that reads no configuration file. */
+/** Returns some settings as options, for a verb that reads no configuration file. */
 export function optionsNamed(...names: readonly SettingName[]): readonly Option[] {
   return ROWS.filter(([name]) => names.includes(name)).map(optionFor);
 }
 
-/** Returns what holds without a setting, for a person; undefined for a switch and for nothing. */
+/** Returns a setting's default for a person; undefined for a switch, and without a default. */
 export function defaultOf({ schema, fallback }: Setting): string | undefined {
   if (fallback !== undefined) return fallback;
   const value = 'default' in schema ? schema.default : undefined;

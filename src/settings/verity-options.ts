@@ -1,4 +1,4 @@
-/** The options of `verity`, apart from its work so that the help costs no more than these tables. */
+/** The options of `verity`. They are apart from its code, so that the help loads nothing else. */
 import type { Option } from './option.ts';
 import { optionsNamed } from './verb-options.ts';
 

@@ -1,4 +1,4 @@
-/** The options that only `watch` has, and what they mean. */
+/** The options of `watch` alone. */
 import { EspError } from '../error.ts';
 import type { Timing } from '../watch/reconcile.ts';
 import type { RawSettings } from './configuration-file.ts';
@@ -17,14 +17,14 @@ export const WATCH_OPTIONS: readonly Option[] = [
   },
 ];
 
-/** Milliseconds from a failed pass to the next one. */
+/** Milliseconds from a failed pass to the next. */
 const RETRY = { first: 1000, longest: 60_000 };
-/** The longest a timer of Node's can wait: milliseconds. */
+/** In milliseconds. The longest delay of a timer in Node. */
 const LONGEST = 2 ** 31 - 1;
 
 /**
- * Parts the flags of `watch` from the settings that it shares with other verbs.
- * @throws {CONFIG_INVALID} when one is not a number, or too large a one
+ * Separates the flags of `watch` from the settings that it shares with other verbs.
+ * @throws {CONFIG_INVALID} when one is no number, or too large
  */
 export function readTiming(flags: RawSettings): { timing: Timing; settings: RawSettings } {
   const { debounce = '500', rescan = '900', ...settings } = flags;

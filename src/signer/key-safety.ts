@@ -49,6 +49,20 @@ export function requireSafeKey(path: string, owner: Owner, disk: Disk): void {
   }
 }
 
+/**
+ * Returns a warning about a key in a work tree of git: one `git add .` publishes it.
+ * @param path absolute
+ */
+export function workTreeWarnings(path: string, disk: Disk): readonly string[] {
+  const real = disk.realPath(path) ?? path;
+  for (let at = posix.dirname(real); ; at = posix.dirname(at)) {
+    if (disk.linkStat(posix.join(at, '.git'))) {
+      return [`private key ${path}: lies in ${at}, a work tree of git: keep it outside of it`];
+    }
+    if (at === posix.dirname(at)) return [];
+  }
+}
+
 /** Returns the real paths of the stores, because a walk meets those. */
 function storesOf({ stores }: Owner, disk: Disk): readonly string[] {
   return [NIX_STORE, ...stores].map((store) => disk.realPath(store) ?? posix.resolve(store));

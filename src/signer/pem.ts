@@ -6,7 +6,7 @@ import type { Disk } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
 import { certificateSigner, certificateVerifier } from './certificate-signer.ts';
 import { chainFrom } from './chain.ts';
-import { type Owner, requireSafeKey } from './key-safety.ts';
+import { type Owner, requireSafeKey, workTreeWarnings } from './key-safety.ts';
 import type { Signer, Verifier } from './signer.ts';
 
 /** The absolute paths of the two files, and whether a key that others can reach is accepted. */
@@ -44,7 +44,13 @@ export function loadSigner(
   const chain = loadChain(files.certificate, disk);
   const signer = certificateSigner(certificate, privateKey, chain.intermediates);
   requireTrial(files.certificate, signer);
-  return { signer, warnings: chainWarnings(files.certificate, chain, now) };
+  return {
+    signer,
+    warnings: [
+      ...chainWarnings(files.certificate, chain, now),
+      ...(files.allowInsecureKey ? [] : workTreeWarnings(files.privateKey, disk)),
+    ],
+  };
 }
 
 /** A certificate and the private key that belongs to it. */

@@ -4,6 +4,7 @@
 
 import type { Context } from '../context.ts';
 import { EspError, explain } from '../error.ts';
+import { targetsOf } from '../esp/untrusted-source.ts';
 import type { Settings } from '../settings/settings.ts';
 import type { Signer } from '../signer/signer.ts';
 import { carryOut, realFile, type Task, taskFor } from './task.ts';
@@ -22,9 +23,10 @@ export function extraPrograms(
 ): ExtraPrograms {
   const tasks: Task[] = [];
   const warnings: string[] = [];
+  const targets = targetsOf(settings);
   for (const [file, output] of Object.entries(settings['extra-sign'])) {
     try {
-      const task = taskFor(realFile(file, disk), output, signer, disk);
+      const task = taskFor(realFile(file, disk), output, { signer, targets }, disk);
       if (!task.isDone) tasks.push(task);
     } catch (error) {
       warnings.push(describeError(error));

@@ -4,6 +4,7 @@ import type { Context } from '../context.ts';
 import type { Disk, FileStat, OpenFile } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
 import { isFat } from '../esp/space.ts';
+import { requireTrusted } from '../esp/untrusted-source.ts';
 import { certificateTable } from '../pe/certificate-table.ts';
 import type { ImageLayout } from '../pe/image-layout.ts';
 import { type Pe, parsePe } from '../pe/pe.ts';
@@ -37,9 +38,16 @@ export function realFile(file: string, disk: Disk): string {
 
 /**
  * Reads a file, and what lies at the path for the signed program.
- * @throws {PE_MALFORMED} {SIGNATURE_MALFORMED} {FAT_REPLACE} {CONFIG_INVALID}
+ * @param by who signs, and the directories from which nothing is signed
+ * @throws {PE_MALFORMED} {SIGNATURE_MALFORMED} {FAT_REPLACE} {CONFIG_INVALID} {SOURCE_UNTRUSTED}
  */
-export function taskFor(file: string, named: string, signer: Signer, disk: Disk): Task {
+export function taskFor(
+  file: string,
+  named: string,
+  { signer, targets }: { readonly signer: Signer; readonly targets: readonly string[] },
+  disk: Disk,
+): Task {
+  requireTrusted(file, targets, disk);
   const output = disk.realPath(named) ?? named;
   const stat = disk.stat(file);
   if (stat === undefined)

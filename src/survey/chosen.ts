@@ -1,4 +1,4 @@
-/** Which of the generations that there are boots next, which must stay, and which are wanted. */
+/** Chooses among generations: which boots next, which must stay, and which are wanted. */
 
 import type { Context } from '../context.ts';
 import { EspError } from '../error.ts';
@@ -9,15 +9,15 @@ import type { FoundGenerations } from '../generation/source.ts';
 import type { Settings } from '../settings/settings.ts';
 import { bootedSystem } from './booted.ts';
 
-/** What follows from the generations and the settings alone. */
+/** The result, which depends on generations and settings alone. */
 export interface ChosenGenerations {
   /** The generation that boots next. */
   readonly target: Generation;
-  /** Real path of the system that was asked for: the target's own or a specialisation's. */
+  /** Real path of the system that was asked for: the target's own, or a specialisation's. */
   readonly system: string | undefined;
   /** Real path of the running system. */
   readonly running: string | undefined;
-  /** Whether a generation has the running system. */
+  /** Whether some generation is the running system. */
   readonly isRunningKept: boolean;
   readonly retained: Retention;
   /** Generations that cannot be installed here: broken, or for another kind of machine. */
@@ -26,7 +26,7 @@ export interface ChosenGenerations {
 
 /**
  * Chooses among generations.
- * @param toplevel the system that is to boot next; without it the system profile's current one
+ * @param toplevel the system that should boot next; without it, the system profile's current one
  * @throws {NO_BOOTABLE_GENERATION} @throws {TARGET_BROKEN} @throws {MIXED_ARCHITECTURES}
  */
 export function chooseGenerations(
@@ -67,7 +67,7 @@ function noGeneration(settings: Settings, malformed: readonly Malformed[]): EspE
   );
 }
 
-/** Returns the real path of the system that is to boot next. */
+/** Returns the real path of the system that should boot next. */
 function findSystem(toplevel: string, { disk }: Context): string {
   const real = disk.realPath(toplevel);
   if (real !== undefined) return real;

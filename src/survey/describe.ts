@@ -1,4 +1,6 @@
-/** Everything about one generation or specialisation that has to be read or hashed for its entry. */
+/**
+ * Finds everything about a generation or specialisation that must be read or hashed for its entry.
+ */
 
 import type { Context } from '../context.ts';
 import type { DigestCache } from '../disk/digest-cache.ts';
@@ -14,7 +16,7 @@ import { kernelTraits, requireCmdlineFits, requireMachine } from '../uki/kernel.
 import { type EntryPolicy, signsKernels } from './entry-maker.ts';
 import { type Hashed, signedProgram, type Variant } from './payload.ts';
 
-/** What the entries of a run are made with. */
+/** What making the entries of a run needs. */
 export interface Making {
   readonly policy: EntryPolicy;
   readonly context: Context;
@@ -22,8 +24,8 @@ export interface Making {
   readonly secrets: Map<Bootspec, SecretInitrd>;
 }
 
-/** Returns what the entry of a generation or specialisation is made from. */
-export async function describe(
+/** Returns the parts of a generation's or specialisation's entry. */
+export async function describeVariant(
   variant: Variant,
   payloads: ReadonlyMap<string, Hashed>,
   making: Making,
@@ -59,7 +61,7 @@ function find(path: string, payloads: ReadonlyMap<string, Hashed>): Hashed {
   return found;
 }
 
-/** The kernel as it is, or signed where firmware checks it by itself. */
+/** Returns the kernel unchanged, or signed where firmware checks it on its own. */
 function kernelPayload(
   plain: Payload,
   { stat }: Hashed,
@@ -99,7 +101,7 @@ function cmdlineLength({ init, kernelParams }: Bootspec): number {
   return new TextEncoder().encode(formatCmdline(init, kernelParams)).length;
 }
 
-/** What is declared is taken from its source, and not from the ESP. */
+/** Takes a declared file from its source, and not from the ESP. */
 function extraInitrdsOf(
   { extraInitrds = [] }: Bootspec,
   extras: readonly DeclaredExtra[],
@@ -112,7 +114,10 @@ function extraInitrdsOf(
   });
 }
 
-/** An image is signed with all that it boots, and nothing that lies on an ESP is ever signed. */
+/**
+ * Refuses an initrd on the ESP: an image is signed with all its parts, and no file of an ESP is
+ * signed.
+ */
 function requireOwnInitrd({ extraInitrds: [first] = [] }: Bootspec, format: string): void {
   if (first === undefined) return;
   throw new EspError(

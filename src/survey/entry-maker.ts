@@ -1,7 +1,8 @@
-/** How entries are made of generations about which everything is known. */
+/** Makes entries of generations about which everything is known. */
 
 import type { Context } from '../context.ts';
 import { EspError } from '../error.ts';
+import { LARGEST_FILE } from '../esp/space.ts';
 import type { Architecture } from '../loader/architecture.ts';
 import type { DeclaredExtra } from '../plan/extras.ts';
 import type { Format } from '../plan/format/format.ts';
@@ -11,14 +12,14 @@ import { isUnsigned, type Signer } from '../signer/signer.ts';
 import { imageSettings } from './image-settings.ts';
 import type { ChosenFormat } from './stub.ts';
 
-/** How entries are to be made. */
+/** The rules by which entries are made. */
 export interface EntryPolicy {
   readonly settings: Settings;
   readonly signer: Signer;
   readonly chosenFormat: ChosenFormat;
-  /** Files beside those of generations, some of which may follow an initrd. */
+  /** Files besides those of generations. Some may follow an initrd. */
   readonly extras: readonly DeclaredExtra[];
-  /** The boot loader that is to be installed, as it is outside the ESP. */
+  /** The boot loader to install, at its path outside the ESP. */
   readonly loader: string;
   readonly architecture: Architecture;
 }
@@ -32,7 +33,7 @@ export function signsKernels({ settings, chosenFormat, signer }: EntryPolicy): b
 export type EntryMaker = (resolved: Resolved) => WantedEntry;
 
 /**
- * Returns what makes entries in the format of the settings.
+ * Returns a function that makes entries in the format of the settings.
  * @throws {CONFIG_INVALID} when there is no stub
  */
 export function entryMaker(policy: EntryPolicy, context: Context): EntryMaker {
@@ -56,15 +57,16 @@ function makerOf(policy: EntryPolicy, context: Context): EntryMaker {
   return (resolved) => chosenFormat.format.want(token, resolved, images);
 }
 
-/** The most that FAT can say of the size of a file, in bytes. */
-const LARGEST_FILE = 2 ** 32 - 1;
-
 function requireSizes(entry: WantedEntry): void {
   const file = filesOf(entry).find(({ size }) => size > LARGEST_FILE);
-  if (file === undefined) return;
-  throw new EspError(
+  if (file !== undefined) throw tooLarge(file.path, file.size);
+}
+
+/** Returns the error for what FAT cannot hold. `size` in bytes. */
+export function tooLarge(path: string, size: number): EspError {
+  return new EspError(
     'FILE_TOO_LARGE',
-    `${file.path}: expected at most ${LARGEST_FILE} bytes, which is all that FAT can hold, got ${file.size}`,
+    `${path}: expected at most ${LARGEST_FILE} bytes, which is all that FAT can hold, got ${size}`,
   );
 }
 

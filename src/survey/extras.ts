@@ -1,4 +1,4 @@
-/** The extra files that settings declare, with their digests. */
+/** Reads the extra files that settings declare, and their digests. */
 
 import type { Context } from '../context.ts';
 import { hash } from '../digest.ts';
@@ -7,7 +7,9 @@ import type { FileStat } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
 import { extraRole } from '../esp/extra-manifest.ts';
 import type { EspPath } from '../esp/layout.ts';
+import { LARGEST_FILE } from '../esp/space.ts';
 import { parseType1 } from '../esp/type1.ts';
+import { requireTrusted, targetsOf } from '../esp/untrusted-source.ts';
 import type { DeclaredExtra } from '../plan/extras.ts';
 import type { Payload } from '../plan/wanted.ts';
 import {
@@ -21,11 +23,11 @@ import { digestsOf, type Hashed, prepareSigned, signedProgram } from './payload.
 /** The extra files that settings declare. */
 export interface Declared {
   readonly declared: readonly DeclaredExtra[];
-  /** Their sources as they were when their digests were taken. */
+  /** Their sources, as they were when their digests were computed. */
   readonly sources: ReadonlyMap<string, FileStat>;
 }
 
-/** What systemd-boot reads of an entry is less. Bytes. */
+/** In bytes. systemd-boot reads no larger entry. */
 const ENTRY_LIMIT = 64 * 1024;
 
 /**
@@ -34,15 +36,18 @@ const ENTRY_LIMIT = 64 * 1024;
  * @throws {SIGNER_FAILED} {SIGNATURE_MISSING}
  */
 export async function declareExtras(
-  settings: ExtraSettings,
+  settings: ExtraSettings & Parameters<typeof targetsOf>[0],
   signer: Signer,
   context: Context,
   cache: DigestCache,
 ): Promise<Declared> {
   const extras = extraSettings(settings);
   const paths = extras.flatMap(({ from }) => ('source' in from ? [from.source] : []));
+  for (const extra of extras) requireHoldable(extra, context);
   const hashed = await digestsOf(new Set(paths), new Set(), context, cache);
   const toSign = extras.flatMap(({ from }) => ('source' in from && from.sign ? [from.source] : []));
+  const signed = isUnsigned(signer) ? [] : toSign;
+  for (const source of signed) requireTrusted(source, targetsOf(settings), context.disk);
   await prepareSigned(toSign, [], hashed, { signer, context, cache });
   const declared: DeclaredExtra[] = [];
   for (const extra of extras) {
@@ -62,7 +67,17 @@ export async function declareExtras(
   return { declared, sources: new Map(sources) };
 }
 
-/** What extra files are signed with, where they are. */
+/** What FAT cannot hold is not read. */
+function requireHoldable(extra: ExtraSetting, { disk }: Context): void {
+  if (!('source' in extra.from)) return;
+  const { source } = extra.from;
+  const size = disk.stat(source)?.size ?? 0;
+  if (size <= LARGEST_FILE) return;
+  const expected = `expected at most ${LARGEST_FILE} bytes, which is all that FAT can hold`;
+  throw unusable(extra, `${source}: ${expected}, got ${size}`);
+}
+
+/** Returns the signer of extra files, if any of them is to be signed. */
 interface Signing {
   readonly signer: Signer;
   readonly context: Context;
@@ -76,7 +91,7 @@ async function payloadOf(
   { signer, context, cache }: Signing,
 ): Promise<Payload> {
   const known = hashed.get(source);
-  if (!known) throw unusable(extra, `${source}: it cannot be read`);
+  if (!known) throw unreadable(extra, source, context.disk);
   const { stat, digest } = known;
   const plain = { path: source, size: stat.size, digest };
   if (!sign || isUnsigned(signer)) return plain;
@@ -86,6 +101,14 @@ async function payloadOf(
     if (!(cause instanceof EspError) || cause.code !== 'PE_MALFORMED') throw cause;
     throw unusable(extra, `${source}: it is no EFI program, and cannot be signed`, cause);
   }
+}
+
+/** A source that is there and cannot be read is no mistake of who declared it. */
+function unreadable(extra: ExtraSetting, source: string, disk: Context['disk']): EspError {
+  if (disk.stat(source)?.kind !== 'file') return unusable(extra, `${source}: it cannot be read`);
+  return new EspError('IO', `${extra.key}: ${source}: it is there and cannot be read`, {
+    hint: 'look at its permissions and at the disk that it is on',
+  });
 }
 
 function textExtra(path: EspPath, text: string): DeclaredExtra {

@@ -1,4 +1,4 @@
-/** What images consist of besides a generation: the stub, and sections from the configuration. */
+/** Reads what images have besides a generation: the stub, and sections from the configuration. */
 
 import type { Context } from '../context.ts';
 import { hash } from '../digest.ts';
@@ -12,10 +12,10 @@ import type { ImageSettings } from '../plan/wanted.ts';
 import type { Settings } from '../settings/settings.ts';
 import type { Signer } from '../signer/signer.ts';
 
-/** Files for sections are small: a picture, microcode, text. Bytes. */
+/** In bytes. Files for sections are small: a picture, microcode, text. */
 const SECTION_LIMIT = 64 * 1024 * 1024;
 
-/** Those among the configured sections that are text, and so are kept in memory. */
+/** The configured sections that are text. They are kept in memory. */
 const TEXT_SECTIONS = new Set(['sbat', 'profile']);
 
 /** What decides over images besides the stub. */
@@ -26,8 +26,8 @@ interface ImagePolicy {
 }
 
 /**
- * Reads what images are made with.
- * @throws {CONFIG_INVALID} when there is no file where the stub should be
+ * Reads the parts of images.
+ * @throws {CONFIG_INVALID} when there is no file at the stub's path
  */
 export function imageSettings(
   stub: string,

@@ -1,4 +1,4 @@
-/** Whether a system with a root hash has an initrd that can open its file system. */
+/** Checks whether the initrd of a system with a root hash can open the file system. */
 
 import type { Context } from '../context.ts';
 import type { DigestCache } from '../disk/digest-cache.ts';
@@ -6,10 +6,13 @@ import type { Bootspec } from '../generation/bootspec.ts';
 import { rootHashesOnCmdline } from '../verity/cmdline.ts';
 import type { Hashed } from './payload.ts';
 
-/** The key under which an initrd is remembered in which nothing was missing. */
+/** The cache key of an initrd that lacks nothing. */
 const OPENS_VERITY = 'opens-verity';
 
-/** Returns what its initrd lacks, or may lack, one line each. One that lacks nothing is looked into once. */
+/**
+ * Returns what the initrd lacks, or may lack, one line each. A good initrd is read once and
+ * remembered.
+ */
 export async function initrdWarnings(
   { initrd, kernelParams }: Pick<Bootspec, 'initrd' | 'kernelParams'>,
   known: Hashed | undefined,

@@ -1,53 +1,58 @@
-/** How a bootspec's `initrdSecrets` program is run without trusting it to end, or to be small. */
+/**
+ * Runs a bootspec's `initrdSecrets` program without trusting that it ends, or that it appends
+ * little.
+ */
 import { dirname, join } from 'node:path';
 import type { Context } from '../context.ts';
-import type { WritableDisk } from '../disk/disk.ts';
+import type { FileStat, WritableDisk } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
 import type { InitrdSecrets, SecretInitrd, SecretsRunner } from '../generation/initrd-secrets.ts';
 import { errno } from '../io-error.ts';
 import { boundedEnvironment } from '../process/environment.ts';
 import { isStale, MARK, processMark } from '../process/process-mark.ts';
+import { steadyCopy } from './steady-copy.ts';
 
 /** Bounds on a program. `timeout` in seconds, `growth` in bytes. */
 export interface SecretsBounds {
-  /** How long it may run. */
+  /** The longest time that it may run. */
   readonly timeout?: number;
-  /** How much it may append. */
+  /** The most that it may append. */
   readonly growth?: number;
 }
 
-/** The disk that has program, initrd and directory, and what runs the program. */
-type Hands = Pick<Context, 'disk' | 'machine' | 'environment' | 'uid'>;
+/** The disk with program, initrd and directory, and the machine that runs the program. */
+type RunnerContext = Pick<Context, 'disk' | 'machine' | 'environment' | 'uid'>;
 
 /**
- * Returns what appends secrets to a private copy of an initrd (RFC 0125 §Bootspec Format v1): it runs the
- * program with the path of the copy as its only argument. The copy (mode 0600) lies in a new directory
- * (mode 0700) inside `directory`, which should be in memory; the caller removes it with `remove`,
- * and it is gone already when this rejects. What processes left there that were killed goes first.
+ * Returns a function that appends secrets to a private copy of an initrd (RFC 0125 §Bootspec Format
+ * v1). It runs the program with the copy's path as its only argument. The copy (mode 0600) lies in
+ * a new directory (mode 0700) inside `directory`, which should be in memory. The caller removes it
+ * with `remove`; after a rejection it is gone. Copies that killed processes left there are removed
+ * first.
  *
- * The program gets PATH, HOME and LANG from us and no other variable, so no PIN or token of the
- * signer; its TMPDIR is the private directory. It and whatever stays in its process group are killed
- * when it ends or exceeds a bound. A daemon that leaves the group escapes. Of a system that is mounted
- * below a root, it sees that root alone (chroot(1)).
- * @throws {INITRD_SECRETS_FAILED} when the program cannot be run, fails, exceeds a bound, or leaves
- * something that is no longer the initrd with more at its end
+ * The program gets PATH, HOME and LANG alone, so no PIN or token of the signer. Its TMPDIR is the
+ * private directory. When it ends or exceeds a bound, it is killed with its process group. A daemon
+ * that left the group escapes. The program of a system that is mounted below a root sees that root
+ * alone (chroot(1)).
+ * @throws {INITRD_SECRETS_FAILED} when the program cannot be run, fails, exceeds a bound, or
+ * changes the initrd in another way than by appending
  * @throws {IO} when the initrd cannot be copied into `directory`
  */
 export function secretsRunner(
-  hands: Hands,
+  context: RunnerContext,
   { timeout = 60, growth = 1024 ** 3 }: SecretsBounds = {},
 ): SecretsRunner {
-  return (secrets) => appendSecrets(secrets, hands, { timeout, growth });
+  return (secrets) => appendSecrets(secrets, context, { timeout, growth });
 }
 
 async function appendSecrets(
   { program, initrd, directory }: InitrdSecrets,
-  hands: Hands,
+  context: RunnerContext,
   { timeout, growth }: Required<SecretsBounds>,
 ): Promise<SecretInitrd> {
-  const { disk } = hands;
+  const { disk } = context;
   const home = await prepared(initrd, directory, async () => {
-    removeLeftovers(directory, hands);
+    removeLeftovers(directory, context);
     return disk.makeTemporary(directory, `espalier-secrets-${processMark()}-`);
   });
   const remove = (): void => disk.removeTemporary(home);
@@ -57,9 +62,13 @@ async function appendSecrets(
       await disk.copy(initrd, path);
       return sizeOf(path, disk);
     });
+    const before = disk.linkStat(home);
     const limit = original + growth;
-    await run({ program, path }, { timeout, limit }, hands);
-    return { path, size: checkedSize(program, path, original, limit, disk), remove };
+    await run({ program, path }, { timeout, limit }, context);
+    requireSame(program, home, before, disk);
+    const size = checkedSize(program, path, original, limit, disk);
+    const steadied = await steadyCopy({ path, original, size }, context);
+    return { path, ...(steadied ?? { size }), isSteady: steadied !== undefined, remove };
   } catch (error) {
     remove();
     throw error;
@@ -69,10 +78,10 @@ async function appendSecrets(
 const HOME = new RegExp(`^espalier-secrets-(${MARK})-\\w{6}$`);
 
 /**
- * Removes the private directories of processes that are no more. In a directory for everyone, others
- * may have made one of such a name, or a link.
+ * Removes the private directories of dead processes. In a public directory, another user may have
+ * made a directory or link with such a name.
  */
-function removeLeftovers(directory: string, { disk, uid }: Hands): void {
+function removeLeftovers(directory: string, { disk, uid }: RunnerContext): void {
   for (const { name } of disk.list(directory) ?? []) {
     const mark = HOME.exec(name)?.[1];
     if (mark === undefined || !isStale(mark)) continue;
@@ -82,7 +91,10 @@ function removeLeftovers(directory: string, { disk, uid }: Hands): void {
   }
 }
 
-/** Not as other errors of files are told: a full or read-only `directory` is not the ESP. */
+/**
+ * `directory` is not on the ESP, so the hints of ESP errors would mislead when it is full or
+ * read-only.
+ */
 async function prepared<T>(initrd: string, directory: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
@@ -93,7 +105,20 @@ async function prepared<T>(initrd: string, directory: string, work: () => Promis
   }
 }
 
-/** The program may have put anything in the place of the copy: a link would lead us to other files. */
+/** A link in the place of the directory would lead us, and what we write, to files of others. */
+function requireSame(
+  program: string,
+  home: string,
+  before: FileStat | undefined,
+  disk: WritableDisk,
+): void {
+  const stat = disk.linkStat(home);
+  const isSame = stat?.inode === before?.inode && stat?.device === before?.device;
+  if (stat?.kind === 'directory' && isSame) return;
+  throw failed(program, 'replaced the directory that its copy of the initrd lies in');
+}
+
+/** The program may have replaced the copy by a link, which would lead to other files. */
 function checkedSize(
   program: string,
   path: string,
@@ -111,7 +136,7 @@ function checkedSize(
   return size;
 }
 
-/** A program and the copy that it is given. */
+/** A program, and the copy that it gets. */
 interface Call {
   readonly program: string;
   readonly path: string;
@@ -120,7 +145,7 @@ interface Call {
 async function run(
   { program, path }: Call,
   { timeout, limit }: { timeout: number; limit: number },
-  { disk, machine, environment }: Hands,
+  { disk, machine, environment }: RunnerContext,
 ): Promise<void> {
   const [root, directory] = [disk.hostPath('/'), disk.hostPath(dirname(path))];
   if (root === undefined || directory === undefined) {

@@ -1,4 +1,4 @@
-/** The boot loader that is brought, and the settings that a file has for it. */
+/** Reads the boot loader that we bring, and the file with its settings. */
 import type { Disk, OpenFile } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
 import { readLoaderConf } from '../esp/loader-conf-file.ts';
@@ -15,9 +15,9 @@ const HINT =
   'install systemd-boot, or name the directory that holds lib/systemd/boot/efi with --systemd';
 
 /**
- * Reads what a loader says of itself.
- * @param path where the systemd in use has it
- * @throws {CONFIG_INVALID} when it is none for this processor
+ * Reads the version and processor of a loader.
+ * @param path the loader in the systemd that is used
+ * @throws {CONFIG_INVALID} when it is no loader for this processor
  */
 export function readLoader(
   path: string,
@@ -40,7 +40,7 @@ export function readLoader(
   });
 }
 
-/** Every signature of one key has the same size: whoever holds the key need not be asked. */
+/** Every signature of one key has the same size, so this does not ask the key. */
 function sizeOfSigned(file: OpenFile, path: string, { signatureSize }: Signer): number {
   return signedLayout(file, path, new Uint8Array(signatureSize)).size;
 }

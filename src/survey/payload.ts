@@ -1,4 +1,4 @@
-/** The files outside the ESP that generations consist of, and their digests. */
+/** The source files of generations, outside the ESP, and their digests. */
 
 import type { Context } from '../context.ts';
 import type { Digest } from '../digest.ts';
@@ -30,24 +30,24 @@ export function variants(generation: Generation): Variant[] {
   return [{ generation, bootspec }, ...children];
 }
 
-/** Private copies of initrds with secrets, by the bootspec that asked for them. */
+/** Private copies of initrds with secrets, by the bootspec that requires them. */
 export type Secrets = ReadonlyMap<Bootspec, SecretInitrd>;
 
-/** A file as it was when its digest was taken. */
+/** A file as it was when its digest was computed. */
 export interface Hashed {
   readonly stat: FileStat;
   readonly digest: Digest;
 }
 
-/** The key under which the digest of a file's plain bytes is remembered. */
+/** The cache key for the digest of a file's plain bytes. */
 const PLAIN = 'file';
 
-/** The key under which the digest of a file with a signature of this signer is remembered. */
+/** The cache key for the digest of a file with this signer's signature. */
 const signedKey = ({ fingerprint }: Signer): string => `signed:${fingerprint}`;
 
 /**
- * Takes the digest of every file the generations need, once each, from the cache where it is known.
- * A file that cannot be read is left out: it costs those generations that need it, and no other.
+ * Finds the digest of every file that the generations need, once each, in the cache if possible. It
+ * leaves out an unreadable file, which costs only the generations that need it.
  */
 export function takeDigests(
   generations: readonly Generation[],
@@ -59,7 +59,7 @@ export function takeDigests(
   return digestsOf(filesOf(generations, secrets), private_, context, cache);
 }
 
-/** Takes the digests of files; those that are private are not remembered, those unreadable left out. */
+/** Finds the digests of files. It does not cache private files, and leaves out unreadable ones. */
 export async function digestsOf(
   paths: ReadonlySet<string>,
   private_: ReadonlySet<string>,
@@ -93,8 +93,8 @@ function filesOf(generations: readonly Generation[], secrets: Secrets): Readonly
 }
 
 /**
- * Returns a program with our signature added, as the kernel of a Type #1 entry, which firmware checks
- * by itself. What counts on the ESP is then the digest of the signed file.
+ * Returns a program with our signature added, such as the kernel of a Type #1 entry, which firmware
+ * checks on its own. The digest of the signed file then counts on the ESP.
  */
 export async function signedProgram(
   program: Payload,
@@ -113,15 +113,15 @@ export async function signedProgram(
   return { path, size, digest, signed: true };
 }
 
-/** A program whose name or digest follows from a signature that nobody made yet: until then, that of the plain file. */
+/** Returns a program that nobody signed yet. Until then it has the digest of the unsigned file. */
 async function awaiting(program: Payload, signer: Signer, disk: Disk): Promise<Payload> {
   const { signedSize } = await import('../recipe/recipe.ts');
   return { ...program, size: signedSize(program.path, disk, signer), signed: true };
 }
 
 /**
- * Has the kernels signed whose signed digests are not known yet, and the loader with them: where a
- * person has to be asked for it, that is once.
+ * Has the kernels signed whose signed digests are unknown, together with the loader: where a person
+ * has to be asked for signatures, this asks once.
  * @throws {SIGNER_FAILED} {SIGNATURE_MISSING}
  */
 export async function prepareKernels(
@@ -136,8 +136,8 @@ export async function prepareKernels(
 }
 
 /**
- * Has those programs signed, all at once, whose signed digests are not known yet.
- * @param likely what may be wanted later in the run
+ * Has the programs signed, all at once, whose signed digests are unknown.
+ * @param likely programs that the run may want later
  * @throws {SIGNER_FAILED} {SIGNATURE_MISSING}
  */
 export async function prepareSigned(
@@ -161,7 +161,10 @@ interface Preparing {
   readonly cache: DigestCache;
 }
 
-/** What is no program is left out, and told by whoever wants it: a broken kernel costs its generations alone. */
+/**
+ * Leaves out files that are no programs. Their users report them: a broken kernel costs its
+ * generations.
+ */
 async function toSign(paths: readonly string[], disk: Disk): Promise<readonly ToSign[]> {
   const { imageDigest } = await import('../recipe/to-sign.ts');
   const programs: ToSign[] = [];

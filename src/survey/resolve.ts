@@ -1,4 +1,6 @@
-/** From generations to what they want on an ESP: secrets appended, payloads hashed, names given. */
+/**
+ * Turns generations into what they want on an ESP: appends secrets, hashes payloads, gives names.
+ */
 
 import { type Context, isElsewhere } from '../context.ts';
 import type { DigestCache } from '../disk/digest-cache.ts';
@@ -8,25 +10,28 @@ import type { Bootspec } from '../generation/bootspec.ts';
 import type { Generation, Malformed } from '../generation/generation.ts';
 import type { SecretInitrd } from '../generation/initrd-secrets.ts';
 import { generationName, type WantedEntry, type WantedGeneration } from '../plan/wanted.ts';
-import { describe, type Making } from './describe.ts';
+import { requireSources } from './bootspec-sources.ts';
+import { describeVariant, type Making } from './describe.ts';
 import { type EntryMaker, type EntryPolicy, entryMaker, signsKernels } from './entry-maker.ts';
 import { initrdWarnings } from './initrd-check.ts';
 import { type Hashed, prepareKernels, takeDigests, type Variant, variants } from './payload.ts';
 
-/** What the generations become. */
+/** The result for the generations. */
 export interface Resolution {
   readonly wanted: readonly WantedGeneration[];
   /** Generations that turned out not to be installable. */
   readonly broken: readonly Malformed[];
-  /** What may keep a system from booting, though all that is named is there. */
+  /** Warnings about systems that may not boot although every file exists. */
   readonly warnings: readonly string[];
-  /** Sources as they were when their digests were taken. */
+  /** What is as it should be here, and costs something elsewhere. */
+  readonly cautions: readonly string[];
+  /** Sources, as they were when their digests were computed. */
   readonly sources: ReadonlyMap<string, FileStat>;
   /** Removes the private copies of initrds with secrets. */
   readonly dispose: () => void;
 }
 
-/** Resolves generations one by one: what is wrong with one does not stop the others. */
+/** Resolves generations one by one. A fault in one does not stop the others. */
 export async function resolve(
   generations: readonly Generation[],
   policy: EntryPolicy,
@@ -45,7 +50,7 @@ export async function resolve(
     if (signsKernels(policy)) {
       await prepareKernels(prepared.passed, payloads, policy, context, cache);
     }
-    const warnings: string[] = [];
+    const warnings = context.runSecrets ? [] : unknownSecrets(prepared.passed);
     const described = await separate(prepared.passed, async (generation) => {
       const name = generationName(generation);
       const tell = (text: string) => warnings.push(`generation ${name}: ${text}`);
@@ -56,6 +61,7 @@ export async function resolve(
       wanted: described.passed,
       broken: [...prepared.broken, ...described.broken],
       warnings,
+      cautions: unsteady([...secrets.values()]),
       sources: new Map([...payloads].map(([path, { stat }]) => [path, stat])),
       dispose,
     };
@@ -65,7 +71,10 @@ export async function resolve(
   }
 }
 
-/** What entries are made with once payloads are hashed; `tell` is told what may keep one from booting. */
+/**
+ * Returns what makes entries of hashed payloads. `tell` gets warnings about systems that may not
+ * boot.
+ */
 interface Work {
   readonly want: EntryMaker;
   readonly payloads: ReadonlyMap<string, Hashed>;
@@ -79,23 +88,24 @@ async function entriesOf(generation: Generation, work: Work): Promise<readonly W
   for (const variant of variants(generation)) {
     const troubles = await troublesOf(variant, payloads, making);
     troubles.forEach(tell);
-    entries.push(want(await describe(variant, payloads, making)));
+    entries.push(want(await describeVariant(variant, payloads, making)));
   }
   return entries;
 }
 
 async function addSecrets(
   generation: Generation,
-  { context, secrets }: Making,
+  { policy, context, secrets }: Making,
 ): Promise<Generation> {
   for (const { bootspec } of variants(generation)) {
+    requireSources(bootspec, policy, context);
     const secret = await appendSecrets(bootspec, context);
     if (secret) secrets.set(bootspec, secret);
   }
   return generation;
 }
 
-/** What may keep a system from booting, though all that is named is there. */
+/** Returns what may keep a system from booting although every file exists. */
 function troublesOf(
   { bootspec }: Variant,
   payloads: ReadonlyMap<string, Hashed>,
@@ -105,7 +115,7 @@ function troublesOf(
   return initrdWarnings(bootspec, known, context, cache);
 }
 
-/** Does work for each generation, and sets those apart for which it fails. */
+/** Does work for each generation, and separates those for which it fails. */
 async function separate<T>(
   generations: readonly Generation[],
   work: (generation: Generation) => Promise<T>,
@@ -124,17 +134,38 @@ async function separate<T>(
   return { passed, broken };
 }
 
-/** Lets the generation's program append secrets to a copy of its initrd, in memory where there is such a place. */
+/** Runs a generation's program on a copy of its initrd, in memory where possible. */
 async function appendSecrets(
   { initrd, initrdSecrets }: Bootspec,
   context: Context,
 ): Promise<SecretInitrd | undefined> {
   const { runSecrets, disk, environment, uid } = context;
-  if (initrd === undefined || initrdSecrets === undefined) return undefined;
+  if (initrd === undefined || initrdSecrets === undefined || !runSecrets) return undefined;
   const isMounted = isElsewhere(context);
   const memory = isMounted || uid === 0 ? '/run' : environment['XDG_RUNTIME_DIR'];
   const inMemory = memory !== undefined && disk.stat(memory)?.kind === 'directory';
   const other = isMounted ? '/tmp' : (environment['TMPDIR'] ?? '/tmp');
   const directory = inMemory ? memory : other;
   return runSecrets({ program: initrdSecrets, initrd, directory });
+}
+
+/** One line, however many generations it is about: they have the same program, most often. */
+function unsteady(secrets: readonly SecretInitrd[]): string[] {
+  const count = secrets.filter(({ isSteady }) => isSteady === false).length;
+  if (count === 0) return [];
+  return [
+    `what a program adds to ${count} initrds is no cpio archive: if it is not the same bytes each time, every run writes their entries anew`,
+  ];
+}
+
+/** Without its secrets an initrd has another digest: what follows from that is not known. */
+function unknownSecrets(generations: readonly Generation[]): string[] {
+  return generations
+    .filter((generation) =>
+      variants(generation).some(({ bootspec }) => bootspec.initrdSecrets !== undefined),
+    )
+    .map(
+      (generation) =>
+        `generation ${generationName(generation)}: a program adds secrets to its initrd and was not run; the names and sizes of what it wants, and whether it is on the ESP already, are unknown. --run-secrets runs it`,
+    );
 }

@@ -1,4 +1,7 @@
-/** Whether the file systems whose root hashes a command line names are here: without them it would hang. */
+/**
+ * Checks that the file systems of a command line's root hashes exist: without them, booting would
+ * hang.
+ */
 
 import type { Context } from '../context.ts';
 import { openBytes } from '../disk/raw-file.ts';
@@ -10,18 +13,18 @@ import { findPair, judgePair, type PairFinding, type PairOnDisk } from '../verit
 import { describeFinding } from '../verity/finding.ts';
 import { isRootHash, partitionUuids } from '../verity/root-hash.ts';
 
-/** How hard to look, and where. */
+/** Where to look, and how closely. */
 export interface Search {
   readonly settings: Pick<Settings, 'disk' | 'allow-directory'>;
   readonly context: Context;
-  /** Reads everything that a root hash protects, and not the top of its tree alone. */
+  /** Reads everything that a root hash protects, and not only the top of its tree. */
   readonly deep: boolean;
 }
 
-/** Where udev has links to the disks of this machine. */
+/** udev keeps links to this machine's disks here. */
 const DEVICES = '/dev/disk';
 
-/** The links for each kind of name that /etc/fstab may use for a device. */
+/** udev's links, for each kind of device name in /etc/fstab. */
 const LINKS: Readonly<Record<string, string>> = {
   PARTUUID: 'by-partuuid',
   PARTLABEL: 'by-partlabel',
@@ -30,8 +33,9 @@ const LINKS: Readonly<Record<string, string>> = {
 };
 
 /**
- * Returns what is wrong with each file system that a command line names by its root hash. Where the
- * target is only a directory and no disk was named, it is for another machine: nothing is looked for.
+ * Returns what is wrong with each file system that a command line names by root hash. Nothing is
+ * checked when the target is a plain directory and no disk is named: then it is for another
+ * machine.
  */
 export async function findTroubles(cmdline: string, search: Search): Promise<readonly Trouble[]> {
   const { settings } = search;
@@ -61,7 +65,7 @@ async function findTrouble(device: NamedDevice, search: Search): Promise<Trouble
 const wrong = (text: string): Trouble => ({ text, isUnknown: false });
 const unknown = (text: string): Trouble => ({ text, isUnknown: true });
 
-/** Looks among the disks of this machine. */
+/** Searches the disks of this machine. */
 async function lookHere(device: NamedDevice, search: Search): Promise<Trouble | undefined> {
   const { designator, rootHash, hashOffset } = device;
   const { host, environment, machine } = search.context;
@@ -87,10 +91,10 @@ async function lookHere(device: NamedDevice, search: Search): Promise<Trouble | 
       deep: { name: dataPath, thread: { machine, path: host.hostPath(dataPath) } },
     }),
   });
-  return describe(finding, designator, dataPath, hashPath);
+  return describeFindingAt(finding, designator, dataPath, hashPath);
 }
 
-/** The link to a device, as /etc/fstab names it; a name that is none of those leads nowhere we know. */
+/** Returns udev's link for a device name of /etc/fstab, or undefined for any other name. */
 function pathOf(spec: string, devices: string): { name: string; path: string | undefined } {
   const [, kind = '', value = ''] = /^([A-Z]+)=([^/]+)$/.exec(spec) ?? [];
   const links = LINKS[kind];
@@ -101,7 +105,7 @@ function pathOf(spec: string, devices: string): { name: string; path: string | u
   return { name: spec, path: spec.startsWith('/dev/') ? spec : undefined };
 }
 
-/** Looks on disks that were named: the first that has one of the partitions is the one. */
+/** Searches the named disks. The first with one of the partitions counts. */
 async function lookOnDisks(
   { designator, rootHash, data, hash, hashOffset }: NamedDevice,
   disks: readonly string[],
@@ -126,14 +130,19 @@ async function lookOnDisks(
     }
     if (pair.kind === 'found') return undefined;
     const called = (number: number) => `${path} partition ${number}`;
-    return describe(pair.finding, designator, called(pair.data.number), called(pair.hash.number));
+    return describeFindingAt(
+      pair.finding,
+      designator,
+      called(pair.data.number),
+      called(pair.hash.number),
+    );
   }
   const missing = absent?.kind === 'absent' ? absent.missing : [];
   const names = missing.map(({ content, uuid }) => `its ${content} partition PARTUUID=${uuid}`);
   return wrong(`${designator}: ${names.join(' and ')} is not on ${disks.join(' or ')}`);
 }
 
-function describe(
+function describeFindingAt(
   finding: PairFinding,
   designator: string,
   data: string,

@@ -1,19 +1,23 @@
-/** Which wanted entries name file systems by their root hashes that are not here. */
+/**
+ * Finds wanted entries that name file systems by root hashes, when those are not on this machine.
+ */
 import type { Context } from '../context.ts';
 import type { WantedGeneration } from '../plan/wanted.ts';
 import type { Trouble } from '../plan/wanted-system.ts';
 import type { Settings } from '../settings/settings.ts';
 
-/** What is wrong, by the ID of an entry, and in words. */
+/** What is wrong, in words, by the ID of an entry. */
 export interface RootHashTroubles {
   readonly troubles: ReadonlyMap<string, readonly Trouble[]>;
-  /** What is known to be wrong. */
+  /** Faults that are certain. */
   readonly warnings: readonly string[];
-  /** What nobody can tell from here. */
+  /** Faults that cannot be decided here. */
   readonly notices: readonly string[];
 }
 
-/** Looks for the file systems of all entries. An entry without its file system would wait for it. */
+/**
+ * Looks for the file systems of all entries. An entry without its file system would wait for it.
+ */
 export async function findRootHashTroubles(
   generations: readonly WantedGeneration[],
   settings: Settings,

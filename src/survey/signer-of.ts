@@ -1,9 +1,11 @@
-/** The signer that the settings name. */
+/** Loads the signer of the settings. */
 
 import type { Context } from '../context.ts';
 import { EspError } from '../error.ts';
+import { requireKeyElsewhere } from '../esp/untrusted-source.ts';
 import type { Settings } from '../settings/settings.ts';
 import type { LoadedSigner } from '../signer/pem.ts';
+import { unsigned } from '../signer/signer.ts';
 
 /**
  * Returns the signer of the settings, or undefined when they name neither a certificate nor a key.
@@ -14,7 +16,7 @@ export async function signerOf(
   settings: Settings,
   context: Context,
 ): Promise<LoadedSigner | undefined> {
-  const { disk, machine, now } = context;
+  const { disk, machine, now, given } = context;
   const {
     certificate,
     'private-key': privateKey,
@@ -34,6 +36,7 @@ export async function signerOf(
     });
   }
   if (command !== undefined) {
+    if (given && !given.has('signing-command')) return withoutCommand(command, given);
     const { loadCommandSigner } = await import('../signer/command-signer.ts');
     const batch = settings['signing-batch'];
     return loadCommandSigner({ certificate, command, batch }, { disk, machine }, now);
@@ -44,11 +47,26 @@ export async function signerOf(
   }
   if (privateKey === undefined) throw without('--certificate', '--private-key');
   const allowInsecureKey = settings['allow-insecure-key'];
+  requireKeyElsewhere(privateKey, allowInsecureKey, disk);
   const [{ loadSigner }, { keyOwner }] = await Promise.all([
     import('../signer/pem.ts'),
     import('../signer/key-safety.ts'),
   ]);
   return loadSigner({ certificate, privateKey, allowInsecureKey }, keyOwner(context), disk, now);
+}
+
+/** The command of a mounted system would run here, on a machine that it knows nothing of. */
+function withoutCommand(
+  [program]: readonly string[],
+  given: NonNullable<Context['given']>,
+): LoadedSigner {
+  const what = `signing-command ${program}: the mounted system names it, so it is not run here`;
+  if (given.has('allow-unsigned')) {
+    return { signer: unsigned, warnings: [`${what}: what is installed is not signed`] };
+  }
+  throw new EspError('CONFIG_INVALID', what, {
+    hint: 'give --signing-command yourself, or --allow-unsigned if Secure Boot is off',
+  });
 }
 
 function without(given: string, lacking: string): EspError {

@@ -1,4 +1,4 @@
-/** The stub that images are made from: where it is, and whether it starts what is made from it. */
+/** Finds the stub for images, and checks that it starts them. */
 
 import type { Context } from '../context.ts';
 import { EspError } from '../error.ts';
@@ -7,15 +7,15 @@ import type { PlainFormat, StubFormat } from '../plan/format/format.ts';
 import { formatOf } from '../plan/formats.ts';
 import type { Settings } from '../settings/settings.ts';
 
-/** The format of the settings, and the stub of its images where it makes any. */
+/** The format of the settings, and its stub if it makes images. */
 export type ChosenFormat =
   | { readonly format: PlainFormat; readonly stub?: undefined }
   | { readonly format: StubFormat; readonly stub: string };
 
 /**
- * Returns the format with its stub: the one that the settings name, else systemd's `own`, unless the
+ * Returns the format with its stub: the one in the settings, else systemd's `own`, unless the
  * format needs another.
- * @throws {CONFIG_INVALID} when none is named and systemd's own will not do
+ * @throws {CONFIG_INVALID} when the settings name none and systemd's own cannot be used
  */
 export function chooseFormat({ format: name, stub }: Settings, own: string): ChosenFormat {
   const format = formatOf(name);
@@ -26,10 +26,10 @@ export function chooseFormat({ format: name, stub }: Settings, own: string): Cho
   throw new EspError('CONFIG_INVALID', `--format ${name}: there is no stub`, mustBeNamed);
 }
 
-/** The most that is read of a section in which a program says what it is, in bytes. */
+/** In bytes. The most that is read of a section that describes a program. */
 const LIMIT = 4096;
 
-/** Warns of a stub with which no image of the format would start. */
+/** Warns of a stub that would start no image of the format. */
 export function stubWarnings({ format, stub }: ChosenFormat, { disk }: Context): readonly string[] {
   const unfit = format.stub?.unfit;
   if (stub === undefined || unfit === undefined) return [];

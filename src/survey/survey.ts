@@ -1,8 +1,9 @@
-/** Reads the world on the side of the system: generations, what they need, and what must stay. */
+/** Surveys the system: generations, what they need, and which of them must stay. */
 import type { Context } from '../context.ts';
 import { openDigestCache } from '../disk/digest-cache.ts';
 import { EspError, explain } from '../error.ts';
 import type { OwnSystems } from '../esp/neighbours.ts';
+import { requireTrusted, targetsOf } from '../esp/untrusted-source.ts';
 import { type Generation, systemsOf } from '../generation/generation.ts';
 import type { FoundGenerations } from '../generation/source.ts';
 import { openSource } from '../generation/sources.ts';
@@ -10,8 +11,9 @@ import { type Architecture, architecture } from '../loader/architecture.ts';
 import { generationName, type WantedEntry, type WantedGeneration } from '../plan/wanted.ts';
 import type { Settings } from '../settings/settings.ts';
 import type { LoadedSigner } from '../signer/pem.ts';
-import { unsigned } from '../signer/signer.ts';
+import { isUnsigned, unsigned } from '../signer/signer.ts';
 import { type ChosenGenerations, chooseGenerations, targetBroken } from './chosen.ts';
+import type { EntryPolicy } from './entry-maker.ts';
 import { declareExtras } from './extras.ts';
 import { loaderConfGiven, readLoader } from './loader-source.ts';
 import { recallSystems } from './own-systems.ts';
@@ -22,9 +24,9 @@ import { type ChosenFormat, chooseFormat, stubWarnings } from './stub.ts';
 import type { Survey } from './surveyed.ts';
 
 /**
- * Surveys the system: everything that is the same for every ESP. Touches nothing.
- * @param toplevel the system that is to boot next; without it the system profile's current one
- * @param given who signs, in place of whom the settings name
+ * Surveys everything that is the same for every ESP. Touches nothing.
+ * @param toplevel the system that should boot next; without it, the system profile's current one
+ * @param given the signer to use instead of the settings' signer
  * @throws {NO_BOOTABLE_GENERATION} @throws {TARGET_BROKEN} @throws {MIXED_ARCHITECTURES}
  * @throws {CONFIG_INVALID}
  */
@@ -35,17 +37,23 @@ export async function survey(
   given?: LoadedSigner,
 ): Promise<Survey> {
   const { signer, warnings } = given ?? (await chooseSigner(settings, context));
-  const found = openSource(settings, context.disk).read(context.generations);
+  const found = openSource(settings, context.disk).read(context.generations, {
+    anyInit: context.acceptsAnyInit === true,
+  });
   const chosen = chooseGenerations(found, settings, toplevel, context);
   const parts = findParts(settings, chosen.target, context);
   const cache = openDigestCache(context.disk, settings['cache-dir']);
   const extras = await declareExtras(settings, signer, context, cache);
   const policy = { settings, signer, ...parts, extras: extras.declared };
+  requireOwnParts(policy, context);
   const resolution = await resolve(wantedOf(chosen), policy, context, cache);
   const unsaved = await cache.save();
   try {
     const wanted = entriesOf(chosen, resolution, settings);
     const { troubles, ...told } = await findRootHashTroubles(resolution.wanted, settings, context);
+    const astray = context.acceptsAnyInit
+      ? wantedOf(chosen).flatMap(lackingInit(context.disk))
+      : [];
     const unfit = stubWarnings(parts.chosenFormat, context);
     const slow = unsaved ? [`the next run will hash again: ${explain(unsaved)}`] : [];
     return {
@@ -61,7 +69,8 @@ export async function survey(
       ownSystems: ownSystemsOf(chosen, found, resolution, settings, context),
       extras: extras.declared,
       sources: new Map([...resolution.sources, ...extras.sources]),
-      warnings: [...warnings, ...resolution.warnings, ...unfit, ...told.warnings],
+      warnings: [...warnings, ...resolution.warnings, ...astray, ...unfit, ...told.warnings],
+      cautions: resolution.cautions,
       notices: [...slow, ...told.notices],
       dispose: resolution.dispose,
     };
@@ -100,7 +109,7 @@ function ownSystemsOf(
 /** What is installed beside the generations, and what images are made from. */
 interface Parts {
   readonly architecture: Architecture;
-  /** The boot loader, as it is outside the ESP. */
+  /** The boot loader, at its path outside the ESP. */
   readonly loader: string;
   readonly chosenFormat: ChosenFormat;
 }
@@ -115,14 +124,14 @@ function findParts(settings: Settings, target: Generation, context: Context): Pa
   };
 }
 
-/** The generations that an ESP should have: those that must be there first. */
+/** The generations that an ESP should have. Those that must be there come first. */
 function wantedOf({ retained: { musts, wishes } }: ChosenGenerations): readonly Generation[] {
   return [...musts.map(({ generation }) => generation), ...wishes];
 }
 
 /**
- * Returns what an ESP should hold, and which entry of it boots next.
- * @throws {TARGET_BROKEN} when the generation that is to boot next turned out to be broken
+ * Returns what an ESP should hold, and which of its entries boots next.
+ * @throws {TARGET_BROKEN} when the generation that should boot next turns out to be broken
  */
 function entriesOf(
   { target, system, running, isRunningKept, retained }: ChosenGenerations,
@@ -146,7 +155,7 @@ function entriesOf(
   };
 }
 
-/** The target's entry of the system that was asked for, else that of the target itself. */
+/** Returns the target's entry of the system that was asked for, or that of the target itself. */
 function nextOf(
   target: Generation,
   system: string | undefined,
@@ -158,8 +167,28 @@ function nextOf(
   return next;
 }
 
-/** The systemd that brings loader and stub: as told, else the target's own, else the host's. */
+/** Returns the systemd with loader and stub: the given one, else the target's, else the host's. */
 function findSystemd(settings: Settings, target: Generation, { disk }: Context): string {
   const own = `${target.toplevel}/systemd`;
   return settings.systemd ?? (disk.stat(`${own}/lib/systemd/boot/efi`) ? own : '/usr');
+}
+
+/** Loader, stub and the files of sections get our signature too. @throws {SOURCE_UNTRUSTED} */
+function requireOwnParts(
+  { settings, signer, chosenFormat, loader }: EntryPolicy,
+  { disk }: Context,
+): void {
+  if (isUnsigned(signer)) return;
+  for (const path of [loader, chosenFormat.stub, ...Object.values(settings.sections)]) {
+    if (path !== undefined) requireTrusted(path, targetsOf(settings), disk);
+  }
+}
+
+/** Says of a generation that what its command line names as `init` is not there. */
+function lackingInit(disk: Context['disk']) {
+  return (generation: Generation): string[] =>
+    [generation.bootspec, ...generation.bootspec.specialisations.values()]
+      .map(({ init }) => init)
+      .filter((init) => !init.startsWith('/') || disk.stat(init)?.kind !== 'file')
+      .map((init) => `generation ${generationName(generation)}: its init ${init} is not there`);
 }

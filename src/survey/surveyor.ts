@@ -1,4 +1,4 @@
-/** A survey for as long as it is true: what others did to the profiles meanwhile makes it a new one. */
+/** Keeps a survey, and makes a new one when the profiles have changed. */
 
 import type { Context } from '../context.ts';
 import { openSource } from '../generation/sources.ts';
@@ -7,21 +7,21 @@ import type { LoadedSigner } from '../signer/pem.ts';
 import { survey } from './survey.ts';
 import type { Survey } from './surveyed.ts';
 
-/** What the system wants, as it was first seen and as it is now. */
+/** What the system wants: the last survey, and a new one on request. */
 export interface Wants {
   /** The last survey. */
   known(): Survey;
-  /** Surveys again if a profile or a pin changed since, and returns what is then known. */
+  /** Surveys again if a profile or a pin has changed since. Returns the valid survey. */
   renewed(): Promise<Survey>;
 }
 
-/** A survey that can be renewed; disposing it removes private copies. */
+/** A survey that can be renewed. Disposing of it removes private copies. */
 export interface Surveyor extends Wants, Disposable {}
 
-/** More often than this the profiles do not change while they are looked at. */
+/** The most attempts. Profiles do not change more often while they are being read. */
 const TRIES = 5;
 
-/** A survey, and the links that it was made by. */
+/** A survey, and the fingerprint of the links it was made from. */
 interface Look {
   readonly links: string;
   readonly survey: Survey;
@@ -36,7 +36,7 @@ export async function openSurveyor(
 ): Promise<Surveyor> {
   const source = openSource(settings, context.disk);
   const links = () => source.fingerprint();
-  /** What changes while it is looked at is looked at again: neither what is found nor what fails is true. */
+  /** Surveys again when links change meanwhile: neither a result nor a failure would be valid. */
   const look = async (tries: number): Promise<Look> => {
     const before = links();
     const isTorn = () => tries > 1 && links() !== before;

@@ -1,7 +1,7 @@
 /** Logs to stderr: lines for a person on a terminal, JSON otherwise. */
 import { pino } from 'pino';
 import type { Disk } from '../disk/disk.ts';
-import { unsteered } from '../process/standard-output.ts';
+import { unsteered, writeError } from '../process/standard-output.ts';
 
 /** Where events go. The message is constant, and the varying parts are in the fields. */
 export type Log = Pick<pino.Logger, 'debug' | 'info' | 'warn' | 'error'>;
@@ -25,11 +25,10 @@ const PRIORITIES: Readonly<Record<number, number>> = { 20: 7, 30: 6, 40: 4, 50: 
 export function openLog(verbosity: number, journal = false): Log {
   const options = { level: LEVELS[verbosity] ?? 'debug', base: null };
   if (process.stderr.isTTY) {
-    return pino(options, { write: (line) => process.stderr.write(unsteered(pretty(line))) });
+    return pino(options, { write: (line) => writeError(unsteered(pretty(line))) });
   }
   // Written synchronously, so that a run that ends badly does not lose its last lines.
-  const stderr = pino.destination({ dest: 2, sync: true });
-  const write = (line: string) => void stderr.write(unsteered(journal ? prioritised(line) : line));
+  const write = (line: string) => writeError(unsteered(journal ? prioritised(line) : line));
   return pino(options, { write });
 }
 

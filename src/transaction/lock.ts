@@ -9,6 +9,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import { setTimeout } from 'node:timers/promises';
 import type { WritableDisk } from '../disk/disk.ts';
 import { isOurs } from '../disk/own-file.ts';
+import { keepForOwner } from '../disk/owner-only.ts';
 import { EspError } from '../error.ts';
 
 /** What to lock, and for whom. */
@@ -67,7 +68,7 @@ export async function acquireLock(request: LockRequest): Promise<Lock> {
   const { disk, directory, key } = request;
   const path = join(directory, `${key}.lock`);
   const note = join(directory, `${key}.holder`);
-  prepare(disk, directory, path);
+  await prepare(disk, directory, path);
   const { DatabaseSync } = await import('node:sqlite');
   const deadline = performance.now() + request.timeoutSeconds * 1000;
   let waiting = false;
@@ -96,8 +97,11 @@ function lockOf(database: DatabaseSync, beforeRelease: () => void): Lock {
   return { release, [Symbol.dispose]: release };
 }
 
-/** Makes the directory. Refuses one in which other users could place or replace files. */
-function prepare(disk: WritableDisk, directory: string, path: string): void {
+/**
+ * Makes the directory and the file. Refuses those that other users could place or replace. Whoever can
+ * read the file can take a lock on it and keep ours waiting, so both are for their owner alone.
+ */
+async function prepare(disk: WritableDisk, directory: string, path: string): Promise<void> {
   try {
     disk.makeDirectory(directory);
   } catch (cause) {
@@ -111,13 +115,28 @@ function prepare(disk: WritableDisk, directory: string, path: string): void {
       hint: 'someone else made it, or it is a link; remove it',
     });
   }
+  if ((stat.mode & OTHERS) !== 0) keepForOwner(directory);
   const file = disk.linkStat(path);
+  if (file === undefined) await makeLockFile(disk, path);
   if (file !== undefined && (file.kind !== 'file' || !isOurs(file))) {
     throw new EspError('IO', `${path}: expected a lock file of this user, got something else`, {
       hint: 'remove it; a lock file holds nothing',
     });
   }
+  if (file !== undefined && (file.mode & OTHERS) !== 0) keepForOwner(path);
 }
+
+/** SQLite would make it as the umask says, which for a hook lets everyone read. */
+async function makeLockFile(disk: WritableDisk, path: string): Promise<void> {
+  try {
+    await (await disk.create(path)).abandon();
+  } catch (error) {
+    // Another run may have made it meanwhile; what else is wrong is told by whoever opens it.
+    if (!(error instanceof EspError)) throw error;
+  }
+}
+
+const OTHERS = 0o077;
 
 const ROOM = 'see whether the directory can be written and has room';
 

@@ -32,5 +32,6 @@ function malformed(field: string, expected: string, got: string): EspError {
   return new EspError(
     'BOOTSPEC_MALFORMED',
     `${field}: expected ${expected}, got ${JSON.stringify(got)}`,
+    { hint: 'correct boot.kernelParams, and rebuild the system' },
   );
 }

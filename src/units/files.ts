@@ -137,8 +137,9 @@ function everyService({ program, writable, readable }: Installation): readonly D
   return [
     ['The journal shows the program’s name and not that of Node.', 'SyslogIdentifier=espalier'],
     [
-      'Locks lie here, shared with every run outside, so they outlive the service.',
+      'Locks lie here, shared with every run of root outside, so they outlive the service.',
       'RuntimeDirectory=espalier',
+      'RuntimeDirectoryMode=0700',
       'RuntimeDirectoryPreserve=yes',
     ],
     [
@@ -217,6 +218,11 @@ const sandbox: readonly Directive[] = [
     'SystemCallErrorNumber=EPERM',
   ],
   ['What it writes beside the ESP is for root alone.', 'UMask=0077'],
+  ['It may hold the private key, and a crash must not write that to a disk.', 'LimitCORE=0'],
+  [
+    'Large files pass through it piece by piece: what grows like this is out of hand.',
+    'MemoryMax=50%',
+  ],
 ];
 
 function exec(name: string, { node, program, config }: Installation, ...verb: string[]): string {

@@ -394,7 +394,8 @@ in
 
     boot.espalier.settings = lib.mapAttrs (_: lib.mkDefault) (
       {
-        inherit (config.boot.loader) timeout;
+        # Without a timeout NixOS waits in the menu; systemd-boot without one shows none.
+        timeout = if config.boot.loader.timeout == null then "menu-force" else config.boot.loader.timeout;
         console-mode = systemdBoot.consoleMode;
         inherit (systemdBoot) editor;
       }

@@ -67,7 +67,7 @@ describe('a process', () => {
 
   const refused: readonly (readonly [readonly string[], RegExp])[] = [
     [['pin', '--format', 'uki', '1'], /install, plan, watch, status, verify, repair and gc do; /],
-    [['list', '--limit', 'many'], /install, plan, watch, status, verify, repair and gc do; /],
+    [['list', '--limit', 'many'], /install, plan, watch, status, repair and gc do; /],
     [['verify', '--private-key=x'], / gc, verity sign and sign do; /],
     [['install', '--rescan', '3'], /watch does; see espalier install --help/],
     [['status', '--lock-timeout', '3'], /install, .* and keys enroll do; /],

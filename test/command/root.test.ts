@@ -1,9 +1,14 @@
 /** `--root`: a machine that does not start, mounted on one that does. */
 import assert from 'node:assert/strict';
 import * as fs from 'node:fs';
-import { join } from 'node:path';
-import { test } from 'node:test';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { describe, type TestContext, test } from 'node:test';
+import { nodeDisk } from '../../src/disk/node-disk.ts';
+import { rootedDisk } from '../../src/disk/rooted-disk.ts';
+import { explain } from '../../src/error.ts';
 import { findParts } from '../lab/parts.ts';
+import { certificatePath } from '../signer/test-key.ts';
 import { aMachine, type Machine } from './a-machine.ts';
 
 /** Everything below a directory; links are not followed. */
@@ -119,9 +124,173 @@ test('the secrets program of a mounted system runs inside of it', async (t) => {
   fs.copyFileSync(busybox, join(machine.root, 'bin/sh'));
   fs.copyFileSync(busybox, join(machine.root, 'bin/cat'));
   fs.writeFileSync(join(machine.root, 'secret'), 'from inside');
-  const args = ['--root', machine.root, ...inside, '--format', 'type1'];
+  const args = ['--root', machine.root, ...inside, '--format', 'type1', '--run-secrets'];
   const { status, error } = await machine.runWith({}, 'install', ...args);
   assert.equal(status, 0, error && `${error.message} ${error.cause}`);
   const [initrd = ''] = machine.paths(/initrd/);
   assert.match(machine.read(initrd), /from inside$/);
+});
+
+/** A directory of the host, beside the mounted system, with one file in it. */
+function aHost(t: TestContext): { readonly directory: string; readonly file: string } {
+  const directory = fs.realpathSync(fs.mkdtempSync(join(tmpdir(), 'espalier-host-')));
+  t.after(() => fs.rmSync(directory, { recursive: true, force: true }));
+  const file = join(directory, 'file');
+  fs.writeFileSync(file, 'of the host', { mode: 0o600 });
+  return { directory, file };
+}
+
+/** Makes a link inside a mounted system, with the directories above it. */
+function plant(machine: Machine, path: string, target: string): void {
+  const at = join(machine.root, path);
+  fs.mkdirSync(dirname(at), { recursive: true, mode: 0o700 });
+  fs.symlinkSync(target, at);
+}
+
+describe('whatever links a mounted system has, the host stays as it is:', () => {
+  const records = 'var/lib/pcrlock.d';
+  const writers: readonly (readonly [string, string, 'directory' | 'file', readonly string[]])[] = [
+    ['the cache of digests', 'cache/digests.json', 'file', ['install']],
+    ['the directory of the cache', 'cache', 'directory', ['install']],
+    [
+      'a record for systemd-pcrlock',
+      `${records}/635-lanzaboote.pcrlock.d/1.pcrlock`,
+      'file',
+      ['install', '--pcrlock-directory', `/${records}`],
+    ],
+    [
+      'the directory of such records',
+      records,
+      'directory',
+      ['install', '--pcrlock-directory', `/${records}`],
+    ],
+    ['the directory of pins', 'pins', 'directory', ['pin', '--pins', '/pins', '1']],
+    ['a pin', 'pins/system-1-link', 'file', ['pin', '--pins', '/pins', '1']],
+    ['a directory on the ESP', 'esp/EFI', 'directory', ['install']],
+    ['the loader on the ESP', 'esp/EFI/BOOT/BOOTX64.EFI', 'file', ['install']],
+    ['the settings of the loader', 'esp/loader/loader.conf', 'file', ['install']],
+    ['a request for signatures', 'request', 'file', ['plan', '--signing-request', '/request']],
+  ];
+  for (const [what, path, kind, [verb = '', ...more]] of writers) {
+    test(what, async (t) => {
+      const [machine, host] = [aMachine(t), aHost(t)];
+      detach(machine);
+      machine.asInStore();
+      plant(machine, path, kind === 'file' ? host.file : host.directory);
+      fs.copyFileSync(certificatePath, join(machine.root, 'db.pem'));
+      const asked = verb === 'plan' ? ['--certificate', '/db.pem'] : [];
+      await machine.runWith({}, verb, '--root', machine.root, ...inside, ...asked, ...more);
+      assert.deepEqual(fs.readdirSync(host.directory), ['file']);
+      assert.equal(fs.readFileSync(host.file, 'utf8'), 'of the host');
+    });
+  }
+
+  test('what would be the temporary file of a text', async (t) => {
+    const [machine, host] = [aMachine(t), aHost(t)];
+    const disk = rootedDisk(nodeDisk(), machine.root);
+    plant(machine, `text.${process.pid}`, host.file);
+    await disk.replaceText('/text', 'new');
+    assert.equal(fs.readFileSync(join(machine.root, 'text'), 'utf8'), 'new');
+    assert.equal(fs.readFileSync(host.file, 'utf8'), 'of the host');
+  });
+
+  test('what verity writes beside the Disk port', async (t) => {
+    const [machine, host] = [aMachine(t), aHost(t)];
+    fs.writeFileSync(join(machine.root, 'data'), Buffer.alloc(8192));
+    plant(machine, 'hash', host.file);
+    plant(machine, 'absent', join(host.directory, 'made'));
+    const environment = { ESPALIER_ROOT: machine.root };
+    for (const hash of ['/hash', '/absent'])
+      await machine.runWith({ environment }, 'verity', 'format', '/data', hash);
+    assert.deepEqual(fs.readdirSync(host.directory), ['file']);
+    assert.equal(fs.readFileSync(host.file, 'utf8'), 'of the host');
+  });
+});
+
+test('a kernel or initrd that is an absolute link is the file below the root', async (t) => {
+  const machine = aMachine(t, { generations: [{ initrd: 'inside' }] });
+  detach(machine);
+  for (const name of ['kernel', 'initrd']) {
+    const path = join(machine.root, fs.readlinkSync(join(rooted(machine), name)));
+    const real = `${path}.real`;
+    fs.renameSync(path, real);
+    fs.symlinkSync(real.slice(machine.root.length), path);
+  }
+  const args = ['--root', machine.root, ...inside, '--format', 'type1'];
+  const { status, error } = await machine.runWith({}, 'install', ...args);
+  assert.equal(status, 0, error && explain(error));
+  assert.deepEqual(
+    machine.paths(/initrd/).map((path) => machine.read(path)),
+    ['inside'],
+  );
+});
+
+/** The toplevel of generation 1 of a detached machine, as the host sees it. */
+function rooted({ root }: Machine): string {
+  return join(root, fs.readlinkSync(join(root, 'nix/var/nix/profiles/system-1-link')));
+}
+
+describe('what a mounted system names to be run', () => {
+  for (const verb of ['install', 'plan']) {
+    test(`for its secrets is not run by ${verb}`, async (t) => {
+      const secrets = 'echo ran > "$(dirname "$1")/../ran"; echo secret >> "$1"';
+      const machine = aMachine(t, { generations: [{}, { secrets }] });
+      detach(machine);
+      fs.mkdirSync(join(machine.root, 'run'));
+      const args = ['--root', machine.root, ...inside];
+      const { status, error, output } = await machine.runWith({}, verb, ...args);
+      assert.equal(fs.existsSync(join(machine.root, 'run/ran')), false);
+      assert.equal(status, verb === 'install' ? 1 : 5, output);
+      if (verb === 'install') assert.match(error?.hint ?? '', /--run-secrets/);
+    });
+  }
+
+  /** A mounted system whose configuration names a command that leaves a trace on the host. */
+  function aSigningSystem(t: TestContext) {
+    const [machine, host] = [aMachine(t), aHost(t)];
+    detach(machine);
+    const command = join(host.directory, 'sign');
+    fs.writeFileSync(command, `#!/bin/sh\ntouch ${host.directory}/ran\n`, { mode: 0o755 });
+    fs.mkdirSync(join(machine.root, 'etc'));
+    fs.copyFileSync(certificatePath, join(machine.root, 'db.pem'));
+    fs.writeFileSync(
+      join(machine.root, 'etc/espalier.toml'),
+      `certificate = "/db.pem"\nsigning-command = "${command}"\n`,
+    );
+    const args = ['--root', machine.root, ...inside.filter((arg) => arg !== '--allow-unsigned')];
+    const hasRun = () => fs.existsSync(join(host.directory, 'ran'));
+    return { machine, command, args, hasRun };
+  }
+
+  for (const format of ['uki', 'type1']) {
+    test(`to sign is not run by install (${format})`, async (t) => {
+      const { machine, args, hasRun } = aSigningSystem(t);
+      const { status, error } = await machine.runWith({}, 'install', ...args, '--format', format);
+      assert.equal(hasRun(), false);
+      assert.equal(status, 2);
+      assert.match(error?.message ?? '', /signing-command .* the mounted system names it/);
+      assert.deepEqual(machine.tree(), {});
+    });
+
+    test(`to sign is not run by plan (${format})`, async (t) => {
+      const { machine, args, hasRun } = aSigningSystem(t);
+      const { output } = await machine.runWith({}, 'plan', ...args, '--format', format);
+      assert.match(output, /publish/);
+      assert.equal(hasRun(), false);
+    });
+  }
+
+  test('to sign is left out with --allow-unsigned', async (t) => {
+    const { machine, args, hasRun } = aSigningSystem(t);
+    const { status } = await machine.runWith({}, 'install', ...args, '--allow-unsigned');
+    assert.equal(hasRun(), false);
+    assert.equal(status, 5);
+    assert.deepEqual(machine.installed(), [1]);
+  });
+
+  test('runs when a flag of this command line names it', async (t) => {
+    const { machine, command, args, hasRun } = aSigningSystem(t);
+    await machine.runWith({}, 'install', ...args, '--signing-command', command);
+    assert.equal(hasRun(), true);
+  });
 });

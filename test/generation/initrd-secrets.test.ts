@@ -11,7 +11,7 @@ import { aRoot } from './a-generation.ts';
 
 const context = processContext(new URL(import.meta.url));
 /** The real runner is what the port asks for. */
-const runner: SecretsRunner = context.runSecrets;
+const runner: SecretsRunner = context.runSecrets ?? assert.fail();
 
 const appendInitrdSecrets = (workshop: Workshop, bounds?: SecretsBounds) =>
   secretsRunner(context, bounds)(workshop);

@@ -35,6 +35,7 @@ const modules = [
   'drivers/block/virtio_blk.ko',
   'fs/nls/nls_cp437.ko',
   'fs/nls/nls_ascii.ko',
+  'fs/nls/nls_utf8.ko',
   'fs/nls/nls_iso8859-1.ko',
   'fs/fat/fat.ko',
   'fs/fat/vfat.ko',

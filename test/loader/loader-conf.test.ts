@@ -14,7 +14,7 @@ import {
 const text = (settings: readonly Line[], defaultId = 'a.efi') =>
   new TextDecoder().decode(formatLoaderConf(settings, { id: defaultId }));
 
-test('the default comes first, then the settings in their order, then newlines', () => {
+test('the default comes first, then the settings in their order, below one comment', () => {
   const conf = text(
     [
       ['timeout', '5'],
@@ -23,13 +23,28 @@ test('the default comes first, then the settings in their order, then newlines',
     'nixos-generation-7-abc.efi',
   );
   assert.equal(
-    conf.trimEnd().replace(/ [a-z2-7]{8}$/m, ' SEAL'),
+    conf.trimEnd().replace(/ [a-z2-7]{8} *\n/, ' SEAL\n'),
     `# Written by espalier: settings are made in its configuration. SEAL
 default nixos-generation-7-abc.efi
 timeout 5
 editor no`,
   );
   assert.match(conf, /no\n+$/);
+});
+
+test('whatever room is left, it is one sector, and reads as it was given', () => {
+  for (let length = 1; length < 490; length++) {
+    const id = `${'a'.repeat(length)}.efi`;
+    const conf = text([], id);
+    assert.equal(conf.length, SECTOR);
+    assert.deepEqual(parseLoaderConf(conf), [['default', id]]);
+    assert.ok(conf.endsWith('\n'));
+    assert.ok(conf.split('\n').length <= 5, conf);
+    // One that was padded with line ends is as much ours.
+    const older = `default ${id}\n`.padEnd(SECTOR, '\n');
+    assert.deepEqual(parseLoaderConf(older), parseLoaderConf(conf));
+    assert.ok(isSector(new TextEncoder().encode(older)));
+  }
 });
 
 test('the file is exactly one sector', () => {

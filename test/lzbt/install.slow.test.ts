@@ -223,3 +223,19 @@ test('a new image gets the tries it was told, and keeps what became of them', as
   assert.equal((await install(0, ...counting)).status, 0);
   assert.deepEqual(machine.tree(), before);
 });
+
+test('an init that is not there is a warning, as lanzaboote looks at none', async (t) => {
+  for (const init of ['init', '/nix/store/gone/init']) {
+    const { machine, install } = anLzbtMachine(t, [{}]);
+    const document = join(machine.toplevel(1), 'boot.json');
+    const text = readFileSync(document, 'utf8');
+    chmodSync(document, 0o644);
+    writeFileSync(document, text.replace(/"init": "[^"]*"/, `"init": "${init}"`));
+    const { status, error } = await install();
+    assert.equal(status, 0, error?.message);
+    assert.equal(machine.paths(IMAGE).length, 1);
+    // Everyone else is told that such a system does not boot.
+    const ours = await machine.run('install');
+    assert.notEqual(ours.status, 0);
+  }
+});

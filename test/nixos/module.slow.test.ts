@@ -194,6 +194,13 @@ suite('the NixOS module', { skip: skipWithoutNix }, () => {
     assert.ok((BindReadOnlyPaths as string[]).includes('"-/run/udev/data"'));
   });
 
+  test('waits in the menu where the system has no timeout, as NixOS means it', async () => {
+    const text = espalierIs('allowUnsigned = true;');
+    const timeless = text.replace(/^\{/, '{ boot.loader.timeout = null;');
+    const settings = await settingsIn(systemOf(timeless, workplace).configFile);
+    assert.match(readFileSync(settings['loader-conf'] ?? '', 'utf8'), /^timeout menu-force$/m);
+  });
+
   test('writes the settings that the hook reads to /etc/espalier.toml', async () => {
     const extra = 'extraSettings = { format = "type1"; reserve = "64M"; limit = 3; };';
     const system = systemOf(espalierIs(`allowUnsigned = true; ${extra}`), workplace);

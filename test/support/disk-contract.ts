@@ -1,4 +1,6 @@
-/** What every WritableDisk promises, as tests that run on the real one and on the one in memory. */
+/**
+ * The promises of every WritableDisk, as tests that run on the real disk and on the one in memory.
+ */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { WritableDisk } from '../../src/disk/disk.ts';
@@ -28,7 +30,7 @@ async function make(disk: WritableDisk, path: string, content: Uint8Array): Prom
   await file.finish();
 }
 
-/** Declares the promises of a disk. Each test asks for ground of its own. */
+/** Declares the promises of a disk. Each test asks for its own disk and directory. */
 export function describeDisk(title: string, prepare: () => Ground): void {
   describe(title, () => {
     test('what does not exist is undefined, and reading it is FILE_MISSING', () => {
@@ -265,7 +267,7 @@ export function describeFullDisk(title: string, prepare: () => Ground, skip: str
   });
 }
 
-/** Declares what FAT makes of names, times and space, which the model in memory must know too. */
+/** Declares how FAT treats names, times and space. The model in memory must do the same. */
 export function describeFat(title: string, prepare: () => Ground): void {
   describe(title, () => {
     test('case does not tell names apart, and the first spelling stays', async () => {

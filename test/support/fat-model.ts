@@ -1,14 +1,14 @@
 /** What survives a power failure on FAT: names, contents and freed clusters, each in two states. */
 
-/** Bytes that a disk writes as a whole or not at all. */
+/** In bytes. A disk writes this much as a whole or not at all. */
 const SECTOR = 512;
 
-/** A source of chance in [0, 1). */
+/** A source of random numbers in [0, 1). */
 export type Random = () => number;
 
 /**
- * Returns the chance that a seed stands for. Seed 0 always answers 1, so nothing unsynced survives;
- * seed 1 always answers 0, so everything does; every other seed gives a sequence of its own.
+ * Returns the random numbers of a seed. Seed 0 always answers 1, so no unsynced change survives.
+ * Seed 1 always answers 0, so every change survives. Any other seed gives its own sequence.
  */
 export function randomOf(seed: number): Random {
   if (seed === 0) return () => 1;
@@ -31,7 +31,7 @@ export class Content {
   current: Uint8Array = new Uint8Array(0);
   #durable: Uint8Array = new Uint8Array(0);
   #pending: { offset: number; bytes: Uint8Array }[] = [];
-  /** Its clusters were freed and given to another file. */
+  /** Whether its clusters were freed and given to another file. */
   #reused = false;
 
   write(offset: number, bytes: Uint8Array): void {
@@ -44,19 +44,19 @@ export class Content {
     this.#pending = [];
   }
 
-  /** Another file wrote into these clusters: should this one come back, it holds foreign bytes. */
+  /** Another file wrote into these clusters. If this file comes back, it holds foreign bytes. */
   reuse(): void {
     this.#reused = true;
   }
 
-  /** Takes away what was not synced, as a whole or by the sector. */
+  /** Removes what was not synced, as a whole or by the sector. */
   crash(random: Random): void {
     let bytes = this.#durable;
     for (const { offset, bytes: written } of this.#pending) {
       let at = 0;
       while (at < written.length) {
         const sector = written.slice(at, at + SECTOR - ((offset + at) % SECTOR));
-        // The size may reach the disk without the bytes that it counts.
+        // The new size may reach the disk without the bytes that it counts.
         if (survives(random)) bytes = stretched(bytes, offset + at + sector.length);
         if (survives(random)) bytes = patched(bytes, offset + at, sector);
         at += sector.length;

@@ -1,4 +1,4 @@
-/** What main.ts does on a thread, alone: the entry that tests hand to what starts one. */
+/** Does what main.ts does on a thread, and nothing else. Tests start a thread with this file. */
 import { serveHashWorker } from '../../src/disk/hash-files.ts';
 import { openRaw } from '../../src/process/raw-file.ts';
 import { serveBlockThread } from '../../src/verity/block-thread.ts';

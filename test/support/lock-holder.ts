@@ -1,4 +1,4 @@
-/** A process that takes a lock, says so, and holds it until it is told to let go or is killed. */
+/** Takes a lock, says so, and holds it until it is told to release it or is killed. */
 import { nodeDisk } from '../../src/disk/node-disk.ts';
 import { acquireLock } from '../../src/transaction/lock.ts';
 

@@ -21,12 +21,12 @@ import {
   walk,
 } from './memory-tree.ts';
 
-/** The power failed: the program is dead, and so is every handle it holds. */
+/** Thrown when the power fails: the program and all its handles are dead. */
 export class PowerLoss extends Error {
   override readonly name = 'PowerLoss';
 }
 
-/** What a planted path becomes: text or bytes of a file, or a link. */
+/** What a planted path holds: a file's text or bytes, or a link. */
 export type Planted = string | Uint8Array | { readonly link: string };
 
 export interface MemoryDiskOptions {
@@ -38,13 +38,16 @@ export interface MemoryDiskOptions {
   readonly clusterSize?: number;
   /** Another FAT of the same size, and where it is mounted. */
   readonly second?: string | undefined;
-  /** Whether directories tell their size, as vfat's do, so that the program cares for their slots. */
+  /**
+   * Whether directories report their size, as those of vfat do. Then the program reserves their
+   * slots.
+   */
   readonly directorySizes?: boolean;
-  /** What lies there from the start, durably: paths on the store or on the FAT. */
+  /** Files that lie there durably from the start, on the store or on the FAT. */
   readonly files?: Readonly<Record<string, Planted>>;
 }
 
-/** What statfs(2) calls vfat, and what it calls the file system of a store (ext4). */
+/** The magic numbers in statfs(2) of vfat, and of a store's file system (ext4). */
 const MSDOS_SUPER_MAGIC = 0x4d44;
 const EXT4_SUPER_MAGIC = 0xef53;
 
@@ -54,9 +57,9 @@ const STORE_TIME = 1000;
 const START = 1_000_000_000_000;
 
 /**
- * One FAT or two, mounted on a plain file system that keeps whatever is written to it. Each change counts
- * as one operation or more; {@link failPowerAt} chooses at which of them the power fails, and
- * {@link crash} what of the unsynced changes the platter then holds.
+ * One FAT or two, mounted on a plain file system that loses nothing. Each change counts as one
+ * operation or more. {@link failPowerAt} chooses the operation at which the power fails, and {@link
+ * crash} chooses which unsynced changes the disk then holds.
  */
 export class MemoryDisk implements WritableDisk {
   readonly mount: string;
@@ -93,7 +96,7 @@ export class MemoryDisk implements WritableDisk {
     for (const [path, content] of Object.entries(files)) this.plant(path, content);
   }
 
-  /** How many operations there have been. Reading is none. */
+  /** How many operations there were. Reading is none. */
   get operations(): number {
     return this.#operations;
   }
@@ -104,8 +107,8 @@ export class MemoryDisk implements WritableDisk {
   }
 
   /**
-   * Cuts the power, unless it failed already, and boots again with any subset of what was not synced.
-   * @param seed 0: nothing of it survives; 1: all of it; any other: a subset of its own
+   * Cuts the power, unless it failed already, and boots again with some of the unsynced changes.
+   * @param seed 0: none survives; 1: all survive; any other: a subset that depends on the seed
    */
   crash(seed: number): void {
     const random = randomOf(seed);
@@ -114,7 +117,7 @@ export class MemoryDisk implements WritableDisk {
     this.#off = false;
   }
 
-  /** Puts a file or a link somewhere, durably and at once, with the directories above it. */
+  /** Puts a file or link somewhere, durably and at once, with its parent directories. */
   plant(path: string, content: Planted): void {
     const parent = this.#directory(dirname(path));
     const place = walk(this.#store.root, path, false);
@@ -208,7 +211,7 @@ export class MemoryDisk implements WritableDisk {
     };
   }
 
-  /** The kernel knows nothing of it. */
+  /** The running system does not see this disk. */
   hostPath(): undefined {
     return undefined;
   }
@@ -351,7 +354,7 @@ export class MemoryDisk implements WritableDisk {
     if (this.#off) throw new PowerLoss('the power is off');
   }
 
-  /** Counts an operation: one that changes things after the change, a sync before it. */
+  /** Counts an operation. One that changes things fails after its change, and a sync before it. */
   #tick(): void {
     if (this.#operations++ < this.#failAt) return;
     this.#off = true;
@@ -440,7 +443,7 @@ export class MemoryDisk implements WritableDisk {
     };
   }
 
-  /** Writes as much as fits; a full disk keeps the beginning and fails. */
+  /** Writes as much as fits. A full disk keeps the beginning and fails. */
   #writeInto(volume: Volume, node: FileNode, offset: number, bytes: Uint8Array): void {
     this.#alive();
     const room = (volume.free + node.clusters) * volume.clusterSize - offset;

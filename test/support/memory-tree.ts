@@ -7,7 +7,7 @@ export interface FileNode {
   readonly content: Content;
   modified: number;
   clusters: number;
-  /** More than one only after a crash in the middle of a rename. */
+  /** How many names lead here. It is more than one only after a crash during a rename. */
   names: number;
 }
 
@@ -18,7 +18,7 @@ export interface DirectoryNode {
   readonly volume: Volume;
   modified: number;
   clusters: number;
-  /** The root of the file system mounted here. */
+  /** The root of the file system that is mounted here. */
   mounted?: DirectoryNode;
 }
 
@@ -31,7 +31,7 @@ export interface LinkNode {
 
 export type Node = FileNode | DirectoryNode | LinkNode;
 
-/** Where a path leads: the directory, the name in it, and what bears the name now. */
+/** The result of following a path: the directory, the name in it, and what has the name now. */
 export interface Place {
   readonly directory: DirectoryNode;
   readonly name: string;
@@ -40,7 +40,7 @@ export interface Place {
   readonly path: string;
 }
 
-/** Throws what the kernel would: an error with an error number. */
+/** Throws an error with an error number, as the kernel would. */
 export function fail(code: string): never {
   throw Object.assign(new Error(`${code} (memory disk)`), { code });
 }
@@ -100,7 +100,7 @@ export class Volume {
     return { kind: 'directory', inode, names, volume: this, modified, clusters: 0 };
   }
 
-  /** Gives a node so many clusters in all. Those that others gave up may be among them. */
+  /** Gives a node this many clusters in all. They may be clusters that others gave up. */
   allocate(node: FileNode | DirectoryNode, clusters: number): void {
     const more = clusters - node.clusters;
     if (more <= 0) return;
@@ -112,7 +112,7 @@ export class Volume {
 
   /**
    * Puts a name into a directory, growing it where it must.
-   * @param hollow what the platter has under that name until the file is synced
+   * @param hollow what the disk holds under that name until the file is synced
    */
   link(directory: DirectoryNode, name: string, node: Node, hollow?: Node): void {
     if (this.fat && !isFatName(name)) fail('EINVAL');
@@ -126,7 +126,7 @@ export class Volume {
     this.#settle(directory);
   }
 
-  /** Takes a name out of a directory; a file that has no name left gives up its clusters. */
+  /** Removes a name from a directory. A file without a name gives up its clusters. */
   unlink(directory: DirectoryNode, name: string): void {
     const node = directory.names.get(name)?.node;
     directory.names.delete(name);
@@ -138,7 +138,7 @@ export class Volume {
     this.#settle(directory);
   }
 
-  /** What is not FAT is no part of the model: it never forgets. */
+  /** A file system that is not FAT loses nothing in this model. */
   #settle(directory: DirectoryNode): void {
     if (!this.fat) this.sync(directory);
   }
@@ -150,8 +150,8 @@ export class Volume {
   }
 
   /**
-   * Takes away what was not synced, then counts clusters anew as fsck does at the next boot. A file
-   * with two names stays one file; fsck would cut their shared clusters apart.
+   * Removes what was not synced, then counts clusters anew as fsck does at the next boot. A file
+   * with two names stays one file, although fsck would separate their clusters.
    */
   crash(random: Random): void {
     const seen = new Set<Node>();
@@ -184,7 +184,7 @@ function fatKey(name: string): string {
   return fatStored(name).toLowerCase();
 }
 
-/** Tells whether vfat would take a name (FAT §Long file names). */
+/** Returns whether vfat accepts a name (FAT §Long file names). */
 function isFatName(name: string): boolean {
   const allowed = [...name].every((each) => each >= ' ' && !'"*/:<>?\\|'.includes(each));
   return allowed && name.length <= 255 && fatKey(name) !== '';
@@ -203,7 +203,7 @@ interface Step {
   readonly path: string;
 }
 
-/** How far a path was followed, and what is left of it. */
+/** How far a path was followed, and what remains of it. */
 interface Way {
   readonly todo: string[];
   readonly above: Step[];
@@ -260,7 +260,7 @@ function partsOf(path: string): string[] {
   return path.split('/').filter((part) => part !== '' && part !== '.');
 }
 
-/** Steps through a mount point onto what is mounted there. */
+/** Steps through a mount point to what is mounted there. */
 function through(node: Node | undefined): Node | undefined {
   return node?.kind === 'directory' ? (node.mounted ?? node) : node;
 }

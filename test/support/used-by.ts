@@ -1,4 +1,4 @@
-/** One list of arguments for every verb: what a verb does not use is left out before it runs. */
+/** Serves every verb with one list of options: it drops the options that a verb does not use. */
 import { optionsOf, VERBS } from '../../src/command/verbs.ts';
 
 const KNOWN = new Map(VERBS.flatMap(optionsOf).map((option) => [option.name, option]));

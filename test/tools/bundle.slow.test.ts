@@ -69,6 +69,39 @@ test('the bundle tells a mistake from a bug', async () => {
   assert.match(stderr, /^espalier: --limit: .*\[CONFIG_INVALID\]\n {2}hint: /);
 });
 
+for (const version of ['18.19.1', '20.20.2', '22.21.0', '24.14.9']) {
+  for (const [name, make] of Object.entries({ program: bundle, launcher: aLauncher })) {
+    test(`the ${name} tells Node ${version} which one it needs, in one line`, async () => {
+      const told = `Object.defineProperty(process, 'versions', { value: { ...process.versions, node: '${version}' } }); delete process.getBuiltinModule;`;
+      const { status, stdout, stderr } = spawnSync(
+        process.execPath,
+        ['--import', `data:text/javascript,${encodeURIComponent(told)}`, await make(), 'status'],
+        { encoding: 'utf8' },
+      );
+      assert.equal(status, 2, stderr);
+      assert.equal(stdout, '');
+      assert.match(stderr, /^espalier: expected Node 24\.15 or newer, got \S+ .*nodejs\.org.*\n$/);
+    });
+  }
+}
+
+async function aLauncher(): Promise<string> {
+  return bundleLauncher(await bundle());
+}
+
+test('an older Node that is here says the same', async (t) => {
+  const old = ['/usr/bin/node', '/usr/bin/nodejs'].find((path) => isOlder(path));
+  if (old === undefined) return t.skip('SKIPPED, needs a Node before 24.15 in /usr/bin');
+  const { status, stderr } = spawnSync(old, [await bundle(), '--version'], { encoding: 'utf8' });
+  assert.equal(status, 2, stderr);
+  assert.match(stderr, /^espalier: expected Node 24\.15 or newer, got .*\n$/);
+});
+
+function isOlder(path: string): boolean {
+  const { stdout, status } = spawnSync(path, ['--version'], { encoding: 'utf8' });
+  return status === 0 && Number(/^v(\d+)/.exec(stdout)?.[1]) < 24;
+}
+
 test('the licence of every package in the bundle is beside it, with its copyright', async (t) => {
   const machine = aMachine(t);
   const text = readFileSync(writeLicenses(join(machine.root, 'espalier.mjs')), 'utf8');

@@ -2,7 +2,15 @@
 import assert from 'node:assert/strict';
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, chownSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  mkdtempSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
@@ -230,4 +238,32 @@ test('root locks under /run, others under their own runtime directory or one wit
   assert.equal(lockDirectory({ XDG_RUNTIME_DIR: '/run/user/7' }, 7), '/run/user/7/espalier');
   assert.equal(lockDirectory({ XDG_RUNTIME_DIR: 'relative' }, 7), '/tmp/espalier-7');
   assert.equal(lockDirectory({ TMPDIR: '/var/tmp' }, 7), '/var/tmp/espalier-7');
+});
+
+describe('nobody else can take what looks like a lock:', () => {
+  const modeOf = (path: string) => statSync(path).mode & 0o777;
+
+  test('directory and file are for their owner alone, whatever the umask', async () => {
+    const directory = fresh();
+    const before = process.umask(0o022);
+    try {
+      using lock = await acquire(directory);
+      assert.ok(lock);
+      assert.equal(modeOf(directory), 0o700);
+      assert.equal(modeOf(join(directory, 'fd00-1.lock')), 0o600);
+    } finally {
+      process.umask(before);
+    }
+  });
+
+  test('those of an older run are mended', async () => {
+    const directory = fresh();
+    (await acquire(directory)).release();
+    chmodSync(directory, 0o755);
+    chmodSync(join(directory, 'fd00-1.lock'), 0o644);
+    using lock = await acquire(directory);
+    assert.ok(lock);
+    assert.equal(modeOf(directory), 0o700);
+    assert.equal(modeOf(join(directory, 'fd00-1.lock')), 0o600);
+  });
 });

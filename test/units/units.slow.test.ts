@@ -187,6 +187,39 @@ suite('`units`', () => {
     assert.deepEqual(contents(), texts);
   });
 
+  test('keep the key out of core dumps, the locks for root, and memory in bounds', async () => {
+    for (const { name, text } of await usual()) {
+      if (!name.endsWith('.service')) continue;
+      for (const line of ['LimitCORE=0', 'RuntimeDirectoryMode=0700'])
+        assert.ok(text.includes(`\n${line}\n`), `${name}: ${line}`);
+      assert.match(text, /^MemoryMax=\d+%$/m);
+    }
+  });
+
+  test('refuses what the services do not see, and names a place for it', async () => {
+    const run = (program: string, ...args: string[]) =>
+      runProgram(
+        ['units', '--prefix', folder, ...args],
+        '0.0.0',
+        processContext(pathToFileURL(program)),
+      );
+    const refusal = (path: string, place: string) => (error: unknown) => {
+      assert.match(String(Object(error).message), new RegExp(`^${path} .*lies in a home`));
+      assert.ok(String(Object(error).hint).includes(place));
+      return true;
+    };
+    for (const home of ['/home/me', '/root', '/run/user/1000']) {
+      const checkout = `${home}/espalier/dist/espalier.mjs`;
+      await assert.rejects(run(checkout), refusal(checkout, '/usr/local/lib/espalier'));
+      const settings = join(folder, 'homely.toml');
+      writeFileSync(settings, `esp = "/efi"\nprivate-key = "${home}/db.key"\n`);
+      await assert.rejects(
+        run('/usr/lib/espalier.mjs', '--config', settings),
+        refusal(`${home}/db.key`, '/etc/espalier'),
+      );
+    }
+  });
+
   test('wants the bundle, and Node where it is said to be', async () => {
     const context = processContext(pathToFileURL('/usr/src/main.ts'));
     const units = (...args: string[]) =>

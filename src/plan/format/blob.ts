@@ -4,7 +4,7 @@ import type { Bootspec } from '../../generation/bootspec.ts';
 import { kernelVersion } from '../../generation/generation.ts';
 import type { Payload, WantedFile } from '../wanted.ts';
 
-/** Returns the content-addressed file of a payload that belongs to a bootspec. */
+/** Returns the content-addressed file of a bootspec's payload. */
 export function wantBlob(
   token: string,
   bootspec: Bootspec,

@@ -1,4 +1,4 @@
-/** Entries that are images: one file that holds what it boots, or says where that is. Pure. */
+/** Makes entries that are images: one file with everything to boot, or with its paths. Pure. */
 import { espPath, IMAGES as IMAGE_DIRECTORY } from '../../esp/layout.ts';
 import { formatCmdline } from '../../uki/cmdline.ts';
 import { entryOsRelease } from '../../uki/os-release.ts';
@@ -8,7 +8,7 @@ import type { SectionContent } from '../step.ts';
 import type { ImageSettings, Resolved, WantedEntry, WantedFile } from '../wanted.ts';
 import { entryName, label, menuEntry, menuOrder } from './menu-entry.ts';
 
-/** Returns the sections of an image that say what it is and what it boots. */
+/** Returns the sections that describe an image and what it boots. */
 export function describingSections(resolved: Resolved): readonly SectionContent[] {
   const { bootspec } = resolved;
   const { sortKey, version: versionTag } = menuOrder(resolved);
@@ -17,7 +17,7 @@ export function describingSections(resolved: Resolved): readonly SectionContent[
   return [textSection('.osrel', osRelease), textSection('.cmdline', cmdline)];
 }
 
-/** What is particular to one kind of image. */
+/** The properties of one kind of image. */
 export interface ImageParts {
   readonly kind: ImageName;
   readonly sections: readonly SectionContent[];
@@ -25,7 +25,7 @@ export interface ImageParts {
   readonly blobs: readonly WantedFile[];
 }
 
-/** Returns the entry that an image is. */
+/** Returns the entry of an image. */
 export function imageEntry(
   token: string,
   resolved: Resolved,
@@ -47,10 +47,13 @@ export function imageEntry(
   };
 }
 
-/** Room for headers that grow, a merged `.sbat`, the padding of each section, and a signature. Bytes. */
+/** In bytes. Room for larger headers, a merged `.sbat`, each section's padding, and a signature. */
 const IMAGE_ROOM = 32 * 1024;
 
-/** Returns the most bytes that an image may have: its layout is worked out when it is written. */
+/**
+ * Returns the largest possible size of an image in bytes. Its layout is computed when it is
+ * written.
+ */
 function imageSizeLimit(stubSize: number, sections: readonly SectionContent[]): number {
   return sections.reduce((sum, { size }) => sum + size, stubSize + IMAGE_ROOM);
 }

@@ -1,23 +1,23 @@
-/** What entries of every format have: a place in the menu, a name, a command line. Pure. */
+/** The common part of entries in every format: place in the menu, name, command line. Pure. */
 import type { Digest } from '../../digest.ts';
 import { type EntryKind, formatEntryName, slug } from '../../esp/layout.ts';
 import { versionTag } from '../../generation/generation.ts';
 import { formatCmdline } from '../../uki/cmdline.ts';
 import type { Resolved, WantedEntry } from '../wanted.ts';
 
-/** The default systemd-boot sort key where a bootspec gives none. */
+/** systemd-boot's default sort key, for a bootspec without one. */
 const DEFAULT_SORT_KEY = 'nixos';
 
-/** The longest label that is shown, in UTF-16 units. */
+/** In UTF-16 units. A longer label is cut. */
 const LABEL_LIMIT = 256;
 
-/** Returns what a menu shows for an entry; a named profile stands in brackets. */
+/** Returns an entry's title in the menu. A named profile is in brackets. */
 export function label({ generation, bootspec }: Resolved): string {
   const text = bootspec.label.slice(0, LABEL_LIMIT);
   return generation.profile === undefined ? text : `${text} [${generation.profile}]`;
 }
 
-/** What decides the place of an entry in the menu. */
+/** Everything that decides an entry's place in the menu. */
 export function menuOrder({
   generation,
   specialisation,
@@ -29,7 +29,7 @@ export function menuOrder({
   };
 }
 
-/** Returns what a menu shows of an entry, and what its kernel is told. */
+/** Returns an entry's title and place in the menu, and its kernel's command line. */
 export function menuEntry(
   resolved: Resolved,
 ): Pick<WantedEntry, 'toplevel' | 'title' | 'sortKey' | 'version' | 'cmdline'> {

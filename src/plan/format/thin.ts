@@ -1,4 +1,4 @@
-/** Thin images: a stub that says where on the ESP kernel and initrd lie, and what they hash to. Pure. */
+/** Thin images: a stub that names kernel and initrd on the ESP by path and digest. Pure. */
 import { hash } from '../../digest.ts';
 import { firmwarePath, SIGNER_SECTION } from '../../esp/thin.ts';
 import { digestSection, textSection } from '../section.ts';
@@ -12,33 +12,37 @@ export const THIN = {
   signsKernels: false,
   tellsRelease: false,
   takesEspInitrds: false,
+  isOneFile: false,
   stub: {
     mustBeNamed: { hint: 'name the stub of lanzaboote with --stub' },
-    // It would take the path in `.linux` for a kernel.
+    // systemd's stub would take the path in `.linux` for a kernel.
     unfit: {
       section: '.sdmagic',
       text: 'systemd-stub',
       because: "is systemd's stub, which does not know thin images: none of them would start",
     },
   },
-  // The stub makes of the command line what firmware calls text, and starts nothing when it cannot.
+  // The stub converts the command line to firmware's encoding, and starts nothing when it cannot.
   unreadable: { characters: /[\0\u{10000}-\u{10ffff}]/u, by: 'the stub of a thin image' },
   want: wantThin,
 } as const satisfies Format;
 
 /**
- * An archive with nothing in it (Linux, buffer format §newc): only its trailer, filled up to four
- * bytes. The stub starts no kernel without an initrd, and to the kernel this one is the same as none.
+ * An empty archive (Linux, buffer format §newc): a trailer, filled up to four bytes. The stub
+ * starts no kernel without an initrd, and to the kernel this archive equals none.
  */
 const EMPTY_ARCHIVE = `070701${'0'.repeat(32)}00000001${'0'.repeat(48)}0000000b${'0'.repeat(8)}TRAILER!!!\0\0\0\0`;
 const NO_INITRD = { path: '', size: EMPTY_ARCHIVE.length, digest: hash(EMPTY_ARCHIVE) };
 
-/** Where a bootspec gives no sort key. An image of lanzaboote's that stays beside ours must not sort before them. */
+/**
+ * The sort key for a bootspec without one. Remaining images of lanzaboote must not sort before
+ * ours.
+ */
 const DEFAULT_SORT_KEY = 'lanzaboote';
 
 /**
- * Returns the thin image of a generation or specialisation. Kernel and initrd are stored as they are
- * and under the names that lanzaboote gives them: the stub checks their digests, not their signatures.
+ * Returns the thin image of a generation or specialisation. Kernel and initrd are stored unchanged,
+ * under lanzaboote's names for them: the stub checks their digests, and not their signatures.
  */
 export function wantThin(token: string, given: Resolved, image: ImageSettings): WantedEntry {
   const { kernel, initrd = NO_INITRD } = given;

@@ -11,6 +11,7 @@ export const TYPE1 = {
   signsKernels: true,
   tellsRelease: false,
   takesEspInitrds: true,
+  isOneFile: false,
   want: wantType1,
 } as const satisfies Format;
 
@@ -47,12 +48,13 @@ export function wantType1(token: string, resolved: Resolved): WantedEntry {
   };
 }
 
-/** Returns the files that an entry names, in its order. `others` are those that we do not have. */
+/** Returns the files that an entry names, in order. `others` are those that we do not write. */
 function partsOf(token: string, resolved: Resolved) {
   const { bootspec, initrd, extraInitrds = [], devicetree } = resolved;
   const initrds: readonly (WantedFile | EspPath)[] = [
     ...(initrd ? [wantBlob(token, bootspec, 'initrd', initrd)] : []),
-    // One of ours gets a name of its own: under that of the extra file it would be gone while it changes.
+    // An initrd of ours gets its own name. Under the extra file's name it would vanish while that
+    // changes.
     ...extraInitrds.map((one) =>
       typeof one === 'string' ? one : wantBlob(token, bootspec, 'initrd', one),
     ),

@@ -9,6 +9,7 @@ export const UKI = {
   signsKernels: false,
   tellsRelease: true,
   takesEspInitrds: false,
+  isOneFile: true,
   stub: {},
   want: wantUki,
 } as const satisfies Format;

@@ -27,8 +27,8 @@ export const loader: readonly Mutant[] = [
   {
     id: 'loader/conf-not-filled',
     file: 'src/loader/loader-conf.ts',
-    find: 'const sector = new Uint8Array(SECTOR).fill(NEWLINE);',
-    replace: 'const sector = new Uint8Array(bytes.length).fill(NEWLINE);',
+    find: 'sealed(filled(text, SECTOR - bytes.length))',
+    replace: 'sealed(filled(text, 0))',
     killedBy: { file: CONF, title: /the file is exactly one sector/ },
     why: 'The file could not be overwritten as a whole, and power lost then leaves half of it.',
   },

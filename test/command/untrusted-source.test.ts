@@ -1,0 +1,143 @@
+/** Nothing that lies on an ESP, or on any FAT, gets our signature, whoever names it. */
+import assert from 'node:assert/strict';
+import * as fs from 'node:fs';
+import { dirname, join } from 'node:path';
+import { describe, type TestContext, test } from 'node:test';
+import { nodeDisk } from '../../src/disk/node-disk.ts';
+import { certificatePath, privateKeyPem } from '../signer/test-key.ts';
+import { aKernel, aMachine, aSystemdBoot } from './a-machine.ts';
+
+const SIGNED = aSystemdBoot('255');
+
+/** A machine with a key, and a stick with FAT beside its ESP. */
+function aStick(t: TestContext) {
+  const machine = aMachine(t, { generations: [{}, { kernel: aKernel('new'), initrd: 'new' }] });
+  const at = (name: string) => join(machine.root, name);
+  fs.mkdirSync(at('stick'));
+  fs.writeFileSync(at('db.key'), privateKeyPem, { mode: 0o600 });
+  const keys = ['--certificate', certificatePath, '--private-key', at('db.key')];
+  const disk = nodeDisk();
+  const line = `9 1 8:9 / ${at('stick')} rw,relatime - vfat /dev/sdx1 rw\n`;
+  const read: typeof disk.read = (path, limit) =>
+    path === '/proc/self/mountinfo'
+      ? Buffer.concat([disk.read(path, limit), Buffer.from(line)])
+      : disk.read(path, limit);
+  const run = (verb: string, ...args: readonly string[]) =>
+    machine.runWith({ disk: { read } }, verb, ...args, '--quiet');
+  const install = (...args: readonly string[]) =>
+    run('install', ...machine.arguments(), ...keys, ...args);
+  return { machine, at, keys, run, install };
+}
+
+/** Puts a file where it is not trusted, and a link to it elsewhere; returns the three ways to name it. */
+function planted({ at, machine }: ReturnType<typeof aStick>, name: string, bytes: Uint8Array) {
+  fs.writeFileSync(at(`stick/${name}`), bytes);
+  machine.put(`evil/${name}`, bytes);
+  fs.symlinkSync(at(`stick/${name}`), at(`link-to-${name}`));
+  return [at(`stick/${name}`), join(machine.esp, 'evil', name), at(`link-to-${name}`)];
+}
+
+describe('it is refused', () => {
+  test('as FILE of sign', async (t) => {
+    const stick = aStick(t);
+    // Of a plain directory only the settings say that it is an ESP, and `sign` is given none.
+    const files = planted(stick, 'a.efi', SIGNED).filter(
+      (file) => !file.startsWith(stick.machine.esp),
+    );
+    for (const file of files) {
+      const out = stick.at('out.efi');
+      const { error } = await stick.run('sign', file, '--output', out, ...stick.keys);
+      assert.equal(error?.code, 'SOURCE_UNTRUSTED', file);
+      assert.equal(fs.existsSync(out), false);
+    }
+  });
+
+  test('under [extra-files] with sign, but not as a plain copy', async (t) => {
+    const stick = aStick(t);
+    for (const file of planted(stick, 'a.efi', SIGNED)) {
+      const config = stick.at('config.toml');
+      const declare = (sign: boolean) =>
+        fs.writeFileSync(
+          config,
+          `[extra-files]\n"EFI/x.efi" = { source = "${file}", sign = ${sign} }\n`,
+        );
+      declare(true);
+      const { error } = await stick.install('--config', config);
+      assert.equal(error?.code, 'SOURCE_UNTRUSTED', file);
+      declare(false);
+      assert.equal((await stick.install('--config', config)).status, 0);
+    }
+  });
+
+  test('under [extra-sign], which costs nothing else', async (t) => {
+    const stick = aStick(t);
+    for (const file of planted(stick, 'a.efi', SIGNED)) {
+      const [config, out] = [stick.at('config.toml'), stick.at('out.efi')];
+      fs.writeFileSync(config, `[extra-sign]\n"${file}" = "${out}"\n`);
+      assert.equal((await stick.install('--config', config)).status, 5, file);
+      assert.equal(fs.existsSync(out), false);
+      assert.deepEqual(stick.machine.installed(), [1, 2]);
+    }
+  });
+
+  for (const format of ['uki', 'type1']) {
+    for (const role of format === 'uki' ? (['kernel', 'initrd'] as const) : (['kernel'] as const)) {
+      test(`as the ${role} of a bootspec (${format})`, async (t) => {
+        const stick = aStick(t);
+        const { machine } = stick;
+        const path = fs.realpathSync(join(machine.toplevel(1), role));
+        for (const file of planted(stick, role, fs.readFileSync(path))) {
+          fs.rmSync(path, { force: true });
+          fs.symlinkSync(file, path);
+          assert.equal((await stick.install('--format', format)).status, 5, file);
+          assert.deepEqual(machine.installed(), [2]);
+        }
+        // Who signs nothing may boot what he likes.
+        const unsigned = await stick.run(
+          'install',
+          ...machine.arguments(),
+          '--allow-unsigned',
+          '--format',
+          format,
+        );
+        assert.equal(unsigned.status, 0);
+      });
+    }
+  }
+
+  test('as loader and stub of --systemd', async (t) => {
+    const stick = aStick(t);
+    const moved = stick.at('stick/systemd');
+    fs.cpSync(stick.machine.systemd, moved, { recursive: true });
+    const { error } = await stick.install('--systemd', moved);
+    assert.equal(error?.code, 'SOURCE_UNTRUSTED');
+  });
+});
+
+describe('a private key', () => {
+  const insecure = ['--allow-insecure-key'];
+
+  test('on FAT is refused, unless that is allowed', async (t) => {
+    const stick = aStick(t);
+    fs.copyFileSync(stick.at('db.key'), stick.at('stick/db.key'));
+    fs.symlinkSync(stick.at('stick/db.key'), stick.at('linked.key'));
+    for (const key of [stick.at('stick/db.key'), stick.at('linked.key')]) {
+      const { error } = await stick.install('--private-key', key);
+      assert.equal(error?.code, 'KEY_INSECURE');
+      assert.match(error.message, /FAT/);
+      assert.equal((await stick.install('--private-key', key, ...insecure)).status, 0);
+    }
+  });
+
+  test('in a work tree of git is warned of', async (t) => {
+    const stick = aStick(t);
+    const key = stick.at('tree/secrets/db.key');
+    fs.mkdirSync(dirname(key), { recursive: true });
+    fs.mkdirSync(stick.at('tree/.git'));
+    fs.copyFileSync(stick.at('db.key'), key);
+    const { status, output } = await stick.install('--private-key', key, '--json');
+    assert.equal(status, 5);
+    assert.match(JSON.parse(output).warnings.join('\n'), /work tree of git/);
+    assert.equal((await stick.install('--private-key', key, ...insecure)).status, 0);
+  });
+});
