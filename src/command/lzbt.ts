@@ -7,7 +7,6 @@ import type { Context } from '../context.ts';
 import { EspError } from '../error.ts';
 import { requireEsp } from '../esp/mount.ts';
 import { parseLink } from '../generation/profile.ts';
-import { writeOutput } from '../process/standard-output.ts';
 import type { RawSettings } from '../settings/configuration-file.ts';
 
 /** Options of the `install` of lzbt, as commander parses them. */
@@ -38,7 +37,10 @@ export async function run(
     .option('-q, --quiet', 'log errors only')
     .option('-v, --verbose', 'log more; repeatable', (_, before: number) => before + 1, 0)
     .exitOverride()
-    .configureOutput({ outputError: () => undefined, writeOut: writeOutput });
+    .configureOutput({
+      outputError: () => undefined,
+      writeOut: (text) => context.print(text.replace(/\n$/, '')),
+    });
   declareInstall(program.command('install')).action(
     async (esp: string, generations: readonly string[], options: Options) => {
       const { quiet, verbose } = program.opts();

@@ -2,7 +2,6 @@
 import { Command, CommanderError, Option } from 'commander';
 import type { Context } from '../context.ts';
 import { EXIT_USAGE } from '../error.ts';
-import { writeOutput } from '../process/standard-output.ts';
 import type { RawSettings } from '../settings/configuration-file.ts';
 import type { Invocation } from '../settings/invocation.ts';
 import { commandLineError, isMisuse, withHelp } from './command-line-error.ts';
@@ -24,7 +23,10 @@ export async function run(
     .version(version)
     .showSuggestionAfterError(false)
     .exitOverride()
-    .configureOutput({ outputError: () => undefined, writeOut: writeOutput });
+    .configureOutput({
+      outputError: () => undefined,
+      writeOut: (text) => context.print(text.replace(/\n$/, '')),
+    });
   for (const verb of VERBS) {
     const words = verb.name.split(' ');
     const command = commandFor(program, words).description(verb.summary);

@@ -84,13 +84,14 @@ function releaseOf(
   const { machine } = policy.architecture;
   const key = `efi-program-${machine.toString(16)}`;
   const length = cmdlineLength(bootspec);
-  const isKnown = cache.get(key, path, stat) !== undefined && length <= SHORT_CMDLINE;
-  if (isKnown && !policy.chosenFormat.format.tellsRelease) return undefined;
+  const isKnown = cache.get(key, path, stat) !== undefined;
+  if (isKnown && length <= SHORT_CMDLINE && !policy.chosenFormat.format.tellsRelease)
+    return undefined;
   using source = disk.open(path);
   const traits = kernelTraits(source, path);
   requireMachine(traits.machine, machine, path);
   requireCmdlineFits(length, traits.cmdlineLimit, path);
-  cache.put(key, path, stat, digest);
+  if (!isKnown) cache.put(key, path, stat, digest);
   return traits.release;
 }
 

@@ -67,8 +67,6 @@ export const STRANGE: Readonly<Record<string, Forgery>> = {
   }),
   'a prototype': spelled('{', '{"__proto__":{"system":"evil"},'),
   'a key that stands there twice': spelled('"label":', '"label":"first","label":'),
-  'a command line of sixty kilobytes': say({ kernelParams: [`x=${'y'.repeat(60_000)}`] }),
-  'sixty thousand parameters': say({ kernelParams: Array.from({ length: 60_000 }, () => 'x') }),
   'parameters with quotes and blanks': say({ kernelParams: ['"a b" \'c', '\\', '`'] }),
 };
 
@@ -89,6 +87,8 @@ const loop = (path: string) => fs.symlinkSync('planted', path);
 
 /** What is set apart with a reason. */
 export const BROKEN: Readonly<Record<string, Forgery>> = {
+  'a command line of sixty kilobytes': say({ kernelParams: [`x=${'y'.repeat(60_000)}`] }),
+  'sixty thousand parameters': say({ kernelParams: Array.from({ length: 60_000 }, () => 'x') }),
   'a document of a hundred megabytes': (document) =>
     `${JSON.stringify(document)}${' '.repeat(100 * 2 ** 20)}`,
   'a document of a million levels': () => '['.repeat(1_000_000),

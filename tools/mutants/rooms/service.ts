@@ -9,7 +9,7 @@ export const service: readonly Mutant[] = [
   {
     id: 'service/choice-after-away',
     file: 'src/service/follow.ts',
-    find: 'chosen !== undefined && (!wasAway || chosen === (next && patternId(next)));',
+    find: 'chosen !== undefined && (!wasAway || chosen === next);',
     replace: 'chosen !== undefined;',
     killedBy: {
       file: FOLLOW,
