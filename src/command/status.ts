@@ -20,6 +20,7 @@ import { loaderStatus } from '../plan/loader-status.ts';
 import { menuOf } from '../plan/menu.ts';
 import { isBad } from '../plan/menu-order.ts';
 import { type Note, notesOf } from '../plan/notes.ts';
+import { notReached, refusals, startedElsewhere } from '../plan/startable.ts';
 import type { EspView } from '../plan/view.ts';
 import type { Invocation } from '../settings/invocation.ts';
 import { readSettings, type Settings } from '../settings/settings.ts';
@@ -62,8 +63,9 @@ export async function status({ flags, json }: Invocation, context: Context): Pro
  */
 function needsLook(status: EspStatus): boolean {
   if (status.problem || !('entries' in status)) return true;
-  const { nextIsCurrent, nextIsBad, damaged, neighbours, fromProfiles, fromPrimary } = status;
-  if (neighbours !== undefined) return true;
+  const { nextIsCurrent, nextIsBad, damaged, neighbours, firmware } = status;
+  const { fromProfiles, fromPrimary } = status;
+  if (neighbours !== undefined || firmware !== undefined) return true;
   const differs = (fromProfiles ?? fromPrimary ?? []).length > 0;
   return nextIsCurrent === false || nextIsBad || damaged > 0 || differs;
 }
@@ -128,6 +130,12 @@ function writeFailure(root: string, settings: Settings, { disk }: Context): EspE
   }
 }
 
+/** What firmware says against this ESP. */
+function firmwareOf(view: EspView): Pick<SeenEsp, 'firmware'> {
+  const told = [...refusals(view.firmware), ...startedElsewhere(view), ...notReached(view)];
+  return told.length > 0 ? { firmware: told } : {};
+}
+
 function describeEsp(
   view: EspView,
   systems: KnownSystems,
@@ -149,6 +157,7 @@ function describeEsp(
     nextIsCurrent: current === undefined ? undefined : currentBoots.some(isFor),
     nextIsBooted: booted === undefined ? undefined : isFor(booted),
     loaders: view.loaders.map(loaderStatus),
+    ...firmwareOf(view),
     notes: notesOf(view),
     entries: entries.length,
     damaged: entries.filter(({ damage }) => damage !== undefined).length,
@@ -188,6 +197,7 @@ function renderEsp(status: EspStatus): string {
   return [
     `${esp}${xbootldr === undefined ? '' : ` and ${xbootldr}`}:`,
     ...trouble,
+    ...(status.firmware ?? []).map((text) => `  FIRMWARE:   ${printable(text)}`),
     `  boots next: ${printable(bootsNext ?? 'nothing')}${nextIsCurrent === undefined ? '' : drift}${status.nextIsBad ? '  (BAD: no tries left)' : ''}`,
     ...loaders.map(({ path, is }) => `  loader:     ${path}  ${is}`),
     `  entries:    ${countEntries(status)}`,

@@ -27,6 +27,9 @@ function installSigned(machine: Machine, ...more: readonly string[]) {
   return machine.runWith({}, 'install', ...machine.arguments(), ...pair, ...more);
 }
 
+const STATUS = (machine: Machine) =>
+  ['status', ...machine.arguments(), '--certificate', certificatePath] as const;
+
 function verifySigned(machine: Machine) {
   const own = ['--certificate', certificatePath, '--json'];
   return machine.runWith({}, 'verify', '--esp', machine.esp, '--allow-directory', ...own);
@@ -95,6 +98,12 @@ test('a certificate in dbx installs nothing, and verify tells it', async (t) => 
   assert.equal(error?.code, 'SECURE_BOOT_UNTRUSTED');
   assert.match(error?.message ?? '', /dbx has the certificate of/);
   assert.deepEqual(machine.tree(), before);
+  const told = await machine.runWith(
+    { environment: { ESPALIER_EFIVARS: machine.efivars } },
+    ...STATUS(machine),
+  );
+  assert.equal(told.status, 5);
+  assert.match(told.output, /FIRMWARE: +Secure Boot is on, and firmware refuses our certificate/);
 });
 
 describe('an image that lost its signature', () => {
