@@ -26,6 +26,7 @@ import { lackingFiles, type NextBoot, nextBoot, overrides } from './next-boot.ts
 import { plan } from './plan.ts';
 import { type Roots, sharedWithTemporary, underTwoCounters } from './roots.ts';
 import type { Scope } from './scope.ts';
+import { sparedLast } from './spared.ts';
 import { notReached, requireStartable, startedElsewhere } from './startable.ts';
 import type { Plan, Refusal } from './step.ts';
 import { type EspView, placeOn } from './view.ts';
@@ -60,7 +61,8 @@ export function decide(system: WantedSystem, seen: EspView, scope: Scope): Decis
   requireType1(seen);
   requireStartable(system, seen.firmware);
   const extras = decideExtras(seen.extras, system.settings['entry-token']);
-  const view = { ...seen, inventory: { ...seen.inventory, extras: extras.own } };
+  const spared = sparedLast(seen);
+  const view = { ...seen, inventory: { ...spared.inventory, extras: extras.own } };
   const { wanted, byProfiles, keepsDefault } = settle(system, view, scope);
   const { inventory } = view;
   const loaders = decideLoaders(wanted, view.loaders);
@@ -88,6 +90,7 @@ export function decide(system: WantedSystem, seen: EspView, scope: Scope): Decis
     warnings: [
       ...wanted.warnings,
       ...view.warnings,
+      ...spared.warnings,
       ...left.warnings,
       ...warningsOf(wanted, view, { planned, loaders, counted, settings, extras, scope }),
     ],

@@ -128,11 +128,30 @@ describe('an image that lost its signature', () => {
     assert.match(output, /does not carry a signature of our certificate/);
   });
 
-  test('is healed by a plain install', async (t) => {
+  test('is healed by a plain install, when another entry boots meanwhile', async (t) => {
+    const machine = aMachine(t, { generations: [{}, {}] });
+    await installSigned(machine);
+    const before = machine.tree();
+    zeroSignature(machine);
+    assert.equal((await installSigned(machine)).status, 0);
+    assert.deepEqual(machine.tree(), before);
+  });
+
+  test('is left as it is and told, when nothing else boots and Secure Boot is off', async (t) => {
+    const machine = aMachine(t);
+    await installSigned(machine);
+    zeroSignature(machine);
+    const before = machine.tree();
+    assert.equal((await installSigned(machine)).status, 5);
+    assert.deepEqual(machine.tree(), before);
+  });
+
+  test('is healed with Secure Boot on: it does not boot', async (t) => {
     const machine = aMachine(t);
     await installSigned(machine);
     const before = machine.tree();
     zeroSignature(machine);
+    knows(machine, 'db');
     assert.equal((await installSigned(machine)).status, 0);
     assert.deepEqual(machine.tree(), before);
   });
