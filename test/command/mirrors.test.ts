@@ -131,6 +131,9 @@ const FATES: Readonly<Record<string, (esp: string, before: string) => void>> = {
   },
 };
 
+/** A loader.conf of ours that is damaged gets the settings of the configuration, and that is told. */
+const TOLD = ['one with half of every file'];
+
 function empty(directory: string): void {
   for (const name of fs.readdirSync(directory)) {
     fs.rmSync(join(directory, name), { recursive: true });
@@ -160,7 +163,7 @@ for (const [fate, befall] of Object.entries(FATES)) {
       const whole = machine.tree();
       for (const esp of [machine.esp, mirror]) {
         befall(esp, before);
-        assert.equal((await run()).status, 0);
+        assert.equal((await run()).status, TOLD.includes(fate) ? 5 : 0);
         assert.deepEqual(machine.tree(esp), whole);
       }
     }
