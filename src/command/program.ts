@@ -100,7 +100,7 @@ function declare(
   }
   command
     .option('--json', 'print a JSON document')
-    .option('-v, --verbose', 'log more; twice for every step', (_, before: number) => before + 1, 0)
+    .option('-v, --verbose', 'log more; -vv logs every step', (_, before: number) => before + 1, 0)
     .option('-q, --quiet', 'log errors only')
     .addHelpText('after', `\nExample:\n  $ ${example}`)
     .action(async (...parameters: unknown[]) => {

@@ -74,7 +74,7 @@ const KEYS: Operand = { syntax: '[DIR]', help: 'directory of the keys (default: 
 /** A flag alone: whoever types it says that these programs may run here, and no configuration does. */
 const RUN_SECRETS: Option = {
   name: 'run-secrets',
-  help: 'run the programs that add secrets to initrds where none is run otherwise: in plan, and of the system in --root',
+  help: 'also run programs that add secrets to initrds during plan, and with --root those of that system',
 };
 
 export const VERBS: readonly VerbDeclaration[] = [

@@ -2,6 +2,7 @@
 
 import type { Context } from '../context.ts';
 import { EspError, EXIT_WARNINGS, explain } from '../error.ts';
+import { ENTRIES } from '../esp/layout.ts';
 import type { Target } from '../esp/target.ts';
 import { type Look, lookAlone, madeOf, readEsp } from '../inspection/read-esp.ts';
 import { openWanted } from '../pass/drift.ts';
@@ -166,6 +167,9 @@ function renderFindings({ esp, problem, findings, notes }: Verified): string {
     ({ path, problem, fatal }) =>
       `  ${fatal ? '!' : '-'} ${printable(path)}: ${printable(problem)}`,
   );
-  const advice = '  `espalier repair` rewrites what fails, from the store';
+  const isEmpty = findings.some(({ path }) => path === ENTRIES);
+  const advice = isEmpty
+    ? '  nothing is installed here: `espalier plan` shows what `espalier install` would do'
+    : '  `espalier repair` rewrites what fails, from the store';
   return [`${esp}: ${findings.length} findings`, ...lines, advice, ...told].join('\n');
 }

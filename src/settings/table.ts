@@ -42,7 +42,7 @@ export const TABLE = {
   'former-xbootldr': setting({
     value: 'DIR',
     schema: v.optional(path),
-    help: 'mount point of a partition that was used so before: what is ours there is removed',
+    help: 'mount point of the former XBOOTLDR partition: what Espalier left there is removed',
     verbs: READING,
     reach: 'write',
   }),
@@ -157,7 +157,7 @@ export const TABLE = {
   'loader-conf': setting({
     value: 'FILE',
     schema: v.optional(path),
-    help: 'settings of the boot loader; its default is ours',
+    help: 'settings of the boot loader; its line `default` is left out, unless --keep-default',
     fallback: 'those in [loader], else those on the ESP',
     verbs: SURVEYING,
     reach: 'read',

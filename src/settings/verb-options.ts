@@ -10,7 +10,7 @@ export const ROWS = Object.entries(TABLE) as readonly (readonly [SettingName, Se
 const ROOT: Option = {
   name: 'root',
   value: 'DIR',
-  help: 'a system that is mounted there: every other path is one below',
+  help: 'a system that is mounted there: all other paths are inside it',
 };
 
 /** Options that name the configuration file and the root of the system. */

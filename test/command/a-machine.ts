@@ -228,7 +228,11 @@ export class Machine {
   }
 
   environment(): Record<string, string> {
-    return { XDG_RUNTIME_DIR: this.root, ESPALIER_EFIVARS: this.efivars };
+    return {
+      XDG_RUNTIME_DIR: this.root,
+      ESPALIER_EFIVARS: this.efivars,
+      ESPALIER_CACHE_DIR: join(this.root, 'cache'),
+    };
   }
 }
 
