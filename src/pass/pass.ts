@@ -60,24 +60,11 @@ async function processEsp(
   try {
     const target = withFatNames(openTarget(path, wants.known().settings, passContext.context));
     if (passContext.verb === 'plan') return await look(target, wants.known(), passContext);
-    const outcome = await carryOut(target, wants, passContext, isPrimary);
-    await remember(outcome, wants.known(), passContext);
-    return outcome;
+    return await carryOut(target, wants, passContext, isPrimary);
   } catch (error) {
     if (!(error instanceof EspError)) throw error;
     return { root: path, warnings: [], failure: error };
   }
-}
-
-/** What had an entry here is known as this machine's, when its generation and its store path are gone. */
-async function remember(
-  { systems = [], failure }: Outcome,
-  { settings, ownSystems }: Survey,
-  { context }: PassContext,
-): Promise<void> {
-  if (failure) return;
-  const known = [...(ownSystems?.known ?? [])];
-  await rememberSystems([...known, ...systems], context.disk, settings['cache-dir']);
 }
 
 /** Reads an ESP and decides what is to be done to it. */
@@ -117,13 +104,17 @@ async function carryOut(
 ): Promise<Outcome> {
   const records = isPrimary ? await keeperFor(target, wants, passContext) : undefined;
   const settled = await decideUnlocked(target, wants.known(), passContext, records);
-  if (settled) return settled;
+  if (settled) {
+    await remember(settled, wants.known(), passContext);
+    return settled;
+  }
   using _locks = await lockAll(target.mounted, passContext);
   const survey = await wants.renewed();
   const outcome = await look(target, survey, passContext);
   const { plan, removals } = outcome;
   if (!plan) return outcome;
   await askForSignatures(plan, survey, passContext);
+  await remember(outcome, survey, passContext);
   const announced = (await records?.announce(plan)) ?? [];
   const report = await applyAll(plan, removals, siteOf(target, survey, passContext));
   const { signal, tellsChanges, log } = passContext;
@@ -131,6 +122,19 @@ async function carryOut(
   // A pass that was stopped may leave two loaders. Both stay expected.
   const renewed = (signal?.aborted ? undefined : await records?.renew(survey)) ?? [];
   return { ...outcome, report, warnings: [...outcome.warnings, ...announced, ...renewed] };
+}
+
+/**
+ * Remembers the systems of this machine before the ESP changes. Where power fails in this run and a
+ * generation is deleted before the next one, its entry is still known as ours, and is removed.
+ */
+async function remember(
+  { systems = [] }: Outcome,
+  { settings, ownSystems }: Survey,
+  { context }: PassContext,
+): Promise<void> {
+  const known = [...(ownSystems?.known ?? [])];
+  await rememberSystems([...known, ...systems], context.disk, settings['cache-dir']);
 }
 
 /** Asks before anything is written or expected: whoever holds a key elsewhere may not answer. */

@@ -262,6 +262,7 @@ function aDisk(world: World, esp: Tree): MemoryDisk {
   if (booted) disk.plant('/run/booted-system', { link: toplevelOf(booted) });
   if (world.selected !== undefined) disk.plant(SELECTED, variable(world.selected));
   plantDigests(disk, extraSources(world.extras));
+  plantSystems(disk, esp);
   return disk;
 }
 
@@ -331,10 +332,21 @@ function plantDigests(disk: MemoryDisk, extras: Tree): void {
   const rows = [...PAYLOADS, ...extras].map(([path, bytes]) => {
     const stat = disk.stat(path);
     const { device, inode, size, modified, changed } = stat ?? {};
-    const keys = path === BROKEN_KERNEL ? ['file'] : ['file', 'efi-program'];
+    const keys = path === BROKEN_KERNEL ? ['file'] : ['file', 'efi-program-8664'];
     return keys.map((key) => [...[key, path, device, inode, size, modified, changed], hash(bytes)]);
   });
   disk.plant(`${CACHE}/digests.json`, JSON.stringify({ version: 1, rows: rows.flat() }));
+}
+
+/** Every run remembers the systems of the machine before it writes: those of the entries are known. */
+function plantSystems(disk: MemoryDisk, esp: Tree): void {
+  const found = [...esp.values()].flatMap((bytes) => {
+    const text = new TextDecoder('latin1').decode(bytes);
+    return [...text.matchAll(/init=(\S+)\/init/g)].map(([, system]) => system);
+  });
+  if (found.length === 0) return;
+  const systems = [...new Set(found)];
+  disk.plant(`${CACHE}/systems.json`, JSON.stringify({ version: 1, systems }));
 }
 
 /** An EFI variable as efivarfs shows it: attributes, then UTF-16. */
