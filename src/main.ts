@@ -18,6 +18,7 @@ const NO_IDLE_WORK = '--memory-reducer-gc-count=0';
 /** Flags of V8 by verb. They are the whole process's: nobody else may set one. */
 const V8_FLAGS: ReadonlyMap<string, readonly string[]> = new Map([
   ['verify', [SMALL_NURSERY]],
+  ['gc', [SMALL_NURSERY]],
   ['repair', [SMALL_NURSERY]],
   ['watch', [SMALL_NURSERY, NO_IDLE_WORK]],
 ]);
