@@ -12,6 +12,7 @@ import type { DeclaredExtra } from '../plan/extras.ts';
 import { IMAGE_KINDS } from '../plan/images.ts';
 import { keyOf } from '../plan/present.ts';
 import type { EspView, FirmwareView } from '../plan/view.ts';
+import { entriesOf } from '../plan/wanted.ts';
 import type { Settings } from '../settings/settings.ts';
 import { isUnsigned, type Verifier } from '../signer/signer.ts';
 import type { Survey } from '../survey/surveyed.ts';
@@ -43,8 +44,7 @@ export interface Look {
 
 /** Returns how to look at an ESP that a survey's wishes are for. */
 export function lookFor(survey: Survey, deep = false): Look {
-  const { settings, signer, architecture, extras, musts, wishes } = survey;
-  const entries = [...musts, ...wishes].flatMap((generation) => generation.entries);
+  const { settings, signer, architecture, extras } = survey;
   return {
     settings,
     deep,
@@ -52,7 +52,7 @@ export function lookFor(survey: Survey, deep = false): Look {
     ownSystems: survey.ownSystems,
     declared: extras,
     closeness: deep ? 'bytes' : 'decisive',
-    named: entries.flatMap(({ others = [] }) => others),
+    named: entriesOf(survey).flatMap(({ others = [] }) => others),
     architecture,
     verifier: isUnsigned(signer) ? undefined : signer,
     made: deep ? madeOf(survey) : undefined,
@@ -60,9 +60,9 @@ export function lookFor(survey: Survey, deep = false): Look {
 }
 
 /** Returns what would be installed without a signature; undefined where a signature vouches for it. */
-export function madeOf({ loader, signer, musts, wishes }: Survey): Made | undefined {
-  if (!isUnsigned(signer)) return undefined;
-  return { loader, entries: [...musts, ...wishes].flatMap(({ entries }) => entries) };
+export function madeOf(survey: Survey): Made | undefined {
+  if (!isUnsigned(survey.signer)) return undefined;
+  return { loader: survey.loader, entries: entriesOf(survey) };
 }
 
 /**

@@ -9,6 +9,7 @@ import type { Target } from '../esp/target.ts';
 import { ENTRY_COMPONENT, type NamedEntry } from '../measure/component.ts';
 import { formatPcrlock, isProgramRecord, programRecord } from '../measure/pcrlock.ts';
 import type { Content } from '../plan/step.ts';
+import { entriesOf } from '../plan/wanted.ts';
 import type { Survey } from '../survey/surveyed.ts';
 import { type Program, vouchedDigests } from './vouched-digests.ts';
 
@@ -108,14 +109,8 @@ function programOf({ path, name, references }: EntryFile): EspPath | undefined {
   });
 }
 
-function recipeOf(
-  { id }: EntryFile,
-  program: EspPath,
-  { musts, wishes }: Survey,
-): Content | undefined {
-  const wanted = [...musts, ...wishes]
-    .flatMap(({ entries }) => entries)
-    .find((candidate) => candidate.id === id);
+function recipeOf({ id }: EntryFile, program: EspPath, survey: Survey): Content | undefined {
+  const wanted = entriesOf(survey).find((candidate) => candidate.id === id);
   if (!wanted) return undefined;
   const blob = wanted.blobs.find(({ path }) => path === program);
   return blob ? blob.content : wanted.file.content;

@@ -3,6 +3,7 @@ import { lastValue } from '../bls.ts';
 import { EspError, explain } from '../error.ts';
 import type { Inventory } from '../esp/inventory.ts';
 import { ENTRIES_SREL, type EspPath, entryId, patternId } from '../esp/layout.ts';
+import { LAYOUT } from '../esp/layout-mark.ts';
 import {
   formatLoaderConf,
   namedNext,
@@ -30,7 +31,7 @@ import { sparedLast } from './spared.ts';
 import { notReached, requireStartable, startedElsewhere } from './startable.ts';
 import type { Plan, Refusal } from './step.ts';
 import { type EspView, placeOn } from './view.ts';
-import { generationName } from './wanted.ts';
+import { entriesOf, generationName } from './wanted.ts';
 import type { WantedSystem } from './wanted-system.ts';
 
 /** What is to be done to one ESP, and warnings. */
@@ -118,21 +119,20 @@ function settle(system: WantedSystem, view: EspView, scope: Scope): Settled {
 }
 
 /** A repair leaves alone what boots next, as long as a damaged loader.conf still names it. */
-function stillNamed({ musts, wishes }: NextBoot, inventory: Inventory): string | undefined {
+function stillNamed(next: NextBoot, inventory: Inventory): string | undefined {
   if (damageOf(inventory) === undefined) return undefined;
   const pattern = namedNext(parseLoaderConf(new TextDecoder().decode(inventory.loaderConf)));
   const id = pattern && patternId(pattern);
-  const entries = [...musts, ...wishes].flatMap((generation) => generation.entries);
-  return entries.find((entry) => entry.id === id)?.id;
+  return entriesOf(next).find((entry) => entry.id === id)?.id;
 }
 
 /** Another boot loader's layout is not ours to change. */
 function requireType1(view: EspView): void {
   const { layout } = view.inventory;
-  if (layout === undefined || layout === 'type1') return;
+  if (layout === undefined || layout === LAYOUT) return;
   throw new EspError(
     'FOREIGN_LAYOUT',
-    `${placeOn(view, ENTRIES_SREL)}: expected type1, got ${JSON.stringify(layout)}`,
+    `${placeOn(view, ENTRIES_SREL)}: expected ${LAYOUT}, got ${JSON.stringify(layout)}`,
     { hint: 'another boot loader lays out this ESP; remove the file if that is no longer so' },
   );
 }

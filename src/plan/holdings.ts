@@ -7,7 +7,7 @@ import { type Extras, listsToKeep } from './extras.ts';
 import type { PlanInput } from './plan-input.ts';
 import { keyOf, type OwnFiles, ownFiles } from './present.ts';
 import { protectedKeys } from './roots.ts';
-import { filesOf, type WantedFile, type WantedGeneration } from './wanted.ts';
+import { entriesOf, filesOf, type WantedFile, type WantedGeneration } from './wanted.ts';
 
 /** Everything that does not depend on which generations are chosen. `clusterSize` in bytes. */
 export interface Holdings {
@@ -33,9 +33,8 @@ export function holdingsOf(input: PlanInput): Holdings {
 }
 
 /** A file that wanted entries expect from others may be one of ours that nothing else wants. */
-function namedKeys({ musts, wishes, extras = NO_EXTRAS }: PlanInput): readonly string[] {
-  const entries = [...musts, ...wishes].flatMap((generation) => generation.entries);
-  return [...entries.flatMap(({ others = [] }) => others), ...extras.named].map(keyOf);
+function namedKeys({ extras = NO_EXTRAS, ...wanted }: PlanInput): readonly string[] {
+  return [...entriesOf(wanted).flatMap(({ others = [] }) => others), ...extras.named].map(keyOf);
 }
 
 const NO_EXTRAS: Pick<Extras, 'wanted' | 'named'> = { wanted: [], named: [] };

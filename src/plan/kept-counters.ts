@@ -8,7 +8,7 @@ import {
   espPath,
   fileName,
 } from '../esp/layout.ts';
-import { idOf, type WantedEntry, type WantedGeneration } from './wanted.ts';
+import { idOf, mapEntries, movedTo, type WantedEntry, type WantedGeneration } from './wanted.ts';
 import type { WantedSystem } from './wanted-system.ts';
 
 /** Returns the counter with which an entry will be written. */
@@ -48,12 +48,9 @@ function keepCounters(
     const replaced = before.get(system)?.toSorted(fewestTries)[0];
     if (replaced === undefined) return entry;
     const path = withCounterOf(entry.file.path, replaced);
-    return { ...entry, file: { ...entry.file, path } };
+    return movedTo(entry, path);
   };
-  return generations.map((generation) => ({
-    ...generation,
-    entries: generation.entries.map(counted),
-  }));
+  return mapEntries(generations, counted);
 }
 
 /** What two entries of one system have in common: number, specialisation, format and the command line. */

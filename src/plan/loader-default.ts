@@ -11,6 +11,7 @@ import { comingCounter } from './kept-counters.ts';
 import { compareEntries, isBad, type SortedBy } from './menu-order.ts';
 import { keyOf, ownFiles } from './present.ts';
 import { protectedKeys, type Roots } from './roots.ts';
+import { entriesOf } from './wanted.ts';
 import type { WantedSystem } from './wanted-system.ts';
 
 /** The wanted generations, and the ID of the entry that boots next. */
@@ -47,27 +48,22 @@ export function loaderDefault(
 }
 
 /** Returns whether the entry that boots next has a counter, or will get one. */
-function isCounted(
-  { default: id, settings, musts, wishes }: Wanted,
-  { entries }: Inventory,
-): boolean {
+function isCounted({ default: id, settings, ...wanted }: Wanted, { entries }: Inventory): boolean {
   const found = entries.filter((entry) => entry.id.toLowerCase() === id.toLowerCase());
   if (found.length > 0) return found.some(({ counter }) => counter !== undefined);
-  const coming = [...musts, ...wishes]
-    .flatMap((generation) => generation.entries)
-    .find((entry) => entry.id === id);
+  const coming = entriesOf(wanted).find((entry) => entry.id === id);
   return coming ? comingCounter(coming) !== undefined : settings['boot-counting'] > 0;
 }
 
 /** Returns the ID of the first matching entry in the menu that is not bad. */
 function firstOf(
   pattern: string,
-  { musts, wishes }: Pick<Wanted, 'musts' | 'wishes'>,
+  system: Pick<Wanted, 'musts' | 'wishes'>,
   inventory: Inventory,
   roots: Roots,
 ): string | undefined {
   const { entries } = inventory;
-  const wanted = [...musts, ...wishes].flatMap((generation) => generation.entries);
+  const wanted = entriesOf(system);
   const comingBad = wanted.filter((entry) => comingCounter(entry)?.triesLeft === 0);
   const bad = new Set([...entries.filter(isBad), ...comingBad].map(({ id }) => id));
   const own = ownFiles(inventory);

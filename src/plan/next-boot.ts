@@ -6,7 +6,7 @@ import { comingCounter } from './kept-counters.ts';
 import { isBad } from './menu-order.ts';
 import { mustHave, standIn } from './stand-in.ts';
 import type { EspView, FirmwareView } from './view.ts';
-import type { WantedEntry } from './wanted.ts';
+import { entriesOf, type WantedEntry } from './wanted.ts';
 import type { Trouble, WantedSystem } from './wanted-system.ts';
 
 /** Who wants what to boot next, and which entries can. */
@@ -150,10 +150,6 @@ export function lackingFiles(
   return entriesOf(wanted).flatMap(({ id, others = [] }) =>
     others.filter((path) => absent.has(path)).map((path) => ({ id, path })),
   );
-}
-
-function entriesOf({ musts, wishes }: Pick<WantedSystem, 'musts' | 'wishes'>): WantedEntry[] {
-  return [...musts, ...wishes].flatMap(({ entries }) => entries);
 }
 
 /** The variables that override loader.conf, and how `bootctl` clears each. */

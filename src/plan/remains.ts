@@ -8,7 +8,14 @@ import { protectedKeys, type Roots, sharedWithTemporary, underTwoCounters } from
 import { sweepable } from './schedule.ts';
 import type { Scope } from './scope.ts';
 import { type Phase, type PhaseName, type Plan, removal, type Step } from './step.ts';
-import { type FileRole, idOf, type WantedEntry, type WantedGeneration } from './wanted.ts';
+import {
+  type FileRole,
+  idOf,
+  mapEntries,
+  movedTo,
+  type WantedEntry,
+  type WantedGeneration,
+} from './wanted.ts';
 
 /** A partition that had entries of ours, and what their new partition will hold. */
 export interface Remains {
@@ -84,10 +91,7 @@ export function withCounters(
     const at = found.get(entry.id.toLowerCase());
     if (at === undefined) return entry;
     const path = espPath(directoryOf(entry.file.path), fileName(at));
-    return { ...entry, file: { ...entry.file, path } };
+    return movedTo(entry, path);
   };
-  return generations.map((generation) => ({
-    ...generation,
-    entries: generation.entries.map(counted),
-  }));
+  return mapEntries(generations, counted);
 }

@@ -90,7 +90,34 @@ export function generationName({
  */
 export function withTries(entry: WantedEntry, tries: number): WantedEntry {
   if (tries === 0) return entry;
-  return { ...entry, file: { ...entry.file, path: countedPath(entry.file.path, tries) } };
+  return movedTo(entry, countedPath(entry.file.path, tries));
+}
+
+/** Returns a wanted entry whose file lies at another path. */
+export function movedTo(entry: WantedEntry, path: EspPath): WantedEntry {
+  return { ...entry, file: { ...entry.file, path } };
+}
+
+/** Returns generations with every entry changed. */
+export function mapEntries(
+  generations: readonly WantedGeneration[],
+  change: (entry: WantedEntry) => WantedEntry,
+): readonly WantedGeneration[] {
+  return generations.map((generation) => ({
+    ...generation,
+    entries: generation.entries.map(change),
+  }));
+}
+
+/** Returns the entries of all wanted generations, in the order of their generations. */
+export function entriesOf({
+  musts,
+  wishes,
+}: {
+  readonly musts: readonly WantedGeneration[];
+  readonly wishes: readonly WantedGeneration[];
+}): readonly WantedEntry[] {
+  return [...musts, ...wishes].flatMap(({ entries }) => entries);
 }
 
 /** Returns every file that an entry needs, and itself last. */
