@@ -72,7 +72,7 @@ export function describeRequest(
   { machine, since }: SigningRequest,
   programs: readonly ReviewedProgram[],
 ): readonly string[] {
-  const from = `asked for by ${printable(machine ?? 'a machine that does not say which')}, ${since ?? 'at an unknown time'}:`;
+  const from = `asked for by ${printable(machine ?? 'a machine that does not say which')}, ${printable(since ?? 'at an unknown time')}:`;
   return [
     from,
     ...programs.map(

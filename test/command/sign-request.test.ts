@@ -59,6 +59,16 @@ describe('sign --request', () => {
     assert.equal(JSON.parse(output).signatures.length, 1);
   });
 
+  test('cannot redraw what the signer is shown: no control character of it reaches the terminal', async (t) => {
+    const { bench, ask, sign } = await aBench(t);
+    const request = JSON.parse(fs.readFileSync(await ask(), 'utf8'));
+    const forged = { ...request, since: 'now\u001b[2J\rnothing', machine: 'a\u001b[1Alaptop' };
+    bench.put('request.json', JSON.stringify(forged));
+    const { shown } = await sign();
+    assert.match(shown, /asked for by a.*laptop, now.*nothing:/);
+    assert.doesNotMatch(shown, /[^\n\P{Cc}]/u);
+  });
+
   test('signs only the kinds that are named', async (t) => {
     const { ask, sign } = await aBench(t);
     await ask();
