@@ -32,6 +32,7 @@ import { readSettings, type Settings } from '../settings/settings.ts';
 import { formatEnrolment, formatForbidden, type PerVariable } from '../signer/enrolment.ts';
 import { KEY_DIRECTORY } from '../signer/key-directory.ts';
 import type { Log } from '../terminal/log.ts';
+import { enrolmentFile, placeEnrolment } from '../transaction/place-enrolment.ts';
 import { lockEsp } from '../volumes/esp-lock.ts';
 import { espRoots } from '../volumes/esp-roots.ts';
 
@@ -201,9 +202,10 @@ type Writes = PerVariable<Uint8Array> & { readonly dbx?: Uint8Array };
 
 function isSameDbx(root: string, place: EspPath, { dbx }: Writes, disk: Disk): boolean {
   if (dbx === undefined) return true;
-  const file = `${root}/${place}/dbx.auth`;
-  const there = disk.stat(file)?.kind === 'file' ? disk.read(file, dbx.length + 1) : Buffer.of();
-  return Buffer.compare(there, dbx) === 0;
+  const file = `${root}/${enrolmentFile(place, 'dbx')}`;
+  const stat = disk.stat(file);
+  if (stat?.kind !== 'file' || stat.size !== dbx.length) return false;
+  return Buffer.compare(disk.read(file, dbx.length), dbx) === 0;
 }
 
 /** Tells whether anything had to be written. */
@@ -217,7 +219,6 @@ async function placeOn(
   const isThere =
     isSame(readEnrolment(root, place, disk), writes) && isSameDbx(root, place, writes, disk);
   if (isThere) return false;
-  const { placeEnrolment } = await import('../transaction/place-enrolment.ts');
   using _lock = await lockEsp(root, disk.stat(root), {
     verb: VERB,
     context,

@@ -285,6 +285,11 @@ describe('keys enroll', () => {
     fs.writeFileSync(file, auth);
     const again = await enroll(machine, BRAVE, '--dbx', file, '--json');
     assert.equal(JSON.parse(again.output).esps[0].written, false);
+    // An older and longer write is replaced, whatever its length.
+    const place = join(machine.esp, 'loader/keys/auto/dbx.auth');
+    fs.writeFileSync(place, Buffer.concat([auth, Buffer.alloc(4096)]));
+    assert.equal((await enroll(machine, BRAVE, '--dbx', file)).status, 5);
+    assert.deepEqual(fs.readFileSync(place), auth);
     fs.writeFileSync(file, 'no lists');
     assert.equal((await enroll(machine, BRAVE, '--dbx', file)).error?.code, 'KEY_INVALID');
   });
