@@ -7,7 +7,11 @@ import { queryNixStore } from '../confine/store.ts';
 import type { Context } from '../context.ts';
 import { EspError } from '../error.ts';
 import type { RawSettings } from '../settings/configuration-file.ts';
+import { misuse, readFlags } from '../settings/flags.ts';
 import type { Invocation } from '../settings/invocation.ts';
+import { path } from '../settings/value-schemas.ts';
+
+const VERB = 'confine';
 
 /** Writes the drop-in of one unit. */
 export async function confine(
@@ -37,11 +41,6 @@ function summary(file: string, changed: boolean, { binds, unit }: Confinement): 
   return `${file}: ${did}, ${binds.length} paths${changed ? reload : ''}`;
 }
 
-const path = v.pipe(
-  v.string('expected a path'),
-  v.nonEmpty('expected a path, got nothing'),
-  v.transform((given) => resolve(given)),
-);
 const schema = v.strictObject({
   closure: v.optional(path),
   elf: v.optional(v.boolean(), false),
@@ -61,18 +60,15 @@ function readRequest(
   unit: string,
   flags: RawSettings,
 ): { output: string | undefined; request: Request } {
-  const checked = v.safeParse(schema, flags);
-  if (!checked.success) {
-    const [issue] = checked.issues;
-    throw misuse(`--${v.getDotPath(issue) ?? ''}: ${issue.message}`);
-  }
-  const { closure, elf, nix, mode, package: packages, output, ...rest } = checked.output;
+  const checked = readFlags(schema, flags, VERB);
+  const { closure, elf, nix, mode, package: packages, output, ...rest } = checked;
   const kinds = [
     ...(closure === undefined ? [] : [{ file: closure }]),
     ...(elf ? (['elf'] as const) : []),
     ...(nix ? (['nix'] as const) : []),
   ];
-  if (kinds.length > 1) throw misuse('expected one of --closure, --elf and --nix, got several');
+  if (kinds.length > 1)
+    throw misuse('expected one of --closure, --elf and --nix, got several', VERB);
   const binSh = rest['bin-sh'] === false ? undefined : rest['bin-sh'];
   return {
     output,
@@ -86,10 +82,6 @@ function readRequest(
       output,
     },
   };
-}
-
-function misuse(message: string): EspError {
-  return new EspError('CONFIG_INVALID', message, { hint: 'see espalier confine --help' });
 }
 
 /** In bytes. A drop-in has a few hundred lines, and some thousand for a whole desktop. */
