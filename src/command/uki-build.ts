@@ -2,9 +2,9 @@
 import { dirname } from 'node:path';
 import type { Context } from '../context.ts';
 import { EspError, EXIT_WARNINGS } from '../error.ts';
-import { requireKeyElsewhere } from '../esp/untrusted-source.ts';
 import type { Invocation } from '../settings/invocation.ts';
 import { isUnsigned, type Signer, unsigned } from '../signer/signer.ts';
+import { keySigner } from '../survey/signer-of.ts';
 import { placeImage } from '../transaction/place-image.ts';
 import { buildLayout } from '../uki/build.ts';
 import { withVerityWords } from '../uki/verity-cmdline.ts';
@@ -94,14 +94,8 @@ async function chooseSigner(
     return { signer: unsigned, warnings: [] };
   inputs.file('secureboot-private-key', privateKey);
   inputs.file('secureboot-certificate', certificate);
-  const [{ loadSigner }, { keyOwner }] = await Promise.all([
-    import('../signer/pem.ts'),
-    import('../signer/key-safety.ts'),
-  ]);
-  const { disk, now } = context;
   const allowInsecureKey = settings['allow-insecure-key'];
-  requireKeyElsewhere(privateKey, allowInsecureKey, disk);
-  return loadSigner({ certificate, privateKey, allowInsecureKey }, keyOwner(context), disk, now);
+  return keySigner({ certificate, privateKey, allowInsecureKey }, context);
 }
 
 /** Refuses an output path that is an input of the image, or that exists and is no regular file. */

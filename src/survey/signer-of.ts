@@ -4,7 +4,7 @@ import type { Context } from '../context.ts';
 import { EspError } from '../error.ts';
 import { requireKeyElsewhere } from '../esp/untrusted-source.ts';
 import type { Settings } from '../settings/settings.ts';
-import type { LoadedSigner } from '../signer/pem.ts';
+import type { LoadedSigner, SignerFiles } from '../signer/pem.ts';
 import { unsigned } from '../signer/signer.ts';
 
 /**
@@ -47,12 +47,21 @@ export async function signerOf(
   }
   if (privateKey === undefined) throw without('--certificate', '--private-key');
   const allowInsecureKey = settings['allow-insecure-key'];
-  requireKeyElsewhere(privateKey, allowInsecureKey, disk);
+  return keySigner({ certificate, privateKey, allowInsecureKey }, context);
+}
+
+/**
+ * Returns the signer of a certificate and a key file.
+ * @throws {KEY_INVALID} {KEY_INSECURE}
+ */
+export async function keySigner(files: SignerFiles, context: Context): Promise<LoadedSigner> {
+  const { disk, now } = context;
+  requireKeyElsewhere(files.privateKey, files.allowInsecureKey, disk);
   const [{ loadSigner }, { keyOwner }] = await Promise.all([
     import('../signer/pem.ts'),
     import('../signer/key-safety.ts'),
   ]);
-  return loadSigner({ certificate, privateKey, allowInsecureKey }, keyOwner(context), disk, now);
+  return loadSigner(files, keyOwner(context), disk, now);
 }
 
 /** The command of a mounted system would run here, on a machine that it knows nothing of. */
