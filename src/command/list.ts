@@ -17,7 +17,7 @@ import { brokenOf, renderBroken } from './broken.ts';
 export async function list({ flags, json }: Invocation, context: Context): Promise<number> {
   const { disk, environment, print } = context;
   const settings = await readSettings(flags, environment, disk);
-  const systems = readSystems(settings, disk);
+  const systems = readSystems(settings, context);
   const read = await readEsps(settings, await lookAlone(settings, context), context);
   const menus = read.map(({ root, ...esp }) =>
     esp.failure

@@ -28,11 +28,14 @@ import { type KnownSystems, readSystems } from '../survey/systems.ts';
 import { formatSize } from '../terminal/size.ts';
 import { printable } from '../terminal/table.ts';
 import { bootsSystem } from '../uki/cmdline.ts';
+import { expected } from '../volumes/esp-roots.ts';
 import { brokenOf, renderBroken } from './broken.ts';
 import type { EspStatus, Problem, SeenEsp, Status } from './status-document.ts';
 
 /** Shows the status of every ESP. The exit status says whether something has drifted. */
-export async function status({ flags, json }: Invocation, context: Context): Promise<number> {
+export async function status({ flags, json }: Invocation, given: Context): Promise<number> {
+  // The survey reads the same generations once more: they are remembered from here to there.
+  const context = { ...given, generations: new Map() };
   const { disk, environment, print } = context;
   const { metrics, ...others } = flags;
   if (others['format'] === 'prometheus') {
@@ -41,7 +44,7 @@ export async function status({ flags, json }: Invocation, context: Context): Pro
     });
   }
   const settings = await readSettings(others, environment, disk);
-  const systems = readSystems(settings, disk);
+  const systems = readSystems(settings, context);
   const { running, booted, current, currentBoots } = systems;
   const { esps, malformed } = await describeEsps(systems, settings, context);
   const broken = brokenOf(malformed);
@@ -125,8 +128,7 @@ function writeFailure(root: string, settings: Settings, { disk }: Context): EspE
     requireEsp(disk, root, settings['allow-directory'], 'write');
     return undefined;
   } catch (error) {
-    if (error instanceof EspError) return error;
-    throw error;
+    return expected(error);
   }
 }
 

@@ -1,4 +1,5 @@
 /** Which systems run, are current and pinned, by what boots them, and which generations are broken. */
+import type { Context } from '../context.ts';
 import type { Disk } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
 import { type Generation, type Malformed, systemsOf } from '../generation/generation.ts';
@@ -25,8 +26,11 @@ export interface KnownSystems extends Systems {
 }
 
 /** Reads which systems run, are current and are pinned. No profile is no error here, as on a rescue system. */
-export function readSystems(settings: Settings, disk: Disk): KnownSystems {
-  const found = findGenerations(settings, disk);
+export function readSystems(
+  settings: Settings,
+  { disk, generations: memory }: Pick<Context, 'disk' | 'generations'>,
+): KnownSystems {
+  const found = findGenerations(settings, disk, memory);
   const { generations, current: currents, pinned } = found;
   const boots = bootsOf(generations);
   const running = bootedSystem(disk, settings.booted);
@@ -47,10 +51,14 @@ export function readSystems(settings: Settings, disk: Disk): KnownSystems {
   };
 }
 
-function findGenerations(settings: Settings, disk: Disk): FoundGenerations {
+function findGenerations(
+  settings: Settings,
+  disk: Disk,
+  memory: Context['generations'],
+): FoundGenerations {
   const source = openSource(settings, disk);
   try {
-    return source.read();
+    return source.read(memory);
   } catch (error) {
     if (!(error instanceof EspError) || error.code !== 'CONFIG_INVALID') throw error;
     const pinned = new Set(source.pinned());
