@@ -167,7 +167,7 @@ function withMirrors(cause: EspError, mirrors: readonly Outcome[]): EspError {
   if (cause.status === EXIT_FAILED || !mirrors.some(isTouched)) return cause;
   return new EspError('UNFINISHED', 'the primary ESP is as it was, the others are done', {
     cause,
-    ...(cause.hint === undefined ? {} : { hint: cause.hint }),
+    hint: cause.hint,
   });
 }
 

@@ -35,7 +35,7 @@ async function lock(
     if (!(cause instanceof EspError)) throw cause;
     throw new EspError(cause.code, `${file}: it cannot be told what is measured`, {
       cause,
-      ...(cause.hint === undefined ? {} : { hint: cause.hint }),
+      hint: cause.hint,
     });
   }
 }

@@ -8,7 +8,7 @@ export function refused(message: string, hint: string): EspError {
 
 /** The unit does not exist, or breaks the syntax of systemd.syntax(7). */
 export function badUnit(message: string, hint?: string): EspError {
-  return new EspError('CONFIG_INVALID', message, hint === undefined ? {} : { hint });
+  return new EspError('CONFIG_INVALID', message, { hint });
 }
 
 /** The executable is neither ELF nor script, or is damaged. */
@@ -18,7 +18,7 @@ export function badExecutable(message: string): EspError {
 
 /** Something that the service needs does not exist on this system. */
 export function absent(message: string, hint?: string): EspError {
-  return new EspError('FILE_MISSING', message, hint === undefined ? {} : { hint });
+  return new EspError('FILE_MISSING', message, { hint });
 }
 
 /** Returns whether an error means that a file is no program, or lacks something that it needs. */

@@ -14,6 +14,8 @@ import type { EspView } from '../plan/view.ts';
 import type { Settings } from '../settings/settings.ts';
 import type { Asking } from '../signer/delivered-signer.ts';
 import type { Survey } from '../survey/surveyed.ts';
+import { expected } from '../volumes/esp-roots.ts';
+import { refusalOf } from './outcome.ts';
 
 /** What may be wrong with a file. `stale` means that the file should not be there. */
 export const DIFFERENCES = ['missing', 'damaged', 'stale', 'loader', 'settings'] as const;
@@ -94,10 +96,7 @@ export function driftOf(view: EspView, wanted: Wanted): Drift | Unknown {
   const { survey } = wanted;
   try {
     const { plan, removals } = decide(withChoice(survey, view), view, 'all');
-    if ('kind' in plan) {
-      const { message, hint } = plan;
-      return { failure: new EspError('ESP_FULL', `${view.root}: ${message}`, { hint }) };
-    }
+    if ('kind' in plan) return { failure: refusalOf(view.root, plan) };
     return {
       differences: [plan, ...removals]
         .flatMap(({ phases }) => phases)
@@ -109,8 +108,7 @@ export function driftOf(view: EspView, wanted: Wanted): Drift | Unknown {
       leftOut: plan.leftOut.filter((left) => !survey.leftOut.includes(left)),
     };
   } catch (error) {
-    if (!(error instanceof EspError)) throw error;
-    return { failure: error };
+    return { failure: expected(error) };
   }
 }
 

@@ -1,8 +1,8 @@
 /** The outcome of one ESP in a pass. */
-import type { EspError } from '../error.ts';
+import { EspError } from '../error.ts';
 import type { Removal } from '../plan/elsewhere.ts';
 import type { Scope } from '../plan/scope.ts';
-import type { Plan } from '../plan/step.ts';
+import type { Plan, Refusal } from '../plan/step.ts';
 import type { Report } from '../transaction/report.ts';
 
 /** What a pass did to one ESP, or would do. */
@@ -38,3 +38,8 @@ export const PURPOSES = {
 
 /** The verbs that make passes. */
 export type PassVerb = keyof typeof PURPOSES;
+
+/** Returns the error that a refusal is for the ESP at `root`. */
+export function refusalOf(root: string, { message, hint }: Refusal): EspError {
+  return new EspError('ESP_FULL', `${root}: ${message}`, { hint });
+}

@@ -17,9 +17,10 @@ import type { Log } from '../terminal/log.ts';
 import type { Site } from '../transaction/apply.ts';
 import type { Report } from '../transaction/report.ts';
 import { lockAll } from '../volumes/esp-lock.ts';
+import { expected } from '../volumes/esp-roots.ts';
 import { withFatNames } from '../volumes/fat-names.ts';
 import { openTarget } from '../volumes/volumes.ts';
-import { type Outcome, type PassVerb, PURPOSES } from './outcome.ts';
+import { type Outcome, type PassVerb, PURPOSES, refusalOf } from './outcome.ts';
 
 /** The verb of a pass, and what the pass works with. */
 export interface PassContext {
@@ -62,8 +63,7 @@ async function processEsp(
     if (passContext.verb === 'plan') return await look(target, wants.known(), passContext);
     return await carryOut(target, wants, passContext, isPrimary);
   } catch (error) {
-    if (!(error instanceof EspError)) throw error;
-    return { root: path, warnings: [], failure: error };
+    return { root: path, warnings: [], failure: expected(error) };
   }
 }
 
@@ -215,15 +215,14 @@ function unfinished(cause: unknown): never {
   const message = `the run did not finish${isDamaged ? '' : '; what boots is whole'}`;
   throw new EspError('UNFINISHED', message, {
     cause,
-    ...(cause.hint === undefined ? {} : { hint: cause.hint }),
+    hint: cause.hint,
   });
 }
 
 /** A refusal is a value up to here. Here it becomes the failure of this ESP. */
 function outcomeOf(root: string, { plan, removals, byProfiles, warnings }: Decision): Outcome {
   if (!('kind' in plan)) return { root, warnings, plan, removals, byProfiles };
-  const { message, hint } = plan;
-  return { root, warnings, failure: new EspError('ESP_FULL', `${root}: ${message}`, { hint }) };
+  return { root, warnings, failure: refusalOf(root, plan) };
 }
 
 function logChanges(esp: string, { changes, written }: Report, log: Log): void {

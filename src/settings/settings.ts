@@ -135,11 +135,7 @@ function mistake(
   const top = where.split('.')[0] ?? '';
   const source = sources.findLast(({ values }) => top in values);
   const hint = advice ?? source?.hint(where);
-  return new EspError(
-    'CONFIG_INVALID',
-    `${source?.origin(where) ?? where}: ${message}`,
-    hint === undefined ? {} : { hint },
-  );
+  return new EspError('CONFIG_INVALID', `${source?.origin(where) ?? where}: ${message}`, { hint });
 }
 
 /** Files that a run reads late. A missing one is reported before the run starts. */
