@@ -1,6 +1,7 @@
 /**
  * The records of one ESP for systemd-pcrlock: what firmware will measure when it boots from there.
  */
+import type { WritableDisk } from '../disk/disk.ts';
 import { parseEntryName } from '../esp/layout.ts';
 import { setNeighboursApart } from '../esp/neighbours.ts';
 import { scanInventory } from '../esp/scan-inventory.ts';
@@ -141,22 +142,32 @@ export async function announce(
   const rewritten = new Set(
     steps.flatMap(({ kind, path }) => (kind === 'write' ? idOf(path) : [])),
   );
-  const variants = (disk.list(component) ?? []).filter(({ name }) => isVariantName(name));
-  for (const id of rewritten) {
-    made.delete(id);
-    const text = readRecord(`${component}/${id}`, disk);
-    const copies = variants.filter(({ name }) => readRecord(`${component}/${name}`, disk) === text);
-    // SAFETY: records only predict, and the entry boots without one. After power loss the next run
-    // makes the record.
-    for (const name of [...copies.map((copy) => copy.name), id])
-      disk.remove(`${component}/${name}`);
-  }
+  for (const id of rewritten) made.delete(id);
+  if (rewritten.size > 0) removeRecords(component, rewritten, disk);
   const loader = plan.phases.find(({ name }) => name === 'loader')?.steps[0];
   if (loader?.kind !== 'replace') return;
   const folder = `${directory}/${LOADER_COMPONENT.directory}`;
   disk.makeDirectory(folder, 'everyone');
   const text = formatPcrlock([programRecord(await programDigests(loader.content, disk))]);
   await disk.replaceText(`${folder}/${LOADER_COMPONENT.next}`, `${text}\n`, 'everyone');
+}
+
+/** Removes the records of entries, and what was copied from them. */
+function removeRecords(component: string, ids: ReadonlySet<string>, disk: WritableDisk): void {
+  const there = disk.list(component);
+  if (!there) return;
+  const variants = there
+    .filter(({ name }) => isVariantName(name))
+    .map(({ name }) => ({ name, text: readRecord(`${component}/${name}`, disk) }));
+  for (const id of ids) {
+    const text = readRecord(`${component}/${id}`, disk);
+    const copies = variants.filter((variant) => variant.text === text).map(({ name }) => name);
+    // SAFETY: records only predict, and the entry boots without one. The next run makes the record.
+    for (const name of [...copies, id]) disk.remove(`${component}/${name}`);
+  }
+  // SAFETY: the barrier. An old record that came back after power loss would pass for the one of the
+  // new image, and stay. The entry boots with either.
+  disk.syncDirectory(component);
 }
 
 function describeVariants(variants: readonly Variant[]): string[] {
