@@ -45,6 +45,8 @@ export async function verityFormat(
   try {
     const { end } = hashArea(parameters, settings['hash-offset']);
     requireRoom(hash, hashPath, end);
+    // SAFETY: the area is written in place: what booted by the one that was here does not any more.
+    // Nothing boots by the new one before its root hash is in a command line.
     if (!isSame && hash.size > end) hash.cut(end);
     const labour = { name: dataPath, thread: { machine, path: disk.hostPath(dataPath) } };
     const header = await writeHashArea(hash, data, parameters, settings, labour);
@@ -57,8 +59,8 @@ export async function verityFormat(
     }
     return tail.length > 0 ? EXIT_WARNINGS : 0;
   } catch (error) {
-    // SAFETY: an unfinished hash area is of no use, and this file did not exist before. Nothing
-    // boots by it.
+    // SAFETY: an area whose root hash was not told is of no use, and this file did not exist
+    // before. Nothing boots by it.
     if (isNew) disk.remove(hashPath);
     throw error;
   }
@@ -122,6 +124,7 @@ async function writeHashArea(
   const rootHash = step.value;
   const superblock = { ...parameters, uuid: uuid ?? superblockUuidFrom(seed ?? rootHash) };
   hash.writeAt(offset, formatSuperblock(superblock));
+  // SAFETY: as for the cut: until its root hash is told, nothing boots by this area.
   hash.sync();
   return { superblock, offset, rootHash };
 }

@@ -75,5 +75,7 @@ function readRootHash(
 function writeFile(path: string, bytes: Uint8Array, context: Context): void {
   using file = openRaw(path, 'replace', context);
   file.writeAt(0, bytes);
+  // SAFETY: written in place: until this is durable, what needs the signature that was here may not
+  // boot.
   file.sync();
 }

@@ -72,10 +72,10 @@ function rawFile(path: string, fd: number): RawFile {
     },
     cut(end) {
       requireOpen();
-      // SAFETY: nothing boots by what is cut: no root hash covers bytes behind its hash area.
+      // SAFETY: the port only carries this out. The verb that calls it says what boots.
       if (stats.isFile()) translated('cut', path, () => fs.ftruncateSync(fd, end));
     },
-    // SAFETY: nothing boots by what is written here until its root hash is in a command line.
+    // SAFETY: as for cut.
     sync: () => translated('sync', path, () => fs.fsyncSync(fd)),
     [Symbol.dispose]: close,
   };
