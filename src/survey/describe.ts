@@ -43,15 +43,16 @@ export async function describeVariant(
   if (!format.takesEspInitrds) requireOwnInitrd(bootspec, policy.settings.format);
   const kernel = await kernelPayload(payload(bootspec.kernel), hashed, making);
   const release = releaseOf(bootspec, hashed, making);
-  const uname = release ?? modulesRelease(context.disk, bootspec.toplevel);
-  const isTold = format.tellsRelease && uname !== undefined;
+  const uname = format.tellsRelease
+    ? (release ?? modulesRelease(context.disk, bootspec.toplevel))
+    : undefined;
   return {
     ...variant,
     kernel,
     ...(initrd === undefined ? {} : { initrd: payload(initrd) }),
     ...(bootspec.devicetree === undefined ? {} : { devicetree: payload(bootspec.devicetree) }),
     ...(extraInitrds.length > 0 ? { extraInitrds } : {}),
-    ...(isTold ? { uname } : {}),
+    ...(uname === undefined ? {} : { uname }),
   };
 }
 
