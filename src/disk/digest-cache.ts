@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import type { Digest } from '../digest.ts';
 import { EspError } from '../error.ts';
 import type { FileStat, WritableDisk } from './disk.ts';
-import { isOurs } from './own-file.ts';
+import { isTrusted } from './own-file.ts';
 
 /**
  * Digests of files by (path, device, inode, size, modified, changed). `key` says what was digested:
@@ -95,6 +95,7 @@ function describes(row: Row, stat: FileStat): boolean {
   );
 }
 
+/** Whoever could plant a digest here could make this program accept another file. */
 function load(disk: WritableDisk, path: string): readonly Row[] {
   try {
     if (!isTrusted(disk, dirname(path), 'directory') || !isTrusted(disk, path, 'file')) return [];
@@ -104,12 +105,6 @@ function load(disk: WritableDisk, path: string): readonly Row[] {
     if (error instanceof EspError || error instanceof SyntaxError) return [];
     throw error;
   }
-}
-
-/** Whoever could plant a digest here could make this program accept another file. */
-function isTrusted(disk: WritableDisk, path: string, kind: FileStat['kind']): boolean {
-  const stat = disk.linkStat(path);
-  return stat?.kind === kind && isOurs(stat);
 }
 
 async function store(disk: WritableDisk, path: string, rows: readonly Row[]): Promise<void> {

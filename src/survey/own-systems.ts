@@ -1,7 +1,7 @@
 /** Systems that had an entry of this machine, remembered between runs: by them it knows its old entries. */
 import { dirname, join } from 'node:path';
-import type { FileStat, WritableDisk } from '../disk/disk.ts';
-import { isOurs } from '../disk/own-file.ts';
+import type { WritableDisk } from '../disk/disk.ts';
+import { isTrusted } from '../disk/own-file.ts';
 import { EspError } from '../error.ts';
 
 /** Raised whenever the meaning of the file changes; one with another number is not read. */
@@ -12,7 +12,10 @@ const SIZE_LIMIT = 1024 * 1024;
 /** The newest so many are kept: more than an ESP has entries, many times over. */
 const MAX_SYSTEMS = 5000;
 
-/** Reads what a directory remembers; undefined when it is missing, broken or open to others. */
+/**
+ * Reads what a directory remembers; undefined when it is missing, broken or open to others. A system
+ * that someone else planted would let us remove his neighbour's entries for ours.
+ */
 export function recallSystems(
   disk: WritableDisk,
   directory: string,
@@ -47,12 +50,6 @@ export async function rememberSystems(
     // What is not remembered is decided by the ESP as a whole, as at the first run.
     if (!(error instanceof EspError)) throw error;
   }
-}
-
-/** A system that someone else planted would let us remove his neighbour's entries for ours. */
-function isTrusted(disk: WritableDisk, path: string, kind: FileStat['kind']): boolean {
-  const stat = disk.linkStat(path);
-  return stat?.kind === kind && isOurs(stat);
 }
 
 function isCurrent(value: unknown): value is { readonly systems: readonly string[] } {
