@@ -128,6 +128,14 @@ export function signedLayout(source: ByteSource, path: string, der: Uint8Array):
   };
 }
 
+/**
+ * Returns the size in bytes of a file with one more signature of so many bytes. Every signature of one
+ * key has the same size, so this does not ask the key.
+ */
+export function sizeOfSigned(source: ByteSource, path: string, signatureSize: number): number {
+  return signedLayout(source, path, new Uint8Array(signatureSize)).size;
+}
+
 function malformed(offset: number, expected: string, got: number): EspError {
   return new EspError(
     'SIGNATURE_MALFORMED',

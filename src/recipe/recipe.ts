@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { type Digest, digestBytes, digestOf } from '../digest.ts';
 import type { Disk } from '../disk/disk.ts';
 import type { NewSection } from '../pe/append-sections.ts';
-import { signedLayout } from '../pe/certificate-table.ts';
+import { sizeOfSigned } from '../pe/certificate-table.ts';
 import type { ImageLayout } from '../pe/image-layout.ts';
 import { IMAGES, type Image } from '../plan/images.ts';
 import type { Content, ImageContent, SectionContent } from '../plan/step.ts';
@@ -25,7 +25,7 @@ export async function describeSigned(
   known?: Digest,
 ): Promise<{ size: number; digest: Digest }> {
   using source = disk.open(path);
-  if (known) return { size: sizeOfSigned(source, path, signer), digest: known };
+  if (known) return { size: sizeOfSigned(source, path, signer.signatureSize), digest: known };
   const layout = signedFile(source, path, signer);
   const sha256 = createHash('sha256');
   await stream(layout.pieces, disk, async (bytes) => void sha256.update(bytes));
@@ -35,12 +35,7 @@ export async function describeSigned(
 /** Returns the size in bytes of a PE file with our signature added. It reads only the headers. */
 export function signedSize(path: string, disk: Disk, signer: Signer): number {
   using source = disk.open(path);
-  return sizeOfSigned(source, path, signer);
-}
-
-/** Every signature of one key has the same size, so this does not ask the key. */
-function sizeOfSigned(source: ReturnType<Disk['open']>, path: string, signer: Signer): number {
-  return signedLayout(source, path, new Uint8Array(signer.signatureSize)).size;
+  return sizeOfSigned(source, path, signer.signatureSize);
 }
 
 /** Returns the layout of a stub with the sections of a recipe. */

@@ -1,11 +1,11 @@
 /** Reads the boot loader that we bring, and the file with its settings. */
-import type { Disk, OpenFile } from '../disk/disk.ts';
+import type { Disk } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
 import { readLoaderConf } from '../esp/loader-conf-file.ts';
 import type { Architecture } from '../loader/architecture.ts';
 import { isKnownKey, KNOWN_KEYS, parseLoaderConf } from '../loader/loader-conf.ts';
 import { loaderIdentity } from '../loader/systemd-boot.ts';
-import { signedLayout } from '../pe/certificate-table.ts';
+import { sizeOfSigned } from '../pe/certificate-table.ts';
 import type { LoaderSource } from '../plan/wanted-system.ts';
 import { nearest } from '../settings/nearest.ts';
 import type { Settings } from '../settings/settings.ts';
@@ -31,18 +31,13 @@ export function readLoader(
   using file = disk.open(path);
   const identity = loaderIdentity(file);
   if (identity.kind === 'systemd-boot' && identity.machine === machine) {
-    const size = isUnsigned(signer) ? file.size : sizeOfSigned(file, path, signer);
+    const size = isUnsigned(signer) ? file.size : sizeOfSigned(file, path, signer.signatureSize);
     return { path, version: identity.version, machine, size };
   }
   const got = identity.kind === 'systemd-boot' ? 'one for another processor' : identity.kind;
   throw new EspError('CONFIG_INVALID', `${path}: expected systemd-boot, got ${got}`, {
     hint: HINT,
   });
-}
-
-/** Every signature of one key has the same size, so this does not ask the key. */
-function sizeOfSigned(file: OpenFile, path: string, { signatureSize }: Signer): number {
-  return signedLayout(file, path, new Uint8Array(signatureSize)).size;
 }
 
 /**
