@@ -217,13 +217,9 @@ function renderSpace(space: SeenEsp['espSpace']): string[] {
 }
 
 function renderNotes(notes: readonly Note[]): string[] {
-  const rest = notes.length - NAMED;
-  return [
-    ...notes
-      .slice(0, NAMED)
-      .map(({ path, note }) => `  also there: ${printable(path)}  (${printable(note)})`),
-    ...(rest > 0 ? [`    and ${rest} more`] : []),
-  ];
+  return firstOf(
+    notes.map(({ path, note }) => `  also there: ${printable(path)}  (${printable(note)})`),
+  );
 }
 
 function countEntries({ entries, damaged, onTrial, bad, neighbours = 0 }: SeenEsp): string {
@@ -238,14 +234,15 @@ function countEntries({ entries, damaged, onTrial, bad, neighbours = 0 }: SeenEs
  */
 const NAMED = 5;
 
+function firstOf(lines: readonly string[]): string[] {
+  const rest = lines.length - NAMED;
+  return [...lines.slice(0, NAMED), ...(rest > 0 ? [`    and ${rest} more`] : [])];
+}
+
 function renderDifferences(from: string, differences: readonly Difference[] = []): string[] {
   if (differences.length === 0) return [];
-  const rest = differences.length - NAMED;
-  return [
-    `  differs from ${from}:`,
-    ...differences
-      .slice(0, NAMED)
-      .map(({ kind, path, because }) => `    ${kind}: ${printable(path)}  (${printable(because)})`),
-    ...(rest > 0 ? [`    and ${rest} more`] : []),
-  ];
+  const lines = differences.map(
+    ({ kind, path, because }) => `    ${kind}: ${printable(path)}  (${printable(because)})`,
+  );
+  return [`  differs from ${from}:`, ...firstOf(lines)];
 }

@@ -1,7 +1,6 @@
 /** `watch`: runs the passes of `install` in a loop, as a service that follows the profiles. */
 import type { Context } from '../context.ts';
 import { EspError, explain } from '../error.ts';
-import type { GenerationMemory } from '../generation/generation.ts';
 import { openSource } from '../generation/sources.ts';
 import { type Claim, claimEsps } from '../service/claim.ts';
 import { follow, type Memory, statusOf } from '../service/follow.ts';
@@ -35,7 +34,6 @@ interface WatchRun {
   readonly herald: Herald;
   /** Milliseconds after which the service reads every generation anew. */
   readonly rescan: number;
-  readonly generations: GenerationMemory;
   /** Aborted when the service has to end. */
   readonly signal: AbortSignal;
 }
@@ -51,13 +49,11 @@ export async function watch({ flags, verbosity }: Invocation, context: Context):
   const log = openLog(verbosity < 0 ? -1 : verbosity + 1, isJournal(host, environment));
   const herald = createHerald(findServiceManager(environment, processId, machine), log);
   const ending = new AbortController();
-  const generations: GenerationMemory = new Map();
   const run: WatchRun = {
-    context: { ...context, generations },
+    context: { ...context, generations: new Map() },
     log,
     herald,
     rescan: timing.rescan,
-    generations,
     signal: ending.signal,
   };
   const lookout = openLookout({ locate: locateIn(context), poke: () => loop.poke() });
@@ -89,7 +85,7 @@ export async function watch({ flags, verbosity }: Invocation, context: Context):
 async function reconcile(state: State, lookout: Lookout, run: WatchRun): Promise<Outcome> {
   const { context, log, herald, signal } = run;
   if (state.lastFullRead === undefined || performance.now() - state.lastFullRead >= run.rescan) {
-    run.generations.clear();
+    run.context.generations?.clear();
     state.lastFullRead = performance.now();
   }
   const troubles = await lookout.arm(openSource(state.settings, context.disk).watched());

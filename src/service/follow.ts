@@ -3,7 +3,8 @@ import type { Context } from '../context.ts';
 import type { Disk } from '../disk/disk.ts';
 import { fatNamesReading } from '../disk/fat-names-disk.ts';
 import { EspError } from '../error.ts';
-import { LOADER_CONF, patternId } from '../esp/layout.ts';
+import { LOADER_CONF, LOADER_CONF_LIMIT, patternId } from '../esp/layout.ts';
+import { readLoaderConf } from '../esp/loader-conf-file.ts';
 import { namedNext, parseLoaderConf } from '../loader/loader-conf.ts';
 import type { Outcome } from '../pass/outcome.ts';
 import { type PassContext, pass } from '../pass/pass.ts';
@@ -119,15 +120,11 @@ function standingChoice(
   return isChoice ? { followed, chosen } : undefined;
 }
 
-/** In bytes. Our own loader.conf is one sector. */
-const CONF_LIMIT = 64 * 1024;
-
 function namedDefault(host: Disk, root: string): string | undefined {
   const disk = fatNamesReading(host, [root]);
   const path = `${root}/${LOADER_CONF}`;
   const stat = disk.stat(path);
-  if (stat?.kind !== 'file' || stat.size > CONF_LIMIT) return undefined;
-  const text = new TextDecoder().decode(disk.read(path, CONF_LIMIT));
-  const pattern = namedNext(parseLoaderConf(text));
+  if (stat?.kind !== 'file' || stat.size > LOADER_CONF_LIMIT) return undefined;
+  const pattern = namedNext(parseLoaderConf(readLoaderConf(path, disk)));
   return pattern && patternId(pattern);
 }

@@ -18,7 +18,8 @@ import {
   extraSettings,
 } from '../settings/extra-settings.ts';
 import { isUnsigned, type Signer } from '../signer/signer.ts';
-import { digestsOf, type Hashed, prepareSigned, signedProgram } from './payload.ts';
+import { tooLarge } from './entry-maker.ts';
+import { digestsOf, type Hashed, type Preparing, prepareSigned, signedProgram } from './payload.ts';
 
 /** The extra files that settings declare. */
 export interface Declared {
@@ -73,22 +74,14 @@ function requireHoldable(extra: ExtraSetting, { disk }: Context): void {
   const { source } = extra.from;
   const size = disk.stat(source)?.size ?? 0;
   if (size <= LARGEST_FILE) return;
-  const expected = `expected at most ${LARGEST_FILE} bytes, which is all that FAT can hold`;
-  throw unusable(extra, `${source}: ${expected}, got ${size}`);
-}
-
-/** Returns the signer of extra files, if any of them is to be signed. */
-interface Signing {
-  readonly signer: Signer;
-  readonly context: Context;
-  readonly cache: DigestCache;
+  throw unusable(extra, tooLarge(source, size).message);
 }
 
 async function payloadOf(
   extra: ExtraSetting,
   { source, sign = false }: { readonly source: string; readonly sign?: boolean | undefined },
   hashed: ReadonlyMap<string, Hashed>,
-  { signer, context, cache }: Signing,
+  { signer, context, cache }: Preparing,
 ): Promise<Payload> {
   const known = hashed.get(source);
   if (!known) throw unreadable(extra, source, context.disk);

@@ -155,7 +155,8 @@ export async function prepareSigned(
   signer.prepare(await toSign(unknown, disk), await toSign(likely, disk));
 }
 
-interface Preparing {
+/** What preparing payloads needs. */
+export interface Preparing {
   readonly signer: Signer;
   readonly context: Context;
   readonly cache: DigestCache;
