@@ -1,5 +1,6 @@
 /** Section tables that firmware and stub read in another way than their maker meant: what is wrong with one. */
 import { EspError } from '../error.ts';
+import { hex } from './header.ts';
 import { type Pe, SECTION_HEADER_SIZE, type Section } from './pe.ts';
 
 /** Where an address that was meant to be negative ends up, and nothing else does: images stay below 2 GiB. */
@@ -59,10 +60,6 @@ function overlapOf(one: Section, other: Section): readonly string[] {
 
 function nameOf({ name }: Section): string {
   return JSON.stringify(name);
-}
-
-function hex(value: number): string {
-  return `0x${value.toString(16)}`;
 }
 
 /**
