@@ -5,7 +5,7 @@ import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import type { Disk } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
 import { certificateSigner, certificateVerifier } from './certificate-signer.ts';
-import { chainFrom } from './chain.ts';
+import { certificateIn, chainFrom } from './chain.ts';
 import { type Owner, requireSafeKey, workTreeWarnings } from './key-safety.ts';
 import type { Signer, Verifier } from './signer.ts';
 
@@ -121,15 +121,6 @@ export function loadChain(path: string, disk: Disk): CertificateChain {
   const [, ...others] = pemBlocks(text, 'CERTIFICATE');
   const [, ...intermediates] = chainFrom(certificate, others.flatMap(certificateIn));
   return { certificate, intermediates, strangers: others.length - intermediates.length };
-}
-
-/** What cannot be decoded leads nowhere. */
-function certificateIn(block: string): readonly X509Certificate[] {
-  try {
-    return [new X509Certificate(block)];
-  } catch {
-    return [];
-  }
 }
 
 /** Says what a person should know about the certificates of a file. */
