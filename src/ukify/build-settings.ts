@@ -5,27 +5,13 @@ import type { Disk } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
 import type { RawSettings } from '../settings/configuration-file.ts';
 import { UKI_BUILD_OPTIONS } from '../settings/uki-options.ts';
+import { path as pathGiven } from '../settings/value-schemas.ts';
 import { parseUkifyConfig, type UkifyOptions } from '../uki/ukify-config.ts';
 
 const text = v.optional(v.string());
 const texts = v.optional(v.array(v.string()), []);
-const path = v.optional(
-  v.pipe(
-    v.string(),
-    v.nonEmpty('expected a path, got nothing'),
-    v.transform((given) => resolve(given)),
-  ),
-);
-const paths = v.optional(
-  v.array(
-    v.pipe(
-      v.string(),
-      v.nonEmpty('expected a path, got nothing'),
-      v.transform((given) => resolve(given)),
-    ),
-  ),
-  [],
-);
+const path = v.optional(pathGiven);
+const paths = v.optional(v.array(pathGiven), []);
 const count = v.optional(
   v.pipe(v.string(), v.regex(/^\d{1,15}$/, 'expected a number'), v.transform(Number)),
 );
