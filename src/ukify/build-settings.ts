@@ -126,6 +126,12 @@ function defaultOutput(settings: v.InferOutput<typeof schema>): string {
   return resolve(`${basename(linux)}${isSigned ? '.efi' : '.unsigned.efi'}`);
 }
 
+/** Takes a value of `--section` apart; both parts are empty when it has no colon. */
+export function splitSection(spec: string): { readonly name: string; readonly value: string } {
+  const [, name = '', value = ''] = /^([^:]*):(.*)$/s.exec(spec) ?? [];
+  return { name, value };
+}
+
 /** Returns the error for a wrong command line. */
 export function misuse(message: string): EspError {
   return new EspError('CONFIG_INVALID', message, { hint: 'see espalier uki build --help' });

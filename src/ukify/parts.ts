@@ -16,7 +16,7 @@ import { bytesSection, type ImageParts, joinedInitrds, profileSections } from '.
 import { collapseBlanks } from '../uki/cmdline.ts';
 import { type KernelTraits, kernelTraits, requireCmdlineFits } from '../uki/kernel.ts';
 import type { UkiSection } from '../uki/uki.ts';
-import { type BuildSettings, misuse } from './build-settings.ts';
+import { type BuildSettings, misuse, splitSection } from './build-settings.ts';
 import type { Inputs } from './inputs.ts';
 
 /**
@@ -184,7 +184,7 @@ function kernelContent(
 }
 
 function parseSection(spec: string, inputs: Inputs): UkiSection {
-  const [, name = '', value = ''] = /^([^:]*):(.*)$/s.exec(spec) ?? [];
+  const { name, value } = splitSection(spec);
   if (!/^[!-~]{1,8}$/.test(name)) {
     throw misuse(
       `--section: expected NAME:TEXT or NAME:@FILE with a name of 1 to 8 letters, got ${JSON.stringify(spec.slice(0, 64))}`,
