@@ -1,6 +1,6 @@
 /** Inputs that kernel, stub or loader would not read as they are meant: refused where they mislead, else told. */
 import type { Disk } from '../disk/disk.ts';
-import { hasPrivateKey } from '../signer/public-key.ts';
+import { hasPrivateKey } from '../secureboot/private-key.ts';
 import { parseOsRelease } from '../uki/os-release.ts';
 import { type BuildSettings, misuse, splitSection } from './build-settings.ts';
 import type { Inputs } from './inputs.ts';
