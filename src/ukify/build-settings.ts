@@ -3,6 +3,7 @@ import { basename, resolve } from 'node:path';
 import * as v from 'valibot';
 import type { Disk } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
+import { DESIGNATORS } from '../gpt/partition-type.ts';
 import type { RawSettings } from '../settings/configuration-file.ts';
 import { UKI_BUILD_OPTIONS } from '../settings/uki-options.ts';
 import { path as pathGiven } from '../settings/value-schemas.ts';
@@ -46,7 +47,7 @@ const schema = v.strictObject({
   'allow-insecure-key': flag,
   'sign-kernel': v.optional(v.boolean()),
   verity: texts,
-  'verity-of': v.optional(v.picklist(['root', 'usr'], 'expected root or usr')),
+  'verity-of': v.optional(v.picklist(DESIGNATORS, 'expected root or usr')),
   'verity-hash-area': path,
   'verity-data-device': text,
   'verity-hash-device': text,
