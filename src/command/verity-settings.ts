@@ -2,6 +2,7 @@
 import { resolve } from 'node:path';
 import { hexToBytes } from '@noble/hashes/utils.js';
 import * as v from 'valibot';
+import { DESIGNATORS } from '../gpt/partition-type.ts';
 import { ALGORITHMS, isAlgorithm } from '../verity/algorithm.ts';
 import { isBlockSize, MAX_SALT } from '../verity/superblock.ts';
 import { parseUuid } from '../verity/uuid.ts';
@@ -73,7 +74,7 @@ export const signSchema = v.strictObject({
   certificate: absolutePath,
   'private-key': absolutePath,
   'allow-insecure-key': v.optional(v.boolean(), false),
-  of: v.optional(v.picklist(['root', 'usr'], 'expected root or usr')),
+  of: v.optional(v.picklist(DESIGNATORS, 'expected root or usr')),
   output: v.optional(path),
   document: v.optional(path),
 });

@@ -6,6 +6,7 @@
 import * as v from 'valibot';
 import type { Disk } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
+import { DESIGNATORS } from '../gpt/partition-type.ts';
 import { missingWords, verityWords } from '../verity/cmdline.ts';
 import { isRootHash } from '../verity/root-hash.ts';
 import { type Bootspec, record } from './bootspec.ts';
@@ -67,7 +68,7 @@ function wordsOf(
   if (!result.success) throw malformed(result.issues[0], place);
   const cmdline = parameters.join(' ');
   try {
-    return (['root', 'usr'] as const).flatMap((designator) => {
+    return DESIGNATORS.flatMap((designator) => {
       const said = result.output[designator];
       if (said === undefined) return [];
       const { options: others = [], ...given } = said;

@@ -1,7 +1,8 @@
 /** The partition types of root and /usr by architecture (Discoverable Partitions Specification §Defined types). */
 
 /** Which file system a verity group holds. */
-export type Designator = 'root' | 'usr';
+export type Designator = (typeof DESIGNATORS)[number];
+export const DESIGNATORS = ['root', 'usr'] as const;
 
 /** The content of a partition in a verity group. */
 type Content = 'data' | 'verity' | 'verity-sig';
@@ -186,7 +187,6 @@ const GUIDS: Readonly<Record<string, readonly string[]>> = {
   ],
 };
 
-const DESIGNATORS: readonly Designator[] = ['root', 'usr'];
 const CONTENTS: readonly Content[] = ['data', 'verity', 'verity-sig'];
 const ROLES = DESIGNATORS.flatMap((designator) =>
   CONTENTS.map((content) => ({ designator, content })),

@@ -12,15 +12,24 @@ export interface Member {
   readonly content?: Uint8Array;
 }
 
-const MAGIC = /^07070[12]$/;
-const MAGIC_SIZE = 6;
-const FIELD_SIZE = 8;
-const FIELD = { mode: 1, size: 6, nameSize: 11 } as const;
+export const MAGIC = /^07070[12]$/;
+export const MAGIC_SIZE = 6;
+export const FIELD_SIZE = 8;
+/** Header fields of `newc` and `crc` (Linux early-userspace §buffer-format), by their place. */
+export const FIELD = {
+  inode: 0,
+  mode: 1,
+  modified: 5,
+  size: 6,
+  major: 7,
+  minor: 8,
+  nameSize: 11,
+} as const;
 const FIELD_COUNT = 13;
-const HEADER_SIZE = MAGIC_SIZE + FIELD_COUNT * FIELD_SIZE;
-const ALIGNMENT = 4;
-/** `PATH_MAX`: the kernel ignores members with a longer name or none, and so does this. */
-const MAX_NAME = 4096;
+export const HEADER_SIZE = MAGIC_SIZE + FIELD_COUNT * FIELD_SIZE;
+export const ALIGNMENT = 4;
+/** `PATH_MAX`: the kernel ignores members with a longer name or none. */
+export const MAX_NAME = 4096;
 const TRAILER = 'TRAILER!!!';
 const CONTENT_LIMIT = 1024 * 1024;
 /**
@@ -80,7 +89,7 @@ export async function skipZeros(bytes: ForwardBytes): Promise<number | undefined
   }
 }
 
-function parseHeader(bytes: Uint8Array): Record<keyof typeof FIELD, number> {
+function parseHeader(bytes: Uint8Array): Record<'mode' | 'size' | 'nameSize', number> {
   const text = new TextDecoder('latin1').decode(bytes);
   const magic = text.slice(0, MAGIC_SIZE);
   if (!MAGIC.test(magic)) {

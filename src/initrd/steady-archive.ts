@@ -1,19 +1,20 @@
 /** Archives without what differs each time they are made, though nothing in them does: times and inode numbers. */
 import { bytesSource } from '../byte-source.ts';
+import {
+  ALIGNMENT,
+  FIELD,
+  FIELD_SIZE,
+  HEADER_SIZE,
+  MAGIC,
+  MAGIC_SIZE,
+  MAX_NAME,
+  ZERO_DIGIT,
+} from './cpio.ts';
 import { UnpackedBytes } from './forward-bytes.ts';
 import { damaged, Obstruction } from './obstacle.ts';
 import { formatAt } from './packed.ts';
 import type { Unxz } from './xz.ts';
 
-/** Header fields of `newc` and `crc` (Linux early-userspace §buffer-format), by their place. */
-const FIELD = { inode: 0, modified: 5, size: 6, major: 7, minor: 8, nameSize: 11 } as const;
-const MAGIC = /^07070[12]$/;
-const MAGIC_SIZE = 6;
-const FIELD_SIZE = 8;
-const HEADER_SIZE = MAGIC_SIZE + 13 * FIELD_SIZE;
-const ALIGNMENT = 4;
-const ZERO_DIGIT = 0x30;
-const NAME_LIMIT = 4096;
 /** Secrets are small. Bytes. */
 const LIMIT = 64 * 1024 * 1024;
 
@@ -95,7 +96,7 @@ function steadyMember(bytes: Uint8Array, start: number, numbers: Map<string, num
     throw damaged(`expected hexadecimal digits, got ${JSON.stringify(text(field))}`);
   };
   const [nameSize, size] = [number('nameSize'), number('size')];
-  if (nameSize === 0 || nameSize > NAME_LIMIT) throw damaged(`got a name of ${nameSize} bytes`);
+  if (nameSize === 0 || nameSize > MAX_NAME) throw damaged(`got a name of ${nameSize} bytes`);
   const end = aligned(aligned(start + HEADER_SIZE + nameSize) + size);
   // Padding behind the last member may be left out.
   if (aligned(start + HEADER_SIZE + nameSize) + size > bytes.length) throw damaged('got the end');

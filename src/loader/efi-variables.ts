@@ -1,12 +1,7 @@
 /** Reads the EFI variables by which firmware and systemd-boot report what they did and will do. */
 import type { Disk } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
-import {
-  GLOBAL_VARIABLE,
-  IMAGE_SECURITY_DATABASE,
-  KEY_VARIABLES,
-  type KeyVariable,
-} from '../secureboot/key-variable.ts';
+import { GLOBAL_VARIABLE, type KeyVariable, vendorOf } from '../secureboot/key-variable.ts';
 import { type BootOption, parseBootOption, parseBootOrder } from './boot-option.ts';
 
 /** Variables of systemd's boot loader interface that hold a text. */
@@ -61,12 +56,12 @@ export function keyVariable(
   directory: string,
   name: KeyVariable,
 ): Uint8Array | undefined {
-  return readVariable(disk, `${directory}/${name}-${KEY_VARIABLES[name].vendor}`, MAX_KEYS);
+  return readVariable(disk, `${directory}/${name}-${vendorOf(name)}`, MAX_KEYS);
 }
 
 /** Returns the signature lists of what firmware refuses to start, or undefined when there are none. */
 export function forbiddenVariable(disk: Disk, directory: string): Uint8Array | undefined {
-  return readVariable(disk, `${directory}/dbx-${IMAGE_SECURITY_DATABASE}`, MAX_KEYS);
+  return readVariable(disk, `${directory}/dbx-${vendorOf('dbx')}`, MAX_KEYS);
 }
 
 /**

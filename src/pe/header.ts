@@ -56,7 +56,7 @@ export function openHeader(source: ByteSource, name: string): Header {
   };
 }
 
-/** Returns an offset as messages show it. */
+/** Returns an offset or an address as messages show it. */
 export function hex(value: number): string {
   return `0x${value.toString(16)}`;
 }

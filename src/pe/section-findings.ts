@@ -1,7 +1,7 @@
 /** Section tables that firmware and stub read in another way than their maker meant: what is wrong with one. */
-import type { ByteSource } from '../byte-source.ts';
 import { EspError } from '../error.ts';
-import { type Pe, parsePe, SECTION_HEADER_SIZE, type Section } from './pe.ts';
+import { hex } from './header.ts';
+import { type Pe, SECTION_HEADER_SIZE, type Section } from './pe.ts';
 
 /** Where an address that was meant to be negative ends up, and nothing else does: images stay below 2 GiB. */
 const BELOW_BASE = 0x8000_0000;
@@ -62,17 +62,13 @@ function nameOf({ name }: Section): string {
   return JSON.stringify(name);
 }
 
-function hex(value: number): string {
-  return `0x${value.toString(16)}`;
-}
-
 /**
  * Refuses an image whose sections lie over each other or outside of it.
  * @param name what messages call the image
  * @throws {PE_MALFORMED} naming the first such section
  */
-export function requireSoundSections(source: ByteSource, name: string): void {
-  const [first] = sectionFindings(parsePe(source, name));
+export function requireSoundSections(pe: Pe, name: string): void {
+  const [first] = sectionFindings(pe);
   if (first === undefined) return;
   throw new EspError('PE_MALFORMED', `${name}: ${first}: expected sections apart in the image`, {
     hint: 'build the image anew, with espalier uki build or ukify; objcopy has to be given addresses that do not overlap',

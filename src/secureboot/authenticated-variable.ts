@@ -5,7 +5,7 @@
 import { EspError } from '../error.ts';
 import { formatGuid, GUID_SIZE, type Guid, guidBytes } from '../guid.ts';
 import { formatTime, parseTime, TIME_SIZE } from './efi-time.ts';
-import { IMAGE_SECURITY_DATABASE, KEY_VARIABLES, type KeyVariable } from './key-variable.ts';
+import { type SignedVariable, vendorOf } from './key-variable.ts';
 
 /** New content of a variable, and the signature for which firmware accepts it. */
 export interface AuthenticatedWrite {
@@ -39,15 +39,14 @@ export type WriteMode = 'replace' | 'append';
  * content.
  */
 export function bytesToSign(
-  variable: KeyVariable | 'dbx',
+  variable: SignedVariable,
   time: number,
   content: Uint8Array,
   mode: WriteMode = 'replace',
 ): Uint8Array {
   const name = Uint8Array.from([...variable].flatMap((letter) => [letter.charCodeAt(0), 0]));
   const attributes = Uint8Array.of(mode === 'append' ? ATTRIBUTES | APPEND : ATTRIBUTES, 0, 0, 0);
-  const vendor = variable === 'dbx' ? IMAGE_SECURITY_DATABASE : KEY_VARIABLES[variable].vendor;
-  return joined(name, guidBytes(vendor), attributes, formatTime(time), content);
+  return joined(name, guidBytes(vendorOf(variable)), attributes, formatTime(time), content);
 }
 
 /** Returns the bytes to hand to firmware. */

@@ -33,9 +33,12 @@ export interface Ban {
 /** The time of an entry that counts whenever a program was signed. */
 const ALWAYS = 0;
 
+/** The type of an entry that is the SHA-256 digest of an image. */
+export const IMAGE_SHA256 = 'c1c41626-504c-4092-aca9-41f936934328' as Guid;
+
 /** The types of entries that are digests of images (UEFI §32.4.1). */
 const IMAGE_DIGESTS: Readonly<Record<string, { name: DigestName; size: number }>> = {
-  'c1c41626-504c-4092-aca9-41f936934328': { name: 'sha256', size: 32 },
+  [IMAGE_SHA256]: { name: 'sha256', size: 32 },
   'ff3e5307-9fd0-48c9-85f1-8ad56c701e01': { name: 'sha384', size: 48 },
   '093e0fae-a6c4-4f50-9f1b-d41e2b89c19a': { name: 'sha512', size: 64 },
 };
@@ -46,9 +49,6 @@ const CERTIFICATE_DIGESTS: Readonly<Record<string, { name: DigestName; size: num
   '7076876e-80c2-4ee6-aad2-28b349a6865b': { name: 'sha384', size: 48 },
   '446dbf63-2502-4cda-bcfa-2465d2b0fe9d': { name: 'sha512', size: 64 },
 };
-
-/** The type of an entry that is the SHA-256 digest of an image. */
-export const IMAGE_SHA256 = 'c1c41626-504c-4092-aca9-41f936934328' as Guid;
 
 /**
  * Reads the signature lists of dbx. Entries of other types are passed over, as firmware passes over

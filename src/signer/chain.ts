@@ -1,5 +1,14 @@
 /** The certificates that lead from a signer's towards one that firmware knows. */
-import type { X509Certificate } from 'node:crypto';
+import { X509Certificate } from 'node:crypto';
+
+/** Returns the certificate in PEM or DER; none when it cannot be decoded, for then it leads nowhere. */
+export function certificateIn(encoded: string | Uint8Array): readonly X509Certificate[] {
+  try {
+    return [new X509Certificate(encoded)];
+  } catch {
+    return [];
+  }
+}
 
 /**
  * Returns a certificate and, behind it, those of the others that issued it or one of its issuers, each

@@ -4,7 +4,11 @@ import {
   formatAuthenticatedWrite,
   type WriteMode,
 } from '../secureboot/authenticated-variable.ts';
-import { KEY_VARIABLES, type KeyVariable } from '../secureboot/key-variable.ts';
+import {
+  KEY_VARIABLES,
+  type KeyVariable,
+  type SignedVariable,
+} from '../secureboot/key-variable.ts';
 import { signDetached } from './detached-signature.ts';
 import type { KeyPair } from './pem.ts';
 
@@ -49,7 +53,7 @@ export function formatForbidden(content: Uint8Array, KEK: KeyPair, time: number)
 }
 
 function formatWrite(
-  variable: KeyVariable | 'dbx',
+  variable: SignedVariable,
   content: Uint8Array,
   { certificate, privateKey }: KeyPair,
   time: number,

@@ -5,7 +5,7 @@ import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import type { Disk } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
 import { certificateSigner, certificateVerifier } from './certificate-signer.ts';
-import { chainFrom } from './chain.ts';
+import { certificateIn, chainFrom } from './chain.ts';
 import { type Owner, requireSafeKey, workTreeWarnings } from './key-safety.ts';
 import type { Signer, Verifier } from './signer.ts';
 
@@ -40,9 +40,8 @@ export function loadSigner(
   disk: Disk,
   now: number,
 ): LoadedSigner {
-  const { certificate, privateKey } = loadKeyPair(files, owner, disk);
-  const chain = loadChain(files.certificate, disk);
-  const signer = certificateSigner(certificate, privateKey, chain.intermediates);
+  const { privateKey, ...chain } = loadChainAndKey(files, owner, disk);
+  const signer = certificateSigner(chain.certificate, privateKey, chain.intermediates);
   requireTrial(files.certificate, signer);
   return {
     signer,
@@ -61,18 +60,22 @@ export interface KeyPair {
 
 /** Loads the two files of {@link loadSigner}, with the same errors. */
 export function loadKeyPair(files: SignerFiles, owner: Owner, disk: Disk): KeyPair {
+  return loadChainAndKey(files, owner, disk);
+}
+
+function loadChainAndKey(files: SignerFiles, owner: Owner, disk: Disk): CertificateChain & KeyPair {
   requireFile('certificate', files.certificate, disk);
   requireFile('private key', files.privateKey, disk);
-  const certificate = loadCertificate(files.certificate, disk);
+  const chain = loadChain(files.certificate, disk);
   if (!files.allowInsecureKey) requireSafeKey(files.privateKey, owner, disk);
   const privateKey = loadPrivateKey(files.privateKey, disk);
-  if (!certificate.checkPrivateKey(privateKey)) {
+  if (!chain.certificate.checkPrivateKey(privateKey)) {
     throw invalid(
       `private key ${files.privateKey}: it is not the key of certificate ${files.certificate}`,
       'give the two files that were made together',
     );
   }
-  return { certificate, privateKey };
+  return { ...chain, privateKey };
 }
 
 /**
@@ -113,19 +116,11 @@ export interface CertificateChain {
  * @throws {KEY_INVALID} when there is none in it, or the first cannot be decoded
  */
 export function loadChain(path: string, disk: Disk): CertificateChain {
-  const certificate = loadCertificate(path, disk);
-  const [, ...others] = pemBlocks(readText(path, disk), 'CERTIFICATE');
+  const text = readText(path, disk);
+  const certificate = firstCertificate(path, text);
+  const [, ...others] = pemBlocks(text, 'CERTIFICATE');
   const [, ...intermediates] = chainFrom(certificate, others.flatMap(certificateIn));
   return { certificate, intermediates, strangers: others.length - intermediates.length };
-}
-
-/** What cannot be decoded leads nowhere. */
-function certificateIn(block: string): readonly X509Certificate[] {
-  try {
-    return [new X509Certificate(block)];
-  } catch {
-    return [];
-  }
 }
 
 /** Says what a person should know about the certificates of a file. */
@@ -146,7 +141,10 @@ export function chainWarnings(
  * @throws {KEY_INVALID} when there is none in it
  */
 export function loadCertificate(path: string, disk: Disk): X509Certificate {
-  const text = readText(path, disk);
+  return firstCertificate(path, readText(path, disk));
+}
+
+function firstCertificate(path: string, text: string): X509Certificate {
   const [block] = pemBlocks(text, 'CERTIFICATE');
   if (block === undefined) {
     throw invalid(

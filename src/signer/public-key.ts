@@ -1,14 +1,8 @@
 /** A public key for everyone to see, from what a person names: nothing private may pass for one. */
 import { createPublicKey, X509Certificate } from 'node:crypto';
 import { EspError } from '../error.ts';
+import { hasPrivateKey } from '../secureboot/private-key.ts';
 import { pemBlocks } from './pem.ts';
-
-const PRIVATE = /-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----/;
-
-/** Tells whether a text has a private key in PEM in it. */
-export function hasPrivateKey(text: string): boolean {
-  return PRIVATE.test(text);
-}
 
 /**
  * Returns a public key in PEM: the file as it is, when that is one, or the key of the certificate in it.

@@ -1,8 +1,16 @@
 /** What a signature on a program says, whoever made it: signer, algorithm, digest, and the certificates it carries. */
-import { createHash, verify, X509Certificate } from 'node:crypto';
+import { createHash, verify, type X509Certificate } from 'node:crypto';
 import type { DigestName } from '../secureboot/forbidden.ts';
-import { chainFrom } from './chain.ts';
-import { nameOf, SIGNED_DATA, SPC_INDIRECT_DATA } from './cms.ts';
+import { certificateIn, chainFrom } from './chain.ts';
+import {
+  CONTENT_TYPE,
+  MESSAGE_DIGEST,
+  nameOf,
+  retagged,
+  SHA_256,
+  SIGNED_DATA,
+  SPC_INDIRECT_DATA,
+} from './cms.ts';
 import {
   childrenOf,
   type Element,
@@ -31,12 +39,10 @@ export interface ListedSignature {
 }
 
 const DIGESTS: readonly (readonly [DigestName, Uint8Array])[] = [
-  ['sha256', oid('2.16.840.1.101.3.4.2.1')],
+  ['sha256', SHA_256],
   ['sha384', oid('2.16.840.1.101.3.4.2.2')],
   ['sha512', oid('2.16.840.1.101.3.4.2.3')],
 ];
-const CONTENT_TYPE = oid('1.2.840.113549.1.9.3');
-const MESSAGE_DIGEST = oid('1.2.840.113549.1.9.4');
 /** More than a chain has; the rest of a hostile signature is not looked at. */
 const MAX_CERTIFICATES = 32;
 
@@ -56,7 +62,7 @@ export function readSignature(bytes: Uint8Array): ListedSignature | string {
     return `expected a digest and one signer, got ${signers.length}`;
   }
   const carried = childrenOf(rest[0], EXPLICIT_0);
-  const others = carried.slice(0, MAX_CERTIFICATES).flatMap(certificateIn);
+  const others = carried.slice(0, MAX_CERTIFICATES).flatMap(({ whole }) => certificateIn(whole));
   const leaf = others.find((each) => isOf(each, signers[0]));
   return {
     digestName: digestNameOf(algorithm),
@@ -70,14 +76,6 @@ export function readSignature(bytes: Uint8Array): ListedSignature | string {
 function digestNameOf(algorithm: Element | undefined): DigestName | undefined {
   const [identifier] = childrenOf(algorithm, SEQUENCE);
   return DIGESTS.find(([, known]) => sameBytes(identifier?.whole, known))?.[0];
-}
-
-function certificateIn({ whole }: Element): readonly X509Certificate[] {
-  try {
-    return [new X509Certificate(whole)];
-  } catch {
-    return [];
-  }
 }
 
 /** Tells whether a signer is named as the holder of a certificate: by issuer and serial number. */
@@ -108,10 +106,8 @@ function isMadeBy(
   const isAbout =
     sameBytes(value(CONTENT_TYPE)?.whole, SPC_INDIRECT_DATA) &&
     sameBytes(value(MESSAGE_DIGEST)?.content, digest);
-  // Attributes are stored as `[0]` and signed as a SET.
-  const signed = Uint8Array.from(attributes.whole).fill(SET, 0, 1);
   try {
-    return isAbout && verify(name, signed, publicKey, signature.content);
+    return isAbout && verify(name, retagged(attributes.whole, SET), publicKey, signature.content);
   } catch {
     return false;
   }

@@ -88,8 +88,9 @@ interface Program {
 
 function look(path: string, signer: Signer, disk: Disk): Program {
   return withFile(path, disk, (file) => {
-    requireSoundSections(file, path);
-    const signatures = certificateTable(file, parsePe(file, path));
+    const pe = parsePe(file, path);
+    requireSoundSections(pe, path);
+    const signatures = certificateTable(file, pe);
     const imageDigest = authenticodeDigest(file);
     const isSigned = signer.verify(signatures, imageDigest).kind === 'valid';
     return { imageDigest, isSigned };

@@ -3,7 +3,7 @@ import type { WritableDisk } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
 import { type EspPath, espPath, temporaryName } from '../esp/layout.ts';
 import { scanTemporaries } from '../esp/temporaries.ts';
-import type { KeyVariable } from '../secureboot/key-variable.ts';
+import type { KeyVariable, SignedVariable } from '../secureboot/key-variable.ts';
 import { fill } from './assemble.ts';
 
 /** The ESP, and the disk that writes to it. */
@@ -15,10 +15,10 @@ export interface EnrolmentPlacing {
 }
 
 /** In the order in which they appear: the one without which nothing is enrolled comes last. */
-const ORDER = ['dbx', 'db', 'KEK', 'PK'] as const satisfies readonly (KeyVariable | 'dbx')[];
+const ORDER = ['dbx', 'db', 'KEK', 'PK'] as const satisfies readonly SignedVariable[];
 
 /** Returns the file of a variable in a directory of keys (systemd-boot(7)). */
-export function enrolmentFile(directory: EspPath, variable: KeyVariable | 'dbx'): EspPath {
+export function enrolmentFile(directory: EspPath, variable: SignedVariable): EspPath {
   return espPath(directory, `${variable}.auth`);
 }
 

@@ -2,6 +2,7 @@
 import { type ByteSource, withoutPadding } from '../byte-source.ts';
 import type { Digest } from '../digest.ts';
 import { contentRange, parsePe, readRange, readSection, type Section } from '../pe/pe.ts';
+import { hasPrivateKey } from '../secureboot/private-key.ts';
 import { findKnown, isSectionName, splitProfiles } from './section.ts';
 
 /** One section: its size, its digest, and its text if it is text. */
@@ -113,7 +114,6 @@ function reportSection(
   return isText ? { ...report, text: textOf(readSection(source, section, MAX_TEXT)) } : report;
 }
 
-const PRIVATE_KEY = /-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----/;
 /** What is shown in the place of a key that somebody took for a public one. */
 const HIDDEN = '(a private key, which is not shown)';
 
@@ -131,7 +131,7 @@ function textOf(bytes: Uint8Array): string {
   try {
     const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
     const text = decoder.decode(withoutPadding(bytes)).replaceAll('\0', '\\0');
-    return PRIVATE_KEY.test(text) ? HIDDEN : text;
+    return hasPrivateKey(text) ? HIDDEN : text;
   } catch {
     return '(not valid UTF-8)';
   }

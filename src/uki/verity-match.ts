@@ -1,5 +1,5 @@
 /** Whether an image boots the very file systems that were built with it. */
-import type { Designator } from '../gpt/partition-type.ts';
+import { DESIGNATORS, type Designator } from '../gpt/partition-type.ts';
 import { devicesOnCmdline, rootHashesOnCmdline } from '../verity/cmdline.ts';
 import { describeMisnamed, type Misnamed } from '../verity/repart-output.ts';
 import type { RootHash } from '../verity/root-hash.ts';
@@ -20,8 +20,6 @@ export type Mismatch =
     }
   /** It is found by the root hash, and has another UUID. */
   | ({ readonly kind: 'partition'; readonly profile: string } & Misnamed);
-
-const DESIGNATORS: readonly Designator[] = ['root', 'usr'];
 
 /**
  * Compares the root hashes on each profile's command line with those of the partitions. Every

@@ -3,29 +3,16 @@ import { basename, resolve } from 'node:path';
 import * as v from 'valibot';
 import type { Disk } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
+import { DESIGNATORS } from '../gpt/partition-type.ts';
 import type { RawSettings } from '../settings/configuration-file.ts';
 import { UKI_BUILD_OPTIONS } from '../settings/uki-options.ts';
+import { path as pathGiven } from '../settings/value-schemas.ts';
 import { parseUkifyConfig, type UkifyOptions } from '../uki/ukify-config.ts';
 
 const text = v.optional(v.string());
 const texts = v.optional(v.array(v.string()), []);
-const path = v.optional(
-  v.pipe(
-    v.string(),
-    v.nonEmpty('expected a path, got nothing'),
-    v.transform((given) => resolve(given)),
-  ),
-);
-const paths = v.optional(
-  v.array(
-    v.pipe(
-      v.string(),
-      v.nonEmpty('expected a path, got nothing'),
-      v.transform((given) => resolve(given)),
-    ),
-  ),
-  [],
-);
+const path = v.optional(pathGiven);
+const paths = v.optional(v.array(pathGiven), []);
 const count = v.optional(
   v.pipe(v.string(), v.regex(/^\d{1,15}$/, 'expected a number'), v.transform(Number)),
 );
@@ -60,7 +47,7 @@ const schema = v.strictObject({
   'allow-insecure-key': flag,
   'sign-kernel': v.optional(v.boolean()),
   verity: texts,
-  'verity-of': v.optional(v.picklist(['root', 'usr'], 'expected root or usr')),
+  'verity-of': v.optional(v.picklist(DESIGNATORS, 'expected root or usr')),
   'verity-hash-area': path,
   'verity-data-device': text,
   'verity-hash-device': text,
@@ -138,6 +125,12 @@ function defaultOutput(settings: v.InferOutput<typeof schema>): string {
   if (linux === undefined) throw misuse('expected --linux or --output, got neither');
   const isSigned = settings['secureboot-private-key'] !== undefined;
   return resolve(`${basename(linux)}${isSigned ? '.efi' : '.unsigned.efi'}`);
+}
+
+/** Takes a value of `--section` apart; both parts are empty when it has no colon. */
+export function splitSection(spec: string): { readonly name: string; readonly value: string } {
+  const [, name = '', value = ''] = /^([^:]*):(.*)$/s.exec(spec) ?? [];
+  return { name, value };
 }
 
 /** Returns the error for a wrong command line. */

@@ -1,9 +1,9 @@
 /** Whether what boots from an image can open its file system by a root hash. */
-import type { ByteSource } from '../byte-source.ts';
 import type { Context } from '../context.ts';
 import { describeInitrdFinding, lintInitrd } from '../initrd/lint.ts';
 import { findXz } from '../initrd/xz-program.ts';
-import { contentRange, parsePe, type Range } from '../pe/pe.ts';
+import { contentRange, parsePe } from '../pe/pe.ts';
+import { partOf } from '../verity/disk-pair.ts';
 
 /** Returns what the initrds of an image lack, or may lack, to open a verity device; one line each. */
 export async function initrdWarnings(
@@ -15,15 +15,8 @@ export async function initrdWarnings(
   const warnings: string[] = [];
   for (const section of parsePe(source, image).sections) {
     if (section.name !== '.initrd') continue;
-    const findings = await lintInitrd(part(source, contentRange(section)), { unxz });
+    const findings = await lintInitrd(partOf(source, contentRange(section)), { unxz });
     warnings.push(...findings.map((found) => `.initrd: ${describeInitrdFinding(found)}`));
   }
   return warnings;
-}
-
-/** Returns a range of a source as a source. */
-function part(source: ByteSource, { offset, size }: Range): ByteSource {
-  const read = (at: number, length: number) =>
-    source.read(offset + at, Math.max(0, Math.min(length, size - at)));
-  return { size, read };
 }

@@ -1,8 +1,8 @@
 /** Inputs that kernel, stub or loader would not read as they are meant: refused where they mislead, else told. */
 import type { Disk } from '../disk/disk.ts';
-import { hasPrivateKey } from '../signer/public-key.ts';
+import { hasPrivateKey } from '../secureboot/private-key.ts';
 import { parseOsRelease } from '../uki/os-release.ts';
-import { type BuildSettings, misuse } from './build-settings.ts';
+import { type BuildSettings, misuse, splitSection } from './build-settings.ts';
 import type { Inputs } from './inputs.ts';
 
 /** One text that goes into the image: the option it is from, its value, and the section it makes. */
@@ -48,7 +48,7 @@ function textsOf(settings: BuildSettings): readonly Text[] {
     ...one('os-release', '.osrel'),
     ...one('profile', '.profile'),
     ...settings.section.flatMap((spec): Text[] => {
-      const [, section = '', value = ''] = /^([^:]*):(.*)$/s.exec(spec) ?? [];
+      const { name: section, value } = splitSection(spec);
       return value === '' ? [] : [{ flag: 'section', value, section, name: `section ${section}` }];
     }),
   ];

@@ -21,14 +21,21 @@ export interface Inputs {
 /** Returns the inputs on a disk. */
 export function inputsOn(disk: Disk): Inputs {
   const seen = new Map<string, FileStat>();
+  const contents = new Map<string, Uint8Array>();
   const file = (flag: string, given: string) => {
     const path = resolve(given);
-    const stat = disk.stat(path);
+    const stat = seen.get(path) ?? disk.stat(path);
     if (stat?.kind !== 'file') throw misuse(`--${flag}: ${path} is no file`);
     seen.set(path, stat);
     return { path, size: stat.size };
   };
-  const read = (flag: string, path: string) => disk.read(file(flag, path).path, TEXT_LIMIT);
+  // What was checked is what goes into the image, so a file is read once.
+  const read = (flag: string, given: string): Uint8Array => {
+    const { path } = file(flag, given);
+    const content = contents.get(path) ?? disk.read(path, TEXT_LIMIT);
+    contents.set(path, content);
+    return content;
+  };
   return {
     seen,
     file,

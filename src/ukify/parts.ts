@@ -7,7 +7,7 @@ import type { Disk, OpenFile } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
 import { architecture, efiName } from '../loader/architecture.ts';
 import type { Content } from '../pe/image-layout.ts';
-import { type Pe, parsePe } from '../pe/pe.ts';
+import { parsePe } from '../pe/pe.ts';
 import { requireSoundSections } from '../pe/section-findings.ts';
 import { signedFile } from '../recipe/pieces.ts';
 import { publicKeyPem } from '../signer/public-key.ts';
@@ -16,7 +16,7 @@ import { bytesSection, type ImageParts, joinedInitrds, profileSections } from '.
 import { collapseBlanks } from '../uki/cmdline.ts';
 import { type KernelTraits, kernelTraits, requireCmdlineFits } from '../uki/kernel.ts';
 import type { UkiSection } from '../uki/uki.ts';
-import { type BuildSettings, misuse } from './build-settings.ts';
+import { type BuildSettings, misuse, splitSection } from './build-settings.ts';
 import type { Inputs } from './inputs.ts';
 
 /**
@@ -32,10 +32,11 @@ export function gatherParts(
 ): ImageParts {
   const kernel =
     settings.linux === undefined ? undefined : lookAtKernel(settings.linux, inputs, disk);
-  const { path: stubPath } = inputs.file('stub', findStub(settings, kernel?.pe.machine, disk));
+  const { path: stubPath } = inputs.file('stub', findStub(settings, kernel?.traits.machine, disk));
   const stub = inputs.read('stub', stubPath);
-  requireSoundSections(bytesSource(stub), stubPath);
-  if (kernel) requireSameMachine(kernel.pe, stubPath, disk);
+  const stubPe = parsePe(bytesSource(stub), stubPath);
+  requireSoundSections(stubPe, stubPath);
+  if (kernel) requireSameMachine(stubPe.machine, kernel.traits.machine, stubPath);
   const sections = [
     ...textSections(settings, inputs, kernel?.traits, disk),
     ...fileSections(settings, inputs),
@@ -52,7 +53,7 @@ export function gatherParts(
     profile: given(settings.profile, (value) => inputs.text('profile', value)),
     joined: settings['join-profile'].map((path) =>
       withFile(inputs.file('join-profile', path).path, disk, (source) => {
-        requireSoundSections(source, path);
+        requireSoundSections(parsePe(source, path), path);
         return profileSections(source, path, hasOsRelease);
       }),
     ),
@@ -66,19 +67,18 @@ function requireWholeCmdline(sections: readonly UkiSection[], kernel: Kernel | u
   requireCmdlineFits(cmdline.bytes.length, kernel.traits.cmdlineLimit, kernel.path);
 }
 
-/** A kernel with its headers. Size in bytes. */
+/** A kernel and what its file says of it. Size in bytes. */
 interface Kernel {
   readonly path: string;
   readonly size: number;
-  readonly pe: Pe;
   readonly traits: KernelTraits;
 }
 
 function lookAtKernel(path: string, inputs: Inputs, disk: Disk): Kernel {
   const file = inputs.file('linux', path);
   return withFile(path, disk, (source) => {
-    requireSoundSections(source, path);
-    return { ...file, pe: parsePe(source, path), traits: kernelTraits(source, path) };
+    requireSoundSections(parsePe(source, path), path);
+    return { ...file, traits: kernelTraits(source, path) };
   });
 }
 
@@ -109,14 +109,13 @@ function findStub(settings: BuildSettings, kernelMachine: number | undefined, di
 /** The machine numbers of x86 mixed mode: 32-bit firmware and stub may start a 64-bit kernel. */
 const MIXED_MODE = { stub: 0x014c, kernel: 0x8664 };
 
-function requireSameMachine(kernel: Pe, stubPath: string, disk: Disk): void {
-  const stub = withFile(stubPath, disk, (source) => parsePe(source, stubPath));
-  const isMixedMode = stub.machine === MIXED_MODE.stub && kernel.machine === MIXED_MODE.kernel;
-  if (stub.machine === kernel.machine || isMixedMode) return;
+function requireSameMachine(stub: number, kernel: number, stubPath: string): void {
+  const isMixedMode = stub === MIXED_MODE.stub && kernel === MIXED_MODE.kernel;
+  if (stub === kernel || isMixedMode) return;
   const name = (machine: number) => efiName(machine) ?? `machine 0x${machine.toString(16)}`;
   throw new EspError(
     'MIXED_ARCHITECTURES',
-    `${stubPath}: expected a stub for ${name(kernel.machine)} as the kernel, got one for ${name(stub.machine)}`,
+    `${stubPath}: expected a stub for ${name(kernel)} as the kernel, got one for ${name(stub)}`,
     { hint: 'name another with --stub, or leave out --efi-arch' },
   );
 }
@@ -185,7 +184,7 @@ function kernelContent(
 }
 
 function parseSection(spec: string, inputs: Inputs): UkiSection {
-  const [, name = '', value = ''] = /^([^:]*):(.*)$/s.exec(spec) ?? [];
+  const { name, value } = splitSection(spec);
   if (!/^[!-~]{1,8}$/.test(name)) {
     throw misuse(
       `--section: expected NAME:TEXT or NAME:@FILE with a name of 1 to 8 letters, got ${JSON.stringify(spec.slice(0, 64))}`,

@@ -3,7 +3,7 @@
  * kernel-command-line(7)).
  */
 import { EspError } from '../error.ts';
-import type { Designator } from '../gpt/partition-type.ts';
+import { DESIGNATORS, type Designator } from '../gpt/partition-type.ts';
 import { isRootHash, partitionUuids } from './root-hash.ts';
 
 /** What the kernel does when a block contradicts the root hash. Without it, the read fails. */
@@ -132,8 +132,6 @@ export function devicesOnCmdline(cmdline: string): readonly NamedDevice[] {
     };
   });
 }
-
-const DESIGNATORS: readonly Designator[] = ['root', 'usr'];
 
 /**
  * Appends words of {@link verityWords} to a command line. Words that it has already are left out.

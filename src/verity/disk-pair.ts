@@ -99,13 +99,16 @@ function superblockIn(hash: BlockSource, offset: number, name: string): Superblo
   }
 }
 
-/** Returns the bytes of one partition. */
-function partOf(disk: BlockSource, { offset, size }: Partition): BlockSource {
+/** Returns a range of a source, such as a partition of a disk, as a source. */
+export function partOf(
+  source: BlockSource,
+  { offset, size }: Pick<Partition, 'offset' | 'size'>,
+): BlockSource {
   const within = (at: number, length: number) => Math.max(0, Math.min(length, size - at));
   return {
     size,
-    read: (at, length) => disk.read(offset + at, within(at, length)),
+    read: (at, length) => source.read(offset + at, within(at, length)),
     readInto: (at, memory) =>
-      disk.readInto(offset + at, memory.subarray(0, within(at, memory.length))),
+      source.readInto(offset + at, memory.subarray(0, within(at, memory.length))),
   };
 }

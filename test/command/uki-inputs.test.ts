@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { generateKeyPairSync } from 'node:crypto';
 import { describe, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
+import { nodeDisk } from '../../src/disk/node-disk.ts';
 import { countingBytes } from '../pe/a-pe.ts';
 import { certificate, certificateDer, certificatePath, privateKeyPem } from '../signer/test-key.ts';
 import { aWorkbench, type Workbench } from './a-uki.ts';
@@ -159,6 +160,23 @@ describe('refused', () => {
       assert.ok(!bench.names().includes('out.efi'));
     });
   }
+});
+
+test('a text that is swapped after its check does not go into an image', async (t) => {
+  const bench = aWorkbench(t);
+  const cmdline = bench.put('c', 'quiet');
+  const disk = nodeDisk();
+  const args = ['build', ...bench.arguments(), '--cmdline', `@${cmdline}`];
+  const { error } = await bench.try(args, {
+    read: (path, limit) => {
+      const content = disk.read(path, limit);
+      const isFirst = content.length === 'quiet'.length;
+      if (path === cmdline && isFirst) bench.put('c', privateKeyPem);
+      return content;
+    },
+  });
+  assert.equal(error?.code, 'SOURCE_CHANGED');
+  assert.ok(!bench.names().includes('out.efi'));
 });
 
 describe('a public key', () => {

@@ -110,8 +110,8 @@ export const signer: readonly Mutant[] = [
   {
     id: 'signer/key-does-not-fit',
     file: 'src/signer/pem.ts',
-    find: 'if (!certificate.checkPrivateKey(privateKey)) {',
-    replace: 'if (certificate.checkPrivateKey(privateKey) === undefined) {',
+    find: 'if (!chain.certificate.checkPrivateKey(privateKey)) {',
+    replace: 'if (chain.certificate.checkPrivateKey(privateKey) === undefined) {',
     killedBy: { file: 'test/signer/pem.test.ts', title: /a key of another certificate is refused/ },
     why: 'Every image would be signed with a key that firmware does not know.',
   },
