@@ -12,9 +12,11 @@ import type { FirmwareView } from '../plan/view.ts';
 /**
  * Reads the variables.
  * @param certificate path of the certificate that signs our programs
+ * @param asksOptions whether anybody asks for the boot entries, each of which is a variable of its own
  */
 export async function viewFirmware(
   certificate: string | undefined,
+  asksOptions: boolean,
   { disk, environment }: Context,
 ): Promise<FirmwareView> {
   const directory = environment['ESPALIER_EFIVARS'] ?? EFI_VARIABLES;
@@ -25,7 +27,7 @@ export async function viewFirmware(
   });
   return {
     secureBoot: enforces,
-    bootOptions: bootOptions(disk, directory),
+    bootOptions: asksOptions ? bootOptions(disk, directory) : undefined,
     ...(enforces === true && certificate !== undefined
       ? await judged(certificate, directory, disk)
       : { trustsCertificate: undefined, forbids: undefined }),
