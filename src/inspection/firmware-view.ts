@@ -42,14 +42,13 @@ async function judged(
   disk: Context['disk'],
 ): Promise<Pick<FirmwareView, 'trustsCertificate' | 'forbids'>> {
   const { loadChain } = await import('../signer/pem.ts');
-  const { banOfChain, firmwareKeys, knowsChain } = await import('./firmware-trust.ts');
+  const { banOfChain, firmwareKeys, firmwareTrusts } = await import('./firmware-trust.ts');
   const loaded = loadChain(certificate, disk);
   const chain = [loaded.certificate, ...loaded.intermediates];
   const keys = firmwareKeys(directory, disk);
   const ban = banOfChain(chain, keys);
   return {
-    // Where shim starts first, it asks its own list too.
-    trustsCertificate: keys.hasShim ? undefined : knowsChain(chain, keys),
+    trustsCertificate: firmwareTrusts(chain, keys),
     forbids: ban && `dbx has the ${ban.by} of ${ban.certificate}`,
   };
 }
