@@ -72,7 +72,7 @@ export function scanInventory(
     if (!listings.has(directory)) listings.set(directory, disk.list(`${root}/${directory}`));
   }
   const subdirectories = subdirectoriesIn(listings);
-  const companions = scanCompanions(disk, root);
+  const companions = scanCompanions(disk, root, listings);
   return {
     ...(companions.length > 0 ? { companions } : {}),
     ...(manifests.length > 0 ? { manifests } : {}),

@@ -9,29 +9,39 @@ import { type Mount, readMounts } from './mount.ts';
  * @throws {SOURCE_UNTRUSTED}
  */
 export function requireTrusted(path: string, targets: readonly string[], disk: Disk): void {
-  const real = disk.realPath(path) ?? path;
-  const target = targets
-    .map((root) => disk.realPath(root) ?? root)
-    .find((root) => `${real}/`.startsWith(`${root}/`));
-  const place = target ?? fatMountOf(real, disk);
-  if (place === undefined) return;
-  const where = real === path ? path : `${path}: it leads to ${real}, which`;
-  throw new EspError(
-    'SOURCE_UNTRUSTED',
-    `${where} lies on ${place}: nothing from there is signed`,
-    {
-      hint: 'copy it to a file system that nobody else writes to, after a look at what it is, and name it there',
-    },
-  );
+  trustCheck(targets, disk)(path);
+}
+
+/**
+ * Returns {@link requireTrusted} for several files, which reads the mount table once. Each file has to have
+ * been looked at before: the look at one on an automount changes the table.
+ */
+export function trustCheck(targets: readonly string[], disk: Disk): (path: string) => void {
+  const roots = targets.map((root) => disk.realPath(root) ?? root);
+  let mounts: readonly Mount[] | undefined;
+  return (path) => {
+    const real = disk.realPath(path) ?? path;
+    mounts ??= mountsOf(disk);
+    const target = roots.find((root) => `${real}/`.startsWith(`${root}/`));
+    const place = target ?? fatMountOf(real, mounts);
+    if (place === undefined) return;
+    const where = real === path ? path : `${path}: it leads to ${real}, which`;
+    throw new EspError(
+      'SOURCE_UNTRUSTED',
+      `${where} lies on ${place}: nothing from there is signed`,
+      {
+        hint: 'copy it to a file system that nobody else writes to, after a look at what it is, and name it there',
+      },
+    );
+  };
 }
 
 const FAT: readonly string[] = ['vfat', 'msdos', 'exfat'];
 
-/** Returns where the FAT file system is mounted on which a file lies; undefined also where nothing tells. */
-function fatMountOf(path: string, disk: Disk): string | undefined {
-  const real = disk.realPath(path) ?? path;
+/** Returns where the FAT file system is mounted on which a real path lies; undefined also where nothing tells. */
+function fatMountOf(real: string, mounts: readonly Mount[]): string | undefined {
   // Of two mounts at one point, the later covers the other.
-  const mount = mountsOf(disk)
+  const mount = mounts
     .filter(({ point }) => point === '/' || `${real}/`.startsWith(`${point}/`))
     .reduce<Mount | undefined>(
       (deepest, each) => (each.point.length >= (deepest?.point.length ?? 0) ? each : deepest),
@@ -57,7 +67,9 @@ function mountsOf(disk: Disk): readonly Mount[] {
  * @throws {KEY_INSECURE}
  */
 export function requireKeyElsewhere(path: string, isAllowed: boolean, disk: Disk): void {
-  const place = isAllowed ? undefined : fatMountOf(path, disk);
+  if (isAllowed) return;
+  const real = disk.realPath(path) ?? path;
+  const place = fatMountOf(real, mountsOf(disk));
   if (place === undefined) return;
   throw new EspError('KEY_INSECURE', `private key ${path}: it lies on ${place}, which is FAT`, {
     hint: 'keep it where only root can read it, on an encrypted disk if there is one, and make a new one',

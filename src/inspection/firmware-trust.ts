@@ -48,10 +48,8 @@ export function firmwareKeys(variables: string, disk: Disk): FirmwareKeys {
  */
 export function firmwareTrusts(
   chain: readonly X509Certificate[],
-  variables: string,
-  disk: Disk,
+  keys: FirmwareKeys,
 ): boolean | undefined {
-  const keys = firmwareKeys(variables, disk);
   return keys.hasShim ? undefined : knowsChain(chain, keys);
 }
 

@@ -12,9 +12,11 @@ import type { FirmwareView } from '../plan/view.ts';
 /**
  * Reads the variables.
  * @param certificate path of the certificate that signs our programs
+ * @param asksOptions whether anybody asks for the boot entries, each of which is a variable of its own
  */
 export async function viewFirmware(
   certificate: string | undefined,
+  asksOptions: boolean,
   { disk, environment }: Context,
 ): Promise<FirmwareView> {
   const directory = environment['ESPALIER_EFIVARS'] ?? EFI_VARIABLES;
@@ -25,7 +27,7 @@ export async function viewFirmware(
   });
   return {
     secureBoot: enforces,
-    bootOptions: bootOptions(disk, directory),
+    bootOptions: asksOptions ? bootOptions(disk, directory) : undefined,
     ...(enforces === true && certificate !== undefined
       ? await judged(certificate, directory, disk)
       : { trustsCertificate: undefined, forbids: undefined }),
@@ -40,14 +42,13 @@ async function judged(
   disk: Context['disk'],
 ): Promise<Pick<FirmwareView, 'trustsCertificate' | 'forbids'>> {
   const { loadChain } = await import('../signer/pem.ts');
-  const { banOfChain, firmwareKeys, knowsChain } = await import('./firmware-trust.ts');
+  const { banOfChain, firmwareKeys, firmwareTrusts } = await import('./firmware-trust.ts');
   const loaded = loadChain(certificate, disk);
   const chain = [loaded.certificate, ...loaded.intermediates];
   const keys = firmwareKeys(directory, disk);
   const ban = banOfChain(chain, keys);
   return {
-    // Where shim starts first, it asks its own list too.
-    trustsCertificate: keys.hasShim ? undefined : knowsChain(chain, keys),
+    trustsCertificate: firmwareTrusts(chain, keys),
     forbids: ban && `dbx has the ${ban.by} of ${ban.certificate}`,
   };
 }

@@ -109,7 +109,7 @@ export async function readEsp(target: Target, look: Look, context: Context): Pro
     loaders,
     extras: viewExtras(root, wanting, inventory, tree),
     absent: absentFrom(target, look, inventory),
-    firmware: await firmwareFor(look, context),
+    firmware: await firmwareFor(look, loaders, context),
     warnings,
   };
 }
@@ -153,9 +153,12 @@ function absentFrom(
  */
 async function firmwareFor(
   { settings }: Look,
+  [, fallback]: EspView['loaders'],
   context: Context,
 ): Promise<FirmwareView | undefined> {
   const isOther = settings['allow-directory'] || isElsewhere(context);
   if (isOther && context.environment['ESPALIER_EFIVARS'] === undefined) return undefined;
-  return viewFirmware(settings.certificate, context);
+  // Whether a boot entry leads to ours matters only where another system's program has its other path.
+  const asksOptions = fallback?.installed.kind === 'foreign';
+  return viewFirmware(settings.certificate, asksOptions, context);
 }

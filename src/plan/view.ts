@@ -30,7 +30,10 @@ export interface FirmwareView {
   readonly trustsCertificate: boolean | undefined;
   /** Why dbx refuses what our certificate signs; undefined when it does not, or nobody asked. */
   readonly forbids: string | undefined;
-  /** The boot entries in their order; undefined when firmware does not say. */
+  /**
+   * The boot entries in their order; undefined when firmware does not say, or nobody asked: they matter
+   * where the fallback path is another system's.
+   */
   readonly bootOptions: readonly BootOption[] | undefined;
   /** The variables of systemd-boot that are set. */
   readonly variables: Readonly<Partial<Record<LoaderVariable, string>>>;

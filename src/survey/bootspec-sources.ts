@@ -2,7 +2,7 @@
 
 import type { Context } from '../context.ts';
 import { LARGEST_FILE } from '../esp/space.ts';
-import { requireTrusted, targetsOf } from '../esp/untrusted-source.ts';
+import { targetsOf, trustCheck } from '../esp/untrusted-source.ts';
 import type { Bootspec } from '../generation/bootspec.ts';
 import { isUnsigned } from '../signer/signer.ts';
 import { type EntryPolicy, tooLarge } from './entry-maker.ts';
@@ -40,5 +40,6 @@ function requireOutside(
   if (isUnsigned(signer)) return;
   // Of a Type #1 entry nothing but the kernel is signed.
   const signed = chosenFormat.format.signsKernels ? [kernel] : [kernel, initrd, devicetree];
-  for (const path of signed) if (path) requireTrusted(path, targetsOf(settings), disk);
+  const requireTrusted = trustCheck(targetsOf(settings), disk);
+  for (const path of signed) if (path) requireTrusted(path);
 }

@@ -9,7 +9,7 @@ import { extraRole } from '../esp/extra-manifest.ts';
 import type { EspPath } from '../esp/layout.ts';
 import { LARGEST_FILE } from '../esp/space.ts';
 import { parseType1 } from '../esp/type1.ts';
-import { requireTrusted, targetsOf } from '../esp/untrusted-source.ts';
+import { targetsOf, trustCheck } from '../esp/untrusted-source.ts';
 import type { DeclaredExtra } from '../plan/extras.ts';
 import type { Payload } from '../plan/wanted.ts';
 import {
@@ -48,7 +48,7 @@ export async function declareExtras(
   const hashed = await digestsOf(new Set(paths), new Set(), context, cache);
   const toSign = extras.flatMap(({ from }) => ('source' in from && from.sign ? [from.source] : []));
   const signed = isUnsigned(signer) ? [] : toSign;
-  for (const source of signed) requireTrusted(source, targetsOf(settings), context.disk);
+  signed.forEach(trustCheck(targetsOf(settings), context.disk));
   await prepareSigned(toSign, [], hashed, { signer, context, cache });
   const declared: DeclaredExtra[] = [];
   for (const extra of extras) {

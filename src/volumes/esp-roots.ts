@@ -4,12 +4,14 @@ import type { Context } from '../context.ts';
 import { EspError } from '../error.ts';
 import { type Access, findEsp, mountAt, requireEsp } from '../esp/mount.ts';
 import type { Settings } from '../settings/settings.ts';
-import { partitionAt } from './partition.ts';
+import { type Partition, partitionAt } from './partition.ts';
 
 /** One ESP of the settings. */
 export interface Esp {
   /** Where it is mounted: its real path, or the path as given when nothing is there. */
   readonly root: string;
+  /** What udev knows of its partition; absent for a directory, and where udev knows nothing. */
+  readonly partition?: Partition;
   /** Why it cannot be used. */
   readonly failure?: EspError;
 }
@@ -28,7 +30,7 @@ export function findEsps(
   const found = (settings.esp ?? [findEsp(disk)]).map((path): Esp => {
     if (path === undefined) throw nowhere();
     try {
-      return { root: requireTarget(path, settings, context, access) };
+      return requireTarget(path, settings, context, access);
     } catch (error) {
       return { root: path, failure: expected(error) };
     }
@@ -46,7 +48,7 @@ const ESP_TYPES: Readonly<Record<string, string>> = {
 };
 
 /**
- * Returns the real path of an ESP that firmware finds, as far as anybody can tell here.
+ * Returns an ESP that firmware finds, as far as anybody can tell here.
  * @throws {ESP_NOT_MOUNTED} {ESP_NOT_FAT} {ESP_READ_ONLY}
  * @throws {CONFIG_INVALID} when its partition is known to be of another type
  */
@@ -55,12 +57,13 @@ export function requireTarget(
   settings: Settings,
   context: Context,
   access: Access,
-): string {
+): Esp {
   const root = requireEsp(context.disk, path, settings['allow-directory'], access);
-  if (settings['allow-directory']) return root;
-  const { scheme = '', type } = partitionAt(root, context) ?? {};
+  const partition = settings['allow-directory'] ? undefined : partitionAt(root, context);
+  if (partition === undefined) return { root };
+  const { scheme = '', type } = partition;
   const expected = ESP_TYPES[scheme];
-  if (expected === undefined || type === undefined || type === expected) return root;
+  if (expected === undefined || type === undefined || type === expected) return { root, partition };
   throw new EspError(
     'CONFIG_INVALID',
     `${root}: firmware does not start from it: expected a partition of type ${expected}, got ${scheme} ${type}`,

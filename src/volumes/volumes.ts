@@ -11,8 +11,7 @@ import { type EspPath, espPath, volumesOf } from '../esp/layout.ts';
 import { type Access, requireEsp } from '../esp/mount.ts';
 import type { Mounted, OtherVolume, Target } from '../esp/target.ts';
 import type { Settings } from '../settings/settings.ts';
-import { findEsps, requireTarget } from './esp-roots.ts';
-import { partitionAt } from './partition.ts';
+import { expected, findEsps, requireTarget } from './esp-roots.ts';
 import { isRead } from './xbootldr.ts';
 
 /**
@@ -41,10 +40,12 @@ export function openTarget(
 ): Target {
   const { disk } = context;
   const { xbootldr: named, 'former-xbootldr': formerly, 'allow-directory': plain } = settings;
-  const root = requireTarget(path, settings, context, access);
-  const partitions = partitionsOf(settings, context, access);
-  if ((named ?? formerly) === undefined) return alone(root, partitions, disk);
-  if (findEsps(settings, context, access).length > 1) {
+  const { root } = requireTarget(path, settings, context, access);
+  const isAlone = (named ?? formerly) === undefined;
+  const esps = plain && isAlone ? [] : findEsps(settings, context, access);
+  const partitions = esps.flatMap(({ partition }) => partition?.uuid ?? []);
+  if (isAlone) return alone(root, partitions, disk);
+  if (esps.length > 1) {
     throw mismatch('an XBOOTLDR partition goes with one ESP', 'name one --esp, or do without');
   }
   const xbootldr = named && requireEsp(disk, named, plain, access, 'xbootldr');
@@ -67,14 +68,6 @@ function alone(root: string, partitions: readonly string[], disk: WritableDisk):
   const mounted = mountedAt([root], disk);
   const warnings = clonesAmong(partitions);
   return { ...joined(root, undefined, disk), partitions, others: [], mounted, warnings };
-}
-
-/** Returns the PARTUUID of every ESP of the settings that is there, as far as udev tells. */
-function partitionsOf(settings: Settings, context: Context, access: Access): readonly string[] {
-  if (settings['allow-directory']) return [];
-  return findEsps(settings, context, access).flatMap(({ root, failure }) =>
-    failure ? [] : (partitionAt(root, context)?.uuid ?? []),
-  );
 }
 
 /** A disk that was copied as a whole has the PARTUUIDs of the other: nobody can tell which one starts. */
@@ -160,8 +153,7 @@ function findFormer(
   try {
     former = requireEsp(disk, path, plain, access, 'former');
   } catch (error) {
-    if (error instanceof EspError) return error;
-    throw error;
+    return expected(error);
   }
   for (const other of others) requireApart([other, former], plain, disk);
   return former;

@@ -198,15 +198,15 @@ describe('firmware', () => {
   };
 
   test('with the root in db trusts the chain, and not the certificate alone', { skip }, () => {
-    const variables = holding([chain().root]);
-    assert.equal(firmwareTrusts(certificates(chain().bundle), variables, disk), true);
-    assert.equal(firmwareTrusts(certificates(chain().certificate), variables, disk), false);
+    const keys = firmwareKeys(holding([chain().root]), disk);
+    assert.equal(firmwareTrusts(certificates(chain().bundle), keys), true);
+    assert.equal(firmwareTrusts(certificates(chain().certificate), keys), false);
   });
 
   test('with an intermediate in db trusts both', { skip }, () => {
-    const variables = holding([chain().authority]);
-    assert.equal(firmwareTrusts(certificates(chain().bundle), variables, disk), true);
-    assert.equal(firmwareTrusts(certificates(chain().certificate), variables, disk), true);
+    const keys = firmwareKeys(holding([chain().authority]), disk);
+    assert.equal(firmwareTrusts(certificates(chain().bundle), keys), true);
+    assert.equal(firmwareTrusts(certificates(chain().certificate), keys), true);
   });
 
   test('with any certificate of the chain in dbx refuses it, the issuer of one too', {

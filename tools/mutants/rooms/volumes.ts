@@ -70,7 +70,7 @@ export const volumes: readonly Mutant[] = [
   {
     id: 'volumes/former-must-be-there',
     file: 'src/volumes/volumes.ts',
-    find: 'if (error instanceof EspError) return error;\n    throw error;',
+    find: 'return expected(error);',
     replace: 'throw error;',
     killedBy: { file: VOLUMES, title: /keeps nobody from booting when it is not there/ },
     why: 'A partition that was given up would stop every update.',
