@@ -62,7 +62,7 @@ export function decide(system: WantedSystem, seen: EspView, scope: Scope): Decis
   requireType1(seen);
   requireStartable(system, seen.firmware);
   const extras = decideExtras(seen.extras, system.settings['entry-token']);
-  const spared = sparedLast(seen);
+  const spared = sparedLast(seen, system);
   const view = { ...seen, inventory: { ...spared.inventory, extras: extras.own } };
   const { wanted, byProfiles, keepsDefault } = settle(system, view, scope);
   const { inventory } = view;

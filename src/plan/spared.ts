@@ -2,6 +2,10 @@
 import type { Inventory } from '../esp/inventory.ts';
 import { boots, keyOf, type OwnFile, ownFiles } from './present.ts';
 import type { EspView } from './view.ts';
+import { entriesOf, filesOf } from './wanted.ts';
+import type { WantedSystem } from './wanted-system.ts';
+
+type Wanted = Pick<WantedSystem, 'musts' | 'wishes'>;
 
 /** An inventory, and what a person should know about files that are left in it as they are. */
 export interface Spared {
@@ -12,13 +16,15 @@ export interface Spared {
 /**
  * Returns an inventory in which unsigned files count as whole where they must not be replaced. While
  * Secure Boot is off they boot, and FAT may lose a name while its file is replaced. So they are
- * replaced only when another entry boots, one that this run does not touch.
+ * replaced only when another entry boots, one that this run does not touch. What is wanted under another
+ * name, such as that of a new certificate, replaces nothing.
  */
-export function sparedLast({
-  inventory,
-  firmware,
-}: Pick<EspView, 'inventory' | 'firmware'>): Spared {
-  if (firmware?.secureBoot === true || !hasUnsigned(inventory)) return { inventory, warnings: [] };
+export function sparedLast(
+  { inventory, firmware }: Pick<EspView, 'inventory' | 'firmware'>,
+  wanted: Wanted,
+): Spared {
+  const nothing = { inventory, warnings: [] };
+  if (firmware?.secureBoot === true || !replacesUnsigned(inventory, wanted)) return nothing;
   const own = ownFiles(inventory);
   const isSigned = (file: OwnFile | undefined) => file?.unsigned === undefined;
   const others = [...own.values()].filter(
@@ -27,7 +33,7 @@ export function sparedLast({
       isSigned(file) &&
       file.references.every((path) => isSigned(own.get(keyOf(path)))),
   );
-  if (others.length > 0) return { inventory, warnings: [] };
+  if (others.length > 0) return nothing;
   return {
     inventory: {
       ...inventory,
@@ -40,6 +46,17 @@ export function sparedLast({
   };
 }
 
-function hasUnsigned({ entries, blobs }: Inventory): boolean {
-  return [...entries, ...blobs].some(({ unsigned }) => unsigned !== undefined);
+function replacesUnsigned({ entries, blobs }: Inventory, wanted: Wanted): boolean {
+  const lacking = [
+    ...entries.flatMap(({ id, unsigned }) => (unsigned === undefined ? [] : [id.toLowerCase()])),
+    ...blobs.flatMap(({ path, unsigned }) => (unsigned === undefined ? [] : [keyOf(path)])),
+  ];
+  if (lacking.length === 0) return false;
+  const names = new Set(
+    entriesOf(wanted).flatMap((entry) => [
+      entry.id.toLowerCase(),
+      ...filesOf(entry).map(({ path }) => keyOf(path)),
+    ]),
+  );
+  return lacking.some((name) => names.has(name));
 }

@@ -106,6 +106,14 @@ test('a certificate in dbx installs nothing, and verify tells it', async (t) => 
   assert.match(told.output, /FIRMWARE: +Secure Boot is on, and firmware refuses our certificate/);
 });
 
+test('with the first certificate the only generation is signed, and there is nothing to say', async (t) => {
+  const machine = aMachine(t);
+  assert.equal((await machine.run('install')).status, 0);
+  assert.equal((await installSigned(machine)).status, 0);
+  assert.equal((await verifySigned(machine)).status, 0);
+  assert.deepEqual(machine.installed(), [1]);
+});
+
 describe('an image that lost its signature', () => {
   /** Overwrites the certificate table at the end of the image. */
   function zeroSignature(machine: Machine): void {
