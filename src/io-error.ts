@@ -67,3 +67,17 @@ export function optional<T>(operation: string, path: string, run: () => T): T | 
     throw ioError(operation, path, error);
   }
 }
+
+/** Returns the error for a write that took fewer bytes than it was given. */
+export function shortWrite(path: string, expected: number, got: number): EspError {
+  return new EspError('SHORT_WRITE', `${path}: expected to write ${expected} bytes, got ${got}`, {
+    hint: 'see whether it is full, or its disk is failing; then run it again',
+  });
+}
+
+/** Returns the error for a small file that reads back as something else than was written. */
+export function notHeld(path: string): EspError {
+  return new EspError('READ_BACK_MISMATCH', `${path} does not hold the text just written to it`, {
+    hint: 'its disk may be failing: look at dmesg, then run it again',
+  });
+}

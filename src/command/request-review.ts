@@ -98,5 +98,7 @@ export async function requireConsent(count: number): Promise<void> {
   } finally {
     terminal.close();
   }
-  throw new EspError('SIGNER_FAILED', 'nothing was signed: the answer was no');
+  throw new EspError('SIGNER_FAILED', 'nothing was signed: the answer was no', {
+    hint: 'run it again to be asked again, with --only to sign some kinds alone',
+  });
 }

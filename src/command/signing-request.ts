@@ -184,5 +184,7 @@ export async function answerRequest(
 function bare(imageDigest: Uint8Array, signer: Signer): Uint8Array {
   const signature = bareSignature(signer.sign(imageDigest) ?? new Uint8Array());
   if (signature !== undefined) return signature;
-  throw new EspError('SIGNER_FAILED', 'signature: made none');
+  throw new EspError('SIGNER_FAILED', 'signature: made none', {
+    hint: 'look at what the signing command prints and at its exit status',
+  });
 }

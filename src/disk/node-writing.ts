@@ -1,8 +1,7 @@
 /** The writing half of the Disk port over node:fs. */
 import * as fs from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { EspError } from '../error.ts';
-import { ioError, optional, translated } from '../io-error.ts';
+import { ioError, notHeld, optional, shortWrite, translated } from '../io-error.ts';
 import { isStale, MARK, processMark } from '../process/process-mark.ts';
 import type { Disk, NewFile, Readers, WritableDisk } from './disk.ts';
 import { reading } from './node-reading.ts';
@@ -104,10 +103,6 @@ function overwrite(path: string, bytes: Uint8Array): void {
     if (written !== bytes.length) throw shortWrite(path, bytes.length, written);
     fs.fsyncSync(fd);
   });
-}
-
-function shortWrite(path: string, expected: number, got: number): EspError {
-  return new EspError('SHORT_WRITE', `${path}: expected to write ${expected} bytes, got ${got}`);
 }
 
 /** Loaded at the first write, because most runs write nothing. */
@@ -248,7 +243,7 @@ async function replaceText(path: string, text: string, readers: Readers = 'owner
   const expected = new TextEncoder().encode(text);
   const got = reading.read(path, expected.length);
   if (Buffer.compare(got, expected) !== 0) {
-    throw new EspError('READ_BACK_MISMATCH', `${path} does not hold the text just written to it`);
+    throw notHeld(path);
   }
   translated('sync', dirname(path), () => syncDirectory(dirname(path)));
 }

@@ -3,6 +3,7 @@
  */
 import { dirname } from 'node:path';
 import { EspError } from '../error.ts';
+import { notHeld } from '../io-error.ts';
 import type { Disk, Readers, WritableDisk } from './disk.ts';
 
 /** The kernel follows as many links (path_resolution(7)). */
@@ -85,7 +86,7 @@ async function replaceText(
     throw error;
   }
   if (Buffer.compare(host.read(path, bytes.length), bytes) !== 0) {
-    throw new EspError('READ_BACK_MISMATCH', `${path} does not hold the text just written to it`);
+    throw notHeld(path);
   }
   host.syncDirectory(dirname(path));
 }
@@ -110,7 +111,7 @@ function walk(host: Disk, root: string, path: string, followLast: boolean): stri
       at = next;
       continue;
     }
-    if (++links > MAX_LINKS) throw new EspError('FILE_MISSING', `${path}: too many links`);
+    if (++links > MAX_LINKS) throw tooManyLinks(path);
     if (target.startsWith('/')) at = root;
     left.unshift(...partsOf(target));
   }
@@ -140,4 +141,10 @@ function mountsBelow(root: string, table: Uint8Array): string {
       return [fields.with(4, point.slice(root.length) || '/').join(' ')];
     })
     .join('\n');
+}
+
+function tooManyLinks(path: string): EspError {
+  return new EspError('FILE_MISSING', `${path}: too many links`, {
+    hint: 'one of them leads back to another: correct it',
+  });
 }

@@ -3,7 +3,7 @@
  */
 import * as fs from 'node:fs';
 import { EspError } from '../error.ts';
-import { isAbsent, translated } from '../io-error.ts';
+import { isAbsent, shortWrite, translated } from '../io-error.ts';
 import { fill } from './fill.ts';
 import type { RawFile, RawUse } from './machine.ts';
 
@@ -39,7 +39,9 @@ function rawFile(path: string, fd: number): RawFile {
   const stats = fs.fstatSync(fd);
   if (!stats.isFile() && !stats.isBlockDevice()) {
     fs.closeSync(fd);
-    throw new EspError('FILE_MISSING', `${path}: expected a file or block device`);
+    throw new EspError('FILE_MISSING', `${path}: expected a file or block device`, {
+      hint: 'name a regular file, or a partition such as /dev/disk/by-partlabel/NAME',
+    });
   }
   const size = stats.isFile() ? stats.size : deviceSize(stats.rdev);
   let open = true;
@@ -65,10 +67,7 @@ function rawFile(path: string, fd: number): RawFile {
       requireOpen();
       const done = translated('write', path, () => drain(fd, offset, bytes));
       if (done === bytes.length) return;
-      throw new EspError(
-        'SHORT_WRITE',
-        `${path}: expected to write ${bytes.length} bytes, got ${done}`,
-      );
+      throw shortWrite(path, bytes.length, done);
     },
     cut(end) {
       requireOpen();
