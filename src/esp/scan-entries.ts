@@ -20,6 +20,7 @@ import {
   parseBlobName,
   parseEntryName,
 } from './layout.ts';
+import type { Lookup } from './lookup.ts';
 import { parseType1, referencedPath } from './type1.ts';
 import { attempt, decode, ifThere, readSmall } from './untrusted.ts';
 
@@ -49,6 +50,8 @@ export interface EntryScan {
   readonly disk: Disk;
   /** Where the ESP is mounted. */
   readonly root: string;
+  /** Looks for the files that entries name. */
+  readonly kindOf: Lookup;
   readonly token: string;
   readonly imageKinds: readonly ImageKind[];
   readonly signedBy: SignedBy;
@@ -108,15 +111,14 @@ function isListed(name: string, suffix: string): boolean {
   return lower.endsWith(suffix) && !lower.startsWith('.') && !lower.startsWith('auto-');
 }
 
-function scanText({ path, name }: Listed, { disk, root }: EntryScan): EntryFile {
+function scanText({ path, name }: Listed, { disk, root, kindOf }: EntryScan): EntryFile {
   const bytes = readSmall(disk, `${root}/${path}`, name ? LIMIT.own : LIMIT.conf);
   const { files, options, title, version, sortKey } = parseType1(decode(bytes) ?? '');
   const isOther = name !== undefined && (!bytes || hash(bytes) !== name.digest);
   const damage = isOther ? 'its text is not what its name says' : otherNumber(name, version);
   const named = references(files);
   const isOutside = (file: EspPath) =>
-    parseBlobName(fileName(file)) === undefined &&
-    disk.linkStat(`${root}/${file}`)?.kind === 'file';
+    parseBlobName(fileName(file)) === undefined && kindOf(file) === 'file';
   return {
     path,
     size: bytes?.length ?? 0,

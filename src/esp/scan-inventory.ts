@@ -24,6 +24,7 @@ import {
 } from './layout.ts';
 import { type LayoutMark, parseLayoutMark } from './layout-mark.ts';
 import { subdirectoriesIn } from './listings.ts';
+import { lookupOn } from './lookup.ts';
 import { type ListedFile, type SignedBy, scanEntries, UNSIGNED } from './scan-entries.ts';
 import { scanTemporaries } from './temporaries.ts';
 import { attempt, ifThere, readSmall } from './untrusted.ts';
@@ -80,7 +81,7 @@ export function scanInventory(
     blobs: files(blobDirectory(token)).flatMap((file) => scanBlob(disk, root, file, signedBy)),
     ...scanEntries(
       { images: files(IMAGES), texts: files(ENTRIES) },
-      { disk, root, token, imageKinds, signedBy },
+      { disk, root, kindOf: lookupOn(disk, root), token, imageKinds, signedBy },
     ),
     temporaries: [...listings.keys()].flatMap((directory) =>
       scanTemporaries(disk, root, files(directory), token),

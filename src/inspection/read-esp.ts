@@ -3,6 +3,7 @@ import { type Context, isElsewhere } from '../context.ts';
 import { takeOver } from '../esp/adoption.ts';
 import type { Inventory } from '../esp/inventory.ts';
 import type { EspPath } from '../esp/layout.ts';
+import { lookupOn } from '../esp/lookup.ts';
 import { type OwnSystems, setNeighboursApart } from '../esp/neighbours.ts';
 import type { SignedBy } from '../esp/scan-entries.ts';
 import { scanInventory } from '../esp/scan-inventory.ts';
@@ -143,8 +144,13 @@ function absentFrom(
 ): ReadonlySet<EspPath> {
   const known = new Set(blobs.map(({ path }) => keyOf(path)));
   const asked = new Set([...named, ...entries.flatMap(({ references }) => references)]);
-  const isAbsent = (path: EspPath) =>
-    !known.has(keyOf(path)) && tree.stat(`${root}/${path}`)?.kind !== 'file';
+  const kindOf = lookupOn(tree, root);
+  const isFile = (path: EspPath) => {
+    const kind = kindOf(path);
+    // A directory that stands in for an ESP may have links.
+    return kind === 'file' || (kind === 'link' && tree.stat(`${root}/${path}`)?.kind === 'file');
+  };
+  const isAbsent = (path: EspPath) => !known.has(keyOf(path)) && !isFile(path);
   return new Set([...asked].filter(isAbsent));
 }
 
