@@ -132,7 +132,8 @@ describe('what real tools packed', { skip }, () => {
   });
 
   test('what xz says of damage is told', async () => {
-    const packed = filtered(['xz', '--check=crc32'], sources());
+    // Of a large archive, damaged bytes come out before xz complains, and which depends on its inode numbers.
+    const packed = filtered(['xz', '--check=crc32'], late);
     const { obstacle } = await listed(packed.with(40, (packed[40] ?? 0) ^ 1), { unxz });
     assert.equal(obstacle?.kind, 'damaged');
     assert.match(obstacle?.reason ?? '', /xz ended with status 1: .*corrupt/i);
