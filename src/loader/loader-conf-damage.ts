@@ -28,7 +28,10 @@ const SEALED = /^# Written by espalier/;
 function textDamage(text: string): string | undefined {
   if (text === '') return 'it is empty';
   if (text.includes('\0')) return 'it has NUL bytes, behind which no loader reads';
-  return text.includes('\ufffd') ? 'it is no text' : undefined;
+  if (text.includes('\ufffd')) return 'it is no text';
+  const lines = parseLines(text);
+  const isOther = lines.length > 0 && !lines.some(([key]) => isKnownKey(key));
+  return isOther ? 'no line of it is a setting of the loader' : undefined;
 }
 
 function ourDamage(bytes: Uint8Array, text: string): string | undefined {

@@ -43,11 +43,15 @@ const DAMAGE: readonly (readonly [
     CONF,
     (machine) => bytesOf(machine, CONF).subarray(0, bytesOf(machine, CONF).indexOf('timeout')),
   ],
+  ['the content of another file', CONF, () => Buffer.from('title Linux\nlinux /vmlinuz\n')],
+  ['a line without a setting', CONF, () => Buffer.from('somebody keeps notes here\n')],
   ['a flipped bit', SREL, (machine) => flipped(bytesOf(machine, SREL), 0)],
   ['a flipped bit in the digit', SREL, (machine) => flipped(bytesOf(machine, SREL), 33)],
   ['zeros', SREL, () => new Uint8Array(6)],
   ['zeros at the end', SREL, () => Buffer.from('ty\0\0\0\0')],
   ['a cut', SREL, () => Buffer.from('typ')],
+  ['the content of another file', SREL, () => Buffer.from('title Linux\nlinux /vmlinuz\n')],
+  ['a whole initrd', SREL, () => Buffer.alloc(65_542, 'initrd ')],
 ];
 
 for (const [what, path, damaged] of DAMAGE) {
