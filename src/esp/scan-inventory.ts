@@ -1,7 +1,7 @@
 /** Reads which files are on an ESP. All of it is untrusted. */
 import type { Disk } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
-import { carriesCertificate } from '../pe/carried-certificate.ts';
+import { carriesSignature } from '../pe/carried-signature.ts';
 import { parsePe } from '../pe/pe.ts';
 import { scanCompanions } from './companions.ts';
 import { extraDirectories, readManifests } from './extra-manifest.ts';
@@ -152,7 +152,7 @@ function readBlob(
   let isSigned = true;
   const damage = attempt(() => {
     const pe = parsePe(file);
-    isSigned = kernels === undefined || carriesCertificate(file, pe, kernels);
+    isSigned = kernels === undefined || carriesSignature(file, pe, kernels);
   });
   const wrong = damage === undefined ? !isSigned && { unsigned: UNSIGNED } : { damage };
   return { path, size: file.size, name, ...wrong };

@@ -49,10 +49,10 @@ function firmwareFindings(view: EspView): readonly Finding[] {
   ];
 }
 
-/** One copy that does not start needs a look; two that do not are a machine that does not start. */
+/** One copy that does not start needs a look; where no other one is ours, nothing of ours starts. */
 function loaderFindings({ loaders }: EspView): readonly Finding[] {
   const copies = loaders.map(loaderStatus);
-  const fatal = copies.every(({ problem }) => problem !== undefined);
+  const fatal = copies.every(({ is, problem }) => problem !== undefined || is === 'foreign');
   return copies.flatMap(({ path, problem }) =>
     problem === undefined ? [] : [{ path, problem, fatal }],
   );
