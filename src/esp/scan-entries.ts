@@ -6,8 +6,9 @@ import { lastValue, parseLines } from '../bls.ts';
 import type { ByteSource } from '../byte-source.ts';
 import { hash } from '../digest.ts';
 import type { Disk } from '../disk/disk.ts';
+import { EspError } from '../error.ts';
 import { carriesSignature, type JudgesSignature } from '../pe/carried-signature.ts';
-import { type Pe, parsePe, readSection } from '../pe/pe.ts';
+import { bytesBehind, type Pe, parsePe, readSection } from '../pe/pe.ts';
 import { type ImageKind, imageKindOf } from './image-kind.ts';
 import type { EntryFile } from './inventory.ts';
 import {
@@ -143,12 +144,21 @@ function scanImage({ path, name }: Listed, scan: EntryScan): EntryFile {
       kind.mark === undefined || pe.sections.some((section) => section.name === kind.mark);
     entry = { ...(isMarked ? entry : foreign), ...described(file, pe, kind) };
     if (!name || !isMarked) return;
+    requireNothingBehind(pe);
     kind.requireIdentity?.(file, pe, name.digest);
     const isUnsigned = signedBy.images && !carriesSignature(file, pe, signedBy.images);
     if (isUnsigned) entry = { ...entry, unsigned: UNSIGNED };
   });
   const problem = damage ?? otherNumber(entry.name, entry.version);
   return problem === undefined ? entry : { ...entry, damage: problem };
+}
+
+/** Our images end where their headers say. Firmware hashes what is behind, and finds no signature over that. */
+function requireNothingBehind(pe: Pe): void {
+  const behind = bytesBehind(pe);
+  if (behind > 0) {
+    throw new EspError('PE_MALFORMED', `${behind} bytes lie behind its end, where none should be`);
+  }
 }
 
 /**

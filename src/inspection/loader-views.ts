@@ -60,7 +60,7 @@ export async function viewLoaders(
 
 const SECTOR = 512;
 /** Of the sectors of a program, how many damage may change, and it is still seen whose it was. */
-const DAMAGED_PART = 0.25;
+const DAMAGED_PART = 0.5;
 
 /**
  * What has the fallback path and is not systemd-boot is another system's. But damage can hit the very bytes
@@ -81,7 +81,7 @@ function asDamaged(
     const [one, other] = [found, whole].map((file) => file.read(offset, SECTOR));
     if (one === undefined || other === undefined || Buffer.compare(one, other) !== 0) differing++;
   }
-  if (differing > Math.max(1, sectors * DAMAGED_PART)) return view;
+  if (differing > sectors * DAMAGED_PART) return view;
   const because = `it differs from ${own.path} in ${differing} of ${sectors} sectors, and is no systemd-boot any more`;
   return { ...view, installed: { kind: 'malformed', because } };
 }

@@ -37,6 +37,8 @@ const DAMAGE: readonly (readonly [
   ['512 zeros', CONF, () => new Uint8Array(512)],
   ['zeros at the end', CONF, (machine) => bytesOf(machine, CONF).fill(0, 150)],
   ['zeros at the start', CONF, (machine) => bytesOf(machine, CONF).fill(0, 0, 90)],
+  ['a cut in the first word', CONF, (machine) => bytesOf(machine, CONF).subarray(0, 3)],
+  ['a word without a value', CONF, () => Buffer.from('type1\n')],
   ['a cut in a line', CONF, (machine) => bytesOf(machine, CONF).subarray(0, 100)],
   [
     'a cut between lines',

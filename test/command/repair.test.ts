@@ -84,6 +84,15 @@ describe('verify', () => {
     assert.match(next.output, /espalier repair/);
   });
 
+  test('an initrd that is cut short is found by its size, as the store has it', async (t) => {
+    const machine = aMachine(t, { generations: [{ initrd: 'x'.repeat(3000) }] });
+    await machine.run('install', '--format', 'type1');
+    fs.truncateSync(join(machine.esp, machine.paths(/initrd-/)[0] ?? ''), 512);
+    const { status, output } = await verify(machine, '--format', 'type1');
+    assert.equal(status, 1);
+    assert.match(output, /! EFI\/nixos\/initrd-.*: it has 512 bytes, expected 3000/);
+  });
+
   test('one copy of the loader that is damaged needs a look, two are a machine that is down', async (t) => {
     const machine = aMachine(t);
     await machine.run('install');

@@ -1,7 +1,7 @@
 /** Whether what a run said of a damaged ESP is so. Shares nothing with the installer. */
 import { choiceOf, KNOWLEDGE, type MenuEntry, menuOf } from './boot-menu.ts';
 import { certificatesOf, headersOf, isLoadable, sectionText } from './pe-section.ts';
-import { differences, type FolderTree, type Tree } from './tree.ts';
+import { differences, type FolderTree, type Tree, textOf } from './tree.ts';
 import { isForeign, LOADER_CONF, LOADERS, type Truth } from './truth.ts';
 
 /** The verbs that are asked; only the last two change anything. */
@@ -23,7 +23,6 @@ export interface Told {
 type Wrong = 'gone' | 'size' | 'text' | 'signature' | 'headers' | 'inside';
 const DEEP: readonly Wrong[] = ['headers', 'inside'];
 
-/** loader.conf has one sector. An edit by a person hardly ever has, and stays. */
 const SECTOR = 512;
 const TEXT = /\.(conf|srel|txt)$/;
 
@@ -77,28 +76,60 @@ export class LieDetector {
   #wrongOf(tree: FolderTree, path: string, isDeep: boolean): Wrong | undefined {
     const [found, meant] = [tree, this.#good].map(({ files }) => files.get(path));
     if (found === undefined || meant === undefined) return 'gone';
-    if (found.sha256 === meant.sha256 || this.#isAsGood(tree, path)) return undefined;
-    if (TEXT.test(path)) return 'text';
+    if (found.sha256 === meant.sha256 || this.#isAsGood(tree, path, isDeep)) return undefined;
+    if (TEXT.test(path)) return this.#saysLess(tree, path) ? 'text' : undefined;
     if (found.size !== meant.size) return 'size';
     const [bytes, good] = [tree.read(path), this.#good.read(path)];
     const place = placeOf(bytes, good);
+    if (place === 'signature' && !isDeep && this.#isOfAnother(bytes)) return undefined;
     const isSeen = isDeep || !DEEP.includes(place) || (isLoadable(good) && !isLoadable(bytes));
     return isSeen ? place : undefined;
   }
 
-  /** An image with another byte behind its end, or where nobody looks, starts the same. */
-  #isAsGood(tree: FolderTree, path: string): boolean {
-    const [own, good] = [tree, this.#good].map((which) =>
-      sectionText(which.read(path), '.cmdline'),
-    );
+  /** A person may edit loader.conf; without a timeout there is no menu. Elsewhere spaces alone may differ. */
+  #saysLess(tree: Tree, path: string): boolean {
+    const [own, good] = [tree, this.#good].map((which) => textOf(which, path)?.trim());
+    return path === LOADER_CONF ? !/^timeout \S/m.test(own ?? '') : own !== good;
+  }
+
+  /** A program with another byte behind its end, or where nobody looks, starts the same. */
+  #isAsGood(tree: FolderTree, path: string, isDeep: boolean): boolean {
+    const [bytes, meant] = [tree.read(path), this.#good.read(path)];
+    const [own, good] = [bytes, meant].map((each) => sectionText(each, '.cmdline'));
+    if (!isLoadable(bytes)) return false;
     const isLoader = LOADERS.some((loader) => loader === path);
-    const isSame = isLoader || (good !== undefined && own === good);
-    return isSame && isLoadable(tree.read(path)) && this.#truth.accepts(tree, path);
+    // Without a signature, nobody asks what lies behind the end.
+    const isLonger = isLoader && !isDeep && !certificatesOf(meant);
+    if (isLonger && Buffer.compare(bytes.subarray(0, meant.length), meant) === 0) return true;
+    const isSame =
+      isLoader || path.startsWith('EFI/nixos/') || (good !== undefined && own === good);
+    return isSame && this.#truth.accepts(tree, path);
+  }
+
+  /** A signature of ours over another program passes for one over this, unless that is hashed. */
+  #isOfAnother(bytes: Uint8Array): boolean {
+    const at = certificatesOf(bytes)?.at;
+    return [...this.#good.files.keys()].some((path) => {
+      const good = this.#good.read(path);
+      const from = certificatesOf(good)?.at;
+      return at && from && Buffer.compare(bytes.subarray(at), good.subarray(from)) === 0;
+    });
+  }
+
+  /** Another program has the fallback path, as another system's may: it is told, and left alone. */
+  #isAnothers(tree: Tree, path: string): boolean {
+    const [bytes, good] = [tree.read(path), this.#good.read(path)];
+    if (path !== LOADERS[1] || !isLoadable(bytes)) return false;
+    const isMarked = Buffer.from(bytes).includes('LoaderInfo: systemd-boot');
+    const same = sectorsOf(good).filter((sector, at) =>
+      sector.equals(sectorsOf(bytes)[at] ?? sector.subarray(1)),
+    );
+    return !isMarked && same.length < sectorsOf(good).length / 2;
   }
 
   /** Tells whether a run that finds nothing should have told this. */
   #isTold(path: string, wrong: Wrong, { verb, after }: Told): boolean {
-    if (path === LOADER_CONF && wrong === 'text') return after.files.get(path)?.size === SECTOR;
+    if (verb !== 'install' && wrong !== 'gone' && this.#isAnothers(after, path)) return false;
     if (wrong !== 'gone' || verb === 'status' || verb === 'install') return true;
     // An entry that is gone leaves no trace for those that look at what is there.
     const isEntry = menuOf(this.#good).some((entry) => entry.path === path);
@@ -122,6 +153,13 @@ export class LieDetector {
       return choice?.path === meant?.path;
     });
   }
+}
+
+function sectorsOf(bytes: Uint8Array): Buffer[] {
+  const count = Math.ceil(bytes.length / SECTOR);
+  return Array.from({ length: count }, (_, at) =>
+    Buffer.from(bytes.subarray(at * SECTOR, (at + 1) * SECTOR)),
+  );
 }
 
 /** Returns in which part of a file the first difference of two equally long ones lies. */
