@@ -42,6 +42,7 @@ describe('a life', () => {
             await live(step, fat.disk, model);
             requireSame(fat, model);
           }
+          fat.disk.syncDirectory('/boot');
           const { free } = fat.disk.fileSystem('/boot') ?? {};
           assert.equal(openFat(fat.memory).disk.fileSystem('/boot')?.free, free);
         }),
@@ -60,6 +61,7 @@ describe('a life', () => {
           const fat = aFat(size, { bits, clusterSize: 512 });
           const model = new Model();
           for (const step of life) await live(step, fat.disk, model);
+          fat.disk.syncDirectory('/boot');
           const { disk } = openFat(fat.memory);
           for (const [path, bytes] of model.files) {
             assert.deepEqual(Buffer.from(disk.read(`/boot/${path}`, 1e6)), Buffer.from(bytes));

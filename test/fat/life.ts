@@ -80,10 +80,6 @@ export class Model {
   readonly files = new Map<string, Uint8Array>();
   readonly directories = new Set<string>(['']);
 
-  has(path: string): boolean {
-    return [...this.files.keys()].some((each) => isSame(each, path));
-  }
-
   find(path: string): string | undefined {
     return [...this.files.keys()].find((each) => isSame(each, path));
   }
@@ -107,54 +103,70 @@ export async function live(step: Step, disk: WritableDisk, model: Model): Promis
   }
 }
 
+/** What a step is about: the path that it names, and the path there by the spelling that stayed. */
+interface Ground {
+  readonly disk: WritableDisk;
+  readonly model: Model;
+  readonly path: string;
+  readonly known: string | undefined;
+}
+
 async function act(step: Step, disk: WritableDisk, model: Model): Promise<void> {
   if (step.kind === 'directory' || step.kind === 'slots') return grow(step, disk, model);
   const path = pathOf(step.at);
-  const parent = DIRECTORIES[step.at.directory] ?? '';
-  if (!model.directories.has(parent)) return;
-  const known = model.find(path);
-  switch (step.kind) {
-    case 'write': {
-      const content = new Uint8Array(step.size).fill(step.byte);
-      if (known !== undefined) return;
-      const file = await disk.create(`/boot/${path}`);
-      model.files.set(path, new Uint8Array());
-      try {
-        await file.write(content.subarray(0, 700));
-        await file.write(content.subarray(700));
-        await file.finish();
-        model.files.set(path, content);
-      } catch (error) {
-        await file.abandon();
-        disk.remove(`/boot/${path}`);
-        model.files.delete(path);
-        throw error;
-      }
-      return;
-    }
-    case 'rename': {
-      const to = pathOf(step.to);
-      const there = DIRECTORIES[step.to.directory] ?? '';
-      if (known === undefined || !model.directories.has(there) || isSame(known, to)) return;
-      disk.rename(`/boot/${path}`, `/boot/${to}`);
-      const content = model.files.get(known) ?? new Uint8Array();
-      model.files.delete(known);
-      // The first spelling of a name stays.
-      model.files.set(model.find(to) ?? to, content);
-      return;
-    }
-    case 'remove':
-      disk.remove(`/boot/${path}`);
-      if (known !== undefined) model.files.delete(known);
-      return;
-    case 'overwrite': {
-      const content = known === undefined ? undefined : model.files.get(known);
-      if (known === undefined || content === undefined || content.length === 0) return;
-      const length = Math.min(content.length, 512);
-      disk.overwrite(`/boot/${path}`, new Uint8Array(length).fill(step.byte));
-      model.files.set(known, Uint8Array.from(content).fill(step.byte, 0, length));
-    }
+  if (!model.directories.has(DIRECTORIES[step.at.directory] ?? '')) return;
+  const ground = { disk, model, path, known: model.find(path) };
+  if (step.kind === 'write') await write(step, ground);
+  else if (step.kind === 'rename') rename(step, ground);
+  else if (step.kind === 'overwrite') overwrite(step, ground);
+  else {
+    disk.remove(`/boot/${path}`);
+    model.files.delete(ground.known ?? '');
   }
+}
+
+async function write(
+  { size: length, byte }: Extract<Step, { kind: 'write' }>,
+  { disk, model, path, known }: Ground,
+): Promise<void> {
+  if (known !== undefined) return;
+  const content = new Uint8Array(length).fill(byte);
+  const file = await disk.create(`/boot/${path}`);
+  model.files.set(path, new Uint8Array());
+  try {
+    await file.write(content.subarray(0, 700));
+    await file.write(content.subarray(700));
+    await file.finish();
+    model.files.set(path, content);
+  } catch (error) {
+    await file.abandon();
+    disk.remove(`/boot/${path}`);
+    model.files.delete(path);
+    throw error;
+  }
+}
+
+function rename({ to }: Extract<Step, { kind: 'rename' }>, ground: Ground): void {
+  const { disk, model, path, known } = ground;
+  const target = pathOf(to);
+  const hasParent = model.directories.has(DIRECTORIES[to.directory] ?? '');
+  if (known === undefined || !hasParent || isSame(known, target)) return;
+  disk.rename(`/boot/${path}`, `/boot/${target}`);
+  const content = model.files.get(known) ?? new Uint8Array();
+  model.files.delete(known);
+  // The first spelling of a name stays.
+  model.files.set(model.find(target) ?? target, content);
+}
+
+function overwrite(
+  { byte }: Extract<Step, { kind: 'overwrite' }>,
+  { disk, model, path, known = '' }: Ground,
+): void {
+  const content = model.files.get(known);
+  if (content === undefined || content.length === 0) return;
+  const length = Math.min(content.length, 512);
+  disk.overwrite(`/boot/${path}`, new Uint8Array(length).fill(byte));
+  model.files.set(known, Uint8Array.from(content).fill(byte, 0, length));
 }
 
 function grow(
