@@ -23,6 +23,7 @@ const families = {
   KEYS_EXIST: 'refused',
   SIGNATURE_MISSING: 'refused',
   FAT_REPLACE: 'refused',
+  IMAGE_BUSY: 'refused',
   SOURCE_UNTRUSTED: 'refused',
   VERITY_ABSENT: 'refused',
   // space
@@ -41,6 +42,7 @@ const families = {
   ELF_MALFORMED: 'failed',
   SIGNATURE_MALFORMED: 'failed',
   VERITY_MALFORMED: 'failed',
+  FAT_MALFORMED: 'failed',
   SIGNER_FAILED: 'failed',
   SHORT_WRITE: 'failed',
   READ_BACK_MISMATCH: 'failed',

@@ -46,6 +46,7 @@ export const ERROR_MEANINGS: Readonly<Record<ErrorCode, string>> = {
   SIGNATURE_MISSING: 'The file of signatures lacks one that is needed.',
   FAT_REPLACE:
     'A file outside our ESP transaction lies on FAT, which cannot replace it as a whole.',
+  IMAGE_BUSY: 'The image is attached to a loop device: what is mounted there would be overwritten.',
   VERITY_ABSENT: 'No partition here has the root hash that the system wants.',
   ESP_FULL: 'The ESP has no room for what must be on it.',
   UNFINISHED: 'The run stopped on its way. What boots is whole.',
@@ -61,6 +62,7 @@ export const ERROR_MEANINGS: Readonly<Record<ErrorCode, string>> = {
   ELF_MALFORMED: 'A file is no ELF program, or a damaged one.',
   SIGNATURE_MALFORMED: 'A signature, or a list of keys, cannot be read.',
   VERITY_MALFORMED: 'A hash area, a partition table or a root hash is damaged or does not match.',
+  FAT_MALFORMED: 'A FAT in an image is damaged or in use. Nothing in it was changed.',
   SIGNER_FAILED: 'The key or the signing command made no valid signature.',
   SHORT_WRITE: 'The kernel wrote less than was asked for.',
   READ_BACK_MISMATCH: 'What was written reads back as something else.',
