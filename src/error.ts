@@ -25,8 +25,11 @@ const families = {
   FAT_REPLACE: 'refused',
   SOURCE_UNTRUSTED: 'refused',
   VERITY_ABSENT: 'refused',
+  IMAGE_MISMATCH: 'refused',
+  IMAGE_EXISTS: 'refused',
   // space
   ESP_FULL: 'space',
+  IMAGE_FULL: 'space',
   // failed: an effect did not happen, or what we were given cannot be read
   UNFINISHED: 'failed',
   TARGET_BROKEN: 'failed',

@@ -23,7 +23,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ['volumes', 'inspection', 'signing'],
   ['pcrlock', 'enrolment', 'units'],
   ['pass'],
-  ['service'],
+  ['service', 'image'],
   ['command'],
   ['main.ts', 'launch.ts'],
 ];
@@ -45,7 +45,7 @@ const NODE_MODULES: Readonly<Record<string, readonly string[]>> = {
   'node:cluster': ['process'],
   'node:crypto': [
     ...['transaction', 'recipe', 'signer', 'command', 'disk', 'verity'],
-    ...['inspection', 'enrolment', 'pcrlock', 'signing'],
+    ...['inspection', 'enrolment', 'pcrlock', 'signing', 'image'],
   ],
 };
 

@@ -47,7 +47,10 @@ export const ERROR_MEANINGS: Readonly<Record<ErrorCode, string>> = {
   FAT_REPLACE:
     'A file outside our ESP transaction lies on FAT, which cannot replace it as a whole.',
   VERITY_ABSENT: 'No partition here has the root hash that the system wants.',
+  IMAGE_MISMATCH: 'An image that is to boot a disk names another root hash than the disk has.',
+  IMAGE_EXISTS: 'The output is there already, and nobody said that it may be replaced.',
   ESP_FULL: 'The ESP has no room for what must be on it.',
+  IMAGE_FULL: 'A disk image, or the file system it is made on, has no room for what belongs there.',
   UNFINISHED: 'The run stopped on its way. What boots is whole.',
   TARGET_BROKEN: 'The system that is to boot next is missing or broken.',
   BOOTSPEC_MALFORMED: 'A `boot.json` does not say what RFC 0125 asks for.',
