@@ -46,6 +46,11 @@ export const ERROR_MEANINGS: Readonly<Record<ErrorCode, string>> = {
   SIGNATURE_MISSING: 'The file of signatures lacks one that is needed.',
   FAT_REPLACE:
     'A file outside our ESP transaction lies on FAT, which cannot replace it as a whole.',
+  TREE_MALFORMED: 'A tar file is damaged, or a file of an image cannot be as it is declared.',
+  DISK_IMAGE_MALFORMED: 'A disk image is damaged, or no disk image.',
+  TOOL_MISSING:
+    'A program that makes file systems is not there, or too old for what is asked of it.',
+  TOOL_FAILED: 'A program that makes file systems failed. Its last messages are in the error.',
   VERITY_ABSENT: 'No partition here has the root hash that the system wants.',
   IMAGE_MISMATCH: 'An image that is to boot a disk names another root hash than the disk has.',
   IMAGE_EXISTS: 'The output is there already, and nobody said that it may be replaced.',
