@@ -46,11 +46,7 @@ function roundDown(value: number, unit = GRAIN): number {
  * @param size of the disk in bytes, rounded up to the grain; `auto` for as small as can be
  * @throws {IMAGE_FULL} when they do not fit
  */
-export function layOut(
-  wishes: readonly Wish[],
-  size: number | 'auto',
-  sectorSize: number,
-): Layout {
+export function layOut(wishes: readonly Wish[], size: number | 'auto', sectorSize: number): Layout {
   const needed = wishes.reduce((sum, wish) => sum + minSize(wish) + minPadding(wish), 0);
   const smallest = roundUp(FIRST + needed + backupSize(sectorSize));
   const total = size === 'auto' ? smallest : roundUp(size);

@@ -84,12 +84,23 @@ function valuesOf(files: readonly DefinitionFile[]): RepartValues {
     KEYS.flatMap((key) => {
       const own = found.filter((assignment) => assignment.key === key);
       const where = own.at(-1)?.path;
-      return where === undefined ? [] : [[key, valueOf(key, own.map(({ value }) => value), where)]];
+      return where === undefined
+        ? []
+        : [
+            [
+              key,
+              readValue(
+                key,
+                own.map(({ value }) => value),
+                where,
+              ),
+            ],
+          ];
     }),
   );
 }
 
-function valueOf(key: keyof RepartValues, values: readonly string[], path: string): unknown {
+function readValue(key: keyof RepartValues, values: readonly string[], path: string): unknown {
   try {
     return readKey(key, values);
   } catch (error) {
@@ -101,7 +112,10 @@ function valueOf(key: keyof RepartValues, values: readonly string[], path: strin
 
 function requireKnown({ section, key, value }: Assignment, path: string): void {
   if (section !== SECTION) {
-    throw new EspError('CONFIG_INVALID', `${path}: expected the section [${SECTION}], got [${section}]`);
+    throw new EspError(
+      'CONFIG_INVALID',
+      `${path}: expected the section [${SECTION}], got [${section}]`,
+    );
   }
   if (isDone(key) || WITHOUT_EFFECT.has(key) || NOT_DONE.get(key)?.test(value) === true) return;
   const isTheirs = NOT_DONE.has(key);
@@ -143,14 +157,18 @@ function verityOf(values: RepartValues, path: string, type: string): VerityPart 
   const expected = { data: 'data', hash: 'verity', signature: 'verity-sig' }[role];
   const content = parsePartitionType(type)?.content;
   if (content !== undefined && content !== expected) {
-    throw new EspError('CONFIG_INVALID', `${path}: Verity=${role} and Type=${type} contradict each other`);
+    throw new EspError(
+      'CONFIG_INVALID',
+      `${path}: Verity=${role} and Type=${type} contradict each other`,
+    );
   }
   if (group === undefined) {
     throw new EspError('CONFIG_INVALID', `${path}: Verity=${role} without VerityMatchKey=`, {
       hint: 'give all partitions of the group one VerityMatchKey=',
     });
   }
-  const { VerityDataBlockSizeBytes: dataBlockSize, VerityHashBlockSizeBytes: hashBlockSize } = values;
+  const { VerityDataBlockSizeBytes: dataBlockSize, VerityHashBlockSizeBytes: hashBlockSize } =
+    values;
   return { role, group, dataBlockSize, hashBlockSize };
 }
 

@@ -68,7 +68,8 @@ const READERS: Readonly<Record<keyof RepartValues, Reader>> = {
   VerityDataBlockSizeBytes: last(blockSize),
   VerityHashBlockSizeBytes: last(blockSize),
   Flags: last((value) => {
-    if (!/^(0x[0-9a-f]{1,16}|\d{1,20})$/i.test(value)) throw new Unacceptable('a number of 64 bits');
+    if (!/^(0x[0-9a-f]{1,16}|\d{1,20})$/i.test(value))
+      throw new Unacceptable('a number of 64 bits');
     return BigInt.asUintN(64, BigInt(value));
   }),
   NoAuto: last(flag),

@@ -6,7 +6,11 @@ import { FIRST, GRAIN, layOut, type Wish } from '../../src/image/layout.ts';
 
 const MIB = 1024 * 1024;
 
-function wish(name: string, min: number, more: Partial<{ max: number; weight: number }> = {}): Wish {
+function wish(
+  name: string,
+  min: number,
+  more: Partial<{ max: number; weight: number }> = {},
+): Wish {
   return {
     ...{ name, need: 0, size: { min, weight: 1000, ...more } },
     padding: { min: 0, weight: 0 },

@@ -91,7 +91,10 @@ describe('the tables of make-disk-image', () => {
     const content = { blocks: 118_000, inodes: 12_501 };
     const size = nixpkgsDiskSize(parameters('efi'), content, 512 * MIB);
     // Blocks and two more for each inode, 5.2 % on top, 512 MiB, 256 MiB and 17 KiB: whole MiB.
-    assert.equal(size, Math.ceil(((118_000 + 25_002) * 4096 * 1.052) / MIB + 768 + 17 / 1024) * MIB);
+    assert.equal(
+      size,
+      Math.ceil(((118_000 + 25_002) * 4096 * 1.052) / MIB + 768 + 17 / 1024) * MIB,
+    );
     assert.equal(nixpkgsDiskSize(parameters('none'), { blocks: 0, inodes: 1 }, 0), MIB);
   });
 

@@ -1,0 +1,136 @@
+/** Makes a disk image: writes partitions in the order in which they depend on each other, then the table. */
+import { bytesToHex } from '@noble/hashes/utils.js';
+import type { Disk } from '../disk/disk.ts';
+import { formatPartitionTable } from '../gpt/format-table.ts';
+import type { Guid } from '../guid.ts';
+import type { RawFile } from '../process/machine.ts';
+import { partitionUuids } from '../verity/root-hash.ts';
+import { formatSignatureDocument, type SignatureDocument } from '../verity/signature-document.ts';
+import type { PartitionDefinition } from './definition.ts';
+import { piecesOf } from './filling.ts';
+import { asGuid, diskUuid } from './identity.ts';
+import { FIRST } from './layout.ts';
+import { type ImagePlan, type PlannedPartition, superblockFor } from './plan-image.ts';
+import type { MadePartition } from './repart-rows.ts';
+import { groupOf, hashPartitionOf } from './verity-group.ts';
+import { writeData, writeVerity } from './write-data.ts';
+
+/** Root hashes in hexadecimal, by the name of their group. */
+export type RootHashes = ReadonlyMap<string, string>;
+
+/** What the making of an image is given. */
+export interface Making {
+  readonly disk: Disk;
+  /** The image, a new file that has its size already. */
+  readonly image: RawFile;
+  /** Hears what is being done, as text for a person. */
+  readonly say: (text: string) => void;
+  /** Signs a root hash; undefined where there is no key. */
+  readonly sign?: ((rootHash: string) => SignatureDocument) | undefined;
+  /** Fills what depends on root hashes: the ESP. */
+  readonly fillLast: (
+    partitions: readonly PlannedPartition[],
+    rootHashes: RootHashes,
+  ) => Promise<void>;
+}
+
+/** Writes everything of a planned image. The caller makes it durable and gives it its name. */
+export async function makeImage(
+  plan: ImagePlan,
+  making: Making,
+): Promise<readonly MadePartition[]> {
+  const tell = teller(plan, making.say);
+  const rootHashes = new Map<string, string>();
+  for (const partition of plan.partitions) {
+    const hash = await writePartition(partition, plan, making, tell(partition));
+    const group = groupOf(partition.definition);
+    if (hash !== undefined && group !== undefined) rootHashes.set(group, bytesToHex(hash));
+  }
+  for (const partition of plan.partitions) writeSignature(partition, rootHashes, making);
+  await making.fillLast(plan.partitions, rootHashes);
+  const made = plan.partitions.map((partition) => madeOf(partition, rootHashes));
+  writeTable(plan, made, making.image);
+  return made;
+}
+
+/** Returns the root hash of data that have a hash tree. */
+async function writePartition(
+  { definition, filling, place }: PlannedPartition,
+  { partitions, description }: ImagePlan,
+  { image, disk }: Making,
+  wrote: (bytes: number) => void,
+): Promise<Uint8Array | undefined> {
+  const writing = { image, wrote };
+  const all = partitions.map((each) => each.definition);
+  const hashDefinition = hashPartitionOf(definition, all);
+  const hash = partitions.find((each) => each.definition === hashDefinition);
+  if (hash === undefined) {
+    await writeData(piecesOf(filling, disk), place, writing);
+    return undefined;
+  }
+  const superblock = superblockFor(
+    hash.definition,
+    { content: filling.size, partition: place.size },
+    description,
+  );
+  const places = { data: place, hash: hash.place };
+  return writeVerity(piecesOf(filling, disk), places, superblock, writing);
+}
+
+function writeSignature(
+  { definition, place }: PlannedPartition,
+  rootHashes: RootHashes,
+  { image, sign }: Making,
+): void {
+  if (definition.verity?.role !== 'signature') return;
+  const rootHash = rootHashes.get(definition.verity.group);
+  if (rootHash === undefined || sign === undefined)
+    throw new Error(`${definition.name}: no signature`);
+  image.writeAt(place.offset, formatSignatureDocument(sign(rootHash)));
+}
+
+function madeOf(
+  { definition, label, uuid, place }: PlannedPartition,
+  rootHashes: RootHashes,
+): MadePartition {
+  const rootHash = rootHashes.get(groupOf(definition) ?? '');
+  return { definition, label, place, rootHash, uuid: finalUuid(definition, uuid, rootHash) };
+}
+
+/** A definition's own UUID counts most, then the half of the root hash that systems look for. */
+export function finalUuid(
+  { uuid: own, verity }: PartitionDefinition,
+  derived: Guid,
+  rootHash: string | undefined,
+): Guid {
+  if (own !== undefined) return own;
+  if (rootHash === undefined || verity === undefined || verity.role === 'signature') return derived;
+  return asGuid(partitionUuids(rootHash)[verity.role]);
+}
+
+function writeTable(
+  { size, description }: ImagePlan,
+  made: readonly MadePartition[],
+  image: RawFile,
+): void {
+  const partitions = made.map(({ definition, label, uuid, place }, index) => ({
+    ...{ number: index + 1, type: definition.type, uuid: asGuid(uuid), name: label },
+    ...{ attributes: definition.attributes, offset: place.offset, size: place.size },
+  }));
+  const { sectorSize, seed } = description;
+  const table = { sectorSize, size, uuid: diskUuid(seed), firstUsable: FIRST, partitions };
+  for (const { offset, bytes } of formatPartitionTable(table)) image.writeAt(offset, bytes);
+}
+
+const MIB = 1024 * 1024;
+
+/** Returns who counts the bytes of all partitions and tells them. */
+function teller({ partitions }: ImagePlan, say: (text: string) => void) {
+  const total = partitions.reduce((sum, { filling }) => sum + filling.size, 0);
+  let done = 0;
+  return ({ label }: PlannedPartition) =>
+    (bytes: number): void => {
+      done += bytes;
+      say(`writing ${label}: ${Math.floor(done / MIB)} of ${Math.ceil(total / MIB)} MiB`);
+    };
+}
