@@ -51,6 +51,7 @@ export const ERROR_MEANINGS: Readonly<Record<ErrorCode, string>> = {
   TOOL_MISSING:
     'A program that makes file systems is not there, or too old for what is asked of it.',
   TOOL_FAILED: 'A program that makes file systems failed. Its last messages are in the error.',
+  IMAGE_BUSY: 'The image is attached to a loop device: what is mounted there would be overwritten.',
   VERITY_ABSENT: 'No partition here has the root hash that the system wants.',
   IMAGE_MISMATCH: 'An image that is to boot a disk names another root hash than the disk has.',
   IMAGE_EXISTS: 'The output is there already, and nobody said that it may be replaced.',
@@ -69,6 +70,7 @@ export const ERROR_MEANINGS: Readonly<Record<ErrorCode, string>> = {
   ELF_MALFORMED: 'A file is no ELF program, or a damaged one.',
   SIGNATURE_MALFORMED: 'A signature, or a list of keys, cannot be read.',
   VERITY_MALFORMED: 'A hash area, a partition table or a root hash is damaged or does not match.',
+  FAT_MALFORMED: 'A FAT in an image is damaged or in use. Nothing in it was changed.',
   SIGNER_FAILED: 'The key or the signing command made no valid signature.',
   SHORT_WRITE: 'The kernel wrote less than was asked for.',
   READ_BACK_MISMATCH: 'What was written reads back as something else.',

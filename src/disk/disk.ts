@@ -118,6 +118,11 @@ export interface WritableDisk extends Disk {
    * Removes a directory of {@link makeTemporary} with its content. One that is gone is no error.
    */
   removeTemporary(path: string): void;
+  /**
+   * Grows a directory to at least so many slots of FAT, and uses each free one once, durably. Only a
+   * disk that can do so by itself has this.
+   */
+  useSlots?: ((path: string, atLeast: number) => void) | undefined;
   /** The barrier: afterwards, names that were made or removed in this directory are durable. */
   syncDirectory(path: string): void;
 }
