@@ -27,6 +27,7 @@ const families = {
   VERITY_ABSENT: 'refused',
   // space
   ESP_FULL: 'space',
+  IMAGE_FULL: 'space',
   // failed: an effect did not happen, or what we were given cannot be read
   UNFINISHED: 'failed',
   TARGET_BROKEN: 'failed',

@@ -53,6 +53,7 @@ export const ERROR_MEANINGS: Readonly<Record<ErrorCode, string>> = {
   TOOL_FAILED: 'A program that makes file systems failed. Its last messages are in the error.',
   VERITY_ABSENT: 'No partition here has the root hash that the system wants.',
   ESP_FULL: 'The ESP has no room for what must be on it.',
+  IMAGE_FULL: 'What an image shall hold does not fit into it.',
   UNFINISHED: 'The run stopped on its way. What boots is whole.',
   TARGET_BROKEN: 'The system that is to boot next is missing or broken.',
   BOOTSPEC_MALFORMED: 'A `boot.json` does not say what RFC 0125 asks for.',
