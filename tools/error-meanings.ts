@@ -57,6 +57,7 @@ export const ERROR_MEANINGS: Readonly<Record<ErrorCode, string>> = {
   IMAGE_EXISTS: 'The output is there already, and nobody said that it may be replaced.',
   ESP_FULL: 'The ESP has no room for what must be on it.',
   IMAGE_FULL: 'A disk image, or the file system it is made on, has no room for what belongs there.',
+  IMAGE_FULL: 'What an image shall hold does not fit into it.',
   UNFINISHED: 'The run stopped on its way. What boots is whole.',
   TARGET_BROKEN: 'The system that is to boot next is missing or broken.',
   BOOTSPEC_MALFORMED: 'A `boot.json` does not say what RFC 0125 asks for.',

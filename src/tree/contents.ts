@@ -47,5 +47,5 @@ export interface TreeSettings {
   readonly hardLinks: 'broken' | 'kept';
 }
 
-/** The same bytes whoever builds, wherever and when. */
-export const STEADY: TreeSettings = { time: 0, owners: 'root', hardLinks: 'broken' };
+/** The same bytes whoever builds, wherever and when. The time is that of Nix's stores. */
+export const STEADY: TreeSettings = { time: 1, owners: 'root', hardLinks: 'broken' };

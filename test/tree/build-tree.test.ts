@@ -105,7 +105,7 @@ describe('a tree', () => {
     chmodSync(at('src/a'), 0o4755);
     const contents: Contents[] = [{ kind: 'copy', source: at('src'), target: '/' }];
     const { uid, modified, mode, size } = nodeAt(treeOf(contents), '/a');
-    assert.deepEqual([uid, modified, mode, size], [0, 0, 0o4755, 1]);
+    assert.deepEqual([uid, modified, mode, size], [0, 1, 0o4755, 1]);
     const kept = nodeAt(treeOf(contents, { time: 'kept', owners: 'kept' }), '/a');
     assert.equal(kept.uid, process.getuid?.());
     assert.ok(kept.modified > 1_000_000_000);
