@@ -1,14 +1,16 @@
 /** `image build`: makes a whole disk. */
+import { resolve } from 'node:path';
 import type { Context } from '../context.ts';
-import { EspError } from '../error.ts';
-import { partitionTypeGuid } from '../gpt/partition-type.ts';
-import type { Guid } from '../guid.ts';
-import { makeImage } from '../image/build-image.ts';
-import { placeOutput, requireOutput } from '../image/output.ts';
-import { type ImagePlan, planImage } from '../image/plan-image.ts';
+import { EXIT_WARNINGS } from '../error.ts';
+import { finalUuid } from '../image/build-image.ts';
+import { FILES_ALONE } from '../image/esp-description.ts';
+import type { ImageJob, KeyFiles } from '../image/image-job.ts';
+import type { ImagePlan } from '../image/plan-image.ts';
 import { readRepartDefinitions } from '../image/repart-definitions.ts';
 import { type MadePartition, repartRows } from '../image/repart-rows.ts';
-import { rootHashSigner } from '../image/root-hash-signer.ts';
+import { planJob, type RunMeans, runJob } from '../image/run-job.ts';
+import { readDescription } from '../image/toml-description.ts';
+import { deferredTypes, tomlJob } from '../image/toml-job.ts';
 import { misuse, readFlags } from '../settings/flags.ts';
 import type { Invocation } from '../settings/invocation.ts';
 import { startProgress } from '../terminal/progress.ts';
@@ -26,73 +28,112 @@ export async function imageBuild(
   context: Context,
 ): Promise<number> {
   const settings = readFlags(buildSchema, flags, VERB);
-  const { output } = settings;
-  if (output === undefined) throw misuse('expected --output, got none', VERB);
-  if (description !== undefined || settings.definitions.length === 0) {
-    throw misuse('expected --definitions, got none', VERB);
-  }
-  const plan = planImage(describe(settings, context), context.disk);
-  const sign = signerFor(plan, settings, context);
-  const needed = plan.partitions.reduce((sum, { filling }) => sum + filling.size, 0);
-  requireOutput(output.path, { needed, isForced: settings.force }, context.disk);
+  const { job, output } = await readJob(description, settings, context);
+  const log = async () => (await import('../terminal/log.ts')).openLog(verbosity);
   const progress = startProgress(json || verbosity !== 0);
+  const warnings: string[] = [];
+  const means: RunMeans = {
+    ...{ context, log, say: progress.say },
+    warn: (warning) => warnings.push(warning),
+  };
   try {
-    const made = await placeOutput(output.path, plan.size, context, (image) =>
-      makeImage(plan, { disk: context.disk, image, say: progress.say, sign, fillLast }),
-    );
-    context.print(json ? asJson(made, output.given) : asTable(made));
+    const made = await makeOrPlan(job, output, settings, means);
+    context.print(json ? asJson(made, output.given, job.isSplit) : asTable(made));
   } finally {
     progress.stop();
   }
-  return 0;
+  for (const warning of warnings) (await log()).warn(warning);
+  return warnings.length > 0 ? EXIT_WARNINGS : 0;
 }
 
-async function fillLast(): Promise<void> {}
+/** Where an image goes: as somebody wrote it, and as a whole path. */
+interface Output {
+  readonly given: string;
+  readonly path: string;
+}
 
-function describe(settings: BuildFlags, { disk }: Context) {
-  const { definitions, architecture = 'x86-64', seed = NO_SEED, size = 'auto' } = settings;
-  const sectorSize = settings['sector-size'];
+async function readJob(
+  description: string | undefined,
+  settings: BuildFlags,
+  context: Context,
+): Promise<{ readonly job: ImageJob; readonly output: Output }> {
+  const { definitions } = settings;
+  if ((description === undefined) === (definitions.length === 0)) {
+    throw misuse('expected DESCRIPTION or --definitions, and got both or neither', VERB);
+  }
+  if (description === undefined) {
+    const { output } = settings;
+    if (output === undefined) throw misuse('expected --output, got none', VERB);
+    return { job: repartJob(settings, context), output };
+  }
+  const read = await readDescription(resolve(description), context.disk);
+  const { output: named } = read.values;
+  const own =
+    named === undefined ? undefined : { given: named, path: resolve(read.directory, named) };
+  const output = settings.output ?? own;
+  if (output === undefined) throw misuse(`expected --output, or output in ${description}`, VERB);
+  const overrides = { ...settings, ...common(settings) };
+  return { job: tomlJob(read, overrides, context.disk), output };
+}
+
+function common(settings: BuildFlags) {
   return {
-    partitions: readRepartDefinitions(definitions, { architecture }, disk),
-    seed,
-    size,
-    sectorSize: sectorSize ?? 512,
-    // As systemd-repart does: hash trees have blocks of a sector where somebody says how large it is.
-    verityBlockSize: sectorSize ?? 4096,
-    tree: STEADY,
-    time: 0,
-    deferred: new Set(settings.defer.map((type) => deferredType(type, architecture))),
+    key: keyOf(settings),
+    isSplit: settings.split,
+    deferred: settings.defer,
+    sectorSize: settings['sector-size'],
   };
 }
 
-function deferredType(type: string, architecture: string): Guid {
-  const guid = partitionTypeGuid(type, architecture);
-  if (guid !== undefined) return guid;
-  throw misuse(`--defer: expected a type of partitions, as esp, got ${JSON.stringify(type)}`, VERB);
+function repartJob(settings: BuildFlags, { disk }: Context): ImageJob {
+  const { definitions, architecture = 'x86-64', seed = NO_SEED, size = 'auto' } = settings;
+  const { key, isSplit, deferred, sectorSize } = common(settings);
+  return {
+    disk: {
+      kind: 'partitions',
+      partitions: readRepartDefinitions(definitions, { architecture }, disk),
+      ...{ seed, size },
+      sectorSize: sectorSize ?? 512,
+      // systemd-repart makes hash trees of sectors where somebody says how large one is.
+      verityBlockSize: sectorSize ?? 4096,
+      deferred: deferredTypes(deferred, architecture),
+    },
+    ...{ tree: STEADY, time: 0, architecture, esp: FILES_ALONE, key, isSplit },
+  };
 }
 
-function signerFor({ partitions }: ImagePlan, settings: BuildFlags, context: Context) {
+function keyOf(settings: BuildFlags): KeyFiles | undefined {
   const { certificate, 'private-key': privateKey } = settings;
   if ((certificate === undefined) !== (privateKey === undefined)) {
     throw misuse('expected both --certificate and --private-key, got one', VERB);
   }
-  if (certificate !== undefined && privateKey !== undefined) {
-    const allowInsecureKey = settings['allow-insecure-key'];
-    return rootHashSigner({ certificate, privateKey, allowInsecureKey }, context);
-  }
-  const signed = partitions.find(({ definition }) => definition.verity?.role === 'signature');
-  if (signed === undefined) return undefined;
-  throw new EspError(
-    'CONFIG_INVALID',
-    `${signed.definition.name}: a signature partition, and no key`,
-    {
-      hint: 'give --certificate and --private-key, or leave the partition out',
-    },
-  );
+  if (certificate === undefined || privateKey === undefined) return undefined;
+  return { certificate, privateKey, allowInsecureKey: settings['allow-insecure-key'] };
 }
 
-function asJson(made: readonly MadePartition[], image: string): string {
-  return JSON.stringify(repartRows(made, image, false), undefined, '\t');
+async function makeOrPlan(
+  job: ImageJob,
+  output: Output,
+  settings: BuildFlags,
+  means: RunMeans,
+): Promise<readonly MadePartition[]> {
+  const destination = { path: output.path, isForced: settings.force };
+  if (settings['dry-run']) return asPlanned(await planJob(job, destination, means));
+  return (await runJob(job, destination, means)).made;
+}
+
+/** A root hash that nobody has computed yet. */
+const UNKNOWN = 'TBD';
+
+function asPlanned({ partitions }: ImagePlan): readonly MadePartition[] {
+  return partitions.map(({ definition, label, uuid, place }) => ({
+    ...{ definition, label, place, uuid: finalUuid(definition, uuid, undefined) },
+    rootHash: definition.verity === undefined ? undefined : UNKNOWN,
+  }));
+}
+
+function asJson(made: readonly MadePartition[], image: string, isSplit: boolean): string {
+  return JSON.stringify(repartRows(made, image, isSplit), undefined, '\t');
 }
 
 function asTable(made: readonly MadePartition[]): string {

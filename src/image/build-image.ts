@@ -1,28 +1,31 @@
 /** Makes a disk image: writes partitions in the order in which they depend on each other, then the table. */
 import { bytesToHex } from '@noble/hashes/utils.js';
-import type { Disk } from '../disk/disk.ts';
+import type { Workshop } from '../filesystem/request.ts';
 import { formatPartitionTable } from '../gpt/format-table.ts';
+import { formatMbr } from '../gpt/mbr.ts';
 import type { Guid } from '../guid.ts';
 import type { RawFile } from '../process/machine.ts';
 import { partitionUuids } from '../verity/root-hash.ts';
 import { formatSignatureDocument, type SignatureDocument } from '../verity/signature-document.ts';
 import type { PartitionDefinition } from './definition.ts';
-import { piecesOf } from './filling.ts';
-import { asGuid, diskUuid } from './identity.ts';
-import { FIRST } from './layout.ts';
+import { type Filling, piecesOf, rangeOf } from './filling.ts';
+import { asGuid } from './identity.ts';
+import type { Place } from './layout.ts';
 import { type ImagePlan, type PlannedPartition, superblockFor } from './plan-image.ts';
 import type { MadePartition } from './repart-rows.ts';
 import { groupOf, hashPartitionOf } from './verity-group.ts';
-import { writeData, writeVerity } from './write-data.ts';
+import { writeData, writeHashArea, written } from './write-data.ts';
 
 /** Root hashes in hexadecimal, by the name of their group. */
 export type RootHashes = ReadonlyMap<string, string>;
 
 /** What the making of an image is given. */
 export interface Making {
-  readonly disk: Disk;
   /** The image, a new file that has its size already. */
   readonly image: RawFile;
+  /** Where the image lies meanwhile. */
+  readonly path: string;
+  readonly workshop: Workshop;
   /** Hears what is being done, as text for a person. */
   readonly say: (text: string) => void;
   /** Signs a root hash; undefined where there is no key. */
@@ -56,25 +59,38 @@ export async function makeImage(
 /** Returns the root hash of data that have a hash tree. */
 async function writePartition(
   { definition, filling, place }: PlannedPartition,
-  { partitions, description }: ImagePlan,
-  { image, disk }: Making,
+  plan: ImagePlan,
+  making: Making,
   wrote: (bytes: number) => void,
 ): Promise<Uint8Array | undefined> {
-  const writing = { image, wrote };
+  const { partitions } = plan;
+  const writing = { image: making.image, wrote };
   const all = partitions.map((each) => each.definition);
   const hashDefinition = hashPartitionOf(definition, all);
   const hash = partitions.find((each) => each.definition === hashDefinition);
+  if (filling.kind === 'made') {
+    await makeInPlace(filling, place, making);
+    wrote(filling.size);
+  }
   if (hash === undefined) {
-    await writeData(piecesOf(filling, disk), place, writing);
+    await writeData(piecesOf(filling, making.workshop.disk), place, writing);
     return undefined;
   }
-  const superblock = superblockFor(
-    hash.definition,
-    { content: filling.size, partition: place.size },
-    description,
-  );
-  const places = { data: place, hash: hash.place };
-  return writeVerity(piecesOf(filling, disk), places, superblock, writing);
+  const covered = { content: filling.size, partition: place.size };
+  const superblock = superblockFor(hash.definition, covered, plan);
+  const data =
+    filling.kind === 'made'
+      ? rangeOf(making.image, place, definition.name)
+      : written(piecesOf(filling, making.workshop.disk), place.offset, writing);
+  return writeHashArea(data, hash.place, superblock, making.image);
+}
+
+async function makeInPlace(
+  { maker, request }: Extract<Filling, { kind: 'made' }>,
+  { offset, size }: Place,
+  { image, path, workshop }: Making,
+): Promise<void> {
+  await maker.make(request, { path, file: image, offset, size }, workshop, () => undefined);
 }
 
 function writeSignature(
@@ -109,17 +125,22 @@ export function finalUuid(
 }
 
 function writeTable(
-  { size, description }: ImagePlan,
+  { size, table }: ImagePlan,
   made: readonly MadePartition[],
   image: RawFile,
 ): void {
+  if (table.kind === 'none') return;
+  if (table.kind === 'msdos') {
+    image.writeAt(0, formatMbr(table.mbr));
+    return;
+  }
   const partitions = made.map(({ definition, label, uuid, place }, index) => ({
     ...{ number: index + 1, type: definition.type, uuid: asGuid(uuid), name: label },
     ...{ attributes: definition.attributes, offset: place.offset, size: place.size },
   }));
-  const { sectorSize, seed } = description;
-  const table = { sectorSize, size, uuid: diskUuid(seed), firstUsable: FIRST, partitions };
-  for (const { offset, bytes } of formatPartitionTable(table)) image.writeAt(offset, bytes);
+  for (const { offset, bytes } of formatPartitionTable({ ...table, size, partitions })) {
+    image.writeAt(offset, bytes);
+  }
 }
 
 const MIB = 1024 * 1024;

@@ -1,15 +1,15 @@
 /** From a description to sizes and places: everything that is known before a byte is written. */
-import type { Disk } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
+import type { NewTable } from '../gpt/format-table.ts';
+import type { Mbr } from '../gpt/mbr.ts';
 import { partitionTypeName } from '../gpt/partition-type.ts';
 import type { Guid } from '../guid.ts';
-import type { TreeSettings } from '../tree/contents.ts';
 import { saltFrom, superblockUuidFrom } from '../verity/seed.ts';
 import type { Superblock } from '../verity/superblock.ts';
 import type { PartitionDefinition } from './definition.ts';
-import { type Filling, fillingOf } from './filling.ts';
-import { fileSystemUuid, partitionUuid, type Seed } from './identity.ts';
-import { GRAIN, type Layout, layOut, type Place, roundUp, type Wish } from './layout.ts';
+import { type Filling, type FillingSettings, fillingOf } from './filling.ts';
+import { diskUuid, fileSystemUuid, partitionUuid, type Seed } from './identity.ts';
+import { FIRST, GRAIN, type Layout, layOut, type Place, roundUp, type Wish } from './layout.ts';
 import { hashPartitionOf, requireWholeGroups } from './verity-group.ts';
 import { hashAreaSize } from './write-data.ts';
 
@@ -23,9 +23,6 @@ export interface ImageDescription {
   readonly sectorSize: number;
   /** Of hash trees where a definition says nothing, in bytes. */
   readonly verityBlockSize: number;
-  readonly tree: TreeSettings;
-  /** The time of file systems, in seconds since the epoch. */
-  readonly time: number;
   /** Types whose partitions are left empty, for another run to fill. */
   readonly deferred: ReadonlySet<Guid>;
 }
@@ -41,12 +38,22 @@ export interface PlannedPartition {
   readonly place: Place;
 }
 
-export interface ImagePlan {
-  readonly description: ImageDescription;
+/** What is written at the ends of the disk. */
+export type TableKind =
+  | ({ readonly kind: 'gpt' } & Omit<NewTable, 'size' | 'partitions'>)
+  | { readonly kind: 'msdos'; readonly mbr: Mbr }
+  | { readonly kind: 'none' };
+
+export interface ImagePlan extends VerityChoice {
   /** Of the whole disk, in bytes. */
   readonly size: number;
+  /** In the order of their numbers. */
   readonly partitions: readonly PlannedPartition[];
+  readonly table: TableKind;
 }
+
+/** What hash trees have in common. */
+type VerityChoice = Pick<ImageDescription, 'seed' | 'verityBlockSize'>;
 
 /** Everything of a planned partition but its place. */
 type Unplaced = Omit<PlannedPartition, 'place'>;
@@ -56,28 +63,41 @@ type Unplaced = Omit<PlannedPartition, 'place'>;
  * @throws {CONFIG_INVALID} when definitions contradict each other
  * @throws {IMAGE_FULL} when the partitions do not fit
  */
-export function planImage(description: ImageDescription, disk: Disk): ImagePlan {
-  const { partitions: definitions, seed, size, sectorSize } = description;
+export async function planImage(
+  description: ImageDescription,
+  settings: FillingSettings,
+): Promise<ImagePlan> {
+  const { partitions: definitions, size, sectorSize, seed, verityBlockSize } = description;
   requireWholeGroups(definitions);
   const labels = labelsOf(definitions);
-  const unplaced = definitions.map((definition, index): Unplaced => {
-    const { type } = definition;
-    const earlier = definitions.slice(0, index).filter((other) => other.type === type).length;
-    const uuid = partitionUuid(seed, type, earlier);
-    const isDeferred = description.deferred.has(type);
-    const filling: Filling = isDeferred
-      ? { kind: 'none', size: 0 }
-      : fillingOf(definition, fileSystemUuid(uuid), description, disk);
-    return { definition, label: labels[index] ?? '', uuid, filling, isDeferred };
-  });
-  const needs = new Map(
-    unplaced.map((each) => [each.definition, needOf(each, unplaced, description)]),
-  );
-  const wishes = definitions.map((definition) =>
-    wishOf(definition, needs.get(definition) ?? 0, sectorSize),
+  const unplaced: Unplaced[] = [];
+  for (const [index, definition] of definitions.entries()) {
+    unplaced.push(await unplacedOf(definition, labels[index] ?? '', description, settings));
+  }
+  const wishes = unplaced.map((each) =>
+    wishOf(each.definition, needOf(each, unplaced, description), sectorSize),
   );
   const layout = layOut(wishes, size, sectorSize);
-  return { description, size: layout.size, partitions: inPlace(unplaced, layout) };
+  const table = { kind: 'gpt', sectorSize, uuid: diskUuid(seed), firstUsable: FIRST } as const;
+  const partitions = inPlace(unplaced, layout);
+  return { size: layout.size, partitions, table, seed, verityBlockSize };
+}
+
+async function unplacedOf(
+  definition: PartitionDefinition,
+  label: string,
+  { partitions, seed, deferred }: ImageDescription,
+  settings: FillingSettings,
+): Promise<Unplaced> {
+  const { type } = definition;
+  const before = partitions.slice(0, partitions.indexOf(definition));
+  const uuid = partitionUuid(seed, type, before.filter((other) => other.type === type).length);
+  const isDeferred = deferred.has(type);
+  const identity = { uuid: fileSystemUuid(uuid), label, spare: 0 };
+  const filling: Filling = isDeferred
+    ? { kind: 'none', size: 0 }
+    : await fillingOf(definition, identity, settings);
+  return { definition, label, uuid, filling, isDeferred };
 }
 
 function inPlace(unplaced: readonly Unplaced[], { places }: Layout): readonly PlannedPartition[] {
@@ -100,7 +120,7 @@ interface Covered {
 export function superblockFor(
   hash: PartitionDefinition,
   { content, partition }: Covered,
-  { seed, verityBlockSize }: Pick<ImageDescription, 'seed' | 'verityBlockSize'>,
+  { seed, verityBlockSize }: VerityChoice,
 ): Superblock {
   const { dataBlockSize = verityBlockSize, hashBlockSize = verityBlockSize } = hash.verity ?? {};
   const covered = hash.isMinimal ? Math.max(1, content) : partition;

@@ -1,13 +1,14 @@
 /** Makes a partition of a definition of systemd-repart (repart.d(5)). */
 import { type Assignment, parseUnit } from '../confine/unit-syntax.ts';
 import { EspError } from '../error.ts';
-import { attributesOf } from '../gpt/flags.ts';
+import { attributesOf, type Flag } from '../gpt/flags.ts';
 import { parsePartitionType, partitionTypeGuid, partitionTypeName } from '../gpt/partition-type.ts';
 import { type Guid, parseGuid } from '../guid.ts';
 import { nearest } from '../settings/nearest.ts';
 import type { Contents } from '../tree/contents.ts';
 import type { PartitionDefinition, VerityPart } from './definition.ts';
 import { expandSpecifiers } from './definition-values.ts';
+import { grows, knowsNoAuto, knowsReadOnly, startsReadOnly } from './partition-defaults.ts';
 import {
   isDone,
   KEYS,
@@ -172,23 +173,17 @@ function verityOf(values: RepartValues, path: string, type: string): VerityPart 
   return { role, group, dataBlockSize, hashBlockSize };
 }
 
-/** Types that know the attributes, by the beginning of their names (Discoverable Partitions Specification). */
-const GROWS = /^(root|usr|home|srv|var|tmp|xbootldr)(?!.*-verity)/;
-const KNOWS_READ_ONLY = /^(root|usr|home|srv|var|tmp|xbootldr)(?!.*-sig)/;
-const KNOWS_NO_AUTO = /^(root|usr|home|srv|var|tmp|xbootldr|swap)(?!.*-sig)/;
-
 function attributes(values: RepartValues, type: Guid, verity: VerityPart | undefined): bigint {
   const name = partitionTypeName(type);
-  const isVerity = verity !== undefined && verity.role !== 'signature';
-  const readOnly = values.ReadOnly ?? isVerity;
-  const flags = [
-    ...(values.NoAuto === true && KNOWS_NO_AUTO.test(name) ? (['no-auto'] as const) : []),
-    ...(readOnly && KNOWS_READ_ONLY.test(name) ? (['read-only'] as const) : []),
-    ...((values.GrowFileSystem ?? !readOnly) && GROWS.test(name)
-      ? (['grow-file-system'] as const)
-      : []),
+  const readOnly = values.ReadOnly ?? startsReadOnly(verity);
+  const flags: readonly (readonly [boolean, Flag])[] = [
+    [values.NoAuto === true && knowsNoAuto(name), 'no-auto'],
+    [readOnly && knowsReadOnly(name), 'read-only'],
+    [(values.GrowFileSystem ?? !readOnly) && grows(name), 'grow-file-system'],
   ];
-  return (values.Flags ?? 0n) | attributesOf(flags);
+  return (
+    (values.Flags ?? 0n) | attributesOf(flags.flatMap(([isSet, flag]) => (isSet ? [flag] : [])))
+  );
 }
 
 /** What `%` and a letter stand for in an image that is no machine yet. */

@@ -20,7 +20,7 @@ const HOLE = 64 * 1024;
 const ZEROS = new Uint8Array(HOLE);
 
 /** Writes pieces one behind the other, and yields each one after it was written. */
-function* written(
+export function* written(
   pieces: Iterable<Uint8Array>,
   offset: number,
   { image, wrote }: Writing,
@@ -53,15 +53,16 @@ export function hashAreaSize(superblock: Superblock): number {
 }
 
 /**
- * Writes pieces into a partition and their hash area into another. The zeros behind the pieces are
- * covered as well. Returns the root hash.
+ * Writes the hash area of data into a partition. The zeros behind the data are covered as far as the
+ * superblock says. Returns the root hash.
+ * @param data their bytes in order, which are or were written meanwhile
  * @throws {IMAGE_FULL} when the hash area does not fit
  */
-export async function writeVerity(
-  pieces: Iterable<Uint8Array>,
-  { data, hash }: { readonly data: Place; readonly hash: Place },
+export async function writeHashArea(
+  data: Iterable<Uint8Array>,
+  hash: Place,
   superblock: Superblock,
-  writing: Writing,
+  image: RawFile,
 ): Promise<Uint8Array> {
   const needed = hashAreaSize(superblock);
   if (needed > hash.size) {
@@ -73,13 +74,12 @@ export async function writeVerity(
       },
     );
   }
-  const digests = digestsOf(written(pieces, data.offset, writing), superblock);
-  const tree = hashTree(superblock, 0, digests);
+  const tree = hashTree(superblock, 0, digestsOf(data, superblock));
   let step = await tree.next();
   for (; !step.done; step = await tree.next()) {
-    writing.image.writeAt(hash.offset + step.value.offset, step.value.bytes);
+    image.writeAt(hash.offset + step.value.offset, step.value.bytes);
   }
-  writing.image.writeAt(hash.offset, formatSuperblock(superblock));
+  image.writeAt(hash.offset, formatSuperblock(superblock));
   return step.value;
 }
 
