@@ -139,6 +139,12 @@ export function malformed(name: string, what: string): EspError {
   });
 }
 
+/** Returns whether bytes are the boot sector of a FAT, rather than of a disk or of something else. */
+export function isBootSector(bytes: Uint8Array): boolean {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return otherSystem(bytes, view) === undefined;
+}
+
 /** Returns what lies there instead of a FAT. */
 function otherSystem(bytes: Uint8Array, view: DataView): string | undefined {
   if (bytes.length < 512) return `${bytes.length} bytes`;
