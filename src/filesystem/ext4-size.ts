@@ -18,6 +18,8 @@ const FAST_LINK = 60;
 const DIRECTORY_ROOM = EXT4_BLOCK - 12;
 /** Free bytes that each further file may be expected to take, as mke2fs does. */
 const BYTES_PER_INODE = 16_384;
+/** mke2fs refuses much less. */
+const SMALLEST = 256;
 /** `lost+found` has four blocks, and the root one more. */
 const FIXED_BLOCKS = 5;
 /** Four extents fit into an inode; a longer file has blocks of them, each for so many blocks. */
@@ -72,7 +74,7 @@ function directoryBlocks(entries: readonly number[]): number {
 
 /** Returns how many blocks a file system has in all that has room for what is needed. */
 export function ext4Blocks(needs: Ext4Needs): number {
-  let total = needs.blocks + FIXED_BLOCKS;
+  let total = Math.max(SMALLEST, needs.blocks + FIXED_BLOCKS);
   for (;;) {
     const next = needs.blocks + FIXED_BLOCKS + overhead(total, needs.inodes);
     if (next <= total) return total;

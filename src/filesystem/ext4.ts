@@ -6,12 +6,13 @@ import { EspError } from '../error.ts';
 import type { TreeNode } from '../tree/node.ts';
 import { ext4Script } from './ext4-script.ts';
 import { EXT4_BLOCK, ext4Blocks, ext4Inodes, ext4Needs } from './ext4-size.ts';
+import { whole } from './region.ts';
 import type { Maker, Plan, Region, Request, Workshop } from './request.ts';
 import { contentPaths, stageIn } from './staged.ts';
 import { DEBUGFS, type FoundTool, findTool, MKFS_EXT4, runTool } from './tool.ts';
 
 /** The first version whose debugfs packs attributes and 64-bit times as later ones do. */
-const LEAST = '1.46';
+const LEAST = { version: '1.46' };
 
 /**
  * Named one by one, because the defaults are those of the machine's configuration and of the
@@ -40,8 +41,8 @@ export const EXT4: Maker = {
 
   async make(request, region, workshop): Promise<number> {
     const needs = ext4Needs(request.tree, request.spare);
-    const size = region.size ?? ext4Blocks(needs) * EXT4_BLOCK;
-    const blocks = Math.floor(size / EXT4_BLOCK);
+    const least = whole(region, ext4Blocks(needs) * EXT4_BLOCK);
+    const blocks = Math.floor((region.size ?? least) / EXT4_BLOCK);
     const { mkfs, debugfs } = tools(workshop);
     const environment = { E2FSPROGS_FAKE_TIME: String(Math.max(1, request.time)) };
     const argv = mkfsArguments(request, region, ext4Inodes(blocks, needs));

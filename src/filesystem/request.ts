@@ -21,7 +21,7 @@ export interface Request {
   readonly options?: readonly string[];
 }
 
-/** Where it goes: a region of a file that is open and exists as `path` of the running system. */
+/** Where it goes: a region of a file that is open, and whose absolute path in the running system is `path`. */
 export interface Region {
   readonly path: string;
   readonly file: RawFile;
@@ -54,11 +54,14 @@ export interface Plan {
   readonly place: 'in-place' | 'beside';
   /** Whether {@link Seen} is called, so that nobody has to read it again. */
   readonly isSeen: boolean;
-  /** The program and its version; `espalier` for our own writers. */
+  /** The program and its version, or {@link OWN}. */
   readonly by: string;
   /** Why the same request gives other bytes each time, where it does. */
   readonly unsteady?: string;
 }
+
+/** Who makes what needs no program: {@link Plan.by}. */
+export const OWN = 'espalier';
 
 /** How one kind of file system is made. */
 export interface Maker {

@@ -65,19 +65,25 @@ function variables(environment: Environment, extra: Environment): Environment {
   return { PATH: `${PATH}:${SYSTEM_PLACES}`, HOME, LANG: 'C', LC_ALL: 'C', TZ: 'UTC', ...extra };
 }
 
+/** The version that a program must have, and what for where older ones do the rest. */
+export interface Least {
+  readonly version: string;
+  readonly why?: string;
+}
+
 /**
  * Finds a program that is at least of a version.
  * @throws {TOOL_MISSING}
  */
 export function findTool(
   tool: Tool,
-  least: string,
+  least: Least,
   { machine, environment }: Pick<Workshop, 'machine' | 'environment'>,
 ): FoundTool {
   const path = machine.findProgram(tool.name, variables(environment, {}));
-  if (path === undefined) throw missing(tool, least, 'there is none');
+  if (path === undefined) throw missing(tool, least, undefined);
   const version = versionOf(tool, path, machine);
-  if (isAtLeast(version, least)) return { tool, path, version };
+  if (isAtLeast(version, least.version)) return { tool, path, version };
   throw missing(tool, least, `${path} is ${version}`);
 }
 
@@ -89,7 +95,7 @@ function versionOf(tool: Tool, path: string, machine: Machine): string {
     messages: 'kept',
   });
   const said = `${new TextDecoder().decode(stdout)} ${messages}`;
-  const version = /\b(\d+(?:\.\d+)+)/.exec(said)?.[1];
+  const version = /(\d+(?:\.\d+)+)/.exec(said)?.[1];
   if (version !== undefined) return version;
   throw new EspError('TOOL_FAILED', `${path} ${tool.version}: expected a version, got none`, {
     cause: error,
@@ -103,11 +109,15 @@ export function isAtLeast(version: string, least: string): boolean {
   return at < 0 || (have?.[at] ?? 0) > (want?.[at] ?? 0);
 }
 
-function missing(tool: Tool, least: string, found: string): EspError {
+function missing(tool: Tool, { version, why }: Least, found: string | undefined): EspError {
+  const purpose = why === undefined ? '' : ` for ${why}`;
+  const there = found ?? 'there is none';
+  const debian =
+    found === undefined ? `apt-get install ${tool.debian}` : `${tool.debian} of a newer Debian`;
   return new EspError(
     'TOOL_MISSING',
-    `${tool.name}: expected version ${least} or newer, but ${found}`,
-    { hint: `apt-get install ${tool.debian}, or nix-shell -p ${tool.nix}` },
+    `${tool.name}: expected version ${version} or newer${purpose}, but ${there}`,
+    { hint: `${debian}, or nix-shell -p ${tool.nix}` },
   );
 }
 

@@ -4,7 +4,7 @@ import { openRaw } from '../disk/raw-file.ts';
 import { erofsImage } from '../erofs/image.ts';
 import { type Layout as ErofsLayout, layOut as layOutErofs } from '../erofs/layout.ts';
 import { EspError } from '../error.ts';
-import { FILE_SYSTEMS } from '../filesystem/file-systems.ts';
+import { makerOf } from '../filesystem/file-systems.ts';
 import type { Maker, Request, Workshop } from '../filesystem/request.ts';
 import type { Guid } from '../guid.ts';
 import { buildTree } from '../tree/build-tree.ts';
@@ -104,14 +104,7 @@ async function madeFilling(
   { uuid, label, spare }: FileSystemIdentity,
   { time, workshop, warn }: FillingSettings,
 ): Promise<Filling> {
-  if (!isKnown(format)) {
-    const known = ['vfat', ...Object.keys(FILE_SYSTEMS)].join(', ');
-    throw new EspError(
-      'CONFIG_INVALID',
-      `${name}: expected a file system of ${known}, got ${JSON.stringify(format)}`,
-    );
-  }
-  const maker: Maker = FILE_SYSTEMS[format];
+  const maker = makerOf(format);
   const request = {
     ...{ tree, label, uuid, hashSeed: uuid, time, spare },
     ...(compression !== undefined && {
@@ -124,10 +117,6 @@ async function madeFilling(
     return { kind: 'made', maker, request, size: plan.size };
   }
   return makeBeside(maker, request, plan.size, workshop);
-}
-
-function isKnown(format: string): format is keyof typeof FILE_SYSTEMS {
-  return Object.hasOwn(FILE_SYSTEMS, format);
 }
 
 async function makeBeside(

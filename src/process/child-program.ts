@@ -3,7 +3,7 @@ import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { pipeline, Readable, type Writable } from 'node:stream';
 import { errno } from '../io-error.ts';
-import { keepTail, lastLines } from './last-words.ts';
+import { keepEnds, lastLines } from './last-words.ts';
 import type { Bounds, Complaint, Program } from './machine.ts';
 
 /** Milliseconds between two checks of a bound while the program runs. */
@@ -22,7 +22,7 @@ export async function runProgram(
 ): Promise<Complaint | undefined> {
   const child = await start(program);
   if ('what' in child) return child;
-  const tail = keepTail(child.stderr);
+  const said = keepEnds(child.stderr);
   const stopped = Promise.withResolvers<string>();
   const timer = setTimeout(
     () => stopped.resolve(`was stopped: it ran longer than ${timeout} seconds`),
@@ -37,8 +37,8 @@ export async function runProgram(
     // A process that it left running could still write to what the caller reads next.
     killGroup(child);
     await drained(child.stderr);
-    if (complaint !== undefined) return { what: `${complaint}${lastLines(tail())}` };
-    const judged = judge(tail());
+    if (complaint !== undefined) return { what: `${complaint}${lastLines(said.tail())}` };
+    const judged = judge(said.head());
     return judged === undefined ? undefined : { what: `failed: ${judged}` };
   } catch (error) {
     killGroup(child);
@@ -88,10 +88,15 @@ function ended(child: Child): Promise<string | undefined> {
 function fed({ stdin }: Child, { input }: Program): Promise<never> {
   return new Promise((_resolve, reject) => {
     if (stdin === null || input === undefined) return;
+    // What the stream throws into a generator is the program's end, and no failure of the input.
     let failure: unknown;
+    const pieces = input[Symbol.iterator]();
     function* watched(): Generator<Uint8Array> {
+      for (let next = take(); next.done !== true; next = take()) yield next.value;
+    }
+    function take(): IteratorResult<Uint8Array> {
       try {
-        yield* input ?? [];
+        return pieces.next();
       } catch (error) {
         failure = error;
         throw error;

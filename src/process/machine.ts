@@ -21,7 +21,7 @@ export interface Bounds {
   /** Called while the program runs. Returns what the program does that it must not. */
   readonly watch?: () => string | undefined;
   /**
-   * For programs that end with status 0 whatever went wrong: gets the last messages, and returns
+   * For programs that end with status 0 whatever went wrong: gets the first messages, and returns
    * what they say that is wrong.
    */
   readonly judge?: (messages: string) => string | undefined;
