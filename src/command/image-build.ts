@@ -18,7 +18,7 @@ import { formatSize } from '../terminal/size.ts';
 import { formatTable } from '../terminal/table.ts';
 import { STEADY } from '../tree/contents.ts';
 import { NO_SEED } from '../verity/seed.ts';
-import { type BuildFlags, buildSchema } from './image-settings.ts';
+import { type BuildFlags, buildSchema, type JobFlags } from './image-settings.ts';
 
 const VERB = 'image build';
 
@@ -28,7 +28,12 @@ export async function imageBuild(
   context: Context,
 ): Promise<number> {
   const settings = readFlags(buildSchema, flags, VERB);
-  const { job, output } = await readJob(description, settings, context);
+  if (description === undefined && settings.definitions.length === 0) {
+    throw misuse('expected DESCRIPTION or --definitions, got neither', VERB);
+  }
+  const { job, output: described } = await readJob(description, settings, context);
+  const output = settings.output ?? described;
+  if (output === undefined) throw misuse('expected --output, got none', VERB);
   const log = async () => (await import('../terminal/log.ts')).openLog(verbosity);
   const progress = startProgress(json || verbosity !== 0);
   const warnings: string[] = [];
@@ -52,31 +57,28 @@ interface Output {
   readonly path: string;
 }
 
-async function readJob(
+/**
+ * Reads what is to be made: a description in TOML, definitions of systemd-repart, or neither. `output`
+ * is what the description says.
+ * @throws {CONFIG_INVALID}
+ */
+export async function readJob(
   description: string | undefined,
-  settings: BuildFlags,
+  settings: JobFlags,
   context: Context,
-): Promise<{ readonly job: ImageJob; readonly output: Output }> {
-  const { definitions } = settings;
-  if ((description === undefined) === (definitions.length === 0)) {
-    throw misuse('expected DESCRIPTION or --definitions, and got both or neither', VERB);
+): Promise<{ readonly job: ImageJob; readonly output?: Output }> {
+  if (description !== undefined && settings.definitions.length > 0) {
+    throw misuse('expected DESCRIPTION or --definitions, got both', VERB);
   }
-  if (description === undefined) {
-    const { output } = settings;
-    if (output === undefined) throw misuse('expected --output, got none', VERB);
-    return { job: repartJob(settings, context), output };
-  }
+  if (description === undefined) return { job: repartJob(settings, context) };
   const read = await readDescription(resolve(description), context.disk);
   const { output: named } = read.values;
-  const own =
-    named === undefined ? undefined : { given: named, path: resolve(read.directory, named) };
-  const output = settings.output ?? own;
-  if (output === undefined) throw misuse(`expected --output, or output in ${description}`, VERB);
-  const overrides = { ...settings, ...common(settings) };
-  return { job: tomlJob(read, overrides, context.disk), output };
+  const job = tomlJob(read, { ...settings, ...common(settings) }, context.disk);
+  if (named === undefined) return { job };
+  return { job, output: { given: named, path: resolve(read.directory, named) } };
 }
 
-function common(settings: BuildFlags) {
+function common(settings: JobFlags) {
   return {
     key: keyOf(settings),
     isSplit: settings.split,
@@ -85,13 +87,14 @@ function common(settings: BuildFlags) {
   };
 }
 
-function repartJob(settings: BuildFlags, { disk }: Context): ImageJob {
+function repartJob(settings: JobFlags, { disk }: Context): ImageJob {
   const { definitions, architecture = 'x86-64', seed = NO_SEED, size = 'auto' } = settings;
   const { key, isSplit, deferred, sectorSize } = common(settings);
   return {
     disk: {
       kind: 'partitions',
-      partitions: readRepartDefinitions(definitions, { architecture }, disk),
+      partitions:
+        definitions.length === 0 ? [] : readRepartDefinitions(definitions, { architecture }, disk),
       ...{ seed, size },
       sectorSize: sectorSize ?? 512,
       // systemd-repart makes hash trees of sectors where somebody says how large one is.
@@ -102,7 +105,7 @@ function repartJob(settings: BuildFlags, { disk }: Context): ImageJob {
   };
 }
 
-function keyOf(settings: BuildFlags): KeyFiles | undefined {
+function keyOf(settings: JobFlags): KeyFiles | undefined {
   const { certificate, 'private-key': privateKey } = settings;
   if ((certificate === undefined) !== (privateKey === undefined)) {
     throw misuse('expected both --certificate and --private-key, got one', VERB);

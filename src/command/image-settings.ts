@@ -15,7 +15,7 @@ const uuid = v.pipe(
 );
 
 /** A number of bytes as systemd writes it, or `auto`. */
-export const diskSize = v.pipe(
+const diskSize = v.pipe(
   v.string('expected a size, as 4G, or auto'),
   v.rawTransform(({ dataset: { value }, addIssue, NEVER }): number | 'auto' => {
     if (value === 'auto') return value;
@@ -25,35 +25,54 @@ export const diskSize = v.pipe(
   }),
 );
 
-export const sectorSize = v.pipe(
-  v.picklist(['512', '4096'], 'expected 512 or 4096'),
-  v.transform(Number),
-);
+const sectorSize = v.pipe(v.picklist(['512', '4096'], 'expected 512 or 4096'), v.transform(Number));
 
 const switchOff = v.optional(flag, false);
 
-export const buildSchema = v.strictObject({
-  definitions: v.optional(v.array(path), []),
-  output: v.optional(
-    v.pipe(
-      v.string('expected a path'),
-      v.nonEmpty('expected a path, got nothing'),
-      v.transform((given) => ({ given, path: resolve(given) })),
-    ),
+const output = v.optional(
+  v.pipe(
+    v.string('expected a path'),
+    v.nonEmpty('expected a path, got nothing'),
+    v.transform((given) => ({ given, path: resolve(given) })),
   ),
-  force: switchOff,
+);
+const architecture = v.optional(
+  v.pipe(v.string(), v.regex(/^[a-z0-9-]{1,32}$/, 'expected the name of an architecture')),
+);
+
+/** What says what an image is, and with which key it is signed. */
+const job = {
+  definitions: v.optional(v.array(path), []),
   seed: v.optional(uuid),
   size: v.optional(diskSize),
   'sector-size': v.optional(sectorSize),
-  architecture: v.optional(
-    v.pipe(v.string(), v.regex(/^[a-z0-9-]{1,32}$/, 'expected the name of an architecture')),
-  ),
+  architecture,
   defer: v.optional(v.array(v.string()), []),
   split: switchOff,
-  'dry-run': switchOff,
   certificate: v.optional(path),
   'private-key': v.optional(path),
   'allow-insecure-key': switchOff,
+};
+const jobSchema = v.strictObject(job);
+export type JobFlags = v.InferOutput<typeof jobSchema>;
+
+export const buildSchema = v.strictObject({
+  ...job,
+  output,
+  force: switchOff,
+  'dry-run': switchOff,
 });
 
 export type BuildFlags = v.InferOutput<typeof buildSchema>;
+
+export const finishSchema = v.strictObject({
+  ...job,
+  description: v.optional(path),
+  output,
+  force: switchOff,
+  'uki-path': v.optional(
+    v.pipe(v.string(), v.startsWith('/', 'expected a path of the ESP, as /EFI/Linux/a.efi')),
+  ),
+});
+
+export type FinishFlags = v.InferOutput<typeof finishSchema>;

@@ -2,7 +2,7 @@
 
 import type { Context } from '../context.ts';
 import { CONFINE_OPTIONS } from '../settings/confine-options.ts';
-import { IMAGE_BUILD_OPTIONS } from '../settings/image-options.ts';
+import { IMAGE_BUILD_OPTIONS, IMAGE_FINISH_OPTIONS } from '../settings/image-options.ts';
 import type { Invocation } from '../settings/invocation.ts';
 import {
   KEYS_ENROLL_OPTIONS,
@@ -252,6 +252,17 @@ export const VERBS: readonly VerbDeclaration[] = [
     summary: 'make a whole disk: partitions, file systems, hash trees and the ESP',
     example: 'espalier image build --definitions repart.d --output disk.raw',
     load: async () => (await import('./image-build.ts')).imageBuild,
+  },
+  {
+    name: 'image finish',
+    operands: [
+      { syntax: '<IMAGE>', help: 'image that was built with --defer esp' },
+      { syntax: '<UKI>', help: 'the image that boots it, signed' },
+    ],
+    own: IMAGE_FINISH_OPTIONS,
+    summary: 'put a UKI onto the ESP of a disk image, if it boots the very file systems in it',
+    example: 'espalier image finish stage.raw nixos_1.efi --output disk.raw',
+    load: async () => (await import('./image-finish.ts')).imageFinish,
   },
   {
     name: 'keys generate',

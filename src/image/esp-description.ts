@@ -10,8 +10,14 @@ export interface InstallDescription {
   readonly toplevel?: string | undefined;
 }
 
+/** An image that is there already, and where it goes on the ESP, as `/EFI/Linux/nixos_1.efi`. */
+export interface FinishedUki {
+  readonly path: string;
+  readonly source: string;
+}
+
 export interface EspDescription {
-  readonly ukis: readonly UkiDescription[];
+  readonly ukis: readonly (UkiDescription | FinishedUki)[];
   /** Where systemd-boot is taken from, with `lib/systemd/boot/efi` below; undefined for none. */
   readonly systemd?: string | undefined;
   /** The text of loader.conf, where systemd-boot is there. */

@@ -1,6 +1,8 @@
 /** Fills the ESP of an image: files, the boot loader, images, and boot entries as `install` makes them. */
+import { dirname } from 'node:path';
 import type { Context } from '../context.ts';
 import { EspError } from '../error.ts';
+import { temporaryName } from '../esp/layout.ts';
 import { partitionTypeName } from '../gpt/partition-type.ts';
 import { architecture as architectureOf } from '../loader/architecture.ts';
 import { pass } from '../pass/pass.ts';
@@ -11,7 +13,7 @@ import { carryOut, taskFor } from '../signing/task.ts';
 import { openSurveyor } from '../survey/surveyor.ts';
 import type { Log } from '../terminal/log.ts';
 import type { RootHashes } from './build-image.ts';
-import type { EspDescription, InstallDescription } from './esp-description.ts';
+import type { EspDescription, FinishedUki, InstallDescription } from './esp-description.ts';
 import { groupHashes, placeUki } from './image-uki.ts';
 import { putTree, withNewEsp } from './new-esp.ts';
 import type { PlannedPartition } from './plan-image.ts';
@@ -60,7 +62,8 @@ export async function fillFats(
     if (partition !== esp) continue;
     await putLoader(filling, root, context);
     for (const uki of filling.description.ukis) {
-      await placeUki(uki, groups, root, { ...context, signer: filling.signer });
+      if ('source' in uki) await copyUki(uki, root, context);
+      else await placeUki(uki, groups, root, { ...context, signer: filling.signer });
     }
     const { install } = filling.description;
     if (install !== undefined) await putEntries(install, filling, root, context);
@@ -89,12 +92,27 @@ async function putLoader(
   }
   for (const path of [`EFI/systemd/${loader}`, `EFI/BOOT/${fallback}`]) {
     const output = `${root}/${path}`;
-    disk.makeDirectory(output.slice(0, output.lastIndexOf('/')));
+    disk.makeDirectory(dirname(output));
     if (isUnsigned(signer)) await disk.copy(source, output);
     else await carryOut([taskFor(source, output, { signer, targets: [] }, disk)], signer, context);
   }
   disk.makeDirectory(`${root}/loader`);
   await disk.replaceText(`${root}/loader/loader.conf`, loaderConf);
+}
+
+/** Puts an image where one that is built here would be, by the same steps. */
+async function copyUki(
+  { path, source }: FinishedUki,
+  root: string,
+  { disk, processId }: Context,
+): Promise<void> {
+  const output = `${root}${path}`;
+  const directory = dirname(output);
+  const temporary = `${directory}/${temporaryName(processId, 0)}`;
+  disk.makeDirectory(directory);
+  await disk.copy(source, temporary);
+  // SAFETY: the image is in the making, and no machine boots from it yet.
+  disk.rename(temporary, output);
 }
 
 /** Does what `install --esp` does, with the profiles of the machine that makes the image. */

@@ -7,7 +7,7 @@ import { type Signer, unsigned } from '../signer/signer.ts';
 import { keySigner } from '../survey/signer-of.ts';
 import type { Log } from '../terminal/log.ts';
 import { makeImage } from './build-image.ts';
-import { fillFats } from './fill-esp.ts';
+import { type EspFilling, fillFats } from './fill-esp.ts';
 import type { ImageJob } from './image-job.ts';
 import { planNixpkgs } from './nixpkgs-plan.ts';
 import { placeOutput, requireOutput } from './output.ts';
@@ -56,11 +56,7 @@ export async function runJob(
       makeImage(plan, {
         ...{ image, path: at, workshop, say: means.say, sign },
         fillLast: (partitions, rootHashes) =>
-          fillFats(partitions, rootHashes, {
-            ...{ ...means, image, signer, name: path, time: job.time },
-            description: job.esp,
-            processor: job.architecture.replace('-', '_'),
-          }),
+          fillFats(partitions, rootHashes, espFilling(job, { image, signer, name: path }, means)),
       }),
     );
     return { plan, made };
@@ -98,7 +94,17 @@ async function withScratch<Result>(
   }
 }
 
-async function signerOf({ key }: ImageJob, { context, warn }: RunMeans): Promise<Signer> {
+/** Returns what the filling of the ESP is told. */
+export function espFilling(
+  { esp: description, time, architecture }: ImageJob,
+  target: Pick<EspFilling, 'image' | 'signer' | 'name'>,
+  means: RunMeans,
+): EspFilling {
+  return { ...means, ...target, description, time, processor: architecture.replace('-', '_') };
+}
+
+/** Returns who signs boot loaders and images. @throws {KEY_INVALID} {KEY_INSECURE} */
+export async function signerOf({ key }: ImageJob, { context, warn }: RunMeans): Promise<Signer> {
   if (key === undefined) return unsigned;
   const { signer, warnings } = await keySigner(key, context);
   for (const warning of warnings) warn(warning);
