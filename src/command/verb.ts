@@ -36,6 +36,7 @@ export function optionsOf({ name, own = [] }: VerbDeclaration): readonly Option[
 export const GROUPS: Readonly<Record<string, string>> = {
   completion: 'have a shell complete command lines',
   config: 'look at the settings that are in force',
+  image: 'make disk images, and look into them',
   uki: 'build Unified Kernel Images by hand, and look into them',
   pcrlock: 'predict measurements for systemd-pcrlock',
   keys: 'make the keys of Secure Boot, and have firmware take them',
