@@ -2,6 +2,7 @@
 
 import type { Context } from '../context.ts';
 import { CONFINE_OPTIONS } from '../settings/confine-options.ts';
+import { IMAGE_BUILD_OPTIONS, IMAGE_FINISH_OPTIONS } from '../settings/image-options.ts';
 import type { Invocation } from '../settings/invocation.ts';
 import {
   KEYS_ENROLL_OPTIONS,
@@ -245,6 +246,25 @@ export const VERBS: readonly VerbDeclaration[] = [
     load: async () => (await import('./verity-sign.ts')).veritySign,
   },
   {
+    name: 'image build',
+    operands: [{ syntax: '[DESCRIPTION]', help: 'file that says what the image is, in TOML' }],
+    own: IMAGE_BUILD_OPTIONS,
+    summary: 'make a whole disk: partitions, file systems, hash trees and the ESP',
+    example: 'espalier image build --definitions repart.d --output disk.raw',
+    load: async () => (await import('./image-build.ts')).imageBuild,
+  },
+  {
+    name: 'image finish',
+    operands: [
+      { syntax: '<IMAGE>', help: 'image that was built with --defer esp' },
+      { syntax: '<UKI>', help: 'the image that boots it, signed' },
+    ],
+    own: IMAGE_FINISH_OPTIONS,
+    summary: 'put a UKI onto the ESP of a disk image, if it boots the very file systems in it',
+    example: 'espalier image finish stage.raw nixos_1.efi --output disk.raw',
+    load: async () => (await import('./image-finish.ts')).imageFinish,
+  },
+  {
     name: 'keys generate',
     operands: [KEYS],
     own: KEYS_GENERATE_OPTIONS,
@@ -284,6 +304,7 @@ export function optionsOf({ name, own = [] }: VerbDeclaration): readonly Option[
 
 /** What the verbs of two words have in common, by their first word. */
 export const GROUPS: Readonly<Record<string, string>> = {
+  image: 'make disk images, and look into them',
   uki: 'build Unified Kernel Images by hand, and look into them',
   pcrlock: 'predict measurements for systemd-pcrlock',
   keys: 'make the keys of Secure Boot, and have firmware take them',

@@ -55,14 +55,28 @@ export async function readSettings(
     },
     { values: given, origin: (key) => `--${key}`, hint: () => undefined },
   ];
+  return checked(sources, disk);
+}
+
+/**
+ * Returns the settings that values from one place and nothing else give. `table` is what this place
+ * is called in messages.
+ * @throws {CONFIG_INVALID} naming the wrong key
+ */
+export function checkSettings(values: RawSettings, table: string, disk: Disk): Settings {
+  const origin = (key: string) => `${table}.${key}`;
+  return checked([{ values, origin, hint: () => undefined }], disk);
+}
+
+function checked(sources: readonly Source[], disk: Disk): Settings {
   const merged = merge(sources.map(({ values }) => values));
-  const checked = v.safeParse(schema, merged);
-  if (!checked.success) throw wrongValue(checked.issues[0], merged, sources);
-  const impossible = extraMistake(checked.output, checked.output['entry-token']);
+  const result = v.safeParse(schema, merged);
+  if (!result.success) throw wrongValue(result.issues[0], merged, sources);
+  const impossible = extraMistake(result.output, result.output['entry-token']);
   if (impossible) throw mistake(sources, ...impossible);
-  const missing = namedFiles(checked.output).find(([, at]) => disk.stat(at)?.kind !== 'file');
+  const missing = namedFiles(result.output).find(([, at]) => disk.stat(at)?.kind !== 'file');
   if (missing) throw mistake(sources, missing[0], `${missing[1]} is no file`);
-  return checked.output;
+  return result.output;
 }
 
 /**
