@@ -2,7 +2,11 @@
 
 import type { Context } from '../context.ts';
 import { CONFINE_OPTIONS } from '../settings/confine-options.ts';
-import { IMAGE_BUILD_OPTIONS, IMAGE_FINISH_OPTIONS } from '../settings/image-options.ts';
+import {
+  IMAGE_BUILD_OPTIONS,
+  IMAGE_CONVERT_OPTIONS,
+  IMAGE_FINISH_OPTIONS,
+} from '../settings/image-options.ts';
 import type { Invocation } from '../settings/invocation.ts';
 import {
   KEYS_ENROLL_OPTIONS,
@@ -263,6 +267,17 @@ export const VERBS: readonly VerbDeclaration[] = [
     summary: 'put a UKI onto the ESP of a disk image, if it boots the very file systems in it',
     example: 'espalier image finish stage.raw nixos_1.efi --output disk.raw',
     load: async () => (await import('./image-finish.ts')).imageFinish,
+  },
+  {
+    name: 'image convert',
+    operands: [
+      { syntax: '<IMAGE>', help: 'disk image: raw, qcow2, VDI or VHD' },
+      { syntax: '<OUTPUT>', help: 'where it goes; .zst, .gz or .xz makes it a compressed stream' },
+    ],
+    own: IMAGE_CONVERT_OPTIONS,
+    summary: 'write a disk image in another format, the same bytes each time',
+    example: 'espalier image convert disk.raw disk.qcow2 --format qcow2-compressed',
+    load: async () => (await import('./image-convert.ts')).imageConvert,
   },
   {
     name: 'keys generate',
