@@ -120,7 +120,7 @@ async function makeOrPlan(
   settings: BuildFlags,
   means: RunMeans,
 ): Promise<readonly MadePartition[]> {
-  const destination = { path: output.path, isForced: settings.force };
+  const destination = { ...output, isForced: settings.force };
   if (settings['dry-run']) return asPlanned(await planJob(job, destination, means));
   return (await runJob(job, destination, means)).made;
 }

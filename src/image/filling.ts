@@ -6,6 +6,7 @@ import { type Layout as ErofsLayout, layOut as layOutErofs } from '../erofs/layo
 import { EspError } from '../error.ts';
 import { makerOf } from '../filesystem/file-systems.ts';
 import type { Maker, Request, Workshop } from '../filesystem/request.ts';
+import { partitionTypeName } from '../gpt/partition-type.ts';
 import type { Guid } from '../guid.ts';
 import { buildTree } from '../tree/build-tree.ts';
 import { ContentReader } from '../tree/content-reader.ts';
@@ -75,19 +76,11 @@ export async function fillingOf(
   identity: FileSystemIdentity,
   settings: FillingSettings,
 ): Promise<Filling> {
-  const { format, contents, copyBlocks, name, compression } = definition;
+  const { contents, copyBlocks, compression } = definition;
+  const format = definition.format ?? usualFormat(definition);
   const { workshop, tree: treeSettings, time } = settings;
   if (copyBlocks !== undefined) return blocksOf(copyBlocks, definition, workshop.disk);
-  if (format === undefined) {
-    if (contents.length === 0) return { kind: 'none', size: 0 };
-    throw new EspError(
-      'CONFIG_INVALID',
-      `${name}: files to copy, and no file system to copy them to`,
-      {
-        hint: 'say which, as erofs, ext4 or vfat',
-      },
-    );
-  }
+  if (format === undefined) return { kind: 'none', size: 0 };
   const { uuid } = identity;
   const tree = buildTree(contents, treeSettings, workshop.disk);
   if (format === 'vfat') return { kind: 'fat', tree, uuid, size: 0 };
@@ -95,7 +88,13 @@ export async function fillingOf(
     const layout = layOutErofs(tree);
     return { kind: 'erofs', layout, uuid, label: '', time, size: layout.blocks * EROFS_BLOCK };
   }
-  return madeFilling(definition, tree, identity, settings);
+  return madeFilling({ ...definition, format }, tree, identity, settings);
+}
+
+/** What systemd-repart makes where there are files to copy and nobody says to what (repart.d(5) `Format=`). */
+function usualFormat({ type, contents }: PartitionDefinition): string | undefined {
+  if (contents.length === 0) return undefined;
+  return ['esp', 'xbootldr'].includes(partitionTypeName(type)) ? 'vfat' : 'ext4';
 }
 
 async function madeFilling(

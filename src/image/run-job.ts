@@ -1,5 +1,5 @@
 /** Carries out the making of an image: plans, looks at the output, writes, and gives it its name. */
-import { dirname } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import type { Context } from '../context.ts';
 import { EspError } from '../error.ts';
 import type { Workshop } from '../filesystem/request.ts';
@@ -14,6 +14,7 @@ import { placeOutput, requireOutput } from './output.ts';
 import { type ImagePlan, planImage } from './plan-image.ts';
 import type { MadePartition } from './repart-rows.ts';
 import { rootHashSigner } from './root-hash-signer.ts';
+import { splitImage, withSplitPaths } from './split.ts';
 
 /** What a run is given besides the job. */
 export interface RunMeans {
@@ -23,8 +24,9 @@ export interface RunMeans {
   readonly warn: (warning: string) => void;
 }
 
-/** Where an image goes. */
+/** Where an image goes: as somebody wrote it, and as a whole path. */
 export interface Destination {
+  readonly given: string;
   readonly path: string;
   readonly isForced: boolean;
 }
@@ -41,7 +43,7 @@ export interface Outcome {
  */
 export async function runJob(
   job: ImageJob,
-  { path, isForced }: Destination,
+  { given, path, isForced }: Destination,
   means: RunMeans,
 ): Promise<Outcome> {
   const { context } = means;
@@ -59,7 +61,10 @@ export async function runJob(
           fillFats(partitions, rootHashes, espFilling(job, { image, signer, name: path }, means)),
       }),
     );
-    return { plan, made };
+    if (!job.isSplit) return { plan, made };
+    const split = withSplitPaths(made, given);
+    await splitImage(split, path, { isForced, resolved: (part) => resolve(part) }, context);
+    return { plan, made: split };
   });
 }
 

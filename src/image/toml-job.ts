@@ -118,7 +118,9 @@ function definitionOf(
       `${name}: expected a type of partitions, as esp or usr-verity, got ${JSON.stringify(given.type)}`,
     );
   }
-  const { label, uuid, format, size, padding, compression } = given;
+  const { label, uuid, size, padding, compression } = given;
+  const isEsp = partitionTypeName(type) === 'esp';
+  const format = given.format ?? (isEsp ? 'vfat' : undefined);
   const verity = verityOf(given, name, read);
   const exact = size === undefined || size === 'auto' ? undefined : size;
   return {
