@@ -1,13 +1,6 @@
 /** The table of verbs: operands, options, help, and the import that loads each verb. */
 
-import type { Context } from '../context.ts';
 import { CONFINE_OPTIONS } from '../settings/confine-options.ts';
-import {
-  IMAGE_BUILD_OPTIONS,
-  IMAGE_CONVERT_OPTIONS,
-  IMAGE_FINISH_OPTIONS,
-} from '../settings/image-options.ts';
-import type { Invocation } from '../settings/invocation.ts';
 import {
   KEYS_ENROLL_OPTIONS,
   KEYS_GENERATE_OPTIONS,
@@ -29,28 +22,8 @@ import {
   VERITY_VERIFY_OPTIONS,
 } from '../settings/verity-options.ts';
 import { WATCH_OPTIONS } from '../settings/watch-options.ts';
-
-/** Runs a verb and returns the exit status. */
-type Verb = (invocation: Invocation, context: Context) => Promise<number>;
-
-/** An operand: `<UNIT>`, `[TOPLEVEL]` when it is optional, `<FILE...>` for one or more. */
-export interface Operand {
-  readonly syntax: string;
-  readonly help: string;
-}
-
-export interface VerbDeclaration {
-  /** One word, or two: `uki build`. */
-  readonly name: string;
-  readonly operands?: readonly Operand[];
-  /** Options of this verb that are no settings. */
-  readonly own?: readonly Option[];
-  /** Whether it runs no program that adds secrets to an initrd, unless it is asked to. */
-  readonly runsNothing?: true;
-  readonly summary: string;
-  readonly example: string;
-  readonly load: () => Promise<Verb>;
-}
+import { IMAGE_VERBS } from './image-verbs.ts';
+import type { Operand, VerbDeclaration } from './verb.ts';
 
 const TOPLEVEL: Operand = {
   syntax: '[TOPLEVEL]',
@@ -249,36 +222,7 @@ export const VERBS: readonly VerbDeclaration[] = [
       'espalier verity sign usr.roothash --certificate db.pem --private-key db.key --output usr.p7s',
     load: async () => (await import('./verity-sign.ts')).veritySign,
   },
-  {
-    name: 'image build',
-    operands: [{ syntax: '[DESCRIPTION]', help: 'file that says what the image is, in TOML' }],
-    own: IMAGE_BUILD_OPTIONS,
-    summary: 'make a whole disk: partitions, file systems, hash trees and the ESP',
-    example: 'espalier image build --definitions repart.d --output disk.raw',
-    load: async () => (await import('./image-build.ts')).imageBuild,
-  },
-  {
-    name: 'image finish',
-    operands: [
-      { syntax: '<IMAGE>', help: 'image that was built with --defer esp' },
-      { syntax: '<UKI>', help: 'the image that boots it, signed' },
-    ],
-    own: IMAGE_FINISH_OPTIONS,
-    summary: 'put a UKI onto the ESP of a disk image, if it boots the very file systems in it',
-    example: 'espalier image finish stage.raw nixos_1.efi --output disk.raw',
-    load: async () => (await import('./image-finish.ts')).imageFinish,
-  },
-  {
-    name: 'image convert',
-    operands: [
-      { syntax: '<IMAGE>', help: 'disk image: raw, qcow2, VDI or VHD' },
-      { syntax: '<OUTPUT>', help: 'where it goes; .zst, .gz or .xz makes it a compressed stream' },
-    ],
-    own: IMAGE_CONVERT_OPTIONS,
-    summary: 'write a disk image in another format, the same bytes each time',
-    example: 'espalier image convert disk.raw disk.qcow2 --format qcow2-compressed',
-    load: async () => (await import('./image-convert.ts')).imageConvert,
-  },
+  ...IMAGE_VERBS,
   {
     name: 'keys generate',
     operands: [KEYS],

@@ -4,7 +4,7 @@ import { blockSource, type DiskImage, malformed, type WriteDisk } from './format
 import { aligned, bigAt, isZero, viewOf } from './numbers.ts';
 import { writeRaw } from './raw.ts';
 
-export const VHD_COOKIE = 'conectix';
+const VHD_COOKIE = 'conectix';
 const FOOTER_SIZE = 512;
 const FOOTER = {
   features: 8,
@@ -42,7 +42,7 @@ const BLOCK = 2 * 1024 * 1024;
 const SECTOR = 512;
 const HOLE = 0xffff_ffff;
 /** In bytes, by the specification: what 32-bit numbers of sectors can reach. */
-export const MAX_VHD = 2040 * 1024 ** 3;
+const MAX_VHD = 2040 * 1024 ** 3;
 
 /** Writes a dynamic VHD whose blocks follow in the order of the disk. */
 export const writeVhd: WriteDisk = async (disk, sink, { identity, progress }) => {

@@ -19,7 +19,7 @@ export function diskOf(bytes: Uint8Array): Required<ByteSource> {
 }
 
 /** A file in the making, in memory. */
-export class MemorySink implements Sink {
+class MemorySink implements Sink {
   bytes = new Uint8Array(0);
 
   writeAt(offset: number, bytes: Uint8Array): void {
