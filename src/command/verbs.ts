@@ -1,8 +1,6 @@
 /** The table of verbs: operands, options, help, and the import that loads each verb. */
 
-import type { Context } from '../context.ts';
 import { CONFINE_OPTIONS } from '../settings/confine-options.ts';
-import type { Invocation } from '../settings/invocation.ts';
 import {
   KEYS_ENROLL_OPTIONS,
   KEYS_GENERATE_OPTIONS,
@@ -24,28 +22,8 @@ import {
   VERITY_VERIFY_OPTIONS,
 } from '../settings/verity-options.ts';
 import { WATCH_OPTIONS } from '../settings/watch-options.ts';
-
-/** Runs a verb and returns the exit status. */
-type Verb = (invocation: Invocation, context: Context) => Promise<number>;
-
-/** An operand: `<UNIT>`, `[TOPLEVEL]` when it is optional, `<FILE...>` for one or more. */
-export interface Operand {
-  readonly syntax: string;
-  readonly help: string;
-}
-
-export interface VerbDeclaration {
-  /** One word, or two: `uki build`. */
-  readonly name: string;
-  readonly operands?: readonly Operand[];
-  /** Options of this verb that are no settings. */
-  readonly own?: readonly Option[];
-  /** Whether it runs no program that adds secrets to an initrd, unless it is asked to. */
-  readonly runsNothing?: true;
-  readonly summary: string;
-  readonly example: string;
-  readonly load: () => Promise<Verb>;
-}
+import { MEASURING_VERBS } from './measuring-verbs.ts';
+import type { Operand, VerbDeclaration } from './verb.ts';
 
 const TOPLEVEL: Operand = {
   syntax: '[TOPLEVEL]',
@@ -61,12 +39,6 @@ const DATA: Operand = { syntax: '<DATA>', help: 'file or block device with the d
 const HASH: Operand = {
   syntax: '<HASH>',
   help: 'file or block device with the hash area; the same as DATA with --hash-offset',
-};
-
-const PCRLOCK: Option = {
-  name: 'pcrlock',
-  value: 'FILE',
-  help: 'file to write the records to (default: standard output)',
 };
 
 const KEYS: Operand = { syntax: '[DIR]', help: 'directory of the keys (default: /var/lib/sbctl)' };
@@ -190,22 +162,7 @@ export const VERBS: readonly VerbDeclaration[] = [
     example: 'espalier uki verify nixos.efi --repart repart-output.json',
     load: async () => (await import('./uki-verify.ts')).ukiVerify,
   },
-  {
-    name: 'pcrlock lock-pe',
-    operands: [{ syntax: '<FILE>', help: 'EFI program: boot loader, image or kernel' }],
-    own: [PCRLOCK],
-    summary: 'print what the firmware measures when it starts FILE, as systemd-pcrlock does',
-    example: 'espalier pcrlock lock-pe /efi/EFI/systemd/systemd-bootx64.efi',
-    load: async () => (await import('./pcrlock.ts')).pcrlockPe,
-  },
-  {
-    name: 'pcrlock lock-uki',
-    operands: [{ syntax: '<IMAGE>', help: 'Unified Kernel Image of one profile' }],
-    own: [PCRLOCK],
-    summary: 'print what firmware and stub measure when IMAGE starts, as systemd-pcrlock does',
-    example: 'espalier pcrlock lock-uki nixos.efi --pcrlock 650-kernel.pcrlock',
-    load: async () => (await import('./pcrlock.ts')).pcrlockUki,
-  },
+  ...MEASURING_VERBS,
   {
     name: 'verity format',
     operands: [DATA, HASH],
