@@ -4,6 +4,7 @@ import * as v from 'valibot';
 import type { Context } from '../context.ts';
 import { EspError } from '../error.ts';
 import { BANKS, type Bank } from '../measure/bank.ts';
+import { type Calculated, type Calculation, formatCalculation } from '../measure/calculation.ts';
 import {
   type MeasuredImage,
   measuredImage,
@@ -35,20 +36,13 @@ interface Asked {
   readonly secureBoot: boolean;
 }
 
-/** The value of a register in a bank, as systemd-measure writes it. */
-interface Value {
-  readonly phase?: string;
-  readonly pcr: number;
-  readonly hash: string;
-}
-
 /** What one start of one image makes of the registers. */
 interface Prediction {
   readonly image: string;
   readonly entry?: string;
   readonly profile: number;
   readonly id?: string;
-  readonly values: Readonly<Partial<Record<Bank, readonly Value[]>>>;
+  readonly values: Calculation;
   readonly events: readonly {
     readonly pcr: number;
     readonly event: string;
@@ -134,7 +128,7 @@ function prediction(
     const after = [...events, ...phaseEvents(phaseWords(phase), createHash)];
     return { phase, value: registerValue(after, KERNEL_BOOT, createHash) };
   });
-  const valuesIn = (bank: Bank): readonly Value[] => [
+  const valuesIn = (bank: Bank): readonly Calculated[] => [
     ...reached.map(({ phase, value }) => ({
       ...(phase === NO_PHASE ? {} : { phase }),
       pcr: KERNEL_BOOT,
@@ -158,13 +152,7 @@ function prediction(
   };
 }
 
-/** Returns a prediction in the lines of `systemd-measure calculate`, which passes over comments. */
 function render({ image, entry, profile, id, values }: Prediction, isNamed: boolean): string {
   const named = `# ${entry ?? image} profile ${profile}${id === undefined ? '' : ` (${id})`}`;
-  const banks = Object.entries(values);
-  const rows = (banks[0]?.[1] ?? []).map(({ pcr, phase }, index) => [
-    `# PCR[${pcr}]${pcr === KERNEL_BOOT ? ` Phase <${phase ?? NO_PHASE}>` : ''}`,
-    ...banks.map(([bank, list]) => `${pcr}:${bank}=${list[index]?.hash}`),
-  ]);
-  return [...(isNamed ? [named] : []), ...rows.flat()].join('\n');
+  return [...(isNamed ? [named] : []), formatCalculation(values)].join('\n');
 }

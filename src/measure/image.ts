@@ -66,10 +66,8 @@ export function measuredImage(
     known.set(section, digests);
     return digests;
   };
-  const kernelEvents = (section: Section): PcrEvent[] => [
-    kernelBoot(`name of ${section.name}`, digest([nulText(section.name)])),
-    kernelBoot(section.name, contentDigest(section)),
-  ];
+  const kernelEvents = (section: Section) =>
+    sectionEvents(section.name, contentDigest(section), createHash);
   return {
     profiles: profilesOf(source, pe.sections),
     eventsOf: (start) => {
@@ -101,6 +99,19 @@ export function programEvent(source: ByteSource, createHash: CreateHash): PcrEve
   return { pcr: BOOT_LOADER_CODE, event: 'program', digests };
 }
 
+/** Returns the two extensions of a section: its name with a NUL, then its content. */
+export function sectionEvents(
+  name: string,
+  content: BankDigests,
+  createHash: CreateHash,
+): readonly PcrEvent[] {
+  const text = new TextEncoder().encode(`${name}\0`);
+  return [
+    kernelBoot(`name of ${name}`, digestInBanks([text], createHash)),
+    kernelBoot(name, content),
+  ];
+}
+
 function kernelBoot(event: string, digests: BankDigests): PcrEvent {
   return { pcr: KERNEL_BOOT, event, digests };
 }
@@ -115,10 +126,6 @@ export function phaseEvents(words: readonly string[], createHash: CreateHash): r
 function* whole(file: ByteSource): Generator<Uint8Array> {
   const step = 1024 * 1024;
   for (let at = 0; at < file.size; at += step) yield file.read(at, step);
-}
-
-function nulText(text: string): Uint8Array {
-  return new TextEncoder().encode(`${text}\0`);
 }
 
 /** Returns a text as firmware has it: UTF-16, little-endian, with a NUL behind it. */

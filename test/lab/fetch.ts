@@ -2,6 +2,7 @@
 import { ensureBootTools } from './boot-tools.ts';
 import { ensureMeasuring } from './measuring.ts';
 import { ensureParts } from './parts.ts';
+import { ensurePolicyTools } from './policy-tools.ts';
 import { ensureSbsign } from './sbsign.ts';
 import { ensureSystemdRoot } from './systemd-root.ts';
 import { ensureToolRoot } from './tool-root.ts';
@@ -16,6 +17,7 @@ try {
   ensureMeasuring(say);
   ensureBootTools(say);
   ensureSbsign(say);
+  ensurePolicyTools(say);
   ensureVerityInitrd(parts, say);
 } catch (error) {
   console.error(

@@ -6,6 +6,10 @@ import { aPe } from '../pe/a-pe.ts';
 
 const folder = join(import.meta.dirname, '../../fixtures/pcr');
 
+/** The key that signed them, and its public half. */
+export const POLICY_KEY = join(folder, 'key.pem');
+export const POLICY_PUBLIC_KEY = join(folder, 'public.pem');
+
 interface Vectors {
   readonly sections: Readonly<Record<string, string>>;
   readonly calculate: Readonly<Record<Bank, readonly { phase?: string; hash: string }[]>>;
