@@ -1,4 +1,4 @@
-/** The row of a verb in the table. */
+/** What a verb is for the command line. Each table of verbs is one of these lists. */
 import type { Context } from '../context.ts';
 import type { Invocation } from '../settings/invocation.ts';
 import type { Option } from '../settings/option.ts';
