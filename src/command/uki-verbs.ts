@@ -1,4 +1,5 @@
 /** The verbs of Unified Kernel Images and of file systems behind dm-verity, made by hand. */
+import { MEASURE_OPTIONS } from '../settings/measure-options.ts';
 import type { Option } from '../settings/option.ts';
 import {
   UKI_BUILD_OPTIONS,
@@ -40,6 +41,19 @@ export const UKI_VERBS: readonly VerbDeclaration[] = [
     summary: 'show what an image carries, section by section',
     example: 'espalier uki inspect --json /boot/EFI/Linux/nixos.efi',
     load: async () => (await import('./uki-inspect.ts')).ukiInspect,
+  },
+  {
+    name: 'measure',
+    operands: [
+      {
+        syntax: '<IMAGE|GENERATION...>',
+        help: 'an image; or what is on the ESP: the number of a generation, or an entry',
+      },
+    ],
+    own: MEASURE_OPTIONS,
+    summary: 'predict PCR 11 and 12 of images, as systemd-measure does, and what extends PCR 4',
+    example: 'espalier measure 42 --phase enter-initrd --bank sha256',
+    load: async () => (await import('./measure.ts')).measure,
   },
   {
     name: 'uki verify',

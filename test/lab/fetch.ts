@@ -3,6 +3,7 @@ import { ensureBootTools } from './boot-tools.ts';
 import { ensureDpkgRoot } from './dpkg-root.ts';
 import { ensureMeasuring } from './measuring.ts';
 import { ensureParts } from './parts.ts';
+import { ensurePolicyTools } from './policy-tools.ts';
 import { ensureSbsign } from './sbsign.ts';
 import { ensureSystemdRoot } from './systemd-root.ts';
 import { ensureToolRoot } from './tool-root.ts';
@@ -18,6 +19,7 @@ try {
   ensureMeasuring(say);
   ensureBootTools(say);
   ensureSbsign(say);
+  ensurePolicyTools(say);
   ensureVerityInitrd(parts, say);
 } catch (error) {
   console.error(
