@@ -3,8 +3,9 @@
  * need real parts, firmware or patience: their files are named `.slow.test.ts`.
  */
 import { spawnSync } from 'node:child_process';
-import { globSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { globSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
 import { run as runTests } from 'node:test';
 import { spec } from 'node:test/reporters';
 import { bundle } from './build.ts';
@@ -75,6 +76,11 @@ async function timed(name: string, work: () => boolean | Promise<boolean>): Prom
   console.log(`${passed ? 'ok' : 'FAILED'}  ${name}  (${seconds} s)`);
   return passed;
 }
+
+// What V8 compiles for one process serves the next: thousands of them load the same sources.
+const compiled = mkdtempSync(join(tmpdir(), 'espalier-compiled-'));
+process.on('exit', () => rmSync(compiled, { recursive: true, force: true }));
+process.env['NODE_COMPILE_CACHE'] = compiled;
 
 const failed: string[] = [];
 for (const { name, command } of checks) {
