@@ -130,7 +130,7 @@ export class Victim {
     const lines: string[] = [];
     const args = [...verb.split(' '), ...this.#settings, ...this.#world.onDirectory(this.#esp)];
     try {
-      const status = await run([...usedBy(args), '--quiet'], '0.0.0', this.#context(lines));
+      const status = await run(usedBy(args), '0.0.0', this.#context(lines));
       return { status, said: lines.join('\n') };
     } catch (error) {
       if (!(error instanceof EspError))
