@@ -93,7 +93,7 @@ async function chooseSigner(settings: Settings, context: Context): Promise<Loade
 function ownSystemsOf(
   { running }: ChosenGenerations,
   { generations, malformed }: FoundGenerations,
-  { broken }: Resolution,
+  { wanted, broken }: Resolution,
   settings: Settings,
   { disk }: Context,
 ): OwnSystems | undefined {
@@ -101,6 +101,7 @@ function ownSystemsOf(
   const systems = generations.flatMap(systemsOf).flatMap(({ boots, paths }) => [boots, ...paths]);
   return {
     known: new Set(running === undefined ? systems : [...systems, running]),
+    entries: new Set(wanted.flatMap(({ entries }) => entries).map(({ id }) => id.toLowerCase())),
     remembered: recallSystems(disk, settings['cache-dir']),
     broken: new Set([...malformed, ...broken].map(({ number }) => number)),
   };
