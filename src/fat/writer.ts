@@ -48,11 +48,18 @@ export class FatWriter {
     return this.#writes.free * this.volume.clusterSize;
   }
 
-  /** Promises a cluster for the content of a file. @throws {ESP_FULL} */
-  takeCluster(path: string): number {
-    const cluster = this.#writes.take();
-    if (cluster === undefined) throw this.#full(path, 'no cluster is free');
-    return cluster;
+  /** Promises clusters for content: all of them or none. @throws {ESP_FULL} */
+  takeClusters(count: number, path: string): readonly number[] {
+    const clusters: number[] = [];
+    while (clusters.length < count) {
+      const cluster = this.#writes.take();
+      if (cluster === undefined) {
+        this.#writes.giveBack(clusters);
+        throw this.#full(path, 'no cluster is free');
+      }
+      clusters.push(cluster);
+    }
+    return clusters;
   }
 
   /** Writes content to promised clusters, or over that of a file. */
@@ -89,7 +96,7 @@ export class FatWriter {
   makeDirectory(path: string): void {
     const { geometry, clusterSize, root, directories } = this.volume;
     const place = this.#newPlace(path, 'make the directory');
-    const cluster = this.takeCluster(path);
+    const [cluster = 0] = this.takeClusters(1, path);
     const leads = this.#leads(ATTRIBUTE.directory, cluster, 0);
     const { first, slots } = this.#unlessFull([cluster], () =>
       this.#slots(place, leads, 'make the directory'),
@@ -203,7 +210,7 @@ export class FatWriter {
     }
     const { clusterSize, geometry } = this.volume;
     const count = Math.ceil(((slots - directory.slots) * SLOT) / clusterSize);
-    const clusters = this.#takeClusters(count, path);
+    const clusters = this.takeClusters(count, path);
     const extents = clusters.map((cluster) => ({
       offset: clusterOffset(cluster, geometry),
       bytes: closedSlots(clusterSize),
@@ -212,18 +219,6 @@ export class FatWriter {
     this.#writes.link(clusters);
     this.#writes.append(last, clusters[0] ?? last);
     for (const [index, extent] of extents.entries()) directory.grow(clusters[index] ?? 0, extent);
-  }
-
-  /** Promises several clusters or none. */
-  #takeClusters(count: number, path: string): readonly number[] {
-    const clusters: number[] = [];
-    try {
-      while (clusters.length < count) clusters.push(this.takeCluster(path));
-    } catch (error) {
-      this.#writes.giveBack(clusters);
-      throw error;
-    }
-    return clusters;
   }
 
   #clustersBelow(entry: Entry): number[] {
