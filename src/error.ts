@@ -26,8 +26,11 @@ const families = {
   IMAGE_BUSY: 'refused',
   SOURCE_UNTRUSTED: 'refused',
   VERITY_ABSENT: 'refused',
+  IMAGE_MISMATCH: 'refused',
+  IMAGE_EXISTS: 'refused',
   // space
   ESP_FULL: 'space',
+  IMAGE_FULL: 'space',
   // failed: an effect did not happen, or what we were given cannot be read
   UNFINISHED: 'failed',
   TARGET_BROKEN: 'failed',
@@ -42,6 +45,10 @@ const families = {
   ELF_MALFORMED: 'failed',
   SIGNATURE_MALFORMED: 'failed',
   VERITY_MALFORMED: 'failed',
+  TREE_MALFORMED: 'failed',
+  DISK_IMAGE_MALFORMED: 'failed',
+  TOOL_MISSING: 'failed',
+  TOOL_FAILED: 'failed',
   FAT_MALFORMED: 'failed',
   SIGNER_FAILED: 'failed',
   SHORT_WRITE: 'failed',

@@ -14,16 +14,16 @@ interface Source {
 const FLOORS: readonly (readonly string[])[] = [
   ['error.ts', 'io-error.ts', 'digest.ts', 'byte-source.ts', 'guid.ts', 'bls.ts'],
   ['gpt', 'fat', 'process'],
-  ['pe', 'verity', 'initrd', 'secureboot', 'disk', 'watch'],
-  ['generation', 'esp', 'uki', 'loader', 'signer', 'confine'],
-  ['plan'],
+  ['pe', 'verity', 'initrd', 'secureboot', 'disk', 'watch', 'diskformat'],
+  ['generation', 'esp', 'uki', 'loader', 'signer', 'confine', 'tree'],
+  ['plan', 'erofs'],
   ['measure', 'settings', 'context.ts'],
   ['recipe', 'terminal'],
-  ['transaction', 'survey', 'ukify'],
+  ['transaction', 'survey', 'ukify', 'filesystem'],
   ['volumes', 'inspection', 'signing'],
   ['pcrlock', 'enrolment', 'units'],
   ['pass'],
-  ['service'],
+  ['service', 'image'],
   ['command'],
   ['main.ts', 'launch.ts'],
 ];
@@ -45,7 +45,7 @@ const NODE_MODULES: Readonly<Record<string, readonly string[]>> = {
   'node:cluster': ['process'],
   'node:crypto': [
     ...['transaction', 'recipe', 'signer', 'command', 'disk', 'verity'],
-    ...['inspection', 'enrolment', 'pcrlock', 'signing'],
+    ...['inspection', 'enrolment', 'pcrlock', 'signing', 'image'],
   ],
 };
 

@@ -46,9 +46,17 @@ export const ERROR_MEANINGS: Readonly<Record<ErrorCode, string>> = {
   SIGNATURE_MISSING: 'The file of signatures lacks one that is needed.',
   FAT_REPLACE:
     'A file outside our ESP transaction lies on FAT, which cannot replace it as a whole.',
+  TREE_MALFORMED: 'A tar file is damaged, or a file of an image cannot be as it is declared.',
+  DISK_IMAGE_MALFORMED: 'A disk image is damaged, or no disk image.',
+  TOOL_MISSING:
+    'A program that makes file systems is not there, or too old for what is asked of it.',
+  TOOL_FAILED: 'A program that makes file systems failed. Its last messages are in the error.',
   IMAGE_BUSY: 'The image is attached to a loop device: what is mounted there would be overwritten.',
   VERITY_ABSENT: 'No partition here has the root hash that the system wants.',
+  IMAGE_MISMATCH: 'An image that is to boot a disk names another root hash than the disk has.',
+  IMAGE_EXISTS: 'The output is there already, and nobody said that it may be replaced.',
   ESP_FULL: 'The ESP has no room for what must be on it.',
+  IMAGE_FULL: 'What an image shall hold does not fit into it, or the image where it is made.',
   UNFINISHED: 'The run stopped on its way. What boots is whole.',
   TARGET_BROKEN: 'The system that is to boot next is missing or broken.',
   BOOTSPEC_MALFORMED: 'A `boot.json` does not say what RFC 0125 asks for.',

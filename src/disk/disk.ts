@@ -15,6 +15,10 @@ export interface FileStat {
   readonly size: number;
   readonly mode: number;
   readonly uid: number;
+  /** Undefined where the file system keeps no groups. */
+  readonly gid?: number;
+  /** Of a device node: the number of the device that it leads to, as Linux puts it together. */
+  readonly leadsTo?: number;
   readonly device: number;
   readonly inode: number;
   readonly modified: number;

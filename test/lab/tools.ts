@@ -6,9 +6,11 @@ import { attempt, environment } from './run.ts';
 /** What shows a package to be installed: a program, `python:<module>`, or `engine:<engine of OpenSSL>`. */
 const witnesses = {
   binutils: 'objcopy',
+  'btrfs-progs': 'mkfs.btrfs',
   cpio: 'cpio',
   'cryptsetup-bin': 'veritysetup',
   dosfstools: 'mkfs.vfat',
+  e2fsprogs: 'mkfs.ext4',
   efitools: 'sign-efi-sig-list',
   'erofs-utils': 'mkfs.erofs',
   fdisk: 'sfdisk',
@@ -23,8 +25,10 @@ const witnesses = {
   parted: 'parted',
   'python3-pefile': 'python:pefile',
   'qemu-system-x86': 'qemu-system-x86_64',
+  'qemu-utils': 'qemu-img',
   sbsigntool: 'sbsign',
   softhsm2: 'softhsm2-util',
+  'squashfs-tools': 'sqfstar',
   strace: 'strace',
   swtpm: 'swtpm',
   xxd: 'xxd',
