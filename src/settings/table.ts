@@ -26,7 +26,7 @@ export const TABLE = {
     value: 'DIR',
     repeatable: true,
     schema: v.optional(paths),
-    help: 'mount point of the ESP; repeat for mirrors, the first is the primary',
+    help: 'mount point of the ESP, or a disk image that has it; repeat for mirrors, the first is the primary',
     fallback: 'the first FAT file system of /efi, /boot and /boot/efi',
     verbs: [...READING, 'keys enroll', 'keys status'],
     reach: 'write',

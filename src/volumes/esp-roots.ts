@@ -2,7 +2,7 @@
 
 import type { Context } from '../context.ts';
 import type { ImageEsp } from '../disk/disk.ts';
-import { imagePlace } from '../disk/image-place.ts';
+import { ESP_TYPES, imagePlace } from '../disk/image-place.ts';
 import { EspError } from '../error.ts';
 import { type Access, findEsp, mountAt, requireEsp } from '../esp/mount.ts';
 import type { Settings } from '../settings/settings.ts';
@@ -42,12 +42,6 @@ export function findEsps(
   if (!settings['allow-directory']) requireDevices(esps, disk);
   return esps;
 }
-
-/** The type of an ESP in a GPT (UEFI §5.3.3) and in an MBR (§5.2.2). */
-const ESP_TYPES: Readonly<Record<string, string>> = {
-  gpt: 'c12a7328-f81f-11d2-ba4b-00a0c93ec93b',
-  dos: '0xef',
-};
 
 /**
  * Returns an ESP that firmware finds, as far as anybody can tell here. One in a disk image is opened
