@@ -74,5 +74,3 @@ export const finishSchema = v.strictObject({
     v.pipe(v.string(), v.startsWith('/', 'expected a path of the ESP, as /EFI/Linux/a.efi')),
   ),
 });
-
-export type FinishFlags = v.InferOutput<typeof finishSchema>;

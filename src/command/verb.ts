@@ -1,4 +1,4 @@
-/** What the table of verbs says of each. */
+/** What a verb declares: operands, options, help, and the import that loads it. */
 import type { Context } from '../context.ts';
 import type { Invocation } from '../settings/invocation.ts';
 import type { Option } from '../settings/option.ts';

@@ -13,7 +13,7 @@ export interface Workshop {
 }
 
 /** Returns the name of an image in the making, beside the one that it gets. */
-export function temporaryPath(output: string): string {
+function temporaryPath(output: string): string {
   return join(dirname(output), `.${basename(output)}.espalier-tmp`);
 }
 
