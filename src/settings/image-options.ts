@@ -58,3 +58,12 @@ export const IMAGE_FINISH_OPTIONS: readonly Option[] = [
   ARCHITECTURE,
   ...KEY,
 ];
+
+export const IMAGE_CONVERT_OPTIONS: readonly Option[] = [
+  {
+    name: 'format',
+    value: 'FORMAT',
+    help: 'raw, qcow2, qcow2-compressed, vdi, vpc or vpc-fixed (default: by the name of OUTPUT)',
+  },
+  FORCE,
+];
