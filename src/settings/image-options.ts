@@ -72,3 +72,7 @@ export const IMAGE_CONVERT_OPTIONS: readonly Option[] = [
   },
   FORCE,
 ];
+
+export const IMAGE_INSPECT_OPTIONS: readonly Option[] = [
+  { name: 'deep', help: 'read every block that a hash tree protects, and check it' },
+];
