@@ -44,6 +44,7 @@ const families = {
   PE_MALFORMED: 'failed',
   ELF_MALFORMED: 'failed',
   SIGNATURE_MALFORMED: 'failed',
+  VARIABLES_MALFORMED: 'failed',
   VERITY_MALFORMED: 'failed',
   TREE_MALFORMED: 'failed',
   DISK_IMAGE_MALFORMED: 'failed',

@@ -46,6 +46,7 @@ export const ERROR_MEANINGS: Readonly<Record<ErrorCode, string>> = {
   SIGNATURE_MISSING: 'The file of signatures lacks one that is needed.',
   FAT_REPLACE:
     'A file outside our ESP transaction lies on FAT, which cannot replace it as a whole.',
+  VARIABLES_MALFORMED: 'A file of EFI variables is damaged, or is none.',
   TREE_MALFORMED: 'A tar file is damaged, or a file of an image cannot be as it is declared.',
   DISK_IMAGE_MALFORMED: 'A disk image is damaged, or no disk image.',
   TOOL_MISSING:

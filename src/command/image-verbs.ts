@@ -3,6 +3,7 @@ import {
   IMAGE_BUILD_OPTIONS,
   IMAGE_CONVERT_OPTIONS,
   IMAGE_FINISH_OPTIONS,
+  IMAGE_INSPECT_OPTIONS,
 } from '../settings/image-options.ts';
 import type { VerbDeclaration } from './verb.ts';
 
@@ -36,5 +37,13 @@ export const IMAGE_VERBS: readonly VerbDeclaration[] = [
     summary: 'write a disk image in another format, the same bytes each time',
     example: 'espalier image convert disk.raw disk.qcow2 --format qcow2-compressed',
     load: async () => (await import('./image-convert.ts')).imageConvert,
+  },
+  {
+    name: 'image inspect',
+    operands: [{ syntax: '<IMAGE>', help: 'disk image: raw, qcow2, VDI or VHD' }],
+    own: IMAGE_INSPECT_OPTIONS,
+    summary: 'show the partitions of a disk image, what they hold, and what would boot',
+    example: 'espalier image inspect --deep disk.qcow2',
+    load: async () => (await import('./image-inspect.ts')).imageInspect,
   },
 ];

@@ -1,4 +1,5 @@
 /** Finds the ESP in the bytes of a disk image, by its partition table or as it was asked for. */
+import type { ByteSource } from '../byte-source.ts';
 import { EspError } from '../error.ts';
 import { isBootSector } from '../fat/boot-sector.ts';
 import { MBR_SIZE, MBR_TYPES, readMbr } from '../gpt/mbr.ts';
@@ -17,7 +18,8 @@ export interface ImagePart {
   readonly partition?: ImagePartition;
 }
 
-interface Numbered extends ImagePartition {
+/** A partition, with its number and where it lies, in bytes. */
+export interface Numbered extends ImagePartition {
   readonly number: number;
   readonly offset: number;
   readonly size: number;
@@ -74,7 +76,7 @@ const GPT_MARK = 'EFI PART';
 const SECTOR = 512;
 
 /** Returns the partitions; undefined for an image that is one file system as a whole. */
-function partitionsOf(image: RawFile, file: string): readonly Numbered[] | undefined {
+export function partitionsOf(image: ByteSource, file: string): readonly Numbered[] | undefined {
   const first = image.read(0, MBR_SIZE);
   const mbr = first.length < MBR_SIZE ? undefined : readMbr(first);
   const second = new TextDecoder('latin1').decode(image.read(SECTOR, GPT_MARK.length));
