@@ -23,6 +23,8 @@ export interface Context {
    * a program that only that system names is not run.
    */
   readonly given?: ReadonlySet<string>;
+  /** Whether nothing is asked of keys that are elsewhere, because nothing will be written. */
+  readonly looksOnly?: true;
   readonly print: (text: string) => void;
   /** Whether systems are taken whose `init` is not there, as lanzaboote takes them. */
   readonly acceptsAnyInit?: true;
