@@ -70,7 +70,8 @@ async function perform(
   const asked = { flags, runsSecrets: runsSecrets === true };
   const below = typeof named === 'string' ? await contextBelow(named, context, asked) : context;
   const isLook = verb.runsNothing === true && !asked.runsSecrets;
-  const allowed = isLook ? { ...below, runSecrets: undefined } : below;
+  const looks = verb.runsNothing === true ? { ...below, looksOnly: true as const } : below;
+  const allowed = isLook ? { ...looks, runSecrets: undefined } : looks;
   try {
     return await (await verb.load(VERBS))({ ...invocation, flags }, allowed);
   } catch (error) {

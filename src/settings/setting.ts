@@ -39,7 +39,7 @@ export interface Setting {
    * Settings of one group are alternatives. A source that names one replaces all those of the group
    * in sources of lower rank.
    */
-  readonly alternatives?: 'key';
+  readonly alternatives?: 'key' | 'pcr-key';
   /**
    * What a confined service must see for it: `nothing`; the paths in its value, to `read` or to
    * `write`; or the paths that a function finds in the value.

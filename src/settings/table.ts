@@ -7,6 +7,7 @@ import * as v from 'valibot';
 import { parseLink } from '../generation/profile.ts';
 import { DEFAULT_FORMAT, FORMAT_NAMES } from '../plan/formats.ts';
 import { FILE_TABLES } from './file-tables.ts';
+import { POLICY_SETTINGS } from './policy-settings.ts';
 import { LIKE_INSTALL, READING, SURVEYING, setting } from './setting.ts';
 import { count, flag, path, paths, size, words } from './value-schemas.ts';
 
@@ -115,6 +116,7 @@ export const TABLE = {
     alternatives: 'key',
     reach: 'read',
   }),
+  ...POLICY_SETTINGS,
   'allow-unsigned': setting({
     schema: v.optional(flag, false),
     help: 'install without signatures',
