@@ -20,15 +20,17 @@ suite('under OVMF', () => {
   after(() => rmSync(folder, { recursive: true, force: true }));
   const world = once(() => makeProfiles(join(folder, 'world'), theParts()));
 
-  for (const format of ['uki', 'type1'] as const) {
-    test(`${format}: the profile's current generation is what boots`, { skip }, async () => {
-      const esp = join(folder, format);
-      install({ esp, world: world(), format });
-      assertBooted(await bootDirectory(esp), '5');
-    });
+  // That of uki boots below, and from the kernel's own vfat in guest.slow.test.ts.
+  test("type1: the profile's current generation is what boots", { skip }, async () => {
+    const esp = join(folder, 'type1');
+    install({ esp, world: world(), format: 'type1' });
+    assertBooted(await bootDirectory(esp), '5');
+  });
 
+  for (const format of ['uki', 'type1'] as const) {
     test(`${format}: after a rollback, the generation rolled back to boots`, { skip }, async () => {
-      const esp = join(folder, format);
+      const esp = join(folder, `${format}-back`);
+      install({ esp, world: world(), format });
       install({ esp, world: world(), format, generation: 3 });
       assertBooted(await bootDirectory(esp), '3');
     });
