@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { run as runTests } from 'node:test';
 import { spec } from 'node:test/reporters';
-import { bundle } from './build.ts';
+import { bundle } from './bundle.ts';
 
 const root = resolve(import.meta.dirname, '..');
 const quick = process.argv.includes('quick');
