@@ -2,7 +2,8 @@
 import type { CommanderError } from 'commander';
 import { EspError } from '../error.ts';
 import { nearest } from '../settings/nearest.ts';
-import { optionsOf, VERBS, type VerbDeclaration } from './verbs.ts';
+import type { VerbDeclaration } from './verb.ts';
+import { optionsOf, VERBS } from './verbs.ts';
 
 /** Flags that every verb has. */
 const COMMON: readonly string[] = ['json', 'verbose', 'quiet', 'help'];

@@ -6,7 +6,8 @@ import type { RawSettings } from '../settings/configuration-file.ts';
 import type { Invocation } from '../settings/invocation.ts';
 import { commandLineError, isMisuse, withHelp } from './command-line-error.ts';
 import { contextBelow } from './process-context.ts';
-import { GROUPS, optionsOf, VERBS, type VerbDeclaration } from './verbs.ts';
+import type { VerbDeclaration } from './verb.ts';
+import { GROUPS, optionsOf, VERBS } from './verbs.ts';
 
 /**
  * Parses the command line, runs the verb and returns the exit status.

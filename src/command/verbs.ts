@@ -1,8 +1,6 @@
 /** The table of verbs: operands, options, help, and the import that loads each verb. */
 
-import type { Context } from '../context.ts';
 import { CONFINE_OPTIONS } from '../settings/confine-options.ts';
-import type { Invocation } from '../settings/invocation.ts';
 import {
   KEYS_ENROLL_OPTIONS,
   KEYS_GENERATE_OPTIONS,
@@ -24,28 +22,8 @@ import {
   VERITY_VERIFY_OPTIONS,
 } from '../settings/verity-options.ts';
 import { WATCH_OPTIONS } from '../settings/watch-options.ts';
-
-/** Runs a verb and returns the exit status. */
-type Verb = (invocation: Invocation, context: Context) => Promise<number>;
-
-/** An operand: `<UNIT>`, `[TOPLEVEL]` when it is optional, `<FILE...>` for one or more. */
-export interface Operand {
-  readonly syntax: string;
-  readonly help: string;
-}
-
-export interface VerbDeclaration {
-  /** One word, or two: `uki build`. */
-  readonly name: string;
-  readonly operands?: readonly Operand[];
-  /** Options of this verb that are no settings. */
-  readonly own?: readonly Option[];
-  /** Whether it runs no program that adds secrets to an initrd, unless it is asked to. */
-  readonly runsNothing?: true;
-  readonly summary: string;
-  readonly example: string;
-  readonly load: () => Promise<Verb>;
-}
+import { KERNEL_ROWS } from './kernel-verbs.ts';
+import type { Operand, VerbDeclaration } from './verb.ts';
 
 const TOPLEVEL: Operand = {
   syntax: '[TOPLEVEL]',
@@ -151,6 +129,7 @@ export const VERBS: readonly VerbDeclaration[] = [
     example: 'espalier unpin 42',
     load: async () => (await import('./pin.ts')).unpin,
   },
+  ...KERNEL_ROWS,
   {
     name: 'confine',
     operands: [{ syntax: '<UNIT>', help: 'unit file, or the name of a unit of the system' }],
@@ -286,6 +265,7 @@ export function optionsOf({ name, own = [] }: VerbDeclaration): readonly Option[
 export const GROUPS: Readonly<Record<string, string>> = {
   uki: 'build Unified Kernel Images by hand, and look into them',
   pcrlock: 'predict measurements for systemd-pcrlock',
+  kernel: 'keep the kernels that packages install as generations',
   keys: 'make the keys of Secure Boot, and have firmware take them',
   verity: 'make hash areas of dm-verity, check and sign them',
 };

@@ -5,7 +5,8 @@ import type * as v from 'valibot';
 export type SettingVerb =
   | (typeof LIKE_INSTALL)[number]
   | ('gc' | 'status' | 'list' | 'verify' | 'pin' | 'unpin' | 'sign')
-  | ('keys enroll' | 'keys status');
+  | ('keys enroll' | 'keys status')
+  | (typeof KERNEL_VERBS)[number];
 
 /** Verbs with the same options, so that a command line works with each of them. */
 export const LIKE_INSTALL = ['install', 'plan', 'watch', 'repair'] as const;
@@ -13,6 +14,9 @@ export const LIKE_INSTALL = ['install', 'plan', 'watch', 'repair'] as const;
 export const SURVEYING = [...LIKE_INSTALL, 'gc', 'status'] as const;
 /** Verbs that read boot entries on an ESP. */
 export const READING = [...SURVEYING, 'list', 'verify'] as const;
+
+/** Verbs that keep installed kernels as generations. */
+export const KERNEL_VERBS = ['kernel add', 'kernel remove', 'kernel sync', 'kernel list'] as const;
 
 /** Paths that a confined service must see. */
 export interface Reach {

@@ -4,6 +4,8 @@
 import * as v from 'valibot';
 import type { Disk } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
+import { entryToken } from '../generation/entry-token.ts';
+import { chosenSource } from '../generation/sources.ts';
 import { CONFIG_FILE, type RawSettings, readConfigurationFile } from './configuration-file.ts';
 import { extraMistake, extraSettings } from './extra-settings.ts';
 import { nearest } from './nearest.ts';
@@ -18,7 +20,7 @@ const schema = v.strictObject(
 );
 
 /** Every setting with its value, by its name. Sizes in bytes. */
-export type Settings = v.InferOutput<typeof schema>;
+export type Settings = v.InferOutput<typeof schema> & { readonly 'entry-token': string };
 
 /** Values from one place, and how messages refer to that place. */
 interface Source {
@@ -58,11 +60,18 @@ export async function readSettings(
   const merged = merge(sources.map(({ values }) => values));
   const checked = v.safeParse(schema, merged);
   if (!checked.success) throw wrongValue(checked.issues[0], merged, sources);
-  const impossible = extraMistake(checked.output, checked.output['entry-token']);
+  const token = checked.output['entry-token'] ?? usualToken(checked.output, disk);
+  const settings = { ...checked.output, 'entry-token': token };
+  const impossible = extraMistake(settings, token);
   if (impossible) throw mistake(sources, ...impossible);
-  const missing = namedFiles(checked.output).find(([, at]) => disk.stat(at)?.kind !== 'file');
+  const missing = namedFiles(settings).find(([, at]) => disk.stat(at)?.kind !== 'file');
   if (missing) throw mistake(sources, missing[0], `${missing[1]} is no file`);
-  return checked.output;
+  return settings;
+}
+
+/** NixOS has one name everywhere, and an installed kernel that of its machine. */
+function usualToken(settings: v.InferOutput<typeof schema>, disk: Disk): string {
+  return chosenSource(settings, disk) === 'kernels' ? entryToken(disk) : 'nixos';
 }
 
 /**

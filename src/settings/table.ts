@@ -5,13 +5,16 @@
 import { dirname } from 'node:path';
 import * as v from 'valibot';
 import { parseLink } from '../generation/profile.ts';
+import { NIX_PROFILES, SOURCE_NAMES } from '../generation/sources.ts';
 import { DEFAULT_FORMAT, FORMAT_NAMES } from '../plan/formats.ts';
 import { FILE_TABLES } from './file-tables.ts';
-import { LIKE_INSTALL, READING, SURVEYING, setting } from './setting.ts';
+import { KERNEL_VERBS, LIKE_INSTALL, READING, SURVEYING, setting } from './setting.ts';
 import { count, flag, path, paths, size, words } from './value-schemas.ts';
 
 /** The usual directory of the digest cache. The services keep it in their state. */
 const CACHE = '/var/cache/espalier';
+/** The usual directory of what is kept, which the services have as their state. */
+const STATE = '/var/lib/espalier';
 /** udev's database. It tells whether systemd-boot reads a partition. */
 export const UDEV_DATABASE = '/run/udev/data';
 
@@ -49,10 +52,25 @@ export const TABLE = {
   profiles: setting({
     value: 'PATH',
     repeatable: true,
-    schema: v.optional(paths, ['/nix/var/nix/profiles']),
+    schema: v.optional(paths, [NIX_PROFILES]),
     help: 'directory of generation links, or one link',
     verbs: [...SURVEYING, 'list', 'verify', 'pin', 'unpin'],
     reach: (given) => ({ read: given.map((at) => (parseLink(at) ? dirname(at) : at)) }),
+  }),
+  source: setting({
+    value: SOURCE_NAMES.join('|'),
+    schema: v.optional(v.picklist(SOURCE_NAMES, `expected ${anyOf(SOURCE_NAMES)}`)),
+    help: 'where generations come from',
+    fallback: 'what is there',
+    verbs: [...SURVEYING, 'list', 'verify', 'pin', 'unpin'],
+    reach: 'nothing',
+  }),
+  'state-dir': setting({
+    value: 'DIR',
+    schema: v.optional(path, STATE),
+    help: 'where kernels are kept',
+    verbs: [...SURVEYING, 'list', 'verify', 'pin', 'unpin', ...KERNEL_VERBS],
+    reach: (directory) => ({ read: directory === STATE ? [] : [directory] }),
   }),
   systemd: setting({
     value: 'DIR',
@@ -208,17 +226,17 @@ export const TABLE = {
           'expected lower-case letters, digits, `.`, `_`, `-`',
         ),
       ),
-      'nixos',
     ),
     help: 'what names on the ESP begin with',
-    verbs: READING,
+    fallback: 'nixos; with installed kernels as kernel-install has it, the machine ID most often',
+    verbs: [...READING, ...KERNEL_VERBS],
     reach: 'nothing',
   }),
   booted: setting({
     value: 'PATH',
     schema: v.optional(path, '/run/booted-system'),
     help: 'the running system',
-    verbs: [...SURVEYING, 'verify', 'list'],
+    verbs: [...SURVEYING, 'verify', 'list', ...KERNEL_VERBS],
     reach: 'read',
   }),
   'cache-dir': setting({
@@ -248,7 +266,7 @@ export const TABLE = {
     value: 'SECONDS',
     schema: v.optional(count, 60),
     help: 'how long to wait for another run on the same ESP',
-    verbs: [...LIKE_INSTALL, 'gc', 'verify', 'keys enroll'],
+    verbs: [...LIKE_INSTALL, 'gc', 'verify', 'keys enroll', ...KERNEL_VERBS],
     reach: 'nothing',
   }),
   disk: setting({

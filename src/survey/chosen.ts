@@ -4,8 +4,9 @@ import type { Context } from '../context.ts';
 import { EspError } from '../error.ts';
 import { type Generation, type Malformed, systemsOf } from '../generation/generation.ts';
 import { ofOneArchitecture } from '../generation/profile.ts';
-import { type Retention, type RootReason, retain } from '../generation/retention.ts';
+import { type Retention, type RootReason, retain, superseded } from '../generation/retention.ts';
 import type { FoundGenerations } from '../generation/source.ts';
+import { generationName } from '../plan/wanted.ts';
 import type { Settings } from '../settings/settings.ts';
 import { bootedSystem } from './booted.ts';
 
@@ -40,7 +41,8 @@ export function chooseGenerations(
   const fitting = ofOneArchitecture(found.generations, settings.system);
   const { generations } = fitting;
   const malformed = [...found.malformed, ...fitting.malformed];
-  const system = toplevel === undefined ? (current[0] ?? newest) : findSystem(toplevel, context);
+  const system =
+    toplevel === undefined ? (current[0] ?? newest) : findSystem(toplevel, generations, context);
   const target = findTarget({ generations, malformed }, system, context);
   const booted = bootedSystem(context.disk, settings.booted);
   const running = generations.filter((generation) => booted && hasSystem(generation, booted));
@@ -50,7 +52,11 @@ export function chooseGenerations(
     ...current.map((path) => [path, 'current'] as const),
     [target.toplevel, 'target'],
   ]);
-  const retained = retain(generations, { limit: settings.limit, roots });
+  const replaced = new Set(
+    superseded(generations, booted).filter((each) => !roots.has(each.toplevel)),
+  );
+  const standing = generations.filter((each) => !replaced.has(each));
+  const retained = retain(standing, { limit: settings.limit, roots });
   const isRunningKept = running.length > 0;
   return { target, system, running: booted, isRunningKept, retained, malformed };
 }
@@ -67,12 +73,20 @@ function noGeneration(settings: Settings, malformed: readonly Malformed[]): EspE
   );
 }
 
-/** Returns the real path of the system that should boot next. */
-function findSystem(toplevel: string, { disk }: Context): string {
+/** Returns the real path of the system that should boot next, which may have the name of a generation. */
+function findSystem(
+  toplevel: string,
+  generations: readonly Generation[],
+  { disk }: Context,
+): string {
+  const named = generations.find(
+    (each) => generationName(each) === toplevel || each.release === toplevel,
+  );
+  if (named) return named.toplevel;
   const real = disk.realPath(toplevel);
   if (real !== undefined) return real;
   throw new EspError('TARGET_BROKEN', `${toplevel}: no such system`, {
-    hint: 'name the store path of a system, or a generation’s link',
+    hint: 'name a generation by its number, the release of an installed kernel, or the path of a system',
   });
 }
 

@@ -6,6 +6,8 @@
     "xbootldr"
     "former-xbootldr"
     "profiles"
+    "source"
+    "state-dir"
     "systemd"
     "stub"
     "format"
