@@ -7,6 +7,7 @@ import { bootedSystem } from '../survey/booted.ts';
 import { addKernel, openKeeping } from './add.ts';
 import { findInstalled, type InstalledFiles } from './installed.ts';
 import { chooseNext, forget, isNewer, isWhole, keptNext, newestWhole, tidy } from './kept.ts';
+import { rivals } from './rivals.ts';
 import type { KernelStore } from './store.ts';
 
 /** A kernel after a change. */
@@ -45,7 +46,7 @@ export async function addKernels(
 ): Promise<KernelChange> {
   const keeping = openKeeping(settings, context, withoutInitrd);
   const { store, cmdline } = keeping;
-  const warnings = [...cmdline.warnings];
+  const warnings = [...rivals(context.disk), ...cmdline.warnings];
   const changed: ChangedKernel[] = [];
   for (const files of kernels) {
     const { release } = files;
@@ -109,6 +110,6 @@ function settled(
   const next = keptNext(store);
   if (next && isWhole(next, store)) return { ...change, next: next.number };
   const other = newestWhole(store);
-  if (other ?? next) chooseNext(store, other, context.now);
+  chooseNext(store, other, context.now);
   return { ...change, next: other?.number };
 }

@@ -21,12 +21,17 @@ const OF_LOADERS = ['BOOT_IMAGE', 'initrd', 'systemd.machine_id', SYSTEM_PARAMET
 
 /**
  * Returns the command line of installed kernels: `/etc/kernel/cmdline`, else `/usr/lib/kernel/cmdline`,
- * else that of the running kernel without what loaders add.
+ * else that of the running kernel without what loaders add. kernel-install can name another directory.
  * @throws {CONFIG_INVALID} when none of them is there
  */
-export function kernelCmdline(context: Pick<Context, 'disk' | 'host'>): KernelCmdline {
-  const { disk } = context;
-  const file = FILES.find((path) => disk.stat(path)?.kind === 'file');
+export function kernelCmdline(
+  context: Pick<Context, 'disk' | 'host' | 'environment'>,
+): KernelCmdline {
+  const { disk, environment } = context;
+  const given = environment['KERNEL_INSTALL_CONF_ROOT'];
+  const file = (given ? [`${given}/cmdline`] : FILES).find(
+    (path) => disk.stat(path)?.kind === 'file',
+  );
   if (file !== undefined) return fromFile(file, new TextDecoder().decode(disk.read(file, LIMIT)));
   const running = isElsewhere(context) ? undefined : runningCmdline(disk);
   if (running === undefined) {

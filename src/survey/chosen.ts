@@ -6,6 +6,7 @@ import { type Generation, type Malformed, systemsOf } from '../generation/genera
 import { ofOneArchitecture } from '../generation/profile.ts';
 import { type Retention, type RootReason, retain, superseded } from '../generation/retention.ts';
 import type { FoundGenerations } from '../generation/source.ts';
+import { chosenSource } from '../generation/sources.ts';
 import { generationName } from '../plan/wanted.ts';
 import type { Settings } from '../settings/settings.ts';
 import { bootedSystem } from './booted.ts';
@@ -37,7 +38,7 @@ export function chooseGenerations(
   context: Context,
 ): ChosenGenerations {
   const { pinned, current, newest } = found;
-  if (found.generations.length === 0) throw noGeneration(settings, found.malformed);
+  if (found.generations.length === 0) throw noGeneration(settings, found.malformed, context);
   const fitting = ofOneArchitecture(found.generations, settings.system);
   const { generations } = fitting;
   const malformed = [...found.malformed, ...fitting.malformed];
@@ -61,13 +62,21 @@ export function chooseGenerations(
   return { target, system, running: booted, isRunningKept, retained, malformed };
 }
 
-function noGeneration(settings: Settings, malformed: readonly Malformed[]): EspError {
+function noGeneration(
+  settings: Settings,
+  malformed: readonly Malformed[],
+  { disk }: Context,
+): EspError {
   const [first] = malformed;
+  const isNix = chosenSource(settings, disk) === 'nix';
+  const where = isNix ? settings.profiles.join(', ') : `the kernels in ${settings['state-dir']}`;
   return new EspError(
     'NO_BOOTABLE_GENERATION',
-    `${settings.profiles.join(', ')}: no generation can boot, ${malformed.length} are broken`,
+    `${where}: no generation can boot, ${malformed.length} are broken`,
     {
-      hint: 'nothing was touched; build a system, or name the directory of its profiles with --profiles',
+      hint: isNix
+        ? 'nothing was touched; build a system, or name the directory of its profiles with --profiles; where kernels are installed as packages, `espalier kernel sync`'
+        : 'nothing was touched; `espalier kernel list` says why, and `espalier kernel sync` keeps those that are installed',
       ...(first ? { cause: first.cause } : {}),
     },
   );

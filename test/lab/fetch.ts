@@ -1,5 +1,6 @@
 /** `node test/lab/fetch.ts`: brings everything that tests with real parts want, and says what it could not bring. */
 import { ensureBootTools } from './boot-tools.ts';
+import { ensureKernelInstall } from './kernel-install.ts';
 import { ensureMeasuring } from './measuring.ts';
 import { ensureParts } from './parts.ts';
 import { ensureSbsign } from './sbsign.ts';
@@ -16,6 +17,7 @@ try {
   ensureMeasuring(say);
   ensureBootTools(say);
   ensureSbsign(say);
+  ensureKernelInstall(say);
   ensureVerityInitrd(parts, say);
 } catch (error) {
   console.error(
