@@ -24,6 +24,7 @@ const families = {
   SIGNATURE_MISSING: 'refused',
   FAT_REPLACE: 'refused',
   SOURCE_UNTRUSTED: 'refused',
+  FIRMWARE_ABSENT: 'refused',
   VERITY_ABSENT: 'refused',
   // space
   ESP_FULL: 'space',
@@ -42,6 +43,7 @@ const families = {
   SIGNATURE_MALFORMED: 'failed',
   VERITY_MALFORMED: 'failed',
   SIGNER_FAILED: 'failed',
+  FIRMWARE_REFUSED: 'failed',
   SHORT_WRITE: 'failed',
   READ_BACK_MISMATCH: 'failed',
   SOURCE_CHANGED: 'failed',

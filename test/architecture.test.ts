@@ -21,7 +21,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ['recipe', 'terminal'],
   ['transaction', 'survey', 'ukify'],
   ['volumes', 'inspection', 'signing'],
-  ['pcrlock', 'enrolment', 'kernels', 'units'],
+  ['pcrlock', 'enrolment', 'firmware', 'kernels', 'units'],
   ['pass'],
   ['service'],
   ['command'],

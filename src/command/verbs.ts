@@ -22,6 +22,7 @@ import {
   VERITY_VERIFY_OPTIONS,
 } from '../settings/verity-options.ts';
 import { WATCH_OPTIONS } from '../settings/watch-options.ts';
+import { FIRMWARE_ROWS } from './firmware-verbs.ts';
 import { KERNEL_ROWS } from './kernel-verbs.ts';
 import type { Operand, VerbDeclaration } from './verb.ts';
 
@@ -130,6 +131,7 @@ export const VERBS: readonly VerbDeclaration[] = [
     load: async () => (await import('./pin.ts')).unpin,
   },
   ...KERNEL_ROWS,
+  ...FIRMWARE_ROWS,
   {
     name: 'confine',
     operands: [{ syntax: '<UNIT>', help: 'unit file, or the name of a unit of the system' }],
@@ -265,6 +267,9 @@ export function optionsOf({ name, own = [] }: VerbDeclaration): readonly Option[
 export const GROUPS: Readonly<Record<string, string>> = {
   uki: 'build Unified Kernel Images by hand, and look into them',
   pcrlock: 'predict measurements for systemd-pcrlock',
+  firmware: 'the boot entries of firmware',
+  entry: 'what the boot loader starts once, or always',
+  loader: 'what the boot loader does',
   kernel: 'keep the kernels that packages install as generations',
   keys: 'make the keys of Secure Boot, and have firmware take them',
   verity: 'make hash areas of dm-verity, check and sign them',

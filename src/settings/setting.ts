@@ -6,7 +6,9 @@ export type SettingVerb =
   | (typeof LIKE_INSTALL)[number]
   | ('gc' | 'status' | 'list' | 'verify' | 'pin' | 'unpin' | 'sign')
   | ('keys enroll' | 'keys status')
-  | (typeof KERNEL_VERBS)[number];
+  | (typeof KERNEL_VERBS)[number]
+  | (typeof FIRMWARE_VERBS)[number]
+  | (typeof ENTRY_VERBS)[number];
 
 /** Verbs with the same options, so that a command line works with each of them. */
 export const LIKE_INSTALL = ['install', 'plan', 'watch', 'repair'] as const;
@@ -17,6 +19,11 @@ export const READING = [...SURVEYING, 'list', 'verify'] as const;
 
 /** Verbs that keep installed kernels as generations. */
 export const KERNEL_VERBS = ['kernel add', 'kernel remove', 'kernel sync', 'kernel list'] as const;
+
+/** Verbs that change boot entries of firmware. */
+export const FIRMWARE_VERBS = ['firmware list', 'firmware register', 'firmware forget'] as const;
+/** Verbs that choose an entry of the boot loader. */
+export const ENTRY_VERBS = ['entry next', 'entry default'] as const;
 
 /** Paths that a confined service must see. */
 export interface Reach {

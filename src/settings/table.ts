@@ -8,7 +8,15 @@ import { parseLink } from '../generation/profile.ts';
 import { NIX_PROFILES, SOURCE_NAMES } from '../generation/sources.ts';
 import { DEFAULT_FORMAT, FORMAT_NAMES } from '../plan/formats.ts';
 import { FILE_TABLES } from './file-tables.ts';
-import { KERNEL_VERBS, LIKE_INSTALL, READING, SURVEYING, setting } from './setting.ts';
+import {
+  ENTRY_VERBS,
+  FIRMWARE_VERBS,
+  KERNEL_VERBS,
+  LIKE_INSTALL,
+  READING,
+  SURVEYING,
+  setting,
+} from './setting.ts';
 import { count, flag, path, paths, size, words } from './value-schemas.ts';
 
 /** The usual directory of the digest cache. The services keep it in their state. */
@@ -31,7 +39,7 @@ export const TABLE = {
     schema: v.optional(paths),
     help: 'mount point of the ESP; repeat for mirrors, the first is the primary',
     fallback: 'the first FAT file system of /efi, /boot and /boot/efi',
-    verbs: [...READING, 'keys enroll', 'keys status'],
+    verbs: [...READING, ...FIRMWARE_VERBS, ...ENTRY_VERBS, 'keys enroll', 'keys status'],
     reach: 'write',
   }),
   xbootldr: setting({
@@ -39,7 +47,7 @@ export const TABLE = {
     schema: v.optional(path),
     help: 'mount point of the XBOOTLDR partition, which then has the entries and what they name',
     fallback: 'none',
-    verbs: READING,
+    verbs: [...READING, ...ENTRY_VERBS],
     reach: (partition) => ({ write: [partition], read: [UDEV_DATABASE] }),
   }),
   'former-xbootldr': setting({
@@ -54,7 +62,7 @@ export const TABLE = {
     repeatable: true,
     schema: v.optional(paths, [NIX_PROFILES]),
     help: 'directory of generation links, or one link',
-    verbs: [...SURVEYING, 'list', 'verify', 'pin', 'unpin'],
+    verbs: [...SURVEYING, 'list', 'verify', 'pin', 'unpin', ...ENTRY_VERBS],
     reach: (given) => ({ read: given.map((at) => (parseLink(at) ? dirname(at) : at)) }),
   }),
   source: setting({
@@ -62,14 +70,14 @@ export const TABLE = {
     schema: v.optional(v.picklist(SOURCE_NAMES, `expected ${anyOf(SOURCE_NAMES)}`)),
     help: 'where generations come from',
     fallback: 'what is there',
-    verbs: [...SURVEYING, 'list', 'verify', 'pin', 'unpin'],
+    verbs: [...SURVEYING, 'list', 'verify', 'pin', 'unpin', ...ENTRY_VERBS],
     reach: 'nothing',
   }),
   'state-dir': setting({
     value: 'DIR',
     schema: v.optional(path, STATE),
     help: 'where kernels are kept',
-    verbs: [...SURVEYING, 'list', 'verify', 'pin', 'unpin', ...KERNEL_VERBS],
+    verbs: [...SURVEYING, 'list', 'verify', 'pin', 'unpin', ...KERNEL_VERBS, ...ENTRY_VERBS],
     reach: (directory) => ({ read: directory === STATE ? [] : [directory] }),
   }),
   systemd: setting({
@@ -148,7 +156,7 @@ export const TABLE = {
   'allow-directory': setting({
     schema: v.optional(flag, false),
     help: 'the target may be any directory, as when an image is built',
-    verbs: [...READING, 'keys enroll', 'keys status'],
+    verbs: [...READING, ...FIRMWARE_VERBS, ...ENTRY_VERBS, 'keys enroll', 'keys status'],
     reach: 'nothing',
   }),
   limit: setting({
@@ -213,7 +221,7 @@ export const TABLE = {
       ),
     ),
     help: 'system of this machine, as x86_64-linux: generations for another one are left out',
-    verbs: READING,
+    verbs: [...READING, ...FIRMWARE_VERBS],
     reach: 'nothing',
   }),
   'entry-token': setting({
@@ -229,7 +237,7 @@ export const TABLE = {
     ),
     help: 'what names on the ESP begin with',
     fallback: 'nixos; with installed kernels as kernel-install has it, the machine ID most often',
-    verbs: [...READING, ...KERNEL_VERBS],
+    verbs: [...READING, ...KERNEL_VERBS, ...ENTRY_VERBS],
     reach: 'nothing',
   }),
   booted: setting({
