@@ -5,7 +5,7 @@
 import { spawnSync } from 'node:child_process';
 import { globSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { bundle } from './build.ts';
+import { bundle } from './bundle.ts';
 
 const root = resolve(import.meta.dirname, '..');
 const quick = process.argv.includes('quick');

@@ -1,4 +1,4 @@
-/** The verbs that change EFI variables, as rows of the table of verbs. */
+/** The verbs that change EFI variables, for the table of verbs. */
 import { CLEAR, ONCE, REGISTER_OPTIONS } from '../settings/firmware-options.ts';
 import type { Operand, VerbDeclaration } from './verb.ts';
 
@@ -7,7 +7,7 @@ const ENTRY: Operand = {
   help: 'its number, the release of an installed kernel, or the ID of any boot entry',
 };
 
-export const FIRMWARE_ROWS: readonly VerbDeclaration[] = [
+export const FIRMWARE_VERBS: readonly VerbDeclaration[] = [
   {
     name: 'firmware list',
     summary: 'list the boot entries of firmware, and what each of them starts',

@@ -1,8 +1,8 @@
-/** The verbs of `kernel`, as rows of the table of verbs. */
+/** The verbs of `kernel`, for the table of verbs. */
 import { KERNEL_OPTIONS } from '../settings/kernel-options.ts';
 import type { VerbDeclaration } from './verb.ts';
 
-export const KERNEL_ROWS: readonly VerbDeclaration[] = [
+export const KERNEL_VERBS: readonly VerbDeclaration[] = [
   {
     name: 'kernel add',
     operands: [

@@ -1,4 +1,4 @@
-/** What a row of the table of verbs says. */
+/** What a verb is for the command line. Each table of verbs is one of these lists. */
 import type { Context } from '../context.ts';
 import type { Invocation } from '../settings/invocation.ts';
 import type { Option } from '../settings/option.ts';
@@ -12,7 +12,6 @@ export interface Operand {
   readonly help: string;
 }
 
-/** A row of the table of verbs. */
 export interface VerbDeclaration {
   /** One word, or two: `uki build`. */
   readonly name: string;

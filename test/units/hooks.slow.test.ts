@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { suite, test } from 'node:test';
-import { bundle } from '../../tools/build.ts';
+import { bundle } from '../../tools/bundle.ts';
 import { once, theParts, whatIsMissing } from '../boot/installed.ts';
 import { aKernel } from '../command/a-machine.ts';
 import { kernelInstall } from '../lab/kernel-install.ts';
