@@ -117,8 +117,9 @@ function lowestFree(taken: ReadonlySet<string>): number {
 export function forget(variables: Variables, numbers: readonly number[]): void {
   const { order, next } = readFirmwareBoot(variables);
   const rest = order.filter((number) => !numbers.includes(number));
-  if (rest.length < order.length)
-    setVariable(variables, 'global', 'BootOrder', formatBootOrder(rest));
+  // A variable without a value is none.
+  if (rest.length === 0) removeVariable(variables, 'global', 'BootOrder');
+  else setVariable(variables, 'global', 'BootOrder', formatBootOrder(rest));
   if (next !== undefined && numbers.includes(next)) removeVariable(variables, 'global', 'BootNext');
   for (const number of numbers) removeVariable(variables, 'global', nameOf(number));
 }

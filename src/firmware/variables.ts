@@ -159,7 +159,7 @@ function protect({ context }: Variables, flag: string, path: string): boolean {
 }
 
 function causeOf(error: unknown): string | undefined {
-  return error instanceof Error ? (errno(error) ?? causeOf(error.cause)) : undefined;
+  return error instanceof EspError ? causeOf(error.cause) : errno(error);
 }
 
 const FAULTS: Readonly<Record<string, readonly [what: string, hint: string]>> = {

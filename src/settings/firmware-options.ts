@@ -12,4 +12,7 @@ export const REGISTER_OPTIONS: readonly Option[] = [
 
 export const CLEAR: Option = { name: 'clear', help: 'have loader.conf decide again' };
 
-export const ONCE: Option = { name: 'once', help: 'at the next start only' };
+export const ONCE: Option = {
+  name: 'once',
+  help: 'at the next start only: what starts after that stays as it is',
+};

@@ -8,6 +8,7 @@ import { parseLink } from '../generation/profile.ts';
 import { NIX_PROFILES, SOURCE_NAMES } from '../generation/sources.ts';
 import { DEFAULT_FORMAT, FORMAT_NAMES } from '../plan/formats.ts';
 import { FILE_TABLES } from './file-tables.ts';
+import { FIRMWARE } from './firmware-settings.ts';
 import {
   ENTRY_VERBS,
   FIRMWARE_VERBS,
@@ -17,7 +18,8 @@ import {
   SURVEYING,
   setting,
 } from './setting.ts';
-import { count, flag, path, paths, size, words } from './value-schemas.ts';
+import { SIGNING } from './signing-settings.ts';
+import { count, flag, path, paths, size } from './value-schemas.ts';
 
 /** The usual directory of the digest cache. The services keep it in their state. */
 const CACHE = '/var/cache/espalier';
@@ -103,56 +105,7 @@ export const TABLE = {
     verbs: [...SURVEYING, 'verify'],
     reach: 'nothing',
   }),
-  certificate: setting({
-    value: 'FILE',
-    schema: v.optional(path),
-    help: 'PEM certificate to sign for',
-    verbs: [...SURVEYING, 'verify', 'sign'],
-    reach: 'read',
-  }),
-  'private-key': setting({
-    value: 'FILE',
-    schema: v.optional(path),
-    help: 'PEM private key to sign with: RSA of 2048, 3072 or 4096 bits',
-    verbs: [...SURVEYING, 'sign'],
-    alternatives: 'key',
-    reach: 'read',
-  }),
-  'signing-command': setting({
-    value: 'COMMAND',
-    schema: v.optional(words),
-    help: 'signs where the key is, instead of --private-key: SHA-256 digest in, RSA signature out',
-    verbs: [...SURVEYING, 'sign'],
-    alternatives: 'key',
-    // Only its owner knows what the command runs and opens, so the owner's drop-in binds that.
-    reach: 'nothing',
-  }),
-  'signing-batch': setting({
-    schema: v.optional(flag, false),
-    help: 'one run of --signing-command signs all: lines of hexadecimal in, lines of base64 out',
-    verbs: [...SURVEYING, 'sign'],
-    reach: 'nothing',
-  }),
-  signatures: setting({
-    value: 'FILE',
-    schema: v.optional(path),
-    help: 'signatures that another machine made, instead of --private-key: see plan --signing-request',
-    verbs: SURVEYING,
-    alternatives: 'key',
-    reach: 'read',
-  }),
-  'allow-unsigned': setting({
-    schema: v.optional(flag, false),
-    help: 'install without signatures',
-    verbs: SURVEYING,
-    reach: 'nothing',
-  }),
-  'allow-insecure-key': setting({
-    schema: v.optional(flag, false),
-    help: 'use a private key that others can read or replace',
-    verbs: [...SURVEYING, 'sign', 'keys enroll', 'keys status'],
-    reach: 'nothing',
-  }),
+  ...SIGNING,
   'allow-directory': setting({
     schema: v.optional(flag, false),
     help: 'the target may be any directory, as when an image is built',
@@ -200,6 +153,7 @@ export const TABLE = {
     verbs: SURVEYING,
     reach: 'nothing',
   }),
+  ...FIRMWARE,
   adopt: setting({
     schema: v.optional(flag, false),
     help: 'take over what lanzaboote or nixpkgs’ builder installed: replace it, remove what is left',

@@ -25,6 +25,8 @@
     "loader-conf"
     "sign-kernels"
     "keep-default"
+    "efi-entry"
+    "clear-overrides"
     "adopt"
     "take-over"
     "system"

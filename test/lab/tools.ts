@@ -9,6 +9,7 @@ const witnesses = {
   cpio: 'cpio',
   'cryptsetup-bin': 'veritysetup',
   dosfstools: 'mkfs.vfat',
+  efibootmgr: 'efibootmgr',
   efitools: 'sign-efi-sig-list',
   'erofs-utils': 'mkfs.erofs',
   fdisk: 'sfdisk',
