@@ -207,7 +207,7 @@ function requireOwnParts(
 function lackingInit(disk: Context['disk']) {
   return (generation: Generation): string[] =>
     [generation.bootspec, ...generation.bootspec.specialisations.values()]
-      .map(({ init }) => init)
+      .flatMap(({ init }) => init ?? [])
       .filter((init) => !init.startsWith('/') || disk.stat(init)?.kind !== 'file')
       .map((init) => `generation ${generationName(generation)}: its init ${init} is not there`);
 }
