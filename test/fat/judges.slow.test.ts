@@ -134,6 +134,40 @@ describe('fsck.fat and mtools', { skip }, () => {
   });
 });
 
+describe('a FAT that mkfs.fat made', { skip }, () => {
+  for (const [what, size, options] of [
+    ['FAT12', 2 * MIB, ['-F', '12']],
+    ['FAT16', 20 * MIB, ['-F', '16']],
+    ['FAT32 with one table', 34 * MIB, ['-F', '32', '-s', '1', '-f', '1']],
+    [
+      'FAT32 with sectors of 4096 bytes, as systemd-repart makes it',
+      96 * MIB,
+      ['-F', '32', '-S', '4096'],
+    ],
+  ] as const) {
+    test(`${what}: is written to, and sound afterwards`, async () => {
+      const image = join(folder, 'made.img');
+      fs.rmSync(image, { force: true });
+      fs.writeFileSync(image, '');
+      fs.truncateSync(image, size);
+      assert.equal(attempt('mkfs.fat', [...options, image]).status, 0);
+      const { disk, memory } = reopened(image);
+      disk.makeDirectory('/boot/EFI/Linux');
+      for (let index = 0; index < 40; index++) {
+        await disk.replaceText(
+          `/boot/EFI/Linux/a file with a long name ${index}.efi`,
+          'x'.repeat(9000),
+        );
+      }
+      disk.remove('/boot/EFI/Linux/a file with a long name 7.efi');
+      disk.syncDirectory('/boot/EFI/Linux');
+      fs.writeFileSync(image, memory);
+      const { status, stdout } = attempt('fsck.fat', ['-n', image]);
+      assert.equal(status, 0, stdout);
+    });
+  }
+});
+
 function reopened(image: string) {
   const memory = Uint8Array.from(fs.readFileSync(image));
   return { ...openFat(memory), memory };
