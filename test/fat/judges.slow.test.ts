@@ -110,7 +110,7 @@ describe('fsck.fat and mtools', { skip }, () => {
         assert.deepEqual(filesIn(copied), asListed(model));
         fs.rmSync(copied, { recursive: true });
       }),
-      bounds(12),
+      bounds(6),
     );
   });
 
