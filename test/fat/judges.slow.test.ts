@@ -134,15 +134,29 @@ describe('fsck.fat and mtools', { skip }, () => {
   });
 });
 
-describe('a FAT that mkfs.fat made', { skip }, () => {
-  for (const [what, size, options] of [
-    ['FAT12', 2 * MIB, ['-F', '12']],
-    ['FAT16', 20 * MIB, ['-F', '16']],
-    ['FAT32 with one table', 34 * MIB, ['-F', '32', '-s', '1', '-f', '1']],
+describe('a FAT that others made', { skip }, () => {
+  const made = ['mkfs.fat', []] as const;
+  for (const [what, size, [program, after], options] of [
+    ['FAT12 of mkfs.fat', 2 * MIB, made, ['-F', '12']],
+    ['FAT16 of mkfs.fat', 20 * MIB, made, ['-F', '16']],
+    ['FAT32 with one table', 34 * MIB, made, ['-F', '32', '-s', '1', '-f', '1']],
     [
       'FAT32 with sectors of 4096 bytes, as systemd-repart makes it',
       96 * MIB,
+      made,
       ['-F', '32', '-S', '4096'],
+    ],
+    [
+      'FAT16 of mtools',
+      20 * MIB,
+      ['mformat', ['::']],
+      ['-T', '40960', '-h', '16', '-s', '32', '-i'],
+    ],
+    [
+      'FAT32 of mtools',
+      64 * MIB,
+      ['mformat', ['::']],
+      ['-T', '131072', '-h', '16', '-s', '32', '-F', '-c', '1', '-i'],
     ],
   ] as const) {
     test(`${what}: is written to, and sound afterwards`, async () => {
@@ -150,10 +164,10 @@ describe('a FAT that mkfs.fat made', { skip }, () => {
       fs.rmSync(image, { force: true });
       fs.writeFileSync(image, '');
       fs.truncateSync(image, size);
-      assert.equal(attempt('mkfs.fat', [...options, image]).status, 0);
+      assert.equal(attempt(program, [...options, image, ...after]).status, 0);
       const { disk, memory } = reopened(image);
       disk.makeDirectory('/boot/EFI/Linux');
-      for (let index = 0; index < 40; index++) {
+      for (let index = 0; index < 20; index++) {
         await disk.replaceText(
           `/boot/EFI/Linux/a file with a long name ${index}.efi`,
           'x'.repeat(9000),
