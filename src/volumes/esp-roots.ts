@@ -72,7 +72,8 @@ export function requireTarget(
 function locate(path: string, settings: Settings, context: Context, access: Access): Esp {
   if (imagePlace(path, context.disk) !== undefined) {
     const { root, partition } = openImage(path, context, access);
-    return { root, ...(partition && { partition: { ...partition, disk: undefined } }) };
+    const ofNoDisk = { disk: undefined, number: undefined, offset: undefined, size: undefined };
+    return { root, ...(partition && { partition: { ...partition, ...ofNoDisk } }) };
   }
   const root = requireEsp(context.disk, path, settings['allow-directory'], access);
   const partition = settings['allow-directory'] ? undefined : partitionAt(root, context);

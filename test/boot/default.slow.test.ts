@@ -42,7 +42,8 @@ suite('under OVMF', () => {
 
   for (const format of ['uki', 'type1'] as const) {
     test(`${format}: after a rollback, the generation rolled back to boots`, { skip }, async () => {
-      const esp = join(folder, format);
+      const esp = join(folder, `${format}-back`);
+      install({ esp, world: world(), format });
       install({ esp, world: world(), format, generation: 3 });
       assertBooted(await bootDirectory(esp), '3');
     });
