@@ -56,13 +56,15 @@ export function readDirectories(opened: Opened): Directories {
       } else requireContent(opened, at, entry, seen);
     }
   }
-  return { root, directories };
+  return { root, directories, seen };
 }
 
 /** The directories of a FAT, by their first cluster. */
 export interface Directories {
   readonly root: Directory;
   readonly directories: Map<number, Directory>;
+  /** 1 for each cluster that a name leads to. */
+  readonly seen: Uint8Array;
 }
 
 export function isDirectory({ attributes }: Entry): boolean {

@@ -77,9 +77,9 @@ export class OrderedWrites {
     this.barrier();
   }
 
-  /** Adds a cluster, which is durable by itself, at the end of a chain. */
-  append(last: number, cluster: number): void {
-    this.#at.table.link([last, cluster]);
+  /** Puts a chain that is durable behind the last cluster of another one. */
+  append(last: number, first: number): void {
+    this.#at.table.join(last, first);
     this.#writeTable();
     // SAFETY: one entry of the table makes the chain longer, and it is in one sector.
     this.barrier();

@@ -55,7 +55,11 @@ export async function placeUki(
   const dracut = await initrdByDracut(settings, context);
   try {
     const initrd = dracut === undefined ? settings.initrd : [dracut.path, ...settings.initrd];
-    const parts = gatherParts({ ...settings, initrd }, inputs, { disk, signer });
+    const parts = gatherParts({ ...settings, initrd }, inputs, {
+      disk,
+      signer,
+      policyKey: undefined,
+    });
     const layout = buildLayout(words.length > 0 ? withVerityWords(parts, words) : parts);
     disk.makeDirectory(dirname(output));
     await placeImage(layout, output, { disk, signer, processId, sources: inputs.seen });

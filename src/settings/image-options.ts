@@ -36,6 +36,11 @@ export const IMAGE_BUILD_OPTIONS: readonly Option[] = [
     repeatable: true,
     help: 'leave partitions of this type empty, as esp for image finish',
   },
+  {
+    name: 'format',
+    value: 'FORMAT',
+    help: 'raw, qcow2, qcow2-compressed, vdi, vpc or vpc-fixed (default: as the name of the output ends)',
+  },
   { name: 'split', help: 'write each partition into a file of its own as well' },
   { name: 'dry-run', help: 'print what would be made, and write nothing' },
   ...KEY,

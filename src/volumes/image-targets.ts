@@ -3,6 +3,7 @@ import type { Context } from '../context.ts';
 import { imagePlace } from '../disk/image-place.ts';
 import { EspError } from '../error.ts';
 import type { Settings } from '../settings/settings.ts';
+import { openImage } from './esp-roots.ts';
 
 /** The settings and the context of a run. */
 export interface Ground {
@@ -32,6 +33,13 @@ export async function groundFor(
     context: { ...context, images },
     [Symbol.dispose]: () => images[Symbol.dispose](),
   };
+}
+
+/** Refuses images where a verb goes on working for as long as the machine runs. @throws {CONFIG_INVALID} */
+export function requireMounts({ esp = [] }: Settings, context: Context): void {
+  for (const path of esp) {
+    if (imagePlace(path, context.disk) !== undefined) openImage(path, context, 'read');
+  }
 }
 
 function requireImagesAlone(
