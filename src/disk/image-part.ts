@@ -4,7 +4,6 @@ import { EspError } from '../error.ts';
 import { isBootSector } from '../fat/boot-sector.ts';
 import { MBR_SIZE, MBR_TYPES, readMbr } from '../gpt/mbr.ts';
 import { readPartitionTable } from '../gpt/partition-table.ts';
-import type { RawFile } from '../process/machine.ts';
 import type { ImagePartition } from './disk.ts';
 import type { ImagePlace } from './image-place.ts';
 
@@ -37,7 +36,7 @@ const ESP_TYPES: Readonly<Record<string, string>> = {
  * @throws {CONFIG_INVALID} when it is no raw image, or does not have what was asked for
  * @throws {GPT_MALFORMED} when its partition table is damaged
  */
-export function findPart(image: RawFile, { file, part }: ImagePlace): ImagePart {
+export function findPart(image: ByteSource, { file, part }: ImagePlace): ImagePart {
   requireRaw(image, file);
   if (part !== undefined && 'offset' in part) {
     const { offset } = part;
@@ -126,7 +125,7 @@ const OTHERS: readonly (readonly [offset: number, bytes: string, what: string, r
   [0, 'BZh', 'compressed with bzip2', 'bzip2 -dk'],
 ];
 
-function requireRaw(image: RawFile, file: string): void {
+function requireRaw(image: ByteSource, file: string): void {
   const text = new TextDecoder('latin1').decode(image.read(0, 128));
   const other = OTHERS.find(([offset, bytes]) => text.startsWith(latin1(bytes), offset));
   if (other === undefined) return;

@@ -3,7 +3,12 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
 import { type Guid, guidBytes } from '../../src/guid.ts';
-import { parseBootOption, parseBootOrder } from '../../src/loader/boot-option.ts';
+import {
+  formatBootOption,
+  formatBootOrder,
+  parseBootOption,
+  parseBootOrder,
+} from '../../src/loader/boot-option.ts';
 
 const utf16 = (text: string) => Buffer.from(`${text}\0`, 'utf16le');
 
@@ -49,4 +54,15 @@ test('any bytes whatever are read within bounds', () => {
 
 test('the order is numbers of two bytes; half a number at its end is none', () => {
   assert.deepEqual(parseBootOrder(Uint8Array.of(1, 0, 2, 1, 9)), [1, 0x102]);
+});
+
+test('a boot entry of ours is what efibootmgr makes, byte for byte', () => {
+  const path = '\\EFI\\systemd\\systemd-bootx64.efi';
+  const partition = { number: 0, uuid: GUID, first: 0, sectors: 0 };
+  const option = { description: 'Linux Boot Manager', partition };
+  const theirs = anOption(path).subarray(0, -'optional'.length);
+  assert.deepEqual(Buffer.from(formatBootOption({ ...option, path })), theirs);
+  const slashes = { ...option, path: '/EFI/systemd/systemd-bootx64.efi' };
+  assert.deepEqual(formatBootOption(slashes), formatBootOption({ ...option, path }));
+  assert.deepEqual(parseBootOrder(formatBootOrder([1, 0x102])), [1, 0x102]);
 });
