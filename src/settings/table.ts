@@ -156,7 +156,7 @@ export const TABLE = {
   ...FIRMWARE,
   adopt: setting({
     schema: v.optional(flag, false),
-    help: 'take over what lanzaboote or nixpkgs’ builder installed: replace it, remove what is left',
+    help: 'take over what lanzaboote, nixpkgs’ builder or kernel-install installed: replace it, remove what is left',
     verbs: SURVEYING,
     reach: 'nothing',
   }),

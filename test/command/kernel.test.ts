@@ -183,3 +183,35 @@ test('what is damaged in the store is mended by the package’s own files', asyn
   assert.equal((await debian.run('verify', '--deep')).status, 0);
   assert.deepEqual(debian.installed(), [1]);
 });
+
+/** Puts on the ESP what kernel-install 252 and later put there for a kernel. */
+function kernelInstalls(debian: Distribution, release: string, counter = ''): string[] {
+  const tree = `${MACHINE_ID}/${release}`;
+  const entry = `loader/entries/${MACHINE_ID}-${release}${counter}.conf`;
+  const text = `title Debian\nversion ${release}\noptions root=/dev/vda2\nlinux /${tree}/linux\ninitrd /${tree}/initrd.img-${release}\n`;
+  const files = {
+    [entry]: text,
+    [`${tree}/linux`]: aKernel('theirs'),
+    [`${tree}/initrd.img-${release}`]: 'x',
+  };
+  for (const [path, content] of Object.entries(files)) debian.machine.put(path, content);
+  return Object.keys(files);
+}
+
+test('--adopt takes over the entries and trees of kernel-install for kernels that are ours now', async (t) => {
+  const debian = aDistribution(t, OLD, NEW);
+  const theirs = [...kernelInstalls(debian, OLD), ...kernelInstalls(debian, NEW, '+2-1')];
+  const image = `EFI/Linux/${MACHINE_ID}-${NEW}.efi`;
+  debian.machine.put(image, aKernel('uki'));
+  const others = [...kernelInstalls(debian, '0-rescue'), ...kernelInstalls(debian, `${NEW}-mine`)];
+  assert.equal((await debian.run('kernel', 'sync')).status, 0);
+  await debian.run('install');
+  const before = debian.machine.paths(/./);
+  for (const path of [...theirs, image]) assert.ok(before.includes(path), path);
+  assert.equal((await debian.run('install', '--adopt')).status, 0);
+  const after = debian.machine.paths(/./);
+  for (const path of [...theirs, image]) assert.ok(!after.includes(path), path);
+  for (const path of others) assert.ok(after.includes(path), path);
+  assert.deepEqual(debian.installed(), [1, 2]);
+  assert.match((await debian.run('install', '--adopt')).output, /nothing to do/);
+});
