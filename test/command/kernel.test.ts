@@ -215,3 +215,22 @@ test('--adopt takes over the entries and trees of kernel-install for kernels tha
   assert.deepEqual(debian.installed(), [1, 2]);
   assert.match((await debian.run('install', '--adopt')).output, /nothing to do/);
 });
+
+test('where no command line is seen, the boot loader tells which generation runs', async (t) => {
+  const debian = aDistribution(t, NEW);
+  await install(debian);
+  debian.package(NEW, 'another initrd');
+  await install(debian);
+  const [image = ''] = debian.machine.paths(/-generation-2-/);
+  const selected = image.slice(image.lastIndexOf('/') + 1);
+  debian.put(
+    'sys/firmware/efi/efivars/LoaderEntrySelected-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f',
+    Buffer.concat([Buffer.alloc(4), Buffer.from(`${selected}\0`, 'utf16le')]),
+  );
+  const environment = { ESPALIER_EFIVARS: '/sys/firmware/efi/efivars' };
+  const words = ['install', '--root', debian.machine.root, '--esp', '/esp', '--allow-directory'];
+  const more = ['--systemd', '/systemd', '--cache-dir', '/cache', '--allow-unsigned', '--quiet'];
+  const { status, error } = await debian.machine.runWith({ environment }, ...words, ...more);
+  assert.equal(status, 0, error?.message);
+  assert.deepEqual(debian.installed(), [2]);
+});
