@@ -4,8 +4,8 @@
  */
 import { writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import type { VerbDeclaration } from '../src/command/verb.ts';
-import { optionsOf, VERBS } from '../src/command/verbs.ts';
+import { optionsOf, type VerbDeclaration } from '../src/command/verb.ts';
+import { VERBS } from '../src/command/verbs.ts';
 import { ERROR_CODES, EspError } from '../src/error.ts';
 import { CONFIG_FILE } from '../src/settings/configuration-file.ts';
 import type { Option } from '../src/settings/option.ts';
@@ -46,7 +46,7 @@ function verbs(): readonly string[] {
       ['verb', 'what it does'],
       VERBS.map(({ name, summary }) => [`[${code(name)}](#${anchor(name)})`, summary]),
     ),
-    'Every verb takes `--json` (print a JSON document, see [files.md](files.md#json-documents)), `-v` (log more; `-vv` for every step), `-q` (log errors only) and `--help`. A verb refuses an option that it does not use.',
+    'Every verb takes `--json` (print a JSON document, see [files.md](files.md#json-documents)), `-v` (log more; `-vv` for every step), `-q` (log errors only), `--log-format text|json` (also `ESPALIER_LOG_FORMAT`: sentences, or JSON for a program) and `--help`. A verb refuses an option that it does not use.',
     ...VERBS.flatMap(verbSection),
   ];
 }

@@ -16,6 +16,7 @@ import type { Survey } from '../survey/surveyed.ts';
 import { openSurveyor, type Wants } from '../survey/surveyor.ts';
 import type { Log } from '../terminal/log.ts';
 import { startProgress } from '../terminal/progress.ts';
+import { groundFor } from '../volumes/image-targets.ts';
 import { findTargets } from '../volumes/volumes.ts';
 import { renderOutcome, toDocument } from './report.ts';
 
@@ -45,9 +46,11 @@ export function gc(invocation: Invocation, context: Context): Promise<number> {
  * Surveys once, then processes one ESP after the other. A failure of one leaves the others as they
  * are. The first ESP is the primary: the run fails when the primary fails.
  */
-async function perform(verb: PassVerb, invocation: Invocation, context: Context): Promise<number> {
+async function perform(verb: PassVerb, invocation: Invocation, given: Context): Promise<number> {
   const { once, ...flags } = invocation.flags;
-  const settings = await readSettings(flags, context.environment, context.disk);
+  const read = await readSettings(flags, given.environment, given.disk);
+  using ground = await groundFor(read, given);
+  const { settings, context } = ground;
   const roots = findTargets(settings, context);
   const log = lazyLog(invocation.verbosity);
   const runContext = { context, log };
@@ -55,7 +58,7 @@ async function perform(verb: PassVerb, invocation: Invocation, context: Context)
   const { openVariables } = once ? await import('../firmware/variables.ts') : {};
   const variables = openVariables?.(context);
   const done = await surveyAndPass(verb, roots, settings, { ...invocation, variables }, runContext);
-  return report(verb, done, invocation, runContext);
+  return await report(verb, done, invocation, runContext);
 }
 
 /** The outcome of every ESP, and of the programs that are signed beside them. */

@@ -4,11 +4,12 @@ import type { Context } from '../context.ts';
 import { EXIT_USAGE } from '../error.ts';
 import type { RawSettings } from '../settings/configuration-file.ts';
 import type { Invocation } from '../settings/invocation.ts';
+import { chooseLogStyle, isJournal } from '../terminal/log-style.ts';
 import { commandLineError, isMisuse, withHelp } from './command-line-error.ts';
 import { versionDocument } from './identity.ts';
 import { contextBelow } from './process-context.ts';
-import type { VerbDeclaration } from './verb.ts';
-import { GROUPS, optionsOf, VERBS } from './verbs.ts';
+import { GROUPS, optionsOf, type VerbDeclaration } from './verb.ts';
+import { VERBS } from './verbs.ts';
 
 /**
  * Parses the command line, runs the verb and returns the exit status.
@@ -19,7 +20,7 @@ export async function run(
   version: string,
   context: Context,
 ): Promise<number> {
-  if (argv.includes('--version') && argv.includes('--json')) {
+  if (argv.length === 2 && argv.includes('--version') && argv.includes('--json')) {
     context.print(JSON.stringify(versionDocument(version, context.machine), undefined, 2));
     return 0;
   }
@@ -62,14 +63,17 @@ async function perform(
   invocation: Invocation,
   context: Context,
 ): Promise<number> {
-  const { root, 'run-secrets': runsSecrets, ...flags } = invocation.flags;
+  const { root, 'run-secrets': runsSecrets, 'log-format': format, ...flags } = invocation.flags;
+  const { environment, host } = context;
+  chooseLogStyle(format ?? environment['ESPALIER_LOG_FORMAT'], isJournal(host, environment));
   const named = root ?? context.environment['ESPALIER_ROOT'];
   const asked = { flags, runsSecrets: runsSecrets === true };
   const below = typeof named === 'string' ? await contextBelow(named, context, asked) : context;
   const isLook = verb.runsNothing === true && !asked.runsSecrets;
-  const allowed = isLook ? { ...below, runSecrets: undefined } : below;
+  const looks = verb.runsNothing === true ? { ...below, looksOnly: true as const } : below;
+  const allowed = isLook ? { ...looks, runSecrets: undefined } : looks;
   try {
-    return await (await verb.load())({ ...invocation, flags }, allowed);
+    return await (await verb.load(VERBS))({ ...invocation, flags }, allowed);
   } catch (error) {
     throw withHelp(error, verb);
   }
@@ -108,6 +112,7 @@ function declare(
     .option('--json', 'print a JSON document')
     .option('-v, --verbose', 'log more; -vv logs every step', (_, before: number) => before + 1, 0)
     .option('-q, --quiet', 'log errors only')
+    .option('--log-format <text|json>', 'how lines of the log look (default: text)')
     .addHelpText('after', `\nExample:\n  $ ${example}`)
     .action(async (...parameters: unknown[]) => {
       const named = parameters.slice(0, operands.length).flat();

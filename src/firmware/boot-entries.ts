@@ -86,7 +86,7 @@ export function register(
     taken.add(nameOf(number));
     made.push(number);
     // The entry comes before the order that names it: a name that leads nowhere starts nothing.
-    setVariable(variables, 'global', nameOf(number), formatBootOption(title, partition, path));
+    setVariable(variables, 'global', nameOf(number), formatBootOption({ title, partition, path }));
   }
   const ahead = first ? known : made;
   const behind = known.filter((number) => !ahead.includes(number) && !order.includes(number));

@@ -70,11 +70,11 @@ function placeOf({ root, partition }: Esp, { host }: Context): PartitionPlace {
       hint: 'udev tells it; a directory that stands in for an ESP is none',
     });
   }
-  const perBlock = BigInt(blockSize(partition, host) / SECTOR);
+  const perBlock = blockSize(partition, host) / SECTOR;
   return {
     number: Number(number),
-    first: BigInt(offset) / perBlock,
-    blocks: BigInt(size) / perBlock,
+    first: Number(offset) / perBlock,
+    sectors: Number(size) / perBlock,
     uuid: guid,
   };
 }

@@ -15,9 +15,10 @@ import type { DeclaredExtra } from '../plan/extras.ts';
 import { IMAGE_KINDS } from '../plan/images.ts';
 import { keyOf } from '../plan/present.ts';
 import type { EspView, FirmwareView } from '../plan/view.ts';
-import { entriesOf } from '../plan/wanted.ts';
+import { entriesOf, type WantedEntry } from '../plan/wanted.ts';
 import type { Settings } from '../settings/settings.ts';
 import { isUnsigned, type Verifier } from '../signer/signer.ts';
+import type { PolicyRule } from '../survey/policies.ts';
 import type { Survey } from '../survey/surveyed.ts';
 import { scanBootTree } from './boot-tree.ts';
 import type { Made } from './comparison.ts';
@@ -43,6 +44,10 @@ export interface Look {
   readonly architecture: Architecture;
   /** Judges the loaders; absent when nothing is signed. */
   readonly verifier: Verifier | undefined;
+  /** Whose policies for PCR 11 images should carry; absent where nobody asks. */
+  readonly policies?: PolicyRule | undefined;
+  /** What is wanted, by which policies are judged without reading whole images. */
+  readonly wanted?: readonly WantedEntry[];
   /** What unsigned files are held against; absent where that is not known, or not asked. */
   readonly made?: Made | undefined;
 }
@@ -61,6 +66,8 @@ export function lookFor(survey: Survey, deep = false): Look {
     named: entriesOf(survey).flatMap(({ others = [] }) => others),
     architecture,
     verifier: isUnsigned(signer) ? undefined : signer,
+    policies: survey.policies,
+    wanted: entriesOf(survey),
     made: deep ? madeOf(survey) : undefined,
   };
 }
@@ -106,14 +113,16 @@ function adopted(
 export async function readEsp(target: Target, look: Look, context: Context): Promise<EspView> {
   const { root, xbootldr, tree, disk, warnings } = target;
   const token = look.settings['entry-token'];
-  const signedBy = signaturesOn(look);
+  const signedBy = await signaturesOn(look);
   const { inventory: scanned, elsewhere } = scanBootTree(target, (from, at) => {
     const found = scanInventory(from, at, token, IMAGE_KINDS, signedBy);
     const taken = look.adopts ? adopted(found, look, from, at) : found;
     return look.ownSystems ? setNeighboursApart(taken, look.ownSystems, context.disk) : taken;
   });
   const seen = { inventory: scanned, loaders: await viewLoaders(target, look) };
-  const { inventory, loaders } = look.deep ? await examined(target, seen, look, context) : seen;
+  const looked = look.deep ? await examined(target, seen, look, context) : seen;
+  const { loaders } = looked;
+  const inventory = await withPolicies(target, looked.inventory, look);
   const wanting = { token, declared: look.declared, closeness: look.closeness };
   return {
     root,
@@ -132,9 +141,12 @@ export async function readEsp(target: Target, look: Look, context: Context): Pro
   };
 }
 
-/** Whose signatures the files of ours should carry. */
-function signaturesOn({ settings, verifier }: Look): SignedBy {
-  const images = verifier?.certificate;
+/** Which signatures the files of ours should carry. */
+async function signaturesOn({ settings, verifier }: Look): Promise<SignedBy> {
+  const certificate = verifier?.certificate;
+  if (certificate === undefined) return {};
+  const { isWholeSignature } = await import('../signer/cms-verification.ts');
+  const images = (signature: Uint8Array) => isWholeSignature(signature, certificate);
   return { images, kernels: settings['sign-kernels'] ? images : undefined };
 }
 
@@ -151,6 +163,13 @@ async function examined(
   if (made === undefined) return found;
   const { holdAgainst } = await import('./comparison.ts');
   return holdAgainst(found, made, target, context.disk);
+}
+
+async function withPolicies(target: Target, inventory: Inventory, look: Look): Promise<Inventory> {
+  const { policies: rule, wanted: entries = [], deep } = look;
+  if (rule === undefined) return inventory;
+  const { viewPolicies } = await import('./policy-views.ts');
+  return viewPolicies(inventory, target, { rule, entries, deep });
 }
 
 /** Returns the named paths that are not there. A file of the inventory is there. */

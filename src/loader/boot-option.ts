@@ -13,8 +13,27 @@ export interface BootOption {
   readonly title: string;
 }
 
+/** Where a partition is, as a device path says it (UEFI §10.3.5.1). In sectors of the disk. */
+export interface PartitionPlace {
+  /** Counted from 1. */
+  readonly number: number;
+  readonly uuid: Guid;
+  readonly first: number;
+  readonly sectors: number;
+}
+
+/** A file that firmware is to start, on a partition of a GPT. */
+export interface FileOption {
+  /** What firmware shows a person. */
+  readonly title: string;
+  readonly partition: PartitionPlace;
+  /** With slashes or backslashes. */
+  readonly path: string;
+}
+
 /** EFI_LOAD_OPTION (UEFI §3.1.3): offsets in bytes. */
 const ATTRIBUTES = 0;
+const PATH_SIZE = 4;
 const ACTIVE = 1;
 const DESCRIPTION = 6;
 
@@ -23,6 +42,8 @@ const HARD_DRIVE = 0x0401;
 const FILE_PATH = 0x0404;
 const END = 0x7fff;
 const HEADER = 4;
+/** Fields of a hard drive node; a signature of type 2 is a GUID, and so is a format of type 2. */
+const DRIVE = { number: 4, first: 8, sectors: 16, format: 40, size: 42 } as const;
 /** Where a hard drive node has the signature of its partition, and what says that it is a GUID. */
 const SIGNATURE = 24;
 const SIGNATURE_TYPE = 41;
@@ -41,6 +62,63 @@ export function parseBootOption(bytes: Uint8Array): BootOption | undefined {
     if (kind === FILE_PATH) path = (path ?? '') + textOf(body);
   }
   return { isActive, partition, path, title: textAt(bytes, DESCRIPTION) };
+}
+
+/** Returns the bytes of a `Boot####` variable. */
+export function formatBootOption({ title, partition, path }: FileOption): Uint8Array {
+  const drive = new Uint8Array(DRIVE.size);
+  const view = new DataView(drive.buffer);
+  view.setUint16(0, HARD_DRIVE, false);
+  view.setUint16(2, DRIVE.size, true);
+  view.setUint32(DRIVE.number, partition.number, true);
+  view.setBigUint64(DRIVE.first, BigInt(partition.first), true);
+  view.setBigUint64(DRIVE.sectors, BigInt(partition.sectors), true);
+  drive.set(guidBytes(partition.uuid), SIGNATURE);
+  drive[DRIVE.format] = IS_GUID;
+  drive[SIGNATURE_TYPE] = IS_GUID;
+  const text = utf16(path.replaceAll('/', '\\'));
+  const head = new Uint8Array(DESCRIPTION);
+  const headView = new DataView(head.buffer);
+  headView.setUint32(ATTRIBUTES, ACTIVE, true);
+  headView.setUint16(PATH_SIZE, drive.length + HEADER + text.length + HEADER, true);
+  return joined(head, utf16(title), drive, node(FILE_PATH, text), node(END, new Uint8Array()));
+}
+
+/** Returns the bytes of BootOrder, and of BootNext, which holds one number. */
+export function formatBootOrder(numbers: readonly number[]): Uint8Array {
+  const bytes = new Uint8Array(numbers.length * 2);
+  const view = new DataView(bytes.buffer);
+  for (const [index, number] of numbers.entries()) view.setUint16(index * 2, number, true);
+  return bytes;
+}
+
+function node(kind: number, body: Uint8Array): Uint8Array {
+  const bytes = new Uint8Array(HEADER + body.length);
+  const view = new DataView(bytes.buffer);
+  view.setUint16(0, kind, false);
+  view.setUint16(2, bytes.length, true);
+  bytes.set(body, HEADER);
+  return bytes;
+}
+
+/** Returns text as firmware holds it, with the NUL that ends it. */
+export function utf16(text: string): Uint8Array {
+  const bytes = new Uint8Array((text.length + 1) * 2);
+  const view = new DataView(bytes.buffer);
+  for (let index = 0; index < text.length; index++) {
+    view.setUint16(index * 2, text.charCodeAt(index), true);
+  }
+  return bytes;
+}
+
+function joined(...parts: readonly Uint8Array[]): Uint8Array {
+  const bytes = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    bytes.set(part, at);
+    at += part.length;
+  }
+  return bytes;
 }
 
 /** Returns the numbers in BootOrder, in their order. */
@@ -81,56 +159,4 @@ function textOf(node: Uint8Array): string {
 function textAt(bytes: Uint8Array, offset: number): string {
   const [text = ''] = new TextDecoder('utf-16le').decode(bytes.subarray(offset)).split('\0', 1);
   return text;
-}
-
-/** Where a partition is, as a device path says it (UEFI §10.3.5.1). In blocks of the disk. */
-export interface PartitionPlace {
-  /** Counted from 1. */
-  readonly number: number;
-  readonly first: bigint;
-  readonly blocks: bigint;
-  readonly uuid: Guid;
-}
-
-/** The bytes of a hard drive node, and its format: a GPT. */
-const DRIVE_SIZE = 42;
-const IS_GPT = 2;
-
-/** Returns the bytes of a `Boot####` variable that starts a file, as bootctl writes them. */
-export function formatBootOption(
-  title: string,
-  partition: PartitionPlace,
-  path: string,
-): Uint8Array {
-  const drive = Buffer.alloc(DRIVE_SIZE);
-  drive.writeUInt16BE(HARD_DRIVE, 0);
-  drive.writeUInt16LE(DRIVE_SIZE, 2);
-  drive.writeUInt32LE(partition.number, 4);
-  drive.writeBigUInt64LE(partition.first, 8);
-  drive.writeBigUInt64LE(partition.blocks, 16);
-  drive.set(guidBytes(partition.uuid), SIGNATURE);
-  drive.writeUInt8(IS_GPT, SIGNATURE_TYPE - 1);
-  drive.writeUInt8(IS_GUID, SIGNATURE_TYPE);
-  const name = utf16(path);
-  const file = Buffer.alloc(HEADER);
-  file.writeUInt16BE(FILE_PATH, 0);
-  file.writeUInt16LE(HEADER + name.length, 2);
-  const end = Buffer.from([0x7f, 0xff, HEADER, 0]);
-  const devices = Buffer.concat([drive, file, name, end]);
-  const head = Buffer.alloc(DESCRIPTION);
-  head.writeUInt32LE(ACTIVE, ATTRIBUTES);
-  head.writeUInt16LE(devices.length, 4);
-  return Buffer.concat([head, utf16(title), devices]);
-}
-
-/** Returns the bytes of BootOrder, and of BootNext, which holds one number. */
-export function formatBootOrder(numbers: readonly number[]): Uint8Array {
-  const bytes = Buffer.alloc(numbers.length * 2);
-  for (const [index, number] of numbers.entries()) bytes.writeUInt16LE(number, index * 2);
-  return bytes;
-}
-
-/** Returns text as firmware holds it, with the NUL that ends it. */
-export function utf16(text: string): Uint8Array {
-  return Buffer.from(`${text}\0`, 'utf16le');
 }

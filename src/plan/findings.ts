@@ -8,6 +8,7 @@ import type { ExtraView } from './extras.ts';
 import { damageOf } from './loader-settings.ts';
 import { loaderStatus } from './loader-status.ts';
 import { menuOf } from './menu.ts';
+import { goneNext, hasOurName } from './menu-order.ts';
 import { notReached, refusals, startedElsewhere } from './startable.ts';
 import type { EspView } from './view.ts';
 
@@ -49,10 +50,10 @@ function firmwareFindings(view: EspView): readonly Finding[] {
   ];
 }
 
-/** One copy that does not start needs a look; two that do not are a machine that does not start. */
+/** One copy that does not start needs a look; where no other one is ours, nothing of ours starts. */
 function loaderFindings({ loaders }: EspView): readonly Finding[] {
   const copies = loaders.map(loaderStatus);
-  const fatal = copies.every(({ problem }) => problem !== undefined);
+  const fatal = copies.every(({ is, problem }) => problem !== undefined || is === 'foreign');
   return copies.flatMap(({ path, problem }) =>
     problem === undefined ? [] : [{ path, problem, fatal }],
   );
@@ -64,6 +65,7 @@ function entryFindings(view: EspView): readonly Finding[] {
     return [{ path: ENTRIES, problem: 'there is no boot entry', fatal: true }];
   }
   const enforces = view.firmware?.secureBoot === true;
+  const decides = decisive(view.inventory);
   return [
     ...entries.flatMap(({ path, unsigned, generation, default: isDefault }): Finding[] =>
       unsigned === undefined || generation === undefined
@@ -73,12 +75,25 @@ function entryFindings(view: EspView): readonly Finding[] {
     ...entries.flatMap(({ path, damage, generation, default: isDefault }): Finding[] =>
       damage === undefined || generation === undefined
         ? []
-        : [{ path, problem: damage, fatal: isDefault }],
+        : [{ path, problem: damage, fatal: isDefault || generation === decides }],
+    ),
+    ...view.inventory.entries.flatMap(({ path, unauthorised }): Finding[] =>
+      unauthorised === undefined ? [] : [{ path, problem: unauthorised, fatal: false }],
     ),
     ...view.inventory.blobs.flatMap(({ path, damage }): Finding[] =>
       damage === undefined ? [] : [{ path, problem: damage, fatal: false }],
     ),
   ];
+}
+
+/**
+ * Where loader.conf names no entry, the menu's order decides, and a damaged image tells nothing of where it
+ * stands in it: the newest generation then counts as the one that boots next.
+ */
+function decisive({ entries, loaderConf }: Inventory): number | undefined {
+  const pattern = namedNext(parseLoaderConf(new TextDecoder().decode(loaderConf)));
+  if (pattern && entries.some(({ id }) => matchesPattern(pattern, id))) return undefined;
+  return Math.max(...entries.map(({ name }) => name?.generation ?? 0));
 }
 
 /** The two files with fixed names that tell a loader what to show; one of another loader is none of our concern. */
@@ -88,21 +103,13 @@ function settingsFindings({ inventory }: EspView): readonly Finding[] {
 }
 
 function loaderConfFindings(inventory: Inventory): readonly Finding[] {
-  const { loaderConf, entries } = inventory;
+  const { loaderConf } = inventory;
   const finding = (problem: string, fatal = false) => [{ path: LOADER_CONF, problem, fatal }];
   if (loaderConf === undefined) return finding('it is not there');
   const damage = damageOf(inventory);
   if (damage) return finding(damage.because);
-  const pattern = namedNext(parseLoaderConf(new TextDecoder().decode(loaderConf)));
-  const names = ({ id }: { readonly id: string }) =>
-    pattern !== undefined && matchesPattern(pattern, id);
-  if (pattern === undefined || !isOurName(pattern) || entries.some(names)) return [];
-  return finding(`it names ${pattern} to boot next, which is not there`, true);
-}
-
-/** What others name may be a program that is in no list of ours. */
-function isOurName(pattern: string): boolean {
-  return /-generation-\d+-(?:.*-)?[a-z2-7]{52}\*?\.(?:conf|efi)$/.test(pattern);
+  const gone = goneNext(inventory);
+  return gone ? finding(`it names ${gone} to boot next, which is not there`, true) : [];
 }
 
 function layoutFindings({ layout, layoutDamage }: Inventory): readonly Finding[] {
@@ -117,12 +124,19 @@ function layoutFindings({ layout, layoutDamage }: Inventory): readonly Finding[]
   ];
 }
 
-function leftovers({ inventory: { temporaries } }: EspView): readonly Finding[] {
-  return temporaries.map(({ path, twin }) => ({
+function leftovers({ inventory }: EspView): readonly Finding[] {
+  const { temporaries, subdirectories = [] } = inventory;
+  const left = temporaries.map(({ path, twin }) => ({
     path,
     problem: twin ? `it shares its clusters with ${twin}: run fsck.fat -a` : 'a killed run left it',
     fatal: false,
   }));
+  const taken = subdirectories.filter(hasOurName).map((path) => ({
+    path,
+    problem: 'it is a directory, and a file of ours should be here: move it away',
+    fatal: false,
+  }));
+  return [...left, ...taken];
 }
 
 /** Returns what is wrong with a file that our lists name. */

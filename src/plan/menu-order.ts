@@ -1,8 +1,8 @@
 /** Orders entries as systemd-boot's menu does, and finds the one that boots by default. Pure. */
 import { lastValue } from '../bls.ts';
 import type { EntryFile, Inventory } from '../esp/inventory.ts';
-import type { BootCounter } from '../esp/layout.ts';
-import { parseLoaderConf } from '../loader/loader-conf.ts';
+import { type BootCounter, type EspPath, fileName, parseBlobName } from '../esp/layout.ts';
+import { namedNext, parseLoaderConf } from '../loader/loader-conf.ts';
 import { matchesPattern } from '../loader/pattern.ts';
 import { compareVersions } from '../version.ts';
 
@@ -20,6 +20,24 @@ export function nextOf(
   // (loader.conf(5)).
   const preferred = named('preferred');
   return (preferred && !isBad(preferred) ? preferred : named('default')) ?? sorted[0];
+}
+
+/** Returns what loader.conf names to boot next, if that is an entry of ours and not there. */
+export function goneNext({ entries, loaderConf }: Inventory): string | undefined {
+  const pattern = namedNext(parseLoaderConf(new TextDecoder().decode(loaderConf)));
+  if (pattern === undefined || !isOurName(pattern)) return undefined;
+  return entries.some(({ id }) => matchesPattern(pattern, id)) ? undefined : pattern;
+}
+
+/** Tells whether a name is of the shape of our entries': others name programs that are in no list of ours. */
+function isOurName(pattern: string): boolean {
+  return /-generation-\d+-(?:.*-)?[a-z2-7]{52}(?:\*|\+\d+(?:-\d+)?)?\.(?:conf|efi)$/.test(pattern);
+}
+
+/** Tells whether a path has the name of an entry, a kernel or an initrd of ours. */
+export function hasOurName(path: EspPath): boolean {
+  const name = fileName(path);
+  return isOurName(name) || parseBlobName(name) !== undefined;
 }
 
 /** Orders entries as the menu does (BLS §Sorting). Bad entries come last. */

@@ -4,7 +4,7 @@ import type * as v from 'valibot';
 /** A verb that reads settings. */
 export type SettingVerb =
   | (typeof LIKE_INSTALL)[number]
-  | ('gc' | 'status' | 'list' | 'verify' | 'pin' | 'unpin' | 'sign')
+  | ('gc' | 'status' | 'list' | 'verify' | 'measure' | 'pin' | 'unpin' | 'sign')
   | ('keys enroll' | 'keys status')
   | (typeof KERNEL_VERBS)[number]
   | (typeof FIRMWARE_VERBS)[number]
@@ -15,7 +15,7 @@ export const LIKE_INSTALL = ['install', 'plan', 'watch', 'repair'] as const;
 /** Verbs that survey the system and compare the ESP with it. */
 export const SURVEYING = [...LIKE_INSTALL, 'gc', 'status'] as const;
 /** Verbs that read boot entries on an ESP. */
-export const READING = [...SURVEYING, 'list', 'verify'] as const;
+export const READING = [...SURVEYING, 'list', 'verify', 'measure'] as const;
 
 /** Verbs that keep installed kernels as generations. */
 export const KERNEL_VERBS = ['kernel add', 'kernel remove', 'kernel sync', 'kernel list'] as const;
@@ -50,7 +50,7 @@ export interface Setting {
    * Settings of one group are alternatives. A source that names one replaces all those of the group
    * in sources of lower rank.
    */
-  readonly alternatives?: 'key';
+  readonly alternatives?: 'key' | 'pcr-key';
   /**
    * What a confined service must see for it: `nothing`; the paths in its value, to `read` or to
    * `write`; or the paths that a function finds in the value.

@@ -9,6 +9,7 @@ import { NIX_PROFILES, SOURCE_NAMES } from '../generation/sources.ts';
 import { DEFAULT_FORMAT, FORMAT_NAMES } from '../plan/formats.ts';
 import { FILE_TABLES } from './file-tables.ts';
 import { FIRMWARE } from './firmware-settings.ts';
+import { POLICY_SETTINGS } from './policy-settings.ts';
 import {
   ENTRY_VERBS,
   FIRMWARE_VERBS,
@@ -41,7 +42,7 @@ export const TABLE = {
     value: 'DIR',
     repeatable: true,
     schema: v.optional(paths),
-    help: 'mount point of the ESP; repeat for mirrors, the first is the primary',
+    help: 'mount point of the ESP, or a disk image that has it; repeat for mirrors, the first is the primary',
     fallback: 'the first FAT file system of /efi, /boot and /boot/efi',
     verbs: [...READING, ...FIRMWARE_VERBS, ...ENTRY_VERBS, 'keys enroll', 'keys status'],
     reach: 'write',
@@ -108,6 +109,7 @@ export const TABLE = {
     reach: 'nothing',
   }),
   ...SIGNING,
+  ...POLICY_SETTINGS,
   'allow-directory': setting({
     schema: v.optional(flag, false),
     help: 'the target may be any directory, as when an image is built',

@@ -58,8 +58,9 @@ export async function resolve(
       const { number, release } = generation;
       return { name, number, ...(release === undefined ? {} : { release }), entries };
     });
+    const { policies } = policy;
     return {
-      wanted: described.passed,
+      wanted: policies ? await policies.authorise(described.passed) : described.passed,
       broken: [...prepared.broken, ...described.broken],
       warnings,
       cautions: unsteady([...secrets.values()]),

@@ -21,6 +21,8 @@ export interface Site {
   /** The sources as they were when their digests were taken, by path. */
   readonly sources: ReadonlyMap<string, FileStat>;
   readonly processId: number;
+  /** How many files are written at once; without it, {@link PARALLEL}. */
+  readonly parallel?: number;
   /**
    * Mount points as they were when the plan was made; without them, `root` as it is at the start.
    */
@@ -144,12 +146,11 @@ function giveNames(staged: readonly Staged[], { disk }: Site): string[] {
     const isNew = disk.stat(path) === undefined;
     // SAFETY: the new content is durable under its temporary name. For a new name: what booted
     // before boots still, whether or not the name arrives. For a damaged file's name: nothing could
-    // boot from the damaged file. A file that only lacks our signature may boot while Secure Boot is
-    // off: it is replaced only when another entry boots that carries our signature (see spared.ts).
-    // For a loader copy or loader.conf: the name may be missing for a
-    // moment; then the other loader copy boots, which is whole and not being changed, or the loader
-    // uses its own default. For an extra file with new content: no entry of ours names it, and the
-    // list that says it is ours is durable.
+    // boot from the damaged file. What only lacks a signature or a policy may boot: it is replaced only
+    // when another entry boots that lacks neither (see spared.ts). For a loader copy or loader.conf:
+    // the name may be missing for a moment; then the other loader copy boots, which is whole and not
+    // being changed, or the loader uses its own default. For an extra file with new content: no entry
+    // of ours names it, and the list that says it is ours is durable.
     disk.rename(temporary, path);
     if (isNew) return [path];
     // SAFETY: as for the rename. Until this is done the name leads to clusters that are already
@@ -198,7 +199,7 @@ async function stage(
       staged.push({ step, path, temporary, size });
     }
   };
-  const workers = Array.from({ length: PARALLEL }, () =>
+  const workers = Array.from({ length: site.parallel ?? PARALLEL }, () =>
     work().catch((error: unknown) => {
       failure ??= error;
     }),

@@ -1,6 +1,8 @@
 /** Finds the directories that the settings mean by ESP. */
 
 import type { Context } from '../context.ts';
+import type { ImageEsp } from '../disk/disk.ts';
+import { ESP_TYPES, imagePlace } from '../disk/image-place.ts';
 import { EspError } from '../error.ts';
 import { type Access, findEsp, mountAt, requireEsp } from '../esp/mount.ts';
 import type { Settings } from '../settings/settings.ts';
@@ -41,14 +43,9 @@ export function findEsps(
   return esps;
 }
 
-/** The type of an ESP in a GPT (UEFI §5.3.3) and in an MBR (§5.2.2). */
-const ESP_TYPES: Readonly<Record<string, string>> = {
-  gpt: 'c12a7328-f81f-11d2-ba4b-00a0c93ec93b',
-  dos: '0xef',
-};
-
 /**
- * Returns an ESP that firmware finds, as far as anybody can tell here.
+ * Returns an ESP that firmware finds, as far as anybody can tell here. One in a disk image is opened
+ * for that, so that whatever is wrong with it is told before anything else is done.
  * @throws {ESP_NOT_MOUNTED} {ESP_NOT_FAT} {ESP_READ_ONLY}
  * @throws {CONFIG_INVALID} when its partition is known to be of another type
  */
@@ -58,8 +55,7 @@ export function requireTarget(
   context: Context,
   access: Access,
 ): Esp {
-  const root = requireEsp(context.disk, path, settings['allow-directory'], access);
-  const partition = settings['allow-directory'] ? undefined : partitionAt(root, context);
+  const { root, partition } = locate(path, settings, context, access);
   if (partition === undefined) return { root };
   const { scheme = '', type } = partition;
   const expected = ESP_TYPES[scheme];
@@ -71,6 +67,28 @@ export function requireTarget(
       hint: `name the ESP with --esp, or set the type of this partition: sfdisk --part-type DISK NUMBER ${expected}`,
     },
   );
+}
+
+function locate(path: string, settings: Settings, context: Context, access: Access): Esp {
+  if (imagePlace(path, context.disk) !== undefined) {
+    const { root, partition } = openImage(path, context, access);
+    const ofNoDisk = { disk: undefined, number: undefined, offset: undefined, size: undefined };
+    return { root, ...(partition && { partition: { ...partition, ...ofNoDisk } }) };
+  }
+  const root = requireEsp(context.disk, path, settings['allow-directory'], access);
+  const partition = settings['allow-directory'] ? undefined : partitionAt(root, context);
+  return { root, ...(partition && { partition }) };
+}
+
+/**
+ * Opens an ESP in a disk image.
+ * @throws {CONFIG_INVALID} when this verb knows mounted ESPs alone
+ */
+export function openImage(path: string, { images }: Context, access: Access): ImageEsp {
+  if (images !== undefined) return images.open(path, access);
+  throw new EspError('CONFIG_INVALID', `${path}: expected a mount point, got a file`, {
+    hint: 'of the verbs that work on ESPs, install, plan, list, status, verify, repair and gc take disk images',
+  });
 }
 
 /** Two mount points of one partition are one ESP: as two mirrors, neither protects from anything. */

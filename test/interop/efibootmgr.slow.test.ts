@@ -26,7 +26,7 @@ test('efibootmgr and we agree on boot entries and their order', { skip }, (t) =>
   const context = processContext(pathToFileURL(MAIN));
   const environment = { ESPALIER_EFIVARS: directory };
   const variables = openVariables({ ...context, environment });
-  const partition = { number: 2, first: 2048n, blocks: 204800n, uuid: PARTUUID };
+  const partition = { number: 2, first: 2048, sectors: 204800, uuid: PARTUUID };
   const path = '\\EFI\\systemd\\systemd-bootx64.efi';
   const wanted = ['Linux Boot Manager', 'Träger'].map((title, index) => {
     return { title, partition, path: index === 0 ? path : '\\second.efi' };

@@ -62,10 +62,21 @@ test('the order is numbers of two bytes; half a number at its end is none', () =
   assert.deepEqual(parseBootOrder(Uint8Array.of(1, 0, 2, 1, 9)), [1, 0x102]);
 });
 
-test('what is written is read back, and has the bytes that efibootmgr writes', () => {
-  const partition = { number: 2, first: 2048n, blocks: 204800n, uuid: GUID };
+test('a boot entry of ours is what efibootmgr makes, byte for byte', () => {
   const path = '\\EFI\\systemd\\systemd-bootx64.efi';
-  const bytes = formatBootOption('Title', partition, path);
+  const partition = { number: 0, uuid: GUID, first: 0, sectors: 0 };
+  const option = { title: 'Linux Boot Manager', partition };
+  const theirs = anOption(path).subarray(0, -'optional'.length);
+  assert.deepEqual(Buffer.from(formatBootOption({ ...option, path })), theirs);
+  const slashes = { ...option, path: '/EFI/systemd/systemd-bootx64.efi' };
+  assert.deepEqual(formatBootOption(slashes), formatBootOption({ ...option, path }));
+  assert.deepEqual(parseBootOrder(formatBootOrder([1, 0x102])), [1, 0x102]);
+});
+
+test('what is written is read back, and has the bytes that efibootmgr writes', () => {
+  const partition = { number: 2, first: 2048, sectors: 204800, uuid: GUID };
+  const path = '\\EFI\\systemd\\systemd-bootx64.efi';
+  const bytes = formatBootOption({ title: 'Title', partition, path });
   assert.deepEqual(parseBootOption(bytes), {
     isActive: true,
     partition: GUID,
