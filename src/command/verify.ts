@@ -20,6 +20,7 @@ import { printable } from '../terminal/table.ts';
 import { lockAll } from '../volumes/esp-lock.ts';
 import { type Esp, expected, findEsps, requireOne } from '../volumes/esp-roots.ts';
 import { withFatNames } from '../volumes/fat-names.ts';
+import { groundFor } from '../volumes/image-targets.ts';
 import { openTarget } from '../volumes/volumes.ts';
 
 /** What was found on one ESP. */
@@ -45,14 +46,12 @@ export async function verify(invocation: Invocation, context: Context): Promise<
   return verifyFiles(operands, { verb: 'verify', certificate: named, json }, context);
 }
 
-async function verifyEsps(
-  { flags, json, verbosity }: Invocation,
-  context: Context,
-): Promise<number> {
-  const { disk, environment, print } = context;
+async function verifyEsps({ flags, json, verbosity }: Invocation, given: Context): Promise<number> {
+  const { disk, environment, print } = given;
   const { deep: isDeep, ...others } = flags;
   const deep = isDeep === true;
-  const settings = await readSettings(others, environment, disk);
+  using ground = await groundFor(await readSettings(others, environment, disk), given);
+  const { settings, context } = ground;
   const log = async () => (await import('../terminal/log.ts')).openLog(verbosity);
   // What is not signed is asked for without a signature, whatever the settings allow.
   const isUnsigned = settings.certificate === undefined;
@@ -60,10 +59,10 @@ async function verifyEsps(
   using wanted = await openWanted(asked, context);
   const made = deep && 'survey' in wanted ? madeOf(wanted.survey) : undefined;
   const look = { ...(await lookAlone(settings, context, deep)), made };
-  const given = { settings, context, deep, log, look, wanted };
+  const verification = { settings, context, deep, log, look, wanted };
   const looked: LookedEsp[] = [];
   for (const esp of findEsps(settings, context, 'read')) {
-    looked.push(esp.failure ? esp : await verifyEsp(esp.root, given));
+    looked.push(esp.failure ? esp : await verifyEsp(esp.root, verification));
   }
   requireOne(looked);
   const esps = looked.map(
@@ -106,6 +105,7 @@ async function verifyEsp(root: string, given: Verification): Promise<LookedEsp> 
     const first = await findingsOn(target, given).catch(unlessExpected);
     if (first?.findings.length === 0) return { root, ...first };
     using _locks = await lockIfPossible(target, given);
+    target.renew?.();
     return { root, ...(await findingsOn(target, given)) };
   } catch (error) {
     return { root, failure: expected(error) };
