@@ -7,11 +7,14 @@ import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { bundle, bundleLauncher, linkLzbt, writeLicenses } from './bundle.ts';
 import { executables } from './executable.ts';
+import { MANUAL, writePages } from './manual.ts';
 
 const root = resolve(import.meta.dirname, '..');
 const { version } = JSON.parse(readFileSync(resolve(root, 'package.json'), 'utf8'));
 const { values } = parseArgs({ options: { executable: { type: 'boolean' } } });
 const file = await bundle();
 const made = [file, await bundleLauncher(file), linkLzbt(file), writeLicenses(file)];
+writePages(MANUAL, version);
+made.push(MANUAL);
 if (values.executable) made.push(...(await executables()));
 console.log(`espalier ${version}: ${made.join(', ')}`);

@@ -22,15 +22,15 @@ import { bundleScript } from './bundle.ts';
 const root = resolve(import.meta.dirname, '..');
 
 /** Architectures by their names in Node, with the names that distributions have for them. */
-const ARCHITECTURES = { x64: 'amd64', arm64: 'arm64' } as const;
-type Architecture = keyof typeof ARCHITECTURES;
+export const ARCHITECTURES = { x64: 'amd64', arm64: 'arm64' } as const;
+export type Architecture = keyof typeof ARCHITECTURES;
 
 /** Writes one executable for each architecture, and the licence of Node; returns their paths. */
 export async function executables(): Promise<readonly string[]> {
   const license = join(root, 'dist/LICENSE-node');
   const made = [license];
   for (const architecture of ['x64', 'arm64'] as const) made.push(await executable(architecture));
-  copyFileSync(join(nodePackage('x64'), 'LICENSE'), license);
+  writeFileSync(license, nodeLicense());
   return made;
 }
 
@@ -80,6 +80,11 @@ async function preparation(folder: string, isHere: boolean): Promise<Buffer> {
   writeFileSync(file, JSON.stringify(settings));
   called(process.execPath, ['--experimental-sea-config', file], folder);
   return readFileSync(blob);
+}
+
+/** Returns the licence of Node, which is in each executable. */
+export function nodeLicense(): string {
+  return readFileSync(join(nodePackage('x64'), 'LICENSE'), 'utf8');
 }
 
 /** Returns the folder with Node for an architecture, and its licence, which npm has in this version. */

@@ -3,8 +3,8 @@ import type { CommanderError } from 'commander';
 import { EspError } from '../error.ts';
 import { nearest } from '../settings/nearest.ts';
 import { ALL_SETTINGS } from '../settings/verb-options.ts';
-import type { VerbDeclaration } from './verb.ts';
-import { optionsOf, VERBS } from './verbs.ts';
+import { optionsOf, type VerbDeclaration } from './verb.ts';
+import { VERBS } from './verbs.ts';
 
 /** Flags that every verb has. */
 const COMMON: readonly string[] = ['json', 'verbose', 'quiet', 'help'];

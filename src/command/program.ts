@@ -7,8 +7,8 @@ import type { Invocation } from '../settings/invocation.ts';
 import { commandLineError, isMisuse, withHelp } from './command-line-error.ts';
 import { versionDocument } from './identity.ts';
 import { contextBelow } from './process-context.ts';
-import type { VerbDeclaration } from './verb.ts';
-import { GROUPS, optionsOf, VERBS } from './verbs.ts';
+import { GROUPS, optionsOf, type VerbDeclaration } from './verb.ts';
+import { VERBS } from './verbs.ts';
 
 /**
  * Parses the command line, runs the verb and returns the exit status.
@@ -19,7 +19,7 @@ export async function run(
   version: string,
   context: Context,
 ): Promise<number> {
-  if (argv.includes('--version') && argv.includes('--json')) {
+  if (argv.length === 2 && argv.includes('--version') && argv.includes('--json')) {
     context.print(JSON.stringify(versionDocument(version, context.machine), undefined, 2));
     return 0;
   }
@@ -70,7 +70,7 @@ async function perform(
   const looks = verb.runsNothing === true ? { ...below, looksOnly: true as const } : below;
   const allowed = isLook ? { ...looks, runSecrets: undefined } : looks;
   try {
-    return await (await verb.load())({ ...invocation, flags }, allowed);
+    return await (await verb.load(VERBS))({ ...invocation, flags }, allowed);
   } catch (error) {
     throw withHelp(error, verb);
   }

@@ -1,4 +1,4 @@
-/** The verbs of services and of the settings that they read. */
+/** The verbs of services, of the settings that they read, and of shells. */
 import { CONFIG_COPY_OPTIONS } from '../settings/config-options.ts';
 import { CONFINE_OPTIONS } from '../settings/confine-options.ts';
 import { UNIT_OPTIONS } from '../settings/units-options.ts';
@@ -33,5 +33,21 @@ export const SERVICE_VERBS: readonly VerbDeclaration[] = [
     summary: 'write the unit files of the watcher, of install for hooks and of the weekly verify',
     example: 'espalier units --prefix /usr/local',
     load: async () => (await import('./units.ts')).units,
+  },
+  {
+    name: 'completion script',
+    operands: [{ syntax: '<bash|zsh|fish>', help: 'the shell' }],
+    summary: 'print the script by which a shell completes command lines of espalier',
+    example: 'espalier completion script bash >/usr/share/bash-completion/completions/espalier',
+    load: async () => (await import('./completion.ts')).completionScript,
+  },
+  {
+    name: 'completion words',
+    operands: [
+      { syntax: '[WORD...]', help: 'the words so far, behind --; the last is being typed' },
+    ],
+    summary: 'print what may stand in place of the last word, which the scripts ask for',
+    example: 'espalier completion words -- uki bu',
+    load: async (all) => (await import('./completion.ts')).completionWords(all),
   },
 ];

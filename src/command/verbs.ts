@@ -1,29 +1,15 @@
-/** All verbs in the order of the help, and what holds for each of them. */
-import type { Option } from '../settings/option.ts';
-import { locationOptions, settingOptions } from '../settings/verb-options.ts';
+/** All verbs in the order of the help. */
 import { ENTRY_VERBS } from './entry-verbs.ts';
 import { IMAGE_VERBS } from './image-verbs.ts';
 import { KEY_VERBS } from './key-verbs.ts';
 import { SERVICE_VERBS } from './service-verbs.ts';
+import { UKI_VERBS } from './uki-verbs.ts';
 import type { VerbDeclaration } from './verb.ts';
 
 export const VERBS: readonly VerbDeclaration[] = [
   ...ENTRY_VERBS,
   ...SERVICE_VERBS,
+  ...UKI_VERBS,
   ...IMAGE_VERBS,
   ...KEY_VERBS,
 ];
-
-/** Returns every option of a verb except those that all verbs have. */
-export function optionsOf({ name, own = [] }: VerbDeclaration): readonly Option[] {
-  return [...settingOptions(name), ...own, ...locationOptions(name)];
-}
-
-/** What the verbs of two words have in common, by their first word. */
-export const GROUPS: Readonly<Record<string, string>> = {
-  config: 'look at the settings that are in force',
-  uki: 'build Unified Kernel Images by hand, and look into them',
-  pcrlock: 'predict measurements for systemd-pcrlock',
-  keys: 'make the keys of Secure Boot, and have firmware take them',
-  verity: 'make hash areas of dm-verity, check and sign them',
-};

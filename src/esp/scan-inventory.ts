@@ -1,7 +1,7 @@
 /** Reads which files are on an ESP. All of it is untrusted. */
 import type { Disk } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
-import { carriesCertificate } from '../pe/carried-certificate.ts';
+import { carriesSignature } from '../pe/carried-signature.ts';
 import { parsePe } from '../pe/pe.ts';
 import { scanCompanions } from './companions.ts';
 import { extraDirectories, readManifests } from './extra-manifest.ts';
@@ -22,7 +22,7 @@ import {
   LOADER_DIRECTORIES,
   parseBlobName,
 } from './layout.ts';
-import { type LayoutMark, parseLayoutMark } from './layout-mark.ts';
+import { type LayoutMark, NO_WORD, parseLayoutMark } from './layout-mark.ts';
 import { subdirectoriesIn } from './listings.ts';
 import { lookupOn } from './lookup.ts';
 import { type ListedFile, type SignedBy, scanEntries, UNSIGNED } from './scan-entries.ts';
@@ -119,14 +119,14 @@ function requireDirectories(disk: Disk, root: string, token: string): void {
   }
 }
 
-/** One that is too long to be a mark is another's, and so is what is no file. */
+/** What is no file is another's: a rename cannot replace a directory. */
 function readLayout(disk: Disk, path: string): LayoutMark {
   const stat = disk.linkStat(path);
   if (stat === undefined) return {};
   if (stat.kind !== 'file') {
     return { layout: `a ${stat.kind === 'other' ? 'special file' : stat.kind}` };
   }
-  if (stat.size > LIMIT.srel) return { layout: `${stat.size} bytes` };
+  if (stat.size > LIMIT.srel) return { layoutDamage: NO_WORD };
   return parseLayoutMark(disk.read(path, LIMIT.srel));
 }
 
@@ -152,7 +152,7 @@ function readBlob(
   let isSigned = true;
   const damage = attempt(() => {
     const pe = parsePe(file);
-    isSigned = kernels === undefined || carriesCertificate(file, pe, kernels);
+    isSigned = kernels === undefined || carriesSignature(file, pe, kernels);
   });
   const wrong = damage === undefined ? !isSigned && { unsigned: UNSIGNED } : { damage };
   return { path, size: file.size, name, ...wrong };

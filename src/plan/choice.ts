@@ -9,7 +9,7 @@ import type { PlanInput } from './plan-input.ts';
 import { keyOf, type OwnFile, type OwnFiles, standing } from './present.ts';
 import { removalsWithin, type Write, writesWithin } from './scope.ts';
 import type { Step } from './step.ts';
-import type { WantedGeneration } from './wanted.ts';
+import { entriesOf, filesOf, type WantedGeneration } from './wanted.ts';
 
 /** A choice: the files to write, and the files of ours without a use. */
 export interface Choice {
@@ -29,14 +29,17 @@ export function choose(
   input: PlanInput,
   { own, kept, budget, clusterSize }: Holdings,
 ): Choice {
-  const { scope, inventory } = input;
+  const { scope, inventory, lacksNext } = input;
+  const isNext = ({ id }: { readonly id: string }) => id === input.default;
   const used = new Map(wantedFiles(generations, input).map((file) => [keyOf(file.path), file]));
   const lacking = [...used.values()].flatMap((file): Write[] => {
     const found = standing(file, own);
     return found.kind === 'present' ? [] : [{ file, found }];
   });
   const unused = [...own].flatMap(([key, file]) => (used.has(key) || kept.has(key) ? [] : [file]));
-  const writes = writesWithin(scope, lacking, own);
+  const next = lacksNext ? entriesOf({ musts: generations, wishes: [] }).find(isNext) : undefined;
+  const restored = new Set(next && filesOf(next).map(({ path }) => keyOf(path)));
+  const writes = writesWithin(scope, lacking, own, restored);
   const judged = withDamage(own, lacking);
   const files = writes.map(({ file }) => file);
   const defaults = defaultsWithin(input, [...own.keys(), ...files.map(({ path }) => keyOf(path))]);

@@ -13,15 +13,20 @@ export interface Write {
   readonly found: Exclude<Standing, { kind: 'present' }>;
 }
 
-/** Returns the lacking files that may be written. A repair adds no entry that was not there. */
+/**
+ * Returns the lacking files that may be written. A repair adds no entry that was not there, but for those
+ * `restored`, without which nothing says what boots next.
+ */
 export function writesWithin(
   scope: Scope,
   lacking: readonly Write[],
   own: OwnFiles,
+  restored: ReadonlySet<string>,
 ): readonly Write[] {
   if (scope === 'all') return lacking;
   if (scope === 'gc') return [];
   const named = new Set([...own.values()].flatMap(({ references }) => references.map(keyOf)));
+  for (const key of restored) named.add(key);
   return lacking.filter(
     ({ file, found }) =>
       found.kind === 'damaged' || (found.kind === 'missing' && named.has(keyOf(file.path))),

@@ -104,6 +104,18 @@ export function configurationFile(
   return { file: typeof named === 'string' ? named : CONFIG_FILE, isNamed: named !== undefined };
 }
 
+/**
+ * Returns the settings that values from one place and nothing else give. `table` is what this place
+ * is called in messages.
+ * @throws {CONFIG_INVALID} naming the wrong key
+ */
+export function checkSettings(values: RawSettings, table: string, disk: Disk): Settings {
+  const origin = (key: string) => `${table}.${key}`;
+  const { settings, mistakes } = checked([{ values, origin, hint: () => undefined }], disk);
+  if (settings === undefined) throw mistakes[0];
+  return settings;
+}
+
 /** Checks what the sources give together. Mistakes come in the order of the table. */
 function checked(
   sources: readonly Source[],

@@ -65,3 +65,10 @@ function optionFor([name, row]: readonly [SettingName, Setting]): Option {
     help: told === undefined ? row.help : `${row.help} (default: ${told})`,
   };
 }
+
+/** Settings whose values are paths. */
+export const PATH_SETTINGS: ReadonlySet<string> = new Set(
+  ROWS.filter(
+    ([, { value }]) => value !== undefined && ['DIR', 'FILE', 'PATH'].includes(value),
+  ).map(([name]) => name),
+);

@@ -93,7 +93,8 @@ async function policySigner(settings: Settings, context: Context): Promise<Chose
     ...(command === undefined ? [] : ['--pcr-signing-command']),
   ];
   if (publicKey === undefined && named.length === 0) return undefined;
-  requireOne(named);
+  const isLook = context.looksOnly === true;
+  if (!isLook) requireOne(named);
   const { disk, machine } = context;
   const { loadPolicyKey, loadPolicyPublicKey, remotePolicySigner } = await import(
     '../signer/policy-key.ts'
@@ -116,7 +117,7 @@ async function policySigner(settings: Settings, context: Context): Promise<Chose
   const signDigests = commandDigests({ command: command ?? [], batch }, known.key, machine);
   const isOurs = context.given === undefined || context.given.has('pcr-signing-command');
   if (!isOurs) throw notRun(command);
-  return { key: remotePolicySigner(known, signDigests), isAtHand: context.looksOnly !== true };
+  return { key: remotePolicySigner(known, signDigests), isAtHand: !isLook };
 }
 
 function requireOne(named: readonly string[]): void {

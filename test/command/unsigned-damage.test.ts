@@ -61,7 +61,10 @@ describe('one bit of what nobody signed is found by a deep look and mended by a 
       flip(machine, path, text, offset);
       const { status, output } = await machine.run('verify', '--deep');
       assert.equal(status, 5, output);
-      assert.ok(output.includes(`${path}: a bit differs from what is made from `), output);
+      assert.match(
+        output,
+        new RegExp(`${path}: (a bit differs from what is made|it differs from) `),
+      );
       const repaired = await machine.run('repair');
       assert.equal(repaired.status, 0, repaired.error?.message);
       assert.deepEqual(machine.tree(), before);

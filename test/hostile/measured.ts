@@ -49,7 +49,11 @@ export function aProgram(): Measure {
       ['--import', TELL_USAGE, file, ...args],
       {
         encoding: 'utf8',
-        env: { PATH: process.env['PATH'], ...environment },
+        env: {
+          PATH: process.env['PATH'],
+          NODE_COMPILE_CACHE: join(folder, 'compiled'),
+          ...environment,
+        },
         stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
         maxBuffer: 2 ** 28,
         timeout: LIMIT,

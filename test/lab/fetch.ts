@@ -1,5 +1,6 @@
 /** `node test/lab/fetch.ts`: brings everything that tests with real parts want, and says what it could not bring. */
 import { ensureBootTools } from './boot-tools.ts';
+import { ensureDpkgRoot } from './dpkg-root.ts';
 import { ensureMeasuring } from './measuring.ts';
 import { ensureParts } from './parts.ts';
 import { ensurePolicyTools } from './policy-tools.ts';
@@ -14,6 +15,7 @@ try {
   const parts = ensureParts(say);
   ensureSystemdRoot(say);
   ensureToolRoot(say);
+  ensureDpkgRoot(say);
   ensureMeasuring(say);
   ensureBootTools(say);
   ensureSbsign(say);
