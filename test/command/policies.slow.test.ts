@@ -173,6 +173,51 @@ describe('install with a key for policies', () => {
     assert.deepEqual(machine.tree(), tree);
   });
 
+  test('another machine signs first the policies, and then the images with them', async (t) => {
+    const { machine } = aPolicyMachine(t);
+    const file = (name: string) => join(machine.root, name);
+    const image = ['--certificate', certificatePath, '--allow-insecure-key'];
+    const ask = (name: string, ...args: string[]) =>
+      machine.run('plan', ...image, ...PUBLIC, '--signing-request', file(name), ...args);
+    const sign = (from: string, to: string, ...key: string[]) =>
+      machine.run('sign', '--request', file(from), '--output', file(to), '--yes', ...key);
+
+    assert.match((await ask('first')).output, /pcr-policy nixos-generation-1-.*enter-initrd/);
+    assert.equal((await sign('first', 'policies', ...KEY)).error, undefined);
+    const answered = ['--pcr-signatures', file('policies')];
+    assert.match((await ask('second', ...answered)).output, /uki EFI\/Linux/);
+    const secure = [...image, '--private-key', privateKeyPath];
+    assert.equal((await sign('second', 'signatures', ...secure)).error, undefined);
+    const elsewhere = ['--signatures', file('signatures'), ...answered, ...PUBLIC];
+    const installed = await machine.runWith(
+      {},
+      ...['install', ...machine.arguments(), ...image, ...elsewhere, '--quiet'],
+    );
+    assert.equal(installed.error, undefined);
+    const tree = machine.tree();
+
+    fs.rmSync(machine.esp, { recursive: true });
+    fs.mkdirSync(machine.esp);
+    const here = [...secure, ...KEY];
+    await machine.runWith({}, 'install', ...machine.arguments(), ...here, '--quiet');
+    assert.deepEqual(machine.tree(), tree, 'the same, byte for byte, as with the keys at hand');
+
+    fs.rmSync(join(machine.root, 'cache'), { recursive: true });
+    machine.generations([{ tag: 'a' }, { tag: 'b' }, { tag: 'c' }]);
+    const lacking = await machine.runWith(
+      {},
+      ...['install', ...machine.arguments(), ...image, ...elsewhere, '--quiet'],
+    );
+    assert.equal(lacking.error?.code, 'SIGNATURE_MISSING');
+    assert.deepEqual(machine.tree(), tree);
+    const other = ['--pcr-private-key', privateKeyPath, '--allow-insecure-key'];
+    assert.match((await sign('first', 'x', ...other)).error?.message ?? '', /asks for key/);
+    const forged = JSON.parse(fs.readFileSync(file('first'), 'utf8'));
+    forged.policies[0].tbs = '00'.repeat(32);
+    fs.writeFileSync(file('first'), JSON.stringify(forged));
+    assert.match((await sign('first', 'x', ...KEY)).error?.message ?? '', /digest: expected/);
+  });
+
   test('what goes wrong with the key stops the run before anything is written', async (t) => {
     const { machine } = aPolicyMachine(t);
     const refused: readonly (readonly [readonly string[], RegExp])[] = [
