@@ -36,9 +36,10 @@ export function choose(
     return found.kind === 'present' ? [] : [{ file, found }];
   });
   const unused = [...own].flatMap(([key, file]) => (used.has(key) || kept.has(key) ? [] : [file]));
-  const writes = writesWithin(scope, lacking, own);
+  const writes = writesWithin(scope, lacking, own, generations);
   const judged = withDamage(own, lacking);
-  const files = writes.map(({ file }) => file);
+  // What is overwritten in place takes no more room than before.
+  const files = writes.filter(({ found }) => found.kind !== 'astray').map(({ file }) => file);
   const defaults = defaultsWithin(input, [...own.keys(), ...files.map(({ path }) => keyOf(path))]);
   const isReplaced = !inventory.espSpace && defaults.some(({ kind }) => kind === 'replace');
   return {

@@ -2,12 +2,18 @@
  * The table of all formats of boot entries. A new format is a file in `format/`, and a line here.
  */
 import type { Format } from './format/format.ts';
+import { SHARED } from './format/shared.ts';
 import { THIN } from './format/thin.ts';
 import { TYPE1 } from './format/type1.ts';
 import { UKI } from './format/uki.ts';
 
 /** Formats by name, in the order for a person. */
-const FORMATS = { uki: UKI, type1: TYPE1, thin: THIN } as const satisfies Record<string, Format>;
+const FORMATS = {
+  uki: UKI,
+  shared: SHARED,
+  type1: TYPE1,
+  thin: THIN,
+} as const satisfies Record<string, Format>;
 
 export type FormatName = keyof typeof FORMATS;
 

@@ -13,18 +13,30 @@ export interface Write {
   readonly found: Exclude<Standing, { kind: 'present' }>;
 }
 
-/** Returns the lacking files that may be written. A repair adds no entry that was not there. */
+/**
+ * Returns the lacking files that may be written. A repair adds no entry that was not there, and what
+ * boots from another file stays as it is.
+ */
 export function writesWithin(
   scope: Scope,
   lacking: readonly Write[],
   own: OwnFiles,
+  generations: readonly WantedGeneration[],
 ): readonly Write[] {
   if (scope === 'all') return lacking;
   if (scope === 'gc') return [];
-  const named = new Set([...own.values()].flatMap(({ references }) => references.map(keyOf)));
+  const mends = ({ found }: Write) =>
+    found.kind === 'damaged' || (found.kind === 'astray' && !found.boots);
+  const mended = new Set(lacking.filter(mends).map(({ file }) => file));
+  const needed = generations
+    .flatMap(({ entries }) => entries)
+    .filter(({ file }) => mended.has(file))
+    .flatMap(({ blobs }) => blobs.map(({ path }) => keyOf(path)));
+  const referred = [...own.values()].flatMap(({ references }) => references.map(keyOf));
+  const named = new Set([...referred, ...needed]);
   return lacking.filter(
-    ({ file, found }) =>
-      found.kind === 'damaged' || (found.kind === 'missing' && named.has(keyOf(file.path))),
+    (write) =>
+      mends(write) || (write.found.kind === 'missing' && named.has(keyOf(write.file.path))),
   );
 }
 

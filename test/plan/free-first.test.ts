@@ -27,7 +27,7 @@ const NEWEST = anEntry(9);
 /** Names of what goes first of these files, besides an entry that is not stale and boots. */
 function goes(missing: number, stale: readonly OwnFile[], alive = [NEWEST]): unknown {
   const own = new Map([...stale, ...alive].map((file) => [keyOf(file.path), file]));
-  const removed = freeFirst({ missing, stale, own, clusterSize: CLUSTER });
+  const removed = freeFirst({ missing, stale, moving: [], own, clusterSize: CLUSTER });
   return removed?.map(({ path }) => path.split('/').at(-1));
 }
 

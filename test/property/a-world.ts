@@ -40,7 +40,7 @@ export interface World {
   readonly target?: number | undefined;
   /** The entry that was selected at the last boot. */
   readonly selected?: string | undefined;
-  readonly format: 'uki' | 'type1' | 'thin';
+  readonly format: 'uki' | 'shared' | 'type1' | 'thin';
   readonly limit: number;
   /** How often a new entry is tried; 0 where entries are not counted. */
   readonly tries: number;
