@@ -25,5 +25,18 @@ export function formatOf(name: FormatName): Format {
   return FORMATS[name];
 }
 
-/** The format when the settings name none. */
-export const DEFAULT_FORMAT: FormatName = 'uki';
+/** What the settings may say: a format, or that the program chooses one. */
+export type FormatChoice = FormatName | 'auto';
+export const FORMAT_CHOICES: readonly FormatChoice[] = ['auto', ...FORMAT_NAMES];
+
+/** The choice when the settings make none. */
+export const DEFAULT_FORMAT: FormatChoice = 'uki';
+
+/**
+ * What is chosen: the first where stub and settings allow it and it saves `least` of the room, else
+ * the second.
+ */
+export const AUTO = { first: 'shared', second: 'uki', least: 0.1 } as const;
+
+/** What takes the place of a format that the stub does not start. */
+export const INSTEAD: FormatName = 'uki';

@@ -20,7 +20,7 @@ import { recallSystems } from './own-systems.ts';
 import { type Resolution, resolve } from './resolve.ts';
 import { findRootHashTroubles } from './root-hash-troubles.ts';
 import { signerOf } from './signer-of.ts';
-import { type ChosenFormat, chooseFormat, stubWarnings } from './stub.ts';
+import { type ChosenFormat, chooseFormat } from './stub.ts';
 import type { Survey } from './surveyed.ts';
 
 /**
@@ -54,7 +54,7 @@ export async function survey(
     const astray = context.acceptsAnyInit
       ? wantedOf(chosen).flatMap(lackingInit(context.disk))
       : [];
-    const unfit = stubWarnings(parts.chosenFormat, context);
+    const { name: formatName, because, format, warnings: unfit } = resolution.format;
     const slow = unsaved ? [`the next run will hash again: ${explain(unsaved)}`] : [];
     return {
       settings,
@@ -62,7 +62,8 @@ export async function survey(
       architecture: parts.architecture,
       loader: readLoader(parts.loader, parts.architecture, signer, context.disk),
       loaderConf: loaderConfGiven(settings, context.disk),
-      hasBareKernels: parts.chosenFormat.format.signsKernels && !settings['sign-kernels'],
+      format: { name: formatName, because },
+      hasBareKernels: format.signsKernels && !settings['sign-kernels'],
       ...wanted,
       troubles,
       quarantined: [...chosen.malformed, ...resolution.broken],
@@ -120,7 +121,7 @@ function findParts(settings: Settings, target: Generation, context: Context): Pa
   return {
     architecture: names,
     loader: `${efiDirectory}/${names.loader}`,
-    chosenFormat: chooseFormat(settings, `${efiDirectory}/${names.stub}`),
+    chosenFormat: chooseFormat(settings, `${efiDirectory}/${names.stub}`, context.disk),
   };
 }
 

@@ -1,6 +1,7 @@
 /** What the system wants on every ESP, and what is needed to make it so. */
 import type { FileStat } from '../disk/disk.ts';
 import type { OwnSystems } from '../esp/neighbours.ts';
+import type { FormatName } from '../plan/formats.ts';
 import type { WantedSystem } from '../plan/wanted-system.ts';
 import type { Settings } from '../settings/settings.ts';
 import type { Signer } from '../signer/signer.ts';
@@ -9,6 +10,8 @@ import type { Signer } from '../signer/signer.ts';
 export interface Survey extends WantedSystem {
   readonly settings: Settings;
   readonly signer: Signer;
+  /** The format of the entries, and why it is that one. */
+  readonly format: { readonly name: FormatName; readonly because: string };
   /** The files as they were when their digests were taken. */
   readonly sources: ReadonlyMap<string, FileStat>;
   /** What a person should know once, though all is as it should be. */

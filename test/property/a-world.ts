@@ -100,7 +100,10 @@ const PAYLOADS: Tree = new Map<string, Uint8Array>([
 ]);
 
 const STUB = aPe({
-  sections: [{ name: '.text', bytes: countingBytes(700) }],
+  sections: [
+    { name: '.text', bytes: countingBytes(700) },
+    { name: '.sdmagic', bytes: new TextEncoder().encode('#### LoaderInfo: systemd-stub 257 ####') },
+  ],
   sizeOfHeaders: 0x400,
 });
 

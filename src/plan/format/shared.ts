@@ -17,7 +17,10 @@ export const SHARED = {
   tellsRelease: true,
   takesEspInitrds: false,
   isOneFile: true,
-  stub: {},
+  stub: {
+    since: { version: '257', because: 'knows no profiles, by which entries share an image' },
+  },
+  excludes: { sections: ['profile'], because: 'each entry has a profile of its own' },
   want: wantShared,
 } as const satisfies Format;
 
