@@ -22,7 +22,7 @@ const DIGITS = 3;
 /** More profiles than that have no number of this length. */
 export const MOST_PROFILES = 10 ** DIGITS;
 /** In bytes. What is overwritten lies within one sector, which is written as a whole or not at all. */
-const SECTOR = 512;
+export const SECTOR = 512;
 
 const POINTER = /^linux \/(\S+)\noptions @(\d{3})\n$/;
 

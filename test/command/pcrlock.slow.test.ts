@@ -9,6 +9,7 @@ import type { WritableDisk } from '../../src/disk/disk.ts';
 import { nodeDisk } from '../../src/disk/node-disk.ts';
 import { EspError } from '../../src/error.ts';
 import { formatPcrlock, lockPe } from '../../src/measure/pcrlock.ts';
+import { aPe } from '../pe/a-pe.ts';
 import { certificatePath, privateKeyPath } from '../signer/test-key.ts';
 import { aKernel, aMachine, aSystemdBoot, type MachineShape, type Ran } from './a-machine.ts';
 
@@ -428,5 +429,36 @@ describe('pcrlock', () => {
     assert.equal(status, 1);
     assert.equal(error?.code, 'PE_MALFORMED');
     assert.match(error.message, /\/text/);
+  });
+});
+
+describe('entries that share an image', () => {
+  test('have the record of that image, and get another when they move to another', async (t) => {
+    const { machine, path, text, expected, install } = aRecordedMachine(t, {
+      generations: [{ tag: 'a' }, { tag: 'b' }],
+    });
+    const stub = join(machine.systemd, 'lib/systemd/boot/efi/linuxx64.efi.stub');
+    const marker = new TextEncoder().encode('#### LoaderInfo: systemd-stub 257 ####');
+    const sections = [
+      { name: '.text', bytes: new Uint8Array(700) },
+      { name: '.sdmagic', bytes: marker },
+    ];
+    fs.writeFileSync(stub, aPe({ sections }));
+    const image = /^EFI\/nixos\/uki-/;
+    assert.deepEqual(warningsOf(await install('--format', 'shared')), []);
+    const first = expected(image);
+    assert.equal(text(`${ENTRIES}/1.pcrlock`), first);
+    assert.equal(text(`${ENTRIES}/2.pcrlock`), first);
+    machine.generations([{ number: 3, tag: 'c' }]);
+    assert.deepEqual(warningsOf(await install('--format', 'shared')), []);
+    assert.notEqual(expected(image), first);
+    for (const number of [1, 2, 3]) {
+      assert.equal(text(`${ENTRIES}/${number}.pcrlock`), expected(image));
+    }
+    const [found = ''] = machine.paths(image);
+    fs.truncateSync(join(machine.esp, found), 3000);
+    await install('--format', 'shared');
+    assert.equal(text(`${ENTRIES}/1.pcrlock`), expected(image));
+    assert.ok(fs.existsSync(path(ENTRIES)));
   });
 });
