@@ -51,6 +51,12 @@ function lived(world: World, generations: number, ...settings: readonly string[]
 
 const IMAGE = (number: number) =>
   new RegExp(`^EFI/Linux/nixos-generation-${number}-[a-z2-7]+\\.efi$`);
+/** The path of the image that the entry of a generation leads to. */
+function imageOf(world: World, generation: number): string {
+  const path = world.find(new RegExp(`^loader/entries/nixos-generation-${generation}-`));
+  return /^linux \/(\S+)$/m.exec(world.read(path))?.[1] ?? '';
+}
+
 const SYSTEMD_BOOT = 'EFI/systemd/systemd-bootx64.efi';
 const FALLBACK = 'EFI/BOOT/BOOTX64.EFI';
 
@@ -198,6 +204,42 @@ export const SCENARIOS: readonly Scenario[] = [
       world.generation(4);
     },
     action: (world) => ['install', ...world.settings('--format', 'type1', '--limit', '2')],
+  },
+  {
+    name: 'shared-image',
+    about:
+      'one more generation joins an image, one leaves, another image is damaged; the running one stays',
+    prepare(world) {
+      world.generation(1, 'one');
+      world.generation(2, 'one');
+      world.boots(2);
+      world.run(['install', ...world.settings('--format', 'shared')]);
+      for (const number of [3, 4]) {
+        world.generation(number, 'one');
+        world.run(['install', ...world.settings('--format', 'shared')]);
+      }
+      world.generation(5, 'another');
+      world.run(['install', ...world.settings('--format', 'shared')]);
+      world.truncate(imageOf(world, 5));
+      world.generation(6, 'one');
+    },
+    action: (world) => ['install', ...world.settings('--format', 'shared', '--limit', '5')],
+  },
+  {
+    name: 'shared-rotation',
+    about: 'entries that share an image are signed by one key, and the settings name another',
+    prepare(world) {
+      const old = world.signedBy('old');
+      world.generation(1, 'one');
+      world.generation(2, 'one');
+      world.boots(2);
+      world.run(['install', ...world.settings('--format', 'shared', ...old)]);
+      world.signedBy('new');
+    },
+    action: (world) => [
+      'install',
+      ...world.settings('--format', 'shared', ...world.signedBy('new')),
+    ],
   },
   {
     name: 'foreign-settings',

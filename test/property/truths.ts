@@ -64,7 +64,7 @@ function behindPointer(bytes: Uint8Array): Uint8Array {
 function bootsItsPart(tree: Tree, path: string, bytes: Uint8Array): boolean {
   const text = new TextDecoder().decode(bytes);
   const [, file = '', number, cmdline] =
-    /^linux \/(.*)\noptions @(\d+)\n[^]*\noptions (.*)\n$/.exec(text) ?? [];
+    /^linux \/(.*)\noptions @(\d+)\n[\s\S]*\noptions (.*)\n$/.exec(text) ?? [];
   const image = tree.get(file);
   const name = parseBlobName(fileName(file));
   if (!image || !name || !imageIds(image).includes(name.digest)) return false;
