@@ -55,6 +55,18 @@ export function bootable(tree: Tree): string[] {
   });
 }
 
+/**
+ * What an entry boots that shares an image: the digest that its name tells, when it leads to its own
+ * part of an image that is whole. Undefined for every other file.
+ */
+export function partOf(tree: Tree, path: string): { readonly digest: string } | undefined {
+  const bytes = tree.get(path);
+  const isShared = /^linux \S+\noptions @\d+\n/.test(new TextDecoder().decode(bytes));
+  if (!bytes || !isShared || !isOurs(path)) return undefined;
+  const digest = hash(behindPointer(bytes));
+  return { digest: bootsItsPart(tree, path, bytes) ? digest : `${digest} astray` };
+}
+
 /** What follows the two lines of an entry that say which part of an image it boots. */
 function behindPointer(bytes: Uint8Array): Uint8Array {
   return bytes.subarray(bytes.indexOf(10, bytes.indexOf(10) + 1) + 1);
