@@ -30,7 +30,7 @@ export type FormatChoice = FormatName | 'auto';
 export const FORMAT_CHOICES: readonly FormatChoice[] = ['auto', ...FORMAT_NAMES];
 
 /** The choice when the settings make none. */
-export const DEFAULT_FORMAT: FormatChoice = 'uki';
+export const DEFAULT_FORMAT: FormatChoice = 'auto';
 
 /**
  * What is chosen: the first where stub and settings allow it and it saves `least` of the room, else

@@ -9,9 +9,15 @@ import type { WritableDisk } from '../../src/disk/disk.ts';
 import { nodeDisk } from '../../src/disk/node-disk.ts';
 import { EspError } from '../../src/error.ts';
 import { formatPcrlock, lockPe } from '../../src/measure/pcrlock.ts';
-import { aPe } from '../pe/a-pe.ts';
 import { certificatePath, privateKeyPath } from '../signer/test-key.ts';
-import { aKernel, aMachine, aSystemdBoot, type MachineShape, type Ran } from './a-machine.ts';
+import {
+  aKernel,
+  aMachine,
+  aStub,
+  aSystemdBoot,
+  type MachineShape,
+  type Ran,
+} from './a-machine.ts';
 
 const LOADER = '630-bootloader.pcrlock.d';
 const ENTRIES = '635-lanzaboote.pcrlock.d';
@@ -438,12 +444,7 @@ describe('entries that share an image', () => {
       generations: [{ tag: 'a' }, { tag: 'b' }],
     });
     const stub = join(machine.systemd, 'lib/systemd/boot/efi/linuxx64.efi.stub');
-    const marker = new TextEncoder().encode('#### LoaderInfo: systemd-stub 257 ####');
-    const sections = [
-      { name: '.text', bytes: new Uint8Array(700) },
-      { name: '.sdmagic', bytes: marker },
-    ];
-    fs.writeFileSync(stub, aPe({ sections }));
+    fs.writeFileSync(stub, aStub('257'));
     const image = /^EFI\/nixos\/uki-/;
     assert.deepEqual(warningsOf(await install('--format', 'shared')), []);
     const first = expected(image);

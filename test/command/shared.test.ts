@@ -7,21 +7,16 @@ import { describe, type TestContext, test } from 'node:test';
 import { bytesSource } from '../../src/byte-source.ts';
 import { predictPcr11 } from '../../src/measure/pcr11.ts';
 import { parsePe, readSection } from '../../src/pe/pe.ts';
-import { aPe, countingBytes } from '../pe/a-pe.ts';
-import { aKernel, aMachine, type Machine } from './a-machine.ts';
+import { certificatePath, privateKeyPath } from '../signer/test-key.ts';
+import { aKernel, aMachine, aStub, type Machine } from './a-machine.ts';
 
 const IMAGE = /^EFI\/nixos\/uki-/;
 const ENTRY = /^loader\/entries\/nixos-generation-/;
 
 /** Puts a stub of systemd's in place of the one that says nothing of itself. */
-function bringStub(machine: Machine, version: string, headers = 0x1000): void {
-  const marker = new TextEncoder().encode(`#### LoaderInfo: systemd-stub ${version} ####`);
-  const sections = [
-    { name: '.text', bytes: countingBytes(700), virtualAddress: headers },
-    { name: '.sdmagic', bytes: marker, virtualAddress: 0x4000 },
-  ];
+function bringStub(machine: Machine, version: string, headers?: number): void {
   const path = join(machine.systemd, 'lib/systemd/boot/efi/linuxx64.efi.stub');
-  fs.writeFileSync(path, aPe({ sections }));
+  fs.writeFileSync(path, aStub(version, headers));
 }
 
 /** A machine with generations of one kernel and initrd, and a stub that knows profiles. */
@@ -180,6 +175,21 @@ describe('generations of one kernel and initrd', () => {
   });
 });
 
+test('list tells who shares an image, and status what has to go for it to go', async (t) => {
+  const machine = sharing(t);
+  await install(machine);
+  const listed = JSON.parse((await machine.run('list', '--json')).output).esps[0].entries;
+  const [image = ''] = machine.paths(IMAGE);
+  const { size } = fs.statSync(join(machine.esp, image));
+  for (const entry of listed) {
+    assert.equal(entry.sharesWith.length, 2);
+    assert.ok(entry.size > size && entry.frees < 4096);
+  }
+  assert.match((await machine.run('list')).output, /shares its image with 2, 1\)/);
+  const { output } = await machine.run('status', '--format', 'shared');
+  assert.match(output, /shared: .* free once generations 3, 2, 1 are gone/);
+});
+
 describe('what is damaged', () => {
   test('is found and mended: an entry that leads to the profile of another', async (t) => {
     const machine = sharing(t);
@@ -226,6 +236,34 @@ describe('what is damaged', () => {
     });
     await install(machine, '--limit', '1');
     assert.equal(machine.paths(IMAGE).length, 1);
+  });
+});
+
+describe('another certificate', () => {
+  test('gives new names to all of them, which keep their counters, and boot until the old ones go', async (t) => {
+    const machine = sharing(t);
+    const signed = ['--certificate', certificatePath, '--private-key', privateKeyPath];
+    const args = ['--format', 'shared', '--boot-counting', '3'];
+    await machine.run('install', ...args);
+    const [first = ''] = machine.paths(ENTRY);
+    fs.renameSync(join(machine.esp, first), join(machine.esp, first.replace('+3', '+0-3')));
+    const before = machine.paths(ENTRY);
+    const all = [...machine.arguments(), '--quiet', '--allow-insecure-key', ...signed, ...args];
+    const { output } = await machine.runWith({}, 'plan', '--json', ...all);
+    const [{ plan }] = JSON.parse(output).esps;
+    assert.deepEqual(
+      plan.phases
+        .map(({ name }: { name: string }) => name)
+        .filter((name: string) => name !== 'loader'),
+      ['put', 'publish', 'default', 'remove-entries', 'remove-blobs'],
+    );
+    assert.equal((await machine.runWith({}, 'install', ...all)).status, 0);
+    const after = machine.paths(ENTRY);
+    assert.ok(after.every((path) => !before.includes(path)));
+    assert.match(after[0] ?? '', /-generation-1-[a-z2-7]{52}\+0-3\.conf$/);
+    assert.equal(machine.paths(IMAGE).length, 1);
+    const looked = await machine.runWith({}, 'verify', '--deep', ...machine.arguments(), ...signed);
+    assert.equal(looked.status, 0, looked.output);
   });
 });
 

@@ -99,9 +99,10 @@ const PAYLOADS: Tree = new Map<string, Uint8Array>([
   [BROKEN_KERNEL, new TextEncoder().encode('no program at all')],
 ]);
 
+/** It knows profiles, and its headers have room for four of them. */
 const STUB = aPe({
   sections: [
-    { name: '.text', bytes: countingBytes(700) },
+    { name: '.text', bytes: countingBytes(700), virtualAddress: 0x400 },
     { name: '.sdmagic', bytes: new TextEncoder().encode('#### LoaderInfo: systemd-stub 257 ####') },
   ],
   sizeOfHeaders: 0x400,
