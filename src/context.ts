@@ -1,5 +1,5 @@
 /** What a verb works with: the world outside, as values, put together once at the edge. */
-import type { WritableDisk } from './disk/disk.ts';
+import type { ImageEsps, WritableDisk } from './disk/disk.ts';
 import type { GenerationMemory } from './generation/generation.ts';
 import type { SecretsRunner } from './generation/initrd-secrets.ts';
 import type { Environment, Machine } from './process/machine.ts';
@@ -24,6 +24,8 @@ export interface Context {
    */
   readonly given?: ReadonlySet<string>;
   readonly print: (text: string) => void;
+  /** The disk images that hold the ESPs; absent where ESPs are mounted, or the verb knows no images. */
+  readonly images?: ImageEsps;
   /** Whether systems are taken whose `init` is not there, as lanzaboote takes them. */
   readonly acceptsAnyInit?: true;
   /** Generations read by earlier passes of this process. */

@@ -55,10 +55,17 @@ async function main(): Promise<number> {
 
 const VERSION = '0.1.0';
 
-// The program starts itself once more, on a thread, to hash with two cores; a look at the arguments
-// tells the two apart for less than loading `node:worker_threads` in every run would cost.
-const last = process.argv.at(-1);
-const isWorker =
-  (last === HASH_WORKER && (await serveHashWorker())) ||
-  (last === BLOCK_THREAD && (await serveBlockThread((path) => openRaw(path, 'read'))));
-if (!isWorker) process.exitCode = await main();
+/**
+ * The program starts itself once more, on a thread, to hash with two cores; a look at the arguments
+ * tells the two apart for less than loading `node:worker_threads` in every run would cost.
+ */
+async function start(): Promise<void> {
+  const last = process.argv.at(-1);
+  const isWorker =
+    (last === HASH_WORKER && (await serveHashWorker())) ||
+    (last === BLOCK_THREAD && (await serveBlockThread((path) => openRaw(path, 'read'))));
+  if (!isWorker) process.exitCode = await main();
+}
+
+// Nobody waits for it here: a single executable holds a script, which cannot wait.
+void start();

@@ -13,17 +13,17 @@ interface Source {
 /** Rooms by floor, the lowest first. Rooms on one floor do not know each other, but for the ground floor. */
 const FLOORS: readonly (readonly string[])[] = [
   ['error.ts', 'io-error.ts', 'digest.ts', 'byte-source.ts', 'guid.ts', 'bls.ts'],
-  ['gpt', 'process'],
-  ['pe', 'verity', 'initrd', 'secureboot', 'disk', 'watch'],
-  ['generation', 'esp', 'uki', 'loader', 'signer', 'confine'],
-  ['plan'],
+  ['gpt', 'fat', 'process'],
+  ['pe', 'verity', 'initrd', 'secureboot', 'disk', 'watch', 'diskformat'],
+  ['generation', 'esp', 'uki', 'loader', 'signer', 'confine', 'tree'],
+  ['plan', 'erofs'],
   ['measure', 'settings', 'context.ts'],
   ['recipe', 'terminal'],
-  ['transaction', 'survey', 'ukify'],
+  ['transaction', 'survey', 'ukify', 'filesystem'],
   ['volumes', 'inspection', 'signing'],
   ['pcrlock', 'enrolment', 'units'],
   ['pass'],
-  ['service'],
+  ['service', 'image'],
   ['command'],
   ['main.ts', 'launch.ts'],
 ];
@@ -32,7 +32,7 @@ const FLOORS: readonly (readonly string[])[] = [
 const TYPE_ONLY_FLOORS: readonly number[] = [3, 4, 5];
 
 /** Rooms without a file system, a clock or chance: no module of Node's at all. */
-const PURE = ['plan', 'esp', 'pe', 'uki', 'loader', 'generation', 'secureboot'];
+const PURE = ['fat', 'plan', 'esp', 'pe', 'uki', 'loader', 'generation', 'secureboot'];
 
 /** Which rooms may import a module of Node's; what is not listed, any impure room may. */
 const NODE_MODULES: Readonly<Record<string, readonly string[]>> = {
@@ -45,7 +45,7 @@ const NODE_MODULES: Readonly<Record<string, readonly string[]>> = {
   'node:cluster': ['process'],
   'node:crypto': [
     ...['transaction', 'recipe', 'signer', 'command', 'disk', 'verity'],
-    ...['inspection', 'enrolment', 'pcrlock', 'signing'],
+    ...['inspection', 'enrolment', 'pcrlock', 'signing', 'image'],
   ],
 };
 

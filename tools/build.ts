@@ -1,131 +1,20 @@
 /**
- * Bundles the program into the one file that is shipped. The file is plain text: it holds what esbuild
- * makes of the sources and of the packages, unminified, and Node runs exactly that text.
+ * `npm run build` makes the files that are shipped. `-- --executable` makes one for each architecture
+ * that needs no Node as well.
  */
-import { chmodSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { builtinModules } from 'node:module';
-import { basename, dirname, resolve } from 'node:path';
-import { build, type Plugin } from 'esbuild';
-import { licenses } from './licenses.ts';
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { bundle, bundleLauncher, linkLzbt, writeLicenses } from './bundle.ts';
+import { executables } from './executable.ts';
+import { MANUAL, writePages } from './manual.ts';
 
 const root = resolve(import.meta.dirname, '..');
-const output = resolve(root, 'dist/espalier.mjs');
-
-/**
- * Loads Node's own modules with `process.getBuiltinModule` where the importing module starts. An
- * `import` statement in one file would be hoisted: every run would then load cryptography, threads and
- * streams, and Node would evaluate each lazy export of every module that it links.
- */
-const builtins: Plugin = {
-  name: 'builtins',
-  setup({ onResolve, onLoad }) {
-    onResolve({ filter: new RegExp(`^(node:)?(${builtinModules.join('|')})$`) }, (found) => {
-      const path = found.path.replace(/^(node:)?/, 'node:');
-      if (found.kind === 'require-call') return { path, namespace: 'required' };
-      // What only a package needs, such as `fs.promises`, is read when that package starts.
-      const user = /node_modules[\\/](.*?)[\\/][^@]*$/.exec(found.importer)?.[1] ?? 'espalier';
-      return { path: `${path} for ${user}`, namespace: 'imported' };
-    });
-    onLoad({ filter: /.*/, namespace: 'required' }, ({ path }) => ({
-      contents: `module.exports = process.getBuiltinModule('${path}');`,
-    }));
-    onLoad({ filter: /.*/, namespace: 'imported' }, ({ path: wanted }) => {
-      const path = wanted.replace(/ for .*/, '');
-      const module = path.replace(/\W/g, '_');
-      const names = Object.keys(process.getBuiltinModule(path) ?? {});
-      return {
-        contents: [
-          `const ${module} = process.getBuiltinModule('${path}');`,
-          `export default ${module};`,
-          // esbuild drops the names that nobody imports, because reading them is marked as pure.
-          ...names
-            .filter((name) => /^[a-z_]\w*$/i.test(name))
-            .map((name) => `export const ${name} = /* @__PURE__ */ (() => ${module}.${name})();`),
-        ].join('\n'),
-      };
-    });
-  },
-};
-
-/**
- * commander can start other programs as its subcommands, and imports `node:child_process` for that.
- * No verb is such a program, and every run would pay two milliseconds: the module is loaded when needed.
- */
-const lateSubprograms: Plugin = {
-  name: 'late-subprograms',
-  setup({ onLoad }) {
-    onLoad({ filter: /[\\/]commander[\\/]lib[\\/]command\.js$/ }, ({ path }) => {
-      const line = "import childProcess from 'node:child_process';";
-      const late =
-        "const childProcess = { spawn: (...args) => process.getBuiltinModule('node:child_process').spawn(...args) };";
-      const text = readFileSync(path, 'utf8');
-      if (!text.includes(line)) throw new Error(`${path}: expected ${line}`);
-      return { contents: text.replace(line, late), loader: 'js' };
-    });
-  },
-};
-
-/** Before anything that an older Node does not know: it says what is needed, and where to get it. */
-const NODE_CHECK = `{
-  const [major, minor] = process.versions.node.split('.').map(Number);
-  if (major < 24 || (major === 24 && minor < 15)) {
-    console.error('espalier: expected Node 24.15 or newer, got ' + process.versions.node + ' (' + process.execPath + '): install it from https://nodejs.org/en/download, or with npm install --global node@24');
-    process.exit(2);
-  }
-}`;
-
-/** Writes `dist/espalier.mjs`, or another file, and returns its path. The same tree gives the same bytes. */
-export function bundle(outfile = output, ...plugins: readonly Plugin[]): Promise<string> {
-  return pack('src/main.ts', outfile, plugins);
-}
-
-/** Writes the file that starts the program beside it with Node’s compile cache; returns its path. */
-export function bundleLauncher(file: string): Promise<string> {
-  return pack('src/launch.ts', resolve(dirname(file), 'launch.mjs'), []);
-}
-
-async function pack(entry: string, outfile: string, plugins: readonly Plugin[]): Promise<string> {
-  mkdirSync(dirname(outfile), { recursive: true });
-  await build({
-    entryPoints: [resolve(root, entry)],
-    outfile,
-    bundle: true,
-    platform: 'node',
-    target: 'node24',
-    format: 'esm',
-    legalComments: 'none',
-    banner: { js: NODE_CHECK },
-    // Only the checks need the settings of TypeScript.
-    tsconfigRaw: {},
-    plugins: [...plugins, builtins, lateSubprograms],
-    // Paths in the file are relative to the tree, wherever the tree and its packages lie.
-    absWorkingDir: root,
-    preserveSymlinks: true,
-    // Packages in CommonJS ask for the name of their file, and whether they are the program itself.
-    define: { __filename: 'import.meta.filename', 'require.main': 'undefined' },
-  });
-  chmodSync(outfile, 0o755);
-  return outfile;
-}
-
-/** The same file under the name of the second executable; returns its path. */
-export function linkLzbt(file: string): string {
-  const link = resolve(dirname(file), 'lzbt-systemd');
-  rmSync(link, { force: true });
-  symlinkSync(basename(file), link);
-  return link;
-}
-
-/** Writes the licences of what is in the file beside it; returns their path. */
-export function writeLicenses(file: string): string {
-  const path = resolve(dirname(file), 'LICENSES');
-  writeFileSync(path, licenses());
-  return path;
-}
-
-if (import.meta.main) {
-  const { version } = JSON.parse(readFileSync(resolve(root, 'package.json'), 'utf8'));
-  const file = await bundle();
-  const made = [file, await bundleLauncher(file), linkLzbt(file), writeLicenses(file)];
-  console.log(`espalier ${version}: ${made.join(', ')}`);
-}
+const { version } = JSON.parse(readFileSync(resolve(root, 'package.json'), 'utf8'));
+const { values } = parseArgs({ options: { executable: { type: 'boolean' } } });
+const file = await bundle();
+const made = [file, await bundleLauncher(file), linkLzbt(file), writeLicenses(file)];
+writePages(MANUAL, version);
+made.push(MANUAL);
+if (values.executable) made.push(...(await executables()));
+console.log(`espalier ${version}: ${made.join(', ')}`);

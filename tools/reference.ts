@@ -4,7 +4,8 @@
  */
 import { writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { optionsOf, VERBS, type VerbDeclaration } from '../src/command/verbs.ts';
+import { optionsOf, type VerbDeclaration } from '../src/command/verb.ts';
+import { VERBS } from '../src/command/verbs.ts';
 import { ERROR_CODES, EspError } from '../src/error.ts';
 import { CONFIG_FILE } from '../src/settings/configuration-file.ts';
 import type { Option } from '../src/settings/option.ts';

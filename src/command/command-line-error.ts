@@ -2,7 +2,9 @@
 import type { CommanderError } from 'commander';
 import { EspError } from '../error.ts';
 import { nearest } from '../settings/nearest.ts';
-import { optionsOf, VERBS, type VerbDeclaration } from './verbs.ts';
+import { ALL_SETTINGS } from '../settings/verb-options.ts';
+import { optionsOf, type VerbDeclaration } from './verb.ts';
+import { VERBS } from './verbs.ts';
 
 /** Flags that every verb has. */
 const COMMON: readonly string[] = ['json', 'verbose', 'quiet', 'help'];
@@ -40,7 +42,10 @@ export function withHelp(error: unknown, verb: VerbDeclaration): unknown {
 function unknownOption(word: string, message: string, verb?: VerbDeclaration): EspError {
   const flag = word.replace(/^--/, '').replace(/=.*$/, '');
   if (verb === undefined) return usageError(message, 'options stand behind the verb; ');
-  const users = VERBS.filter((other) => flagsOf(other).includes(flag)).map(({ name }) => name);
+  // A verb that takes every setting uses none of them.
+  const users = VERBS.filter(
+    (other) => !ALL_SETTINGS.includes(other.name) && flagsOf(other).includes(flag),
+  ).map(({ name }) => name);
   if (users.length > 0) {
     const does = users.length === 1 ? 'does' : 'do';
     return usageError(

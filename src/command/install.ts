@@ -12,6 +12,7 @@ import type { ExtraReport } from '../signing/extra.ts';
 import { openSurveyor } from '../survey/surveyor.ts';
 import type { Log } from '../terminal/log.ts';
 import { startProgress } from '../terminal/progress.ts';
+import { groundFor } from '../volumes/image-targets.ts';
 import { findTargets } from '../volumes/volumes.ts';
 import { renderOutcome, toDocument } from './report.ts';
 
@@ -41,13 +42,15 @@ export function gc(invocation: Invocation, context: Context): Promise<number> {
  * Surveys once, then processes one ESP after the other. A failure of one leaves the others as they
  * are. The first ESP is the primary: the run fails when the primary fails.
  */
-async function perform(verb: PassVerb, invocation: Invocation, context: Context): Promise<number> {
-  const settings = await readSettings(invocation.flags, context.environment, context.disk);
+async function perform(verb: PassVerb, invocation: Invocation, given: Context): Promise<number> {
+  const read = await readSettings(invocation.flags, given.environment, given.disk);
+  using ground = await groundFor(read, given);
+  const { settings, context } = ground;
   const roots = findTargets(settings, context);
   const log = lazyLog(invocation.verbosity);
   const runContext = { context, log };
   const done = await surveyAndPass(verb, roots, settings, invocation, runContext);
-  return report(verb, done, invocation, runContext);
+  return await report(verb, done, invocation, runContext);
 }
 
 /** The outcome of every ESP, and of the programs that are signed beside them. */

@@ -11,12 +11,14 @@ import { readSettings } from '../settings/settings.ts';
 import { readSystems } from '../survey/systems.ts';
 import { formatSize } from '../terminal/size.ts';
 import { formatTable, printable } from '../terminal/table.ts';
+import { groundFor } from '../volumes/image-targets.ts';
 import { brokenOf, renderBroken } from './broken.ts';
 
 /** Lists the entries of every ESP. */
-export async function list({ flags, json }: Invocation, context: Context): Promise<number> {
-  const { disk, environment, print } = context;
-  const settings = await readSettings(flags, environment, disk);
+export async function list({ flags, json }: Invocation, given: Context): Promise<number> {
+  const { disk, environment, print } = given;
+  using ground = await groundFor(await readSettings(flags, environment, disk), given);
+  const { settings, context } = ground;
   const systems = readSystems(settings, context);
   const read = await readEsps(settings, await lookAlone(settings, context), context);
   const menus = read.map(({ root, ...esp }) =>

@@ -7,7 +7,8 @@ import type { ByteSource } from '../byte-source.ts';
 import type { Context } from '../context.ts';
 import { EspError } from '../error.ts';
 import type { CreateHash } from '../measure/bank.ts';
-import { formatPcrlock, lockPe, lockUki, type PcrRecord } from '../measure/pcrlock.ts';
+import { formatPcrlock, lockPe, lockUki } from '../measure/pcrlock.ts';
+import type { PcrRecord } from '../measure/record.ts';
 import type { Invocation } from '../settings/invocation.ts';
 
 /** Prints the records of a program, or writes them to a file. */

@@ -5,8 +5,10 @@ import { EXIT_USAGE } from '../error.ts';
 import type { RawSettings } from '../settings/configuration-file.ts';
 import type { Invocation } from '../settings/invocation.ts';
 import { commandLineError, isMisuse, withHelp } from './command-line-error.ts';
+import { versionDocument } from './identity.ts';
 import { contextBelow } from './process-context.ts';
-import { GROUPS, optionsOf, VERBS, type VerbDeclaration } from './verbs.ts';
+import { GROUPS, optionsOf, type VerbDeclaration } from './verb.ts';
+import { VERBS } from './verbs.ts';
 
 /**
  * Parses the command line, runs the verb and returns the exit status.
@@ -17,6 +19,10 @@ export async function run(
   version: string,
   context: Context,
 ): Promise<number> {
+  if (argv.length === 2 && argv.includes('--version') && argv.includes('--json')) {
+    context.print(JSON.stringify(versionDocument(version, context.machine), undefined, 2));
+    return 0;
+  }
   let status = 0;
   const program = new Command('espalier')
     .description('Installs boot entries on an EFI System Partition.')
@@ -63,7 +69,7 @@ async function perform(
   const isLook = verb.runsNothing === true && !asked.runsSecrets;
   const allowed = isLook ? { ...below, runSecrets: undefined } : below;
   try {
-    return await (await verb.load())({ ...invocation, flags }, allowed);
+    return await (await verb.load(VERBS))({ ...invocation, flags }, allowed);
   } catch (error) {
     throw withHelp(error, verb);
   }

@@ -27,6 +27,7 @@ import { extraPrograms } from '../signing/extra.ts';
 import type { Task } from '../signing/task.ts';
 import { openSurveyor } from '../survey/surveyor.ts';
 import { openLog } from '../terminal/log.ts';
+import { groundFor } from '../volumes/image-targets.ts';
 import { findTargets } from '../volumes/volumes.ts';
 import { describeRequest, type Review, requireConsent, reviewRequest } from './request-review.ts';
 
@@ -44,9 +45,10 @@ export async function planRequest(
 ): Promise<number> {
   const { disk, environment, print, now } = given;
   const { 'signing-request': file, ...others } = flags;
-  const settings = await readSettings(others, environment, disk);
+  using ground = await groundFor(await readSettings(others, environment, disk), given);
+  const { settings } = ground;
   if (settings.certificate === undefined) throw misuse('expected --certificate', 'plan');
-  const context = { ...given, runSecrets: given.runSecrets ?? notRun };
+  const context = { ...ground.context, runSecrets: given.runSecrets ?? notRun };
   const asking = loadAskingSigner(settings.certificate, disk, now);
   using surveyor = await openSurveyor(settings, toplevel, context, asking);
   const roots = findTargets(settings, context);

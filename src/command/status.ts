@@ -4,7 +4,6 @@
 
 import type { Context } from '../context.ts';
 import { EspError, EXIT_USAGE, EXIT_WARNINGS, explain } from '../error.ts';
-import { requireEsp } from '../esp/mount.ts';
 import { allocated } from '../esp/space.ts';
 import type { Malformed } from '../generation/generation.ts';
 import { lookAlone, lookFor } from '../inspection/read-esp.ts';
@@ -28,22 +27,24 @@ import { type KnownSystems, readSystems } from '../survey/systems.ts';
 import { formatSize } from '../terminal/size.ts';
 import { printable } from '../terminal/table.ts';
 import { bootsSystem } from '../uki/cmdline.ts';
-import { expected } from '../volumes/esp-roots.ts';
+import { expected, requireTarget } from '../volumes/esp-roots.ts';
+import { groundFor } from '../volumes/image-targets.ts';
 import { brokenOf, renderBroken } from './broken.ts';
 import type { EspStatus, Problem, SeenEsp, Status } from './status-document.ts';
 
 /** Shows the status of every ESP. The exit status says whether something has drifted. */
 export async function status({ flags, json }: Invocation, given: Context): Promise<number> {
   // The survey reads the same generations once more: they are remembered from here to there.
-  const context = { ...given, generations: new Map() };
-  const { disk, environment, print } = context;
+  const remembering = { ...given, generations: new Map() };
+  const { disk, environment, print } = remembering;
   const { metrics, ...others } = flags;
   if (others['format'] === 'prometheus') {
     throw new EspError('CONFIG_INVALID', '--format: expected a kind of entries, got prometheus', {
       hint: 'for the metrics use --metrics',
     });
   }
-  const settings = await readSettings(others, environment, disk);
+  using ground = await groundFor(await readSettings(others, environment, disk), remembering);
+  const { settings, context } = ground;
   const systems = readSystems(settings, context);
   const { running, booted, current, currentBoots } = systems;
   const { esps, malformed } = await describeEsps(systems, settings, context);
@@ -123,9 +124,9 @@ function drifted(
   };
 }
 
-function writeFailure(root: string, settings: Settings, { disk }: Context): EspError | undefined {
+function writeFailure(root: string, settings: Settings, context: Context): EspError | undefined {
   try {
-    requireEsp(disk, root, settings['allow-directory'], 'write');
+    requireTarget(root, settings, context, 'write');
     return undefined;
   } catch (error) {
     return expected(error);

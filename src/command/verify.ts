@@ -5,7 +5,7 @@ import { EspError, EXIT_WARNINGS, explain } from '../error.ts';
 import { ENTRIES } from '../esp/layout.ts';
 import type { Target } from '../esp/target.ts';
 import { type Look, lookAlone, madeOf, readEsp } from '../inspection/read-esp.ts';
-import { openWanted } from '../pass/drift.ts';
+import { driftOf, openWanted, type Wanted } from '../pass/drift.ts';
 import { type Finding, findingsOf } from '../plan/findings.ts';
 import { nextOf } from '../plan/menu-order.ts';
 import { type Note, notesOf } from '../plan/notes.ts';
@@ -18,6 +18,7 @@ import { printable } from '../terminal/table.ts';
 import { lockAll } from '../volumes/esp-lock.ts';
 import { type Esp, expected, findEsps, requireOne } from '../volumes/esp-roots.ts';
 import { withFatNames } from '../volumes/fat-names.ts';
+import { groundFor } from '../volumes/image-targets.ts';
 import { openTarget } from '../volumes/volumes.ts';
 
 /** What was found on one ESP. */
@@ -43,22 +44,23 @@ export async function verify(invocation: Invocation, context: Context): Promise<
   return verifyFiles(operands, { verb: 'verify', certificate: named, json }, context);
 }
 
-async function verifyEsps(
-  { flags, json, verbosity }: Invocation,
-  context: Context,
-): Promise<number> {
-  const { disk, environment, print } = context;
+async function verifyEsps({ flags, json, verbosity }: Invocation, given: Context): Promise<number> {
+  const { disk, environment, print } = given;
   const { deep: isDeep, ...others } = flags;
   const deep = isDeep === true;
-  const settings = await readSettings(others, environment, disk);
+  using ground = await groundFor(await readSettings(others, environment, disk), given);
+  const { settings, context } = ground;
   const log = async () => (await import('../terminal/log.ts')).openLog(verbosity);
-  using wanted = deep ? await openUnsigned(settings, context) : undefined;
-  const made = wanted && 'survey' in wanted ? madeOf(wanted.survey) : undefined;
+  // What is not signed is asked for without a signature, whatever the settings allow.
+  const isUnsigned = settings.certificate === undefined;
+  const asked = isUnsigned ? { ...settings, 'allow-unsigned': true } : settings;
+  using wanted = await openWanted(asked, context);
+  const made = deep && 'survey' in wanted ? madeOf(wanted.survey) : undefined;
   const look = { ...(await lookAlone(settings, context, deep)), made };
-  const given = { settings, context, deep, log, look };
+  const verification = { settings, context, deep, log, look, wanted };
   const looked: LookedEsp[] = [];
   for (const esp of findEsps(settings, context, 'read')) {
-    looked.push(esp.failure ? esp : await verifyEsp(esp.root, given));
+    looked.push(esp.failure ? esp : await verifyEsp(esp.root, verification));
   }
   requireOne(looked);
   const esps = looked.map(
@@ -76,18 +78,6 @@ async function verifyEsps(
   return all.length > 0 || esps.some(({ problem }) => problem) ? EXIT_WARNINGS : 0;
 }
 
-/**
- * What would be installed without a signature, where the store is at hand. With a certificate,
- * signatures vouch for every byte.
- */
-async function openUnsigned(
-  settings: Settings,
-  context: Context,
-): Promise<Awaited<ReturnType<typeof openWanted>> | undefined> {
-  if (settings.certificate !== undefined) return undefined;
-  return openWanted({ ...settings, 'allow-unsigned': true }, context);
-}
-
 /** An ESP with what was found on it, or why it could not be looked at. */
 interface LookedEsp extends Esp {
   readonly findings?: readonly Finding[];
@@ -99,6 +89,8 @@ interface Verification extends Search {
   readonly settings: Settings;
   readonly look: Look;
   readonly log: () => Promise<Log>;
+  /** What would be installed now, where the store is at hand. */
+  readonly wanted: Wanted;
 }
 
 /**
@@ -111,6 +103,7 @@ async function verifyEsp(root: string, given: Verification): Promise<LookedEsp> 
     const first = await findingsOn(target, given).catch(unlessExpected);
     if (first?.findings.length === 0) return { root, ...first };
     using _locks = await lockIfPossible(target, given);
+    target.renew?.();
     return { root, ...(await findingsOn(target, given)) };
   } catch (error) {
     return { root, failure: expected(error) };
@@ -141,8 +134,26 @@ async function findingsOn(
   given: Verification,
 ): Promise<Pick<Verified, 'findings' | 'notes'>> {
   const view = await readEsp(target, given.look, given.context);
-  const findings = [...findingsOf(view), ...(await rootHashFindings(view, given))];
+  const told = findingsOf(view);
+  const findings = [
+    ...told,
+    ...sizeFindings(view, given).filter(({ path }) => told.every((other) => other.path !== path)),
+    ...(await rootHashFindings(view, given)),
+  ];
   return { findings, notes: notesOf(view) };
+}
+
+/** The store tells how large each file has to be: an initrd says nothing of itself. */
+function sizeFindings(view: EspView, { wanted }: Verification): readonly Finding[] {
+  const drift = driftOf(view, wanted);
+  if ('failure' in drift) return [];
+  const { blobs, entries } = view.inventory;
+  const next = nextOf(view.inventory);
+  const decisive = next ? [next.path, ...next.references] : [];
+  return drift.differences
+    .filter(({ kind }) => kind === 'damaged')
+    .filter(({ path }) => [...blobs, ...entries].some((file) => file.path === path))
+    .map(({ path, because }) => ({ path, problem: because, fatal: decisive.includes(path) }));
 }
 
 /** Finds entries of ours whose root hash no partition has, or whose file system cannot be read. */

@@ -11,6 +11,7 @@ import type { Invocation } from '../settings/invocation.ts';
 import { readSettings, type Settings } from '../settings/settings.ts';
 import { readTiming } from '../settings/watch-options.ts';
 import { isJournal, type Log, openLog } from '../terminal/log.ts';
+import { requireMounts } from '../volumes/image-targets.ts';
 import { findServiceManager } from '../watch/notify.ts';
 import { type Lookout, openLookout, type Place } from '../watch/poke.ts';
 import { type Outcome, startLoop } from '../watch/reconcile.ts';
@@ -43,6 +44,7 @@ export async function watch({ flags, verbosity }: Invocation, context: Context):
   const { disk, host, machine, environment, processId } = context;
   const { timing, settings: given } = readTiming(flags);
   const settings = await readSettings(given, environment, disk);
+  requireMounts(settings, context);
   const claim = await claimEsps(settings, context);
   const state: State = { settings, claim, memory: { notices: new Map() }, lastFullRead: undefined };
   // A service logs what it does, not only what is wrong.

@@ -15,6 +15,10 @@ export interface FileStat {
   readonly size: number;
   readonly mode: number;
   readonly uid: number;
+  /** Undefined where the file system keeps no groups. */
+  readonly gid?: number;
+  /** Of a device node: the number of the device that it leads to, as Linux puts it together. */
+  readonly leadsTo?: number;
   readonly device: number;
   readonly inode: number;
   readonly modified: number;
@@ -114,6 +118,44 @@ export interface WritableDisk extends Disk {
    * Removes a directory of {@link makeTemporary} with its content. One that is gone is no error.
    */
   removeTemporary(path: string): void;
+  /**
+   * Grows a directory to at least so many slots of FAT, and uses each free one once, durably. Only a
+   * disk that can do so by itself has this.
+   */
+  useSlots?: ((path: string, atLeast: number) => void) | undefined;
   /** The barrier: afterwards, names that were made or removed in this directory are durable. */
   syncDirectory(path: string): void;
+}
+
+/** A partition of a disk image, in the words of udev. */
+export interface ImagePartition {
+  /** `gpt` or `dos`. */
+  readonly scheme: string;
+  /** A GUID in a GPT, as `0xef` in an MBR; in lower case. */
+  readonly type: string;
+  /** PARTUUID, in lower case. */
+  readonly uuid: string;
+}
+
+/** An ESP in a disk image. */
+export interface ImageEsp {
+  /** The path under which `disk` shows it, and by which it is opened again. */
+  readonly root: string;
+  /** Every other path leads where it did. */
+  readonly disk: WritableDisk;
+  /** Reads it anew, as after waiting for a lock. @throws {FAT_MALFORMED} */
+  readonly renew: () => void;
+  /** Undefined where there is no partition table, or nobody looked. */
+  readonly partition?: ImagePartition | undefined;
+}
+
+/** The disk images that a run works on. */
+export interface ImageEsps {
+  /**
+   * Opens the ESP that a path names, and makes sure that it is whole.
+   * @throws {CONFIG_INVALID} when the path names none, or the image is not raw
+   * @throws {GPT_MALFORMED} {ESP_NOT_FAT} {FAT_MALFORMED}
+   * @throws {IMAGE_BUSY} when it is to be written, and is attached to a loop device
+   */
+  open(path: string, access: 'read' | 'write'): ImageEsp;
 }

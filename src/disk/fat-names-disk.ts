@@ -23,6 +23,7 @@ export function fatNamesDisk(host: WritableDisk, roots: readonly string[]): Writ
     // SAFETY: as for overwrite.
     rename: (from, to) => host.rename(find(from), find(to)),
     syncFile: (path) => host.syncFile(find(path)),
+    useSlots: host.useSlots && ((path, atLeast) => host.useSlots?.(find(path), atLeast)),
     // SAFETY: as for overwrite.
     remove: (path) => host.remove(find(path)),
     makeTemporary: (directory, prefix) => host.makeTemporary(find(directory), prefix),

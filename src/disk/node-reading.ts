@@ -31,6 +31,8 @@ function toStat(stats: fs.Stats | undefined): FileStat | undefined {
     size: stats.size,
     mode: stats.mode,
     uid: stats.uid,
+    gid: stats.gid,
+    ...((stats.isBlockDevice() || stats.isCharacterDevice()) && { leadsTo: stats.rdev }),
     device: stats.dev,
     inode: stats.ino,
     modified: stats.mtimeMs,

@@ -12,9 +12,14 @@ export interface LayoutMark {
   readonly layoutDamage?: string;
 }
 
+/** What is wrong with a mark that is too long for one, or has several words. */
+export const NO_WORD = 'it is not the one word that says who lays out the entries';
+/** What a boot loader may call its layout. */
+const WORD = /^[\w.+-]{1,64}$/;
+
 /**
  * Reads a mark. What is left of ours after a flipped bit, zeros or a cut is damage, and so is what is no
- * text and no longer than ours. Any other word is another boot loader's own.
+ * word: the content of another file, say. Any other word is another boot loader's own.
  */
 export function parseLayoutMark(bytes: Uint8Array): LayoutMark {
   const text = new TextDecoder().decode(bytes);
@@ -22,12 +27,10 @@ export function parseLayoutMark(bytes: Uint8Array): LayoutMark {
   if (text.replace(/^[ \t\r\n]+|[ \t\r\n]+$/g, '') === LAYOUT) return { layout: LAYOUT };
   if (bytes.length === 0 || /^[ \t\r\n]*$/.test(text)) return {};
   const zeros = text.includes('\0') && LAYOUT_MARK.startsWith(text.replaceAll('\0', ''));
-  // Damage leaves a file as long as it was, or cuts it: what is longer was never ours.
-  const isShort = bytes.length <= LAYOUT_MARK.length;
-  if (zeros || (isShort && /[\p{Cc}\ufffd]/u.test(word))) return { layoutDamage: 'it is no text' };
+  if (zeros || /[^\P{Cc}\s]|\ufffd/u.test(word)) return { layoutDamage: 'it is no text' };
   if (LAYOUT.startsWith(text)) return { layoutDamage: `it is cut short: ${word}` };
   if (isOneBitAway(bytes)) return { layoutDamage: `a bit of it is flipped: ${word}` };
-  return { layout: word };
+  return WORD.test(word) ? { layout: word } : { layoutDamage: NO_WORD };
 }
 
 function isOneBitAway(bytes: Uint8Array): boolean {

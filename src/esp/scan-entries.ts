@@ -6,8 +6,9 @@ import { lastValue, parseLines } from '../bls.ts';
 import type { ByteSource } from '../byte-source.ts';
 import { type Digest, hash } from '../digest.ts';
 import type { Disk } from '../disk/disk.ts';
-import { carriesCertificate } from '../pe/carried-certificate.ts';
-import { type Pe, parsePe, readSection } from '../pe/pe.ts';
+import { EspError } from '../error.ts';
+import { carriesSignature, type JudgesSignature } from '../pe/carried-signature.ts';
+import { bytesBehind, type Pe, parsePe, readSection } from '../pe/pe.ts';
 import { type ImageKind, imageKindOf } from './image-kind.ts';
 import type { EntryFile } from './inventory.ts';
 import {
@@ -58,15 +59,15 @@ export interface EntryScan {
   readonly signedBy: SignedBy;
 }
 
-/** Whose signatures files of ours should carry: certificates in DER, absent where nobody asks. */
+/** Which signatures files of ours should carry; absent where nobody asks. */
 export interface SignedBy {
-  readonly images?: Uint8Array | undefined;
-  readonly kernels?: Uint8Array | undefined;
+  readonly images?: JudgesSignature | undefined;
+  readonly kernels?: JudgesSignature | undefined;
 }
 
 /** What is wrong with a file that lacks its signature. */
 export const UNSIGNED =
-  'it does not carry a signature of our certificate: firmware refuses it under Secure Boot';
+  'it does not carry a whole signature of our certificate: firmware refuses it under Secure Boot';
 
 /** Reads the entries among files: all of ours, and some of others'. `unread` counts the rest. */
 export function scanEntries(
@@ -152,12 +153,21 @@ function scanImage({ path, name }: Listed, scan: EntryScan): EntryFile {
       kind.mark === undefined || pe.sections.some((section) => section.name === kind.mark);
     entry = { ...(isMarked ? entry : foreign), ...described(file, pe, kind) };
     if (!name || !isMarked) return;
+    requireNothingBehind(pe);
     kind.requireIdentity?.(file, pe, name.digest);
-    const isUnsigned = signedBy.images && !carriesCertificate(file, pe, signedBy.images);
+    const isUnsigned = signedBy.images && !carriesSignature(file, pe, signedBy.images);
     if (isUnsigned) entry = { ...entry, unsigned: UNSIGNED };
   });
   const problem = damage ?? otherNumber(entry.name, entry.version);
   return problem === undefined ? entry : { ...entry, damage: problem };
+}
+
+/** Our images end where their headers say. Firmware hashes what is behind, and finds no signature over that. */
+export function requireNothingBehind(pe: Pe): void {
+  const behind = bytesBehind(pe);
+  if (behind > 0) {
+    throw new EspError('PE_MALFORMED', `${behind} bytes lie behind its end, where none should be`);
+  }
 }
 
 /**

@@ -18,7 +18,7 @@ import {
   LOADER_CONF_LIMIT,
   LOADER_DIRECTORIES,
 } from './layout.ts';
-import { type LayoutMark, parseLayoutMark } from './layout-mark.ts';
+import { type LayoutMark, NO_WORD, parseLayoutMark } from './layout-mark.ts';
 import { subdirectoriesIn } from './listings.ts';
 import { lookupOn } from './lookup.ts';
 import { scanBlob } from './scan-blob.ts';
@@ -119,13 +119,13 @@ function requireDirectories(disk: Disk, root: string, token: string): void {
   }
 }
 
-/** One that is too long to be a mark is another's, and so is what is no file. */
+/** What is no file is another's: a rename cannot replace a directory. */
 function readLayout(disk: Disk, path: string): LayoutMark {
   const stat = disk.linkStat(path);
   if (stat === undefined) return {};
   if (stat.kind !== 'file') {
     return { layout: `a ${stat.kind === 'other' ? 'special file' : stat.kind}` };
   }
-  if (stat.size > LIMIT.srel) return { layout: `${stat.size} bytes` };
+  if (stat.size > LIMIT.srel) return { layoutDamage: NO_WORD };
   return parseLayoutMark(disk.read(path, LIMIT.srel));
 }

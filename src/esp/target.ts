@@ -29,6 +29,8 @@ export interface Target {
   /** PARTUUIDs of this ESP and its mirrors, in lower case, as far as anybody can tell. */
   readonly partitions: readonly string[];
   readonly others: readonly OtherVolume[];
+  /** Reads an ESP in a disk image anew; absent where the kernel does that. @throws {FAT_MALFORMED} */
+  readonly renew?: () => void;
   /** All mount points, as they were when the target was opened. */
   readonly mounted: Mounted;
   readonly warnings: readonly string[];

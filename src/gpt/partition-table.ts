@@ -2,16 +2,19 @@
 import { crc32 } from 'node:zlib';
 import type { ByteSource } from '../byte-source.ts';
 import { EspError } from '../error.ts';
-import { formatGuid } from '../guid.ts';
+import { formatGuid, type Guid } from '../guid.ts';
+import { ENTRY, HEADER, HEADER_SIZE, REVISION, SIGNATURE } from './on-disk.ts';
 
 /** One partition. Offset and size in bytes. */
 export interface Partition {
   /** Counted from 1. */
   readonly number: number;
   /** GUIDs as text, in lower case. */
-  readonly type: string;
-  readonly uuid: string;
+  readonly type: Guid;
+  readonly uuid: Guid;
   readonly name: string;
+  /** Bits 0 to 63; those that the Discoverable Partitions Specification gives a meaning are in {@link FLAGS}. */
+  readonly attributes: bigint;
   readonly offset: number;
   readonly size: number;
 }
@@ -19,27 +22,12 @@ export interface Partition {
 export interface PartitionTable {
   /** In bytes. */
   readonly sectorSize: number;
+  /** The GUID of the disk. */
+  readonly uuid: Guid;
   /** Which copy was read. The backup is read only when the primary copy is damaged. */
   readonly copy: 'primary' | 'backup';
   readonly partitions: readonly Partition[];
 }
-
-const SIGNATURE = 'EFI PART';
-const REVISION = 0x0001_0000;
-const HEADER_SIZE = 92;
-const HEADER = {
-  revision: 8,
-  headerSize: 12,
-  crc: 16,
-  ownSector: 24,
-  firstUsable: 40,
-  lastUsable: 48,
-  entries: 72,
-  entryCount: 80,
-  entrySize: 84,
-  entriesCrc: 88,
-} as const;
-const ENTRY = { type: 0, uuid: 16, first: 32, last: 40, name: 56, end: 128 } as const;
 
 /**
  * In bytes. systemd tries the same sizes: the header is in the second sector and does not tell its
@@ -62,9 +50,9 @@ export function readPartitionTable(disk: ByteSource, name: string): PartitionTab
       ['primary', 1],
       ['backup', sectors - 1],
     ] as const) {
-      const partitions = sector < 1 ? undefined : readCopy(disk, sectorSize, sector);
-      if (typeof partitions === 'object') return { sectorSize, copy, partitions };
-      if (partitions !== undefined) complaints.push(`${copy} copy: ${partitions}`);
+      const found = sector < 1 ? undefined : readCopy(disk, sectorSize, sector);
+      if (typeof found === 'object') return { sectorSize, copy, ...found };
+      if (found !== undefined) complaints.push(`${copy} copy: ${found}`);
     }
   }
   throw new EspError(
@@ -73,12 +61,15 @@ export function readPartitionTable(disk: ByteSource, name: string): PartitionTab
   );
 }
 
-/** Returns the partitions, or what is wrong with the table, or undefined when there is no table. */
+/** What a copy of the table says. */
+type Content = Pick<PartitionTable, 'uuid' | 'partitions'>;
+
+/** Returns the content, or what is wrong with the table, or undefined when there is no table. */
 function readCopy(
   disk: ByteSource,
   sectorSize: number,
   sector: number,
-): readonly Partition[] | string | undefined {
+): Content | string | undefined {
   const bytes = Uint8Array.from(disk.read(sector * sectorSize, sectorSize));
   if (bytes.length < HEADER_SIZE || textOf(bytes.subarray(0, 8)) !== SIGNATURE) return undefined;
   const header = new DataView(bytes.buffer);
@@ -97,7 +88,9 @@ function readCopy(
   if (crc32(entries) !== header.getUint32(HEADER.entriesCrc, true)) {
     return 'its entries have another checksum';
   }
-  return partitionsOf(entries, entrySize, header, sectorSize, disk.size);
+  const partitions = partitionsOf(entries, entrySize, header, sectorSize, disk.size);
+  if (typeof partitions === 'string') return partitions;
+  return { uuid: formatGuid(bytes.subarray(HEADER.uuid)), partitions };
 }
 
 function isWhole(bytes: Uint8Array, header: DataView): boolean {
@@ -139,6 +132,7 @@ function partitionsOf(
       type: formatGuid(bytes.subarray(ENTRY.type)),
       uuid: formatGuid(bytes.subarray(ENTRY.uuid)),
       name: nameOf(bytes.subarray(ENTRY.name)),
+      attributes: entry.getBigUint64(ENTRY.attributes, true),
       offset,
       size,
     });

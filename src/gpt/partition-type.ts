@@ -1,4 +1,6 @@
-/** The partition types of root and /usr by architecture (Discoverable Partitions Specification §Defined types). */
+/** Types of partitions: those of root and /usr by architecture, and the others (Discoverable Partitions Specification §Defined types). */
+
+import { type Guid, parseGuid } from '../guid.ts';
 
 /** Which file system a verity group holds. */
 export type Designator = (typeof DESIGNATORS)[number];
@@ -215,4 +217,40 @@ const BY_IDENTIFIER = new Map(
 /** Returns the type of a GUID or of one of systemd's names, or undefined for any other text. */
 export function parsePartitionType(text: string): PartitionType | undefined {
   return PARTITION_TYPES.get(text.toLowerCase()) ?? BY_IDENTIFIER.get(text);
+}
+
+/** Types that have nothing to do with an architecture, by systemd's names and those of make-disk-image. */
+const PLAIN: Readonly<Record<string, string>> = {
+  esp: 'c12a7328-f81f-11d2-ba4b-00a0c93ec93b',
+  xbootldr: 'bc13c2ff-59e6-4262-a352-b275fd6f7172',
+  swap: '0657fd6d-a4ab-43c4-84e5-0933c84b4f4f',
+  home: '933ac7e1-2eb4-4f13-b844-0e14e2aef915',
+  srv: '3b8f8425-20e0-4f3b-907f-1a25a76f98e8',
+  var: '4d21b016-b534-45c2-a9fb-5c16e091fd2d',
+  tmp: '7ec6f557-3bc5-4aca-b293-16ef5df639d1',
+  'user-home': '773f91ef-66d4-49b5-bd83-d683bf40ad16',
+  'linux-generic': '0fc63daf-8483-4772-8e79-3d69d8477de4',
+  'bios-boot': '21686148-6449-6e6f-744e-656564454649',
+  'microsoft-basic-data': 'ebd0a0a2-b9e5-4433-87c0-68b6b72699c7',
+};
+const NAME_OF_PLAIN = new Map(Object.entries(PLAIN).map(([name, guid]) => [guid, name]));
+
+const GUID_BY_IDENTIFIER = new Map(
+  [...PARTITION_TYPES].map(([guid, type]) => [typeIdentifier(type), guid]),
+);
+
+/**
+ * Returns the GUID of a type: of a GUID itself, of one of systemd's names, or of a name without an
+ * architecture (`root`, `usr-verity`), which means `architecture`. Undefined for any other text.
+ */
+export function partitionTypeGuid(text: string, architecture: string): Guid | undefined {
+  const [, designator, content = ''] = /^(root|usr)(-verity|-verity-sig)?$/.exec(text) ?? [];
+  const name = designator === undefined ? text : `${designator}-${architecture}${content}`;
+  return parseGuid(PLAIN[name] ?? GUID_BY_IDENTIFIER.get(name) ?? text);
+}
+
+/** Returns systemd's name of a type by its GUID, or the GUID where it has none. */
+export function partitionTypeName(guid: string): string {
+  const type = PARTITION_TYPES.get(guid);
+  return type === undefined ? (NAME_OF_PLAIN.get(guid) ?? guid) : typeIdentifier(type);
 }

@@ -94,13 +94,17 @@ async function loaderDamage(
   if (installed.kind === 'absent' || installed.kind === 'malformed') return undefined;
   using found = tree.open(`${root}/${path}`);
   using brought = disk.open(source.path);
-  if (found.size !== brought.size) return undefined;
-  const pieces = [{ kind: 'file', path: source.path, offset: 0, size: brought.size }] as const;
-  const count = await countDifferent(found, pieces, disk);
   const isSame =
     installed.kind === 'systemd-boot' &&
     installed.version === source.version &&
     installed.machine === source.machine;
+  if (found.size !== brought.size) {
+    const isBare = certificateTable(found, parsePe(found)).length === 0;
+    if (!isSame || !isBare) return undefined;
+    return `it has ${found.size} bytes, and ${source.path} of the same version has ${brought.size}`;
+  }
+  const pieces = [{ kind: 'file', path: source.path, offset: 0, size: brought.size }] as const;
+  const count = await countDifferent(found, pieces, disk);
   return isDamage(count, isSame) ? differs(count, source.path) : undefined;
 }
 

@@ -55,7 +55,35 @@ export async function viewLoaders(
     const path = places[place];
     views.push({ place, path, ...(await view(`${root}/${path}`, verifier, tree)) });
   }
-  return views;
+  return views.map((each) => asDamaged(each, views, { root, tree }));
+}
+
+const SECTOR = 512;
+/** Of the sectors of a program, how many damage may change, and it is still seen whose it was. */
+const DAMAGED_PART = 0.5;
+
+/**
+ * What has the fallback path and is not systemd-boot is another system's. But damage can hit the very bytes
+ * by which our copy is known: it is then as long as the other copy, and hardly differs from it.
+ */
+function asDamaged(
+  view: LoaderView,
+  [own]: readonly LoaderView[],
+  { root, tree }: Pick<Target, 'root' | 'tree'>,
+): LoaderView {
+  const isCopy = view.installed.kind === 'foreign' && view.size === own?.size;
+  if (!isCopy || own.installed.kind !== 'systemd-boot') return view;
+  using found = tree.open(`${root}/${view.path}`);
+  using whole = tree.open(`${root}/${own.path}`);
+  const sectors = Math.ceil(whole.size / SECTOR);
+  let differing = 0;
+  for (let offset = 0; offset < whole.size; offset += SECTOR) {
+    const [one, other] = [found, whole].map((file) => file.read(offset, SECTOR));
+    if (one === undefined || other === undefined || Buffer.compare(one, other) !== 0) differing++;
+  }
+  if (differing > sectors * DAMAGED_PART) return view;
+  const because = `it differs from ${own.path} in ${differing} of ${sectors} sectors, and is no systemd-boot any more`;
+  return { ...view, installed: { kind: 'malformed', because } };
 }
 
 async function view(

@@ -89,7 +89,7 @@ export async function lookAlone(settings: Settings, context: Context, deep = fal
 export async function readEsp(target: Target, look: Look, context: Context): Promise<EspView> {
   const { root, xbootldr, tree, disk, warnings } = target;
   const token = look.settings['entry-token'];
-  const signedBy = signaturesOn(look);
+  const signedBy = await signaturesOn(look);
   const { inventory: scanned, elsewhere } = scanBootTree(target, (from, at) => {
     const found = scanInventory(from, at, token, IMAGE_KINDS, signedBy);
     const taken = look.adopts ? takeOver(found, from, at, token) : found;
@@ -115,9 +115,12 @@ export async function readEsp(target: Target, look: Look, context: Context): Pro
   };
 }
 
-/** Whose signatures the files of ours should carry. */
-function signaturesOn({ settings, verifier }: Look): SignedBy {
-  const images = verifier?.certificate;
+/** Which signatures the files of ours should carry. */
+async function signaturesOn({ settings, verifier }: Look): Promise<SignedBy> {
+  const certificate = verifier?.certificate;
+  if (certificate === undefined) return {};
+  const { isWholeSignature } = await import('../signer/cms-verification.ts');
+  const images = (signature: Uint8Array) => isWholeSignature(signature, certificate);
   return { images, kernels: settings['sign-kernels'] ? images : undefined };
 }
 

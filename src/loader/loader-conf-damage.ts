@@ -15,7 +15,10 @@ export interface LoaderConfDamage {
  */
 export function loaderConfDamage(bytes: Uint8Array): LoaderConfDamage | undefined {
   const text = new TextDecoder().decode(bytes);
-  const isOurs = isSector(bytes) ? OURS.test(text) || !/[^\0]/.test(text) : SEALED.test(text);
+  const isCut = text !== '' && MARK.startsWith(text);
+  const isOurs = isSector(bytes)
+    ? OURS.test(text) || !/[^\0]/.test(text)
+    : isCut || SEALED.test(text);
   const because = (isOurs ? ourDamage(bytes, text) : undefined) ?? textDamage(text);
   return because === undefined ? undefined : { because, isOurs };
 }
@@ -24,11 +27,15 @@ export function loaderConfDamage(bytes: Uint8Array): LoaderConfDamage | undefine
 const OURS = /^# Written by espalier|^(?:default|preferred) \S+-generation-\S/m;
 /** Settings of another system's file may name entries as ours; only the comment tells then. */
 const SEALED = /^# Written by espalier/;
+const MARK = '# Written by espalier';
 
 function textDamage(text: string): string | undefined {
   if (text === '') return 'it is empty';
   if (text.includes('\0')) return 'it has NUL bytes, behind which no loader reads';
-  return text.includes('\ufffd') ? 'it is no text' : undefined;
+  if (text.includes('\ufffd')) return 'it is no text';
+  const isSaid = text.split('\n').some((line) => !/^\s*(?:#|$)/.test(line));
+  const isOther = isSaid && !parseLines(text).some(([key]) => isKnownKey(key));
+  return isOther ? 'no line of it is a setting of the loader' : undefined;
 }
 
 function ourDamage(bytes: Uint8Array, text: string): string | undefined {

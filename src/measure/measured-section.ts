@@ -10,8 +10,8 @@ const MAX_ZEROS = 16 * 1024 * 1024;
 /**
  * Returns the sections that systemd-stub measures when a profile boots, in its order (UKI
  * §Multi-Profile UKIs; `uki.h` of systemd 262). The profile's own sections precede those of the
- * base. Of sections with one name the first counts. A section that is empty or reaches beyond the
- * image counts as absent.
+ * base. Of sections with one name the first counts; an empty one hides that of the base. A section
+ * that reaches beyond the image counts as absent.
  * @throws {CONFIG_INVALID} when there is no such profile, or when the measurement depends on
  * hardware
  */
@@ -25,10 +25,11 @@ export function measuredSections(pe: Pe, profile = 0): readonly Section[] {
     );
   }
   const present = [...chosen, ...base].filter(
-    ({ virtualSize, virtualAddress }) =>
-      virtualSize > 0 && virtualAddress + virtualSize <= pe.sizeOfImage,
+    ({ virtualSize, virtualAddress }) => virtualAddress + virtualSize <= pe.sizeOfImage,
   );
-  const uncertain = present.find(({ name }) => findKnown(name)?.repeatable);
+  const uncertain = present.find(
+    ({ name, virtualSize }) => virtualSize > 0 && findKnown(name)?.repeatable,
+  );
   if (uncertain) {
     throw new EspError(
       'CONFIG_INVALID',
@@ -37,7 +38,7 @@ export function measuredSections(pe: Pe, profile = 0): readonly Section[] {
   }
   return sectionTable.flatMap(({ name, measured }) => {
     const found = measured && present.find((section) => section.name === name);
-    return found ? [found] : [];
+    return found && found.virtualSize > 0 ? [found] : [];
   });
 }
 

@@ -1,23 +1,9 @@
 /** Records of measurements as `*.pcrlock` files hold them (systemd.pcrlock(5)). */
 import type { ByteSource } from '../byte-source.ts';
 import { EspError } from '../error.ts';
-import { authenticodeDigestInput } from '../pe/authenticode.ts';
-import { parsePe } from '../pe/pe.ts';
-import { BANKS, type Bank, type BankDigests, type CreateHash, digestInBanks } from './bank.ts';
-import { measuredSections, memoryOf } from './measured-section.ts';
-
-/**
- * One extension of a register: the digest that extends it, and not the register's value afterwards.
- */
-export interface PcrRecord {
-  readonly pcr: number;
-  readonly digests: BankDigests;
-}
-
-/** TCG PC Client Platform Firmware Profile §PCR[4]: programs that the firmware starts. */
-const BOOT_LOADER_CODE = 4;
-/** UAPI.7 Linux TPM PCR Registry: the sections of a UKI, and the phases of the boot. */
-const KERNEL_BOOT = 11;
+import { BANKS, type Bank, type BankDigests, type CreateHash } from './bank.ts';
+import { measuredImage, programEvent } from './image.ts';
+import { BOOT_LOADER_CODE, type PcrRecord } from './record.ts';
 
 /** Returns records as systemd-pcrlock writes a `*.pcrlock` file, without the final newline. */
 export function formatPcrlock(records: readonly PcrRecord[]): string {
@@ -54,7 +40,7 @@ export function programRecord(digests: BankDigests): PcrRecord {
  * @throws {PE_MALFORMED} @throws {SIGNATURE_MALFORMED}
  */
 export function lockPe(source: ByteSource, createHash: CreateHash): readonly PcrRecord[] {
-  return [programRecord(digestInBanks(authenticodeDigestInput(source), createHash))];
+  return [programEvent(source, createHash)];
 }
 
 /**
@@ -64,34 +50,13 @@ export function lockPe(source: ByteSource, createHash: CreateHash): readonly Pcr
  * @throws {PE_MALFORMED} @throws {SIGNATURE_MALFORMED}
  */
 export function lockUki(source: ByteSource, createHash: CreateHash): readonly PcrRecord[] {
-  const { sections } = parsePe(source);
-  const profiles = sections.filter(({ name }) => name === '.profile').length;
-  if (profiles > 1) {
+  const { profiles, eventsOf } = measuredImage(source, createHash);
+  if (profiles.length > 1) {
     throw new EspError(
       'CONFIG_INVALID',
-      `the image has ${profiles} profiles, and each is measured in another way`,
+      `the image has ${profiles.length} profiles, and each is measured in another way`,
       { hint: 'lock what they have in common with espalier pcrlock lock-pe' },
     );
   }
-  return [...lockPe(source, createHash), ...stubRecords(source, createHash)];
-}
-
-/**
- * Returns what systemd-stub measures when a profile of an image starts (UKI §TPM PCR measurements).
- * For each section it measures the name with a NUL, then the content as it lies in memory.
- * @throws {CONFIG_INVALID} @throws {PE_MALFORMED}
- */
-export function stubRecords(
-  source: ByteSource,
-  createHash: CreateHash,
-  profile = 0,
-): readonly PcrRecord[] {
-  const record = (chunks: Iterable<Uint8Array>): PcrRecord => ({
-    pcr: KERNEL_BOOT,
-    digests: digestInBanks(chunks, createHash),
-  });
-  return measuredSections(parsePe(source), profile).flatMap((section) => [
-    record([new TextEncoder().encode(`${section.name}\0`)]),
-    record(memoryOf(source, section)),
-  ]);
+  return eventsOf({ secureBoot: true });
 }

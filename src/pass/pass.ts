@@ -109,6 +109,7 @@ async function carryOut(
     return settled;
   }
   using _locks = await lockAll(target.mounted, passContext);
+  target.renew?.();
   const survey = await wants.renewed();
   const outcome = await look(target, survey, passContext);
   const { plan, removals } = outcome;
@@ -154,10 +155,11 @@ function siteOf(
   { signer, sources }: Survey,
   { context, say, signal }: PassContext,
 ): Site {
-  const { root, disk, locate, mounted } = target;
+  const { root, disk, locate, mounted, renew } = target;
   return {
     ...{ root, disk, locate, mounted, signer, sources },
-    processId: context.processId,
+    // An image gets the same bytes from every run: no process's number, and one file after the other.
+    ...(renew === undefined ? { processId: context.processId } : { processId: 0, parallel: 1 }),
     onPhase: ({ name, steps }) => say(`${root}: ${name}, ${steps.length} files`),
     ...(signal && { signal }),
   };

@@ -160,6 +160,17 @@ export function rawRanges(pe: Pe): readonly Range[] {
     .sort((a, b) => a.offset - b.offset);
 }
 
+/** Certificate tables are aligned to this, and so is the end of a signed file. */
+const TABLE_ALIGNMENT = 8;
+
+/** Returns how many bytes lie behind everything that the headers name. */
+export function bytesBehind(pe: Pe): number {
+  const { offset, size } = pe.certificateTable;
+  const ends = rawRanges(pe).map((raw) => raw.offset + raw.size);
+  const end = Math.max(pe.sizeOfHeaders, size > 0 ? offset + size : 0, ...ends);
+  return Math.max(0, pe.fileSize - Math.ceil(end / TABLE_ALIGNMENT) * TABLE_ALIGNMENT);
+}
+
 function requireWhole(pe: Pe, header: Header): void {
   const tableEnd = pe.sectionTableOffset + pe.sections.length * SECTION_HEADER_SIZE;
   if (tableEnd > pe.sizeOfHeaders) {

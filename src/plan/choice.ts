@@ -7,9 +7,9 @@ import { type Holdings, wantedFiles } from './holdings.ts';
 import { defaultsWithin } from './loader-conf-steps.ts';
 import type { PlanInput } from './plan-input.ts';
 import { keyOf, type OwnFile, type OwnFiles, standing } from './present.ts';
-import { removalsWithin, type Write, writesWithin } from './scope.ts';
+import { mends, removalsWithin, type Write, writesWithin } from './scope.ts';
 import type { Step } from './step.ts';
-import type { WantedGeneration } from './wanted.ts';
+import { entriesOf, filesOf, type WantedGeneration } from './wanted.ts';
 
 /** A choice: the files to write, and the files of ours without a use. */
 export interface Choice {
@@ -36,7 +36,7 @@ export function choose(
     return found.kind === 'present' ? [] : [{ file, found }];
   });
   const unused = [...own].flatMap(([key, file]) => (used.has(key) || kept.has(key) ? [] : [file]));
-  const writes = writesWithin(scope, lacking, own, generations);
+  const writes = writesWithin(scope, lacking, own, neededFor(generations, lacking, input));
   const judged = withDamage(own, lacking);
   // What is overwritten in place takes no more room than before.
   const files = writes.filter(({ found }) => found.kind !== 'astray').map(({ file }) => file);
@@ -53,6 +53,19 @@ export function choose(
       (scope === 'gc' ? 0 : budget.loaders.peak) +
       (scope === 'all' ? budget.fixed : 0),
   };
+}
+
+/** Returns the keys of what mended entries name, and of the next one where nothing says what boots next. */
+function neededFor(
+  generations: readonly WantedGeneration[],
+  lacking: readonly Write[],
+  { lacksNext, default: next }: PlanInput,
+): ReadonlySet<string> {
+  const mended = new Set(lacking.filter(mends).map(({ file }) => file));
+  const entries = entriesOf({ musts: generations, wishes: [] }).filter(
+    ({ id, file }) => mended.has(file) || (lacksNext && id === next),
+  );
+  return new Set(entries.flatMap(filesOf).map(({ path }) => keyOf(path)));
 }
 
 /** A file with a whole header may have the wrong size. It counts as damaged until it is mended. */

@@ -22,7 +22,7 @@ import {
   loaderSettings,
 } from './loader-settings.ts';
 import { decideLoaders, type Loaders } from './loaders.ts';
-import { nextOf } from './menu-order.ts';
+import { goneNext, nextOf } from './menu-order.ts';
 import { lackingFiles, type NextBoot, nextBoot, overrides } from './next-boot.ts';
 import { plan } from './plan.ts';
 import type { PlanInput } from './plan-input.ts';
@@ -81,7 +81,7 @@ export function decide(system: WantedSystem, seen: EspView, scope: Scope): Decis
   const loaderConf = new TextDecoder().decode(conf);
   const { reserve } = wanted.settings;
   const given = { inventory, roots, loaders: loaders.copies, loaderConf, reserve, scope, extras };
-  const planned = planShared({ ...wanted, ...given });
+  const planned = planShared({ ...wanted, ...given, lacksNext: lacksNext(inventory) });
   requireFiles(planned, view);
   const left = removalsFrom(view.elsewhere, planned, wanted, { roots, scope });
   const named = (keepsDefault && lastValue(settings.kept, 'default')) || wanted.default;
@@ -135,9 +135,16 @@ function settle(system: WantedSystem, view: EspView, scope: Scope): Settled {
   };
 }
 
-/** A repair leaves alone what boots next, as long as a damaged loader.conf still names it. */
+/** Tells whether entries of ours are there, and nothing says which of them boots next. */
+function lacksNext(inventory: Inventory): boolean {
+  const { loaderConf, entries } = inventory;
+  const isSilent = loaderConf === undefined || damageOf(inventory) || goneNext(inventory);
+  return isSilent ? entries.some(({ name }) => name !== undefined) : false;
+}
+
+/** A repair leaves alone what boots next, as long as a loader.conf in need of mending still names it. */
 function stillNamed(next: NextBoot, inventory: Inventory): string | undefined {
-  if (damageOf(inventory) === undefined) return undefined;
+  if (!lacksNext(inventory)) return undefined;
   const pattern = namedNext(parseLoaderConf(new TextDecoder().decode(inventory.loaderConf)));
   const id = pattern && patternId(pattern);
   return entriesOf(next).find((entry) => entry.id === id)?.id;

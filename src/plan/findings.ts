@@ -2,12 +2,11 @@
 import type { Inventory } from '../esp/inventory.ts';
 import { ENTRIES, ENTRIES_SREL, type EspPath, LOADER_CONF } from '../esp/layout.ts';
 import { LAYOUT } from '../esp/layout-mark.ts';
-import { namedNext, parseLoaderConf } from '../loader/loader-conf.ts';
-import { matchesPattern } from '../loader/pattern.ts';
 import type { ExtraView } from './extras.ts';
 import { damageOf } from './loader-settings.ts';
 import { loaderStatus } from './loader-status.ts';
 import { menuOf } from './menu.ts';
+import { goneNext } from './menu-order.ts';
 import { notReached, refusals, startedElsewhere } from './startable.ts';
 import type { EspView } from './view.ts';
 
@@ -49,10 +48,10 @@ function firmwareFindings(view: EspView): readonly Finding[] {
   ];
 }
 
-/** One copy that does not start needs a look; two that do not are a machine that does not start. */
+/** One copy that does not start needs a look; where no other one is ours, nothing of ours starts. */
 function loaderFindings({ loaders }: EspView): readonly Finding[] {
   const copies = loaders.map(loaderStatus);
-  const fatal = copies.every(({ problem }) => problem !== undefined);
+  const fatal = copies.every(({ is, problem }) => problem !== undefined || is === 'foreign');
   return copies.flatMap(({ path, problem }) =>
     problem === undefined ? [] : [{ path, problem, fatal }],
   );
@@ -88,21 +87,13 @@ function settingsFindings({ inventory }: EspView): readonly Finding[] {
 }
 
 function loaderConfFindings(inventory: Inventory): readonly Finding[] {
-  const { loaderConf, entries } = inventory;
+  const { loaderConf } = inventory;
   const finding = (problem: string, fatal = false) => [{ path: LOADER_CONF, problem, fatal }];
   if (loaderConf === undefined) return finding('it is not there');
   const damage = damageOf(inventory);
   if (damage) return finding(damage.because);
-  const pattern = namedNext(parseLoaderConf(new TextDecoder().decode(loaderConf)));
-  const names = ({ id }: { readonly id: string }) =>
-    pattern !== undefined && matchesPattern(pattern, id);
-  if (pattern === undefined || !isOurName(pattern) || entries.some(names)) return [];
-  return finding(`it names ${pattern} to boot next, which is not there`, true);
-}
-
-/** What others name may be a program that is in no list of ours. */
-function isOurName(pattern: string): boolean {
-  return /-generation-\d+-(?:.*-)?[a-z2-7]{52}\*?\.(?:conf|efi)$/.test(pattern);
+  const gone = goneNext(inventory);
+  return gone ? finding(`it names ${gone} to boot next, which is not there`, true) : [];
 }
 
 function layoutFindings({ layout, layoutDamage }: Inventory): readonly Finding[] {

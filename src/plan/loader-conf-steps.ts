@@ -4,12 +4,13 @@ import { ENTRIES_SREL, type EspPath, KEPT_SETTINGS, LOADER_CONF } from '../esp/l
 import { LAYOUT_MARK } from '../esp/layout-mark.ts';
 import { formatKept, isSector, parseKept } from '../loader/loader-conf.ts';
 import { damageOf } from './loader-settings.ts';
+import { goneNext } from './menu-order.ts';
 import type { PlanInput } from './plan-input.ts';
 import { type PhaseName, removal, type Step } from './step.ts';
 
 /**
  * Returns the steps for loader.conf and the layout mark that a verb may carry out. A repair writes
- * loader.conf only if there is none and the entry that boots next exists. A collection writes none.
+ * loader.conf only if it is missing or wrong and the entry that boots next exists. A collection writes none.
  */
 export function defaultsWithin(
   { scope, inventory, loaderConf, default: id }: PlanInput,
@@ -20,10 +21,13 @@ export function defaultsWithin(
     ...layoutMark(inventory),
     ...(scope === 'all' || isThere ? defaultSteps(inventory, loaderConf) : []),
   ];
-  const isDamaged = damageOf(inventory) !== undefined;
   return scope === 'all'
     ? steps
-    : steps.filter(({ kind }) => scope === 'repair' && (kind === 'write' || isDamaged));
+    : steps.filter(({ kind }) => scope === 'repair' && (kind === 'write' || isWrong(inventory)));
+}
+
+function isWrong(inventory: Inventory): boolean {
+  return damageOf(inventory) !== undefined || goneNext(inventory) !== undefined;
 }
 
 /**

@@ -4,6 +4,7 @@ import type { Inventory } from '../esp/inventory.ts';
 import { ENTRIES_SREL, LOADER_CONF } from '../esp/layout.ts';
 import {
   type BootsNext,
+  isKnownKey,
   parseKept,
   parseLoaderConf,
   type Salvage,
@@ -51,7 +52,8 @@ function inForce(
   const text = new TextDecoder().decode(loaderConf);
   const found = withRoom(parseLoaderConf(text), signer, next);
   // Damage that leaves no setting is no choice of anyone.
-  return damage && found.kept.length === 0 ? { ...found, kept: DEFAULTS } : found;
+  const isLost = damage && !found.kept.some(([key]) => isKnownKey(key));
+  return isLost ? { ...found, kept: DEFAULTS } : found;
 }
 
 /** What will be added to a long file of somebody else's must have room. */

@@ -6,19 +6,21 @@ import type { LoaderView } from './view.ts';
 export interface LoaderStatus {
   readonly path: EspPath;
   readonly is: string;
-  /** Why firmware would not start it, as far as known; undefined for a foreign loader. */
+  /** Why firmware would not start ours here, as far as known; undefined for another system's loader. */
   readonly problem?: string;
 }
 
 /** Returns what a copy is, and what is wrong with it. */
-export function loaderStatus({ path, installed, signature }: LoaderView): LoaderStatus {
+export function loaderStatus({ path, place, installed, signature }: LoaderView): LoaderStatus {
   switch (installed.kind) {
     case 'absent':
       return { path, is: 'absent', problem: 'it is not there' };
     case 'malformed':
       return { path, is: 'malformed', problem: installed.because };
     case 'foreign':
-      return { path, is: 'foreign' };
+      return place === 'fallback'
+        ? { path, is: 'foreign' }
+        : { path, is: 'foreign', problem: 'it is not systemd-boot, under a name that is' };
     case 'systemd-boot':
       return {
         path,

@@ -2,7 +2,7 @@
 import { lastValue } from '../bls.ts';
 import type { EntryFile, Inventory } from '../esp/inventory.ts';
 import type { BootCounter } from '../esp/layout.ts';
-import { parseLoaderConf } from '../loader/loader-conf.ts';
+import { namedNext, parseLoaderConf } from '../loader/loader-conf.ts';
 import { matchesPattern } from '../loader/pattern.ts';
 import { compareVersions } from '../loader/version.ts';
 
@@ -20,6 +20,18 @@ export function nextOf(
   // (loader.conf(5)).
   const preferred = named('preferred');
   return (preferred && !isBad(preferred) ? preferred : named('default')) ?? sorted[0];
+}
+
+/** Returns what loader.conf names to boot next, if that is an entry of ours and not there. */
+export function goneNext({ entries, loaderConf }: Inventory): string | undefined {
+  const pattern = namedNext(parseLoaderConf(new TextDecoder().decode(loaderConf)));
+  if (pattern === undefined || !isOurName(pattern)) return undefined;
+  return entries.some(({ id }) => matchesPattern(pattern, id)) ? undefined : pattern;
+}
+
+/** What others name may be a program that is in no list of ours. */
+function isOurName(pattern: string): boolean {
+  return /-generation-\d+-(?:.*-)?[a-z2-7]{52}\*?\.(?:conf|efi)$/.test(pattern);
 }
 
 /** Orders entries as the menu does (BLS §Sorting). Bad entries come last. */

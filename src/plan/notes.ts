@@ -5,6 +5,7 @@ import type { Companion } from '../esp/companions.ts';
 import type { Inventory } from '../esp/inventory.ts';
 import { type EspPath, LOADER_CONF } from '../esp/layout.ts';
 import { parseLoaderConf } from '../loader/loader-conf.ts';
+import { isReachKnown } from './startable.ts';
 import type { EspView } from './view.ts';
 
 /** Something to know about a file. */
@@ -14,14 +15,24 @@ export interface Note {
 }
 
 /** Returns what there is to know of an ESP and the partitions that go with it. */
-export function notesOf({ inventory, elsewhere }: EspView): readonly Note[] {
+export function notesOf(view: EspView): readonly Note[] {
+  const { inventory, elsewhere } = view;
   return [
+    ...otherFallback(view),
     ...enrolment(inventory),
     ...[inventory, ...elsewhere.map((volume) => volume.inventory)]
       .flatMap(({ companions = [] }) => companions)
       .filter(({ path }, at, all) => all.findIndex((other) => other.path === path) === at)
       .map((companion) => ({ path: companion.path, note: describe(companion) })),
   ];
+}
+
+/** Where firmware does not tell its boot entries, nobody knows whether it comes to our loader. */
+function otherFallback(view: EspView): readonly Note[] {
+  const [own, fallback] = view.loaders;
+  if (!own || fallback?.installed.kind !== 'foreign' || isReachKnown(view)) return [];
+  const note = `another system’s: firmware starts it, unless a boot entry of firmware leads to ${own.path}, which cannot be told here`;
+  return [{ path: fallback.path, note }];
 }
 
 const WORDS: Readonly<Record<Companion['kind'], string>> = {

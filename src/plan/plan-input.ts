@@ -36,6 +36,8 @@ export interface PlanInput {
   /** In bytes. Space to keep free for others. */
   readonly reserve: number;
   readonly scope: Scope;
+  /** Nothing that is there says what boots next: a repair then brings that, too. */
+  readonly lacksNext: boolean;
   /** Files besides those of generations; absent when there are none. */
   readonly extras?: Pick<Extras, 'wanted' | 'named'>;
 }

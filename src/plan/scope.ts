@@ -13,27 +13,25 @@ export interface Write {
   readonly found: Exclude<Standing, { kind: 'present' }>;
 }
 
+/** Returns whether a write mends what is there: then a repair does it, too. */
+export function mends({ found }: Write): boolean {
+  return found.kind === 'damaged' || (found.kind === 'astray' && !found.boots);
+}
+
 /**
- * Returns the lacking files that may be written. A repair adds no entry that was not there, and what
- * boots from another file stays as it is.
+ * Returns the lacking files that may be written. A repair adds no entry that was not there, but for what
+ * is `needed`: by a mended entry, or for something to boot next. What boots from another file stays.
  */
 export function writesWithin(
   scope: Scope,
   lacking: readonly Write[],
   own: OwnFiles,
-  generations: readonly WantedGeneration[],
+  needed: ReadonlySet<string>,
 ): readonly Write[] {
   if (scope === 'all') return lacking;
   if (scope === 'gc') return [];
-  const mends = ({ found }: Write) =>
-    found.kind === 'damaged' || (found.kind === 'astray' && !found.boots);
-  const mended = new Set(lacking.filter(mends).map(({ file }) => file));
-  const needed = generations
-    .flatMap(({ entries }) => entries)
-    .filter(({ file }) => mended.has(file))
-    .flatMap(({ blobs }) => blobs.map(({ path }) => keyOf(path)));
-  const referred = [...own.values()].flatMap(({ references }) => references.map(keyOf));
-  const named = new Set([...referred, ...needed]);
+  const named = new Set([...own.values()].flatMap(({ references }) => references.map(keyOf)));
+  for (const key of needed) named.add(key);
   return lacking.filter(
     (write) =>
       mends(write) || (write.found.kind === 'missing' && named.has(keyOf(write.file.path))),

@@ -67,6 +67,11 @@ export function startedElsewhere({
   ];
 }
 
+/** Tells whether boot entries of firmware say how it comes to our boot loader. */
+export function isReachKnown({ firmware, partitions }: Pick<EspView, 'firmware' | 'partitions'>) {
+  return firmware?.bootOptions !== undefined && partitions.length > 0;
+}
+
 /**
  * Says that firmware does not come to our boot loader: another system has the fallback path, and no
  * boot entry leads to ours. Nothing is said where partitions or boot entries are not known.
@@ -77,8 +82,8 @@ export function notReached({
   loaders,
 }: Pick<EspView, 'firmware' | 'partitions' | 'loaders'>): readonly string[] {
   const [own, fallback] = loaders;
-  const options = firmware?.bootOptions;
-  if (options === undefined || partitions.length === 0 || !own || !fallback) return [];
+  const options = firmware?.bootOptions ?? [];
+  if (!isReachKnown({ firmware, partitions }) || !own || !fallback) return [];
   if (fallback.installed.kind !== 'foreign') return [];
   const path = `\\${own.path.replaceAll('/', '\\')}`;
   const isOurs = (option: BootOption) =>

@@ -1,9 +1,9 @@
 /** Runs a program without trusting that it ends, or that it ends everything it started. */
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import type { Readable } from 'node:stream';
+import { pipeline, Readable, type Writable } from 'node:stream';
 import { errno } from '../io-error.ts';
-import { keepTail, lastLines } from './last-words.ts';
+import { keepEnds, lastLines } from './last-words.ts';
 import type { Bounds, Complaint, Program } from './machine.ts';
 
 /** Milliseconds between two checks of a bound while the program runs. */
@@ -12,17 +12,17 @@ const WATCH_INTERVAL = 100;
 const DRAIN_TIMEOUT = 500;
 
 /**
- * Runs a program to its end, with nothing on its stdin. When it ends or exceeds a bound, it is
- * killed with its process group. A daemon that left the group escapes.
+ * Runs a program to its end. When it ends or exceeds a bound, it is killed with its process group.
+ * A daemon that left the group escapes.
  * @returns what went wrong, or undefined when the program ended with status 0
  */
 export async function runProgram(
   program: Program,
-  { timeout, watch = () => undefined }: Bounds,
+  { timeout, watch = () => undefined, judge = () => undefined }: Bounds,
 ): Promise<Complaint | undefined> {
   const child = await start(program);
   if ('what' in child) return child;
-  const tail = keepTail(child.stderr);
+  const said = keepEnds(child.stderr);
   const stopped = Promise.withResolvers<string>();
   const timer = setTimeout(
     () => stopped.resolve(`was stopped: it ran longer than ${timeout} seconds`),
@@ -33,11 +33,16 @@ export async function runProgram(
     if (excess !== undefined) stopped.resolve(`was stopped: ${excess}`);
   }, WATCH_INTERVAL);
   try {
-    const complaint = await Promise.race([ended(child), stopped.promise]);
+    const complaint = await Promise.race([ended(child), stopped.promise, fed(child, program)]);
     // A process that it left running could still write to what the caller reads next.
     killGroup(child);
     await drained(child.stderr);
-    return complaint === undefined ? undefined : { what: `${complaint}${lastLines(tail())}` };
+    if (complaint !== undefined) return { what: `${complaint}${lastLines(said.tail())}` };
+    const judged = judge(said.head());
+    return judged === undefined ? undefined : { what: `failed: ${judged}` };
+  } catch (error) {
+    killGroup(child);
+    throw error;
   } finally {
     clearTimeout(timer);
     clearInterval(watcher);
@@ -45,9 +50,10 @@ export async function runProgram(
   }
 }
 
-type Child = ChildProcessByStdio<null, null, Readable>;
+type Child = ChildProcessByStdio<Writable | null, null, Readable>;
 
-async function start({ argv, directory, environment }: Program): Promise<Child | Complaint> {
+async function start(program: Program): Promise<Child | Complaint> {
+  const { argv, directory, environment, input } = program;
   const [file = '', ...args] = argv;
   try {
     const child = spawn(file, args, {
@@ -55,8 +61,8 @@ async function start({ argv, directory, environment }: Program): Promise<Child |
       env: environment,
       // A group of its own, so that its children can be killed with it.
       detached: true,
-      stdio: ['ignore', 'ignore', 'pipe'],
-    });
+      stdio: [input === undefined ? 'ignore' : 'pipe', 'ignore', 'pipe'],
+    }) as Child;
     await once(child, 'spawn');
     return child;
   } catch (cause) {
@@ -71,6 +77,34 @@ function ended(child: Child): Promise<string | undefined> {
     child.once('exit', (status, signal) => {
       if (signal !== null) resolve(`was ended by ${signal}`);
       else resolve(status === 0 ? undefined : `ended with status ${status}`);
+    });
+  });
+}
+
+/**
+ * Gives the program its input. Never resolves: the program's own end says how it went.
+ * @throws what the input throws
+ */
+function fed({ stdin }: Child, { input }: Program): Promise<never> {
+  return new Promise((_resolve, reject) => {
+    if (stdin === null || input === undefined) return;
+    // What the stream throws into a generator is the program's end, and no failure of the input.
+    let failure: unknown;
+    const pieces = input[Symbol.iterator]();
+    function* watched(): Generator<Uint8Array> {
+      for (let next = take(); next.done !== true; next = take()) yield next.value;
+    }
+    function take(): IteratorResult<Uint8Array> {
+      try {
+        return pieces.next();
+      } catch (error) {
+        failure = error;
+        throw error;
+      }
+    }
+    // The program may end before it has read everything. Its exit status says why.
+    pipeline(Readable.from(watched()), stdin, () => {
+      if (failure !== undefined) reject(failure);
     });
   });
 }

@@ -14,12 +14,18 @@ const LINE_LIMIT = 200;
  * Reads a stream to its end and keeps its last characters. Returns a function that returns them.
  */
 export function keepTail(stream: Readable): () => string {
-  let tail = '';
+  return keepEnds(stream).tail;
+}
+
+/** Reads a stream to its end and keeps its first and its last characters. */
+export function keepEnds(stream: Readable): { head: () => string; tail: () => string } {
+  let [head, tail] = ['', ''];
   stream.setEncoding('utf8');
   stream.on('data', (chunk: string) => {
+    if (head.length < TAIL_LIMIT) head = (head + chunk).slice(0, TAIL_LIMIT);
     tail = (tail + chunk).slice(-TAIL_LIMIT);
   });
-  return () => tail;
+  return { head: () => head, tail: () => tail };
 }
 
 /** Returns ": " and the last lines of a program's messages, or nothing when there are none. */

@@ -11,6 +11,8 @@ export interface Program {
   readonly argv: readonly string[];
   readonly directory: string;
   readonly environment: Environment;
+  /** What it reads on its stdin; without it, nothing. What this throws ends the program. */
+  readonly input?: Iterable<Uint8Array>;
 }
 
 /** Bounds at which a program is stopped. `timeout` in seconds. */
@@ -18,6 +20,11 @@ export interface Bounds {
   readonly timeout: number;
   /** Called while the program runs. Returns what the program does that it must not. */
   readonly watch?: () => string | undefined;
+  /**
+   * For programs that end with status 0 whatever went wrong: gets the first messages, and returns
+   * what they say that is wrong.
+   */
+  readonly judge?: (messages: string) => string | undefined;
 }
 
 /** What went wrong with a run, and the last messages of the program. */
@@ -77,8 +84,8 @@ export interface Machine {
   /** The program's own file. */
   readonly program: URL;
   /**
-   * Runs a program to its end, with nothing on its stdin. When it ends or exceeds a bound, it is
-   * killed with its process group. A daemon that left the group escapes.
+   * Runs a program to its end. When it ends or exceeds a bound, it is killed with its process
+   * group. A daemon that left the group escapes.
    * @returns what went wrong, or undefined when the program ended with status 0
    */
   run(program: Program, bounds: Bounds): Promise<Complaint | undefined>;

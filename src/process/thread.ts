@@ -2,6 +2,7 @@
 import { availableParallelism } from 'node:os';
 import { parentPort, Worker, workerData } from 'node:worker_threads';
 import type { Thread } from './machine.ts';
+import { textInside } from './single-executable.ts';
 
 /** In MiB. A thread holds one buffer and a list of names. */
 const SMALL = { maxOldGenerationSizeMb: 32, maxYoungGenerationSizeMb: 2 };
@@ -15,11 +16,13 @@ interface Work {
 export function startThread(program: URL, argument: string, job: unknown): Thread | undefined {
   if (availableParallelism() < 2) return undefined;
   const work: Work = { argument, job };
-  const worker = new Worker(program, {
-    argv: [argument],
-    workerData: work,
-    resourceLimits: SMALL,
-  });
+  const options = { argv: [argument], workerData: work, resourceLimits: SMALL };
+  // A single executable has no file of JavaScript to start from.
+  const text = textInside();
+  const worker =
+    text === undefined
+      ? new Worker(program, options)
+      : new Worker(text, { ...options, eval: true });
   // A broken thread ends, and whoever started it does the work itself.
   worker.on('error', () => undefined);
   return {

@@ -18,16 +18,16 @@ export async function readConfigurationFile(
   file: string,
   isNamed: boolean,
 ): Promise<RawSettings> {
-  if (!disk.stat(file)) {
+  const text = readConfigurationText(disk, file);
+  if (text === undefined) {
     if (!isNamed) return {};
     throw new EspError('CONFIG_INVALID', `${file}: there is no such configuration file`, {
       hint: 'correct --config or ESPALIER_CONFIG',
     });
   }
-  const bytes = disk.read(file, CONFIG_LIMIT);
   const { parse, TomlError } = await import('smol-toml');
   try {
-    return parse(new TextDecoder().decode(bytes));
+    return parse(text);
   } catch (error) {
     if (!(error instanceof TomlError)) throw error;
     const { line, column, codeblock, message } = error;
@@ -38,4 +38,10 @@ export async function readConfigurationFile(
       hint: `correct line ${line}\n${codeblock.trimEnd().replace(/^/gm, '    ')}`,
     });
   }
+}
+
+/** Returns the text of a configuration file; undefined when it is missing. */
+export function readConfigurationText(disk: Disk, file: string): string | undefined {
+  if (!disk.stat(file)) return undefined;
+  return new TextDecoder().decode(disk.read(file, CONFIG_LIMIT));
 }

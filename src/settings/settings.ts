@@ -39,12 +39,50 @@ export async function readSettings(
   environment: Readonly<Record<string, string | undefined>>,
   disk: Disk,
 ): Promise<Settings> {
-  const { config, ...given } = flags;
-  const named = config ?? environment['ESPALIER_CONFIG'];
-  const file = typeof named === 'string' ? named : CONFIG_FILE;
-  const sources: readonly Source[] = [
+  const { settings, mistakes } = checked(await sourcesOf(flags, environment, disk), disk);
+  if (settings === undefined) throw mistakes[0];
+  return settings;
+}
+
+/** One setting in force: its value after the check, and the place that it comes from. */
+export interface SettingInForce {
+  readonly name: SettingName;
+  readonly value: unknown;
+  /** The flag, variable or key as a person spells it; undefined for the default. */
+  readonly from: string | undefined;
+}
+
+/**
+ * Returns every setting with its origin, and every mistake. With a mistake there are no settings.
+ * @throws {CONFIG_INVALID} when the configuration file cannot be read at all
+ */
+export async function settingsInForce(
+  flags: RawSettings,
+  environment: Readonly<Record<string, string | undefined>>,
+  disk: Disk,
+): Promise<{
+  readonly inForce: readonly SettingInForce[];
+  readonly mistakes: readonly EspError[];
+}> {
+  const sources = await sourcesOf(flags, environment, disk);
+  const { settings, merged, mistakes } = checked(sources, disk);
+  if (settings === undefined) return { inForce: [], mistakes };
+  const inForce = ROWS.map(([name]) => {
+    const source = name in merged ? sources.findLast(({ values }) => name in values) : undefined;
+    return { name, value: settings[name], from: source?.origin(name) };
+  });
+  return { inForce, mistakes };
+}
+
+async function sourcesOf(
+  { config, ...flags }: RawSettings,
+  environment: Readonly<Record<string, string | undefined>>,
+  disk: Disk,
+): Promise<readonly Source[]> {
+  const { file, isNamed } = configurationFile(config, environment);
+  return [
     {
-      values: await readConfigurationFile(disk, file, named !== undefined),
+      values: await readConfigurationFile(disk, file, isNamed),
       origin: (key) => `${file}: ${key}`,
       hint: (key) => `correct ${key} in ${file}`,
     },
@@ -53,16 +91,50 @@ export async function readSettings(
       origin: variableName,
       hint: (key) => `correct or unset ${variableName(key)}`,
     },
-    { values: given, origin: (key) => `--${key}`, hint: () => undefined },
+    { values: flags, origin: (key) => `--${key}`, hint: () => undefined },
   ];
+}
+
+/** Returns the path of the configuration file, and whether somebody named it. */
+export function configurationFile(
+  flag: unknown,
+  environment: Readonly<Record<string, string | undefined>>,
+): { readonly file: string; readonly isNamed: boolean } {
+  const named = flag ?? environment['ESPALIER_CONFIG'];
+  return { file: typeof named === 'string' ? named : CONFIG_FILE, isNamed: named !== undefined };
+}
+
+/**
+ * Returns the settings that values from one place and nothing else give. `table` is what this place
+ * is called in messages.
+ * @throws {CONFIG_INVALID} naming the wrong key
+ */
+export function checkSettings(values: RawSettings, table: string, disk: Disk): Settings {
+  const origin = (key: string) => `${table}.${key}`;
+  const { settings, mistakes } = checked([{ values, origin, hint: () => undefined }], disk);
+  if (settings === undefined) throw mistakes[0];
+  return settings;
+}
+
+/** Checks what the sources give together. Mistakes come in the order of the table. */
+function checked(
+  sources: readonly Source[],
+  disk: Disk,
+): { settings?: Settings; merged: RawSettings; mistakes: readonly EspError[] } {
   const merged = merge(sources.map(({ values }) => values));
-  const checked = v.safeParse(schema, merged);
-  if (!checked.success) throw wrongValue(checked.issues[0], merged, sources);
-  const impossible = extraMistake(checked.output, checked.output['entry-token']);
-  if (impossible) throw mistake(sources, ...impossible);
-  const missing = namedFiles(checked.output).find(([, at]) => disk.stat(at)?.kind !== 'file');
-  if (missing) throw mistake(sources, missing[0], `${missing[1]} is no file`);
-  return checked.output;
+  const result = v.safeParse(schema, merged);
+  if (!result.success) {
+    return { merged, mistakes: result.issues.map((issue) => wrongValue(issue, merged, sources)) };
+  }
+  const settings = result.output;
+  const impossible = extraMistake(settings, settings['entry-token']);
+  const missing = namedFiles(settings)
+    .filter(([, at]) => disk.stat(at)?.kind !== 'file')
+    .map(([where, at]) => [where, `${at} is no file`] as const);
+  const mistakes = [...(impossible ? [impossible] : []), ...missing].map(([where, message]) =>
+    mistake(sources, where, message),
+  );
+  return mistakes.length > 0 ? { merged, mistakes } : { settings, merged, mistakes };
 }
 
 /**

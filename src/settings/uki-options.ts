@@ -2,6 +2,7 @@
  * The options of `uki build` and its siblings, apart from their code: the help loads nothing else.
  */
 import type { Option } from './option.ts';
+import { POLICY_OPTIONS } from './policy-options.ts';
 
 export const UKI_BUILD_OPTIONS: readonly Option[] = [
   { name: 'linux', value: 'FILE', help: 'kernel; without one an addon or a profile is built' },
@@ -29,8 +30,9 @@ export const UKI_BUILD_OPTIONS: readonly Option[] = [
   {
     name: 'pcrpkey',
     value: 'FILE',
-    help: 'public key (PEM) of those who sign PCR values, or a certificate with it',
+    help: 'public key (PEM) of those who sign policies, or a certificate with it (default: that of the only key)',
   },
+  ...POLICY_OPTIONS,
   { name: 'sbat', value: 'TEXT|@FILE', repeatable: true, help: 'SBAT, merged with the stub’s' },
   {
     name: 'section',

@@ -22,17 +22,25 @@ const LOCATION_OPTIONS: readonly Option[] = [
 /** Verbs that read no settings but work below another root too. */
 const ROOTED: readonly string[] = ['keys generate'];
 
+/** Verbs that need the configuration file, and take no other setting. */
+const CONFIGURED: readonly string[] = ['config copy'];
+
+/** Verbs that take every setting there is. */
+export const ALL_SETTINGS: readonly string[] = ['config check'];
+
 /** Returns the options by which a verb finds its settings; none for a verb that reads none. */
 export function locationOptions(verb: string): readonly Option[] {
   if (ROOTED.includes(verb)) return [ROOT];
+  if (CONFIGURED.includes(verb)) return LOCATION_OPTIONS;
   return settingOptions(verb).length > 0 ? LOCATION_OPTIONS : [];
 }
 
 /** Returns the settings of a verb as options, in the order of the table; none for other verbs. */
 export function settingOptions(verb: string): readonly Option[] {
-  return ROWS.filter(([, { isTable, verbs }]) => !isTable && verbs.some((one) => one === verb)).map(
-    optionFor,
-  );
+  const takesAll = ALL_SETTINGS.includes(verb);
+  return ROWS.filter(
+    ([, { isTable, verbs }]) => !isTable && (takesAll || verbs.some((one) => one === verb)),
+  ).map(optionFor);
 }
 
 /** Returns some settings as options, for a verb that reads no configuration file. */
@@ -57,3 +65,10 @@ function optionFor([name, row]: readonly [SettingName, Setting]): Option {
     help: told === undefined ? row.help : `${row.help} (default: ${told})`,
   };
 }
+
+/** Settings whose values are paths. */
+export const PATH_SETTINGS: ReadonlySet<string> = new Set(
+  ROWS.filter(
+    ([, { value }]) => value !== undefined && ['DIR', 'FILE', 'PATH'].includes(value),
+  ).map(([name]) => name),
+);

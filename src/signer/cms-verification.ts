@@ -72,6 +72,17 @@ export function signersIn(signature: Uint8Array, imageDigest: Uint8Array): reado
     .filter((certificate) => checks.every(([, passes]) => passes(data, imageDigest, certificate)));
 }
 
+/**
+ * Tells whether a signature is whole and of a certificate (DER), whatever image it is for: without a look
+ * at the image itself.
+ */
+export function isWholeSignature(signature: Uint8Array, certificate: Uint8Array): boolean {
+  const data = readSignedData(signature);
+  if (typeof data === 'string') return false;
+  const digest = digestIn(data.content);
+  return digest !== undefined && checks.every(([, passes]) => passes(data, digest, certificate));
+}
+
 /** Returns the bare RSA signature inside one of ours, or undefined when its structure is wrong. */
 export function bareSignature(signature: Uint8Array): Uint8Array | undefined {
   const data = readSignedData(signature);

@@ -163,7 +163,8 @@ function firstCertificate(path: string, text: string): X509Certificate {
   }
 }
 
-function loadPrivateKey(path: string, disk: Disk): KeyObject {
+/** Loads a private key from PEM. @throws {KEY_INVALID} when it is encrypted, malformed or not RSA */
+export function loadPrivateKey(path: string, disk: Disk): KeyObject {
   const text = readText(path, disk);
   if (/^(-----BEGIN ENCRYPTED PRIVATE KEY-----|Proc-Type: 4,ENCRYPTED)/m.test(text)) {
     throw invalid(

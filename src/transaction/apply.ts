@@ -22,6 +22,8 @@ export interface Site {
   /** The sources as they were when their digests were taken, by path. */
   readonly sources: ReadonlyMap<string, FileStat>;
   readonly processId: number;
+  /** How many files are written at once; without it, {@link PARALLEL}. */
+  readonly parallel?: number;
   /**
    * Mount points as they were when the plan was made; without them, `root` as it is at the start.
    */
@@ -199,7 +201,7 @@ async function stage(
       staged.push({ step, path, temporary, size });
     }
   };
-  const workers = Array.from({ length: PARALLEL }, () =>
+  const workers = Array.from({ length: site.parallel ?? PARALLEL }, () =>
     work().catch((error: unknown) => {
       failure ??= error;
     }),

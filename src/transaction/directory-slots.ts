@@ -30,6 +30,8 @@ export const MOST_RESERVED = 64 << 10;
 export async function reserveSlots(directory: string, disk: WritableDisk): Promise<void> {
   const size = sizeOf(directory, disk);
   if (size === 0 || size >= RESERVED) return;
+  // SAFETY: as below; such a disk does it without names.
+  if (disk.useSlots) return disk.useSlots(directory, RESERVED);
   const { used, fresh } = namesIn(directory, disk);
   const free = RESERVED - used;
   const wide = fresh(free / WIDE, widePlaceholderName);
@@ -47,6 +49,8 @@ export async function reserveSlots(directory: string, disk: WritableDisk): Promi
 export async function closeGaps(directory: string, disk: WritableDisk): Promise<void> {
   const size = sizeOf(directory, disk);
   if (size === 0) return;
+  // SAFETY: as below; such a disk does it without names.
+  if (disk.useSlots) return disk.useSlots(directory, 0);
   const { used, fresh } = namesIn(directory, disk);
   // SAFETY: this runs before the sweep of anything that tells of the lost sector. If power fails
   // here, some slots are closed and the others are as open as before. What booted before boots

@@ -27,13 +27,15 @@ export interface ImageParts {
   readonly profile: Uint8Array | undefined;
   /** The sections of each profile to join, each with its `.profile` first. */
   readonly joined: readonly (readonly UkiSection[])[];
+  /** The text of `.pcrsig` for the base and for each profile to join, in their order. */
+  readonly policies?: readonly (Uint8Array | undefined)[];
 }
 
 /** The name of the base profile when others are joined and it has none. */
 const MAIN_PROFILE = new TextEncoder().encode('ID=main');
 
-/** In bytes. No kernel accepts more than some KiB. */
-const MAX_CMDLINE = 1024 * 1024;
+/** In bytes. No kernel accepts more than some KiB, and no profile says as much. */
+const MAX_TEXT = 1024 * 1024;
 
 /** The sections that are taken from a profile's image. Others do not count in a profile. */
 const PROFILE_SECTIONS: readonly SectionName[] = [
@@ -42,26 +44,43 @@ const PROFILE_SECTIONS: readonly SectionName[] = [
 ];
 
 /**
- * Lays out an image as `ukify build` does (UKI §PE sections, §Multi-Profile UKIs). An image with a
- * `.profile` and without profiles to join becomes a profile for another image: `.profile` comes
- * first, and there is no `.sbat`. With profiles to join, the base's own `.profile` closes the base.
+ * Lays out an image as `ukify build` does (UKI §PE sections, §Multi-Profile UKIs).
  * @throws {CONFIG_INVALID} when a section occurs twice in a profile, or is one of the stub's own
  * @throws {PE_MALFORMED} when the stub is damaged, signed or has no room for the section headers
  */
 export function buildLayout(parts: ImageParts): ImageLayout {
-  const { stub, kernel, sections, extra, profile, joined } = parts;
-  const isProfile = profile !== undefined && joined.length === 0;
-  const ordered: UkiSection[] = [
-    ...(isProfile ? [bytesSection('.profile', profile)] : []),
+  const { stub, kernel } = parts;
+  const ordered = imageSections(parts);
+  requireDistinct(ordered);
+  requireOwnNames(stub, ordered);
+  return layOut(stub, ordered, kernel?.nxCompat ?? true);
+}
+
+/** Returns whether the parts make a profile for another image. */
+export function isForJoining({ profile, joined }: ImageParts): boolean {
+  return profile !== undefined && joined.length === 0;
+}
+
+/**
+ * Returns the sections of an image in the order of its table. An image with a `.profile` and without
+ * profiles to join becomes a profile for another image: `.profile` comes first, and there is no
+ * `.sbat`. With profiles to join, the base's own `.profile` closes the base.
+ */
+export function imageSections(parts: ImageParts): readonly UkiSection[] {
+  const { sections, extra, profile, joined, policies = [] } = parts;
+  const isProfile = isForJoining(parts);
+  const [own, ...others] = policies.map((text) =>
+    text === undefined ? [] : [bytesSection('.pcrsig', text)],
+  );
+  return [
+    ...(isProfile && profile ? [bytesSection('.profile', profile)] : []),
     ...inFileOrder(sections),
     ...extra,
     ...(isProfile ? [] : [sbatOf(parts)]),
     ...(joined.length > 0 ? [bytesSection('.profile', profile ?? MAIN_PROFILE)] : []),
-    ...joined.flat(),
+    ...(own ?? []),
+    ...joined.flatMap((each, index) => [...each, ...(others[index] ?? [])]),
   ];
-  requireDistinct(ordered);
-  requireOwnNames(stub, ordered);
-  return layOut(stub, ordered, kernel?.nxCompat ?? true);
 }
 
 /** An addon does not run its stub, so it leaves out the stub's SBAT. */
@@ -115,9 +134,9 @@ export function profileSections(
     );
   }
   return sections.map((section) => {
-    // It is text, to which words may be appended.
-    if (section.name === '.cmdline')
-      return bytesSection(section.name, readSection(source, section, MAX_CMDLINE));
+    // Both are texts: words may be appended to the one, and the other tells the profile's ID.
+    if (section.name === '.cmdline' || section.name === '.profile')
+      return bytesSection(section.name, readSection(source, section, MAX_TEXT));
     const piece: Piece = { kind: 'file', path, ...contentRange(section) };
     return { name: section.name, content: { kind: 'pieces', pieces: [piece] } };
   });

@@ -3,14 +3,17 @@ import { EspError } from '../error.ts';
 import { type Assignment, parseIni } from './ini.ts';
 
 /** Options of `ukify build` by flag. A flag that may repeat has a list. */
-export type UkifyOptions = Readonly<Record<string, string | boolean | readonly string[]>>;
+export type UkifyOptions = Readonly<
+  Record<string, string | boolean | readonly (string | undefined)[]>
+>;
 
 /** What a key means for an image that this program builds. */
 type Meaning =
   /**
-   * The equal flag. `words`: several words divided by white space; `more`: one of several values.
+   * The equal flag. `words`: several words divided by white space; `more`: one of several values;
+   * `key`: the value of one key for policies.
    */
-  | { readonly flag: string; readonly as: 'text' | 'words' | 'more' | 'switch' }
+  | { readonly flag: string; readonly as: 'text' | 'words' | 'more' | 'switch' | 'key' }
   /** The key does not change what is built. */
   | { readonly idle: true }
   /** The key is refused, except with a value that matches `unless`, which requests nothing. */
@@ -22,7 +25,6 @@ const refused = (because: string, unless?: RegExp): Meaning => ({
   ...(unless ? { unless } : {}),
 });
 
-const NO_PCR_SIGNATURES = 'signatures of PCR values are not made here';
 const NO_NSS = 'keys in an NSS database (pesign) are not used here';
 const NO_OPENSSL = 'keys are read from PEM files, not through OpenSSL';
 const FALSE = /^(0|false|no|n|f|off)$/i;
@@ -55,20 +57,20 @@ const imageKeys: Readonly<Record<string, Meaning>> = {
   SigningEngine: refused(NO_OPENSSL),
   SigningProvider: refused(NO_OPENSSL),
   CertificateProvider: refused(NO_OPENSSL),
-  PCRBanks: { idle: true },
-  PCRSig: refused(NO_PCR_SIGNATURES),
-  SignInitrdPCRs: refused(NO_PCR_SIGNATURES, FALSE),
+  PCRBanks: text('pcr-banks'),
+  PCRSig: text('pcrsig'),
+  SignInitrdPCRs: { flag: 'sign-initrd-pcrs', as: 'switch' },
   HWIDs: refused('give the finished section instead, with --section .hwids:@FILE', /^$/),
   Firmware: refused('no systemd-stub reads the .efifw sections that ukify makes of it'),
 };
 
-/** ukify(1) §[PCRSignature:NAME] section. */
+/** ukify(1) §[PCRSignature:NAME] section: one value for the key of the section. */
 const signatureKeys: Readonly<Record<string, Meaning>> = {
-  PCRPrivateKey: refused(NO_PCR_SIGNATURES),
-  PCRPublicKey: refused(`${NO_PCR_SIGNATURES}; PCRPKey= puts a public key into the image`),
-  PCRCertificate: refused(NO_PCR_SIGNATURES),
-  Phases: refused(NO_PCR_SIGNATURES),
-  PolicyRef: refused(NO_PCR_SIGNATURES),
+  PCRPrivateKey: { flag: 'pcr-private-key', as: 'key' },
+  PCRPublicKey: { flag: 'pcr-public-key', as: 'key' },
+  PCRCertificate: { flag: 'pcr-certificate', as: 'key' },
+  Phases: { flag: 'phases', as: 'key' },
+  PolicyRef: { flag: 'policyref', as: 'key' },
 };
 
 /**
@@ -77,7 +79,8 @@ const signatureKeys: Readonly<Record<string, Meaning>> = {
  * @throws {CONFIG_INVALID} naming a key that is unknown, or requests something unsupported
  */
 export function parseUkifyConfig(source: string, name: string): UkifyOptions {
-  const options: Record<string, string | boolean | readonly string[]> = {};
+  const options: Record<string, string | boolean | readonly (string | undefined)[]> = {};
+  const keys: string[] = [];
   for (const assignment of parseIni(source, name)) {
     const where = `${name}:${assignment.line}: [${assignment.section}] ${assignment.key}=`;
     const meaning = meaningOf(assignment);
@@ -86,10 +89,28 @@ export function parseUkifyConfig(source: string, name: string): UkifyOptions {
     if ('refused' in meaning) {
       if (meaning.unless?.test(value) !== true) throw mistaken(`${where}: ${meaning.refused}`);
     } else if ('flag' in meaning) {
-      options[meaning.flag] = readAs(meaning.as, value, where);
+      const { flag, as } = meaning;
+      options[flag] =
+        as === 'key'
+          ? placed(options[flag], value, numberOf(assignment.section, keys))
+          : readAs(as, value, where);
     }
   }
   return options;
+}
+
+/** Returns the number of a key's section, in the order in which sections appear. */
+function numberOf(section: string, keys: string[]): number {
+  if (!keys.includes(section)) keys.push(section);
+  return keys.indexOf(section);
+}
+
+/** Puts a value at its key's place in a list; keys before it that have none leave gaps. */
+function placed(list: UkifyOptions[string] | undefined, value: string, place: number) {
+  const before = Array.isArray(list) ? list : [];
+  return Array.from({ length: Math.max(before.length, place + 1) }, (_, index) =>
+    index === place ? value : before[index],
+  );
 }
 
 function meaningOf({ section, key }: Assignment): Meaning | undefined {
@@ -99,7 +120,7 @@ function meaningOf({ section, key }: Assignment): Meaning | undefined {
 }
 
 function readAs(
-  as: 'text' | 'words' | 'more' | 'switch',
+  as: Exclude<Extract<Meaning, { as: unknown }>['as'], 'key'>,
   value: string,
   where: string,
 ): string | boolean | readonly string[] {

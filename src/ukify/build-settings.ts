@@ -2,12 +2,13 @@
 import { basename, resolve } from 'node:path';
 import * as v from 'valibot';
 import type { Disk } from '../disk/disk.ts';
-import { EspError } from '../error.ts';
 import { DESIGNATORS } from '../gpt/partition-type.ts';
 import type { RawSettings } from '../settings/configuration-file.ts';
 import { UKI_BUILD_OPTIONS } from '../settings/uki-options.ts';
 import { path as pathGiven } from '../settings/value-schemas.ts';
 import { parseUkifyConfig, type UkifyOptions } from '../uki/ukify-config.ts';
+import { misuse } from './misuse.ts';
+import { mergeKeys, policyEntries, requireAlone } from './policy-settings.ts';
 
 const text = v.optional(v.string());
 const texts = v.optional(v.array(v.string()), []);
@@ -65,6 +66,7 @@ const schema = v.strictObject({
   'add-drivers': texts,
   'force-drivers': texts,
   filesystems: texts,
+  ...policyEntries,
   output: path,
 });
 
@@ -83,13 +85,15 @@ const CONFIG_LIMIT = 1024 * 1024;
 export function readBuildSettings(flags: RawSettings, disk: Disk): BuildSettings {
   const { config, ...named } = flags;
   const fromFile = typeof config === 'string' ? readConfig(resolve(config), disk) : {};
-  const checked = v.safeParse(schema, merge(fromFile, named));
+  const merged = merge(fromFile, named);
+  const checked = v.safeParse(schema, merged);
   if (!checked.success) {
     const [issue] = checked.issues;
     throw misuse(`--${v.getDotPath(issue)?.replace(/\..*/, '') ?? ''}: ${issue.message}`);
   }
   const settings = checked.output;
   requirePair(settings);
+  requireAlone(settings, merged);
   return { ...settings, output: settings.output ?? defaultOutput(settings) };
 }
 
@@ -105,7 +109,7 @@ function merge(fromFile: UkifyOptions, flags: RawSettings): RawSettings {
     const lists = [fromFile[name], flags[name]].filter((list) => Array.isArray(list));
     if (repeatable && lists.length > 0) merged[name] = lists.flat();
   }
-  return merged;
+  return { ...merged, ...mergeKeys(fromFile, flags) };
 }
 
 /** A certificate without its key, or a key alone, would silently build an unsigned image. */
@@ -131,9 +135,4 @@ function defaultOutput(settings: v.InferOutput<typeof schema>): string {
 export function splitSection(spec: string): { readonly name: string; readonly value: string } {
   const [, name = '', value = ''] = /^([^:]*):(.*)$/s.exec(spec) ?? [];
   return { name, value };
-}
-
-/** Returns the error for a wrong command line. */
-export function misuse(message: string): EspError {
-  return new EspError('CONFIG_INVALID', message, { hint: 'see espalier uki build --help' });
 }

@@ -2,8 +2,9 @@
 
 import { type Context, isElsewhere } from '../context.ts';
 import { DRACUT_LISTS } from '../settings/uki-options.ts';
-import { type BuildSettings, misuse } from './build-settings.ts';
+import type { BuildSettings } from './build-settings.ts';
 import type { DracutInitrd } from './dracut-program.ts';
+import { misuse } from './misuse.ts';
 
 /**
  * Has dracut make an initrd if that was requested. The caller removes it.

@@ -2,8 +2,9 @@
 import type { Disk } from '../disk/disk.ts';
 import { hasPrivateKey } from '../secureboot/private-key.ts';
 import { parseOsRelease } from '../uki/os-release.ts';
-import { type BuildSettings, misuse, splitSection } from './build-settings.ts';
+import { type BuildSettings, splitSection } from './build-settings.ts';
 import type { Inputs } from './inputs.ts';
+import { misuse } from './misuse.ts';
 
 /** One text that goes into the image: the option it is from, its value, and the section it makes. */
 interface Text {

@@ -1,7 +1,7 @@
 /** The files that an image is built from, each as it was when it was first looked at. */
 import { resolve } from 'node:path';
 import type { Disk, FileStat } from '../disk/disk.ts';
-import { misuse } from './build-settings.ts';
+import { misuse } from './misuse.ts';
 
 /** Texts are read whole: far more than one takes. Bytes. */
 const TEXT_LIMIT = 16 * 1024 * 1024;

@@ -16,8 +16,17 @@ import { bytesSection, type ImageParts, joinedInitrds, profileSections } from '.
 import { collapseBlanks } from '../uki/cmdline.ts';
 import { type KernelTraits, kernelTraits, requireCmdlineFits } from '../uki/kernel.ts';
 import type { UkiSection } from '../uki/uki.ts';
-import { type BuildSettings, misuse, splitSection } from './build-settings.ts';
+import { type BuildSettings, splitSection } from './build-settings.ts';
 import type { Inputs } from './inputs.ts';
+import { misuse } from './misuse.ts';
+
+/** What gathering parts needs besides the settings. */
+interface Gathering {
+  readonly disk: Disk;
+  readonly signer: Signer;
+  /** The only public key (PEM) of the policies: it goes into `.pcrpkey` when no other is named. */
+  readonly policyKey: Uint8Array | undefined;
+}
 
 /**
  * Returns what an image is built from.
@@ -28,7 +37,7 @@ import type { Inputs } from './inputs.ts';
 export function gatherParts(
   settings: BuildSettings,
   inputs: Inputs,
-  { disk, signer }: { readonly disk: Disk; readonly signer: Signer },
+  { disk, signer, policyKey }: Gathering,
 ): ImageParts {
   const kernel =
     settings.linux === undefined ? undefined : lookAtKernel(settings.linux, inputs, disk);
@@ -39,7 +48,7 @@ export function gatherParts(
   if (kernel) requireSameMachine(stubPe.machine, kernel.traits.machine, stubPath);
   const sections = [
     ...textSections(settings, inputs, kernel?.traits, disk),
-    ...fileSections(settings, inputs),
+    ...fileSections(settings, inputs, policyKey),
     ...(kernel ? [{ name: '.linux', content: kernelContent(kernel, settings, signer, disk) }] : []),
   ];
   requireWholeCmdline(sections, kernel);
@@ -144,21 +153,25 @@ function findOsRelease(disk: Disk): string {
   return disk.stat('/etc/os-release') ? '/etc/os-release' : '/usr/lib/os-release';
 }
 
-function fileSections(settings: BuildSettings, inputs: Inputs): UkiSection[] {
+function fileSections(
+  settings: BuildSettings,
+  inputs: Inputs,
+  policyKey: Uint8Array | undefined,
+): UkiSection[] {
   const one = (name: string, flag: 'devicetree' | 'splash' | 'microcode') => {
     const path = settings[flag];
     return path === undefined ? [] : [fileSection(name, inputs.file(flag, path))];
   };
   const initrds = settings.initrd.map((path) => inputs.file('initrd', path));
+  const named = (path: string) => publicKeyPem(inputs.read('pcrpkey', path), `--pcrpkey ${path}`);
+  const publicKey = given(settings.pcrpkey, named) ?? policyKey;
   return [
     ...one('.dtb', 'devicetree'),
     ...settings['devicetree-auto'].map((path) =>
       fileSection('.dtbauto', inputs.file('devicetree-auto', path)),
     ),
     ...one('.splash', 'splash'),
-    ...(given(settings.pcrpkey, (path) => [
-      bytesSection('.pcrpkey', publicKeyPem(inputs.read('pcrpkey', path), `--pcrpkey ${path}`)),
-    ]) ?? []),
+    ...(publicKey === undefined ? [] : [bytesSection('.pcrpkey', publicKey)]),
     ...(initrds.length > 0 ? [{ name: '.initrd', content: joinedInitrds(initrds) }] : []),
     ...one('.ucode', 'microcode'),
   ];

@@ -10,8 +10,9 @@ import { rootHashOfPair } from '../verity/computed-root-hash.ts';
 import { describeMisnamed } from '../verity/repart-output.ts';
 import { chooseRootHash, isRootHash, type RootHash } from '../verity/root-hash.ts';
 import { misnamedIn, rootHashesIn, type Source } from '../verity/root-hash-source.ts';
-import { type BuildSettings, misuse } from './build-settings.ts';
+import type { BuildSettings } from './build-settings.ts';
 import type { Inputs } from './inputs.ts';
+import { misuse } from './misuse.ts';
 
 /** In bytes. The output of systemd-repart for a full table is far shorter. */
 const SOURCE_LIMIT = 16 * 1024 * 1024;

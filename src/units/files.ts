@@ -3,11 +3,11 @@
  */
 
 import { dirname } from 'node:path';
-import { CONFIG_FILE } from '../settings/configuration-file.ts';
 import type { Reach } from './reach.ts';
 
 /** What differs from machine to machine. All paths are absolute. */
 export interface Installation extends Reach {
+  /** Node; the program itself where Node is inside it. */
   readonly node: string;
   /** The program's own file. */
   readonly program: string;
@@ -37,7 +37,6 @@ export function unitFiles(installation: Installation): readonly UnitFile[] {
 }
 
 function watchService(installation: Installation): string {
-  const { config: settings = CONFIG_FILE } = installation;
   return unit({
     Unit: [['Shown by systemctl status.', 'Description=Boot entries follow the profiles']],
     Service: [
@@ -49,12 +48,12 @@ function watchService(installation: Installation): string {
       ],
       [
         'A bound file is that of the start, whatever takes its place later: so there is a copy.',
-        evaluate('ExecStartPre', installation, copyOf(settings)),
+        exec('ExecStartPre', installation, 'config', 'copy', COPY),
       ],
       [JITLESS, exec('ExecStart', { ...installation, config: COPY }, 'watch')],
       [
         'This process sees the file that is there now; SIGHUP makes the watcher read the copy.',
-        evaluate('ExecReload', installation, `${copyOf(settings)}; ${HANGUP}`),
+        `${exec('ExecReload', installation, 'config', 'copy', COPY)} --hangup ${MAIN_PROCESS}`,
       ],
       ['A loop that hangs for so long is killed and started again.', 'WatchdogSec=5min'],
       [
@@ -225,28 +224,24 @@ const sandbox: readonly Directive[] = [
   ],
 ];
 
-function exec(name: string, { node, program, config }: Installation, ...verb: string[]): string {
+function exec(name: string, installation: Installation, ...verb: string[]): string {
+  const { config } = installation;
   const settings = config === undefined ? [] : ['--config', config];
-  const words = [node, '--jitless', program, ...verb, ...settings];
-  return `${name}=${command(words)}`;
+  return `${name}=${command([...start(installation), ...verb, ...settings])}`;
+}
+
+/** Returns the words that start the program without a JIT compiler. */
+function start({ node, program }: Installation): readonly string[] {
+  // The code that an executable carries is for the compiler; without one, Node warns of it at each start.
+  if (node === program) return [program, '--node-options=--jitless --no-warnings'];
+  return [node, '--jitless', program];
 }
 
 /** The watcher reads its settings from this copy. */
 const COPY = '/run/espalier/watch.toml';
 
-/** Returns JavaScript that copies the settings. Missing settings become an empty file. */
-function copyOf(settings: string): string {
-  const path = JSON.stringify(settings);
-  return `fs.writeFileSync('${COPY}', fs.existsSync(${path}) ? fs.readFileSync(${path}) : '')`;
-}
-
-/** JavaScript that makes the main process read its settings again. */
-const HANGUP = "process.kill(+process.env.MAINPID, 'SIGHUP')";
-
-/** Runs JavaScript in Node, which the services have, so that they need no shell. */
-function evaluate(name: string, { node }: Installation, script: string): string {
-  return `${name}=${command([node, '--jitless', '--eval', script])}`;
-}
+/** The manager replaces this by the number of the service's main process (systemd.exec(5)). */
+const MAIN_PROCESS = '$MAINPID';
 
 /**
  * Returns words as a command line that expands no variables (systemd.service(5) §Command Lines).

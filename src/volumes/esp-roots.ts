@@ -1,6 +1,8 @@
 /** Finds the directories that the settings mean by ESP. */
 
 import type { Context } from '../context.ts';
+import type { ImageEsp } from '../disk/disk.ts';
+import { imagePlace } from '../disk/image-place.ts';
 import { EspError } from '../error.ts';
 import { type Access, findEsp, mountAt, requireEsp } from '../esp/mount.ts';
 import type { Settings } from '../settings/settings.ts';
@@ -48,7 +50,8 @@ const ESP_TYPES: Readonly<Record<string, string>> = {
 };
 
 /**
- * Returns an ESP that firmware finds, as far as anybody can tell here.
+ * Returns an ESP that firmware finds, as far as anybody can tell here. One in a disk image is opened
+ * for that, so that whatever is wrong with it is told before anything else is done.
  * @throws {ESP_NOT_MOUNTED} {ESP_NOT_FAT} {ESP_READ_ONLY}
  * @throws {CONFIG_INVALID} when its partition is known to be of another type
  */
@@ -58,8 +61,7 @@ export function requireTarget(
   context: Context,
   access: Access,
 ): Esp {
-  const root = requireEsp(context.disk, path, settings['allow-directory'], access);
-  const partition = settings['allow-directory'] ? undefined : partitionAt(root, context);
+  const { root, partition } = locate(path, settings, context, access);
   if (partition === undefined) return { root };
   const { scheme = '', type } = partition;
   const expected = ESP_TYPES[scheme];
@@ -71,6 +73,27 @@ export function requireTarget(
       hint: `name the ESP with --esp, or set the type of this partition: sfdisk --part-type DISK NUMBER ${expected}`,
     },
   );
+}
+
+function locate(path: string, settings: Settings, context: Context, access: Access): Esp {
+  if (imagePlace(path, context.disk) !== undefined) {
+    const { root, partition } = openImage(path, context, access);
+    return { root, ...(partition && { partition: { ...partition, disk: undefined } }) };
+  }
+  const root = requireEsp(context.disk, path, settings['allow-directory'], access);
+  const partition = settings['allow-directory'] ? undefined : partitionAt(root, context);
+  return { root, ...(partition && { partition }) };
+}
+
+/**
+ * Opens an ESP in a disk image.
+ * @throws {CONFIG_INVALID} when this verb knows mounted ESPs alone
+ */
+export function openImage(path: string, { images }: Context, access: Access): ImageEsp {
+  if (images !== undefined) return images.open(path, access);
+  throw new EspError('CONFIG_INVALID', `${path}: expected a mount point, got a file`, {
+    hint: 'of the verbs that work on ESPs, install, plan, list, status, verify, repair and gc take disk images',
+  });
 }
 
 /** Two mount points of one partition are one ESP: as two mirrors, neither protects from anything. */

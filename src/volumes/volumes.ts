@@ -4,14 +4,14 @@
  */
 
 import type { Context } from '../context.ts';
-import type { Disk, WritableDisk } from '../disk/disk.ts';
+import type { Disk, ImageEsp, WritableDisk } from '../disk/disk.ts';
 import { joinedDisk } from '../disk/joined-disk.ts';
 import { EspError, explain } from '../error.ts';
 import { type EspPath, espPath, volumesOf } from '../esp/layout.ts';
 import { type Access, requireEsp } from '../esp/mount.ts';
 import type { Mounted, OtherVolume, Target } from '../esp/target.ts';
 import type { Settings } from '../settings/settings.ts';
-import { expected, findEsps, requireTarget } from './esp-roots.ts';
+import { expected, findEsps, openImage, requireTarget } from './esp-roots.ts';
 import { isRead } from './xbootldr.ts';
 
 /**
@@ -44,6 +44,7 @@ export function openTarget(
   const isAlone = (named ?? formerly) === undefined;
   const esps = plain && isAlone ? [] : findEsps(settings, context, access);
   const partitions = esps.flatMap(({ partition }) => partition?.uuid ?? []);
+  if (context.images !== undefined) return inImage(openImage(root, context, access), partitions);
   if (isAlone) return alone(root, partitions, disk);
   if (esps.length > 1) {
     throw mismatch('an XBOOTLDR partition goes with one ESP', 'name one --esp, or do without');
@@ -68,6 +69,11 @@ function alone(root: string, partitions: readonly string[], disk: WritableDisk):
   const mounted = mountedAt([root], disk);
   const warnings = clonesAmong(partitions);
   return { ...joined(root, undefined, disk), partitions, others: [], mounted, warnings };
+}
+
+/** Opens an ESP in a disk image as if it were mounted at the image's name. */
+function inImage({ root, disk, renew }: ImageEsp, partitions: readonly string[]): Target {
+  return { ...alone(root, partitions, disk), renew };
 }
 
 /** A disk that was copied as a whole has the PARTUUIDs of the other: nobody can tell which one starts. */

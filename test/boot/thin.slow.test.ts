@@ -7,7 +7,7 @@ import { after, suite, test } from 'node:test';
 import { aProfiles } from '../generation/a-generation.ts';
 import { makeKeys, placeEnrolment } from '../lab/keys.ts';
 import { makeProfiles } from '../lab/profiles.ts';
-import type { SecureBoot } from '../lab/qemu.ts';
+import { emulated, type SecureBoot } from '../lab/qemu.ts';
 import { peerStub } from '../lzbt/peer.ts';
 import {
   assertBooted,
@@ -50,7 +50,7 @@ suite('a thin image on the stub of lanzaboote', () => {
   test('starts the kernel of a system without an initrd', { skip }, async () => {
     const root = join(folder, 'bare');
     const kernel = readFileSync(theParts().kernel);
-    const kernelParams = ['console=ttyS0', 'quiet', 'panic=1'];
+    const kernelParams = ['console=ttyS0', 'quiet', 'panic=1', ...emulated];
     const bare = { kernel, kernelParams, initrd: null };
     const profiles = aProfiles(root, [{ bootJson: '{' }, bare]);
     const esp = join(folder, 'bare-esp');

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { after, suite, test } from 'node:test';
-import { bundle } from '../../tools/build.ts';
+import { bundle } from '../../tools/bundle.ts';
 import { memberFrom, membersUnder } from '../lab/cpio.ts';
 import { makeEmptyImage } from '../lab/esp-image.ts';
 import { makeGptDisk } from '../lab/gpt-disk.ts';

@@ -37,17 +37,23 @@ const DAMAGE: readonly (readonly [
   ['512 zeros', CONF, () => new Uint8Array(512)],
   ['zeros at the end', CONF, (machine) => bytesOf(machine, CONF).fill(0, 150)],
   ['zeros at the start', CONF, (machine) => bytesOf(machine, CONF).fill(0, 0, 90)],
+  ['a cut in the first word', CONF, (machine) => bytesOf(machine, CONF).subarray(0, 3)],
+  ['a word without a value', CONF, () => Buffer.from('type1\n')],
   ['a cut in a line', CONF, (machine) => bytesOf(machine, CONF).subarray(0, 100)],
   [
     'a cut between lines',
     CONF,
     (machine) => bytesOf(machine, CONF).subarray(0, bytesOf(machine, CONF).indexOf('timeout')),
   ],
+  ['the content of another file', CONF, () => Buffer.from('title Linux\nlinux /vmlinuz\n')],
+  ['a line without a setting', CONF, () => Buffer.from('somebody keeps notes here\n')],
   ['a flipped bit', SREL, (machine) => flipped(bytesOf(machine, SREL), 0)],
   ['a flipped bit in the digit', SREL, (machine) => flipped(bytesOf(machine, SREL), 33)],
   ['zeros', SREL, () => new Uint8Array(6)],
   ['zeros at the end', SREL, () => Buffer.from('ty\0\0\0\0')],
   ['a cut', SREL, () => Buffer.from('typ')],
+  ['the content of another file', SREL, () => Buffer.from('title Linux\nlinux /vmlinuz\n')],
+  ['a whole initrd', SREL, () => Buffer.alloc(65_542, 'initrd ')],
 ];
 
 for (const [what, path, damaged] of DAMAGE) {

@@ -84,6 +84,15 @@ describe('verify', () => {
     assert.match(next.output, /espalier repair/);
   });
 
+  test('an initrd that is cut short is found by its size, as the store has it', async (t) => {
+    const machine = aMachine(t, { generations: [{ initrd: 'x'.repeat(3000) }] });
+    await machine.run('install', '--format', 'type1');
+    fs.truncateSync(join(machine.esp, machine.paths(/initrd-/)[0] ?? ''), 512);
+    const { status, output } = await verify(machine, '--format', 'type1');
+    assert.equal(status, 1);
+    assert.match(output, /! EFI\/nixos\/initrd-.*: it has 512 bytes, expected 3000/);
+  });
+
   test('one copy of the loader that is damaged needs a look, two are a machine that is down', async (t) => {
     const machine = aMachine(t);
     await machine.run('install');
@@ -114,6 +123,35 @@ describe('repair', () => {
     assert.equal((await machine.run('repair')).status, 0);
     assert.deepEqual(machine.tree(), before);
     assert.equal(machine.next(), 1);
+  });
+
+  for (const [what, damage] of [
+    ['is gone', () => undefined],
+    ['is gone and loader.conf is blank', (machine) => machine.put('loader/loader.conf', '')],
+    ['is gone with loader.conf', (machine) => fs.rmSync(`${machine.esp}/loader/loader.conf`)],
+  ] as const satisfies readonly [string, (machine: Machine) => void][]) {
+    test(`what boots next is written anew when it ${what}`, async (t) => {
+      const machine = aMachine(t, { generations: [{ initrd: 'one' }, { initrd: 'two' }] });
+      await machine.run('install', '--format', 'type1');
+      const before = machine.tree();
+      fs.rmSync(join(machine.esp, machine.paths(/generation-2-/)[0] ?? ''));
+      damage(machine);
+      assert.notEqual((await verify(machine)).status, 0);
+      await machine.run('repair', '--format', 'type1');
+      assert.equal((await verify(machine, '--deep')).status, 0);
+      assert.deepEqual(machine.tree(), before);
+    });
+  }
+
+  test('a loader.conf that names a generation long gone names one that is there', async (t) => {
+    const machine = aMachine(t, { generations: [{ initrd: 'one' }, { initrd: 'two' }] });
+    await machine.run('install', machine.toplevel(1));
+    fs.rmSync(join(machine.esp, machine.paths(/generation-1-/)[0] ?? ''));
+    fs.unlinkSync(machine.link(1));
+    assert.equal((await verify(machine)).status, 1);
+    await machine.run('repair');
+    assert.equal((await verify(machine)).status, 0);
+    assert.equal(machine.next(), 2);
   });
 
   test('it removes nothing that a deleted generation left', async (t) => {

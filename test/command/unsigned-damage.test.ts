@@ -65,7 +65,10 @@ describe('one bit of what nobody signed is found by a deep look and mended by a 
       const { status, output } = await verify();
       // Every entry boots from a shared image, the default one too.
       assert.equal(status, place === 'shared image' ? 1 : 5, output);
-      assert.ok(output.includes(`${path}: a bit differs from what is made from `), output);
+      assert.match(
+        output,
+        new RegExp(`${path}: (a bit differs from what is made|it differs from) `),
+      );
       const repaired = await machine.run('repair', ...format);
       assert.equal(repaired.status, 0, repaired.error?.message);
       assert.deepEqual(machine.tree(), before);

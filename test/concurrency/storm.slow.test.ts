@@ -6,7 +6,7 @@ import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';
-import { bundle } from '../../tools/build.ts';
+import { bundle } from '../../tools/bundle.ts';
 import { aKernel, aMachine } from '../command/a-machine.ts';
 import { bounds } from '../property/bounds.ts';
 import { aloneOn, type Tree } from './alone.ts';

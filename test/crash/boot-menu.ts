@@ -93,7 +93,8 @@ function type1(tree: Tree, path: string, name: string): MenuEntry | undefined {
 
 /** BLS §Type #2: an image tells about itself in `.osrel`, and without it is not listed. */
 function type2(tree: Tree, path: string, name: string): MenuEntry | undefined {
-  const release = sectionText(tree.read(path), '.osrel');
+  const bytes = tree.read(path);
+  const release = sectionText(bytes, '.osrel');
   if (release === undefined) return undefined;
   const lines = linesOf(release, '=');
   const first = (...keys: readonly string[]) =>
@@ -102,11 +103,19 @@ function type2(tree: Tree, path: string, name: string): MenuEntry | undefined {
   return {
     ...counted(name),
     path,
-    files: [],
+    files: namedBy(bytes),
     sortKey: first('IMAGE_ID', 'ID') ?? '',
     machineId: '',
     version: first('IMAGE_VERSION', 'VERSION', 'VERSION_ID', 'BUILD_ID') ?? '',
   };
+}
+
+/** A thin image names its kernel and its initrd, with their digests in sections of their own. */
+function namedBy(bytes: Uint8Array): string[] {
+  if (sectionText(bytes, '.linuxh') === undefined) return [];
+  return ['.linux', '.initrd'].map((name) =>
+    (sectionText(bytes, name) ?? '').replaceAll('\\', '/').replace(/^\/+/, ''),
+  );
 }
 
 /**

@@ -57,7 +57,8 @@ class Volume {
     this.#table = this.#view.getUint16(14, true) * sector;
     this.#data = this.#table + tables * tableSize;
     this.#clusterSize = this.#view.getUint8(13) * sector;
-    const size = this.#view.getUint32(32, true) * sector;
+    const sectors = this.#view.getUint16(19, true) || this.#view.getUint32(32, true);
+    const size = sectors * sector;
     this.#clusters = Math.floor((size - this.#data) / this.#clusterSize);
     this.#root = this.#view.getUint32(44, true);
     const isFat32 = this.#view.getUint16(17, true) === 0 && tableSize >= 4 * this.#clusters;

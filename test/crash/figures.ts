@@ -48,3 +48,40 @@ export function formatFindings({ scenario, findings, seconds }: Figures): string
     }),
   ];
 }
+
+/** What became of one world under torture: how often each damage was done, and each verb ended how. */
+export interface Tally {
+  readonly world: string;
+  cases: number;
+  runs: number;
+  lies: number;
+  readonly damages: Record<string, number>;
+  readonly ends: Record<string, number>;
+}
+
+/** Returns a table in Markdown, with a sum below, and the counts after it. */
+export function formatTorture(tallies: readonly Tally[]): string {
+  const rows = tallies.map(({ world, cases, damages, runs, lies }) => [
+    world,
+    ...[cases, Object.values(damages).reduce((sum, each) => sum + each, 0), runs, lies],
+  ]);
+  const sums = [1, 2, 3, 4].map((at) => rows.reduce((sum, row) => sum + Number(row[at]), 0));
+  const header = ['world', 'cases', 'damages', 'runs', 'lies'];
+  const table = [header, ['---', '--:', '--:', '--:', '--:'], ...rows, ['all', ...sums]];
+  const counts = (pick: (tally: Tally) => Record<string, number>) => {
+    const all = new Map<string, number>();
+    for (const [name, count] of tallies.flatMap((tally) => Object.entries(pick(tally)))) {
+      all.set(name, (all.get(name) ?? 0) + count);
+    }
+    return [...all]
+      .sort()
+      .map(([name, count]) => `${name}: ${count}`)
+      .join(', ');
+  };
+  return [
+    ...table.map((row) => `| ${row.join(' | ')} |`),
+    '',
+    `damage: ${counts(({ damages }) => damages)}`,
+    `verbs and how they ended: ${counts(({ ends }) => ends)}`,
+  ].join('\n');
+}

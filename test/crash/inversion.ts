@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Plugin } from 'esbuild';
-import { bundle } from '../../tools/build.ts';
+import { bundle } from '../../tools/bundle.ts';
 import type { Clause } from './judge.ts';
 
 /** One text of a source file that another takes the place of. */

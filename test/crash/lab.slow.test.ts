@@ -4,7 +4,7 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, suite, test } from 'node:test';
-import { bundle } from '../../tools/build.ts';
+import { bundle } from '../../tools/bundle.ts';
 import { once, theParts, whatIsMissing } from '../boot/installed.ts';
 import { type Figures, runCase, type Thoroughness } from './case.ts';
 import { formatFindings } from './figures.ts';

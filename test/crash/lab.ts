@@ -7,7 +7,7 @@ import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { Worker } from 'node:worker_threads';
-import { bundle } from '../../tools/build.ts';
+import { bundle } from '../../tools/bundle.ts';
 import { examineFaults, formatRows } from '../fault/examine.ts';
 import { cacheFolder, ensureParts } from '../lab/parts.ts';
 import { ensureTools, installCommand } from '../lab/tools.ts';

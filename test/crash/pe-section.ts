@@ -5,6 +5,7 @@ const COFF_HEADER = 24;
 const SECTION_HEADER = 40;
 const MAX_SECTIONS = 512;
 const MAX_TEXT = 64 * 1024;
+const PE32_PLUS = 0x20b;
 
 /** A section's place in the file, in bytes. */
 interface Section {
@@ -65,4 +66,46 @@ function textOf(bytes: Uint8Array, section: Section): string | undefined {
   const end = section.start + Math.min(section.virtualSize, section.size, MAX_TEXT);
   if (end > bytes.length) return undefined;
   return new TextDecoder().decode(bytes.subarray(section.start, end)).split('\0')[0];
+}
+
+/** Where the certificates of a program lie: to its end, from `at`; `directory` is where the header says so. */
+export interface Certificates {
+  readonly at: number;
+  readonly directory: number;
+}
+
+const CERTIFICATE_DIRECTORY = 4;
+const CHECKSUM = 64;
+
+/** Returns where the certificates lie, or undefined when a program has none (PE/COFF §Optional Header Data Directories). */
+export function certificatesOf(bytes: Uint8Array): Certificates | undefined {
+  const directory = directoryOf(bytes);
+  const at = directory && Buffer.from(bytes.subarray(directory)).readUInt32LE();
+  return directory && at && at < bytes.length ? { at, directory } : undefined;
+}
+
+/** Returns a program without what a signature adds and changes, or undefined for what is no program. */
+export function withoutSignature(bytes: Uint8Array): Uint8Array | undefined {
+  const directory = directoryOf(bytes);
+  if (directory === undefined) return undefined;
+  const bare = bytes.slice(0, certificatesOf(bytes)?.at);
+  const checksum = Buffer.from(bytes).readUInt32LE(PE_OFFSET) + COFF_HEADER + CHECKSUM;
+  bare.fill(0, directory, directory + 8).fill(0, checksum, checksum + 4);
+  return bare;
+}
+
+/** Returns the offset of the header's field that says where the certificates lie. */
+function directoryOf(bytes: Uint8Array): number | undefined {
+  if (sectionsOf(bytes) === undefined) return undefined;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const optional = view.getUint32(PE_OFFSET, true) + COFF_HEADER;
+  const directories = optional + (view.getUint16(optional, true) === PE32_PLUS ? 112 : 96);
+  const directory = directories + CERTIFICATE_DIRECTORY * 8;
+  return directory + 8 > bytes.length ? undefined : directory;
+}
+
+/** Returns the size of all headers in bytes, or 0 when it is no program. */
+export function headersOf(bytes: Uint8Array): number {
+  const sections = sectionsOf(bytes);
+  return sections ? Math.min(bytes.length, ...sections.map(({ start }) => start)) : 0;
 }

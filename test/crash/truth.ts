@@ -1,12 +1,12 @@
 /** What is whole on an ESP, decided by other people's tools from the trees before and after a run. */
 import assert from 'node:assert/strict';
 import { hash } from 'node:crypto';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { attempt } from '../lab/run.ts';
 import { choiceOf, KNOWLEDGE, type MenuEntry, menuOf } from './boot-menu.ts';
-import { profileText } from './pe-section.ts';
+import { profileText, withoutSignature } from './pe-section.ts';
 import { differences, type FolderTree, type Tree, textOf } from './tree.ts';
 import type { World } from './world.ts';
 
@@ -72,20 +72,26 @@ export class Truth {
   readonly after: Tree;
   /** Digests of images, blobs and loaders that other people's tools accept. */
   readonly #whole: ReadonlySet<string>;
+  readonly #tools: Tools;
 
   /** @throws {AssertionError} when the uninterrupted run left anything that is not whole */
   constructor(world: World, before: FolderTree, after: FolderTree) {
     this.before = before;
     this.after = after;
-    const tools = new Tools(world, before);
+    this.#tools = new Tools(world, before);
     this.#whole = new Set(
       [before, after].flatMap((tree) =>
-        [...tree.files].flatMap(([path, { sha256 }]) => (tools.accept(tree, path) ? [sha256] : [])),
+        [...tree.files].flatMap(([path, { sha256 }]) => (this.accepts(tree, path) ? [sha256] : [])),
       ),
     );
     assert.deepEqual(this.unwhole(after), [], 'every entry is whole after the run');
     assert.ok(this.boots(after), 'what is chosen after the run is whole');
     for (const path of LOADERS) assert.ok(this.isWhole(after, path), path);
+  }
+
+  /** Tells whether other people's tools accept a file of any tree as one of this world. */
+  accepts(tree: FolderTree, path: string): boolean {
+    return this.#tools.accept(tree, path);
   }
 
   /** Tells whether a file is there with content that is known to be whole. */
@@ -164,6 +170,8 @@ const excuses: readonly Excuse[] = [
 class Tools {
   readonly #world: World;
   readonly #store: ReadonlySet<string>;
+  /** Of programs, but for what a signature changes. */
+  readonly #bare: ReadonlySet<string>;
   readonly #loaders: readonly string[];
   readonly #certificates: readonly string[];
   readonly #verdicts = new Map<string, boolean>();
@@ -174,6 +182,9 @@ class Tools {
     this.#before = before;
     const sources = ['nix/store', 'sources'].flatMap((name) => filesBelow(join(world.root, name)));
     this.#store = new Set(sources.map(digestOfFile));
+    this.#bare = new Set(
+      sources.flatMap((path) => withoutSignature(readFileSync(path)) ?? []).map(digest),
+    );
     this.#loaders = (['252', '257'] as const).map((version) =>
       digest(world.payload.loader(version)),
     );
@@ -197,7 +208,9 @@ class Tools {
     const { sha256 = '' } = tree.files.get(path) ?? {};
     if (isForeign(path)) return this.#before.files.get(path)?.sha256 === sha256;
     if (/^EFI\/(Linux\/|nixos\/uki-)/.test(path)) return this.#isImage(join(tree.folder, path));
-    if (/^EFI\/(nixos|extra)\//.test(path)) return this.#store.has(sha256);
+    if (/^EFI\/(nixos|extra)\//.test(path)) {
+      return this.#store.has(sha256) || this.#isSignedKernel(join(tree.folder, path));
+    }
     if (LOADERS.some((loader) => loader === path)) return this.#isLoader(join(tree.folder, path));
     return path.startsWith('loader/entries/') && this.#isEntry(tree, path);
   }
@@ -226,14 +239,24 @@ class Tools {
 
   /** An image holds a kernel and an initrd of the store, starts a system of this world, and is signed. */
   #isImage(path: string): boolean {
-    const [linux, initrd, cmdline] = ['.linux', '.initrd', '.cmdline'].map((name) =>
-      sectionOf(path, name),
-    );
-    if (!linux || !initrd || !cmdline) return false;
-    const isOfStore = [linux, initrd].every((bytes) => this.#store.has(digest(bytes)));
+    const section = (name: string) => sectionOf(path, name);
+    const cmdline = section('.cmdline');
+    const isOfStore = ['.linux', '.initrd'].every((name) => {
+      // A thin image names them, and has their digests beside.
+      const named = section(`${name}h`);
+      const content = named ? Buffer.from(named).toString('hex') : section(name);
+      return this.#store.has(typeof content === 'string' ? content : digest(content ?? nothing));
+    });
+    if (!cmdline) return false;
     return (
       isOfStore && this.#startsSystem(new TextDecoder().decode(cmdline)) && this.#isSigned(path)
     );
+  }
+
+  /** A signed kernel is one of the store once its signature is taken away. */
+  #isSignedKernel(path: string): boolean {
+    const bare = withoutSignature(readFileSync(path));
+    return bare !== undefined && this.#bare.has(digest(bare)) && this.#isSigned(path);
   }
 
   #isLoader(path: string): boolean {
@@ -250,13 +273,16 @@ class Tools {
   }
 }
 
+const nothing = new Uint8Array();
+
 /** Returns the content of a PE section as objcopy sees it, or undefined when it sees none. */
 function sectionOf(path: string, name: string): Uint8Array | undefined {
   const folder = mkdtempSync(join(tmpdir(), 'espalier-section-'));
   try {
     const output = join(folder, 'section');
     const dump = ['--dump-section', `${name}=${output}`, path, join(folder, 'copy')];
-    return attempt('objcopy', dump).status === 0 ? readFileSync(output) : undefined;
+    const isDumped = attempt('objcopy', dump).status === 0 && existsSync(output);
+    return isDumped ? readFileSync(output) : undefined;
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

@@ -11,6 +11,7 @@ import { espalier } from '../lab/espalier.ts';
 import { makeProofInitrd } from '../lab/initrd.ts';
 import { makeKeys } from '../lab/keys.ts';
 import type { Parts } from '../lab/parts.ts';
+import { emulated } from '../lab/qemu.ts';
 import { aPe, countingBytes } from '../pe/a-pe.ts';
 import { dyingDisk } from './dying-disk.ts';
 
@@ -79,7 +80,7 @@ export class World {
         tag: `generation-${number}`,
         kernel: this.payload.kernel,
         initrd: this.payload.initrd(note),
-        kernelParams: ['console=ttyS0', 'quiet', 'panic=1'],
+        kernelParams: ['console=ttyS0', 'quiet', 'panic=1', ...emulated],
       },
     ]);
   }

@@ -1,7 +1,7 @@
 /** Whatever the kernel answers, or whenever the process is killed: the same, for the program as it ships. */
 import assert from 'node:assert/strict';
 import { describe, type TestContext, test } from 'node:test';
-import { bundle } from '../../tools/build.ts';
+import { bundle } from '../../tools/bundle.ts';
 import { FAULTY } from '../crash/scenario.ts';
 import { installCommand, isRoot, missingTools } from '../lab/tools.ts';
 import { isUnhurried } from '../property/bounds.ts';

@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
-import { bundle } from '../../tools/build.ts';
+import { bundle } from '../../tools/bundle.ts';
 import { aMachine } from '../command/a-machine.ts';
 import { FAULTY, type Scenario } from '../crash/scenario.ts';
 import { aProfiles } from '../generation/a-generation.ts';

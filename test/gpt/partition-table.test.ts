@@ -84,7 +84,7 @@ describe('a partition table', () => {
         name: partition.name ?? '',
       }),
     );
-    const ours = read(readFileSync(disk)).partitions.map(({ number, ...rest }) => rest);
+    const ours = read(readFileSync(disk)).partitions.map(({ number, attributes, ...rest }) => rest);
     assert.equal(ours.length, 2);
     assert.deepEqual(ours, theirs);
   });

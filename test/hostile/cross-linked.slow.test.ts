@@ -5,7 +5,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, suite, test } from 'node:test';
-import { bundle } from '../../tools/build.ts';
+import { bundle } from '../../tools/bundle.ts';
 import { theParts, whatIsMissing } from '../boot/installed.ts';
 import { type FatFile, readFat } from '../crash/fat-image.ts';
 import { mendImage } from '../crash/fsck.ts';

@@ -1,7 +1,9 @@
 /** `node test/lab/fetch.ts`: brings everything that tests with real parts want, and says what it could not bring. */
 import { ensureBootTools } from './boot-tools.ts';
+import { ensureDpkgRoot } from './dpkg-root.ts';
 import { ensureMeasuring } from './measuring.ts';
 import { ensureParts } from './parts.ts';
+import { ensurePolicyTools } from './policy-tools.ts';
 import { ensureSbsign } from './sbsign.ts';
 import { ensureSystemdRoot } from './systemd-root.ts';
 import { ensureToolRoot } from './tool-root.ts';
@@ -13,9 +15,11 @@ try {
   const parts = ensureParts(say);
   ensureSystemdRoot(say);
   ensureToolRoot(say);
+  ensureDpkgRoot(say);
   ensureMeasuring(say);
   ensureBootTools(say);
   ensureSbsign(say);
+  ensurePolicyTools(say);
   ensureVerityInitrd(parts, say);
 } catch (error) {
   console.error(

@@ -6,7 +6,7 @@ import { formatCpio, type Member, memberFrom, memberOf } from './cpio.ts';
 import { commandMembers, findAllRan, type GuestRan, runCommands } from './guest-commands.ts';
 import { moduleMember, shellMember } from './initrd.ts';
 import type { Parts } from './parts.ts';
-import { drive, runMachine } from './qemu.ts';
+import { drive, emulated, runMachine } from './qemu.ts';
 import { run } from './run.ts';
 
 export interface GuestOptions {
@@ -70,7 +70,7 @@ export async function runInGuest(options: GuestOptions): Promise<readonly GuestR
     const init = memberOf('init', guestInit, 0o755);
     writeFileSync(initrd, formatCpio([...base, ...members, ...commandMembers(commands), init]));
     const kernel = ['-kernel', parts.kernel, '-initrd', initrd];
-    const cmdline = 'console=ttyS0 quiet loglevel=1 panic=1';
+    const cmdline = ['console=ttyS0 quiet loglevel=1 panic=1', ...emulated].join(' ');
     const args = ['-machine', 'q35', '-no-reboot', ...kernel, '-append', cmdline];
     const first = log === undefined ? plainDisk(image) : loggedDisk(image, log);
     const disks = [...first, ...more.flatMap(plainDisk)];

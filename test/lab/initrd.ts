@@ -50,8 +50,8 @@ lockdown=$(sed 's/.*\\[\\(.*\\)\\].*/\\1/' /sys/kernel/security/lockdown)
   fi
   echo "${proofMark} generation=$generation secureboot=$secure lockdown=$lockdown entry=$(text LoaderEntrySelected) loader=$(text LoaderInfo | tr ' ' _) cmdline=$(cat /proc/cmdline)"
 } > /dev/console 2>&1
-# the kernel's own last words would go into the middle of the line
-sleep 1
+# the kernel's own last words would go into the middle of the line: this waits until it is out
+stty -echo < /dev/console
 poweroff -f
 `;
 

@@ -4,6 +4,7 @@ import { copyFileSync, lutimesSync, mkdirSync, rmSync, symlinkSync, writeFileSyn
 import { basename, join } from 'node:path';
 import { makeProofInitrd } from './initrd.ts';
 import type { Parts } from './parts.ts';
+import { emulated } from './qemu.ts';
 
 /** How a generation describes itself. */
 type Bootspec = 'whole' | 'absent' | 'broken';
@@ -63,7 +64,7 @@ export interface DemoWorld {
   readonly generations: readonly DemoGeneration[];
 }
 
-const parameters = ['console=ttyS0', 'quiet', 'panic=1'];
+const parameters = ['console=ttyS0', 'quiet', 'panic=1', ...emulated];
 /** The first generation is a day in 2025, and each is a day younger than the one before. */
 const firstDay = Date.UTC(2025, 0, 1) / 1000;
 const day = 24 * 60 * 60;

@@ -7,7 +7,7 @@ import { moduleMembers } from './guest.ts';
 import { commandMembers, findAllRan, type GuestRan, runCommands } from './guest-commands.ts';
 import { shellMember } from './initrd.ts';
 import type { Parts } from './parts.ts';
-import { drive, runMachine } from './qemu.ts';
+import { drive, emulated, runMachine } from './qemu.ts';
 import { systemdMembers } from './systemd-root.ts';
 
 export interface SystemdGuestOptions {
@@ -62,7 +62,7 @@ poweroff -f
 `;
 
 const cmdline = [
-  ...['console=ttyS0', 'quiet', 'loglevel=1', 'panic=1', 'rdinit=/init'],
+  ...['console=ttyS0', 'quiet', 'loglevel=1', 'panic=1', 'rdinit=/init', ...emulated],
   ...['systemd.unit=guest.target', 'systemd.show_status=false', 'systemd.log_target=journal'],
 ].join(' ');
 

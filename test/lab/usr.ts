@@ -2,6 +2,7 @@
 import { chmodSync, copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Parts } from './parts.ts';
+import { emulated } from './qemu.ts';
 import { run } from './run.ts';
 
 /** What every block of the file `share/marker` begins with. */
@@ -30,7 +31,7 @@ export const usrInit = '/usr/bin/init';
 /** The words of a command line for a system with no more than /usr: its root file system is in memory. */
 export const usrParameters = [
   ...['console=ttyS0', 'quiet', 'panic=-1', 'root=tmpfs', 'rootfstype=tmpfs'],
-  ...['mount.usr=/dev/mapper/usr', 'mount.usrfstype=erofs', 'mount.usrflags=ro'],
+  ...['mount.usr=/dev/mapper/usr', 'mount.usrfstype=erofs', 'mount.usrflags=ro', ...emulated],
 ];
 
 /** Fills a folder with the files of /usr. */

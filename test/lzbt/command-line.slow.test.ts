@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import { bundle, linkLzbt } from '../../tools/build.ts';
+import { bundle, linkLzbt } from '../../tools/bundle.ts';
 import { MAIN } from '../command/a-machine.ts';
 import { anLzbtMachine, type LzbtMachine } from './a-lzbt.ts';
 

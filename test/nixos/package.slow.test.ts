@@ -6,7 +6,7 @@ import { after, before, suite, test } from 'node:test';
 import { readSettings } from '../../src/settings/settings.ts';
 import { unitFiles } from '../../src/units/files.ts';
 import { reach } from '../../src/units/reach.ts';
-import { bundle, writeLicenses } from '../../tools/build.ts';
+import { bundle, writeLicenses } from '../../tools/bundle.ts';
 import { once } from '../boot/installed.ts';
 import { attempt, run } from '../lab/run.ts';
 import { MemoryDisk } from '../support/memory-disk.ts';

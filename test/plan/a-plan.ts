@@ -151,6 +151,7 @@ export function anInput(difference: Partial<PlanInput> & Pick<PlanInput, 'musts'
     loaderConf: CONF,
     reserve: 0,
     scope: 'all',
+    lacksNext: false,
     ...difference,
   };
 }

@@ -63,6 +63,18 @@ describe('of old files', () => {
     ]);
   });
 
+  test('an image goes only after the entries that move away from it, and they free nothing', () => {
+    const image = aFile('blob', 'image', {});
+    const moving = [anEntry(2, [image.path]), anEntry(1, [image.path])];
+    const own = new Map([...moving, image, NEWEST].map((file) => [keyOf(file.path), file]));
+    const removed = (missing: number) =>
+      freeFirst({ missing, stale: [image], moving, own, clusterSize: CLUSTER })?.map(({ path }) =>
+        path.split('/').at(-1),
+      );
+    assert.deepEqual(removed(CLUSTER), ['generation-1.efi', 'generation-2.efi', 'image']);
+    assert.equal(removed(CLUSTER + 1), undefined);
+  });
+
   test('a blob that nothing names goes before any entry', () => {
     const stale = [anEntry(1), aFile('blob', 'initrd', {})];
     assert.deepEqual(goes(1, stale), ['initrd']);

@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { optionsOf, VERBS } from '../../src/command/verbs.ts';
+import { optionsOf } from '../../src/command/verb.ts';
+import { VERBS } from '../../src/command/verbs.ts';
 import { ERROR_CODES } from '../../src/error.ts';
 import { ROWS } from '../../src/settings/verb-options.ts';
 import { REFERENCE, reference } from '../../tools/reference.ts';

@@ -1,7 +1,8 @@
 /** The table of settings: what each row must say, and what follows from it. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { optionsOf, VERBS } from '../../src/command/verbs.ts';
+import { optionsOf } from '../../src/command/verb.ts';
+import { VERBS } from '../../src/command/verbs.ts';
 import { ROWS, settingOptions } from '../../src/settings/verb-options.ts';
 
 const flagsOf = (verb: string) => settingOptions(verb).map(({ name }) => name);

@@ -1,5 +1,6 @@
 /** Serves every verb with one list of options: it drops the options that a verb does not use. */
-import { optionsOf, VERBS } from '../../src/command/verbs.ts';
+import { optionsOf } from '../../src/command/verb.ts';
+import { VERBS } from '../../src/command/verbs.ts';
 
 const KNOWN = new Map(VERBS.flatMap(optionsOf).map((option) => [option.name, option]));
 

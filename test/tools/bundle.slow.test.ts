@@ -16,7 +16,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { bundle, bundleLauncher, writeLicenses } from '../../tools/build.ts';
+import { bundle, bundleLauncher, writeLicenses } from '../../tools/bundle.ts';
 import { aMachine, type Machine } from '../command/a-machine.ts';
 
 const repository = resolve(import.meta.dirname, '../..');

@@ -110,6 +110,20 @@ describe('the keys', () => {
       cmdline: 'a\nb',
       sbat: ['@x'],
       'sign-kernel': false,
+      'sign-initrd-pcrs': false,
+    });
+  });
+
+  test('each key for policies has its place, and leaves a gap in the lists that it is not in', () => {
+    const text = [
+      ...['[PCRSignature:a]', 'PCRPrivateKey=/a', '[PCRSignature:b]', 'PCRPrivateKey=/b'],
+      ...['Phases=enter-initrd', '[PCRSignature:a]', 'PolicyRef=x', '[UKI]', 'PCRBanks=sha256'],
+    ].join('\n');
+    assert.deepEqual(parseUkifyConfig(text, 'f'), {
+      'pcr-private-key': ['/a', '/b'],
+      phases: [undefined, 'enter-initrd'],
+      policyref: ['x'],
+      'pcr-banks': 'sha256',
     });
   });
 
@@ -118,10 +132,6 @@ describe('the keys', () => {
     ['[Profile]\nID=x', /\[Profile\] ID=: there is no such key/],
     ['[PCRSignature:]\nPhases=x', /there is no such key/],
     ['[UKI]\n__proto__=x', /there is no such key/],
-    ['[UKI]\nPCRSig=@x', /\[UKI\] PCRSig=: signatures of PCR values are not made here/],
-    ['[UKI]\nSignInitrdPCRs=yes', /SignInitrdPCRs=: signatures of PCR values/],
-    ['[PCRSignature:a]\nPCRPrivateKey=/k', /\[PCRSignature:a\] PCRPrivateKey=: signatures of PCR/],
-    ['[PCRSignature:a]\nPCRPublicKey=/k', /PCRPKey= puts a public key into the image/],
     ['[UKI]\nSecureBootSigningTool=pesign', /SecureBootSigningTool=: keys in an NSS database/],
     ['[UKI]\nSecureBootCertificateName=x', /keys in an NSS database/],
     ['[UKI]\nSigningEngine=pkcs11', /keys are read from PEM files/],

@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, suite, test } from 'node:test';
-import { bundle } from '../../tools/build.ts';
+import { bundle } from '../../tools/bundle.ts';
 import { once, theParts, whatIsMissing } from '../boot/installed.ts';
 import { memberOf } from '../lab/cpio.ts';
 import { makeEmptyImage } from '../lab/esp-image.ts';

@@ -18,7 +18,7 @@ import { run as runProgram } from '../../src/command/program.ts';
 import { readSettings } from '../../src/settings/settings.ts';
 import { type UnitFile, unitFiles } from '../../src/units/files.ts';
 import { reach } from '../../src/units/reach.ts';
-import { bundle } from '../../tools/build.ts';
+import { bundle } from '../../tools/bundle.ts';
 import { once } from '../boot/installed.ts';
 import { attempt, run } from '../lab/run.ts';
 import { MemoryDisk } from '../support/memory-disk.ts';
@@ -97,6 +97,18 @@ suite('the unit files', () => {
     ]);
   });
 
+  test('of an executable with Node inside name it alone, and Node’s options to it', () => {
+    const [watcher] = unitFiles({
+      node: '/usr/bin/espalier',
+      program: '/usr/bin/espalier',
+      notify: '/usr/bin/systemd-notify',
+      writable: [],
+      readable: [],
+    });
+    const start = 'ExecStart=/usr/bin/espalier "--node-options=--jitless --no-warnings" watch';
+    assert.ok(watcher?.text.includes(start), watcher?.text);
+  });
+
   test('name any path as systemd reads it', () => {
     const odd = `/a b/100%/$HOME/"c"/d:e`;
     const [watcher] = unitFiles({
@@ -110,8 +122,9 @@ suite('the unit files', () => {
     const text = watcher?.text ?? '';
     const start = String.raw`ExecStart="/a b/100%%/$$HOME/\"c\"/d:e" --jitless /p.mjs watch`;
     assert.ok(text.includes(start), text);
-    const copy = String.raw`fs.readFileSync(\"/a b/100%%/$$HOME/\\\"c\\\"/d:e\")`;
+    const copy = String.raw`config copy /run/espalier/watch.toml --config "/a b/100%%/$$HOME/\"c\"/d:e"`;
     assert.ok(text.includes(copy), text);
+    assert.match(text, /^ExecReload=.* --hangup \$MAINPID$/m);
     const bind = String.raw`BindPaths="-/a b/100%%/$HOME/\"c\"/d:e"`;
     assert.ok(text.includes(`${bind}\n`), text);
   });
@@ -164,7 +177,7 @@ suite('`units`', () => {
       unit,
       new RegExp(`^BindReadOnlyPaths=-${config} -/srv/profiles .*-/keys/db.pem`, 'm'),
     );
-    assert.ok(unit.includes(String.raw`fs.readFileSync(\"${config}\")`), unit);
+    assert.ok(unit.includes(`config copy /run/espalier/watch.toml --config ${config}`), unit);
     const dropIn = readFileSync(`${file}.d/confinement.conf`, 'utf8');
     assert.match(dropIn, /^TemporaryFileSystem=\/$/m);
     assert.match(dropIn, /^BindReadOnlyPaths=.*\/systemd-notify$/m);

@@ -7,7 +7,7 @@ import { availableParallelism, loadavg, release } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { cacheFolder } from '../../test/lab/parts.ts';
-import { bundle } from '../build.ts';
+import { bundle } from '../bundle.ts';
 import { espalier, findPeers, rivals } from './installer.ts';
 import { formatMemory, type MemoryFigure, measureMemory } from './memory.ts';
 import { measure, run, watch } from './process.ts';

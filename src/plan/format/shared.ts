@@ -28,7 +28,7 @@ export const SHARED = {
  * Returns the entry of a generation or specialisation, as the only profile of an image. Which entries
  * share an image is decided for each ESP.
  */
-export function wantShared(token: string, resolved: Resolved, image: ImageSettings): WantedEntry {
+function wantShared(token: string, resolved: Resolved, image: ImageSettings): WantedEntry {
   const base = imageBase(token, resolved, image);
   const { cmdline, ...menu } = menuEntry(resolved);
   const lines = formatSharedEntry({

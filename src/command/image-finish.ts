@@ -1,0 +1,69 @@
+/** `image finish`: puts the image that boots a disk onto the ESP of one that was made without it. */
+import { basename, resolve } from 'node:path';
+import type { Context } from '../context.ts';
+import { EXIT_WARNINGS } from '../error.ts';
+import { finishImage, requireMatch, rootHashesOf } from '../image/finish-image.ts';
+import { requireOutput } from '../image/output.ts';
+import { repartRows } from '../image/repart-rows.ts';
+import { readFlags } from '../settings/flags.ts';
+import type { Invocation } from '../settings/invocation.ts';
+import { startProgress } from '../terminal/progress.ts';
+import { reportedProfiles } from '../uki/boot-profile.ts';
+import { inspectSections, ukiReport } from '../uki/inspect.ts';
+import type { RootHash } from '../verity/root-hash.ts';
+import { readJob } from './image-build.ts';
+import { finishSchema } from './image-settings.ts';
+import { hashChunks } from './uki-inspect.ts';
+
+const VERB = 'image finish';
+
+/**
+ * Checks that UKI boots the very file systems of IMAGE, and fills the ESP.
+ * @throws {IMAGE_MISMATCH} when it does not; nothing is written then
+ */
+export async function imageFinish(
+  { operands: [imageGiven = '', ukiGiven = ''], flags, json, verbosity }: Invocation,
+  context: Context,
+): Promise<number> {
+  const settings = readFlags(finishSchema, flags, VERB);
+  const [image, uki] = [resolve(imageGiven), resolve(ukiGiven)];
+  const rootHashes = await matching(image, uki, context);
+  const output = settings.output ?? { given: imageGiven, path: image };
+  const isForced = settings.force || output.path === image;
+  requireOutput(output.path, { needed: 0, isForced }, context.disk);
+  const { job } = await readJob(settings.description, settings, context);
+  const path = settings['uki-path'] ?? job.esp.ukis[0]?.path ?? `/EFI/Linux/${basename(uki)}`;
+  const log = async () => (await import('../terminal/log.ts')).openLog(verbosity);
+  const progress = startProgress(json || verbosity !== 0);
+  const warnings: string[] = [];
+  const warn = (warning: string) => void warnings.push(warning);
+  try {
+    const esp = { ...job.esp, ukis: [{ path, source: uki }] };
+    const finishing = { image, output: output.path, job: { ...job, esp }, rootHashes };
+    const made = await finishImage(finishing, { context, log, say: progress.say, warn });
+    context.print(
+      json
+        ? JSON.stringify(repartRows(made, output.given, false), undefined, '\t')
+        : `${output.given}: boots by ${path}`,
+    );
+  } finally {
+    progress.stop();
+  }
+  for (const warning of warnings) (await log()).warn(warning);
+  return warnings.length > 0 ? EXIT_WARNINGS : 0;
+}
+
+/** Returns the root hashes of an image. @throws {IMAGE_MISMATCH} when an image names others */
+async function matching(
+  image: string,
+  uki: string,
+  { disk }: Context,
+): Promise<readonly RootHash[]> {
+  using file = disk.open(image);
+  const rootHashes = await rootHashesOf(file, image);
+  using source = disk.open(uki);
+  const shown = (name: string) => name === '.cmdline' || name === '.profile';
+  const sections = inspectSections(source, hashChunks, { name: uki, shown });
+  requireMatch(reportedProfiles(ukiReport(sections)), rootHashes, { uki, image });
+  return rootHashes;
+}

@@ -1,0 +1,145 @@
+/** Fills the ESP of an image that was made without one, when the image that boots it fits the image. */
+import type { OpenFile } from '../disk/disk.ts';
+import { EspError } from '../error.ts';
+import { type Partition, readPartitionTable } from '../gpt/partition-table.ts';
+import { parsePartitionType, partitionTypeName } from '../gpt/partition-type.ts';
+import type { RawFile } from '../process/machine.ts';
+import { buildTree } from '../tree/build-tree.ts';
+import type { Contents } from '../tree/contents.ts';
+import type { Tree } from '../tree/node.ts';
+import type { BootProfile } from '../uki/boot-profile.ts';
+import { compareRootHashes, describeMismatch } from '../uki/verity-match.ts';
+import type { BlockSource } from '../verity/data-pieces.ts';
+import { findPair } from '../verity/disk-pair.ts';
+import type { RootHash } from '../verity/root-hash.ts';
+import { fillFats } from './fill-esp.ts';
+import { rangeOf } from './filling.ts';
+import { fileSystemUuid } from './identity.ts';
+import type { ImageJob } from './image-job.ts';
+import { placeOutput } from './output.ts';
+import type { PlannedPartition } from './plan-image.ts';
+import type { MadePartition } from './repart-rows.ts';
+import { espFilling, type RunMeans, signerOf } from './run-job.ts';
+
+/**
+ * Returns the root hashes of an image, each with the file system that it is of. The UUIDs of a data
+ * partition and of the one with its hash tree are the halves of a root hash of SHA-256; the tree is
+ * looked at, to be sure.
+ * @throws {VERITY_MALFORMED} when there is no partition table
+ */
+export async function rootHashesOf(image: BlockSource, name: string): Promise<readonly RootHash[]> {
+  const { partitions } = readPartitionTable(image, name);
+  const typed = partitions.map((partition) => ({
+    ...partition,
+    role: parsePartitionType(partition.type),
+  }));
+  const found: RootHash[] = [];
+  for (const data of typed.filter(({ role }) => role?.content === 'data')) {
+    for (const hash of typed.filter(({ role }) => role?.content === 'verity')) {
+      if (data.role === undefined || data.role.designator !== hash.role?.designator) continue;
+      const hex = `${data.uuid}${hash.uuid}`.replaceAll('-', '');
+      const { kind } = await findPair(image, name, hex);
+      if (kind !== 'found') continue;
+      const { designator, architecture } = data.role;
+      found.push({ hex, designator, architecture });
+    }
+  }
+  return found;
+}
+
+/**
+ * Refuses an image for booting that names other root hashes than the disk has.
+ * @throws {IMAGE_MISMATCH} naming each
+ */
+export function requireMatch(
+  profiles: readonly BootProfile[],
+  rootHashes: readonly RootHash[],
+  { uki, image }: { readonly uki: string; readonly image: string },
+): void {
+  const [first, ...others] = compareRootHashes(profiles, rootHashes).map(describeMismatch);
+  if (first === undefined) return;
+  throw new EspError(
+    'IMAGE_MISMATCH',
+    `${uki} does not boot ${image}: ${[first, ...others].join('; ')}`,
+    {
+      hint: 'build it with --verity and what image build --json printed for this very image',
+    },
+  );
+}
+
+/** An image to finish. */
+export interface Finishing {
+  /** Paths; the output may be the image itself. */
+  readonly image: string;
+  readonly output: string;
+  readonly job: ImageJob;
+  readonly rootHashes: readonly RootHash[];
+}
+
+/**
+ * Copies an image and fills the ESP of the copy, which then gets the output's name.
+ * @throws {CONFIG_INVALID} when it has no ESP
+ */
+export async function finishImage(
+  { image, output, job, rootHashes }: Finishing,
+  means: RunMeans,
+): Promise<readonly MadePartition[]> {
+  const { disk } = means.context;
+  using source = disk.open(image);
+  const { partitions } = readPartitionTable(source, image);
+  const tree = buildTree(espContents(job), job.tree, disk);
+  const planned = partitions.map((partition) => existing(partition, tree));
+  if (planned.every(({ filling }) => filling.kind !== 'fat')) {
+    throw new EspError(
+      'CONFIG_INVALID',
+      `${image}: expected an ESP among its partitions, got none`,
+    );
+  }
+  const signer = await signerOf(job, means);
+  await placeOutput(output, source.size, means.context, async (into) => {
+    copyInto(source, into);
+    await fillFats(
+      planned,
+      new Map(),
+      espFilling(job, { image: into, signer, name: output }, means),
+    );
+  });
+  return planned.map(({ definition, label, uuid, place }) => {
+    const half = uuid.replaceAll('-', '');
+    const own = rootHashes.find(({ hex }) => hex.startsWith(half) || hex.endsWith(half));
+    return { definition, label, uuid, place, rootHash: own?.hex };
+  });
+}
+
+function espContents({ disk }: ImageJob): readonly Contents[] {
+  if (disk.kind !== 'partitions') return disk.esp.contents;
+  return disk.partitions.find(({ type }) => isEsp(type))?.contents ?? [];
+}
+
+function isEsp(type: string): boolean {
+  return partitionTypeName(type) === 'esp';
+}
+
+function existing(partition: Partition, tree: Tree): PlannedPartition {
+  const { type, attributes, number, offset, size, uuid, name: label } = partition;
+  const extent = { weight: 0 };
+  return {
+    definition: {
+      ...{ name: `partition ${number}`, dropIns: [], type, contents: [], attributes },
+      ...{ size: extent, padding: extent, isMinimal: false, splitName: undefined },
+    },
+    ...{ label, uuid, isDeferred: false, place: { offset, size, padding: 0 } },
+    filling: isEsp(type)
+      ? { kind: 'fat', tree, uuid: fileSystemUuid(uuid), size: 0 }
+      : { kind: 'none', size: 0 },
+  };
+}
+
+/** Copies a file into an image of the same size; zeros take no room. */
+function copyInto(source: OpenFile, image: RawFile): void {
+  let at = 0;
+  for (const piece of rangeOf(source, { offset: 0, size: source.size }, 'the image')) {
+    if (piece.some((byte) => byte !== 0)) image.writeAt(at, piece);
+    at += piece.length;
+  }
+}

@@ -1,0 +1,27 @@
+/** Everything that the making of one image is told, whatever language told it. */
+import type { TreeSettings } from '../tree/contents.ts';
+import type { EspDescription } from './esp-description.ts';
+import type { NixpkgsDescription } from './nixpkgs-plan.ts';
+import type { ImageDescription } from './plan-image.ts';
+
+/** Files of the key that signs images, boot loaders and root hashes. */
+export interface KeyFiles {
+  readonly certificate: string;
+  readonly privateKey: string;
+  readonly allowInsecureKey: boolean;
+}
+
+export interface ImageJob {
+  readonly disk:
+    | ({ readonly kind: 'partitions' } & ImageDescription)
+    | ({ readonly kind: 'make-disk-image' } & NixpkgsDescription);
+  readonly tree: TreeSettings;
+  /** Of everything in the image, in seconds since the epoch. */
+  readonly time: number;
+  /** As systemd writes it in names of types. */
+  readonly architecture: string;
+  readonly esp: EspDescription;
+  readonly key?: KeyFiles | undefined;
+  /** Whether each partition gets a file of its own as well. */
+  readonly isSplit: boolean;
+}

@@ -1,0 +1,98 @@
+/** The file that an image becomes: under a name of its own until it is whole. */
+import { basename, dirname, join } from 'node:path';
+import type { WritableDisk } from '../disk/disk.ts';
+import { openRaw } from '../disk/raw-file.ts';
+import { EspError } from '../error.ts';
+import type { Machine, RawFile } from '../process/machine.ts';
+import { formatSize } from '../terminal/size.ts';
+
+/** Where images are written. */
+export interface Workshop {
+  readonly disk: WritableDisk;
+  readonly machine: Pick<Machine, 'openRaw'>;
+}
+
+/** Returns the name of an image in the making, beside the one that it gets. */
+function temporaryPath(output: string): string {
+  return join(dirname(output), `.${basename(output)}.espalier-tmp`);
+}
+
+/**
+ * Refuses an output before anything is written.
+ * @param needed bytes that will be allocated
+ * @throws {CONFIG_INVALID} when its directory is not there
+ * @throws {IMAGE_EXISTS} when it is there, and it may not be replaced
+ * @throws {IMAGE_FULL} when the file system has no room
+ */
+export function requireOutput(
+  output: string,
+  { needed, isForced }: { readonly needed: number; readonly isForced: boolean },
+  disk: WritableDisk,
+): void {
+  const directory = dirname(output);
+  if (disk.stat(directory)?.kind !== 'directory') {
+    throw new EspError('CONFIG_INVALID', `--output: ${directory} is no directory`);
+  }
+  const there = disk.stat(output);
+  if (there !== undefined && there.kind !== 'file') {
+    throw new EspError('CONFIG_INVALID', `--output: ${output} is there and is no file`);
+  }
+  if (there !== undefined && !isForced) {
+    throw new EspError('IMAGE_EXISTS', `${output} is there already`, {
+      hint: 'name another --output, or replace it with --force',
+    });
+  }
+  const free = disk.fileSystem(directory)?.free;
+  if (free === undefined || free >= needed) return;
+  throw new EspError(
+    'IMAGE_FULL',
+    `${directory}: the image needs ${formatSize(needed)}, and ${formatSize(free)} are free`,
+    { hint: 'make room, or name another --output' },
+  );
+}
+
+/**
+ * Makes a file of a size, has it written, makes it durable, and gives it its name. When that fails,
+ * nothing is left, and what had the name stays.
+ * @param size in bytes
+ */
+export async function placeOutput<Result>(
+  output: string,
+  size: number,
+  { disk, machine }: Workshop,
+  write: (image: RawFile, path: string) => Promise<Result>,
+): Promise<Result> {
+  const temporary = temporaryPath(output);
+  try {
+    sized(temporary, size, { disk, machine });
+    const result = await written(temporary, { disk, machine }, write);
+    // SAFETY: no machine boots from a file that is being made. The image is whole and durable under
+    // its temporary name.
+    disk.rename(temporary, output);
+    // SAFETY: the barrier makes the name durable before we report it.
+    disk.syncDirectory(dirname(output));
+    return result;
+  } catch (error) {
+    // SAFETY: nothing boots from a temporary name. After the rename it does not exist.
+    disk.remove(temporary);
+    throw error;
+  }
+}
+
+/** Makes a file of zeros that takes no room: what a killed run left there is emptied first. */
+function sized(path: string, size: number, workshop: Workshop): void {
+  using file = openRaw(path, 'replace', workshop);
+  file.cut(size);
+}
+
+async function written<Result>(
+  path: string,
+  workshop: Workshop,
+  write: (image: RawFile, path: string) => Promise<Result>,
+): Promise<Result> {
+  using image = openRaw(path, 'write', workshop);
+  const result = await write(image, path);
+  // SAFETY: as for the rename.
+  image.sync();
+  return result;
+}

@@ -1,0 +1,208 @@
+/** From a description to sizes and places: everything that is known before a byte is written. */
+import { EspError } from '../error.ts';
+import type { NewTable } from '../gpt/format-table.ts';
+import type { Mbr } from '../gpt/mbr.ts';
+import { partitionTypeName } from '../gpt/partition-type.ts';
+import type { Guid } from '../guid.ts';
+import { saltFrom, superblockUuidFrom } from '../verity/seed.ts';
+import type { Superblock } from '../verity/superblock.ts';
+import type { PartitionDefinition } from './definition.ts';
+import { type Filling, type FillingSettings, fillingOf } from './filling.ts';
+import { diskUuid, fileSystemUuid, partitionUuid, type Seed } from './identity.ts';
+import { FIRST, GRAIN, type Layout, layOut, type Place, roundUp, type Wish } from './layout.ts';
+import { hashPartitionOf, requireWholeGroups } from './verity-group.ts';
+import { hashAreaSize } from './write-data.ts';
+
+/** What an image is made from. */
+export interface ImageDescription {
+  readonly partitions: readonly PartitionDefinition[];
+  readonly seed: Seed;
+  /** Of the whole disk, in bytes. */
+  readonly size: number | 'auto';
+  /** In bytes: 512 or 4096. */
+  readonly sectorSize: number;
+  /** Of hash trees where a definition says nothing, in bytes. */
+  readonly verityBlockSize: number;
+  /** Types whose partitions are left empty, for another run to fill. */
+  readonly deferred: ReadonlySet<Guid>;
+}
+
+/** A partition with its place. */
+export interface PlannedPartition {
+  readonly definition: PartitionDefinition;
+  readonly label: string;
+  /** As the seed and its type give it; a root hash may replace it. */
+  readonly uuid: Guid;
+  readonly filling: Filling;
+  readonly isDeferred: boolean;
+  readonly place: Place;
+}
+
+/** What is written at the ends of the disk. */
+export type TableKind =
+  | ({ readonly kind: 'gpt' } & Omit<NewTable, 'size' | 'partitions'>)
+  | { readonly kind: 'msdos'; readonly mbr: Mbr }
+  | { readonly kind: 'none' };
+
+export interface ImagePlan extends VerityChoice {
+  /** Of the whole disk, in bytes. */
+  readonly size: number;
+  /** In the order of their numbers. */
+  readonly partitions: readonly PlannedPartition[];
+  readonly table: TableKind;
+}
+
+/** What hash trees have in common. */
+type VerityChoice = Pick<ImageDescription, 'seed' | 'verityBlockSize'>;
+
+/** Everything of a planned partition but its place. */
+type Unplaced = Omit<PlannedPartition, 'place'>;
+
+/**
+ * Returns where everything will lie. No content is read.
+ * @throws {CONFIG_INVALID} when definitions contradict each other
+ * @throws {IMAGE_FULL} when the partitions do not fit
+ */
+export async function planImage(
+  description: ImageDescription,
+  settings: FillingSettings,
+): Promise<ImagePlan> {
+  const { partitions: definitions, size, sectorSize, seed, verityBlockSize } = description;
+  requireWholeGroups(definitions);
+  const labels = labelsOf(definitions);
+  const unplaced: Unplaced[] = [];
+  for (const [index, definition] of definitions.entries()) {
+    unplaced.push(await unplacedOf(definition, labels[index] ?? '', description, settings));
+  }
+  const wishes = unplaced.map((each) =>
+    wishOf(each.definition, needOf(each, unplaced, description), sectorSize),
+  );
+  const layout = layOut(wishes, size, sectorSize);
+  const table = { kind: 'gpt', sectorSize, uuid: diskUuid(seed), firstUsable: FIRST } as const;
+  const partitions = inPlace(unplaced, layout);
+  return { size: layout.size, partitions, table, seed, verityBlockSize };
+}
+
+async function unplacedOf(
+  definition: PartitionDefinition,
+  label: string,
+  { partitions, seed, deferred, sectorSize }: ImageDescription,
+  settings: FillingSettings,
+): Promise<Unplaced> {
+  const { type } = definition;
+  const before = partitions.slice(0, partitions.indexOf(definition));
+  const uuid = partitionUuid(seed, type, before.filter((other) => other.type === type).length);
+  const isDeferred = deferred.has(type);
+  const identity = { uuid: fileSystemUuid(uuid), label, spare: 0 };
+  const filling: Filling = isDeferred
+    ? { kind: 'none', size: 0 }
+    : await fillingOf(definition, identity, settings);
+  if (filling.kind === 'fat' && sectorSize > 512) {
+    throw new EspError(
+      'CONFIG_INVALID',
+      `${definition.name}: a FAT is made for sectors of 512 bytes`,
+      {
+        hint: 'give sectors of 512 bytes, or leave it out with --defer',
+      },
+    );
+  }
+  return { definition, label, uuid, filling, isDeferred };
+}
+
+function inPlace(unplaced: readonly Unplaced[], { places }: Layout): readonly PlannedPartition[] {
+  return unplaced.map((each, index) => ({
+    ...each,
+    place: places[index] ?? { offset: 0, size: 0, padding: 0 },
+  }));
+}
+
+/** Data that a hash tree covers: the size of the content and of its partition, in bytes. */
+interface Covered {
+  readonly content: number;
+  readonly partition: number;
+}
+
+/**
+ * Returns the superblock of the hash area over data. It covers the whole partition; where the hash
+ * partition is to be as small as can be, the content alone, as systemd-repart does it.
+ */
+export function superblockFor(
+  hash: PartitionDefinition,
+  { content, partition }: Covered,
+  { seed, verityBlockSize }: VerityChoice,
+): Superblock {
+  const { dataBlockSize = verityBlockSize, hashBlockSize = verityBlockSize } = hash.verity ?? {};
+  const covered = hash.isMinimal ? Math.max(1, content) : partition;
+  return {
+    algorithm: 'sha256',
+    dataBlockSize,
+    hashBlockSize,
+    dataBlocks: Math.ceil(covered / dataBlockSize),
+    salt: saltFrom(seed),
+    uuid: superblockUuidFrom(seed),
+  };
+}
+
+/** What a signature partition takes in bytes, always. */
+const SIGNATURE_SIZE = 16 * 1024;
+
+function needOf(
+  { definition, filling }: Unplaced,
+  all: readonly Unplaced[],
+  description: ImageDescription,
+): number {
+  const { verity } = definition;
+  if (verity?.role === 'signature') return SIGNATURE_SIZE;
+  if (verity?.role !== 'hash') return filling.size;
+  const data = all.find((other) => hashPartitionOf(other.definition, [definition]) !== undefined);
+  if (data === undefined) return 0;
+  const wish = wishOf(data.definition, data.filling.size, description.sectorSize);
+  const partition = Math.max(roundUp(wish.need), roundUp(wish.size.min ?? 0), GRAIN);
+  const covered = { content: data.filling.size, partition };
+  return hashAreaSize(superblockFor(definition, covered, description));
+}
+
+const MIB = 1024 * 1024;
+/** What a partition gets of which nobody says how large it is. */
+const USUAL_MIN = 10 * MIB;
+/** File systems that cannot be smaller. */
+const SMALLEST: Readonly<Record<string, number>> = {
+  ext4: 32 * MIB,
+  btrfs: 256 * MIB,
+  xfs: 300 * MIB,
+};
+const READ_ONLY: readonly (string | undefined)[] = ['erofs', 'squashfs'];
+
+function wishOf(definition: PartitionDefinition, need: number, sectorSize: number): Wish {
+  const { name, format, verity, size, padding } = definition;
+  const isExact = verity !== undefined || READ_ONLY.includes(format);
+  const usual = isExact ? GRAIN : (loaderPartitionMin(definition, sectorSize) ?? USUAL_MIN);
+  const min = Math.max(size.min ?? usual, SMALLEST[format ?? ''] ?? 0);
+  const max = verity?.role === 'signature' ? SIGNATURE_SIZE : size.max;
+  return { name, need, size: { ...size, min, max }, padding };
+}
+
+/** Firmware takes no FAT32 of fewer clusters; systemd-repart 258 and later make them this large too. */
+function loaderPartitionMin({ type }: PartitionDefinition, sectorSize: number): number | undefined {
+  if (!['esp', 'xbootldr'].includes(partitionTypeName(type))) return undefined;
+  return sectorSize > 512 ? 260 * MIB : 100 * MIB;
+}
+
+/** Returns each label; one that nobody gave is the name of the type, with a number where it is taken. */
+function labelsOf(definitions: readonly PartitionDefinition[]): readonly string[] {
+  const taken = new Set<string>();
+  return definitions.map(({ type, label, name }) => {
+    const wanted = label ?? partitionTypeName(type);
+    if (wanted.length > 36) {
+      throw new EspError(
+        'CONFIG_INVALID',
+        `${name}: label ${JSON.stringify(wanted)} has more than 36 characters`,
+      );
+    }
+    let chosen = wanted;
+    for (let count = 2; label === undefined && taken.has(chosen); count++)
+      chosen = `${wanted}-${count}`;
+    taken.add(chosen);
+    return chosen;
+  });
+}

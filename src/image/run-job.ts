@@ -1,0 +1,130 @@
+/** Carries out the making of an image: plans, looks at the output, writes, and gives it its name. */
+import { dirname, resolve } from 'node:path';
+import type { Context } from '../context.ts';
+import { EspError } from '../error.ts';
+import type { Workshop } from '../filesystem/request.ts';
+import { type Signer, unsigned } from '../signer/signer.ts';
+import { keySigner } from '../survey/signer-of.ts';
+import type { Log } from '../terminal/log.ts';
+import { makeImage } from './build-image.ts';
+import { type EspFilling, fillFats } from './fill-esp.ts';
+import type { ImageJob } from './image-job.ts';
+import { planNixpkgs } from './nixpkgs-plan.ts';
+import { placeOutput, requireOutput } from './output.ts';
+import { type ImagePlan, planImage } from './plan-image.ts';
+import type { MadePartition } from './repart-rows.ts';
+import { rootHashSigner } from './root-hash-signer.ts';
+import { splitImage, withSplitPaths } from './split.ts';
+
+/** What a run is given besides the job. */
+export interface RunMeans {
+  readonly context: Context;
+  readonly log: () => Promise<Log>;
+  readonly say: (text: string) => void;
+  readonly warn: (warning: string) => void;
+}
+
+/** Where an image goes: as somebody wrote it, and as a whole path. */
+export interface Destination {
+  readonly given: string;
+  readonly path: string;
+  readonly isForced: boolean;
+}
+
+/** An image that was made, or would be. */
+export interface Outcome {
+  readonly plan: ImagePlan;
+  readonly made: readonly MadePartition[];
+}
+
+/**
+ * Makes an image.
+ * @throws {IMAGE_EXISTS} {IMAGE_FULL} {CONFIG_INVALID} {TOOL_MISSING} before anything is written
+ */
+export async function runJob(
+  job: ImageJob,
+  { given, path, isForced }: Destination,
+  means: RunMeans,
+): Promise<Outcome> {
+  const { context } = means;
+  const signer = await signerOf(job, means);
+  requireOutput(path, { needed: 0, isForced }, context.disk);
+  return withScratch(dirname(path), context, async (workshop) => {
+    const plan = await planOf(job, workshop, means.warn);
+    const sign = rootHashSignerFor(plan, job, context);
+    const needed = plan.partitions.reduce((sum, { filling }) => sum + filling.size, 0);
+    requireOutput(path, { needed, isForced }, context.disk);
+    const made = await placeOutput(path, plan.size, context, (image, at) =>
+      makeImage(plan, {
+        ...{ image, path: at, workshop, say: means.say, sign },
+        fillLast: (partitions, rootHashes) =>
+          fillFats(partitions, rootHashes, espFilling(job, { image, signer, name: path }, means)),
+      }),
+    );
+    if (!job.isSplit) return { plan, made };
+    const split = withSplitPaths(made, given);
+    await splitImage(split, path, { isForced, resolved: (part) => resolve(part) }, context);
+    return { plan, made: split };
+  });
+}
+
+/** Returns what an image would be. Programs whose result nobody can know before are run. */
+export async function planJob(
+  job: ImageJob,
+  { path }: Destination,
+  { context, warn }: RunMeans,
+): Promise<ImagePlan> {
+  return withScratch(dirname(path), context, (workshop) => planOf(job, workshop, warn));
+}
+
+function planOf(
+  { disk, tree, time }: ImageJob,
+  workshop: Workshop,
+  warn: (warning: string) => void,
+): Promise<ImagePlan> {
+  const settings = { tree, time, workshop, warn };
+  return disk.kind === 'partitions' ? planImage(disk, settings) : planNixpkgs(disk, settings);
+}
+
+async function withScratch<Result>(
+  directory: string,
+  { disk, machine, environment }: Context,
+  work: (workshop: Workshop) => Promise<Result>,
+): Promise<Result> {
+  const scratch = disk.makeTemporary(directory, '.espalier-image-');
+  try {
+    return await work({ disk, machine, environment, scratch });
+  } finally {
+    disk.removeTemporary(scratch);
+  }
+}
+
+/** Returns what the filling of the ESP is told. */
+export function espFilling(
+  { esp: description, time, architecture }: ImageJob,
+  target: Pick<EspFilling, 'image' | 'signer' | 'name'>,
+  means: RunMeans,
+): EspFilling {
+  return { ...means, ...target, description, time, processor: architecture.replace('-', '_') };
+}
+
+/** Returns who signs boot loaders and images. @throws {KEY_INVALID} {KEY_INSECURE} */
+export async function signerOf({ key }: ImageJob, { context, warn }: RunMeans): Promise<Signer> {
+  if (key === undefined) return unsigned;
+  const { signer, warnings } = await keySigner(key, context);
+  for (const warning of warnings) warn(warning);
+  return signer;
+}
+
+function rootHashSignerFor({ partitions }: ImagePlan, { key }: ImageJob, context: Context) {
+  const signed = partitions.find(({ definition }) => definition.verity?.role === 'signature');
+  if (signed === undefined) return undefined;
+  if (key !== undefined) return rootHashSigner(key, context);
+  throw new EspError(
+    'CONFIG_INVALID',
+    `${signed.definition.name}: a signature partition, and no key`,
+    {
+      hint: 'give --certificate and --private-key, or leave the partition out',
+    },
+  );
+}

@@ -1,0 +1,293 @@
+/** From the values of a description in TOML to what is to be made. */
+import { resolve } from 'node:path';
+import type { Disk } from '../disk/disk.ts';
+import { EspError } from '../error.ts';
+import { attributesOf, type Flag } from '../gpt/flags.ts';
+import { partitionTypeGuid, partitionTypeName } from '../gpt/partition-type.ts';
+import type { RawSettings } from '../settings/configuration-file.ts';
+import { PATH_SETTINGS } from '../settings/verb-options.ts';
+import { type Contents, STEADY } from '../tree/contents.ts';
+import { NO_SEED } from '../verity/seed.ts';
+import type { PartitionDefinition, VerityPart } from './definition.ts';
+import type { EspDescription } from './esp-description.ts';
+import { asGuid } from './identity.ts';
+import type { ImageJob, KeyFiles } from './image-job.ts';
+import type { UkiDescription } from './image-uki.ts';
+import { parseBootSize } from './nixpkgs-table.ts';
+import { grows, startsReadOnly } from './partition-defaults.ts';
+import type { ReadDescription } from './toml-description.ts';
+import type { TomlContents, TomlPartition, TomlUki } from './toml-schema.ts';
+
+/** What a command line may say differently. */
+export interface Overrides {
+  readonly seed?: Uint8Array | undefined;
+  readonly size?: number | 'auto' | undefined;
+  readonly sectorSize?: number | undefined;
+  readonly architecture?: string | undefined;
+  readonly isSplit: boolean;
+  readonly deferred: readonly string[];
+  readonly key?: KeyFiles | undefined;
+}
+
+const MIB = 1024 * 1024;
+const BIOS_LIMIT = 4 * MIB;
+/** `rootFSUID` of make-disk-image. */
+const ROOT_FILE_SYSTEM = asGuid('f222513b-ded1-49fa-b591-20ce86a2fe7f');
+
+/**
+ * Returns what a description asks for.
+ * @throws {CONFIG_INVALID} when it contradicts itself
+ */
+export function tomlJob(read: ReadDescription, overrides: Overrides, disk: Disk): ImageJob {
+  const { values } = read;
+  const time = values['source-date-epoch'] ?? 0;
+  const architecture = overrides.architecture ?? values.architecture ?? 'x86-64';
+  return {
+    disk:
+      values.table === undefined
+        ? partitionsOf(read, overrides, architecture)
+        : makeDiskImage(read, overrides, disk),
+    tree: { ...STEADY, time },
+    time,
+    architecture,
+    esp: espOf(read),
+    key: overrides.key ?? keyOf(read),
+    isSplit: overrides.isSplit || (values.split ?? false),
+  };
+}
+
+function invalid({ file }: ReadDescription, what: string, hint?: string): EspError {
+  return new EspError('CONFIG_INVALID', `${file}: ${what}`, { hint });
+}
+
+function partitionsOf(
+  read: ReadDescription,
+  overrides: Overrides,
+  architecture: string,
+): ImageJob['disk'] {
+  const { partition: partitions = [], seed, size, 'sector-size': sectorSize } = read.values;
+  if (partitions.length === 0) {
+    throw invalid(read, 'expected [[partition]] or table, got neither', 'see docs/images.md');
+  }
+  const stray = (['root', 'esp', 'bios', 'boot-size', 'root-guid', 'root-fs-uuid'] as const).find(
+    (key) => read.values[key] !== undefined,
+  );
+  if (stray !== undefined)
+    throw invalid(
+      read,
+      `${stray} is for the tables of make-disk-image`,
+      'give table, or leave it out',
+    );
+  const chosen = overrides.sectorSize ?? sectorSize;
+  return {
+    kind: 'partitions',
+    partitions: partitions.map((each, index) => definitionOf(each, index, read, architecture)),
+    seed: overrides.seed ?? seed ?? NO_SEED,
+    size: overrides.size ?? size ?? 'auto',
+    sectorSize: chosen ?? 512,
+    verityBlockSize: 4096,
+    deferred: deferredTypes(overrides.deferred, architecture),
+  };
+}
+
+/** Returns the types of which partitions are left empty. @throws {CONFIG_INVALID} */
+export function deferredTypes(names: readonly string[], architecture: string) {
+  return new Set(
+    names.map((name) => {
+      const guid = partitionTypeGuid(name, architecture);
+      if (guid !== undefined) return guid;
+      throw new EspError(
+        'CONFIG_INVALID',
+        `--defer: expected a type of partitions, as esp, got ${JSON.stringify(name)}`,
+      );
+    }),
+  );
+}
+
+function definitionOf(
+  given: TomlPartition,
+  index: number,
+  read: ReadDescription,
+  architecture: string,
+): PartitionDefinition {
+  const name = given.id ?? `partition ${index + 1}`;
+  const type = partitionTypeGuid(given.type, architecture);
+  if (type === undefined) {
+    throw invalid(
+      read,
+      `${name}: expected a type of partitions, as esp or usr-verity, got ${JSON.stringify(given.type)}`,
+    );
+  }
+  const { label, uuid, size, padding, compression } = given;
+  const isEsp = partitionTypeName(type) === 'esp';
+  const format = given.format ?? (isEsp ? 'vfat' : undefined);
+  const verity = verityOf(given, name, read);
+  const exact = size === undefined || size === 'auto' ? undefined : size;
+  return {
+    ...{ name, dropIns: [], type, label, uuid, format, verity, compression },
+    contents: given.contents.map((each) => contentsOf(each, read)),
+    copyBlocks: given['copy-blocks'] && resolve(read.directory, given['copy-blocks']),
+    size: {
+      min: exact ?? given['min-size'],
+      max: exact ?? given['max-size'],
+      weight: given.weight ?? 1000,
+    },
+    padding: { min: padding, max: padding, weight: 0 },
+    isMinimal: given.minimal ?? false,
+    attributes: attributesFor(given, partitionTypeName(type), verity),
+    splitName: given['split-name'] === '-' ? undefined : (given['split-name'] ?? '%t'),
+    compressionLevel: given['compression-level'],
+  };
+}
+
+function verityOf(
+  given: TomlPartition,
+  name: string,
+  read: ReadDescription,
+): VerityPart | undefined {
+  const { verity: role, match: group } = given;
+  if (role === undefined) return undefined;
+  if (group === undefined) {
+    throw invalid(
+      read,
+      `${name}: verity without match`,
+      'give all partitions of the group one match',
+    );
+  }
+  const sizes = {
+    dataBlockSize: given['data-block-size'],
+    hashBlockSize: given['hash-block-size'],
+  };
+  return { role, group, ...sizes };
+}
+
+function attributesFor(given: TomlPartition, type: string, verity: VerityPart | undefined): bigint {
+  const readOnly = given['read-only'] ?? startsReadOnly(verity);
+  const flags: readonly (readonly [boolean, Flag])[] = [
+    [given['no-auto'] ?? false, 'no-auto'],
+    [readOnly, 'read-only'],
+    [given.grow ?? (!readOnly && grows(type)), 'grow-file-system'],
+  ];
+  return attributesOf(flags.flatMap(([isSet, flag]) => (isSet ? [flag] : [])));
+}
+
+function contentsOf(given: TomlContents, read: ReadDescription): Contents {
+  const at = (path: string) => resolve(read.directory, path);
+  if ('source' in given) return { kind: 'copy', ...given, source: at(given.source) };
+  if ('tar' in given) return { kind: 'tar', source: at(given.tar), target: given.target };
+  if ('source-list' in given) {
+    const { registration } = given;
+    const list = at(given['source-list']);
+    return {
+      kind: 'closure',
+      list,
+      ...(registration !== undefined && { registration: at(registration) }),
+    };
+  }
+  if ('directory' in given) {
+    const { directory: target, ...ownership } = given;
+    return { kind: 'directory', target, ...ownership };
+  }
+  if ('link' in given) return { kind: 'link', target: given.link, to: given.to };
+  return { kind: 'text', ...given };
+}
+
+function makeDiskImage(read: ReadDescription, overrides: Overrides, disk: Disk): ImageJob['disk'] {
+  const { values, directory } = read;
+  const { table = 'efi', bios, root, esp } = values;
+  if (values.partition !== undefined)
+    throw invalid(read, 'table and [[partition]]: expected one of them');
+  const file = (path: string) => disk.read(resolve(directory, path), BIOS_LIMIT);
+  return {
+    kind: 'make-disk-image',
+    table,
+    bootSize: values['boot-size'] ?? parseBootSize('256M') ?? { end: 0, reserved: 0 },
+    rootUuid: values['root-guid'],
+    seed: overrides.seed ?? values.seed ?? NO_SEED,
+    size: overrides.size ?? values.size ?? 'auto',
+    additionalSpace: values['additional-space'] ?? 512 * MIB,
+    root: {
+      format: root?.format ?? 'ext4',
+      label: root?.label ?? 'nixos',
+      contents: (root?.contents ?? []).map((each) => contentsOf(each, read)),
+    },
+    rootFileSystem: values['root-fs-uuid'] ?? ROOT_FILE_SYSTEM,
+    esp: { contents: (esp?.contents ?? []).map((each) => contentsOf(each, read)) },
+    bios: bios && { boot: file(bios['boot-code']), core: file(bios.core) },
+  };
+}
+
+function keyOf({ values, directory }: ReadDescription): KeyFiles | undefined {
+  const { certificate, 'private-key': privateKey } = values;
+  if (certificate === undefined || privateKey === undefined) return undefined;
+  return {
+    certificate: resolve(directory, certificate),
+    privateKey: resolve(directory, privateKey),
+    allowInsecureKey: values['allow-insecure-key'] ?? false,
+  };
+}
+
+/** What systemd-boot is told where nobody says anything. */
+const LOADER_CONF = 'timeout 3\n';
+
+function espOf(read: ReadDescription): EspDescription {
+  const { values, directory } = read;
+  const first =
+    values.esp ?? values.partition?.find((each) => each.uki !== undefined || each.loader);
+  const { uki = [], loader, 'loader-conf': loaderConf } = first ?? {};
+  const systemd = loader === true ? resolve(directory, values.systemd ?? '/usr') : undefined;
+  return {
+    ukis: [uki].flat().map((each) => ukiOf(each, read)),
+    systemd,
+    loaderConf: loaderConf ?? LOADER_CONF,
+    install: values.install && installOf(values.install, read),
+  };
+}
+
+function installOf(given: RawSettings, read: ReadDescription) {
+  const { toplevel, ...settings } = given;
+  if (toplevel !== undefined && typeof toplevel !== 'string') {
+    throw invalid(read, 'install.toplevel: expected a path');
+  }
+  const at = (value: unknown): unknown =>
+    typeof value === 'string'
+      ? resolve(read.directory, value)
+      : Array.isArray(value)
+        ? value.map(at)
+        : value;
+  const placed = Object.entries(settings).map(([name, value]) => [
+    name,
+    PATH_SETTINGS.has(name) ? at(value) : value,
+  ]);
+  return {
+    settings: Object.fromEntries(placed),
+    toplevel: toplevel && resolve(read.directory, toplevel),
+  };
+}
+
+/** Options of `uki build` that are paths, and those that may be one behind `@`. */
+const PATHS = ['linux', 'stub', 'systemd', 'config', 'microcode', 'splash', 'devicetree'] as const;
+const TEXTS = ['cmdline', 'os-release'] as const;
+
+function ukiOf(given: TomlUki, { directory }: ReadDescription): UkiDescription {
+  const { path, verity: group, 'on-corruption': onCorruption, 'verity-option': others } = given;
+  const { initrd = [], dracut, uname } = given;
+  const at = (value: string) => resolve(directory, value);
+  const paths = PATHS.flatMap((key) => (given[key] === undefined ? [] : [[key, at(given[key])]]));
+  const texts = TEXTS.flatMap((key) => {
+    const text = given[key];
+    if (text === undefined) return [];
+    return [[key, text.startsWith('@') ? `@${at(text.slice(1))}` : text]];
+  });
+  const devices = { ...(onCorruption && { onCorruption }), ...(others && { others }) };
+  return {
+    path,
+    options: {
+      ...Object.fromEntries([...paths, ...texts]),
+      ...(uname !== undefined && { uname }),
+      initrd: initrd.map(at),
+      ...(dracut && { dracut: true, ...dracut }),
+    },
+    verity: group === undefined ? undefined : { group, devices },
+  };
+}

@@ -1,0 +1,176 @@
+/** What a description of an image in TOML may say, key by key. */
+import * as v from 'valibot';
+import { parseGuid } from '../guid.ts';
+import { parseUuid } from '../verity/uuid.ts';
+import { parseBytes } from './definition-values.ts';
+import { NIXPKGS_TABLES, parseBootSize } from './nixpkgs-table.ts';
+
+/** Returns a schema of texts that a function understands. */
+function understood<T>(read: (text: string) => T | undefined, expected: string) {
+  return v.pipe(
+    v.string(`expected ${expected}`),
+    v.rawTransform(({ dataset: { value }, addIssue, NEVER }): T => {
+      const result = read(value);
+      if (result === undefined) addIssue({ message: `expected ${expected}` });
+      return result ?? NEVER;
+    }),
+  );
+}
+
+const text = v.string('expected a text');
+const path = v.pipe(text, v.nonEmpty('expected a path, got nothing'));
+const texts = v.union(
+  [
+    v.array(text),
+    v.pipe(
+      text,
+      v.transform((one) => [one]),
+    ),
+  ],
+  'expected a text, or a list of texts',
+);
+const flag = v.optional(v.boolean('expected true or false'));
+const guid = understood(parseGuid, 'a UUID');
+const bytes = v.union(
+  [
+    v.pipe(v.number(), v.safeInteger(), v.minValue(0)),
+    understood((given) => parseBytes(given.replace(/iB$/, '')), 'a size, as 512MiB'),
+  ],
+  'expected a size, as 512MiB',
+);
+const sizeOrAuto = v.union([v.literal('auto'), bytes], 'expected a size, as 4GiB, or auto');
+const count = v.pipe(v.number('expected a number'), v.safeInteger(), v.minValue(0));
+const absolute = v.pipe(text, v.startsWith('/', 'expected an absolute path of the image'));
+
+const ownership = {
+  mode: v.exactOptional(
+    understood(
+      (given) => (/^[0-7]{3,4}$/.test(given) ? Number.parseInt(given, 8) : undefined),
+      'permission bits as octal digits, as "644"',
+    ),
+  ),
+  user: v.exactOptional(text),
+  group: v.exactOptional(text),
+};
+
+/** One declaration of contents. Which kind it is follows from its first key. */
+const contents = v.union(
+  [
+    v.strictObject({
+      source: path,
+      target: absolute,
+      exclude: v.exactOptional(texts),
+      ...ownership,
+    }),
+    v.strictObject({ tar: path, target: v.optional(absolute, '/') }),
+    v.strictObject({ 'source-list': path, registration: v.exactOptional(path) }),
+    v.strictObject({ directory: absolute, ...ownership }),
+    v.strictObject({ link: absolute, to: text }),
+    v.strictObject({ text, target: absolute, ...ownership }),
+  ],
+  'expected source and target, tar, source-list, directory, link and to, or text and target',
+);
+
+const uki = v.strictObject({
+  path: v.pipe(absolute, v.endsWith('.efi', 'expected a path that ends with .efi')),
+  linux: v.optional(path),
+  initrd: v.optional(texts),
+  cmdline: v.optional(text),
+  'os-release': v.optional(text),
+  uname: v.optional(text),
+  stub: v.optional(path),
+  systemd: v.optional(path),
+  config: v.optional(path),
+  microcode: v.optional(path),
+  splash: v.optional(path),
+  devicetree: v.optional(path),
+  dracut: v.optional(
+    v.strictObject({
+      kver: v.optional(text),
+      install: v.optional(texts),
+      add: v.optional(texts),
+      'add-drivers': v.optional(texts),
+      'force-drivers': v.optional(texts),
+      filesystems: v.optional(texts),
+    }),
+  ),
+  verity: v.optional(text),
+  'on-corruption': v.optional(
+    v.picklist(['ignore', 'restart', 'panic'], 'expected ignore, restart or panic'),
+  ),
+  'verity-option': v.optional(texts),
+});
+
+const partition = v.strictObject({
+  id: v.optional(text),
+  type: text,
+  label: v.optional(text),
+  uuid: v.optional(guid),
+  size: v.optional(sizeOrAuto),
+  'min-size': v.optional(bytes),
+  'max-size': v.optional(bytes),
+  weight: v.optional(count),
+  padding: v.optional(bytes),
+  format: v.optional(text),
+  compression: v.optional(text),
+  'compression-level': v.optional(count),
+  contents: v.optional(v.array(contents), []),
+  'copy-blocks': v.optional(path),
+  verity: v.optional(v.picklist(['data', 'hash', 'signature'], 'expected data, hash or signature')),
+  match: v.optional(text),
+  'data-block-size': v.optional(count),
+  'hash-block-size': v.optional(count),
+  minimal: flag,
+  'read-only': flag,
+  'no-auto': flag,
+  grow: flag,
+  'split-name': v.optional(text),
+  /** Of an ESP. */
+  uki: v.optional(v.union([v.array(uki), uki], 'expected a table, or a list of tables')),
+  loader: flag,
+  'loader-conf': v.optional(text),
+});
+
+export const descriptionSchema = v.strictObject({
+  output: v.optional(path),
+  format: v.optional(text),
+  seed: v.optional(understood(parseUuid, 'a UUID')),
+  size: v.optional(sizeOrAuto),
+  'sector-size': v.optional(v.picklist([512, 4096], 'expected 512 or 4096')),
+  architecture: v.optional(text),
+  'source-date-epoch': v.optional(count),
+  split: flag,
+  certificate: v.optional(path),
+  'private-key': v.optional(path),
+  'allow-insecure-key': flag,
+  systemd: v.optional(path),
+  partition: v.optional(v.array(partition)),
+  // make-disk-image.nix
+  table: v.optional(v.picklist(NIXPKGS_TABLES, `expected ${NIXPKGS_TABLES.join(', ')}`)),
+  'additional-space': v.optional(bytes),
+  'boot-size': v.optional(understood(parseBootSize, 'a size, as 256M or 256MiB')),
+  'root-guid': v.optional(guid),
+  'root-fs-uuid': v.optional(guid),
+  root: v.optional(
+    v.strictObject({
+      format: v.optional(text, 'ext4'),
+      label: v.optional(text, 'nixos'),
+      contents: v.optional(v.array(contents), []),
+    }),
+  ),
+  esp: v.optional(
+    v.strictObject({
+      contents: v.optional(v.array(contents), []),
+      uki: v.optional(v.union([v.array(uki), uki], 'expected a table, or a list of tables')),
+      loader: flag,
+      'loader-conf': v.optional(text),
+    }),
+  ),
+  bios: v.optional(v.strictObject({ 'boot-code': path, core: path })),
+  install: v.optional(v.record(v.string(), v.unknown())),
+});
+
+export type TomlDescription = v.InferOutput<typeof descriptionSchema>;
+export type TomlPartition = v.InferOutput<typeof partition>;
+export type TomlContents = v.InferOutput<typeof contents>;
+export type TomlUki = v.InferOutput<typeof uki>;

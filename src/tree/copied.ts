@@ -1,0 +1,90 @@
+/** Copies of files and directories of the disk. */
+import { basename } from 'node:path';
+import type { Disk, FileStat } from '../disk/disk.ts';
+import { EspError } from '../error.ts';
+import type { Contents, TreeSettings } from './contents.ts';
+import type { DraftNode } from './draft.ts';
+import { exclusionOf, expand, isPattern } from './glob.ts';
+import type { DeviceNumber, NodeKind } from './node.ts';
+import { below, owned, type Placing } from './placing.ts';
+
+type Copy = Extract<Contents, { kind: 'copy' }>;
+
+/** Puts what a declaration copies into the draft. */
+export function copyInto(copy: Copy, by: string, placing: Placing): void {
+  const { source, target } = copy;
+  const found: readonly (readonly [path: string, target: string])[] = isPattern(source)
+    ? expand(source, placing.disk).map((path) => [path, below(target, basename(path))])
+    : [[source, target]];
+  if (found.length === 0) {
+    throw new EspError('FILE_MISSING', `${source}: expected the pattern to match something`);
+  }
+  for (const [path, place] of found) copyOne({ ...copy, by }, path, place, '', placing);
+}
+
+/** `within` is the path below the source of the declaration. */
+function copyOne(
+  copy: Copy & { readonly by: string },
+  path: string,
+  target: string,
+  within: string,
+  placing: Placing,
+): void {
+  const { disk, draft, settings } = placing;
+  const excluded = within === '' ? undefined : exclusionOf(within, copy.exclude ?? []);
+  if (excluded === 'whole') return;
+  // The source itself may be a link to what is meant, as a profile is; below it, links are copied.
+  const stat = within === '' ? disk.stat(path) : disk.linkStat(path);
+  if (stat === undefined) throw new EspError('FILE_MISSING', `${path} does not exist`);
+  draft.put(target, owned(drafted(path, stat, copy.by, settings, disk), copy), copy.by);
+  if (stat.kind !== 'directory' || excluded === 'content') return;
+  for (const { name } of disk.list(path) ?? []) {
+    const deeper = within === '' ? name : `${within}/${name}`;
+    copyOne(copy, `${path}/${name}`, below(target, name), deeper, placing);
+  }
+}
+
+/** Of `mode`: the bits that say of which kind a file is, and their values (inode(7)). */
+const KIND_BITS = 0o170000;
+const SPECIAL: Readonly<Record<number, NodeKind>> = {
+  2401: 'fifo',
+  4802: 'character',
+  14406: 'block',
+  26411: 'socket',
+};
+
+function drafted(
+  path: string,
+  stat: FileStat,
+  by: string,
+  settings: TreeSettings,
+  disk: Disk,
+): DraftNode {
+  const isKept = settings.owners === 'kept';
+  const kind = stat.kind === 'other' ? SPECIAL[stat.mode & KIND_BITS] : stat.kind;
+  if (kind === undefined)
+    throw new EspError('FILE_MISSING', `${path}: expected a file of a kind that Linux has`);
+  const size = kind === 'file' ? stat.size : 0;
+  return {
+    kind,
+    mode: stat.mode & 0o7777,
+    uid: isKept ? stat.uid : 0,
+    gid: isKept ? (stat.gid ?? 0) : 0,
+    modified: Math.floor(stat.modified / 1000),
+    size,
+    xattrs: [],
+    ...(kind === 'link' && { target: disk.readLink(path) ?? '' }),
+    ...(stat.leadsTo !== undefined && { device: deviceNumber(stat.leadsTo) }),
+    ...(size > 0 && { content: { path, offset: 0 } }),
+    ...(kind === 'file' &&
+      settings.hardLinks === 'kept' && { identity: `${by}:${stat.device}:${stat.inode}` }),
+  };
+}
+
+/** makedev(3) defines how the two numbers share these bits. */
+function deviceNumber(number: number): DeviceNumber {
+  return {
+    major: (number >>> 8) & 0xfff,
+    minor: (number & 0xff) | ((number >>> 12) & 0xfff00),
+  };
+}

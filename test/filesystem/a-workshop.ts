@@ -1,0 +1,66 @@
+/** Makes file systems of the tests, in this process or, as somebody else, in another. */
+import { mkdtempSync, rmSync, truncateSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { nodeDisk } from '../../src/disk/node-disk.ts';
+import { makerOf } from '../../src/filesystem/file-systems.ts';
+import type { Plan, Request, Workshop } from '../../src/filesystem/request.ts';
+import { nodeMachine } from '../../src/process/node-machine.ts';
+import { buildTree } from '../../src/tree/build-tree.ts';
+import { type Contents, STEADY } from '../../src/tree/contents.ts';
+import { environment } from '../lab/run.ts';
+
+const program = new URL('../support/hash-worker.ts', import.meta.url);
+
+/** What a request is unless a test says otherwise. */
+export const PLAIN: Omit<Request, 'tree'> = {
+  label: 'root',
+  uuid: '01234567-89ab-4def-8123-456789abcdef',
+  hashSeed: '11234567-89ab-4def-8123-456789abcdef',
+  time: 1,
+  spare: 0,
+};
+
+/** Returns a workshop with a directory of its own, which disposing of it removes. */
+export function aWorkshop(variables = environment()): Workshop & Disposable {
+  const scratch = mkdtempSync(join(tmpdir(), 'espalier-workshop-'));
+  return {
+    disk: nodeDisk(),
+    machine: nodeMachine(program),
+    environment: variables,
+    scratch,
+    [Symbol.dispose]: () => rmSync(scratch, { recursive: true, force: true }),
+  };
+}
+
+/** What came of a file system. */
+export interface Outcome {
+  readonly plan: Plan;
+  readonly size: number;
+}
+
+/** Makes a file system of declarations at an offset of a new file. */
+export async function makeAt(
+  path: string,
+  offset: number,
+  format: string,
+  contents: readonly Contents[],
+  settings: Partial<Request> & { readonly size?: number } = {},
+): Promise<Outcome> {
+  using workshop = aWorkshop();
+  const tree = buildTree(contents, STEADY, workshop.disk);
+  const request: Request = { ...PLAIN, tree, ...settings };
+  const maker = makerOf(format);
+  const plan = maker.plan(request, workshop);
+  using file = workshop.machine.openRaw(path, 'write');
+  const given = settings.size ?? plan.size;
+  if (given !== undefined) truncateSync(path, offset + given);
+  const region = { path, file, offset, size: given };
+  const size = await maker.make(request, region, workshop, () => undefined);
+  return { plan, size };
+}
+
+if (process.argv[1] === import.meta.filename) {
+  const [path = '', format = '', source = ''] = process.argv.slice(2);
+  await makeAt(path, 0, format, [{ kind: 'copy', source, target: '/' }]);
+}

@@ -1,0 +1,183 @@
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync, statSync } from 'node:fs';
+import { describe, test } from 'node:test';
+import { bytesSource } from '../../src/byte-source.ts';
+import { EspError } from '../../src/error.ts';
+import { readPartitionTable } from '../../src/gpt/partition-table.ts';
+import { findPair } from '../../src/verity/disk-pair.ts';
+import { run } from '../lab/run.ts';
+import { installCommand, missingTools } from '../lab/tools.ts';
+import { blockSource } from '../verity/a-pair.ts';
+import { aVerityBench, build, define, SEED } from './an-image.ts';
+
+describe('an image from definitions', () => {
+  test('has the pair that its root hash names, whole, in one pass', async (t) => {
+    const bench = aVerityBench(t);
+    const rows = await build(bench, 'disk.raw');
+    const hex = rows[2]?.roothash ?? '';
+    assert.match(hex, /^[0-9a-f]{64}$/);
+    const disk = readFileSync(bench.path('disk.raw'));
+    const found = await findPair(blockSource(disk), 'disk.raw', hex, { deep: { name: 'disk' } });
+    assert.equal(found.kind, 'found');
+    assert.deepEqual(
+      readPartitionTable(bytesSource(disk), 'disk.raw').partitions.map(({ uuid }) => uuid),
+      rows.map(({ uuid }) => uuid),
+    );
+  });
+
+  test('is the same bytes in another time zone, under another umask, by another process', async (t) => {
+    const bench = aVerityBench(t);
+    define(bench, '00-esp', 'Type=esp', 'SizeMinBytes=34M', `CopyFiles=${bench.path('tree')}:/`);
+    await build(bench, 'one.raw');
+    const before = { umask: process.umask(0o077), zone: process.env['TZ'] };
+    process.env['TZ'] = 'Asia/Tokyo';
+    try {
+      await build(bench, 'other.raw');
+    } finally {
+      process.umask(before.umask);
+      if (before.zone === undefined) delete process.env['TZ'];
+      else process.env['TZ'] = before.zone;
+    }
+    assert.ok(readFileSync(bench.path('one.raw')).equals(readFileSync(bench.path('other.raw'))));
+  });
+
+  test('takes no more room than what is in it', async (t) => {
+    const bench = aVerityBench(t);
+    define(bench, '30-home', 'Type=home', 'SizeMinBytes=512M');
+    await build(bench, 'disk.raw');
+    const { size, blocks } = statSync(bench.path('disk.raw'));
+    assert.ok(size > 546 * 1024 * 1024);
+    assert.ok(blocks * 512 < 2 * 1024 * 1024, `${blocks * 512} bytes`);
+  });
+
+  test('is told before it is made, and then nothing is written', async (t) => {
+    const bench = aVerityBench(t);
+    const planned = await build(bench, 'disk.raw', '--dry-run');
+    assert.ok(!existsSync(bench.path('disk.raw')));
+    const made = await build(bench, 'disk.raw');
+    const shape = (rows: typeof made) => rows.map(({ offset, raw_size }) => [offset, raw_size]);
+    assert.deepEqual(shape(planned), shape(made));
+    assert.equal(planned[2]?.roothash, 'TBD');
+  });
+
+  test('of which somebody else makes the ESP has that empty', async (t) => {
+    const bench = aVerityBench(t);
+    const whole = await build(bench, 'whole.raw');
+    const staged = await build(bench, 'stage.raw', '--defer', 'esp');
+    assert.deepEqual(
+      staged,
+      whole.map((row) => ({ ...row, node: expectNode(row) })),
+    );
+    const [esp] = staged;
+    const bytes = readFileSync(bench.path('stage.raw'));
+    const { offset = 0, raw_size: size = 0 } = esp ?? {};
+    assert.ok(bytes.subarray(offset, offset + size).every((byte) => byte === 0));
+    function expectNode(row: object): string {
+      return String(Reflect.get(row, 'node')).replace('whole', 'stage');
+    }
+  });
+
+  test('is made with a partition of its own for each in a file', async (t) => {
+    const bench = aVerityBench(t);
+    const rows = await build(bench, 'disk.raw', '--split');
+    const disk = readFileSync(bench.path('disk.raw'));
+    assert.equal(rows.length, 3);
+    for (const { type, offset, raw_size: size, split_path: path } of rows) {
+      assert.equal(path, bench.path(`disk.${type}.raw`));
+      assert.ok(readFileSync(path ?? '').equals(disk.subarray(offset, offset + size)));
+    }
+  });
+
+  const missing = missingTools(['dosfstools', 'cryptsetup-bin', 'fdisk', 'gdisk', 'erofs-utils']);
+  const skip = missing.length > 0 && `install it: ${installCommand(missing)}`;
+  test('is whole for fsck.fat, fsck.erofs, veritysetup, sfdisk and sgdisk', { skip }, async (t) => {
+    const bench = aVerityBench(t);
+    define(bench, '00-esp', 'Type=esp', 'SizeMinBytes=34M', `CopyFiles=${bench.path('tree')}:/`);
+    const rows = await build(bench, 'disk.raw');
+    const disk = readFileSync(bench.path('disk.raw'));
+    for (const [index, { offset, raw_size: size }] of rows.entries()) {
+      bench.put(`part${index}`, disk.subarray(offset, offset + size));
+    }
+    assert.match(run('fsck.fat', ['-n', bench.path('part0')]), /: 4 files/);
+    run('fsck.erofs', [bench.path('part2')]);
+    const hex = rows[2]?.roothash ?? '';
+    run('veritysetup', ['verify', bench.path('part2'), bench.path('part1'), hex]);
+    assert.match(run('sfdisk', ['--verify', bench.path('disk.raw')]), /No errors detected/);
+    assert.match(run('sgdisk', ['--verify', bench.path('disk.raw')]), /No problems found/);
+  });
+});
+
+describe('what is refused leaves nothing behind', () => {
+  const args = (bench: ReturnType<typeof aVerityBench>, ...more: readonly string[]) => [
+    ...['image', 'build', '--definitions', bench.path('defs'), '--seed', SEED],
+    ...['--output', bench.path('disk.raw'), ...more],
+  ];
+
+  test('an output that is there already stays as it was, without --force', async (t) => {
+    const bench = aVerityBench(t);
+    bench.put('disk.raw', 'mine');
+    const { error } = await bench.run(args(bench));
+    assert.equal(error?.code, 'IMAGE_EXISTS');
+    assert.equal(error?.status, 3);
+    assert.equal(readFileSync(bench.path('disk.raw'), 'utf8'), 'mine');
+    assert.equal((await bench.run(args(bench, '--force'))).status, 0);
+    assert.ok(statSync(bench.path('disk.raw')).size > 1024 * 1024);
+  });
+
+  test('a disk that is too small is refused with what each partition needs', async (t) => {
+    const bench = aVerityBench(t);
+    const { error } = await bench.run(args(bench, '--size', '20M'));
+    assert.equal(error?.code, 'IMAGE_FULL');
+    assert.equal(error?.status, 4);
+    assert.match(error?.message ?? '', /00-esp\.conf 35651584/);
+    assert.deepEqual(bench.names(), ['defs', 'initrd', 'linux', 'systemd', 'tree']);
+  });
+
+  test('a file system without room is looked at first', async (t) => {
+    const bench = aVerityBench(t);
+    const free = { type: 0, clusterSize: 4096, free: 100_000, total: 1_000_000 };
+    const { error } = await bench.run(args(bench), { fileSystem: () => free });
+    assert.equal(error?.code, 'IMAGE_FULL');
+    assert.match(error?.message ?? '', /97\.7 KiB are free/);
+  });
+
+  test('a source that changes while it is read leaves no image', async (t) => {
+    const bench = aVerityBench(t);
+    const large = bench.path('tree/share/large');
+    const { error } = await bench.run(args(bench), {
+      open() {
+        throw new EspError('SOURCE_CHANGED', `${large}: it changed`);
+      },
+    });
+    assert.equal(error?.code, 'SOURCE_CHANGED');
+    assert.deepEqual(bench.names(), ['defs', 'initrd', 'linux', 'systemd', 'tree']);
+  });
+
+  for (const [what, lines, message] of [
+    ['a key of nobody', ['Type=usr', 'Fromat=erofs'], /10-hash\.conf: there is no key "Fromat"/],
+    ['a key that is not done', ['Type=usr', 'Encrypt=tpm2'], /Encrypt=tpm2 is not done here/],
+    ['another section', ['Type=usr', '[Install]', 'A=1'], /expected the section \[Partition\]/],
+    ['no type', ['Label=a'], /Type=: expected a type of partitions.* got none/],
+    ['a wrong size', ['Type=usr', 'SizeMinBytes=lots'], /SizeMinBytes=: expected a size/],
+    ['a hash tree without a group', ['Type=usr-verity', 'Verity=hash'], /without VerityMatchKey=/],
+    [
+      'a role against its type',
+      ['Type=usr', 'Verity=hash', 'VerityMatchKey=store'],
+      /Verity=hash and Type=usr-x86-64 contradict/,
+    ],
+    [
+      'a group without data',
+      ['Type=root-verity', 'Verity=hash', 'VerityMatchKey=other'],
+      /verity group (other|store) has no (data|hash) partition/,
+    ],
+    ['an unknown specifier', ['Type=usr', 'Label=%w'], /Label=: %w is not known here/],
+  ] as const) {
+    test(`${what} is named with its file`, async (t) => {
+      const bench = aVerityBench(t);
+      define(bench, '10-hash', ...lines);
+      const { error } = await bench.run(args(bench));
+      assert.equal(error?.code, 'CONFIG_INVALID');
+      assert.match(error?.message ?? '', message);
+    });
+  }
+});

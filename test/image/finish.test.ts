@@ -1,0 +1,119 @@
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync } from 'node:fs';
+import { describe, test } from 'node:test';
+import type { Workbench } from '../command/a-uki.ts';
+import { aVerityBench, build } from './an-image.ts';
+
+const OTHER = 'ab'.repeat(32);
+
+async function aUki(bench: Workbench, cmdline?: string): Promise<string> {
+  const words = cmdline === undefined ? [] : ['--cmdline', cmdline];
+  const made = await bench.build(...words);
+  assert.equal(made.error, undefined, made.error?.message);
+  return bench.path('out.efi');
+}
+
+describe('image finish', () => {
+  test('puts an image onto the ESP that names the root hash of the disk', async (t) => {
+    const bench = aVerityBench(t);
+    const rows = await build(bench, 'stage.raw', '--defer', 'esp');
+    const uki = await aUki(bench, `quiet usrhash=${rows[2]?.roothash}`);
+    const output = bench.path('disk.raw');
+    const args = ['--output', output, '--uki-path', '/EFI/Linux/nixos_1.efi', '--json'];
+    const done = await bench.run(['image', 'finish', bench.path('stage.raw'), uki, ...args]);
+    assert.equal(done.error, undefined, done.error?.message);
+    const finished: typeof rows = JSON.parse(done.output);
+    assert.deepEqual(
+      finished.map(({ uuid, roothash }) => [uuid, roothash]),
+      rows.map(({ uuid, roothash }) => [uuid, roothash]),
+    );
+    const listed = await bench.run(['list', '--esp', `${output}#1`, '--json']);
+    assert.equal(listed.error, undefined, listed.error?.message);
+    assert.match(listed.output, /nixos_1/);
+    // What lies beside the ESP is not touched.
+    const { offset = 0, raw_size: size = 0 } = rows[0] ?? {};
+    const [before, after] = ['stage.raw', 'disk.raw'].map((name) => readFileSync(bench.path(name)));
+    assert.ok(before?.subarray(0, offset).equals(after?.subarray(0, offset) ?? before));
+    assert.ok(before?.subarray(offset + size).equals(after?.subarray(offset + size) ?? before));
+    assert.ok(!before?.equals(after ?? before));
+  });
+
+  for (const [what, cmdline, message] of [
+    [
+      'another root hash',
+      `usrhash=${OTHER}`,
+      new RegExp(`expected usrhash=.* got usrhash=${OTHER}`),
+    ],
+    ['no root hash', 'quiet', /expected usrhash=.*, got no usrhash=/],
+    ['no command line', undefined, /has no \.cmdline/],
+    ['a root hash for what is not there', `roothash=${OTHER}`, /no partition for root/],
+  ] as const) {
+    test(`refuses an image with ${what}, names both, and writes nothing`, async (t) => {
+      const bench = aVerityBench(t);
+      await build(bench, 'stage.raw', '--defer', 'esp');
+      const before = readFileSync(bench.path('stage.raw'));
+      const uki = await aUki(bench, cmdline);
+      const output = bench.path('disk.raw');
+      for (const more of [[], ['--output', output]]) {
+        const { error } = await bench.run([
+          'image',
+          'finish',
+          bench.path('stage.raw'),
+          uki,
+          ...more,
+        ]);
+        assert.equal(error?.code, 'IMAGE_MISMATCH');
+        assert.equal(error?.status, 3);
+        assert.match(error?.message ?? '', message);
+      }
+      assert.ok(!existsSync(output));
+      assert.ok(readFileSync(bench.path('stage.raw')).equals(before));
+    });
+  }
+
+  test('gives the very bytes of a build in one run', async (t) => {
+    const bench = aVerityBench(t);
+    bench.put('image.toml', description(bench));
+    const whole = bench.path('whole.raw');
+    const built = await bench.run(['image', 'build', bench.path('image.toml'), '--output', whole]);
+    assert.equal(built.error, undefined, built.error?.message);
+    const stage = bench.path('stage.raw');
+    const staging = ['--defer', 'esp', '--output', stage, '--json'];
+    const { output } = await bench.run(['image', 'build', bench.path('image.toml'), ...staging]);
+    const { roothash = '' } = JSON.parse(output)[1];
+    const uki = await aUki(bench, `quiet usrhash=${roothash}`);
+    const from = ['--description', bench.path('image.toml')];
+    const done = await bench.run(['image', 'finish', stage, uki, ...from]);
+    assert.equal(done.error, undefined, done.error?.message);
+    assert.ok(readFileSync(stage).equals(readFileSync(whole)));
+  });
+});
+
+function description(bench: Workbench): string {
+  return `
+[[partition]]
+type = "esp"
+size = "34MiB"
+contents = [{ text = "timeout 1", target = "/loader/loader.conf" }]
+[partition.uki]
+path = "/EFI/Linux/a.efi"
+linux = "linux"
+initrd = "initrd"
+systemd = "${bench.path('systemd')}"
+os-release = "ID=x"
+cmdline = "quiet"
+verity = "store"
+
+[[partition]]
+type = "usr"
+format = "erofs"
+verity = "data"
+match = "store"
+contents = [{ source = "tree", target = "/" }]
+
+[[partition]]
+type = "usr-verity"
+verity = "hash"
+match = "store"
+`;
+}
