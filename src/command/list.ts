@@ -63,14 +63,25 @@ function row(entry: MenuEntry): string[] {
 }
 
 /** What a person should know of an entry before it is chosen. */
-function remarks({ counter, damage, unsigned }: MenuEntry): string[] {
+function remarks({ counter, damage, unsigned, sharesWith }: MenuEntry): string[] {
   const { triesLeft = 0, triesDone = 0 } = counter ?? {};
   const tries = triesLeft > 0 ? `tries: ${triesLeft} left` : 'bad: no tries left';
   return [
     ...(counter ? [`${tries}, ${triesDone} done`] : []),
+    ...(sharesWith === undefined ? [] : [`shares its image with ${namesOf(sharesWith)}`]),
     ...(damage === undefined ? [] : [`damaged: ${printable(damage)}`]),
     ...(unsigned === undefined ? [] : ['not signed by our certificate']),
   ];
+}
+
+/** How many of the entries that share an image are named. */
+const NAMED = 5;
+
+/** Returns entries as a few words: those of ours by the number of their generation. */
+function namesOf(ids: readonly string[]): string {
+  const names = ids.map((id) => /-generation-(.*)-[a-z2-7]{52}\.\w+$/.exec(id)?.[1] ?? id);
+  const more = names.length - NAMED;
+  return `${names.slice(0, NAMED).map(printable).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
 }
 
 /** Returns the title, with the version where needed: the title of an image holds it already. */

@@ -4,7 +4,7 @@
 
 import { lastValue, parseLines } from '../bls.ts';
 import type { ByteSource } from '../byte-source.ts';
-import { hash } from '../digest.ts';
+import { type Digest, hash } from '../digest.ts';
 import type { Disk } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
 import { carriesSignature, type JudgesSignature } from '../pe/carried-signature.ts';
@@ -22,6 +22,7 @@ import {
   parseEntryName,
 } from './layout.ts';
 import type { Lookup } from './lookup.ts';
+import { type Pointer, splitPointer } from './shared-entry.ts';
 import { parseType1, referencedPath } from './type1.ts';
 import { attempt, decode, ifThere, readSmall } from './untrusted.ts';
 
@@ -114,8 +115,9 @@ function isListed(name: string, suffix: string): boolean {
 
 function scanText({ path, name }: Listed, { disk, root, kindOf }: EntryScan): EntryFile {
   const bytes = readSmall(disk, `${root}/${path}`, name ? LIMIT.own : LIMIT.conf);
+  const pointer = name && bytes && pointerOf(bytes, name.digest);
   const { files, options, title, version, sortKey } = parseType1(decode(bytes) ?? '');
-  const isOther = name !== undefined && (!bytes || hash(bytes) !== name.digest);
+  const isOther = name && !pointer && (!bytes || hash(bytes) !== name.digest);
   const damage = isOther ? 'its text is not what its name says' : otherNumber(name, version);
   const named = references(files);
   const isOutside = (file: EspPath) =>
@@ -125,11 +127,18 @@ function scanText({ path, name }: Listed, { disk, root, kindOf }: EntryScan): En
     size: bytes?.length ?? 0,
     ...identity(path),
     ...(name ? { name, outside: named.filter(isOutside) } : {}),
+    ...(pointer ? { pointer } : {}),
     references: named,
-    cmdline: cut(options, KEPT.cmdline),
+    cmdline: cut(pointer ? options.replace(/^@\d+ /, '') : options, KEPT.cmdline),
     ...shown({ title, version, sortKey }),
     ...(damage === undefined ? {} : { damage }),
   };
+}
+
+/** Returns where an entry leads, when its name tells the digest of what follows that. */
+function pointerOf(bytes: Uint8Array, digest: Digest): Pointer | undefined {
+  const split = splitPointer(bytes);
+  return split && hash(split.rest) === digest ? split.pointer : undefined;
 }
 
 function scanImage({ path, name }: Listed, scan: EntryScan): EntryFile {
@@ -154,7 +163,7 @@ function scanImage({ path, name }: Listed, scan: EntryScan): EntryFile {
 }
 
 /** Our images end where their headers say. Firmware hashes what is behind, and finds no signature over that. */
-function requireNothingBehind(pe: Pe): void {
+export function requireNothingBehind(pe: Pe): void {
   const behind = bytesBehind(pe);
   if (behind > 0) {
     throw new EspError('PE_MALFORMED', `${behind} bytes lie behind its end, where none should be`);

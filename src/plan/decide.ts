@@ -25,8 +25,10 @@ import { decideLoaders, type Loaders } from './loaders.ts';
 import { goneNext, nextOf } from './menu-order.ts';
 import { lackingFiles, type NextBoot, nextBoot, overrides } from './next-boot.ts';
 import { plan } from './plan.ts';
+import type { PlanInput } from './plan-input.ts';
 import { type Roots, sharedWithTemporary, underTwoCounters } from './roots.ts';
 import type { Scope } from './scope.ts';
+import { type Joining, shareImages } from './sharing.ts';
 import { sparedLast } from './spared.ts';
 import { notReached, requireStartable, startedElsewhere } from './startable.ts';
 import type { Plan, Refusal } from './step.ts';
@@ -79,7 +81,7 @@ export function decide(system: WantedSystem, seen: EspView, scope: Scope): Decis
   const loaderConf = new TextDecoder().decode(conf);
   const { reserve } = wanted.settings;
   const given = { inventory, roots, loaders: loaders.copies, loaderConf, reserve, scope, extras };
-  const planned = plan({ ...wanted, ...given, lacksNext: lacksNext(inventory) });
+  const planned = planShared({ ...wanted, ...given, lacksNext: lacksNext(inventory) });
   requireFiles(planned, view);
   const left = removalsFrom(view.elsewhere, planned, wanted, { roots, scope });
   const named = (keepsDefault && lastValue(settings.kept, 'default')) || wanted.default;
@@ -96,6 +98,21 @@ export function decide(system: WantedSystem, seen: EspView, scope: Scope): Decis
       ...warningsOf(wanted, view, { planned, loaders, counted, settings, extras, scope }),
     ],
   };
+}
+
+/**
+ * Plans with as few images as possible. Where that does not fit, only those are made anew that
+ * something joins.
+ */
+function planShared(input: PlanInput): Plan | Refusal {
+  const { inventory, roots, scope } = input;
+  const sharing = (joining: Joining) => plan(shareImages(input, inventory, roots, joining));
+  if (scope !== 'all') return sharing('none');
+  const planned = sharing('all');
+  if (!('kind' in planned) && planned.leftOut.length === input.leftOut.length) return planned;
+  const least = sharing('joined');
+  if ('kind' in planned) return least;
+  return 'kind' in least || least.leftOut.length >= planned.leftOut.length ? planned : least;
 }
 
 /** Decides what boots next. Entries from another partition take over their boot counters. */

@@ -4,14 +4,16 @@ import { openSignatureCache } from '../disk/signature-cache.ts';
 import { EspError } from '../error.ts';
 import { requireKeyElsewhere } from '../esp/untrusted-source.ts';
 import { type Policy, type PolicyRequest, policyDocument } from '../measure/policy.ts';
+import { placedIn, imageOf as sharedImage } from '../plan/format/shared-image.ts';
 import { textSection } from '../plan/section.ts';
+import { hasPart } from '../plan/sharing.ts';
 import { type ImageContent, isImage, type SectionContent } from '../plan/step.ts';
 import { mapEntries, type WantedEntry, type WantedGeneration } from '../plan/wanted.ts';
 import type { Settings } from '../settings/settings.ts';
 import type { SignDigests } from '../signer/certificate-signer.ts';
 import type { Delivered } from '../signer/policy-delivery.ts';
 import type { PolicyPublicKey, PolicySigner, PolicyToSign } from '../signer/policy-key.ts';
-import { formatPolicies } from '../uki/pcrsig.ts';
+import { formatPolicies, type PolicyDocument } from '../uki/pcrsig.ts';
 import { normalizePhases } from '../uki/phase.ts';
 
 /** Who signs policies, and for what. */
@@ -201,22 +203,28 @@ async function authorise(
     const content = imageOf(entry);
     const made = content && policies.get(content);
     if (content === undefined || made === undefined) return entry;
-    const text = formatPolicies(policyDocument(made, key.fingerprint, finish));
-    return withSection(entry, content, textSection('.pcrsig', text));
+    return withPolicies(entry, content, policyDocument(made, key.fingerprint, finish));
   });
 }
 
-/** Returns the image that an entry is. */
-function imageOf({ file: { content } }: WantedEntry): ImageContent | undefined {
-  return isImage(content) ? content : undefined;
+/** Returns the image that an entry is, or that of its part alone: it measures to the same beside others. */
+function imageOf(entry: WantedEntry): ImageContent | undefined {
+  const { file, blobs } = entry;
+  const [content] = (hasPart(entry) ? blobs : [file]).map((each) => each.content);
+  return content && isImage(content) ? content : undefined;
 }
 
-function withSection(
+function withPolicies(
   entry: WantedEntry,
   content: ImageContent,
-  section: SectionContent,
+  policies: PolicyDocument,
 ): WantedEntry {
+  if (hasPart(entry)) {
+    const authorised = { ...entry, part: { ...entry.part, policies } };
+    return placedIn(authorised, sharedImage(entry.part.base, [authorised]), 0);
+  }
   const { file } = entry;
+  const section = textSection('.pcrsig', formatPolicies(policies));
   const sections = [...content.sections, section];
   return {
     ...entry,
