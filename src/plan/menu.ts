@@ -46,6 +46,7 @@ export function menuOf(
   const blobs = new Map(inventory.blobs.map((blob) => [blob.path.toLowerCase(), blob]));
   return sorted.map((entry) => {
     const named = entry.references.map((path) => blobs.get(path.toLowerCase()));
+    const bare = named.find((blob) => blob?.unsigned !== undefined);
     const broken = named.find((blob) => blob?.damage !== undefined);
     return {
       id: entry.id,
@@ -58,7 +59,7 @@ export function menuOf(
       booted: booted !== undefined && bootsSystem(entry.cmdline, booted),
       pinned: pinned.some((system) => bootsSystem(entry.cmdline, system)),
       counter: entry.counter,
-      unsigned: entry.unsigned ?? named.find((blob) => blob?.unsigned !== undefined)?.unsigned,
+      unsigned: entry.unsigned ?? (bare && `it names ${bare.path}: ${bare.unsigned}`),
       damage:
         entry.damage ??
         missingFile(entry, absent) ??

@@ -152,6 +152,9 @@ describe('an image that lost its signature', () => {
     const before = machine.tree();
     assert.equal((await installSigned(machine)).status, 5);
     assert.deepEqual(machine.tree(), before);
+    const told = await machine.runWith({}, ...STATUS(machine));
+    assert.equal(told.status, 5);
+    assert.match(told.output, /entries: +1, 1 damaged/);
   });
 
   test('is healed with Secure Boot on: it does not boot', async (t) => {
