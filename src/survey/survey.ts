@@ -43,7 +43,7 @@ export async function survey(
   const chosen = chooseGenerations(found, settings, toplevel, context);
   const parts = findParts(settings, chosen.target, context);
   const cache = openDigestCache(context.disk, settings['cache-dir']);
-  const extras = await declareExtras(settings, signer, context, cache);
+  const extras = await declareExtras(settings, signer, context, cache, parts.architecture);
   const policy = { settings, signer, ...parts, extras: extras.declared };
   requireOwnParts(policy, context);
   const resolution = await resolve(wantedOf(chosen), policy, context, cache);
@@ -55,6 +55,7 @@ export async function survey(
       ? wantedOf(chosen).flatMap(lackingInit(context.disk))
       : [];
     const unfit = stubWarnings(parts.chosenFormat, context);
+    const later = [...astray, ...unfit, ...told.warnings];
     const slow = unsaved ? [`the next run will hash again: ${explain(unsaved)}`] : [];
     return {
       settings,
@@ -69,7 +70,7 @@ export async function survey(
       ownSystems: ownSystemsOf(chosen, found, resolution, settings, context),
       extras: extras.declared,
       sources: new Map([...resolution.sources, ...extras.sources]),
-      warnings: [...warnings, ...resolution.warnings, ...astray, ...unfit, ...told.warnings],
+      warnings: [...warnings, ...extras.warnings, ...resolution.warnings, ...later],
       cautions: resolution.cautions,
       notices: [...slow, ...told.notices],
       dispose: resolution.dispose,

@@ -115,6 +115,18 @@ describe('a loader', () => {
     assert.match((await run('status')).output, /another system’s: firmware starts it, unless/);
   });
 
+  test('for another processor is told, and both are a machine that does not start', async (t) => {
+    const { machine, run, before } = await installed(t);
+    const loader = fs.readFileSync(join(machine.esp, SYSTEMD));
+    loader.writeUInt16LE(0xaa64, loader.readUInt32LE(0x3c) + 4);
+    machine.put(FALLBACK, loader);
+    assert.match((await run('verify')).output, /BOOTX64\.EFI: it is for another processor/);
+    machine.put(SYSTEMD, loader);
+    assert.equal((await run('verify')).status, 1);
+    await run('install');
+    assert.deepEqual(machine.tree(), before);
+  });
+
   test('that is longer than the one of its version is found by a deep look', async (t) => {
     const { machine, run, before } = await installed(t);
     change(machine, FALLBACK, appended);
