@@ -10,6 +10,8 @@ import type { EspPath } from '../esp/layout.ts';
 import { LARGEST_FILE } from '../esp/space.ts';
 import { parseType1 } from '../esp/type1.ts';
 import { targetsOf, trustCheck } from '../esp/untrusted-source.ts';
+import type { Architecture } from '../loader/architecture.ts';
+import { parsePe } from '../pe/pe.ts';
 import type { DeclaredExtra } from '../plan/extras.ts';
 import type { Payload } from '../plan/wanted.ts';
 import {
@@ -26,6 +28,8 @@ export interface Declared {
   readonly declared: readonly DeclaredExtra[];
   /** Their sources, as they were when their digests were computed. */
   readonly sources: ReadonlyMap<string, FileStat>;
+  /** Programs that firmware of this machine does not start. */
+  readonly warnings: readonly string[];
 }
 
 /** In bytes. systemd-boot reads no larger entry. */
@@ -41,6 +45,7 @@ export async function declareExtras(
   signer: Signer,
   context: Context,
   cache: DigestCache,
+  processor: Architecture,
 ): Promise<Declared> {
   const extras = extraSettings(settings);
   const paths = extras.flatMap(({ from }) => ('source' in from ? [from.source] : []));
@@ -65,8 +70,32 @@ export async function declareExtras(
     declared.push({ path, size, digest, content, others: named(new TextDecoder().decode(text)) });
   }
   const sources = [...hashed].map(([path, { stat }]) => [path, stat] as const);
-  return { declared, sources: new Map(sources) };
+  const warnings = extras.flatMap((extra) => processorWarning(extra, processor, context));
+  return { declared, sources: new Map(sources), warnings };
 }
+
+/** Firmware starts no program for another processor. One whose name says which it is for is meant so. */
+function processorWarning(
+  { key, path, from }: ExtraSetting,
+  { machine, efi }: Architecture,
+  { disk }: Context,
+): string[] {
+  if (!('source' in from) || !/\.efi$/i.test(path) || NAMES_PROCESSOR.test(path)) return [];
+  try {
+    using file = disk.open(from.source);
+    const { machine: got } = parsePe(file);
+    if (got === machine) return [];
+    const other = `0x${got.toString(16)}`;
+    return [
+      `${key}: ${from.source} is a program for another processor (machine ${other}): firmware of this machine (${efi}) does not start it`,
+    ];
+  } catch (error) {
+    if (error instanceof EspError) return [];
+    throw error;
+  }
+}
+
+const NAMES_PROCESSOR = /(?:x64|ia32|aa64|arm|riscv64|loongarch64)\.efi$/i;
 
 /** What FAT cannot hold is not read. */
 function requireHoldable(extra: ExtraSetting, { disk }: Context): void {

@@ -44,7 +44,7 @@ export async function survey(
   const chosen = chooseGenerations(found, settings, toplevel, context);
   const parts = findParts(settings, chosen.target, context);
   const cache = openDigestCache(context.disk, settings['cache-dir']);
-  const extras = await declareExtras(settings, signer, context, cache);
+  const extras = await declareExtras(settings, signer, context, cache, parts.architecture);
   const policies = await policiesFor(parts.chosenFormat, settings, context);
   const policy = { settings, signer, ...parts, extras: extras.declared, policies };
   requireOwnParts(policy, context);
@@ -55,6 +55,7 @@ export async function survey(
     const { troubles, ...told } = await findRootHashTroubles(resolution.wanted, settings, context);
     const astray = wantedOf(chosen).flatMap(lackingInit(context));
     const { name: formatName, because, format, warnings: unfit } = resolution.format;
+    const later = [...astray, ...unfit, ...told.warnings];
     const slow = unsaved ? [`the next run will hash again: ${explain(unsaved)}`] : [];
     return {
       settings,
@@ -71,7 +72,7 @@ export async function survey(
       extras: extras.declared,
       policies,
       sources: new Map([...resolution.sources, ...extras.sources]),
-      warnings: [...warnings, ...resolution.warnings, ...astray, ...unfit, ...told.warnings],
+      warnings: [...warnings, ...extras.warnings, ...resolution.warnings, ...later],
       cautions: resolution.cautions,
       notices: [...slow, ...told.notices],
       dispose: resolution.dispose,
