@@ -5,7 +5,7 @@ import { isBootSector } from '../fat/boot-sector.ts';
 import { MBR_SIZE, MBR_TYPES, readMbr } from '../gpt/mbr.ts';
 import { readPartitionTable } from '../gpt/partition-table.ts';
 import type { ImagePartition } from './disk.ts';
-import type { ImagePlace } from './image-place.ts';
+import { ESP_TYPES, type ImagePlace } from './image-place.ts';
 
 /** Where an ESP lies in an image, in bytes. */
 export interface ImagePart {
@@ -23,12 +23,6 @@ export interface Numbered extends ImagePartition {
   readonly offset: number;
   readonly size: number;
 }
-
-/** The type of an ESP in a GPT (UEFI §5.3.3) and in an MBR (§5.2.2). */
-const ESP_TYPES: Readonly<Record<string, string>> = {
-  gpt: 'c12a7328-f81f-11d2-ba4b-00a0c93ec93b',
-  dos: `0x${MBR_TYPES.esp.toString(16)}`,
-};
 
 /**
  * Returns where the ESP lies.

@@ -1,7 +1,7 @@
 /** Reads which files are on an ESP. All of it is untrusted. */
 import type { Disk } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
-import { carriesSignature } from '../pe/carried-signature.ts';
+import { carriesSignature, requireNothingBehind } from '../pe/carried-signature.ts';
 import { parsePe } from '../pe/pe.ts';
 import { scanCompanions } from './companions.ts';
 import { extraDirectories, readManifests } from './extra-manifest.ts';
@@ -152,6 +152,7 @@ function readBlob(
   let isSigned = true;
   const damage = attempt(() => {
     const pe = parsePe(file);
+    if (pe.certificateTable.size > 0) requireNothingBehind(pe);
     isSigned = kernels === undefined || carriesSignature(file, pe, kernels);
   });
   const wrong = damage === undefined ? !isSigned && { unsigned: UNSIGNED } : { damage };

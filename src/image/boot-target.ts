@@ -49,7 +49,7 @@ export function bootOptionsFor(
         hint: 'install a boot loader first, or name a program that is there',
       });
     }
-    return { partition, path: plain, description: description ?? SYSTEMD_BOOT };
+    return { partition, path: plain, title: description ?? SYSTEMD_BOOT };
   });
 }
 

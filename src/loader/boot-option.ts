@@ -9,19 +9,24 @@ export interface BootOption {
   readonly partition: string | undefined;
   /** Path with backslashes, as it stands there. */
   readonly path: string | undefined;
+  /** What firmware’s own menu shows. */
+  readonly title: string;
 }
 
-/** A file that firmware is to start, on a partition of a GPT. Places in sectors of the disk. */
+/** Where a partition is, as a device path says it (UEFI §10.3.5.1). In sectors of the disk. */
+export interface PartitionPlace {
+  /** Counted from 1. */
+  readonly number: number;
+  readonly uuid: Guid;
+  readonly first: number;
+  readonly sectors: number;
+}
+
+/** A file that firmware is to start, on a partition of a GPT. */
 export interface FileOption {
   /** What firmware shows a person. */
-  readonly description: string;
-  readonly partition: {
-    /** Counted from 1. */
-    readonly number: number;
-    readonly uuid: Guid;
-    readonly first: number;
-    readonly sectors: number;
-  };
+  readonly title: string;
+  readonly partition: PartitionPlace;
   /** With slashes or backslashes. */
   readonly path: string;
 }
@@ -56,11 +61,11 @@ export function parseBootOption(bytes: Uint8Array): BootOption | undefined {
     if (kind === HARD_DRIVE) partition = partitionOf(body) ?? partition;
     if (kind === FILE_PATH) path = (path ?? '') + textOf(body);
   }
-  return { isActive, partition, path };
+  return { isActive, partition, path, title: textAt(bytes, DESCRIPTION) };
 }
 
 /** Returns the bytes of a `Boot####` variable. */
-export function formatBootOption({ description, partition, path }: FileOption): Uint8Array {
+export function formatBootOption({ title, partition, path }: FileOption): Uint8Array {
   const drive = new Uint8Array(DRIVE.size);
   const view = new DataView(drive.buffer);
   view.setUint16(0, HARD_DRIVE, false);
@@ -76,16 +81,10 @@ export function formatBootOption({ description, partition, path }: FileOption): 
   const headView = new DataView(head.buffer);
   headView.setUint32(ATTRIBUTES, ACTIVE, true);
   headView.setUint16(PATH_SIZE, drive.length + HEADER + text.length + HEADER, true);
-  return joined(
-    head,
-    utf16(description),
-    drive,
-    node(FILE_PATH, text),
-    node(END, new Uint8Array()),
-  );
+  return joined(head, utf16(title), drive, node(FILE_PATH, text), node(END, new Uint8Array()));
 }
 
-/** Returns the bytes of BootOrder. */
+/** Returns the bytes of BootOrder, and of BootNext, which holds one number. */
 export function formatBootOrder(numbers: readonly number[]): Uint8Array {
   const bytes = new Uint8Array(numbers.length * 2);
   const view = new DataView(bytes.buffer);
@@ -102,8 +101,8 @@ function node(kind: number, body: Uint8Array): Uint8Array {
   return bytes;
 }
 
-/** Returns text as UTF-16 with a NUL behind it. */
-function utf16(text: string): Uint8Array {
+/** Returns text as firmware holds it, with the NUL that ends it. */
+export function utf16(text: string): Uint8Array {
   const bytes = new Uint8Array((text.length + 1) * 2);
   const view = new DataView(bytes.buffer);
   for (let index = 0; index < text.length; index++) {
@@ -154,6 +153,10 @@ function partitionOf(node: Uint8Array): string | undefined {
 }
 
 function textOf(node: Uint8Array): string {
-  const [text = ''] = new TextDecoder('utf-16le').decode(node.subarray(HEADER)).split('\0', 1);
+  return textAt(node, HEADER);
+}
+
+function textAt(bytes: Uint8Array, offset: number): string {
+  const [text = ''] = new TextDecoder('utf-16le').decode(bytes.subarray(offset)).split('\0', 1);
   return text;
 }

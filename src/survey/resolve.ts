@@ -57,8 +57,9 @@ export async function resolve(
       const entries = await entriesOf(generation, { want, payloads, making, tell });
       return { name, number: generation.number, entries };
     });
+    const { policies } = policy;
     return {
-      wanted: described.passed,
+      wanted: policies ? await policies.authorise(described.passed) : described.passed,
       broken: [...prepared.broken, ...described.broken],
       warnings,
       cautions: unsteady([...secrets.values()]),

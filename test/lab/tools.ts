@@ -11,6 +11,7 @@ const witnesses = {
   'cryptsetup-bin': 'veritysetup',
   dosfstools: 'mkfs.vfat',
   e2fsprogs: 'mkfs.ext4',
+  efibootmgr: 'efibootmgr',
   efitools: 'sign-efi-sig-list',
   'erofs-utils': 'mkfs.erofs',
   fdisk: 'sfdisk',
