@@ -39,6 +39,12 @@ export const MKFS_BTRFS: Tool = {
   nix: 'btrfs-progs',
   version: '--version',
 };
+export const GETFATTR: Tool = {
+  name: 'getfattr',
+  debian: 'attr',
+  nix: 'attr',
+  version: '--version',
+};
 export const TAR: Tool = { name: 'tar', debian: 'tar', nix: 'gnutar', version: '--version' };
 
 /** A program that was found. */
@@ -123,7 +129,8 @@ export class MissingTool extends EspError {
 export function allMissing([first, ...others]: readonly [MissingTool, ...MissingTool[]]): EspError {
   if (others.length === 0) return first;
   const all = [first, ...others];
-  const packages = (of: 'debian' | 'nix') => [...new Set(all.map(({ tool }) => tool[of]))].join(' ');
+  const packages = (of: 'debian' | 'nix') =>
+    [...new Set(all.map(({ tool }) => tool[of]))].join(' ');
   return new EspError('TOOL_MISSING', [...new Set(all.map(({ message }) => message))].join('; '), {
     hint: `apt-get install ${packages('debian')}, or nix-shell -p ${packages('nix')}`,
   });

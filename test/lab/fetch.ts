@@ -3,6 +3,7 @@ import { ensureBootTools } from './boot-tools.ts';
 import { ensureDpkgRoot } from './dpkg-root.ts';
 import { ensureKernelInstall } from './kernel-install.ts';
 import { ensureMeasuring } from './measuring.ts';
+import { ensureNewerTools } from './newer-tools.ts';
 import { ensureParts } from './parts.ts';
 import { ensurePolicyTools } from './policy-tools.ts';
 import { ensureSbsign } from './sbsign.ts';
@@ -20,6 +21,7 @@ try {
   ensureMeasuring(say);
   ensureBootTools(say);
   ensureSbsign(say);
+  ensureNewerTools(say);
   ensurePolicyTools(say);
   ensureKernelInstall(say);
   ensureVerityInitrd(parts, say);
