@@ -123,7 +123,8 @@ export class MissingTool extends EspError {
 export function allMissing([first, ...others]: readonly [MissingTool, ...MissingTool[]]): EspError {
   if (others.length === 0) return first;
   const all = [first, ...others];
-  const packages = (of: 'debian' | 'nix') => [...new Set(all.map(({ tool }) => tool[of]))].join(' ');
+  const packages = (of: 'debian' | 'nix') =>
+    [...new Set(all.map(({ tool }) => tool[of]))].join(' ');
   return new EspError('TOOL_MISSING', [...new Set(all.map(({ message }) => message))].join('; '), {
     hint: `apt-get install ${packages('debian')}, or nix-shell -p ${packages('nix')}`,
   });
