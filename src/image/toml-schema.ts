@@ -119,6 +119,7 @@ const partition = v.strictObject({
   'copy-blocks': v.optional(path),
   verity: v.optional(v.picklist(['data', 'hash', 'signature'], 'expected data, hash or signature')),
   match: v.optional(text),
+  'verity-hash': v.optional(v.literal('behind', 'expected behind')),
   'data-block-size': v.optional(count),
   'hash-block-size': v.optional(count),
   minimal: flag,
