@@ -163,6 +163,20 @@ export function superblockFor(
   };
 }
 
+/** Returns where the hash area behind data begins in their partition, in bytes. */
+export function areaBehind(content: number): number {
+  return roundUp(Math.max(1, content));
+}
+
+/** Returns the superblock of the hash area behind so many bytes of data. */
+export function superblockBehind(
+  data: PartitionDefinition,
+  content: number,
+  choice: VerityChoice,
+): Superblock {
+  return superblockFor({ ...data, isMinimal: true }, { content, partition: content }, choice);
+}
+
 /** What a signature partition takes in bytes, always. */
 const SIGNATURE_SIZE = 16 * 1024;
 
@@ -173,6 +187,12 @@ function needOf(
 ): number {
   const { verity } = definition;
   if (verity?.role === 'signature') return SIGNATURE_SIZE;
+  if (verity?.isBehind === true) {
+    return (
+      areaBehind(filling.size) +
+      hashAreaSize(superblockBehind(definition, filling.size, description))
+    );
+  }
   if (verity?.role !== 'hash') return filling.size;
   const data = all.find((other) => hashPartitionOf(other.definition, [definition]) !== undefined);
   if (data === undefined) return 0;

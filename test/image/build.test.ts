@@ -115,7 +115,7 @@ describe('an image from definitions', () => {
 describe('what is refused leaves nothing behind', () => {
   test('all programs that are missing are told at once, with one command', async (t) => {
     const bench = aVerityBench(t);
-    define(bench, '20-root', 'Type=root', 'Format=btrfs');
+    define(bench, '20-root', 'Type=root', 'Format=squashfs');
     define(bench, '30-usr', 'Type=srv', 'Format=ext4');
     const { disk, machine } = processContext(new URL(import.meta.url));
     const settings = { architecture: 'x86-64' };
@@ -135,8 +135,8 @@ describe('what is refused leaves nothing behind', () => {
     );
     await assert.rejects(planned, {
       code: 'TOOL_MISSING',
-      message: /mkfs\.btrfs.*; mkfs\.ext4/,
-      hint: 'apt-get install btrfs-progs e2fsprogs, or nix-shell -p btrfs-progs e2fsprogs',
+      message: /sqfstar.*; mkfs\.ext4/,
+      hint: 'apt-get install squashfs-tools e2fsprogs, or nix-shell -p squashfsTools e2fsprogs',
     });
   });
 
