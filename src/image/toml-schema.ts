@@ -60,6 +60,7 @@ const contents = v.union(
       source: path,
       target: absolute,
       exclude: v.exactOptional(texts),
+      xattrs: v.exactOptional(texts),
       ...ownership,
     }),
     v.strictObject({ tar: path, target: v.optional(absolute, '/') }),
