@@ -141,6 +141,7 @@ async function findingsOn(
     ...told,
     ...sizeFindings(view, given).filter(({ path }) => told.every((other) => other.path !== path)),
     ...(await rootHashFindings(view, given)),
+    ...complaintOn(target, view),
   ];
   return { findings, notes: notesOf(view) };
 }
@@ -156,6 +157,13 @@ function sizeFindings(view: EspView, { wanted }: Verification): readonly Finding
     .filter(({ kind }) => kind === 'damaged')
     .filter(({ path }) => [...blobs, ...entries].some((file) => file.path === path))
     .map(({ path, because }) => ({ path, problem: because, fatal: decisive.includes(path) }));
+}
+
+/** What firmware does not read it does not start. */
+function complaintOn({ complaint }: Target, { loaders }: EspView): readonly Finding[] {
+  const [loader] = loaders;
+  if (complaint === undefined || loader === undefined) return [];
+  return [{ path: loader.path, problem: complaint, fatal: false }];
 }
 
 /** Finds entries of ours whose root hash no partition has, or whose file system cannot be read. */
