@@ -55,7 +55,8 @@ export async function resolve(
       const name = generationName(generation);
       const tell = (text: string) => warnings.push(`generation ${name}: ${text}`);
       const entries = await entriesOf(generation, { want, payloads, making, tell });
-      return { name, number: generation.number, entries };
+      const { number, release } = generation;
+      return { name, number, ...(release === undefined ? {} : { release }), entries };
     });
     const { policies } = policy;
     return {
