@@ -43,7 +43,8 @@ export interface PlannedPartition {
 /** What is written at the ends of the disk. */
 export type TableKind =
   | ({ readonly kind: 'gpt' } & Omit<NewTable, 'size' | 'partitions'>)
-  | { readonly kind: 'msdos'; readonly mbr: Mbr }
+  /** `core` follows the first sector: what a boot loader reads next. */
+  | { readonly kind: 'msdos'; readonly mbr: Mbr; readonly core?: Uint8Array | undefined }
   | { readonly kind: 'none' };
 
 export interface ImagePlan extends VerityChoice {
