@@ -30,15 +30,22 @@ export function choose(
   { own, kept, budget, clusterSize }: Holdings,
 ): Choice {
   const { scope, inventory, lacksNext } = input;
-  const isNext = ({ id }: { readonly id: string }) => id === input.default;
   const used = new Map(wantedFiles(generations, input).map((file) => [keyOf(file.path), file]));
   const lacking = [...used.values()].flatMap((file): Write[] => {
     const found = standing(file, own);
     return found.kind === 'present' ? [] : [{ file, found }];
   });
   const unused = [...own].flatMap(([key, file]) => (used.has(key) || kept.has(key) ? [] : [file]));
-  const next = lacksNext ? entriesOf({ musts: generations, wishes: [] }).find(isNext) : undefined;
-  const restored = new Set(next && filesOf(next).map(({ path }) => keyOf(path)));
+  const isDamaged = new Set(
+    lacking.flatMap(({ file, found }) => (found.kind === 'damaged' ? file : [])),
+  );
+  // What a damaged entry names cannot be read from it.
+  const restored = new Set(
+    entriesOf({ musts: generations, wishes: [] })
+      .filter(({ id, file }) => isDamaged.has(file) || (lacksNext && id === input.default))
+      .flatMap(filesOf)
+      .map(({ path }) => keyOf(path)),
+  );
   const writes = writesWithin(scope, lacking, own, restored);
   const judged = withDamage(own, lacking);
   const files = writes.map(({ file }) => file);

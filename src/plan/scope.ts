@@ -14,8 +14,8 @@ export interface Write {
 }
 
 /**
- * Returns the lacking files that may be written. A repair adds no entry that was not there, but for those
- * `restored`, without which nothing says what boots next.
+ * Returns the lacking files that may be written. A repair adds no entry that was not there, and brings
+ * back what an entry that is there names, and the keys in `restored`.
  */
 export function writesWithin(
   scope: Scope,

@@ -148,7 +148,7 @@ export const TABLE = {
   'sign-kernels': setting({
     schema: v.optional(flag, false),
     help: 'sign the kernels of entries that name them: each of them then starts with any initrd and any command line under Secure Boot',
-    verbs: SURVEYING,
+    verbs: [...SURVEYING, 'verify'],
     reach: 'nothing',
   }),
   'keep-default': setting({
