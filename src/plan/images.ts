@@ -6,6 +6,7 @@ import type { ImageKind } from '../esp/image-kind.ts';
 import { THIN_IMAGE } from '../esp/thin.ts';
 import { appendSections, type NewSection } from '../pe/append-sections.ts';
 import type { ImageLayout } from '../pe/image-layout.ts';
+import { addonLayout } from '../uki/build.ts';
 import type { KernelTraits } from '../uki/kernel.ts';
 import { ukiId, ukiLayout } from '../uki/uki.ts';
 
@@ -33,6 +34,8 @@ export type Image = ImageKind &
 export const IMAGES = {
   uki: { telltales: [], naming: [], idOf: ukiId, carriesKernel: true, layOut: ukiLayout },
   thin: { ...THIN_IMAGE, carriesKernel: false, layOut: appendSections },
+  // It is no entry, so its name tells nothing; it lies where stubs look for addons.
+  addon: { telltales: [], naming: [], idOf: ukiId, carriesKernel: false, layOut: addonLayout },
 } as const satisfies Record<string, Image>;
 
 export type ImageName = keyof typeof IMAGES;

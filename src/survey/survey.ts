@@ -44,7 +44,7 @@ export async function survey(
   const chosen = chooseGenerations(found, settings, toplevel, context);
   const parts = findParts(settings, chosen.target, context);
   const cache = openDigestCache(context.disk, settings['cache-dir']);
-  const extras = await declareExtras(settings, signer, context, cache);
+  const extras = await declareExtras(settings, { signer, ...parts }, context, cache);
   const policies = await policiesFor(parts.chosenFormat, settings, context);
   const policy = { settings, signer, ...parts, extras: extras.declared, policies };
   requireOwnParts(policy, context);
@@ -128,6 +128,8 @@ interface Parts {
   readonly architecture: Architecture;
   /** The boot loader, at its path outside the ESP. */
   readonly loader: string;
+  /** The stub of addons, which only they need. */
+  readonly addonStub: string;
   readonly chosenFormat: ChosenFormat;
 }
 
@@ -137,6 +139,7 @@ function findParts(settings: Settings, target: Generation, context: Context): Pa
   return {
     architecture: names,
     loader: `${efiDirectory}/${names.loader}`,
+    addonStub: `${efiDirectory}/addon${names.efi}.efi.stub`,
     chosenFormat: chooseFormat(settings, `${efiDirectory}/${names.stub}`, context.disk),
   };
 }

@@ -45,6 +45,9 @@
     "loader"
     "extra-files"
     "extra-entries"
+    "addons"
+    "credentials"
+    "extensions"
     "sections"
     "extra-sign"
   ];
