@@ -13,9 +13,10 @@ import type { DeclaredExtra } from '../plan/extras.ts';
 import { IMAGE_KINDS } from '../plan/images.ts';
 import { keyOf } from '../plan/present.ts';
 import type { EspView, FirmwareView } from '../plan/view.ts';
-import { entriesOf } from '../plan/wanted.ts';
+import { entriesOf, type WantedEntry } from '../plan/wanted.ts';
 import type { Settings } from '../settings/settings.ts';
 import { isUnsigned, type Verifier } from '../signer/signer.ts';
+import type { PolicyRule } from '../survey/policies.ts';
 import type { Survey } from '../survey/surveyed.ts';
 import { scanBootTree } from './boot-tree.ts';
 import type { Made } from './comparison.ts';
@@ -39,6 +40,10 @@ export interface Look {
   readonly architecture: Architecture;
   /** Judges the loaders; absent when nothing is signed. */
   readonly verifier: Verifier | undefined;
+  /** Whose policies for PCR 11 images should carry; absent where nobody asks. */
+  readonly policies?: PolicyRule | undefined;
+  /** What is wanted, by which policies are judged without reading whole images. */
+  readonly wanted?: readonly WantedEntry[];
   /** What unsigned files are held against; absent where that is not known, or not asked. */
   readonly made?: Made | undefined;
 }
@@ -56,6 +61,8 @@ export function lookFor(survey: Survey, deep = false): Look {
     named: entriesOf(survey).flatMap(({ others = [] }) => others),
     architecture,
     verifier: isUnsigned(signer) ? undefined : signer,
+    policies: survey.policies,
+    wanted: entriesOf(survey),
     made: deep ? madeOf(survey) : undefined,
   };
 }
@@ -96,7 +103,9 @@ export async function readEsp(target: Target, look: Look, context: Context): Pro
     return look.ownSystems ? setNeighboursApart(taken, look.ownSystems, context.disk) : taken;
   });
   const seen = { inventory: scanned, loaders: await viewLoaders(target, look) };
-  const { inventory, loaders } = look.deep ? await examined(target, seen, look, context) : seen;
+  const looked = look.deep ? await examined(target, seen, look, context) : seen;
+  const { loaders } = looked;
+  const inventory = await withPolicies(target, looked.inventory, look);
   const wanting = { token, declared: look.declared, closeness: look.closeness };
   return {
     root,
@@ -137,6 +146,13 @@ async function examined(
   if (made === undefined) return found;
   const { holdAgainst } = await import('./comparison.ts');
   return holdAgainst(found, made, target, context.disk);
+}
+
+async function withPolicies(target: Target, inventory: Inventory, look: Look): Promise<Inventory> {
+  const { policies: rule, wanted: entries = [], deep } = look;
+  if (rule === undefined) return inventory;
+  const { viewPolicies } = await import('./policy-views.ts');
+  return viewPolicies(inventory, target, { rule, entries, deep });
 }
 
 /** Returns the named paths that are not there. A file of the inventory is there. */

@@ -23,6 +23,8 @@ export interface OwnFile {
   readonly damage: string | undefined;
   /** Why firmware would refuse it although it is whole. */
   readonly unsigned?: string | undefined;
+  /** Why a TPM opens nothing for it although it boots. */
+  readonly unauthorised?: string | undefined;
   /** Of an extra file: another content was declared since it was written. */
   readonly isOutdated?: boolean;
 }
@@ -63,9 +65,9 @@ export function ownFiles(inventory: Inventory): OwnFiles {
   for (const { name, adopted, outside = [], sections = [], pointer, ...entry } of entries) {
     const generation = name?.generation ?? adopted;
     if (generation === undefined) continue;
-    const { path, size, references, cmdline, damage, unsigned } = entry;
+    const { path, size, references, cmdline, damage, unsigned, unauthorised } = entry;
     const what = { path, size, generation, references, outside, cmdline, sections };
-    const found = { ...what, damage, unsigned, pointer: pointer?.text };
+    const found = { ...what, damage, unsigned, unauthorised, pointer: pointer?.text };
     files.push({ role: 'entry', ...found });
   }
   return new Map(files.map((file) => [keyOf(file.path), file]));
@@ -79,12 +81,13 @@ function storedFile(
     size,
     damage,
     unsigned,
+    unauthorised,
     isOutdated = false,
     sections = [],
-  }: StrayFile & Partial<ExtraFile> & Pick<BlobFile, 'unsigned' | 'sections'>,
+  }: StrayFile & Partial<ExtraFile> & Pick<BlobFile, 'unsigned' | 'unauthorised' | 'sections'>,
 ): OwnFile {
   const names = { generation: 0, references: [], outside: [], cmdline: '', sections };
-  return { role, path, size, ...names, damage, unsigned, isOutdated };
+  return { role, path, size, ...names, damage, unsigned, unauthorised, isOutdated };
 }
 
 /** Returns the state of a wanted file, as far as name, size and header tell. */
@@ -94,7 +97,11 @@ export function standing(wanted: WantedFile, own: OwnFiles): Standing {
   if (found.isOutdated) return { kind: 'outdated', at: found.path };
   const astray = strayed(wanted, found, own);
   if (astray) return astray;
-  const because = found.damage ?? unsignedProblem(wanted, found) ?? difference(wanted, found);
+  const because =
+    found.damage ??
+    unsignedProblem(wanted, found) ??
+    found.unauthorised ??
+    difference(wanted, found);
   return because === undefined ? { kind: 'present' } : { kind: 'damaged', at: found.path, because };
 }
 
@@ -116,6 +123,9 @@ function unsignedProblem({ content }: WantedFile, { unsigned }: OwnFile): string
   return isImage(content) || content.kind === 'signed' ? unsigned : undefined;
 }
 
+/** Sections whose content follows from the stub. */
+const FOLLOWING = ['.sbat', '.pcrsig'];
+
 /** Says why a file cannot be the wanted one. An image may have an older stub: only its payload counts. */
 function difference({ content, size }: WantedFile, found: OwnFile): string | undefined {
   if (content.kind === 'kept') return undefined;
@@ -133,8 +143,8 @@ function sectionsDiffer(
   const actual = Map.groupBy(found, ({ name }) => name);
   const seen = new Map<string, number>();
   for (const { name, size } of wanted) {
-    // The stub's .sbat is merged into the image's, so its size tells nothing.
-    if (name === '.sbat') continue;
+    // The stub's .sbat is merged into the image's, and its policies follow from that: sizes tell nothing.
+    if (FOLLOWING.includes(name)) continue;
     const at = seen.get(name) ?? 0;
     seen.set(name, at + 1);
     const got = actual.get(name)?.[at]?.size;

@@ -6,6 +6,7 @@ import type { ExtraRole } from '../esp/extra-manifest.ts';
 import { countedPath, type EspPath, entryId, fileName } from '../esp/layout.ts';
 import type { Bootspec } from '../generation/bootspec.ts';
 import type { Generation } from '../generation/generation.ts';
+import type { PolicyDocument } from '../uki/pcrsig.ts';
 import type { Content, SectionContent } from './step.ts';
 
 /** The role of a file on the ESP. A manifest is a list of extra files. */
@@ -38,6 +39,8 @@ export interface Part {
   readonly base: ImageBase;
   /** `.profile`, and what follows it. */
   readonly sections: readonly SectionContent[];
+  /** Its policies for PCR 11; absent where nobody signs any. */
+  readonly policies?: PolicyDocument;
   /** The text of the entry behind its pointer. */
   readonly lines: string;
 }

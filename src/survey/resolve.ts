@@ -70,8 +70,9 @@ export async function resolve(
       number: generation.number,
       entries: (parts.get(generation) ?? []).map(want),
     }));
+    const { policies } = policy;
     return {
-      wanted: made.passed,
+      wanted: policies ? await policies.authorise(made.passed) : made.passed,
       format: settled.chosenFormat,
       broken: [...prepared.broken, ...described.broken, ...made.broken],
       warnings,

@@ -17,6 +17,7 @@ import type { EntryPolicy } from './entry-maker.ts';
 import { declareExtras } from './extras.ts';
 import { loaderConfGiven, readLoader } from './loader-source.ts';
 import { recallSystems } from './own-systems.ts';
+import { type PolicyMaker, policyMaker } from './policies.ts';
 import { type Resolution, resolve } from './resolve.ts';
 import { findRootHashTroubles } from './root-hash-troubles.ts';
 import { signerOf } from './signer-of.ts';
@@ -44,7 +45,8 @@ export async function survey(
   const parts = findParts(settings, chosen.target, context);
   const cache = openDigestCache(context.disk, settings['cache-dir']);
   const extras = await declareExtras(settings, signer, context, cache);
-  const policy = { settings, signer, ...parts, extras: extras.declared };
+  const policies = await policiesFor(parts.chosenFormat, settings, context);
+  const policy = { settings, signer, ...parts, extras: extras.declared, policies };
   requireOwnParts(policy, context);
   const resolution = await resolve(wantedOf(chosen), policy, context, cache);
   const unsaved = await cache.save();
@@ -57,9 +59,7 @@ export async function survey(
     const { name: formatName, because, format, warnings: unfit } = resolution.format;
     const slow = unsaved ? [`the next run will hash again: ${explain(unsaved)}`] : [];
     return {
-      settings,
-      signer,
-      architecture: parts.architecture,
+      ...{ settings, signer, policies, architecture: parts.architecture },
       loader: readLoader(parts.loader, parts.architecture, signer, context.disk),
       loaderConf: loaderConfGiven(settings, context.disk),
       format: { name: formatName, because },
@@ -81,6 +81,21 @@ export async function survey(
   }
 }
 
+/** @throws {CONFIG_INVALID} when the entries of the format are no images of ours to put policies into */
+async function policiesFor(
+  { format }: ChosenFormat,
+  settings: Settings,
+  context: Context,
+): Promise<PolicyMaker | undefined> {
+  const policies = await policyMaker(settings, context);
+  if (policies === undefined || format.carriesPolicies) return policies;
+  throw new EspError(
+    'CONFIG_INVALID',
+    `--format ${settings.format}: its entries carry no policies for PCR 11`,
+    { hint: 'leave out the key for policies, or choose a format of whole images' },
+  );
+}
+
 async function chooseSigner(settings: Settings, context: Context): Promise<LoadedSigner> {
   const found = await signerOf(settings, context);
   if (found !== undefined) return found;
@@ -94,7 +109,7 @@ async function chooseSigner(settings: Settings, context: Context): Promise<Loade
 function ownSystemsOf(
   { running }: ChosenGenerations,
   { generations, malformed }: FoundGenerations,
-  { broken }: Resolution,
+  { wanted, broken }: Resolution,
   settings: Settings,
   { disk }: Context,
 ): OwnSystems | undefined {
@@ -102,6 +117,7 @@ function ownSystemsOf(
   const systems = generations.flatMap(systemsOf).flatMap(({ boots, paths }) => [boots, ...paths]);
   return {
     known: new Set(running === undefined ? systems : [...systems, running]),
+    entries: new Set(wanted.flatMap(({ entries }) => entries).map(({ id }) => id.toLowerCase())),
     remembered: recallSystems(disk, settings['cache-dir']),
     broken: new Set([...malformed, ...broken].map(({ number }) => number)),
   };
@@ -189,7 +205,7 @@ function requireOwnParts(
 function lackingInit(disk: Context['disk']) {
   return (generation: Generation): string[] =>
     [generation.bootspec, ...generation.bootspec.specialisations.values()]
-      .map(({ init }) => init)
+      .flatMap(({ init }) => init ?? [])
       .filter((init) => !init.startsWith('/') || disk.stat(init)?.kind !== 'file')
       .map((init) => `generation ${generationName(generation)}: its init ${init} is not there`);
 }

@@ -1,7 +1,10 @@
 /** Makes the images that entries share, and the entries that lead to them. Pure. */
 import { type EspPath, espPath, formatBlobName } from '../../esp/layout.ts';
 import { formatPointer, MOST_PROFILES } from '../../esp/shared-entry.ts';
+import { combined, formatPolicies, type PolicyDocument } from '../../uki/pcrsig.ts';
 import { IMAGES } from '../images.ts';
+import { textSection } from '../section.ts';
+import type { SectionContent } from '../step.ts';
 import type { ImageBase, Part, WantedEntry, WantedFile } from '../wanted.ts';
 import { imageSizeLimit } from './image-entry.ts';
 
@@ -24,7 +27,8 @@ export function profilesIn({ sections, image: { room } }: ImageBase, part: Part)
 export function imageOf(base: ImageBase, entries: readonly PartEntry[]): WantedFile {
   const { version, directory, image } = base;
   const profiles = entries.flatMap(({ part }) => part.sections);
-  const sections = [...base.sections, ...profiles];
+  const policies = entries.flatMap(({ part }) => (part.policies ? [part.policies] : []));
+  const sections = [...base.sections, ...policySection(policies), ...profiles];
   const digest = IMAGES.uki.idOf(sections, image.fingerprint);
   return {
     role: 'blob',
@@ -32,6 +36,18 @@ export function imageOf(base: ImageBase, entries: readonly PartEntry[]): WantedF
     size: imageSizeLimit(image.stubSize, sections) + profiles.length * SECTION_ROOM,
     content: { kind: 'uki', stub: image.stub, sections },
   };
+}
+
+/** One section of the base serves all profiles: a stub hands it to each that has none of its own. */
+function policySection(policies: readonly PolicyDocument[]): readonly SectionContent[] {
+  if (policies.length === 0) return [];
+  return [textSection('.pcrsig', formatPolicies(combined(policies)))];
+}
+
+/** Returns an entry whose part has policies. */
+export function withPolicies(entry: PartEntry, policies: PolicyDocument): PartEntry {
+  const authorised = { ...entry, part: { ...entry.part, policies } };
+  return placedIn(authorised, imageOf(entry.part.base, [authorised]), 0);
 }
 
 /** Returns an image of an earlier run, which stays as it is. Size in bytes. */

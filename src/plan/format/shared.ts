@@ -17,6 +17,7 @@ export const SHARED = {
   tellsRelease: true,
   takesEspInitrds: false,
   isOneFile: true,
+  carriesPolicies: true,
   stub: {
     since: { version: '257', because: 'knows no profiles, by which entries share an image' },
   },

@@ -164,7 +164,7 @@ export const plan: readonly Mutant[] = [
   {
     id: 'plan/stub-update-is-damage',
     file: 'src/plan/present.ts',
-    find: "if (name === '.sbat') continue;",
+    find: 'if (FOLLOWING.includes(name)) continue;',
     replace: '',
     killedBy: {
       file: 'test/plan/present.test.ts',
