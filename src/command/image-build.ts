@@ -102,6 +102,7 @@ function repartJob(settings: JobFlags, { disk }: Context): ImageJob {
       deferred: deferredTypes(deferred, architecture),
     },
     ...{ tree: STEADY, time: 0, architecture, esp: FILES_ALONE, key, isSplit },
+    format: settings.format,
   };
 }
 

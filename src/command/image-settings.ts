@@ -49,6 +49,7 @@ const job = {
   architecture,
   defer: v.optional(v.array(v.string()), []),
   split: switchOff,
+  format: v.optional(v.string()),
   certificate: v.optional(path),
   'private-key': v.optional(path),
   'allow-insecure-key': switchOff,

@@ -25,12 +25,13 @@ export function toDocument(
     verb,
     warnings,
     ...(signed.length > 0 ? { signed } : {}),
-    esps: outcomes.map(({ root, plan, format, removals = [], report, failure }) => ({
+    esps: outcomes.map(({ root, plan, format, removals = [], report, failure, firmware = [] }) => ({
       esp: root,
       ...(plan && format ? { format } : {}),
       ...(plan ? { plan } : {}),
       ...(removals.length > 0 ? { removals } : {}),
       ...(report ? { changes: report.changes, written: report.written } : {}),
+      ...(firmware.length > 0 ? { firmware } : {}),
       ...(failure
         ? { error: { code: failure.code, message: explain(failure), hint: failure.hint } }
         : {}),
@@ -47,7 +48,7 @@ const MARKS: Readonly<Record<Step['kind'], string>> = {
 
 /** Returns an outcome as text: every step of a plan with its reason, or what an install did. */
 export function renderOutcome(verb: PassVerb, outcome: Outcome): string {
-  const { root, plan, format, removals = [], report, failure } = outcome;
+  const { root, plan, format, removals = [], report, failure, firmware = [] } = outcome;
   if (failure) return `${root}: ${explain(failure)}`;
   if (!plan) return `${root}:`;
   const chosen = format ? [`  format: ${format.name}, because ${printable(format.because)}`] : [];
@@ -55,7 +56,10 @@ export function renderOutcome(verb: PassVerb, outcome: Outcome): string {
   const left = plan.leftOut.map(
     ({ generation, because }) => `  left out: generation ${printable(generation)}, ${because}`,
   );
-  return [`${root}: ${summary(verb, plan, removals, report)}`, ...lines, ...left].join('\n');
+  const said = firmware.map((text) => `  firmware: ${printable(text)}`);
+  return [`${root}: ${summary(verb, plan, removals, report)}`, ...lines, ...left, ...said].join(
+    '\n',
+  );
 }
 
 function summary(

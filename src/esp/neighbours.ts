@@ -6,6 +6,8 @@ import type { EntryFile, Inventory } from './inventory.ts';
 export interface OwnSystems {
   /** Systems of generations that are there now, and the one that runs. */
   readonly known: ReadonlySet<string>;
+  /** IDs of the entries that this machine wants, in lower case. */
+  readonly entries: ReadonlySet<string>;
   /** Systems that had an entry of this machine at an earlier run; undefined when nothing is remembered. */
   readonly remembered: ReadonlySet<string> | undefined;
   /** Numbers of generations that cannot be read: whose systems they are nobody can tell. */
@@ -15,13 +17,14 @@ export interface OwnSystems {
 /**
  * Returns an inventory in which entries of another machine count as somebody else's. An entry is one
  * when it leads to a system that is no generation here, does not run here, is not in this store, and
- * was not ours at an earlier run. Where nothing is remembered yet, the ESP decides as a whole: one
+ * was not ours at an earlier run. One that is damaged, or has the name of an entry that is wanted here, is
+ * none. Where nothing is remembered yet, the ESP decides as a whole: one
  * entry that leads to a system of this machine makes all of them ours, for they may be of generations
  * that were deleted.
  */
 export function setNeighboursApart(
   inventory: Inventory,
-  { known, remembered, broken }: OwnSystems,
+  { known, entries, remembered, broken }: OwnSystems,
   disk: Disk,
 ): Inventory {
   const stores = new Set([...known].map(parentOf));
@@ -37,6 +40,8 @@ export function setNeighboursApart(
   const isNeighbour = (entry: EntryFile) => {
     const found = systems.get(entry);
     if (found === undefined || found.isHere || remembered?.has(found.system)) return false;
+    // Damage may have hit the very text that tells where an entry leads. Its name tells, too.
+    if (entry.damage !== undefined || entries.has(entry.id.toLowerCase())) return false;
     return !(entry.name && broken.has(entry.name.generation));
   };
   return {
@@ -59,7 +64,13 @@ export function systemsOn({ entries }: Pick<Inventory, 'entries'>): readonly str
   return entries.flatMap(({ name, cmdline }) => (name && systemOf(cmdline)) ?? []);
 }
 
-/** The directory that holds the `init` of a command line: a store path, for every system of Nix. */
+/**
+ * The system that a command line names: the directory that holds its `init`, which is a store path for
+ * every system of Nix, or that of an installed kernel.
+ */
 function systemOf(cmdline: string): string | undefined {
-  return /(?:^| )init=(\/\S+)\/[^/\s]+(?: |$)/.exec(cmdline)?.[1];
+  return /(?:^| )(?:espalier\.system=(\/\S+)|init=(\/\S+)\/[^/\s]+)(?: |$)/
+    .exec(cmdline)
+    ?.slice(1)
+    .find(Boolean);
 }

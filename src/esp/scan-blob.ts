@@ -2,11 +2,11 @@
 import { lastValue, parseLines } from '../bls.ts';
 import type { ByteSource } from '../byte-source.ts';
 import type { Disk } from '../disk/disk.ts';
-import { carriesSignature } from '../pe/carried-signature.ts';
+import { carriesSignature, requireNothingBehind } from '../pe/carried-signature.ts';
 import { type Pe, parsePe, readSection } from '../pe/pe.ts';
 import type { BlobFile } from './inventory.ts';
 import { type BlobName, type EspPath, isImageBlob, isProgram, parseBlobName } from './layout.ts';
-import { type ListedFile, requireNothingBehind, type SignedBy, UNSIGNED } from './scan-entries.ts';
+import { type ListedFile, type SignedBy, UNSIGNED } from './scan-entries.ts';
 import { attempt, decode, ifThere } from './untrusted.ts';
 
 /** In bytes. No profile of ours has a longer description. */
@@ -37,10 +37,9 @@ function readBlob(
   let found: Partial<BlobFile> = {};
   const damage = attempt(() => {
     const pe = parsePe(file);
-    if (isImageBlob(name)) {
-      requireNothingBehind(pe);
-      found = partsOf(file, pe);
-    }
+    // A kernel that nobody signed may have anything behind its end.
+    if (isImageBlob(name) || pe.certificateTable.size > 0) requireNothingBehind(pe);
+    if (isImageBlob(name)) found = partsOf(file, pe);
     const isSigned = certificate === undefined || carriesSignature(file, pe, certificate);
     if (!isSigned) found = { ...found, unsigned: UNSIGNED };
   });

@@ -6,9 +6,12 @@ import { lastValue, parseLines } from '../bls.ts';
 import type { ByteSource } from '../byte-source.ts';
 import { type Digest, hash } from '../digest.ts';
 import type { Disk } from '../disk/disk.ts';
-import { EspError } from '../error.ts';
-import { carriesSignature, type JudgesSignature } from '../pe/carried-signature.ts';
-import { bytesBehind, type Pe, parsePe, readSection } from '../pe/pe.ts';
+import {
+  carriesSignature,
+  type JudgesSignature,
+  requireNothingBehind,
+} from '../pe/carried-signature.ts';
+import { type Pe, parsePe, readSection } from '../pe/pe.ts';
 import { type ImageKind, imageKindOf } from './image-kind.ts';
 import type { EntryFile } from './inventory.ts';
 import {
@@ -160,14 +163,6 @@ function scanImage({ path, name }: Listed, scan: EntryScan): EntryFile {
   });
   const problem = damage ?? otherNumber(entry.name, entry.version);
   return problem === undefined ? entry : { ...entry, damage: problem };
-}
-
-/** Our images end where their headers say. Firmware hashes what is behind, and finds no signature over that. */
-export function requireNothingBehind(pe: Pe): void {
-  const behind = bytesBehind(pe);
-  if (behind > 0) {
-    throw new EspError('PE_MALFORMED', `${behind} bytes lie behind its end, where none should be`);
-  }
 }
 
 /**

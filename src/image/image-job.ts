@@ -22,6 +22,8 @@ export interface ImageJob {
   readonly architecture: string;
   readonly esp: EspDescription;
   readonly key?: KeyFiles | undefined;
+  /** Of the output; where it is not given, the ending of the output's name tells. */
+  readonly format?: string | undefined;
   /** Whether each partition gets a file of its own as well. */
   readonly isSplit: boolean;
 }

@@ -7,6 +7,7 @@ import { type Signer, unsigned } from '../signer/signer.ts';
 import { keySigner } from '../survey/signer-of.ts';
 import type { Log } from '../terminal/log.ts';
 import { makeImage } from './build-image.ts';
+import { type OutputForm, outputForm, writeOutput } from './convert-image.ts';
 import { type EspFilling, fillFats } from './fill-esp.ts';
 import type { ImageJob } from './image-job.ts';
 import { planNixpkgs } from './nixpkgs-plan.ts';
@@ -48,24 +49,39 @@ export async function runJob(
 ): Promise<Outcome> {
   const { context } = means;
   const signer = await signerOf(job, means);
+  const form = outputForm(job.format, path, context);
   requireOutput(path, { needed: 0, isForced }, context.disk);
   return withScratch(dirname(path), context, async (workshop) => {
     const plan = await planOf(job, workshop, means.warn);
     const sign = rootHashSignerFor(plan, job, context);
     const needed = plan.partitions.reduce((sum, { filling }) => sum + filling.size, 0);
     requireOutput(path, { needed, isForced }, context.disk);
-    const made = await placeOutput(path, plan.size, context, (image, at) =>
+    const isRaw = form.name === 'raw';
+    const raw = isRaw ? path : `${workshop.scratch}/disk.raw`;
+    const made = await placeOutput(raw, plan.size, context, (image, at) =>
       makeImage(plan, {
         ...{ image, path: at, workshop, say: means.say, sign },
         fillLast: (partitions, rootHashes) =>
           fillFats(partitions, rootHashes, espFilling(job, { image, signer, name: path }, means)),
       }),
     );
+    if (!isRaw) await convert(raw, { path, form }, means);
     if (!job.isSplit) return { plan, made };
     const split = withSplitPaths(made, given);
-    await splitImage(split, path, { isForced, resolved: (part) => resolve(part) }, context);
+    await splitImage(split, raw, { isForced, resolved: (part) => resolve(part) }, context);
     return { plan, made: split };
   });
+}
+
+async function convert(
+  raw: string,
+  { path, form }: { readonly path: string; readonly form: OutputForm },
+  { context, say, warn }: RunMeans,
+): Promise<void> {
+  using disk = context.disk.open(raw);
+  const warning = form.warningFor(disk.size);
+  if (warning !== undefined) warn(warning);
+  await writeOutput(disk, path, form, context, say);
 }
 
 /** Returns what an image would be. Programs whose result nobody can know before are run. */

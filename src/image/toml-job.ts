@@ -27,6 +27,7 @@ export interface Overrides {
   readonly isSplit: boolean;
   readonly deferred: readonly string[];
   readonly key?: KeyFiles | undefined;
+  readonly format?: string | undefined;
 }
 
 const MIB = 1024 * 1024;
@@ -52,6 +53,7 @@ export function tomlJob(read: ReadDescription, overrides: Overrides, disk: Disk)
     architecture,
     esp: espOf(read),
     key: overrides.key ?? keyOf(read),
+    format: overrides.format ?? values.format,
     isSplit: overrides.isSplit || (values.split ?? false),
   };
 }

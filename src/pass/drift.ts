@@ -6,7 +6,7 @@ import type { Inventory } from '../esp/inventory.ts';
 import { type EspPath, KEPT_SETTINGS, LOADER_CONF } from '../esp/layout.ts';
 import { decide } from '../plan/decide.ts';
 import { loaderStatus } from '../plan/loader-status.ts';
-import { nextOf } from '../plan/menu-order.ts';
+import { hasOurName, nextOf } from '../plan/menu-order.ts';
 import { MOVED, ownFiles } from '../plan/present.ts';
 import { NOT_THERE } from '../plan/schedule.ts';
 import type { LeftOut, PhaseName, Step } from '../plan/step.ts';
@@ -99,18 +99,28 @@ export function driftOf(view: EspView, wanted: Wanted): Drift | Unknown {
     const { plan, removals } = decide(withChoice(survey, view), view, 'all');
     if ('kind' in plan) return { failure: refusalOf(view.root, plan) };
     return {
-      differences: [plan, ...removals]
-        .flatMap(({ phases }) => phases)
-        .flatMap(({ name, steps }) =>
-          steps
-            .filter((step) => isLasting(step, view.inventory))
-            .map((step) => differenceOf(name, step)),
-        ),
+      differences: [
+        ...directoriesInPlace(view.inventory),
+        ...[plan, ...removals]
+          .flatMap(({ phases }) => phases)
+          .flatMap(({ name, steps }) =>
+            steps
+              .filter((step) => isLasting(step, view.inventory))
+              .map((step) => differenceOf(name, step)),
+          ),
+      ],
       leftOut: plan.leftOut.filter((left) => !survey.leftOut.includes(left)),
     };
   } catch (error) {
     return { failure: expected(error) };
   }
+}
+
+/** What no plan can mend, and is in the way of a generation. */
+function directoriesInPlace({ subdirectories = [] }: Inventory): readonly Difference[] {
+  return subdirectories
+    .filter(hasOurName)
+    .map((path) => ({ kind: 'damaged', path, because: 'it is a directory: move it away' }));
 }
 
 /** A specialisation of the current generation that somebody chose is what the profiles want, too. */

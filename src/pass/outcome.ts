@@ -18,6 +18,8 @@ export interface Outcome {
   readonly format?: Survey['format'];
   readonly report?: Report;
   readonly failure?: EspError;
+  /** EFI variables that were set or removed after the files, each with what became of it. */
+  readonly firmware?: readonly string[];
   /** Systems that entries of this machine lead to, as far as the ESP was read. */
   readonly systems?: readonly string[];
   readonly warnings: readonly string[];

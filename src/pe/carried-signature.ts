@@ -19,3 +19,14 @@ export function carriesSignature(source: ByteSource, pe: Pe, passes: JudgesSigna
     throw error;
   }
 }
+
+/**
+ * Requires that a program ends where its headers say, as ours and signed ones do: firmware hashes what lies
+ * behind a signature.
+ * @throws {PE_MALFORMED}
+ */
+export function requireNothingBehind(pe: Pe): void {
+  const behind = bytesBehind(pe);
+  if (behind === 0) return;
+  throw new EspError('PE_MALFORMED', `${behind} bytes lie behind its end, where none should be`);
+}

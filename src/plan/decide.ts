@@ -22,18 +22,16 @@ import {
   loaderSettings,
 } from './loader-settings.ts';
 import { decideLoaders, type Loaders } from './loaders.ts';
-import { goneNext, nextOf } from './menu-order.ts';
+import { goneNext, hasOurName, nextOf } from './menu-order.ts';
 import { lackingFiles, type NextBoot, nextBoot, overrides } from './next-boot.ts';
-import { plan } from './plan.ts';
-import type { PlanInput } from './plan-input.ts';
+import { planShared } from './plan-shared.ts';
 import { type Roots, sharedWithTemporary, underTwoCounters } from './roots.ts';
 import type { Scope } from './scope.ts';
-import { type Joining, shareImages } from './sharing.ts';
 import { sparedLast } from './spared.ts';
 import { notReached, requireStartable, startedElsewhere } from './startable.ts';
 import type { Plan, Refusal } from './step.ts';
 import { type EspView, placeOn } from './view.ts';
-import { entriesOf, generationName } from './wanted.ts';
+import { entriesOf, filesOf, generationName, type WantedGeneration } from './wanted.ts';
 import type { WantedSystem } from './wanted-system.ts';
 
 /** What is to be done to one ESP, and warnings. */
@@ -60,9 +58,10 @@ interface Settled {
  * @throws {FOREIGN_LAYOUT} {SECURE_BOOT_UNSIGNED} {SECURE_BOOT_UNTRUSTED} {VERITY_ABSENT}
  * {CONFIG_INVALID} when nothing may be done
  */
-export function decide(system: WantedSystem, seen: EspView, scope: Scope): Decision {
+export function decide(given: WantedSystem, seen: EspView, scope: Scope): Decision {
   requireType1(seen);
-  requireStartable(system, seen.firmware);
+  requireStartable(given, seen.firmware);
+  const system = withoutTaken(given, seen);
   const extras = decideExtras(seen.extras, system.settings['entry-token']);
   const spared = sparedLast(seen, system);
   const view = { ...seen, inventory: { ...spared.inventory, extras: extras.own } };
@@ -80,8 +79,8 @@ export function decide(system: WantedSystem, seen: EspView, scope: Scope): Decis
   const conf = formatLoaderConf(settings.kept, keepsDefault ? undefined : next);
   const loaderConf = new TextDecoder().decode(conf);
   const { reserve } = wanted.settings;
-  const given = { inventory, roots, loaders: loaders.copies, loaderConf, reserve, scope, extras };
-  const planned = planShared({ ...wanted, ...given, lacksNext: lacksNext(inventory) });
+  const input = { inventory, roots, loaders: loaders.copies, loaderConf, reserve, scope, extras };
+  const planned = planShared({ ...wanted, ...input, lacksNext: lacksNext(inventory) });
   requireFiles(planned, view);
   const left = removalsFrom(view.elsewhere, planned, wanted, { roots, scope });
   const named = (keepsDefault && lastValue(settings.kept, 'default')) || wanted.default;
@@ -98,21 +97,6 @@ export function decide(system: WantedSystem, seen: EspView, scope: Scope): Decis
       ...warningsOf(wanted, view, { planned, loaders, counted, settings, extras, scope }),
     ],
   };
-}
-
-/**
- * Plans with as few images as possible. Where that does not fit, only those are made anew that
- * something joins.
- */
-function planShared(input: PlanInput): Plan | Refusal {
-  const { inventory, roots, scope } = input;
-  const sharing = (joining: Joining) => plan(shareImages(input, inventory, roots, joining));
-  if (scope !== 'all') return sharing('none');
-  const planned = sharing('all');
-  if (!('kind' in planned) && planned.leftOut.length === input.leftOut.length) return planned;
-  const least = sharing('joined');
-  if ('kind' in planned) return least;
-  return 'kind' in least || least.leftOut.length >= planned.leftOut.length ? planned : least;
 }
 
 /** Decides what boots next. Entries from another partition take over their boot counters. */
@@ -162,13 +146,29 @@ function requireType1(view: EspView): void {
 }
 
 /**
+ * A directory in the place of a file costs the generation that needs the file, and no other. What boots next
+ * has to be there all the same.
+ */
+function withoutTaken(system: WantedSystem, view: EspView): WantedSystem {
+  const taken = takenPaths(view);
+  if (taken.size === 0) return system;
+  const isFree = ({ entries }: WantedGeneration) =>
+    entries.some(({ id }) => id === system.default) ||
+    !entries.flatMap(filesOf).some(({ path }) => taken.has(path.toLowerCase()));
+  return { ...system, musts: system.musts.filter(isFree), wishes: system.wishes.filter(isFree) };
+}
+
+function takenPaths({ inventory: { subdirectories = [] } }: EspView): ReadonlySet<string> {
+  return new Set(subdirectories.map((path) => path.toLowerCase()));
+}
+
+/**
  * A rename replaces a link or device under our name. It cannot replace a directory, and we remove
  * none.
  */
 function requireFiles(planned: Plan | Refusal, view: EspView): void {
-  const { subdirectories = [] } = view.inventory;
-  if ('kind' in planned || subdirectories.length === 0) return;
-  const taken = new Set(subdirectories.map((path) => path.toLowerCase()));
+  const taken = takenPaths(view);
+  if ('kind' in planned || taken.size === 0) return;
   const steps = planned.phases.flatMap((phase) => phase.steps);
   const found = steps.find(({ path }) => taken.has(path.toLowerCase()));
   if (!found) return;
@@ -227,7 +227,7 @@ function warningsOf(
     ...sharedWithTemporary(inventory).map(describeTwin),
     ...underTwoCounters(inventory).map(describeDouble),
     ...counted,
-    ...(scope === 'gc' ? [] : describeDamage(inventory)),
+    ...(scope === 'gc' ? [] : [...describeDamage(inventory), ...describeTaken(inventory)]),
     ...describeLost(settings.lost),
     ...describeEnrolment(wanted, settings),
     ...describeUnread(inventory),
@@ -237,7 +237,7 @@ function warningsOf(
       ({ id, path }) => `${id} does not boot: ${path} is not on the ESP`,
     ),
     ...(scope === 'repair' ? describeUnmended(planned, wanted, inventory) : []),
-    ...overrides(firmware, wanted.default),
+    ...overrides(firmware, wanted.default, wanted.settings['clear-overrides']),
     ...startedElsewhere(view),
     ...notReached(view),
   ];
@@ -272,6 +272,12 @@ function describeTwin(path: EspPath): string {
 
 function describeDouble(path: EspPath): string {
   return `${path} is there under another boot counter too, and is left alone: run fsck.fat -a on the ESP, then remove one of them`;
+}
+
+function describeTaken({ subdirectories = [] }: Inventory): string[] {
+  return subdirectories
+    .filter(hasOurName)
+    .map((path) => `${path} is a directory, and a file of ours should be there: move it away`);
 }
 
 /** How many of them are named. */

@@ -2,11 +2,13 @@
 import type { Inventory } from '../esp/inventory.ts';
 import { ENTRIES, ENTRIES_SREL, type EspPath, LOADER_CONF } from '../esp/layout.ts';
 import { LAYOUT } from '../esp/layout-mark.ts';
+import { namedNext, parseLoaderConf } from '../loader/loader-conf.ts';
+import { matchesPattern } from '../loader/pattern.ts';
 import type { ExtraView } from './extras.ts';
 import { damageOf } from './loader-settings.ts';
 import { loaderStatus } from './loader-status.ts';
 import { menuOf } from './menu.ts';
-import { goneNext } from './menu-order.ts';
+import { goneNext, hasOurName } from './menu-order.ts';
 import { notReached, refusals, startedElsewhere } from './startable.ts';
 import type { EspView } from './view.ts';
 
@@ -63,6 +65,7 @@ function entryFindings(view: EspView): readonly Finding[] {
     return [{ path: ENTRIES, problem: 'there is no boot entry', fatal: true }];
   }
   const enforces = view.firmware?.secureBoot === true;
+  const decides = decisive(view.inventory);
   return [
     ...entries.flatMap(({ path, unsigned, generation, default: isDefault }): Finding[] =>
       unsigned === undefined || generation === undefined
@@ -72,7 +75,7 @@ function entryFindings(view: EspView): readonly Finding[] {
     ...entries.flatMap(({ path, damage, generation, default: isDefault }): Finding[] =>
       damage === undefined || generation === undefined
         ? []
-        : [{ path, problem: damage, fatal: isDefault }],
+        : [{ path, problem: damage, fatal: isDefault || generation === decides }],
     ),
     ...[...view.inventory.entries, ...view.inventory.blobs].flatMap(
       ({ path, unauthorised }): Finding[] =>
@@ -82,6 +85,16 @@ function entryFindings(view: EspView): readonly Finding[] {
       damage === undefined ? [] : [{ path, problem: damage, fatal: false }],
     ),
   ];
+}
+
+/**
+ * Where loader.conf names no entry, the menu's order decides, and a damaged image tells nothing of where it
+ * stands in it: the newest generation then counts as the one that boots next.
+ */
+function decisive({ entries, loaderConf }: Inventory): number | undefined {
+  const pattern = namedNext(parseLoaderConf(new TextDecoder().decode(loaderConf)));
+  if (pattern && entries.some(({ id }) => matchesPattern(pattern, id))) return undefined;
+  return Math.max(...entries.map(({ name }) => name?.generation ?? 0));
 }
 
 /** The two files with fixed names that tell a loader what to show; one of another loader is none of our concern. */
@@ -112,12 +125,19 @@ function layoutFindings({ layout, layoutDamage }: Inventory): readonly Finding[]
   ];
 }
 
-function leftovers({ inventory: { temporaries } }: EspView): readonly Finding[] {
-  return temporaries.map(({ path, twin }) => ({
+function leftovers({ inventory }: EspView): readonly Finding[] {
+  const { temporaries, subdirectories = [] } = inventory;
+  const left = temporaries.map(({ path, twin }) => ({
     path,
     problem: twin ? `it shares its clusters with ${twin}: run fsck.fat -a` : 'a killed run left it',
     fatal: false,
   }));
+  const taken = subdirectories.filter(hasOurName).map((path) => ({
+    path,
+    problem: 'it is a directory, and a file of ours should be here: move it away',
+    fatal: false,
+  }));
+  return [...left, ...taken];
 }
 
 /** Returns what is wrong with a file that our lists name. */

@@ -1,10 +1,10 @@
 /** Orders entries as systemd-boot's menu does, and finds the one that boots by default. Pure. */
 import { lastValue } from '../bls.ts';
 import type { EntryFile, Inventory } from '../esp/inventory.ts';
-import type { BootCounter } from '../esp/layout.ts';
+import { type BootCounter, type EspPath, fileName, parseBlobName } from '../esp/layout.ts';
 import { namedNext, parseLoaderConf } from '../loader/loader-conf.ts';
 import { matchesPattern } from '../loader/pattern.ts';
-import { compareVersions } from '../loader/version.ts';
+import { compareVersions } from '../version.ts';
 
 /** Returns the entry that boots when nobody chooses, as far as files tell. */
 export function nextOf(
@@ -29,9 +29,15 @@ export function goneNext({ entries, loaderConf }: Inventory): string | undefined
   return entries.some(({ id }) => matchesPattern(pattern, id)) ? undefined : pattern;
 }
 
-/** What others name may be a program that is in no list of ours. */
+/** Tells whether a name is of the shape of our entries': others name programs that are in no list of ours. */
 function isOurName(pattern: string): boolean {
-  return /-generation-\d+-(?:.*-)?[a-z2-7]{52}\*?\.(?:conf|efi)$/.test(pattern);
+  return /-generation-\d+-(?:.*-)?[a-z2-7]{52}(?:\*|\+\d+(?:-\d+)?)?\.(?:conf|efi)$/.test(pattern);
+}
+
+/** Tells whether a path has the name of an entry, a kernel or an initrd of ours. */
+export function hasOurName(path: EspPath): boolean {
+  const name = fileName(path);
+  return isOurName(name) || parseBlobName(name) !== undefined;
 }
 
 /** Orders entries as the menu does (BLS §Sorting). Bad entries come last. */

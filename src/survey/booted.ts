@@ -1,6 +1,8 @@
 /** Finds the running system. */
 import type { Disk } from '../disk/disk.ts';
+import { EspError } from '../error.ts';
 import { findOrigin } from '../esp/mount.ts';
+import { SYSTEM_PARAMETER } from '../uki/cmdline.ts';
 
 /**
  * Returns the real path of the running system, or undefined when it is unknown. systemd follows
@@ -9,5 +11,28 @@ import { findOrigin } from '../esp/mount.ts';
  */
 export function bootedSystem(disk: Disk, link: string): string | undefined {
   const real = disk.realPath(link);
+  if (real === undefined) return namedSystem(disk);
   return real === link ? (findOrigin(disk, link) ?? real) : real;
+}
+
+/** The command line of the running kernel. */
+const RUNNING_CMDLINE = '/proc/cmdline';
+/** In bytes: more than any kernel takes. */
+const CMDLINE_LIMIT = 64 * 1024;
+
+/** Returns the words of the running kernel's command line, or undefined where nothing tells. */
+export function runningCmdline(disk: Disk): string | undefined {
+  try {
+    return new TextDecoder().decode(disk.read(RUNNING_CMDLINE, CMDLINE_LIMIT)).trim();
+  } catch (error) {
+    if (error instanceof EspError) return undefined;
+    throw error;
+  }
+}
+
+/** An installed kernel has no link that leads to its system: its command line names that. */
+function namedSystem(disk: Disk): string | undefined {
+  const [, system] =
+    new RegExp(`(?:^| )${SYSTEM_PARAMETER}=(/\\S+)`).exec(runningCmdline(disk) ?? '') ?? [];
+  return system === undefined ? undefined : (disk.realPath(system) ?? system);
 }

@@ -1,11 +1,11 @@
 /** Chooses the format of entries, finds the stub for its images, and checks that it starts them. */
 import type { Disk } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
-import { compareVersions } from '../loader/version.ts';
 import { findSection, parsePe, readSection } from '../pe/pe.ts';
 import type { Format, PlainFormat, StubFormat } from '../plan/format/format.ts';
 import { AUTO, type FormatName, formatOf, INSTEAD } from '../plan/formats.ts';
 import type { Settings } from '../settings/settings.ts';
+import { compareVersions } from '../version.ts';
 
 /** A format, and why it is this one where the settings leave that open. */
 interface Choice {

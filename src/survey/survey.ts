@@ -57,9 +57,7 @@ export async function survey(
     const { name: formatName, because, format, warnings: unfit } = resolution.format;
     const slow = unsaved ? [`the next run will hash again: ${explain(unsaved)}`] : [];
     return {
-      settings,
-      signer,
-      architecture: parts.architecture,
+      ...{ settings, signer, policies, architecture: parts.architecture },
       loader: readLoader(parts.loader, parts.architecture, signer, context.disk),
       loaderConf: loaderConfGiven(settings, context.disk),
       format: { name: formatName, because },
@@ -69,7 +67,6 @@ export async function survey(
       quarantined: [...chosen.malformed, ...resolution.broken],
       ownSystems: ownSystemsOf(chosen, found, resolution, settings, context),
       extras: extras.declared,
-      policies,
       sources: new Map([...resolution.sources, ...extras.sources]),
       warnings: [...warnings, ...resolution.warnings, ...astray, ...unfit, ...told.warnings],
       cautions: resolution.cautions,
@@ -110,7 +107,7 @@ async function chooseSigner(settings: Settings, context: Context): Promise<Loade
 function ownSystemsOf(
   { running }: ChosenGenerations,
   { generations, malformed }: FoundGenerations,
-  { broken }: Resolution,
+  { wanted, broken }: Resolution,
   settings: Settings,
   { disk }: Context,
 ): OwnSystems | undefined {
@@ -118,6 +115,7 @@ function ownSystemsOf(
   const systems = generations.flatMap(systemsOf).flatMap(({ boots, paths }) => [boots, ...paths]);
   return {
     known: new Set(running === undefined ? systems : [...systems, running]),
+    entries: new Set(wanted.flatMap(({ entries }) => entries).map(({ id }) => id.toLowerCase())),
     remembered: recallSystems(disk, settings['cache-dir']),
     broken: new Set([...malformed, ...broken].map(({ number }) => number)),
   };
@@ -209,7 +207,7 @@ function lackingInit({ disk, acceptsAnyInit }: Context) {
   if (acceptsAnyInit !== true) return () => [];
   return (generation: Generation): string[] =>
     [generation.bootspec, ...generation.bootspec.specialisations.values()]
-      .map(({ init }) => init)
+      .flatMap(({ init }) => init ?? [])
       .filter((init) => !init.startsWith('/') || disk.stat(init)?.kind !== 'file')
       .map((init) => `generation ${generationName(generation)}: its init ${init} is not there`);
 }

@@ -46,6 +46,7 @@ export const DAMAGES = {
   ),
   blank: edit((bytes, random) => bytes.fill(random.coin() ? 0 : 0xff)),
   text: edit((bytes, random) => {
+    if (bytes.includes(0)) return undefined;
     const lines = Buffer.from(bytes).toString('latin1').split('\n');
     const at = random.below(lines.length);
     const line = lines[at] ?? '';
@@ -137,12 +138,14 @@ function somewhere(length: number, random: Random): number {
   return choices[random.below(choices.length)] ?? 0;
 }
 
-/** A damage that changes the bytes of a file that has any. */
-function edit(change: (bytes: Buffer, random: Random) => Uint8Array): Damage {
+/** A damage that changes the bytes of a file that has any, if it can. */
+function edit(change: (bytes: Buffer, random: Random) => Uint8Array | undefined): Damage {
   return (path, { esp, random }) => {
     const bytes = fs.readFileSync(join(esp, path));
     if (bytes.length === 0) return undefined;
-    fs.writeFileSync(join(esp, path), change(bytes, random));
+    const changed = change(bytes, random);
+    if (changed === undefined) return undefined;
+    fs.writeFileSync(join(esp, path), changed);
     return '';
   };
 }

@@ -39,7 +39,6 @@ export class LieDetector {
   /** Returns what a run said or did that is not so, or the run before it. */
   lies(told: Told, previous?: Told): readonly string[] {
     const { verb, status, before, after } = told;
-    const isMended = previous?.verb === 'repair' && previous.status === 0;
     const isLook = verb !== 'install' && verb !== 'repair';
     const isDeep = verb === 'verify --deep' || verb === 'repair';
     const touched = differences(before, after).filter(
@@ -53,10 +52,10 @@ export class LieDetector {
       ...(touched.length > 0 ? [`touched ${touched.join(', ')}`] : []),
       ...([0, 1, 3, 4, 5].includes(status) ? [] : [`ended with ${status}`]),
       ...(status === 0 && silent.length > 0 ? [`all is well, with ${what}`] : []),
-      ...(isDone && !this.#starts(after, isDeep)
+      ...(isDone && !this.#starts(after, isDeep, isLook && status === 5)
         ? [`it does not start what it should: ${what}`]
         : []),
-      ...(isMended && isLook && verb !== 'status' && status !== 0 ? ['repair left that'] : []),
+      ...(hasLeft(told, previous) ? ['repair left that'] : []),
       ...(isDone && verb === 'install' && !this.#startsMeant(after)
         ? ['another entry starts']
         : []),
@@ -138,8 +137,12 @@ export class LieDetector {
   }
 
   /** Tells whether a copy of the loader starts an entry that is whole, with all that this names. */
-  #starts(tree: FolderTree, isDeep: boolean): boolean {
-    const isFit = (path: string) => this.#wrongOf(tree, path, isDeep) === undefined;
+  #starts(tree: FolderTree, isDeep: boolean, isTold: boolean): boolean {
+    const isFit = (path: string) => {
+      const wrong = this.#wrongOf(tree, path, isDeep);
+      // A machine without Secure Boot starts what has no signature: that was told.
+      return wrong === undefined || (isTold && wrong === 'signature');
+    };
     const isWhole = (entry: MenuEntry | undefined) =>
       entry !== undefined && [entry.path, ...entry.files].every(isFit);
     return (
@@ -153,6 +156,12 @@ export class LieDetector {
       return choice?.path === meant?.path;
     });
   }
+}
+
+/** A repair that had nothing to warn of leaves nothing that verify finds. */
+function hasLeft({ verb, status }: Told, previous: Told | undefined): boolean {
+  const isMended = previous?.verb === 'repair' && previous.status === 0;
+  return isMended && verb.startsWith('verify') && status !== 0;
 }
 
 function sectorsOf(bytes: Uint8Array): Buffer[] {

@@ -6,7 +6,7 @@ import { processContext } from '../../src/command/process-context.ts';
 import { run } from '../../src/command/program.ts';
 import type { Context } from '../../src/context.ts';
 import { EspError } from '../../src/error.ts';
-import { MAIN } from '../command/a-machine.ts';
+import { aSystemdBoot, MAIN } from '../command/a-machine.ts';
 import { aPe, countingBytes } from '../pe/a-pe.ts';
 import { usedBy } from '../support/used-by.ts';
 import { type Done, damageOne } from './damage.ts';
@@ -15,7 +15,7 @@ import { LieDetector, type Told, VERBS, type Verb } from './lies.ts';
 import { type Random, randomOf } from './random.ts';
 import { type FolderTree, readFolder } from './tree.ts';
 import { Truth } from './truth.ts';
-import { smallPayload, World } from './world.ts';
+import { type Payload, smallPayload, World } from './world.ts';
 
 /** How a world that suffers is installed. */
 interface Tortured {
@@ -41,6 +41,10 @@ export const TORTURED: readonly Tortured[] = [
   { name: 'thin', settings: thin },
   { name: 'thin-signed', settings: (world) => [...thin(world), ...world.signedBy('key')] },
 ];
+
+/** Small parts, and a loader of more than a few sectors: damage hits a part of it, as of a real one. */
+const CODE = { name: '.code', bytes: countingBytes(24 * 1024) };
+const PAYLOAD: Payload = { ...smallPayload(), loader: (version) => aSystemdBoot(version, CODE) };
 
 /** How a case is shown. */
 interface Telling {
@@ -72,7 +76,7 @@ export class Victim {
 
   /** Makes a world with three generations, two of which share an initrd, that other people's tools find whole. */
   static async of({ name, settings }: Tortured, root: string): Promise<Victim> {
-    const world = new World(root, smallPayload());
+    const world = new World(root, PAYLOAD);
     world.brings('257');
     mkdirSync(join(root, 'efivars'));
     for (const [index, note] of ['old', 'shared', 'shared'].entries()) {
@@ -99,7 +103,7 @@ export class Victim {
     let previous: Told | undefined;
     for (const verb of [...someVerbs(random), ...LAST]) {
       const before = snapshot(this.#esp);
-      const { status, said } = await this.#run(verb);
+      const { status, said } = await this.#run(verb, isTold);
       const after = snapshot(this.#esp);
       const told = { verb, status, before, after };
       const lies = this.#detector.lies(told, previous);
@@ -126,11 +130,12 @@ export class Victim {
   }
 
   /** Runs a verb in this process, which costs a tenth of another one. */
-  async #run(verb: Verb): Promise<{ status: number; said: string }> {
+  async #run(verb: Verb, isTold: boolean): Promise<{ status: number; said: string }> {
     const lines: string[] = [];
     const args = [...verb.split(' '), ...this.#settings, ...this.#world.onDirectory(this.#esp)];
     try {
-      const status = await run([...usedBy(args), '--quiet'], '0.0.0', this.#context(lines));
+      const quietly = isTold ? args : [...args, '--quiet'];
+      const status = await run(usedBy(quietly), '0.0.0', this.#context(lines));
       return { status, said: lines.join('\n') };
     } catch (error) {
       if (!(error instanceof EspError))

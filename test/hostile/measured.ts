@@ -10,7 +10,7 @@ import { bundle } from '../../tools/bundle.ts';
 export const MOST_MEMORY = 150 * 1024 * 1024;
 
 /** Long after anybody would have lost patience: this tells a loop from a slow machine. Milliseconds. */
-const LIMIT = 60_000;
+const LIMIT = 300_000;
 
 /** Writes the peak of the process's memory in KiB, and its time in microseconds, where the parent listens. */
 const TELL_USAGE = `data:text/javascript,${encodeURIComponent(

@@ -23,7 +23,7 @@ export interface BootOptions {
   readonly secureBoot?: SecureBoot;
   /** Whether the machine has a TPM 2.0, a new one. Needs swtpm. */
   readonly tpm?: boolean;
-  /** Seconds until the machine is switched off, whatever it does: 120 if not given. */
+  /** Seconds until the machine is switched off, whatever it does: 300 if not given. */
   readonly limit?: number;
 }
 
@@ -78,7 +78,7 @@ export const emulated = ['nokaslr', 'mitigations=off'] as const;
  * is emulated in software; no machine outlives the call.
  */
 export async function bootImage(options: BootOptions): Promise<Boot> {
-  const { parts, image, secureBoot = { kind: 'off' }, tpm = false, limit = 120 } = options;
+  const { parts, image, secureBoot = { kind: 'off' }, tpm = false, limit = 300 } = options;
   const folder = mkdtempSync(join(tmpdir(), 'espalier-vm-'));
   const variables = join(folder, 'vars.fd');
   const chip = tpm ? startTpm(folder) : undefined;

@@ -43,7 +43,13 @@ export class Service {
   readonly text: string[] = [];
 
   constructor(machine: Machine, { args = [], environment, stderr }: ServiceOptions = {}) {
-    this.child = spawnVerb(machine, 'watch', ['--debounce', '20', ...args], environment, stderr);
+    this.child = spawnVerb(
+      machine,
+      'watch',
+      ['--debounce', '20', '--log-format', 'json', ...args],
+      environment,
+      stderr,
+    );
     this.child.stderr?.setEncoding('utf8').on('data', (text: string) => this.text.push(text));
   }
 
