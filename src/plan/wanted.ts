@@ -43,8 +43,6 @@ export interface Part {
   readonly policies?: PolicyDocument;
   /** The text of the entry behind its pointer. */
   readonly lines: string;
-  /** Its policies for PCR 11; undefined where nobody signs any. */
-  readonly policies?: PolicyDocument;
 }
 
 /** A wanted boot entry. */
@@ -69,6 +67,8 @@ export interface WantedEntry {
 export interface WantedGeneration {
   readonly name: string;
   readonly number: number;
+  /** Of an installed kernel. */
+  readonly release?: string | undefined;
   readonly entries: readonly WantedEntry[];
 }
 

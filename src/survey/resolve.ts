@@ -68,6 +68,7 @@ export async function resolve(
     const made = await separate([...parts.keys()], async (generation) => ({
       name: generationName(generation),
       number: generation.number,
+      ...(generation.release === undefined ? {} : { release: generation.release }),
       entries: (parts.get(generation) ?? []).map(want),
     }));
     const { policies } = settled;

@@ -18,7 +18,6 @@ export const SHARED = {
   takesEspInitrds: false,
   carriesPolicies: true,
   isOneFile: true,
-  carriesPolicies: true,
   stub: {
     since: { version: '257', because: 'knows no profiles, by which entries share an image' },
   },
