@@ -48,6 +48,7 @@ export const ENTRY_VERBS: readonly VerbDeclaration[] = [
   },
   {
     name: 'list',
+    own: [{ name: 'long', help: 'also file names, and nothing cut to fit 80 columns' }],
     summary: 'list the boot entries on the ESP',
     example: 'espalier list --esp /boot',
     load: async () => (await import('./list.ts')).list,

@@ -53,6 +53,9 @@ const job = {
   certificate: v.optional(path),
   'private-key': v.optional(path),
   'allow-insecure-key': switchOff,
+  'efi-vars': v.optional(path),
+  firmware: v.optional(path),
+  keys: v.optional(path),
 };
 const jobSchema = v.strictObject(job);
 export type JobFlags = v.InferOutput<typeof jobSchema>;

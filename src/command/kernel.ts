@@ -92,7 +92,7 @@ export async function kernelList({ flags, json }: Invocation, context: Context):
   const { disk, environment, print } = context;
   const settings = await readSettings({ ...flags, source: 'kernels' }, environment, disk);
   const { generations, malformed, pinned, current } = openSource(settings, disk).read();
-  const running = bootedSystem(disk, settings.booted);
+  const running = bootedSystem(settings, context);
   const kernels = [
     ...generations.map(({ number, release, toplevel, builtAt }) => ({
       release,

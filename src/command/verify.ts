@@ -5,11 +5,13 @@ import { EspError, EXIT_WARNINGS, explain } from '../error.ts';
 import { ENTRIES } from '../esp/layout.ts';
 import type { Target } from '../esp/target.ts';
 import { type Look, lookAlone, madeOf, readEsp } from '../inspection/read-esp.ts';
-import { driftOf, openWanted, type Wanted } from '../pass/drift.ts';
+import { openWanted, type Wanted } from '../pass/drift.ts';
 import { type Finding, findingsOf } from '../plan/findings.ts';
 import { nextOf } from '../plan/menu-order.ts';
 import { type Note, notesOf } from '../plan/notes.ts';
+import { ownFiles, standing } from '../plan/present.ts';
 import type { EspView } from '../plan/view.ts';
+import { entriesOf, filesOf } from '../plan/wanted.ts';
 import type { Invocation } from '../settings/invocation.ts';
 import { readSettings, type Settings } from '../settings/settings.ts';
 import { policyRule } from '../survey/policies.ts';
@@ -141,21 +143,35 @@ async function findingsOn(
     ...told,
     ...sizeFindings(view, given).filter(({ path }) => told.every((other) => other.path !== path)),
     ...(await rootHashFindings(view, given)),
+    ...(given.settings['allow-directory'] ? [] : await volumeFindings(target, view, given)),
   ];
   return { findings, notes: notesOf(view) };
 }
 
+async function volumeFindings(
+  target: Target,
+  view: EspView,
+  { wanted, context }: Verification,
+): Promise<readonly Finding[]> {
+  const { conditionFindings } = await import('../inspection/volume-condition.ts');
+  // Without a failure, what is wanted is unknown because of a program that appends secrets.
+  const hasSecrets = 'failure' in wanted && wanted.failure === undefined;
+  return conditionFindings(target, view, hasSecrets, context);
+}
+
 /** The store tells how large each file has to be: an initrd says nothing of itself. */
 function sizeFindings(view: EspView, { wanted }: Verification): readonly Finding[] {
-  const drift = driftOf(view, wanted);
-  if ('failure' in drift) return [];
-  const { blobs, entries } = view.inventory;
+  if ('failure' in wanted) return [];
+  const own = ownFiles(view.inventory);
   const next = nextOf(view.inventory);
   const decisive = next ? [next.path, ...next.references] : [];
-  return drift.differences
-    .filter(({ kind }) => kind === 'damaged')
-    .filter(({ path }) => [...blobs, ...entries].some((file) => file.path === path))
-    .map(({ path, because }) => ({ path, problem: because, fatal: decisive.includes(path) }));
+  const files = entriesOf(wanted.survey).flatMap(filesOf);
+  return [...new Map(files.map((file) => [file.path, file])).values()].flatMap((file) => {
+    const found = standing(file, own);
+    if (found.kind !== 'damaged') return [];
+    const { at: path, because: problem } = found;
+    return [{ path, problem, fatal: decisive.includes(path) }];
+  });
 }
 
 /** Finds entries of ours whose root hash no partition has, or whose file system cannot be read. */

@@ -7,21 +7,19 @@ const OTHERS_READ = 0o004;
 const OTHERS_ENTER = 0o001;
 
 /**
- * Warns of files with secrets that everyone may read.
+ * Says that files with secrets are such that everyone may read them.
  * @param secret the paths on the ESP of what holds secrets
  */
-export function exposureWarnings(
+export function exposure(
   root: string,
   secret: readonly EspPath[],
-  disk: Disk,
-): readonly string[] {
+  disk: Pick<Disk, 'linkStat'>,
+): string | undefined {
   const mode = (path: string) => disk.linkStat(path)?.mode ?? 0;
-  if ((mode(root) & OTHERS_ENTER) === 0) return [];
+  if ((mode(root) & OTHERS_ENTER) === 0) return undefined;
   const open = secret.filter((path) => (mode(`${root}/${path}`) & OTHERS_READ) !== 0);
-  if (open.length === 0) return [];
-  return [
-    `${root}: everyone may read it, and ${open.length} files on it hold secrets, such as ${open[0]}: mount it with the option umask=0077`,
-  ];
+  if (open.length === 0) return undefined;
+  return `every user of this machine may read it, and what holds secrets on it (${open.length} in number: ${open[0]}): mount it with the option umask=0077`;
 }
 
 /** Offsets and bits of FAT §Boot sector and BPB, and §File allocation table. */
@@ -77,12 +75,12 @@ function kindOf(view: DataView, sectorSize: number, clusterSectors: number): 12 
 }
 
 /** Says what is wrong with a FAT, and the line that mends it. `device` is its block device. */
-export function conditionWarnings(
+export function disorder(
   root: string,
   device: string,
   { isDirty, hasErrors }: FatCondition,
-): readonly string[] {
-  if (!isDirty && !hasErrors) return [];
+): string | undefined {
+  if (!isDirty && !hasErrors) return undefined;
   const what = hasErrors ? 'the disk had errors there' : 'it was not unmounted in order';
-  return [`${root}: ${what}: run umount ${root} && fsck.fat -a ${device}, and mount it again`];
+  return `${what}: run umount ${root} && fsck.fat -a ${device}, and mount it again`;
 }

@@ -6,6 +6,8 @@ import { EspError } from '../error.ts';
 export interface Mount {
   readonly point: string;
   readonly type: string;
+  /** What is mounted: for a file system on a disk, the path of its device. */
+  readonly source: string;
   readonly readOnly: boolean;
   /** Device numbers, which identify the file system. */
   readonly device: string;
@@ -25,10 +27,11 @@ export function parseMounts(text: string): Mount[] {
     const fields = line.split(' ');
     const divider = fields.indexOf('-', 6);
     const [device, root, point, options] = fields.slice(2, 6);
-    const [type, superOptions] = [fields[divider + 1], fields[divider + 3]];
+    const [type, source = '', superOptions] = fields.slice(divider + 1);
     if (divider < 0 || !device || !root || !point || !options || !type) return [];
     const readOnly = [options, superOptions ?? ''].some((list) => list.split(',').includes('ro'));
-    return [{ point: decodeOctal(point), type, readOnly, device, root: decodeOctal(root) }];
+    const [at, from, part] = [point, source, root].map(decodeOctal);
+    return [{ point: at ?? '', type, source: from ?? '', readOnly, device, root: part ?? '' }];
   });
 }
 

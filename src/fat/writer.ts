@@ -31,6 +31,7 @@ interface NewName {
   readonly slots: readonly Uint8Array[];
 }
 
+/** The one that changes an open FAT. Whoever holds it sees each change at once. */
 export class FatWriter {
   readonly volume: FatVolume;
   readonly #epoch: number;
@@ -150,14 +151,18 @@ export class FatWriter {
 
   /**
    * Grows a directory to at least so many slots, and uses each free one once: it does not grow while
-   * it holds names that boot, and a lost sector of it hides no others.
-   * @throws {ESP_FULL} @throws {IO} when it is no directory
+   * it holds names that boot, and a lost sector of it hides no others. Where it cannot grow, its own
+   * slots are used all the same.
+   * @throws {IO} when it is no directory
    */
   useSlots(path: string, atLeast: number): void {
     const directory = this.volume.directory(path);
     if (directory === undefined) throw this.#error('grow', path, 'there is no such directory');
-    const isFixed = directory.clusters.length === 0;
-    if (!isFixed) this.#grow(directory, Math.min(atLeast, MOST_SLOTS), path);
+    try {
+      this.#grow(directory, atLeast, path);
+    } catch (error) {
+      if (!(error instanceof EspError && error.code === 'ESP_FULL')) throw error;
+    }
     const bytes = closedSlots(SLOT);
     const all = Array.from({ length: directory.slots }, (_, slot) => slot);
     const unused = all.filter((slot) => directory.slot(slot)[0] === UNUSED);

@@ -3,6 +3,7 @@ import type { TreeSettings } from '../tree/contents.ts';
 import type { EspDescription } from './esp-description.ts';
 import type { NixpkgsDescription } from './nixpkgs-plan.ts';
 import type { ImageDescription } from './plan-image.ts';
+import type { WantedVariables } from './toml-variables.ts';
 
 /** Files of the key that signs images, boot loaders and root hashes. */
 export interface KeyFiles {
@@ -26,4 +27,6 @@ export interface ImageJob {
   readonly format?: string | undefined;
   /** Whether each partition gets a file of its own as well. */
   readonly isSplit: boolean;
+  /** A file of EFI variables that boots it. */
+  readonly variables?: WantedVariables | undefined;
 }

@@ -10,6 +10,7 @@ import { makeImage } from './build-image.ts';
 import { type OutputForm, outputForm, writeOutput } from './convert-image.ts';
 import { type EspFilling, fillFats } from './fill-esp.ts';
 import type { ImageJob } from './image-job.ts';
+import { makeVariableFile } from './make-variable-file.ts';
 import { planNixpkgs } from './nixpkgs-plan.ts';
 import { placeOutput, requireOutput } from './output.ts';
 import { type ImagePlan, planImage } from './plan-image.ts';
@@ -44,12 +45,43 @@ export interface Outcome {
  */
 export async function runJob(
   job: ImageJob,
+  destination: Destination,
+  means: RunMeans,
+): Promise<Outcome> {
+  const { context } = means;
+  const { path, isForced } = destination;
+  const form = outputForm(job.format, path, context);
+  if (job.variables !== undefined) {
+    requireDisk(form, path);
+    requireOutput(job.variables.output, { needed: 0, isForced }, context.disk);
+  }
+  const outcome = await buildImage(job, form, destination, means);
+  if (job.variables !== undefined) {
+    await makeVariableFile({ ...job.variables, image: path, time: job.time }, context);
+  }
+  return outcome;
+}
+
+/** A boot entry names a partition, which is looked up in the image that was made. */
+function requireDisk({ isStream }: OutputForm, path: string): void {
+  if (!isStream) return;
+  throw new EspError(
+    'CONFIG_INVALID',
+    `${path}: EFI variables are made for a disk, not for a stream`,
+    {
+      hint: 'build a disk image, and compress it with image convert',
+    },
+  );
+}
+
+async function buildImage(
+  job: ImageJob,
+  form: OutputForm,
   { given, path, isForced }: Destination,
   means: RunMeans,
 ): Promise<Outcome> {
   const { context } = means;
   const signer = await signerOf(job, means);
-  const form = outputForm(job.format, path, context);
   requireOutput(path, { needed: 0, isForced }, context.disk);
   return withScratch(dirname(path), context, async (workshop) => {
     const plan = await planOf(job, workshop, means.warn);

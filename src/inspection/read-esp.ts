@@ -1,7 +1,9 @@
 /** Reads one ESP into one view: all that a decision, a status and a verification depend on. */
 import { type Context, isElsewhere } from '../context.ts';
+import type { Disk } from '../disk/disk.ts';
 import { takeOver } from '../esp/adoption.ts';
 import type { Inventory } from '../esp/inventory.ts';
+import { takeOverKernels } from '../esp/kernel-install.ts';
 import type { EspPath } from '../esp/layout.ts';
 import { lookupOn } from '../esp/lookup.ts';
 import { type OwnSystems, setNeighboursApart } from '../esp/neighbours.ts';
@@ -31,6 +33,8 @@ export interface Look {
   readonly deep: boolean;
   /** Whether files that another tool installed count as ours. */
   readonly adopts: boolean;
+  /** The releases of the installed kernels that are wanted: their entries of another tool are replaced. */
+  readonly releases?: readonly string[];
   /** What tells entries of this machine from another's, where that is asked. */
   readonly ownSystems?: OwnSystems | undefined;
   readonly declared: readonly DeclaredExtra[];
@@ -55,6 +59,7 @@ export function lookFor(survey: Survey, deep = false): Look {
     settings,
     deep,
     adopts: settings.adopt,
+    releases: [...survey.musts, ...survey.wishes].flatMap(({ release }) => release ?? []),
     ownSystems: survey.ownSystems,
     declared: extras,
     closeness: deep ? 'bytes' : 'decisive',
@@ -89,6 +94,18 @@ export async function lookAlone(settings: Settings, context: Context, deep = fal
   };
 }
 
+/** Each source of generations has its own predecessors. */
+function adopted(
+  found: Inventory,
+  { settings, releases = [] }: Look,
+  disk: Disk,
+  root: string,
+): Inventory {
+  const token = settings['entry-token'];
+  if (releases.length === 0) return takeOver(found, disk, root, token);
+  return takeOverKernels(found, disk, root, { token, releases });
+}
+
 /**
  * Reads an ESP. Touches nothing.
  * @throws {ESP_NOT_MOUNTED} {FOREIGN_LAYOUT} and what reading files throws
@@ -99,7 +116,7 @@ export async function readEsp(target: Target, look: Look, context: Context): Pro
   const signedBy = await signaturesOn(look);
   const { inventory: scanned, elsewhere } = scanBootTree(target, (from, at) => {
     const found = scanInventory(from, at, token, IMAGE_KINDS, signedBy);
-    const taken = look.adopts ? takeOver(found, from, at, token) : found;
+    const taken = look.adopts ? adopted(found, look, from, at) : found;
     return look.ownSystems ? setNeighboursApart(taken, look.ownSystems, context.disk) : taken;
   });
   const seen = { inventory: scanned, loaders: await viewLoaders(target, look) };

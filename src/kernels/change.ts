@@ -106,7 +106,7 @@ function settled(
   settings: Settings,
   context: Context,
 ): KernelChange {
-  tidy(store, bootedSystem(context.disk, settings.booted));
+  tidy(store, bootedSystem(settings, context));
   const next = keptNext(store);
   if (next && isWhole(next, store)) return { ...change, next: next.number };
   const other = newestWhole(store);

@@ -17,7 +17,7 @@ export function loaderConfDamage(bytes: Uint8Array): LoaderConfDamage | undefine
   const text = new TextDecoder().decode(bytes);
   const isCut = text !== '' && MARK.startsWith(text);
   const isOurs = isSector(bytes)
-    ? OURS.test(text) || !/[^\0]/.test(text)
+    ? OURS.test(text) || isAlike(text) || !/[^\0]/.test(text)
     : isCut || SEALED.test(text);
   const because = (isOurs ? ourDamage(bytes, text) : undefined) ?? textDamage(text);
   return because === undefined ? undefined : { because, isOurs };
@@ -27,7 +27,13 @@ export function loaderConfDamage(bytes: Uint8Array): LoaderConfDamage | undefine
 const OURS = /^# Written by espalier|^(?:default|preferred) \S+-generation-\S/m;
 /** Settings of another system's file may name entries as ours; only the comment tells then. */
 const SEALED = /^# Written by espalier/;
-const MARK = '# Written by espalier';
+const MARK = '# Written by espalier: settings are made in its configuration.';
+
+/** Some flipped bits leave most of the comment as it was. */
+function isAlike(text: string): boolean {
+  const same = [...MARK].filter((character, at) => text[at] === character);
+  return same.length > MARK.length / 2;
+}
 
 function textDamage(text: string): string | undefined {
   if (text === '') return 'it is empty';

@@ -2,10 +2,13 @@
  * The kinds of images made from a stub: how each is recognised on an ESP, and how it is laid out.
  */
 
+import type { ByteSource } from '../byte-source.ts';
+import { EspError } from '../error.ts';
 import type { ImageKind } from '../esp/image-kind.ts';
 import { THIN_IMAGE } from '../esp/thin.ts';
 import { appendSections, type NewSection } from '../pe/append-sections.ts';
 import type { ImageLayout } from '../pe/image-layout.ts';
+import { findSection, type Pe } from '../pe/pe.ts';
 import type { KernelTraits } from '../uki/kernel.ts';
 import { ukiId, ukiLayout } from '../uki/uki.ts';
 
@@ -31,9 +34,23 @@ export type Image = ImageKind &
 
 /** Kinds of images, by the name of their content in a plan. */
 export const IMAGES = {
-  uki: { telltales: [], naming: [], idOf: ukiId, carriesKernel: true, layOut: ukiLayout },
+  uki: {
+    telltales: [],
+    naming: [],
+    idOf: ukiId,
+    requireIdentity: requireKernel,
+    carriesKernel: true,
+    layOut: ukiLayout,
+  },
   thin: { ...THIN_IMAGE, carriesKernel: false, layOut: appendSections },
 } as const satisfies Record<string, Image>;
+
+/** Whatever else has the name of an image, such as a kernel, is found out by its sections. */
+function requireKernel(_file: ByteSource, pe: Pe): void {
+  const missing = ['.linux', '.osrel'].find((name) => findSection(pe, name) === undefined);
+  if (missing === undefined) return;
+  throw new EspError('PE_MALFORMED', `it has no section ${missing}: it is no image of ours`);
+}
 
 export type ImageName = keyof typeof IMAGES;
 

@@ -1,6 +1,6 @@
 /** The boot menu as systemd-boot will show it: entries, order, and what each entry is. Pure. */
 import type { EntryFile, Inventory } from '../esp/inventory.ts';
-import type { BootCounter, EspPath } from '../esp/layout.ts';
+import type { BootCounter, EntryName, EspPath } from '../esp/layout.ts';
 import { bootsSystem } from '../uki/cmdline.ts';
 import { compareEntries, nextOf } from './menu-order.ts';
 import type { EspView } from './view.ts';
@@ -27,6 +27,10 @@ export interface MenuEntry {
   readonly sharesWith?: readonly string[];
   /** For an entry of ours: the number of its generation. */
   readonly generation: number | undefined;
+  /** Its generation and specialisation, as `5` or `5-gaming`; undefined for an entry of others. */
+  readonly name: string | undefined;
+  /** Whether it has a name as ours have, and is another machine's; absent when it is not. */
+  readonly neighbour?: true;
   /** Whether it boots when nobody chooses, as far as files tell. */
   readonly default: boolean;
   /** Whether it boots the running system. */
@@ -66,6 +70,8 @@ export function menuOf(
       frees: alone.reduce((sum, blob) => sum + (blob?.size ?? 0), entry.size),
       ...(sharers.length > 0 ? { sharesWith: sharers } : {}),
       generation: entry.name?.generation,
+      name: entry.name && nameOf(entry.name),
+      ...(entry.isNeighbour ? { neighbour: true as const } : {}),
       default: entry === first,
       booted: booted !== undefined && bootsSystem(entry.cmdline, booted),
       pinned: pinned.some((system) => bootsSystem(entry.cmdline, system)),
@@ -110,6 +116,10 @@ export function sharedImages({ blobs, entries }: Inventory): readonly SharedImag
     const own = profiles ? (namers.get(path.toLowerCase()) ?? []) : [];
     return own.length > 0 ? [{ path, size, entries: own }] : [];
   });
+}
+
+function nameOf({ generation, slug }: EntryName): string {
+  return slug === undefined ? String(generation) : `${generation}-${slug}`;
 }
 
 function missingFile({ references }: EntryFile, absent: ReadonlySet<EspPath>): string | undefined {

@@ -44,6 +44,13 @@ export const IMAGE_BUILD_OPTIONS: readonly Option[] = [
   { name: 'split', help: 'write each partition into a file of its own as well' },
   { name: 'dry-run', help: 'print what would be made, and write nothing' },
   ...KEY,
+  { name: 'efi-vars', value: 'FILE', help: 'write EFI variables that boot the image' },
+  { name: 'firmware', value: 'FILE', help: 'what they start from, as OVMF_VARS_4M.fd' },
+  {
+    name: 'keys',
+    value: 'DIR',
+    help: 'key directory to enrol in them: Secure Boot is on from the first start',
+  },
 ];
 
 export const IMAGE_FINISH_OPTIONS: readonly Option[] = [

@@ -26,6 +26,8 @@ import { count, flag, path, paths, size } from './value-schemas.ts';
 const CACHE = '/var/cache/espalier';
 /** The usual directory of what is kept, which the services have as their state. */
 const STATE = '/var/lib/espalier';
+/** What says that a kernel is whole, and what its names on the ESP begin with. */
+const OF_KERNELS = ['/usr/lib/modules', '/etc/machine-id', '/etc/kernel'];
 /** udev's database. It tells whether systemd-boot reads a partition. */
 export const UDEV_DATABASE = '/run/udev/data';
 
@@ -81,7 +83,7 @@ export const TABLE = {
     schema: v.optional(path, STATE),
     help: 'where kernels are kept',
     verbs: [...SURVEYING, 'list', 'verify', 'pin', 'unpin', ...KERNEL_VERBS, ...ENTRY_VERBS],
-    reach: (directory) => ({ read: directory === STATE ? [] : [directory] }),
+    reach: (directory) => ({ read: [...(directory === STATE ? [] : [directory]), ...OF_KERNELS] }),
   }),
   systemd: setting({
     value: 'DIR',
@@ -149,7 +151,7 @@ export const TABLE = {
   'sign-kernels': setting({
     schema: v.optional(flag, false),
     help: 'sign the kernels of entries that name them: each of them then starts with any initrd and any command line under Secure Boot',
-    verbs: SURVEYING,
+    verbs: [...SURVEYING, 'verify'],
     reach: 'nothing',
   }),
   'keep-default': setting({
@@ -161,7 +163,7 @@ export const TABLE = {
   ...FIRMWARE,
   adopt: setting({
     schema: v.optional(flag, false),
-    help: 'take over what lanzaboote or nixpkgs’ builder installed: replace it, remove what is left',
+    help: 'take over what lanzaboote, nixpkgs’ builder or kernel-install installed: replace it, remove what is left',
     verbs: SURVEYING,
     reach: 'nothing',
   }),

@@ -1,7 +1,14 @@
 /** Finds the running system. */
+import type { Context } from '../context.ts';
 import type { Disk } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
+import { parseEntryName } from '../esp/layout.ts';
 import { findOrigin } from '../esp/mount.ts';
+import { kernelPlaces } from '../generation/installed-kernels.ts';
+import { chosenSource } from '../generation/sources.ts';
+import { EFI_VARIABLES, loaderVariable } from '../loader/efi-variables.ts';
+import type { Environment } from '../process/machine.ts';
+import type { Settings } from '../settings/settings.ts';
 import { SYSTEM_PARAMETER } from '../uki/cmdline.ts';
 
 /**
@@ -9,9 +16,13 @@ import { SYSTEM_PARAMETER } from '../uki/cmdline.ts';
  * links when it binds a path, so a confined service sees a mount in place of the link. Then the
  * mount table tells where in the store the system lies.
  */
-export function bootedSystem(disk: Disk, link: string): string | undefined {
+export function bootedSystem(
+  settings: Settings,
+  { disk, environment }: Pick<Context, 'disk' | 'environment'>,
+): string | undefined {
+  const { booted: link } = settings;
   const real = disk.realPath(link);
-  if (real === undefined) return namedSystem(disk);
+  if (real === undefined) return namedSystem(disk) ?? selectedSystem(settings, environment, disk);
   return real === link ? (findOrigin(disk, link) ?? real) : real;
 }
 
@@ -35,4 +46,18 @@ function namedSystem(disk: Disk): string | undefined {
   const [, system] =
     new RegExp(`(?:^| )${SYSTEM_PARAMETER}=(/\\S+)`).exec(runningCmdline(disk) ?? '') ?? [];
   return system === undefined ? undefined : (disk.realPath(system) ?? system);
+}
+
+/** A confined service sees no command line. The boot loader tells which entry it started. */
+function selectedSystem(
+  settings: Settings,
+  environment: Environment,
+  disk: Disk,
+): string | undefined {
+  if (chosenSource(settings, disk) !== 'kernels') return undefined;
+  const directory = environment['ESPALIER_EFIVARS'] ?? EFI_VARIABLES;
+  const selected = loaderVariable(disk, directory, 'LoaderEntrySelected') ?? '';
+  const { generation } = parseEntryName(settings['entry-token'], selected) ?? {};
+  if (generation === undefined) return undefined;
+  return disk.realPath(`${kernelPlaces(settings['state-dir']).links}/system-${generation}-link`);
 }

@@ -45,7 +45,7 @@ export function chooseGenerations(
   const system =
     toplevel === undefined ? (current[0] ?? newest) : findSystem(toplevel, generations, context);
   const target = findTarget({ generations, malformed }, system, context);
-  const booted = bootedSystem(context.disk, settings.booted);
+  const booted = bootedSystem(settings, context);
   const running = generations.filter((generation) => booted && hasSystem(generation, booted));
   const roots = new Map<string, RootReason>([
     ...[...pinned].map((path) => [path, 'pinned'] as const),

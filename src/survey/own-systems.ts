@@ -12,14 +12,24 @@ const SIZE_LIMIT = 1024 * 1024;
 /** The newest so many are kept: more than an ESP has entries, many times over. */
 const MAX_SYSTEMS = 5000;
 
+const [USUAL_CACHE, USUAL_STATE] = ['/var/cache/espalier', '/var/lib/espalier'];
+
+/** What protects another machine's entries is no cache: whoever empties caches must not lose it. */
+const stateBeside = (cache: string) => (cache === USUAL_CACHE ? USUAL_STATE : cache);
+
+/**
+ * Reads what is remembered: beside pins where the cache lies at its usual place, else in the cache.
+ * Earlier versions kept it in the cache always.
+ */
+export function recallSystems(disk: WritableDisk, cache: string): ReadonlySet<string> | undefined {
+  return recallFrom(disk, stateBeside(cache)) ?? recallFrom(disk, cache);
+}
+
 /**
  * Reads what a directory remembers; undefined when it is missing, broken or open to others. A system
  * that someone else planted would let us remove his neighbour's entries for ours.
  */
-export function recallSystems(
-  disk: WritableDisk,
-  directory: string,
-): ReadonlySet<string> | undefined {
+function recallFrom(disk: WritableDisk, directory: string): ReadonlySet<string> | undefined {
   const path = join(directory, FILE_NAME);
   try {
     if (!isTrusted(disk, directory, 'directory') || !isTrusted(disk, path, 'file'))
@@ -36,10 +46,12 @@ export function recallSystems(
 export async function rememberSystems(
   systems: readonly string[],
   disk: WritableDisk,
-  directory: string,
+  cache: string,
 ): Promise<void> {
-  const before = recallSystems(disk, directory) ?? new Set<string>();
-  if (systems.every((system) => before.has(system))) return;
+  const directory = stateBeside(cache);
+  const before = recallSystems(disk, cache) ?? new Set<string>();
+  const isThere = recallFrom(disk, directory) !== undefined;
+  if (isThere && systems.every((system) => before.has(system))) return;
   const kept = [...new Set([...before, ...systems])].slice(-MAX_SYSTEMS);
   const path = join(directory, FILE_NAME);
   try {

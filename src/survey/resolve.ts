@@ -65,11 +65,12 @@ export async function resolve(
     );
     const settled = settleFormat(policy, [...parts.values()].flat(), context);
     const want = entryMaker(settled, context);
-    const made = await separate([...parts.keys()], async (generation) => ({
-      name: generationName(generation),
-      number: generation.number,
-      entries: (parts.get(generation) ?? []).map(want),
-    }));
+    const made = await separate([...parts.keys()], async (generation) => {
+      const { number, release } = generation;
+      const entries = (parts.get(generation) ?? []).map(want);
+      const name = generationName(generation);
+      return { name, number, ...(release === undefined ? {} : { release }), entries };
+    });
     const { policies } = policy;
     return {
       wanted: policies ? await policies.authorise(made.passed) : made.passed,

@@ -146,7 +146,10 @@ function everyService({ program, writable, readable }: Installation): readonly D
       'CacheDirectory=espalier',
       'CacheDirectoryMode=0700',
     ],
-    ['Where Nix is not, pins lie here.', 'StateDirectory=espalier'],
+    [
+      'Which systems are this machine’s is kept here, and without Nix the pins.',
+      'StateDirectory=espalier',
+    ],
     [
       'Confined, it sees the ESPs: those that are there when it starts, and those mounted later.',
       `BindPaths=${paths(writable)}`,

@@ -4,10 +4,13 @@ import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, suite, test } from 'node:test';
+import { espalier } from '../lab/espalier.ts';
+import { makeProfiles } from '../lab/profiles.ts';
 import { bootImage } from '../lab/qemu.ts';
+import { attempt } from '../lab/run.ts';
 import { findUsrReport, marker, placeUsr, usrInit, usrParameters } from '../lab/usr.ts';
 import { findVerityInitrd } from '../lab/verity-initrd.ts';
-import { once, theParts, whatIsMissing } from './installed.ts';
+import { assertBooted, doneWithWarnings, once, theParts, whatIsMissing } from './installed.ts';
 import { assertIsVerity, espalierDoes, whatVerityMisses } from './verity-machine.ts';
 
 const skip = whatVerityMisses() || whatIsMissing([]);
@@ -51,6 +54,40 @@ suite('an image with its /usr behind dm-verity, made in one run', () => {
     assertIsVerity(report);
     assert.equal(report.marker, marker);
     assert.match(console, /[Ss]ecure [Bb]oot (is )?enabled|secureboot: Secure boot enabled/);
+  });
+});
+
+suite('a disk with the efi table of make-disk-image', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'espalier-image-'));
+  after(() => rmSync(folder, { recursive: true, force: true }));
+  const noExt4 = attempt('mkfs.ext4', ['-V']).status !== 0 && 'SKIPPED, there is no mkfs.ext4';
+
+  test('boots the entry that install put onto its ESP', { skip: skip || noExt4 }, async () => {
+    const parts = theParts();
+    const { profiles } = makeProfiles(join(folder, 'world'), parts);
+    const image = join(folder, 'disk.raw');
+    writeFileSync(
+      join(folder, 'image.toml'),
+      `
+output = "disk.raw"
+table = "efi"
+additional-space = "8MiB"
+boot-size = "200MiB"
+[root]
+contents = [{ text = "hello", target = "/etc/motd" }]
+[install]
+profiles = ${JSON.stringify(profiles)}
+systemd = ${JSON.stringify(parts.systemdRoot[257])}
+stub = ${JSON.stringify(parts.stub[257])}
+allow-unsigned = true
+loader = { timeout = 0 }
+`,
+    );
+    const { status, stderr } = espalier(['image', 'build', join(folder, 'image.toml')]);
+    // One of these generations is broken, which is told.
+    assert.equal(status, doneWithWarnings, stderr);
+    const boot = await bootImage({ parts, image, limit: 300 });
+    assertBooted(boot, '5');
   });
 });
 

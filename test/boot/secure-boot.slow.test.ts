@@ -4,6 +4,7 @@ import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync }
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, suite, test } from 'node:test';
+import { makeProofInitrd } from '../lab/initrd.ts';
 import { makeKeys, placeEnrolment } from '../lab/keys.ts';
 import { makeProfiles } from '../lab/profiles.ts';
 import type { Boot } from '../lab/qemu.ts';
@@ -67,11 +68,23 @@ suite('with Secure Boot enforcing', () => {
     assert.equal(boot.proof?.secureBoot, true);
   });
 
-  test('a bare kernel does not start, unless a person asked for its signature', {
+  test('a kernel of ours with another initrd does not start, unless a person asked for its signature', {
     skip,
   }, async () => {
     const esp = join(folder, 'bare');
     install({ esp, world: world(), keys: keys(), format: 'type1' });
+    const [kernel = ''] = readdirSync(join(esp, 'EFI/nixos')).filter((name) =>
+      name.startsWith('kernel-'),
+    );
+    const bytes = readFileSync(join(esp, 'EFI/nixos', kernel));
+    for (const image of imagesOf(signed)) {
+      // Whoever takes the kernel out of an image has no other one than this.
+      assert.ok(readFileSync(image).includes(bytes));
+    }
+    writeFileSync(join(esp, 'other.img'), makeProofInitrd(theParts(), 'another initrd'));
+    const entry = `title Other\nlinux /EFI/nixos/${kernel}\ninitrd /other.img\noptions console=ttyS0\n`;
+    writeFileSync(join(esp, 'loader/entries/other.conf'), entry);
+    writeFileSync(join(esp, 'loader/loader.conf'), 'timeout 0\ndefault other.conf\n');
     assertRefused(await bootDirectory(esp, enforcing));
   });
 

@@ -39,6 +39,14 @@ const DAMAGE: readonly (readonly [
   ['zeros at the start', CONF, (machine) => bytesOf(machine, CONF).fill(0, 0, 90)],
   ['a cut in the first word', CONF, (machine) => bytesOf(machine, CONF).subarray(0, 3)],
   ['a word without a value', CONF, () => Buffer.from('type1\n')],
+  [
+    'flipped bits in all that tells whose it is',
+    CONF,
+    (machine) =>
+      Buffer.from(
+        machine.read(CONF).replace(/Written|default|timeout/g, (word) => `x${word.slice(1)}`),
+      ),
+  ],
   ['a cut in a line', CONF, (machine) => bytesOf(machine, CONF).subarray(0, 100)],
   [
     'a cut between lines',

@@ -29,8 +29,8 @@ test('what packages installed boots, the newest release first', async (t) => {
   assert.equal(debian.next(), 2);
   const { output } = await debian.run('list');
   const [, first = '', second = ''] = output.split('\n');
-  assert.match(first, new RegExp(`^>.* \\(${NEW}, generation 2, `));
-  assert.match(second, new RegExp(`\\(${OLD}, generation 1, `));
+  assert.match(first, new RegExp(`^2 .* ${NEW} .* next$`));
+  assert.match(second, new RegExp(`^1 .* ${OLD} `));
   assert.match((await debian.run('plan')).output, /^\/esp: nothing to do/);
   assert.equal((await debian.run('verify', '--deep')).status, 0);
 });
@@ -128,7 +128,7 @@ test('a removed kernel that a person pinned stays', async (t) => {
   assert.equal((await debian.run('kernel', 'remove', OLD)).status, 0);
   assert.equal((await debian.run('install')).status, 0);
   assert.deepEqual(debian.installed(), [1, 2]);
-  assert.match((await debian.run('list')).output, /p {2}Debian.*6\.1\.0-9-amd64, generation 1/);
+  assert.match((await debian.run('list')).output, /^1 .*6\.1\.0-9-amd64 .* pinned$/m);
 });
 
 test('an older kernel that is added does not boot next, and one that a person names does', async (t) => {
@@ -182,4 +182,55 @@ test('what is damaged in the store is mended by the package’s own files', asyn
   await install(debian);
   assert.equal((await debian.run('verify', '--deep')).status, 0);
   assert.deepEqual(debian.installed(), [1]);
+});
+
+/** Puts on the ESP what kernel-install 252 and later put there for a kernel. */
+function kernelInstalls(debian: Distribution, release: string, counter = ''): string[] {
+  const tree = `${MACHINE_ID}/${release}`;
+  const entry = `loader/entries/${MACHINE_ID}-${release}${counter}.conf`;
+  const text = `title Debian\nversion ${release}\noptions root=/dev/vda2\nlinux /${tree}/linux\ninitrd /${tree}/initrd.img-${release}\n`;
+  const files = {
+    [entry]: text,
+    [`${tree}/linux`]: aKernel('theirs'),
+    [`${tree}/initrd.img-${release}`]: 'x',
+  };
+  for (const [path, content] of Object.entries(files)) debian.machine.put(path, content);
+  return Object.keys(files);
+}
+
+test('--adopt takes over the entries and trees of kernel-install for kernels that are ours now', async (t) => {
+  const debian = aDistribution(t, OLD, NEW);
+  const theirs = [...kernelInstalls(debian, OLD), ...kernelInstalls(debian, NEW, '+2-1')];
+  const image = `EFI/Linux/${MACHINE_ID}-${NEW}.efi`;
+  debian.machine.put(image, aKernel('uki'));
+  const others = [...kernelInstalls(debian, '0-rescue'), ...kernelInstalls(debian, `${NEW}-mine`)];
+  assert.equal((await debian.run('kernel', 'sync')).status, 0);
+  await debian.run('install');
+  const before = debian.machine.paths(/./);
+  for (const path of [...theirs, image]) assert.ok(before.includes(path), path);
+  assert.equal((await debian.run('install', '--adopt')).status, 0);
+  const after = debian.machine.paths(/./);
+  for (const path of [...theirs, image]) assert.ok(!after.includes(path), path);
+  for (const path of others) assert.ok(after.includes(path), path);
+  assert.deepEqual(debian.installed(), [1, 2]);
+  assert.match((await debian.run('install', '--adopt')).output, /nothing to do/);
+});
+
+test('where no command line is seen, the boot loader tells which generation runs', async (t) => {
+  const debian = aDistribution(t, NEW);
+  await install(debian);
+  debian.package(NEW, 'another initrd');
+  await install(debian);
+  const [image = ''] = debian.machine.paths(/-generation-2-/);
+  const selected = image.slice(image.lastIndexOf('/') + 1);
+  debian.put(
+    'sys/firmware/efi/efivars/LoaderEntrySelected-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f',
+    Buffer.concat([Buffer.alloc(4), Buffer.from(`${selected}\0`, 'utf16le')]),
+  );
+  const environment = { ESPALIER_EFIVARS: '/sys/firmware/efi/efivars' };
+  const words = ['install', '--root', debian.machine.root, '--esp', '/esp', '--allow-directory'];
+  const more = ['--systemd', '/systemd', '--cache-dir', '/cache', '--allow-unsigned', '--quiet'];
+  const { status, error } = await debian.machine.runWith({ environment }, ...words, ...more);
+  assert.equal(status, 0, error?.message);
+  assert.deepEqual(debian.installed(), [2]);
 });

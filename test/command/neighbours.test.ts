@@ -80,6 +80,17 @@ test('a machine alone removes collected generations though it remembers nothing'
   assert.deepEqual(machine.installed(), [2]);
 });
 
+test('an entry whose text is damaged is no neighbour’s, and is healed', async (t) => {
+  const machine = aResident(t, 'first');
+  const install = () => installOn(machine, machine, '--format', 'type1');
+  await install();
+  const before = machine.tree();
+  const [, second = ''] = entriesOf(machine);
+  machine.put(second, machine.read(second).replace('/nix/store/', '/nix/stored/'));
+  assert.equal((await install()).status, 0);
+  assert.deepEqual(machine.tree(), before);
+});
+
 test('a collection spares the entries of another machine', async (t) => {
   const first = aResident(t, 'first');
   const second = aResident(t, 'second');

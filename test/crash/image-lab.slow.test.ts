@@ -13,8 +13,8 @@ import { smallPayload } from './world.ts';
 const missing = missingTools(['mtools', 'dosfstools', 'binutils']);
 const skip = missing.length > 0 && `needs ${missing.join(', ')}`;
 
-/** A directory is made, an entry goes, both loaders are replaced, and an interrupted run is ended. */
-const BOUNDED = ['first-install', 'limit-reached', 'loader-upgrade', 'heal'];
+/** Directories are made, an entry goes, and both loaders are replaced. */
+const BOUNDED = ['first-install', 'limit-reached', 'loader-upgrade'];
 
 suite('whenever power fails while an image is written', () => {
   const memory = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();

@@ -33,6 +33,7 @@ const judges = [
   'replay',
   'write-log',
   'boots',
+  'lies',
 ];
 
 for (const judge of judges) {

@@ -52,7 +52,7 @@ export class LieDetector {
       ...(touched.length > 0 ? [`touched ${touched.join(', ')}`] : []),
       ...([0, 1, 3, 4, 5].includes(status) ? [] : [`ended with ${status}`]),
       ...(status === 0 && silent.length > 0 ? [`all is well, with ${what}`] : []),
-      ...(isDone && !this.#starts(after, isDeep, isLook && status === 5)
+      ...(isDone && !this.#starts(after, isDeep, status === 5 && verb !== 'repair')
         ? [`it does not start what it should: ${what}`]
         : []),
       ...(hasLeft(told, previous) ? ['repair left that'] : []),
@@ -97,9 +97,9 @@ export class LieDetector {
     const [own, good] = [bytes, meant].map((each) => sectionText(each, '.cmdline'));
     if (!isLoadable(bytes)) return false;
     const isLoader = LOADERS.some((loader) => loader === path);
-    // Without a signature, nobody asks what lies behind the end.
-    const isLonger = isLoader && !isDeep && !certificatesOf(meant);
-    if (isLonger && Buffer.compare(bytes.subarray(0, meant.length), meant) === 0) return true;
+    // Without a signature, nobody asks what lies behind the end, or inside.
+    const isBare = isLoader && !isDeep && !certificatesOf(meant);
+    if (isBare && bytes.length > meant.length && isMarked(bytes)) return true;
     const isSame =
       isLoader || path.startsWith('EFI/nixos/') || (good !== undefined && own === good);
     return isSame && this.#truth.accepts(tree, path);
@@ -119,11 +119,10 @@ export class LieDetector {
   #isAnothers(tree: Tree, path: string): boolean {
     const [bytes, good] = [tree.read(path), this.#good.read(path)];
     if (path !== LOADERS[1] || !isLoadable(bytes)) return false;
-    const isMarked = Buffer.from(bytes).includes('LoaderInfo: systemd-boot');
     const same = sectorsOf(good).filter((sector, at) =>
       sector.equals(sectorsOf(bytes)[at] ?? sector.subarray(1)),
     );
-    return !isMarked && same.length < sectorsOf(good).length / 2;
+    return !isMarked(bytes) && same.length < sectorsOf(good).length / 2;
   }
 
   /** Tells whether a run that finds nothing should have told this. */
@@ -162,6 +161,10 @@ export class LieDetector {
 function hasLeft({ verb, status }: Told, previous: Told | undefined): boolean {
   const isMended = previous?.verb === 'repair' && previous.status === 0;
   return isMended && verb.startsWith('verify') && status !== 0;
+}
+
+function isMarked(bytes: Uint8Array): boolean {
+  return Buffer.from(bytes).includes('LoaderInfo: systemd-boot');
 }
 
 function sectorsOf(bytes: Uint8Array): Buffer[] {

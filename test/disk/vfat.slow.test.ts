@@ -5,9 +5,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { build } from 'esbuild';
+import fc from 'fast-check';
 import { FatVolume } from '../../src/fat/volume.ts';
-import { aFat } from '../fat/a-fat.ts';
+import { aFat, openFat } from '../fat/a-fat.ts';
 import { memoryRegion } from '../fat/a-region.ts';
+import { anyLife, isPlain, live, Model } from '../fat/life.ts';
 import { memberFrom } from '../lab/cpio.ts';
 import { runInGuest } from '../lab/guest.ts';
 import { findParts } from '../lab/parts.ts';
@@ -64,6 +66,21 @@ async function ours(): Promise<{ memory: Uint8Array; content: [string, string][]
   return { memory, content: content.sort() };
 }
 
+/** Many lives one after the other, as one. Every name is one that the kernel takes without options. */
+const LIFE = fc.sample(anyLife, { seed: 1, numRuns: 6 }).flat().filter(isPlain);
+
+/** Returns every file of an image by its path, read by our own FAT. */
+function filesOn(memory: Uint8Array): readonly (readonly [string, string])[] {
+  const { disk } = openFat(memory, { access: 'read' });
+  const below = (path: string): readonly (readonly [string, string])[] =>
+    (disk.list(path) ?? []).flatMap(({ name, kind }) => {
+      const at = `${path}/${name}`;
+      if (kind === 'directory') return below(at);
+      return [[at, Buffer.from(disk.read(at, 2 ** 20)).toString('hex')] as const];
+    });
+  return [...below('/boot')].sort();
+}
+
 /** Returns the aliases of the names at the top. */
 function aliasesOf(memory: Uint8Array): Record<string, string> {
   const region = memoryRegion(memory);
@@ -87,7 +104,20 @@ test('the disk contract holds on a FAT of ours in a virtual machine, and both na
     const image = join(folder, 'esp.img');
     const { memory, content } = await ours();
     writeFileSync(image, memory);
-    const members = [memberFrom('contract.cjs', script), memberFrom('names.cjs', names)];
+    const [second, lived] = [join(folder, 'second.img'), aFat(4 * 2 ** 20)];
+    writeFileSync(second, lived.memory);
+    const model = new Model();
+    for (const step of LIFE) await live(step, lived.disk, model);
+    writeFileSync(join(folder, 'life.json'), JSON.stringify(LIFE));
+    const life = join(folder, 'life.mjs');
+    const life2 = join(import.meta.dirname, '../support/vfat-life.ts');
+    await build({
+      ...{ entryPoints: [life2], outfile: life, bundle: true, platform: 'node', format: 'esm' },
+    });
+    const members = [
+      ...[memberFrom('contract.cjs', script), memberFrom('names.cjs', names)],
+      ...[memberFrom('life.mjs', life), memberFrom('life.json', join(folder, 'life.json'))],
+    ];
     // Then again with masks under which FAT's read-only attribute sticks.
     const again = 'node --test-name-pattern=read-only /contract.cjs';
     const commands = [
@@ -99,16 +129,22 @@ test('the disk contract holds on a FAT of ours in a virtual machine, and both na
         (mask) => `umount /boot; mount -t vfat -o ${mask} /dev/vda /boot && ${again}`,
       ),
       'rm -rf /boot/* /boot/.[a-z]*; node /names.cjs',
+      'umount /boot; mount -t vfat -o umask=0077 /dev/vdb /boot && node /life.mjs',
     ];
     const [listed, ...ran] = await runInGuest({
-      ...{ parts, image, members, commands, limit: 240 },
+      ...{ parts, image, more: [second], members, commands, limit: 240 },
     });
     assert.deepEqual(JSON.parse(listed?.output.split('\n')[0] ?? ''), content);
+    const lives = ran.pop();
+    assert.equal(lives?.status, 0, lives?.output);
     assert.equal(ran.pop()?.status, 0);
     for (const { status, output } of ran) {
       assert.equal(status, 0, output);
       assert.match(output, /^ℹ pass [1-9]/m);
     }
+    const theirs = filesOn(new Uint8Array(readFileSync(second)));
+    assert.deepEqual(theirs, filesOn(lived.memory));
+    assert.ok(model.files.size > 10 && theirs.length === model.files.size);
     assert.deepEqual(aliasesOf(new Uint8Array(readFileSync(image))), aliasesOf(memory));
   } finally {
     rmSync(folder, { recursive: true });

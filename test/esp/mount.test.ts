@@ -32,10 +32,38 @@ describe('the mount table', () => {
       'too short\n' +
       '1 2 3:4 /sub\\040volume /x rw,ro-ish - vfat /dev/x rw\n';
     assert.deepEqual(parseMounts(table), [
-      { point: '/boot', type: 'vfat', readOnly: false, device: '8:1', root: '/' },
-      { point: '/mnt/my usb\\x', type: 'fuseblk', readOnly: false, device: '8:1', root: '/' },
-      { point: '/dev', type: 'devtmpfs', readOnly: false, device: '0:5', root: '/' },
-      { point: '/x', type: 'vfat', readOnly: false, device: '3:4', root: '/sub volume' },
+      {
+        point: '/boot',
+        type: 'vfat',
+        source: '/dev/sda1',
+        readOnly: false,
+        device: '8:1',
+        root: '/',
+      },
+      {
+        point: '/mnt/my usb\\x',
+        type: 'fuseblk',
+        source: '/dev/sda1',
+        readOnly: false,
+        device: '8:1',
+        root: '/',
+      },
+      {
+        point: '/dev',
+        type: 'devtmpfs',
+        source: 'devtmpfs',
+        readOnly: false,
+        device: '0:5',
+        root: '/',
+      },
+      {
+        point: '/x',
+        type: 'vfat',
+        source: '/dev/x',
+        readOnly: false,
+        device: '3:4',
+        root: '/sub volume',
+      },
     ]);
   });
 

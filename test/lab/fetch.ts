@@ -1,5 +1,6 @@
 /** `node test/lab/fetch.ts`: brings everything that tests with real parts want, and says what it could not bring. */
 import { ensureBootTools } from './boot-tools.ts';
+import { ensureDebianRoot } from './debian-root.ts';
 import { ensureDpkgRoot } from './dpkg-root.ts';
 import { ensureKernelInstall } from './kernel-install.ts';
 import { ensureMeasuring } from './measuring.ts';
@@ -22,6 +23,7 @@ try {
   ensureSbsign(say);
   ensurePolicyTools(say);
   ensureKernelInstall(say);
+  ensureDebianRoot(say);
   ensureVerityInitrd(parts, say);
 } catch (error) {
   console.error(

@@ -39,6 +39,16 @@ describe('a repair', () => {
     assert.deepEqual(repair({ entries, blobs: without }), ['put: +kernel-a.efi']);
   });
 
+  test('writes what a damaged entry names, though that cannot be read from it', () => {
+    const { entries, blobs } = damaged(/generation-2/, two);
+    const without = blobs.filter(({ path }) => !path.includes('initrd'));
+    const unread = entries.map((entry) => ({ ...entry, references: [] }));
+    assert.deepEqual(repair({ entries: unread, blobs: without }), [
+      'put: +initrd-2.efi',
+      'publish: +generation-2.conf',
+    ]);
+  });
+
   test('removes nothing', () => {
     assert.deepEqual(repair({ has: [one, two, aWanted({ number: 9 })] }), []);
   });

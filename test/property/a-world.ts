@@ -350,7 +350,7 @@ function plantSystems(disk: MemoryDisk, esp: Tree): void {
   });
   if (found.length === 0) return;
   const systems = [...new Set(found)];
-  disk.plant(`${CACHE}/systems.json`, JSON.stringify({ version: 1, systems }));
+  disk.plant('/var/lib/espalier/systems.json', JSON.stringify({ version: 1, systems }));
 }
 
 /** An EFI variable as efivarfs shows it: attributes, then UTF-16. */

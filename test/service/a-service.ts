@@ -26,7 +26,7 @@ export interface ServiceOptions {
   readonly stderr?: number;
 }
 
-const PATIENCE = 40_000;
+const PATIENCE = 120_000;
 
 /** Waits until something is so. */
 export async function until(what: string, holds: () => boolean): Promise<void> {

@@ -1,5 +1,5 @@
 /** A machine in namespaces of its own, on which the hooks are installed and packages bring kernels. */
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { hookFiles } from '../../src/units/hooks.ts';
@@ -21,7 +21,7 @@ const ETC = {
 export class PackageMachine {
   readonly root: string;
 
-  constructor(program: string, systemd: string) {
+  constructor(program: string, systemd: string, node = process.execPath) {
     this.root = mkdtempSync(join(tmpdir(), 'espalier-packages-'));
     for (const place of [...PLACES, '/boot/efi', '/usr/lib'])
       mkdirSync(join(this.root, place), { recursive: true });
@@ -37,7 +37,7 @@ export class PackageMachine {
     for (const [path, text] of Object.entries({ ...ETC, 'espalier.toml': `${lines.join('\n')}\n` }))
       this.put(`/etc/${path}`, text);
     const hooks = hookFiles({
-      node: process.execPath,
+      node,
       program,
       library: '/etc/espalier',
       etc: '/etc',
@@ -52,23 +52,18 @@ export class PackageMachine {
     writeFileSync(to, content, { mode });
   }
 
-  /** Puts what a package brings in place, as dpkg does before it runs any hook. */
-  copy(from: string, to: string): void {
-    cpSync(from, join(this.root, to), { recursive: true });
-  }
-
   read(path: string): string {
     return readFileSync(join(this.root, path), 'utf8');
   }
 
   /** Runs a command of the shell on it. */
-  sh(command: string, environment: Readonly<Record<string, string>> = {}): Ran {
+  sh(command: string): Ran {
     const binds = PLACES.map((place) => `mount --bind "${this.root}${place}" ${place}`);
     // Its modules are beside the libraries of the machine, which may have no directory for any.
     const lib = `mount -t overlay -o lowerdir="${this.root}/usr/lib:/usr/lib" lib /usr/lib`;
     const script = ['set -e', lib, ...binds, command].join('\n');
     const words = ['--user', '--map-root-user', '--mount', 'sh', '-c', script];
-    return attempt('unshare', words, { env: environment });
+    return attempt('unshare', words);
   }
 
   [Symbol.dispose](): void {
