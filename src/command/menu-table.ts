@@ -11,7 +11,6 @@ const CUTTABLE: readonly (readonly [column: number, least: number])[] = [
   [2, 12],
   [0, 12],
 ];
-/** The size is what goes when the entry goes. */
 const HEAD = ['GENERATION', 'BUILT', 'KERNEL', 'SIZE', 'STATE'] as const;
 
 /** How much is shown. */
@@ -74,7 +73,7 @@ function fitted(rows: readonly (readonly string[])[]): readonly (readonly string
 
 function cellsOf(entry: MenuEntry): string[] {
   const states = statesOf(entry).join(', ');
-  return [nameOf(entry), builtOf(entry), kernelOf(entry), formatSize(entry.frees), states];
+  return [nameOf(entry), builtOf(entry), kernelOf(entry), sizeOf(entry), states];
 }
 
 /** Returns the generation and its specialisation; of an entry of others what the menu shows. */
@@ -92,6 +91,11 @@ function kernelOf({ name, title = '', version = '' }: MenuEntry): string {
   if (name === undefined) return '';
   const found = /\(Linux ([^()]+)\)/.exec(title) ?? /^(\d[^\s,]*),/.exec(version);
   return printable(found?.[1] ?? '');
+}
+
+/** Returns what goes with the entry, and what others need as well. */
+function sizeOf({ size, frees }: MenuEntry): string {
+  return size === frees ? formatSize(size) : `${formatSize(frees)} +${formatSize(size - frees)}`;
 }
 
 /** What a person should know of an entry before it is chosen, the most important first. */
