@@ -23,6 +23,8 @@ export interface Context {
    * a program that only that system names is not run.
    */
   readonly given?: ReadonlySet<string>;
+  /** Whether nothing is asked of keys that are elsewhere, because nothing will be written. */
+  readonly looksOnly?: true;
   readonly print: (text: string) => void;
   /** The disk images that hold the ESPs; absent where ESPs are mounted, or the verb knows no images. */
   readonly images?: ImageEsps;

@@ -12,7 +12,7 @@ interface Source {
 
 /** Rooms by floor, the lowest first. Rooms on one floor do not know each other, but for the ground floor. */
 const FLOORS: readonly (readonly string[])[] = [
-  ['error.ts', 'io-error.ts', 'digest.ts', 'byte-source.ts', 'guid.ts', 'bls.ts'],
+  ['error.ts', 'io-error.ts', 'digest.ts', 'byte-source.ts', 'guid.ts', 'bls.ts', 'version.ts'],
   ['gpt', 'fat', 'process'],
   ['pe', 'verity', 'initrd', 'secureboot', 'disk', 'watch', 'diskformat'],
   ['generation', 'esp', 'uki', 'loader', 'signer', 'confine', 'tree'],
@@ -21,7 +21,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ['recipe', 'terminal'],
   ['transaction', 'survey', 'ukify', 'filesystem'],
   ['volumes', 'inspection', 'signing'],
-  ['pcrlock', 'enrolment', 'units'],
+  ['pcrlock', 'enrolment', 'firmware', 'kernels', 'units'],
   ['pass'],
   ['service', 'image'],
   ['command'],

@@ -32,6 +32,8 @@ export const ERROR_MEANINGS: Readonly<Record<ErrorCode, string>> = {
     'A key, a certificate or a signing document is missing, unreadable or of another key.',
   KEY_INSECURE: 'Others can read or replace the private key.',
   SOURCE_UNTRUSTED: 'What is to be signed lies on an ESP or another FAT, where anybody can put it.',
+  FIRMWARE_ABSENT: 'This machine shows no EFI variables, or another system is named.',
+  FIRMWARE_REFUSED: 'Firmware did not take a variable: it is full, read-only, or found it wrong.',
   NO_BOOTABLE_GENERATION: 'No generation can boot.',
   MIXED_ARCHITECTURES: 'Generations, kernel or stub are for different processors.',
   ESP_NOT_MOUNTED: 'No ESP is mounted there.',
@@ -46,6 +48,7 @@ export const ERROR_MEANINGS: Readonly<Record<ErrorCode, string>> = {
   SIGNATURE_MISSING: 'The file of signatures lacks one that is needed.',
   FAT_REPLACE:
     'A file outside our ESP transaction lies on FAT, which cannot replace it as a whole.',
+  VARIABLES_MALFORMED: 'A file of EFI variables is damaged, or is none.',
   TREE_MALFORMED: 'A tar file is damaged, or a file of an image cannot be as it is declared.',
   DISK_IMAGE_MALFORMED: 'A disk image is damaged, or no disk image.',
   TOOL_MISSING:

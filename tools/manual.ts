@@ -21,6 +21,7 @@ const COMMON: readonly Option[] = [
   { name: 'json', help: 'print a JSON document' },
   { name: 'verbose', help: 'log more; twice logs every step' },
   { name: 'quiet', help: 'log errors only' },
+  { name: 'log-format', value: 'text|json', help: 'how lines of the log look (default: text)' },
   { name: 'help', help: 'show the options' },
 ];
 

@@ -17,6 +17,7 @@ const COMMON: readonly Option[] = [
   { name: 'json', help: 'print a JSON document' },
   { name: 'verbose', help: 'log more' },
   { name: 'quiet', help: 'log errors only' },
+  { name: 'log-format', value: 'text|json', help: 'how lines of the log look' },
   { name: 'help', help: 'display help for command' },
 ];
 

@@ -7,7 +7,7 @@ import { optionsOf, type VerbDeclaration } from './verb.ts';
 import { VERBS } from './verbs.ts';
 
 /** Flags that every verb has. */
-const COMMON: readonly string[] = ['json', 'verbose', 'quiet', 'help'];
+const COMMON: readonly string[] = ['json', 'verbose', 'quiet', 'log-format', 'help'];
 
 /** Returns whether commander's error means a wrong command line. Help and version are no misuse. */
 export function isMisuse({ exitCode, code }: CommanderError): boolean {

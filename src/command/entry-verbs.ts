@@ -1,4 +1,5 @@
 /** The verbs of boot entries. */
+import { ONCE } from '../settings/firmware-options.ts';
 import { SIGNING_REQUEST } from '../settings/keys-options.ts';
 import type { Option } from '../settings/option.ts';
 import { WATCH_OPTIONS } from '../settings/watch-options.ts';
@@ -24,7 +25,7 @@ export const ENTRY_VERBS: readonly VerbDeclaration[] = [
   {
     name: 'install',
     operands: [TOPLEVEL],
-    own: [RUN_SECRETS],
+    own: [ONCE, RUN_SECRETS],
     summary: 'bring the ESP in line with the profiles and make TOPLEVEL boot next',
     example: 'espalier install --certificate db.pem --private-key db.key --limit 10',
     load: async () => (await import('./install.ts')).install,
@@ -47,6 +48,7 @@ export const ENTRY_VERBS: readonly VerbDeclaration[] = [
   },
   {
     name: 'list',
+    own: [{ name: 'long', help: 'also file names, and nothing cut to fit 80 columns' }],
     summary: 'list the boot entries on the ESP',
     example: 'espalier list --esp /boot',
     load: async () => (await import('./list.ts')).list,

@@ -11,6 +11,7 @@ import { type MadePartition, repartRows } from '../image/repart-rows.ts';
 import { planJob, type RunMeans, runJob } from '../image/run-job.ts';
 import { readDescription } from '../image/toml-description.ts';
 import { deferredTypes, tomlJob } from '../image/toml-job.ts';
+import type { WantedVariables } from '../image/toml-variables.ts';
 import { misuse, readFlags } from '../settings/flags.ts';
 import type { Invocation } from '../settings/invocation.ts';
 import { startProgress } from '../terminal/progress.ts';
@@ -84,12 +85,13 @@ function common(settings: JobFlags) {
     isSplit: settings.split,
     deferred: settings.defer,
     sectorSize: settings['sector-size'],
+    variables: variablesFrom(settings),
   };
 }
 
 function repartJob(settings: JobFlags, { disk }: Context): ImageJob {
   const { definitions, architecture = 'x86-64', seed = NO_SEED, size = 'auto' } = settings;
-  const { key, isSplit, deferred, sectorSize } = common(settings);
+  const { key, isSplit, deferred, sectorSize, variables } = common(settings);
   return {
     disk: {
       kind: 'partitions',
@@ -101,8 +103,21 @@ function repartJob(settings: JobFlags, { disk }: Context): ImageJob {
       verityBlockSize: sectorSize ?? 4096,
       deferred: deferredTypes(deferred, architecture),
     },
-    ...{ tree: STEADY, time: 0, architecture, esp: FILES_ALONE, key, isSplit },
+    ...{ tree: STEADY, time: 0, architecture, esp: FILES_ALONE, key, isSplit, variables },
+    format: settings.format,
   };
+}
+
+function variablesFrom({
+  'efi-vars': output,
+  firmware: template,
+  keys,
+}: JobFlags): WantedVariables | undefined {
+  if (output === undefined && template === undefined && keys === undefined) return undefined;
+  if (output === undefined || template === undefined) {
+    throw misuse('expected both --efi-vars and --firmware, got one', VERB);
+  }
+  return { template, output, keys, microsoft: [], certificates: [], boot: [] };
 }
 
 function keyOf(settings: JobFlags): KeyFiles | undefined {

@@ -49,9 +49,13 @@ const job = {
   architecture,
   defer: v.optional(v.array(v.string()), []),
   split: switchOff,
+  format: v.optional(v.string()),
   certificate: v.optional(path),
   'private-key': v.optional(path),
   'allow-insecure-key': switchOff,
+  'efi-vars': v.optional(path),
+  firmware: v.optional(path),
+  keys: v.optional(path),
 };
 const jobSchema = v.strictObject(job);
 export type JobFlags = v.InferOutput<typeof jobSchema>;

@@ -2,7 +2,9 @@
 import {
   IMAGE_BUILD_OPTIONS,
   IMAGE_CONVERT_OPTIONS,
+  IMAGE_EFI_VARS_OPTIONS,
   IMAGE_FINISH_OPTIONS,
+  IMAGE_INSPECT_OPTIONS,
 } from '../settings/image-options.ts';
 import type { VerbDeclaration } from './verb.ts';
 
@@ -36,5 +38,22 @@ export const IMAGE_VERBS: readonly VerbDeclaration[] = [
     summary: 'write a disk image in another format, the same bytes each time',
     example: 'espalier image convert disk.raw disk.qcow2 --format qcow2-compressed',
     load: async () => (await import('./image-convert.ts')).imageConvert,
+  },
+  {
+    name: 'image inspect',
+    operands: [{ syntax: '<IMAGE>', help: 'disk image: raw, qcow2, VDI or VHD' }],
+    own: IMAGE_INSPECT_OPTIONS,
+    summary: 'show the partitions of a disk image, what they hold, and what would boot',
+    example: 'espalier image inspect --deep disk.qcow2',
+    load: async () => (await import('./image-inspect.ts')).imageInspect,
+  },
+  {
+    name: 'image efi-vars',
+    operands: [{ syntax: '<TEMPLATE>', help: 'variables of the firmware, as OVMF_VARS_4M.fd' }],
+    own: IMAGE_EFI_VARS_OPTIONS,
+    summary: 'make the file of EFI variables with which a virtual machine boots an image',
+    example:
+      'espalier image efi-vars OVMF_VARS_4M.fd --keys /var/lib/sbctl --image disk.raw --output vars.fd',
+    load: async () => (await import('./image-efi-vars.ts')).imageEfiVars,
   },
 ];

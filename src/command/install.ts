@@ -2,6 +2,9 @@
 
 import type { Context } from '../context.ts';
 import { EspError, EXIT_FAILED, EXIT_WARNINGS } from '../error.ts';
+import { countablePattern } from '../esp/layout.ts';
+import type { Variables } from '../firmware/variables.ts';
+import { namedDefault } from '../inspection/named-default.ts';
 import type { Outcome, PassVerb } from '../pass/outcome.ts';
 import { pass } from '../pass/pass.ts';
 import type { Invocation } from '../settings/invocation.ts';
@@ -9,7 +12,8 @@ import { readSettings, type Settings } from '../settings/settings.ts';
 import type { Asking } from '../signer/delivered-signer.ts';
 import { type Signer, type ToSign, unsigned } from '../signer/signer.ts';
 import type { ExtraReport } from '../signing/extra.ts';
-import { openSurveyor } from '../survey/surveyor.ts';
+import type { Survey } from '../survey/surveyed.ts';
+import { openSurveyor, type Wants } from '../survey/surveyor.ts';
 import type { Log } from '../terminal/log.ts';
 import { startProgress } from '../terminal/progress.ts';
 import { groundFor } from '../volumes/image-targets.ts';
@@ -43,13 +47,17 @@ export function gc(invocation: Invocation, context: Context): Promise<number> {
  * are. The first ESP is the primary: the run fails when the primary fails.
  */
 async function perform(verb: PassVerb, invocation: Invocation, given: Context): Promise<number> {
-  const read = await readSettings(invocation.flags, given.environment, given.disk);
+  const { once, ...flags } = invocation.flags;
+  const read = await readSettings(flags, given.environment, given.disk);
   using ground = await groundFor(read, given);
   const { settings, context } = ground;
   const roots = findTargets(settings, context);
   const log = lazyLog(invocation.verbosity);
   const runContext = { context, log };
-  const done = await surveyAndPass(verb, roots, settings, invocation, runContext);
+  // What cannot be said to the boot loader is found out before anything is installed.
+  const { openVariables } = once ? await import('../firmware/variables.ts') : {};
+  const variables = openVariables?.(context);
+  const done = await surveyAndPass(verb, roots, settings, { ...invocation, variables }, runContext);
   return await report(verb, done, invocation, runContext);
 }
 
@@ -69,7 +77,7 @@ async function surveyAndPass(
   verb: PassVerb,
   roots: readonly string[],
   settings: Settings,
-  { operands: [toplevel], json, verbosity }: Invocation,
+  { operands: [toplevel], json, verbosity, variables }: Asked,
   { context, log }: RunContext,
 ): Promise<RunResult> {
   const progress = startProgress(json || verbosity !== 0);
@@ -80,15 +88,20 @@ async function surveyAndPass(
     for (const caution of cautions) (await log()).warn(caution);
     if (verbosity > 0) for (const notice of notices) (await log()).info(notice);
     const signing = await extraSigning(verb, settings, surveyor.known().signer, context);
-    const outcomes = await pass(roots, surveyor, {
-      verb,
-      context,
-      log,
-      tellsChanges: verbosity > 0,
-      say: progress.say,
-      lockTimeout: settings['lock-timeout'],
-      likely: signing.likely,
-    });
+    const outcomes = await pass(
+      roots,
+      variables ? keepsDefault(surveyor, roots, context) : surveyor,
+      {
+        verb,
+        context,
+        log,
+        tellsChanges: verbosity > 0,
+        say: progress.say,
+        lockTimeout: settings['lock-timeout'],
+        likely: signing.likely,
+      },
+    );
+    if (variables && !outcomes[0]?.failure) await startOnce(surveyor.known().default, variables);
     // A failed primary ESP fails the run, so the programs beside it stay unsigned.
     const extra = outcomes[0]?.failure ? NOTHING : await signing.sign();
     return {
@@ -98,6 +111,26 @@ async function surveyAndPass(
   } finally {
     progress.stop();
   }
+}
+
+/** What a person asks for; with variables, one start of what is installed. */
+type Asked = Invocation & { readonly variables: Variables | undefined };
+
+/** What boots when nobody chooses stays, as if it had been chosen. A new ESP has nothing that could. */
+function keepsDefault(wants: Wants, [primary = '']: readonly string[], { disk }: Context): Wants {
+  const chosen = namedDefault(disk, primary);
+  const keeping = (survey: Survey): Survey =>
+    chosen === undefined ? survey : { ...survey, standing: { followed: survey.default, chosen } };
+  return {
+    known: () => keeping(wants.known()),
+    renewed: async () => keeping(await wants.renewed()),
+  };
+}
+
+/** Has the boot loader start an entry at the next start, and only then. */
+async function startOnce(id: string, variables: Variables): Promise<void> {
+  const { choose } = await import('../firmware/loader-choice.ts');
+  choose(variables, 'next', countablePattern(id));
 }
 
 /** A plan asks nobody who holds a key elsewhere: the certificate is enough for all but a few names. */

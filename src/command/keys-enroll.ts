@@ -12,9 +12,10 @@ import {
   readEnrolment,
 } from '../enrolment/enrolment-files.ts';
 import { refusedEntries } from '../enrolment/entry-trust.ts';
-import { entriesOfOthers, missingOptionRoms, readDbx } from '../enrolment/others.ts';
+import { readDbx } from '../enrolment/others.ts';
 import { type KeySet, keyPaths, loadKeySet } from '../enrolment/set.ts';
-import { EspError, EXIT_WARNINGS } from '../error.ts';
+import { trustedSignatures } from '../enrolment/trusted-signatures.ts';
+import { EXIT_WARNINGS } from '../error.ts';
 import { type EspPath, LOADER_CONF } from '../esp/layout.ts';
 import { readLoaderConf } from '../esp/loader-conf-file.ts';
 import type { FirmwareKeys } from '../inspection/firmware-trust.ts';
@@ -22,9 +23,8 @@ import { loaderStatuses } from '../inspection/loader-views.ts';
 import { EFI_VARIABLES, setupMode } from '../loader/efi-variables.ts';
 import { parseLoaderConf } from '../loader/loader-conf.ts';
 import { parseForbidden } from '../secureboot/forbidden.ts';
-import { KEY_NAMES, type KeyVariable } from '../secureboot/key-variable.ts';
-import { OPTION_ROM_AUTHORITIES } from '../secureboot/microsoft.ts';
-import { formatSignatureLists, type Signature, X509 } from '../secureboot/signature-list.ts';
+import { KEY_NAMES } from '../secureboot/key-variable.ts';
+import { formatSignatureLists, type Signature } from '../secureboot/signature-list.ts';
 import type { RawSettings } from '../settings/configuration-file.ts';
 import { readFlags } from '../settings/flags.ts';
 import type { Invocation } from '../settings/invocation.ts';
@@ -88,7 +88,7 @@ export async function keysEnroll(
     return enrollNext(directory, settings['allow-insecure-key'], json, context);
   }
   const keys = loadKeySet(directory, settings['allow-insecure-key'], context);
-  const { signatures, remarks } = signaturesFor(keys, wishes, context);
+  const { signatures, remarks } = trustedSignatures(keys, wishesOf(wishes, context), disk);
   const dbx = wishes.dbx === undefined ? undefined : readDbx(wishes.dbx, disk);
   const roots = espRoots(settings, context);
   const place = enrolmentDirectory(wishes.name);
@@ -118,6 +118,18 @@ export async function keysEnroll(
   return warnings.length > 0 ? EXIT_WARNINGS : 0;
 }
 
+function wishesOf(
+  { microsoft, certificates, ...flags }: Flags,
+  { environment }: Context,
+): Parameters<typeof trustedSignatures>[1] {
+  const firmware = environment['ESPALIER_EFIVARS'] ?? EFI_VARIABLES;
+  return {
+    ...{ microsoft, certificates },
+    firmware: flags['keep-firmware'] ? firmware : undefined,
+    needsNoOptionRoms: flags['yes-this-might-brick-my-machine'],
+  };
+}
+
 function split(flags: RawSettings): [own: RawSettings, others: RawSettings] {
   const entries = Object.entries(flags);
   const isOwn = ([key]: [string, unknown]) => OWN.includes(key);
@@ -125,35 +137,6 @@ function split(flags: RawSettings): [own: RawSettings, others: RawSettings] {
     Object.fromEntries(entries.filter(isOwn)),
     Object.fromEntries(entries.filter((entry) => !isOwn(entry))),
   ];
-}
-
-/** What each variable will hold: the owner's certificate first, then those of others; and what to tell of it. */
-function signaturesFor(
-  keys: KeySet,
-  { microsoft, certificates, 'keep-firmware': keeps, ...wishes }: Flags,
-  { disk, environment }: Context,
-): { signatures: PerVariable<readonly Signature[]>; remarks: readonly string[] } {
-  const isBrave = wishes['yes-this-might-brick-my-machine'];
-  const firmware = keeps ? (environment['ESPALIER_EFIVARS'] ?? EFI_VARIABLES) : undefined;
-  const theirs = entriesOfOthers({ microsoft, certificates, firmware }, disk);
-  const lacking = missingOptionRoms(theirs);
-  if (!isBrave && lacking.length === OPTION_ROM_AUTHORITIES.length) {
-    throw new EspError(
-      'OPTION_ROMS_UNTRUSTED',
-      'no certificate of Microsoft that signs option ROMs: with these keys firmware would not start what graphics and other cards bring, and may never show a picture again',
-      {
-        hint: `give ${OPTION_ROM_AUTHORITIES.join(' and ')} with --microsoft; --yes-this-might-brick-my-machine where no device needs them, as in a virtual machine`,
-      },
-    );
-  }
-  const all = (variable: KeyVariable): readonly Signature[] => [
-    { type: X509, owner: keys.owner, data: Uint8Array.from(keys[variable].certificate.raw) },
-    ...theirs.filter((each) => each.variable === variable).map(({ signature }) => signature),
-  ];
-  const remarks = isBrave
-    ? []
-    : lacking.map((name) => `db lacks ${name}: cards whose option ROM is signed by it stay dark`);
-  return { signatures: { PK: all('PK'), KEK: all('KEK'), db: all('db') }, remarks };
 }
 
 /** The keys of a directory, and the content of each variable. */

@@ -4,20 +4,21 @@ import type { Context } from '../context.ts';
 import { EXIT_WARNINGS, explain } from '../error.ts';
 import { lookAlone } from '../inspection/read-esp.ts';
 import { readEsps } from '../pass/read-esps.ts';
-import { type MenuEntry, menuOf } from '../plan/menu.ts';
+import { menuOf } from '../plan/menu.ts';
 import { type Note, notesOf } from '../plan/notes.ts';
 import type { Invocation } from '../settings/invocation.ts';
 import { readSettings } from '../settings/settings.ts';
 import { readSystems } from '../survey/systems.ts';
-import { formatSize } from '../terminal/size.ts';
-import { formatTable, printable } from '../terminal/table.ts';
+import { printable } from '../terminal/table.ts';
 import { groundFor } from '../volumes/image-targets.ts';
 import { brokenOf, renderBroken } from './broken.ts';
+import { renderMenu } from './menu-table.ts';
 
-/** Lists the entries of every ESP. */
+/** Lists the entries of every ESP, and the generations that cannot become one. */
 export async function list({ flags, json }: Invocation, given: Context): Promise<number> {
   const { disk, environment, print } = given;
-  using ground = await groundFor(await readSettings(flags, environment, disk), given);
+  const { long, ...others } = flags;
+  using ground = await groundFor(await readSettings(others, environment, disk), given);
   const { settings, context } = ground;
   const systems = readSystems(settings, context);
   const read = await readEsps(settings, await lookAlone(settings, context), context);
@@ -35,9 +36,7 @@ export async function list({ flags, json }: Invocation, given: Context): Promise
   }
   for (const { esp, entries, problem, notes } of menus) {
     if (menus.length > 1) print(`${esp}:`);
-    print(
-      entries.length > 0 ? formatTable(HEAD, entries.map(row)) : (problem ?? 'no boot entries'),
-    );
+    print(problem ?? renderMenu(entries, broken, { long: long === true }));
     for (const note of notes) print(renderNote(note));
   }
   for (const line of renderBroken(broken)) print(line);
@@ -46,35 +45,4 @@ export async function list({ flags, json }: Invocation, given: Context): Promise
 
 function renderNote({ path, note }: Note): string {
   return `${printable(path)}: ${printable(note)}`;
-}
-
-const HEAD = ['', 'TITLE', 'SIZE', 'ENTRY'] as const;
-
-function row(entry: MenuEntry): string[] {
-  const marks = [entry.default && '>', entry.booted && '*', entry.pinned && 'p'];
-  return [
-    marks.map((mark) => mark || ' ').join(''),
-    printable(titleOf(entry)),
-    formatSize(entry.size),
-    `${printable(entry.id)}${remarks(entry)
-      .map((note) => `  (${note})`)
-      .join('')}`,
-  ];
-}
-
-/** What a person should know of an entry before it is chosen. */
-function remarks({ counter, damage, unsigned }: MenuEntry): string[] {
-  const { triesLeft = 0, triesDone = 0 } = counter ?? {};
-  const tries = triesLeft > 0 ? `tries: ${triesLeft} left` : 'bad: no tries left';
-  return [
-    ...(counter ? [`${tries}, ${triesDone} done`] : []),
-    ...(damage === undefined ? [] : [`damaged: ${printable(damage)}`]),
-    ...(unsigned === undefined ? [] : ['not signed by our certificate']),
-  ];
-}
-
-/** Returns the title, with the version where needed: the title of an image holds it already. */
-function titleOf({ title, version, id }: MenuEntry): string {
-  const shown = title ?? id;
-  return version === undefined || shown.includes(version) ? shown : `${shown} (${version})`;
 }

@@ -3,7 +3,6 @@ import { createHash } from 'node:crypto';
 import * as v from 'valibot';
 import type { Context } from '../context.ts';
 import { EspError } from '../error.ts';
-import { BANKS, type Bank } from '../measure/bank.ts';
 import { type Calculated, type Calculation, formatCalculation } from '../measure/calculation.ts';
 import {
   type MeasuredImage,
@@ -12,11 +11,12 @@ import {
   phaseEvents,
   programEvent,
 } from '../measure/image.ts';
-import { DEFAULT_PHASES, NO_PHASE, normalizePhases, phaseWords } from '../measure/phase.ts';
 import { KERNEL_BOOT, KERNEL_CONFIG, registerValue } from '../measure/record.ts';
 import type { RawSettings } from '../settings/configuration-file.ts';
 import { readFlags } from '../settings/flags.ts';
 import type { Invocation } from '../settings/invocation.ts';
+import { BANKS, type Bank } from '../uki/pcr-bank.ts';
+import { DEFAULT_PHASES, NO_PHASE, normalizePhases, phaseWords } from '../uki/phase.ts';
 import { type BootFile, bootFilesOf } from './boot-files.ts';
 
 const asked = v.object({

@@ -4,6 +4,7 @@ import type { Context } from '../context.ts';
 import { EXIT_USAGE } from '../error.ts';
 import type { RawSettings } from '../settings/configuration-file.ts';
 import type { Invocation } from '../settings/invocation.ts';
+import { chooseLogStyle, isJournal } from '../terminal/log-style.ts';
 import { commandLineError, isMisuse, withHelp } from './command-line-error.ts';
 import { versionDocument } from './identity.ts';
 import { contextBelow } from './process-context.ts';
@@ -62,12 +63,15 @@ async function perform(
   invocation: Invocation,
   context: Context,
 ): Promise<number> {
-  const { root, 'run-secrets': runsSecrets, ...flags } = invocation.flags;
+  const { root, 'run-secrets': runsSecrets, 'log-format': format, ...flags } = invocation.flags;
+  const { environment, host } = context;
+  chooseLogStyle(format ?? environment['ESPALIER_LOG_FORMAT'], isJournal(host, environment));
   const named = root ?? context.environment['ESPALIER_ROOT'];
   const asked = { flags, runsSecrets: runsSecrets === true };
   const below = typeof named === 'string' ? await contextBelow(named, context, asked) : context;
   const isLook = verb.runsNothing === true && !asked.runsSecrets;
-  const allowed = isLook ? { ...below, runSecrets: undefined } : below;
+  const looks = verb.runsNothing === true ? { ...below, looksOnly: true as const } : below;
+  const allowed = isLook ? { ...looks, runSecrets: undefined } : looks;
   try {
     return await (await verb.load(VERBS))({ ...invocation, flags }, allowed);
   } catch (error) {
@@ -108,6 +112,7 @@ function declare(
     .option('--json', 'print a JSON document')
     .option('-v, --verbose', 'log more; -vv logs every step', (_, before: number) => before + 1, 0)
     .option('-q, --quiet', 'log errors only')
+    .option('--log-format <text|json>', 'how lines of the log look (default: text)')
     .addHelpText('after', `\nExample:\n  $ ${example}`)
     .action(async (...parameters: unknown[]) => {
       const named = parameters.slice(0, operands.length).flat();

@@ -25,11 +25,12 @@ export function toDocument(
     verb,
     warnings,
     ...(signed.length > 0 ? { signed } : {}),
-    esps: outcomes.map(({ root, plan, removals = [], report, failure }) => ({
+    esps: outcomes.map(({ root, plan, removals = [], report, failure, firmware = [] }) => ({
       esp: root,
       ...(plan ? { plan } : {}),
       ...(removals.length > 0 ? { removals } : {}),
       ...(report ? { changes: report.changes, written: report.written } : {}),
+      ...(firmware.length > 0 ? { firmware } : {}),
       ...(failure
         ? { error: { code: failure.code, message: explain(failure), hint: failure.hint } }
         : {}),
@@ -46,14 +47,17 @@ const MARKS: Readonly<Record<Step['kind'], string>> = {
 
 /** Returns an outcome as text: every step of a plan with its reason, or what an install did. */
 export function renderOutcome(verb: PassVerb, outcome: Outcome): string {
-  const { root, plan, removals = [], report, failure } = outcome;
+  const { root, plan, removals = [], report, failure, firmware = [] } = outcome;
   if (failure) return `${root}: ${explain(failure)}`;
   if (!plan) return `${root}:`;
   const lines = verb === 'plan' ? planLines(plan, removals) : [];
   const left = plan.leftOut.map(
     ({ generation, because }) => `  left out: generation ${printable(generation)}, ${because}`,
   );
-  return [`${root}: ${summary(verb, plan, removals, report)}`, ...lines, ...left].join('\n');
+  const said = firmware.map((text) => `  firmware: ${printable(text)}`);
+  return [`${root}: ${summary(verb, plan, removals, report)}`, ...lines, ...left, ...said].join(
+    '\n',
+  );
 }
 
 function summary(

@@ -31,7 +31,7 @@ export const SERVICE_VERBS: readonly VerbDeclaration[] = [
     name: 'units',
     own: UNIT_OPTIONS,
     summary: 'write the unit files of the watcher, of install for hooks and of the weekly verify',
-    example: 'espalier units --prefix /usr/local',
+    example: 'espalier units --prefix /usr/local --kernel-hooks',
     load: async () => (await import('./units.ts')).units,
   },
   {

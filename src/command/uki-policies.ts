@@ -1,13 +1,13 @@
 /** The policies for PCR 11 of `uki build`: their keys, and signatures that come later. */
 import type { Context } from '../context.ts';
 import { requireKeyElsewhere } from '../esp/untrusted-source.ts';
-import { formatPolicies, parsePolicies, withSignatures } from '../measure/pcrsig.ts';
 import { parsePe, readSection } from '../pe/pe.ts';
 import { replaceContents } from '../pe/replace-contents.ts';
 import { keyOwner } from '../signer/key-safety.ts';
 import { loadPolicyKey, loadPolicyPublicKey } from '../signer/policy-key.ts';
 import { placeImage } from '../transaction/place-image.ts';
 import type { ImageParts } from '../uki/build.ts';
+import { formatPolicies, parsePolicies, withSignatures } from '../uki/pcrsig.ts';
 import type { BuildSettings } from '../ukify/build-settings.ts';
 import type { Inputs } from '../ukify/inputs.ts';
 import { misuse } from '../ukify/misuse.ts';

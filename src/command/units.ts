@@ -11,10 +11,11 @@ import { EspError } from '../error.ts';
 import type { Invocation } from '../settings/invocation.ts';
 import { readSettings } from '../settings/settings.ts';
 import { type Installation, unitFiles } from '../units/files.ts';
+import { type HookInstallation, hookFiles } from '../units/hooks.ts';
 import { reach } from '../units/reach.ts';
 
-/** Writes a file that everyone may read. */
-type Write = (path: string, text: string) => Promise<void>;
+/** Writes a file that everyone may read, or run. */
+type Write = (path: string, text: string, readers?: 'everyone' | 'program') => Promise<void>;
 
 /**
  * Writes the unit files, and a drop-in for each service that confines it. The drop-in allows what
@@ -28,9 +29,9 @@ export async function units({ flags, json }: Invocation, context: Context): Prom
   requireVisible(installation, context.disk);
   const directory = resolve(textOf(flags, 'prefix') ?? '/usr/local', 'lib/systemd/system');
   const written: string[] = [];
-  const write: Write = async (path, text) => {
+  const write: Write = async (path, text, readers = 'everyone') => {
     disk.makeDirectory(dirname(path), 'everyone');
-    await disk.replaceText(path, text, 'everyone');
+    await disk.replaceText(path, text, readers);
     written.push(path);
   };
   for (const { name, text } of unitFiles(installation)) {
@@ -38,12 +39,28 @@ export async function units({ flags, json }: Invocation, context: Context): Prom
     await write(path, text);
     if (name.endsWith('.service')) await confine(path, installation, context, write);
   }
+  if (flags['kernel-hooks'] === true) await writeHooks(installation, flags, context, write);
   if (json) print(JSON.stringify({ version: 1, verb: 'units', written }, undefined, 2));
   else {
     for (const path of written) print(`wrote ${path}`);
     print('next: systemctl daemon-reload && systemctl enable --now espalier-watch.service');
   }
   return 0;
+}
+
+/** Writes the hooks of the package managers that are on this machine. */
+async function writeHooks(
+  installation: Omit<HookInstallation, 'library' | 'etc'>,
+  flags: Invocation['flags'],
+  { disk }: Context,
+  write: Write,
+): Promise<void> {
+  const library = resolve(textOf(flags, 'prefix') ?? '/usr/local', 'lib/espalier');
+  const etc = resolve(textOf(flags, 'etc') ?? '/etc');
+  for (const { path, text, isProgram, tools } of hookFiles({ ...installation, library, etc })) {
+    if (tools.some((tool) => disk.stat(tool)))
+      await write(path, text, isProgram ? 'program' : 'everyone');
+  }
 }
 
 /** Lets a service see its programs and the paths that its unit binds, and nothing else. */
@@ -63,7 +80,7 @@ async function confine(
 async function readInstallation(
   flags: Invocation['flags'],
   context: Context,
-): Promise<Installation> {
+): Promise<Installation & Pick<HookInstallation, 'stateDirectory'>> {
   const { disk, environment, machine } = context;
   const config = textOf(flags, 'config');
   // A service does not inherit the environment of whoever runs `units`: only files count.
@@ -74,6 +91,7 @@ async function readInstallation(
     notify: theNotifier(disk, environment['PATH'] ?? ''),
     ...(config === undefined ? {} : { config: resolve(config) }),
     ...reach(settings, config, disk),
+    stateDirectory: settings['state-dir'],
   };
 }
 

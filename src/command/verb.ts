@@ -39,6 +39,10 @@ export const GROUPS: Readonly<Record<string, string>> = {
   image: 'make disk images, and look into them',
   uki: 'build Unified Kernel Images by hand, and look into them',
   pcrlock: 'predict measurements for systemd-pcrlock',
+  kernel: 'keep the kernels that packages install as generations',
+  firmware: 'the boot entries of firmware',
+  entry: 'what the boot loader starts once, or always',
+  loader: 'what the boot loader does',
   keys: 'make the keys of Secure Boot, and have firmware take them',
   verity: 'make hash areas of dm-verity, check and sign them',
 };

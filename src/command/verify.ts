@@ -14,6 +14,7 @@ import type { EspView } from '../plan/view.ts';
 import { entriesOf, filesOf } from '../plan/wanted.ts';
 import type { Invocation } from '../settings/invocation.ts';
 import { readSettings, type Settings } from '../settings/settings.ts';
+import { policyRule } from '../survey/policies.ts';
 import type { Search } from '../survey/root-hash-check.ts';
 import type { Log } from '../terminal/log.ts';
 import { printable } from '../terminal/table.ts';
@@ -58,7 +59,8 @@ async function verifyEsps({ flags, json, verbosity }: Invocation, given: Context
   const asked = isUnsigned ? { ...settings, 'allow-unsigned': true } : settings;
   using wanted = await openWanted(asked, context);
   const made = deep && 'survey' in wanted ? madeOf(wanted.survey) : undefined;
-  const look = { ...(await lookAlone(settings, context, deep)), made };
+  const alone = await lookAlone(settings, context, deep);
+  const look = { ...alone, made, policies: await policyRule(settings, context) };
   const verification = { settings, context, deep, log, look, wanted };
   const looked: LookedEsp[] = [];
   for (const esp of findEsps(settings, context, 'read')) {

@@ -10,7 +10,7 @@ import type { RawSettings } from '../settings/configuration-file.ts';
 import type { Invocation } from '../settings/invocation.ts';
 import { readSettings, type Settings } from '../settings/settings.ts';
 import { readTiming } from '../settings/watch-options.ts';
-import { isJournal, type Log, openLog } from '../terminal/log.ts';
+import { type Log, openLog } from '../terminal/log.ts';
 import { requireMounts } from '../volumes/image-targets.ts';
 import { findServiceManager } from '../watch/notify.ts';
 import { type Lookout, openLookout, type Place } from '../watch/poke.ts';
@@ -41,14 +41,14 @@ interface WatchRun {
 
 /** Follows the profiles until SIGTERM or SIGINT; SIGHUP makes it read the configuration again. */
 export async function watch({ flags, verbosity }: Invocation, context: Context): Promise<number> {
-  const { disk, host, machine, environment, processId } = context;
+  const { disk, machine, environment, processId } = context;
   const { timing, settings: given } = readTiming(flags);
   const settings = await readSettings(given, environment, disk);
   requireMounts(settings, context);
   const claim = await claimEsps(settings, context);
   const state: State = { settings, claim, memory: { notices: new Map() }, lastFullRead: undefined };
   // A service logs what it does, not only what is wrong.
-  const log = openLog(verbosity < 0 ? -1 : verbosity + 1, isJournal(host, environment));
+  const log = openLog(verbosity < 0 ? -1 : verbosity + 1);
   const herald = createHerald(findServiceManager(environment, processId, machine), log);
   const ending = new AbortController();
   const run: WatchRun = {

@@ -82,8 +82,11 @@ export interface NewFile {
   abandon(): Promise<void>;
 }
 
-/** Who may read a new file: its owner alone, or everyone, as is usual for unit files. */
-export type Readers = 'owner' | 'everyone';
+/**
+ * Who may read a new file: its owner alone, or everyone, as is usual for unit files; a program everyone may
+ * run, too.
+ */
+export type Readers = 'owner' | 'everyone' | 'program';
 
 /** Writing. Only `transaction/` holds one. */
 export interface WritableDisk extends Disk {

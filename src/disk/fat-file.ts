@@ -48,6 +48,15 @@ function* piecesOf(runs: readonly Run[], offset: number, length: number): Genera
   }
 }
 
+/** Returns two lists of runs as one. */
+function joined(runs: readonly Run[], more: readonly Run[]): readonly Run[] {
+  const [last, next] = [runs.at(-1), more[0]];
+  if (last === undefined || next === undefined) return [...runs, ...more];
+  if (last.offset + last.length !== next.offset) return [...runs, ...more];
+  const both = { offset: last.offset, length: last.length + next.length };
+  return [...runs.slice(0, -1), both, ...more.slice(1)];
+}
+
 /**
  * Makes a file. Its content goes to clusters that nothing leads to; its name leads to them once all of
  * it is durable.
@@ -57,17 +66,19 @@ export function newFatFile(writer: FatWriter, path: string): NewFile {
   const { volume } = writer;
   const { clusterSize } = volume;
   const clusters: number[] = [];
+  let runs: readonly Run[] = [];
   let size = 0;
   let isOpen = true;
   const put = (offset: number, bytes: Uint8Array): void => {
-    const runs = volume.runs(clusters, clusters.length * clusterSize);
     for (const piece of piecesOf(runs, offset, bytes.length)) {
       writer.writeContent(piece.offset, bytes.subarray(piece.at, piece.at + piece.length));
     }
   };
   const write = (bytes: Uint8Array): void => {
     const wanted = Math.ceil((size + bytes.length) / clusterSize);
-    while (clusters.length < wanted) clusters.push(writer.takeCluster(path));
+    const more = writer.takeClusters(Math.max(0, wanted - clusters.length), path);
+    clusters.push(...more);
+    runs = joined(runs, volume.runs(more, more.length * clusterSize));
     put(size, bytes);
     size += bytes.length;
   };

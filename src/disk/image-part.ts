@@ -1,11 +1,11 @@
 /** Finds the ESP in the bytes of a disk image, by its partition table or as it was asked for. */
+import type { ByteSource } from '../byte-source.ts';
 import { EspError } from '../error.ts';
 import { isBootSector } from '../fat/boot-sector.ts';
 import { MBR_SIZE, MBR_TYPES, readMbr } from '../gpt/mbr.ts';
 import { readPartitionTable } from '../gpt/partition-table.ts';
-import type { RawFile } from '../process/machine.ts';
 import type { ImagePartition } from './disk.ts';
-import type { ImagePlace } from './image-place.ts';
+import { ESP_TYPES, type ImagePlace } from './image-place.ts';
 
 /** Where an ESP lies in an image, in bytes. */
 export interface ImagePart {
@@ -17,17 +17,12 @@ export interface ImagePart {
   readonly partition?: ImagePartition;
 }
 
-interface Numbered extends ImagePartition {
+/** A partition, with its number and where it lies, in bytes. */
+export interface Numbered extends ImagePartition {
   readonly number: number;
   readonly offset: number;
   readonly size: number;
 }
-
-/** The type of an ESP in a GPT (UEFI §5.3.3) and in an MBR (§5.2.2). */
-const ESP_TYPES: Readonly<Record<string, string>> = {
-  gpt: 'c12a7328-f81f-11d2-ba4b-00a0c93ec93b',
-  dos: `0x${MBR_TYPES.esp.toString(16)}`,
-};
 
 /**
  * Returns where the ESP lies.
@@ -35,7 +30,7 @@ const ESP_TYPES: Readonly<Record<string, string>> = {
  * @throws {CONFIG_INVALID} when it is no raw image, or does not have what was asked for
  * @throws {GPT_MALFORMED} when its partition table is damaged
  */
-export function findPart(image: RawFile, { file, part }: ImagePlace): ImagePart {
+export function findPart(image: ByteSource, { file, part }: ImagePlace): ImagePart {
   requireRaw(image, file);
   if (part !== undefined && 'offset' in part) {
     const { offset } = part;
@@ -80,7 +75,7 @@ const GPT_MARK = 'EFI PART';
 const SECTOR = 512;
 
 /** Returns the partitions; undefined for an image that is one file system as a whole. */
-function partitionsOf(image: RawFile, file: string): readonly Numbered[] | undefined {
+export function partitionsOf(image: ByteSource, file: string): readonly Numbered[] | undefined {
   const first = image.read(0, MBR_SIZE);
   const mbr = first.length < MBR_SIZE ? undefined : readMbr(first);
   const second = new TextDecoder('latin1').decode(image.read(SECTOR, GPT_MARK.length));
@@ -124,7 +119,7 @@ const OTHERS: readonly (readonly [offset: number, bytes: string, what: string, r
   [0, 'BZh', 'compressed with bzip2', 'bzip2 -dk'],
 ];
 
-function requireRaw(image: RawFile, file: string): void {
+function requireRaw(image: ByteSource, file: string): void {
   const text = new TextDecoder('latin1').decode(image.read(0, 128));
   const other = OTHERS.find(([offset, bytes]) => text.startsWith(latin1(bytes), offset));
   if (other === undefined) return;

@@ -23,3 +23,9 @@ export function imagePlace(path: string, disk: Pick<Disk, 'stat'>): ImagePlace |
 }
 
 const SPELLED = /^(.+)(?:#(\d{1,3})|@(\d{1,12})([KMG]?))$/;
+
+/** The type of an ESP in a GPT (UEFI §5.3.3) and in an MBR (§5.2.2), in the words of udev. */
+export const ESP_TYPES: Readonly<Record<string, string>> = {
+  gpt: 'c12a7328-f81f-11d2-ba4b-00a0c93ec93b',
+  dos: '0xef',
+};

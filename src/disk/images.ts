@@ -25,11 +25,17 @@ export class Images implements ImageEsps, Disposable {
     this.#around = around;
   }
 
-  /** Returns the file of the image that a path names, if it has a partition table. */
+  /** Returns the file of the image that a path names, if it has a whole partition table. */
   tableAt(path: string): string | undefined {
     const place = imagePlace(path, this.#around.disk);
-    const part = place && findPart(this.#file(place, 'read'), place);
-    return part?.partition && place?.file;
+    if (place === undefined) return undefined;
+    try {
+      return findPart(this.#file(place, 'read'), place).partition && place.file;
+    } catch (error) {
+      // Whoever opens the ESP tells what is wrong.
+      if (error instanceof EspError) return undefined;
+      throw error;
+    }
   }
 
   open(path: string, access: 'read' | 'write'): ImageEsp {

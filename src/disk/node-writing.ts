@@ -39,6 +39,7 @@ const FILE_MODE = 0o600;
 const MODES: Record<Readers, { readonly file: number; readonly directory: number }> = {
   owner: { file: FILE_MODE, directory: 0o700 },
   everyone: { file: 0o644, directory: 0o755 },
+  program: { file: 0o755, directory: 0o755 },
 };
 
 function makeDirectory(path: string, readers: Readers = 'owner'): void {

@@ -4,6 +4,7 @@ import type { Context } from '../context.ts';
 import { EspError } from '../error.ts';
 import { requireKeyElsewhere } from '../esp/untrusted-source.ts';
 import type { Guid } from '../guid.ts';
+import type { PerVariable } from '../signer/enrolment.ts';
 import {
   type KeyName,
   keyFileNames,
@@ -13,6 +14,11 @@ import {
 } from '../signer/key-directory.ts';
 import { keyOwner } from '../signer/key-safety.ts';
 import { type KeyPair, loadCertificate, loadKeyPair } from '../signer/pem.ts';
+
+/** The owner's GUID, and the certificate of each variable. */
+export type OwnerCertificates = { readonly owner: Guid } & PerVariable<{
+  readonly certificate: X509Certificate;
+}>;
 
 /**
  * The owner's GUID, and the keys that sign an enrolment. The private key of db may be elsewhere.
@@ -34,6 +40,15 @@ export function loadKeySet(directory: string, allowInsecureKey: boolean, context
   const { certificate } = keyPaths(directory, 'db');
   const db = { certificate: loadCertificate(certificate, context.disk) };
   return { owner, PK: pair('PK'), KEK: pair('KEK'), db };
+}
+
+/** Loads what firmware is to know, without any private key. @throws {KEY_INVALID} */
+export function loadOwnerCertificates(directory: string, context: Context): OwnerCertificates {
+  const load = (name: KeyName) => ({
+    certificate: loadCertificate(keyPaths(directory, name).certificate, context.disk),
+  });
+  const owner = requireOwner(directory, context);
+  return { owner, PK: load('PK'), KEK: load('KEK'), db: load('db') };
 }
 
 /** Returns the owner's GUID. @throws {KEY_INVALID} when there is none */

@@ -43,6 +43,8 @@ export interface EntryFile {
   readonly damage?: string;
   /** Why firmware would refuse it although it is whole: it lacks the signature that it should have. */
   readonly unsigned?: string;
+  /** Why a TPM opens nothing for it although it boots: it lacks a policy that it should have. */
+  readonly unauthorised?: string;
 }
 
 /** A file that was taken over from another tool, and is no entry. Size in bytes. */

@@ -64,7 +64,13 @@ export function systemsOn({ entries }: Pick<Inventory, 'entries'>): readonly str
   return entries.flatMap(({ name, cmdline }) => (name && systemOf(cmdline)) ?? []);
 }
 
-/** The directory that holds the `init` of a command line: a store path, for every system of Nix. */
+/**
+ * The system that a command line names: the directory that holds its `init`, which is a store path for
+ * every system of Nix, or that of an installed kernel.
+ */
 function systemOf(cmdline: string): string | undefined {
-  return /(?:^| )init=(\/\S+)\/[^/\s]+(?: |$)/.exec(cmdline)?.[1];
+  return /(?:^| )(?:espalier\.system=(\/\S+)|init=(\/\S+)\/[^/\s]+)(?: |$)/
+    .exec(cmdline)
+    ?.slice(1)
+    .find(Boolean);
 }

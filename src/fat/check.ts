@@ -19,8 +19,9 @@ export interface Opened {
 
 /** The most slots that a directory may have (FAT §Directory structure). */
 export const MOST_SLOTS = 65_536;
-/** No path of an ESP is as long. */
+/** No path of an ESP is as long, and none has as many directories: all of them are kept in memory. */
 const DEEPEST = 64;
+const MOST_DIRECTORIES = 65_536;
 
 /** Returns where a cluster lies, in bytes. */
 export function clusterOffset(cluster: number, geometry: Geometry): number {
@@ -46,6 +47,7 @@ export function readDirectories(opened: Opened): Directories {
   for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
     const { path, directory, depth } = next;
     if (depth > DEEPEST) throw malformed(path, `it lies more than ${DEEPEST} directories deep`);
+    if (directories.size > MOST_DIRECTORIES) throw malformed(path, 'it has too many directories');
     for (const entry of directory.entries) {
       const at = `${path}/${entry.name}`;
       requireName(entry, path);
@@ -56,13 +58,15 @@ export function readDirectories(opened: Opened): Directories {
       } else requireContent(opened, at, entry, seen);
     }
   }
-  return { root, directories };
+  return { root, directories, seen };
 }
 
 /** The directories of a FAT, by their first cluster. */
 export interface Directories {
   readonly root: Directory;
   readonly directories: Map<number, Directory>;
+  /** 1 for each cluster that a name leads to. */
+  readonly seen: Uint8Array;
 }
 
 export function isDirectory({ attributes }: Entry): boolean {

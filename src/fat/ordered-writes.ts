@@ -33,6 +33,7 @@ export class OrderedWrites {
   #leaving: number[] = [];
   #isBegun = false;
   #isUnsynced = false;
+  #failure: { readonly error: unknown } | undefined;
 
   constructor(writing: Writing) {
     this.#at = writing;
@@ -46,7 +47,7 @@ export class OrderedWrites {
   /** Writes bytes to which no name leads yet. */
   write(offset: number, bytes: Uint8Array): void {
     if (!this.#isBegun) this.#begin();
-    this.#at.region.writeAt(offset, bytes);
+    this.#attempt(() => this.#at.region.writeAt(offset, bytes));
     this.#isUnsynced = true;
   }
 
@@ -77,9 +78,9 @@ export class OrderedWrites {
     this.barrier();
   }
 
-  /** Adds a cluster, which is durable by itself, at the end of a chain. */
-  append(last: number, cluster: number): void {
-    this.#at.table.link([last, cluster]);
+  /** Puts a chain that is durable behind the last cluster of another one. */
+  append(last: number, first: number): void {
+    this.#at.table.join(last, first);
     this.#writeTable();
     // SAFETY: one entry of the table makes the chain longer, and it is in one sector.
     this.barrier();
@@ -107,13 +108,27 @@ export class OrderedWrites {
     const { region, durable, table } = this.#at;
     if (!this.#isUnsynced && this.#leaving.length === 0) return;
     this.#writeInfo();
-    if (durable && this.#isUnsynced) region.sync();
+    if (durable && this.#isUnsynced) this.#attempt(() => region.sync());
     this.#isUnsynced = false;
     if (this.#leaving.length === 0) return;
     // SAFETY: no name that is on the disk leads to these clusters any more.
     table.giveBack(this.#leaving);
     this.#leaving = [];
     this.#writeTable();
+  }
+
+  /**
+   * After one write that failed no other is done: what is in memory is ahead of the disk, and a later
+   * write could lead to what never got there.
+   */
+  #attempt(write: () => void): void {
+    if (this.#failure !== undefined) throw this.#failure.error;
+    try {
+      write();
+    } catch (error) {
+      this.#failure = { error };
+      throw error;
+    }
   }
 
   #sectorsOf(changes: readonly Change[]): Map<number, Uint8Array> {

@@ -103,6 +103,22 @@ export class AllocationTable {
     }
   }
 
+  /** Makes a cluster lead to another one. */
+  join(last: number, first: number): void {
+    this.#set(last, first);
+  }
+
+  /**
+   * Frees clusters that are in use and that no name leads to: a run of ours that was killed leaves
+   * some. On the disk they are free with the next change of their sector.
+   */
+  reclaim(seen: Uint8Array): void {
+    for (let cluster = 2; cluster < this.#geometry.clusters + 2; cluster++) {
+      const isLost = this.#taken[cluster] === 1 && seen[cluster] !== 1;
+      if (isLost && this.follow(cluster) !== 'bad') this.giveBack([cluster]);
+    }
+  }
+
   /** Yields the sectors that changed since the last call, for every copy of the table. */
   *changed(): Generator<Piece> {
     const { copies, sectorSize } = this.#geometry;

@@ -53,7 +53,8 @@ export class FatVolume {
     this.table = new AllocationTable(geometry, region, info?.next);
     this.infoSector = info === undefined ? 0 : boot.infoSector;
     if (access === 'write' && (boot.isDirty || this.table.isDirty)) throw inUse(name);
-    const { root, directories } = readDirectories({ ...this, rootCluster });
+    const { root, directories, seen } = readDirectories({ ...this, rootCluster });
+    this.table.reclaim(seen);
     this.root = root;
     this.directories = directories;
   }

@@ -31,6 +31,7 @@ interface NewName {
   readonly slots: readonly Uint8Array[];
 }
 
+/** The one that changes an open FAT. Whoever holds it sees each change at once. */
 export class FatWriter {
   readonly volume: FatVolume;
   readonly #epoch: number;
@@ -48,11 +49,18 @@ export class FatWriter {
     return this.#writes.free * this.volume.clusterSize;
   }
 
-  /** Promises a cluster for the content of a file. @throws {ESP_FULL} */
-  takeCluster(path: string): number {
-    const cluster = this.#writes.take();
-    if (cluster === undefined) throw this.#full(path, 'no cluster is free');
-    return cluster;
+  /** Promises clusters for content: all of them or none. @throws {ESP_FULL} */
+  takeClusters(count: number, path: string): readonly number[] {
+    const clusters: number[] = [];
+    while (clusters.length < count) {
+      const cluster = this.#writes.take();
+      if (cluster === undefined) {
+        this.#writes.giveBack(clusters);
+        throw this.#full(path, 'no cluster is free');
+      }
+      clusters.push(cluster);
+    }
+    return clusters;
   }
 
   /** Writes content to promised clusters, or over that of a file. */
@@ -89,7 +97,7 @@ export class FatWriter {
   makeDirectory(path: string): void {
     const { geometry, clusterSize, root, directories } = this.volume;
     const place = this.#newPlace(path, 'make the directory');
-    const cluster = this.takeCluster(path);
+    const [cluster = 0] = this.takeClusters(1, path);
     const leads = this.#leads(ATTRIBUTE.directory, cluster, 0);
     const { first, slots } = this.#unlessFull([cluster], () =>
       this.#slots(place, leads, 'make the directory'),
@@ -143,14 +151,18 @@ export class FatWriter {
 
   /**
    * Grows a directory to at least so many slots, and uses each free one once: it does not grow while
-   * it holds names that boot, and a lost sector of it hides no others.
-   * @throws {ESP_FULL} @throws {IO} when it is no directory
+   * it holds names that boot, and a lost sector of it hides no others. Where it cannot grow, its own
+   * slots are used all the same.
+   * @throws {IO} when it is no directory
    */
   useSlots(path: string, atLeast: number): void {
     const directory = this.volume.directory(path);
     if (directory === undefined) throw this.#error('grow', path, 'there is no such directory');
-    const isFixed = directory.clusters.length === 0;
-    while (!isFixed && directory.slots < Math.min(atLeast, MOST_SLOTS)) this.#grow(directory, path);
+    try {
+      this.#grow(directory, atLeast, path);
+    } catch (error) {
+      if (!(error instanceof EspError && error.code === 'ESP_FULL')) throw error;
+    }
     const bytes = closedSlots(SLOT);
     const all = Array.from({ length: directory.slots }, (_, slot) => slot);
     const unused = all.filter((slot) => directory.slot(slot)[0] === UNUSED);
@@ -190,22 +202,28 @@ export class FatWriter {
       throw this.#error(operation, path, 'another file has its short name');
     }
     const first = parent.freeSlots(slots.length);
-    while (parent.slots < first + slots.length) this.#grow(parent, path);
+    this.#grow(parent, first + slots.length, path);
     return { first, slots };
   }
 
-  #grow(directory: Directory, path: string): void {
+  /** Makes a directory longer, to at least so many slots. One entry of the table makes it so. */
+  #grow(directory: Directory, slots: number, path: string): void {
     const last = directory.clusters.at(-1);
-    if (last === undefined || directory.slots >= MOST_SLOTS) {
+    if (slots <= directory.slots) return;
+    if (last === undefined || slots > MOST_SLOTS) {
       throw this.#full(path, 'its directory has no room for more names');
     }
     const { clusterSize, geometry } = this.volume;
-    const cluster = this.takeCluster(path);
-    const extent = { offset: clusterOffset(cluster, geometry), bytes: closedSlots(clusterSize) };
-    this.#writes.write(extent.offset, extent.bytes);
-    this.#writes.link([cluster]);
-    this.#writes.append(last, cluster);
-    directory.grow(cluster, extent);
+    const count = Math.ceil(((slots - directory.slots) * SLOT) / clusterSize);
+    const clusters = this.takeClusters(count, path);
+    const extents = clusters.map((cluster) => ({
+      offset: clusterOffset(cluster, geometry),
+      bytes: closedSlots(clusterSize),
+    }));
+    for (const { offset, bytes } of extents) this.#writes.write(offset, bytes);
+    this.#writes.link(clusters);
+    this.#writes.append(last, clusters[0] ?? last);
+    for (const [index, extent] of extents.entries()) directory.grow(clusters[index] ?? 0, extent);
   }
 
   #clustersBelow(entry: Entry): number[] {

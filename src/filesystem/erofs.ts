@@ -1,5 +1,6 @@
 /** EROFS: by our own writer, or by mkfs.erofs where it is to be compressed. */
 
+import { isZero } from '../diskformat/numbers.ts';
 import { BLOCK } from '../erofs/format.ts';
 import { erofsImage } from '../erofs/image.ts';
 import { layOut } from '../erofs/layout.ts';
@@ -51,7 +52,8 @@ function write(request: Request, region: Region, { disk }: Workshop, seen: Seen)
   const read = reader.readInto.bind(reader);
   let at = 0;
   for (const piece of erofsImage(layout, { uuid, label, time }, read)) {
-    region.file.writeAt(region.offset + at, piece);
+    // The region holds zeros already.
+    if (!isZero(piece)) region.file.writeAt(region.offset + at, piece);
     seen(at, piece);
     at += piece.length;
   }
@@ -77,6 +79,8 @@ async function compress(request: Request, region: Region, workshop: Workshop): P
   const argv = [
     ...['--quiet', `-z${algorithm}${level === undefined ? '' : `,level=${level}`}`],
     ...['-U', uuid, '-T', String(time), ...(label === '' ? [] : ['-L', label])],
+    // Without it, the time is that of every file.
+    ...(tree.some(({ modified }) => modified !== time) ? ['--mkfs-time'] : []),
     ...[...options, '--tar=f', region.path],
   ];
   await runTool(compressor(request, workshop), { argv, input: tarStream(tree, reader) }, workshop);

@@ -27,14 +27,15 @@ export const SQUASHFS: Maker = {
     const argv = [
       ...['-quiet', '-no-progress', '-force', '-exit-on-error', '-mem', MEMORY],
       ...['-comp', algorithm, '-root-mode', (root?.mode ?? 0o755).toString(8)],
+      ...['-root-time', String(root?.modified ?? time)],
       ...(isRoots(tree) ? ['-all-root'] : owner(root)),
       ...(level === undefined ? [] : ['-Xcompression-level', String(level)]),
       ...[...options, '-o', String(region.offset), region.path],
     ];
     // sqfstar is told of the root by its options, and warns of a member without a name.
     const input = tarStream(tree.slice(1), reader);
-    // Version 4.5 gives the root the time of day whatever its options say, but for this variable. It
-    // is also the latest time that a file keeps.
+    // Version 4.5 gives the root the time of day whatever its options say, but no later one than this.
+    // No file keeps a later one either.
     const latest = tree.reduce((max, { modified }) => Math.max(max, modified), time);
     const environment = { SOURCE_DATE_EPOCH: String(latest) };
     await runTool(

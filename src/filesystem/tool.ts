@@ -109,15 +109,36 @@ export function isAtLeast(version: string, least: string): boolean {
   return at < 0 || (have?.[at] ?? 0) > (want?.[at] ?? 0);
 }
 
+/** A program that is not there, or too old. */
+export class MissingTool extends EspError {
+  readonly tool: Tool;
+
+  constructor(tool: Tool, message: string, hint: string) {
+    super('TOOL_MISSING', message, { hint });
+    this.tool = tool;
+  }
+}
+
+/** Returns one error for several: a person installs all that is missing at once. */
+export function allMissing([first, ...others]: readonly [MissingTool, ...MissingTool[]]): EspError {
+  if (others.length === 0) return first;
+  const all = [first, ...others];
+  const packages = (of: 'debian' | 'nix') =>
+    [...new Set(all.map(({ tool }) => tool[of]))].join(' ');
+  return new EspError('TOOL_MISSING', [...new Set(all.map(({ message }) => message))].join('; '), {
+    hint: `apt-get install ${packages('debian')}, or nix-shell -p ${packages('nix')}`,
+  });
+}
+
 function missing(tool: Tool, { version, why }: Least, found: string | undefined): EspError {
   const purpose = why === undefined ? '' : ` for ${why}`;
   const there = found ?? 'there is none';
   const debian =
     found === undefined ? `apt-get install ${tool.debian}` : `${tool.debian} of a newer Debian`;
-  return new EspError(
-    'TOOL_MISSING',
+  return new MissingTool(
+    tool,
     `${tool.name}: expected version ${version} or newer${purpose}, but ${there}`,
-    { hint: `${debian}, or nix-shell -p ${tool.nix}` },
+    `${debian}, or nix-shell -p ${tool.nix}`,
   );
 }
 

@@ -3,12 +3,14 @@ import * as v from 'valibot';
 import { EspError } from '../error.ts';
 import { parseJson } from './bounded-json.ts';
 import { malformed, type Place, pathText, quote } from './complaint.ts';
+import { RELEASE } from './modules.ts';
 
 /** One bootable system: a generation, or one of its specialisations. All paths are absolute. */
 export interface Bootspec {
   /** The Nix system double, such as `x86_64-linux`. */
   readonly system: string;
-  readonly init: string;
+  /** Absent for an installed kernel, whose initrd finds the system by itself. */
+  readonly init?: string | undefined;
   readonly kernel: string;
   /** The command line without `init=`; one element may hold blanks inside quotes. */
   readonly kernelParams: readonly string[];
@@ -20,12 +22,22 @@ export interface Bootspec {
   readonly initrdSecrets?: string | undefined;
   readonly sortKey?: string | undefined;
   readonly devicetree?: string | undefined;
+  /** What makes this an installed kernel: its release, and where its modules are. */
+  readonly installed?: InstalledKernel | undefined;
   /** Paths on the ESP of files that follow the initrd. Another program puts the files there. */
   readonly extraInitrds?: readonly string[] | undefined;
   /** Every other top-level key, unchanged. */
   readonly extensions: Readonly<Record<string, unknown>>;
   /** Specialisations by name, in the order of names. A specialisation has none of its own. */
   readonly specialisations: ReadonlyMap<string, Bootspec>;
+}
+
+/** What the document of an installed kernel says beside the common part. */
+export interface InstalledKernel {
+  /** `uname -r`. */
+  readonly release: string;
+  /** The directory of its modules. */
+  readonly modules: string;
 }
 
 /** In bytes. Real documents have a few thousand. */
@@ -38,8 +50,10 @@ const ESP_PATH_LIMIT = 260;
 
 export const BOOTSPEC = 'org.nixos.bootspec.v1';
 export const SPECIALISATIONS = 'org.nixos.specialisation.v1';
+/** In the document of an installed kernel: its release and its modules. */
+export const INSTALLED = 'org.espalier.kernel.v1';
 const LANZABOOTE = 'org.nix-community.lanzaboote';
-const SYSTEMD_BOOT = 'org.nixos.systemd-boot';
+export const SYSTEMD_BOOT = 'org.nixos.systemd-boot';
 const EXTRA_INITRD = 'org.nixos.extra-initrd.v1';
 
 const text = v.pipe(
@@ -65,6 +79,8 @@ const word = v.pipe(
   path,
   v.check((value) => !/[\s"]/.test(value), 'a path without blanks and quotes'),
 );
+/** What `uname -r` says: it is a part of paths and of file names. */
+const release = v.pipe(text, v.regex(RELEASE, 'the release of a kernel'));
 /** What lanzaboote takes for one: it does not look whether that is there. */
 const anyWord = v.pipe(
   text,
@@ -91,8 +107,9 @@ export const record = v.custom<Record<string, unknown>>(isRecord, 'object');
  */
 const documentSchema = documentWith(word);
 const lenientSchema = documentWith(anyWord);
+const installedSchema = documentWith(v.optional(v.undefined()));
 
-function documentWith(init: v.GenericSchema<unknown, string>) {
+function documentWith(init: v.GenericSchema<unknown, string | undefined>) {
   return v.pipe(
     record,
     v.object({
@@ -114,6 +131,7 @@ function documentWith(init: v.GenericSchema<unknown, string>) {
         v.pipe(record, v.object({ sortKey: v.nullish(text), devicetree: v.nullish(path) })),
       ),
       [EXTRA_INITRD]: v.nullish(v.pipe(record, v.object({ paths: v.nullish(v.array(espFile)) }))),
+      [INSTALLED]: v.nullish(v.pipe(record, v.object({ release, modules: path }))),
     }),
   );
 }
@@ -155,7 +173,8 @@ export function toBootspec(document: unknown, file: string, leniency: Leniency =
 
 function readDocument(document: unknown, place: Place, { anyInit }: Leniency): Bootspec {
   requireVersion(document, place);
-  const output = validate(anyInit ? lenientSchema : documentSchema, document, place);
+  const strict = isRecord(document) && document[INSTALLED] ? installedSchema : documentSchema;
+  const output = validate(anyInit ? lenientSchema : strict, document, place);
   const { [BOOTSPEC]: entry, [SYSTEMD_BOOT]: systemdBoot, [LANZABOOTE]: lanzaboote } = output;
   const extraInitrds = output[EXTRA_INITRD]?.paths ?? [];
   if (typeof entry.initrdSecrets === 'string' && typeof entry.initrd !== 'string') {
@@ -172,6 +191,7 @@ function readDocument(document: unknown, place: Place, { anyInit }: Leniency): B
     // An empty sort key sorts nothing, so it counts as none.
     sortKey: lanzaboote?.sort_key || systemdBoot?.sortKey || undefined,
     devicetree: systemdBoot?.devicetree ?? undefined,
+    ...(output[INSTALLED] ? { installed: output[INSTALLED] } : {}),
     ...(extraInitrds.length > 0 ? { extraInitrds } : {}),
     extensions: extensionsOf(document),
     specialisations: new Map(),

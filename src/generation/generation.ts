@@ -1,7 +1,14 @@
 /** What a generation is: a numbered link of a profile to a system that can boot. */
 import type { Disk, FileStat } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
-import { BOOTSPEC_LIMIT, type Bootspec, type Leniency, parseBootspec } from './bootspec.ts';
+import { compareVersions } from '../version.ts';
+import {
+  BOOTSPEC_LIMIT,
+  type Bootspec,
+  type InstalledKernel,
+  type Leniency,
+  parseBootspec,
+} from './bootspec.ts';
 import { synthesise } from './synthesise.ts';
 import { withVerity } from './verity.ts';
 
@@ -11,6 +18,8 @@ export interface Link {
   readonly profile?: string | undefined;
   readonly number: number;
   readonly path: string;
+  /** Of an installed kernel: its release, as the name of its system says. */
+  readonly release?: string | undefined;
 }
 
 /** A whole generation: every file that it needs to boot is there. */
@@ -20,6 +29,8 @@ export interface Generation {
   readonly number: number;
   /** The path of the link. */
   readonly link: string;
+  /** As {@link Link.release}. */
+  readonly release?: string | undefined;
   /** The real path of the link's target. Generations with one toplevel are the same system. */
   readonly toplevel: string;
   /** When the link was made, in seconds since the epoch. */
@@ -34,6 +45,7 @@ export interface Malformed {
   readonly profile?: string | undefined;
   readonly number: number;
   readonly link: string;
+  readonly release?: string | undefined;
   readonly cause: EspError;
 }
 
@@ -44,7 +56,7 @@ export function isMalformed(generation: Generation | Malformed): generation is M
 
 /** A system by what boots it, and by every path under which it is known. */
 export interface KnownSystem {
-  /** The directory that holds its `init`: what a command line tells of it. */
+  /** What a command line tells of it: the directory that holds its `init`, or itself where it has none. */
   readonly boots: string;
   readonly paths: readonly string[];
 }
@@ -66,16 +78,20 @@ export function systemsOf({
 }
 
 function knownSystem({ init, toplevel }: Pick<Bootspec, 'init' | 'toplevel'>): KnownSystem {
-  const boots = init.slice(0, init.lastIndexOf('/'));
+  const boots = init === undefined ? toplevel : init.slice(0, init.lastIndexOf('/'));
   return { boots, paths: [toplevel, boots] };
 }
 
-/** Orders the system profile before named ones, and newer generations before older ones. */
+/**
+ * Orders the system profile before named ones, and newer generations before older ones. Of installed
+ * kernels the newer is the one of the higher release (UAPI.10), then the one that was added later.
+ */
 export function compareGenerations(
-  a: Pick<Link, 'profile' | 'number'>,
-  b: Pick<Link, 'profile' | 'number'>,
+  a: Pick<Link, 'profile' | 'number' | 'release'>,
+  b: Pick<Link, 'profile' | 'number' | 'release'>,
 ): number {
-  if (a.profile === b.profile) return b.number - a.number;
+  if (a.profile === b.profile)
+    return compareVersions(b.release ?? '', a.release ?? '') || b.number - a.number;
   if (a.profile === undefined) return -1;
   return b.profile !== undefined && a.profile < b.profile ? -1 : 1;
 }
@@ -100,7 +116,8 @@ export function readGeneration(
   memory?: GenerationMemory,
   leniency?: Leniency,
 ): Generation | Malformed {
-  const name = { profile: link.profile, number: link.number, link: link.path };
+  const { profile, number, path, release } = link;
+  const name = { profile, number, link: path, ...(release === undefined ? {} : { release }) };
   try {
     requireNameable(link);
     const stat = disk.linkStat(link.path);
@@ -194,19 +211,39 @@ function decode(bytes: Uint8Array, file: string): string {
 
 /** A power failure may empty files of the store, so an empty file counts as missing. */
 function requireFiles(disk: Disk, bootspec: Bootspec, { anyInit }: Leniency = {}): void {
-  const { kernel, initrd, initrdSecrets, devicetree, toplevel } = bootspec;
+  const { kernel, initrd, initrdSecrets, devicetree, toplevel, installed } = bootspec;
   const init = anyInit ? undefined : bootspec.init;
-  if (disk.stat(toplevel)?.kind !== 'directory') throw missing('toplevel', toplevel, 'a directory');
+  const hint = installed
+    ? `once its package has made it, add it again: \`espalier kernel add ${installed.release}\``
+    : 'repair the store with `nix-store --verify --check-contents --repair`, or delete this generation';
+  if (disk.stat(toplevel)?.kind !== 'directory')
+    throw missing('toplevel', toplevel, { expected: 'a directory', hint });
+  if (installed) requireModules(disk, installed);
   for (const [role, path] of Object.entries({ kernel, initrd, init, initrdSecrets, devicetree })) {
     if (path === undefined) continue;
     const stat = disk.stat(path);
-    if (stat?.kind !== 'file' || stat.size === 0) throw missing(role, path, 'a file with content');
+    if (stat?.kind !== 'file' || stat.size === 0)
+      throw missing(role, path, { expected: 'a file with content', hint });
   }
 }
 
-function missing(role: string, path: string, expected: string): EspError {
+/** A kernel without its modules finds no disk, and panics. */
+function requireModules(disk: Disk, { release, modules }: InstalledKernel): void {
+  if (disk.stat(modules)?.kind === 'directory') return;
+  throw new EspError(
+    'GENERATION_BROKEN',
+    `${modules}: expected the modules of Linux ${release}, got none`,
+    { hint: `install the package of that kernel again, or \`espalier kernel remove ${release}\`` },
+  );
+}
+
+function missing(
+  role: string,
+  path: string,
+  { expected, hint }: { readonly expected: string; readonly hint: string },
+): EspError {
   return new EspError('GENERATION_BROKEN', `${role} ${path}: expected ${expected}, got none`, {
-    hint: 'repair the store with `nix-store --verify --check-contents --repair`, or delete this generation',
+    hint,
   });
 }
 
@@ -220,9 +257,12 @@ function toSeconds(milliseconds: number): number {
 /**
  * Returns the kernel's version for file names: the part after the last `-` in the name of its
  * directory, as `6.12.3` in `/nix/store/…-linux-6.12.3/bzImage`. lanzaboote has the same rule, so
- * moving from it rewrites nothing. At most 32 characters of `[A-Za-z0-9._+]`.
+ * moving from it rewrites nothing. At most 32 characters of `[A-Za-z0-9._+]`. Of an installed kernel it is
+ * the release, which also may have `-`.
  */
-export function kernelVersion(bootspec: Pick<Bootspec, 'kernel'>): string {
+export function kernelVersion(bootspec: Pick<Bootspec, 'kernel' | 'installed'>): string {
+  const { installed } = bootspec;
+  if (installed) return installed.release.replace(/[^A-Za-z0-9._+-]/g, '').slice(0, 64);
   const version = bootspec.kernel.split('/').at(-2)?.split('-').at(-1) ?? '';
   return version.replace(/[^A-Za-z0-9._+]/g, '').slice(0, 32) || 'unknown';
 }
@@ -232,15 +272,19 @@ const NAME_LIMIT = 100;
 
 /**
  * Returns the text that tells entries with one label apart: `Generation 5, 2026-11-20`, or
- * `Generation 5-gaming, 2026-11-20` for a specialisation. The date is the link's, in UTC.
+ * `Generation 5-gaming, 2026-11-20` for a specialisation, or `6.12.9-amd64, generation 5, 2026-11-20` for
+ * an installed kernel. The date is the link's, in UTC.
  */
 export function versionTag(
-  generation: Pick<Generation, 'number' | 'builtAt'>,
+  generation: Pick<Generation, 'number' | 'builtAt' | 'release'>,
   specialisation?: string,
 ): string {
   const date = new Date(generation.builtAt * 1000).toISOString().slice(0, 10);
   const suffix = specialisation === undefined ? '' : `-${printable(specialisation)}`;
-  return `Generation ${generation.number}${suffix}, ${date}`;
+  const { release, number } = generation;
+  // A loader orders entries by this text: the release comes first there.
+  if (release !== undefined) return `${release}, generation ${number}, ${date}`;
+  return `Generation ${number}${suffix}, ${date}`;
 }
 
 /**

@@ -1,7 +1,8 @@
 /** Finds the release of a system's kernel from the directory of its modules. */
 import type { Disk } from '../disk/disk.ts';
 
-const RELEASE = /^\d[\w.+~-]{0,127}$/;
+/** What `uname -r` can say. */
+export const RELEASE = /^\d[\w.+~-]{0,127}$/;
 
 /**
  * Returns the output of `uname -r`: the kernel looks for its modules in a directory of that name.

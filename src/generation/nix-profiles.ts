@@ -62,7 +62,7 @@ function readPlace(path: string, disk: Disk): FoundPlace {
   if (link) return { links: [link], current: [] };
   if (!disk.list(path)) {
     throw new EspError('CONFIG_INVALID', `${path}: no directory of profiles, and no generation`, {
-      hint: 'name a directory that holds system-N-link, or such a link, with --profiles',
+      hint: 'name a directory that holds system-N-link, or such a link, with --profiles; where packages install kernels, begin with `espalier kernel sync`',
     });
   }
   const links = findGenerationLinks(disk, path);

@@ -59,6 +59,36 @@ export function retain(generations: readonly Generation[], policy: RetentionPoli
   return { musts, wishes, leftOut };
 }
 
+/** An installed kernel's generation, and the real path of its system. */
+type KernelGeneration = Pick<Generation, 'number' | 'release'> & {
+  readonly toplevel?: string | undefined;
+};
+
+/**
+ * Returns the generations of installed kernels that a newer one of the same release replaces. Once one
+ * has booted, as the running one has, those before it are replaced, and of those behind it only the newest
+ * counts. Where none of a release runs, nobody knows which of them have booted: the newest two stay.
+ * @param running the real path of the running system
+ * @param isBroken says of a generation that it cannot be installed: the next one replaces it
+ */
+export function superseded<G extends KernelGeneration>(
+  generations: readonly G[],
+  running: string | undefined,
+  isBroken: (generation: G) => boolean = () => false,
+): readonly G[] {
+  const kernels = Map.groupBy(
+    generations.filter(({ release }) => release !== undefined),
+    ({ release }) => release,
+  );
+  return [...kernels.values()].flatMap((all) => {
+    const [newest, ...others] = all.toSorted((a, b) => b.number - a.number);
+    const whole = others.filter((each) => !isBroken(each));
+    const isRunning = (each: G | undefined) => running !== undefined && each?.toplevel === running;
+    const booted = isRunning(newest) ? newest : (whole.find(isRunning) ?? whole[0]);
+    return others.filter((each) => each !== booted);
+  });
+}
+
 /** Returns how many places each profile has left after its targets. */
 function countPlaces(
   generations: readonly Generation[],

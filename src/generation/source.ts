@@ -48,6 +48,10 @@ export interface GenerationSource {
 export interface SourcePlaces {
   /** Directories of profiles, or links of single generations. */
   readonly profiles: readonly string[];
+  /** Which source it is; without it, what is there decides. */
+  readonly source?: 'nix' | 'kernels' | undefined;
+  /** Where installed kernels are kept. */
+  readonly 'state-dir': string;
   /** The directory of pins; without it, the usual one applies. */
   readonly pins?: string | undefined;
 }

@@ -62,7 +62,7 @@ function padded(version: string): string {
 }
 
 /** Splits at blanks outside double quotes, as the kernel does. */
-function splitParams(text: string): string[] {
+export function splitParams(text: string): string[] {
   return text.match(/(?:[^\s"]|"[^"]*"?)+/g) ?? [];
 }
 

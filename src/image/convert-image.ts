@@ -12,6 +12,8 @@ import { placeOutput } from './output.ts';
 /** The form of an output: its name, and how a disk is written so. Returns what one should know. */
 export interface OutputForm {
   readonly name: string;
+  /** Whether it is compressed as a whole, and no disk before it is unpacked. */
+  readonly isStream: boolean;
   readonly write: (disk: Required<ByteSource>, to: RawFile, say: Say) => Promise<void>;
   readonly warningFor: (size: number) => string | undefined;
 }
@@ -43,6 +45,7 @@ export function outputForm(
   }
   return {
     name: `raw, ${compression}`,
+    isStream: true,
     async write(disk, to, say) {
       let at = 0;
       for await (const piece of compressed(disk, compression, context, say)) {
@@ -58,6 +61,7 @@ function diskForm(given: string | undefined, path: string): OutputForm {
   const format = diskFormat(given, path);
   return {
     name: format.name,
+    isStream: false,
     write: (disk, to, progress) => format.write(disk, to, { identity: identityOf(disk), progress }),
     warningFor: (size) =>
       format.name === 'vpc-fixed' && size % MEBIBYTE !== 0

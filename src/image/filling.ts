@@ -93,8 +93,10 @@ export async function fillingOf(
 
 /** What systemd-repart makes where there are files to copy and nobody says to what (repart.d(5) `Format=`). */
 function usualFormat({ type, contents }: PartitionDefinition): string | undefined {
+  const name = partitionTypeName(type);
+  if (name === 'swap') return 'swap';
   if (contents.length === 0) return undefined;
-  return ['esp', 'xbootldr'].includes(partitionTypeName(type)) ? 'vfat' : 'ext4';
+  return ['esp', 'xbootldr'].includes(name) ? 'vfat' : 'ext4';
 }
 
 async function madeFilling(

@@ -3,6 +3,7 @@ import type { TreeSettings } from '../tree/contents.ts';
 import type { EspDescription } from './esp-description.ts';
 import type { NixpkgsDescription } from './nixpkgs-plan.ts';
 import type { ImageDescription } from './plan-image.ts';
+import type { WantedVariables } from './toml-variables.ts';
 
 /** Files of the key that signs images, boot loaders and root hashes. */
 export interface KeyFiles {
@@ -22,6 +23,10 @@ export interface ImageJob {
   readonly architecture: string;
   readonly esp: EspDescription;
   readonly key?: KeyFiles | undefined;
+  /** Of the output; where it is not given, the ending of the output's name tells. */
+  readonly format?: string | undefined;
   /** Whether each partition gets a file of its own as well. */
   readonly isSplit: boolean;
+  /** A file of EFI variables that boots it. */
+  readonly variables?: WantedVariables | undefined;
 }

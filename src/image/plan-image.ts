@@ -1,5 +1,6 @@
 /** From a description to sizes and places: everything that is known before a byte is written. */
 import { EspError } from '../error.ts';
+import { allMissing, MissingTool } from '../filesystem/tool.ts';
 import type { NewTable } from '../gpt/format-table.ts';
 import type { Mbr } from '../gpt/mbr.ts';
 import { partitionTypeName } from '../gpt/partition-type.ts';
@@ -70,10 +71,9 @@ export async function planImage(
   const { partitions: definitions, size, sectorSize, seed, verityBlockSize } = description;
   requireWholeGroups(definitions);
   const labels = labelsOf(definitions);
-  const unplaced: Unplaced[] = [];
-  for (const [index, definition] of definitions.entries()) {
-    unplaced.push(await unplacedOf(definition, labels[index] ?? '', description, settings));
-  }
+  const unplaced = await withAllTools(definitions, (definition, index) =>
+    unplacedOf(definition, labels[index] ?? '', description, settings),
+  );
   const wishes = unplaced.map((each) =>
     wishOf(each.definition, needOf(each, unplaced, description), sectorSize),
   );
@@ -81,6 +81,26 @@ export async function planImage(
   const table = { kind: 'gpt', sectorSize, uuid: diskUuid(seed), firstUsable: FIRST } as const;
   const partitions = inPlace(unplaced, layout);
   return { size: layout.size, partitions, table, seed, verityBlockSize };
+}
+
+/** Goes on where a program is missing, so that all of them are told at once. */
+async function withAllTools(
+  definitions: readonly PartitionDefinition[],
+  work: (definition: PartitionDefinition, index: number) => Promise<Unplaced>,
+): Promise<readonly Unplaced[]> {
+  const done: Unplaced[] = [];
+  const missing: MissingTool[] = [];
+  for (const [index, definition] of definitions.entries()) {
+    try {
+      done.push(await work(definition, index));
+    } catch (error) {
+      if (!(error instanceof MissingTool)) throw error;
+      missing.push(error);
+    }
+  }
+  const [first, ...others] = missing;
+  if (first !== undefined) throw allMissing([first, ...others]);
+  return done;
 }
 
 async function unplacedOf(

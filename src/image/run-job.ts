@@ -7,8 +7,10 @@ import { type Signer, unsigned } from '../signer/signer.ts';
 import { keySigner } from '../survey/signer-of.ts';
 import type { Log } from '../terminal/log.ts';
 import { makeImage } from './build-image.ts';
+import { type OutputForm, outputForm, writeOutput } from './convert-image.ts';
 import { type EspFilling, fillFats } from './fill-esp.ts';
 import type { ImageJob } from './image-job.ts';
+import { makeVariableFile } from './make-variable-file.ts';
 import { planNixpkgs } from './nixpkgs-plan.ts';
 import { placeOutput, requireOutput } from './output.ts';
 import { type ImagePlan, planImage } from './plan-image.ts';
@@ -43,6 +45,38 @@ export interface Outcome {
  */
 export async function runJob(
   job: ImageJob,
+  destination: Destination,
+  means: RunMeans,
+): Promise<Outcome> {
+  const { context } = means;
+  const { path, isForced } = destination;
+  const form = outputForm(job.format, path, context);
+  if (job.variables !== undefined) {
+    requireDisk(form, path);
+    requireOutput(job.variables.output, { needed: 0, isForced }, context.disk);
+  }
+  const outcome = await buildImage(job, form, destination, means);
+  if (job.variables !== undefined) {
+    await makeVariableFile({ ...job.variables, image: path, time: job.time }, context);
+  }
+  return outcome;
+}
+
+/** A boot entry names a partition, which is looked up in the image that was made. */
+function requireDisk({ isStream }: OutputForm, path: string): void {
+  if (!isStream) return;
+  throw new EspError(
+    'CONFIG_INVALID',
+    `${path}: EFI variables are made for a disk, not for a stream`,
+    {
+      hint: 'build a disk image, and compress it with image convert',
+    },
+  );
+}
+
+async function buildImage(
+  job: ImageJob,
+  form: OutputForm,
   { given, path, isForced }: Destination,
   means: RunMeans,
 ): Promise<Outcome> {
@@ -54,18 +88,32 @@ export async function runJob(
     const sign = rootHashSignerFor(plan, job, context);
     const needed = plan.partitions.reduce((sum, { filling }) => sum + filling.size, 0);
     requireOutput(path, { needed, isForced }, context.disk);
-    const made = await placeOutput(path, plan.size, context, (image, at) =>
+    const isRaw = form.name === 'raw';
+    const raw = isRaw ? path : `${workshop.scratch}/disk.raw`;
+    const made = await placeOutput(raw, plan.size, context, (image, at) =>
       makeImage(plan, {
         ...{ image, path: at, workshop, say: means.say, sign },
         fillLast: (partitions, rootHashes) =>
           fillFats(partitions, rootHashes, espFilling(job, { image, signer, name: path }, means)),
       }),
     );
+    if (!isRaw) await convert(raw, { path, form }, means);
     if (!job.isSplit) return { plan, made };
     const split = withSplitPaths(made, given);
-    await splitImage(split, path, { isForced, resolved: (part) => resolve(part) }, context);
+    await splitImage(split, raw, { isForced, resolved: (part) => resolve(part) }, context);
     return { plan, made: split };
   });
+}
+
+async function convert(
+  raw: string,
+  { path, form }: { readonly path: string; readonly form: OutputForm },
+  { context, say, warn }: RunMeans,
+): Promise<void> {
+  using disk = context.disk.open(raw);
+  const warning = form.warningFor(disk.size);
+  if (warning !== undefined) warn(warning);
+  await writeOutput(disk, path, form, context, say);
 }
 
 /** Returns what an image would be. Programs whose result nobody can know before are run. */

@@ -17,6 +17,7 @@ import { parseBootSize } from './nixpkgs-table.ts';
 import { grows, startsReadOnly } from './partition-defaults.ts';
 import type { ReadDescription } from './toml-description.ts';
 import type { TomlContents, TomlPartition, TomlUki } from './toml-schema.ts';
+import { variablesOf, type WantedVariables } from './toml-variables.ts';
 
 /** What a command line may say differently. */
 export interface Overrides {
@@ -27,6 +28,8 @@ export interface Overrides {
   readonly isSplit: boolean;
   readonly deferred: readonly string[];
   readonly key?: KeyFiles | undefined;
+  readonly format?: string | undefined;
+  readonly variables?: WantedVariables | undefined;
 }
 
 const MIB = 1024 * 1024;
@@ -52,7 +55,9 @@ export function tomlJob(read: ReadDescription, overrides: Overrides, disk: Disk)
     architecture,
     esp: espOf(read),
     key: overrides.key ?? keyOf(read),
+    format: overrides.format ?? values.format,
     isSplit: overrides.isSplit || (values.split ?? false),
+    variables: overrides.variables ?? variablesOf(read),
   };
 }
 

@@ -168,6 +168,17 @@ export const descriptionSchema = v.strictObject({
   ),
   bios: v.optional(v.strictObject({ 'boot-code': path, core: path })),
   install: v.optional(v.record(v.string(), v.unknown())),
+  'efi-variables': v.optional(
+    v.strictObject({
+      firmware: path,
+      output: path,
+      keys: v.optional(path),
+      microsoft: v.optional(texts, []),
+      certificates: v.optional(texts, []),
+      dbx: v.optional(path),
+      boot: v.optional(texts, []),
+    }),
+  ),
 });
 
 export type TomlDescription = v.InferOutput<typeof descriptionSchema>;

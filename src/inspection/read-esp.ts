@@ -1,7 +1,9 @@
 /** Reads one ESP into one view: all that a decision, a status and a verification depend on. */
 import { type Context, isElsewhere } from '../context.ts';
+import type { Disk } from '../disk/disk.ts';
 import { takeOver } from '../esp/adoption.ts';
 import type { Inventory } from '../esp/inventory.ts';
+import { takeOverKernels } from '../esp/kernel-install.ts';
 import type { EspPath } from '../esp/layout.ts';
 import { lookupOn } from '../esp/lookup.ts';
 import { type OwnSystems, setNeighboursApart } from '../esp/neighbours.ts';
@@ -13,9 +15,10 @@ import type { DeclaredExtra } from '../plan/extras.ts';
 import { IMAGE_KINDS } from '../plan/images.ts';
 import { keyOf } from '../plan/present.ts';
 import type { EspView, FirmwareView } from '../plan/view.ts';
-import { entriesOf } from '../plan/wanted.ts';
+import { entriesOf, type WantedEntry } from '../plan/wanted.ts';
 import type { Settings } from '../settings/settings.ts';
 import { isUnsigned, type Verifier } from '../signer/signer.ts';
+import type { PolicyRule } from '../survey/policies.ts';
 import type { Survey } from '../survey/surveyed.ts';
 import { scanBootTree } from './boot-tree.ts';
 import type { Made } from './comparison.ts';
@@ -30,6 +33,8 @@ export interface Look {
   readonly deep: boolean;
   /** Whether files that another tool installed count as ours. */
   readonly adopts: boolean;
+  /** The releases of the installed kernels that are wanted: their entries of another tool are replaced. */
+  readonly releases?: readonly string[];
   /** What tells entries of this machine from another's, where that is asked. */
   readonly ownSystems?: OwnSystems | undefined;
   readonly declared: readonly DeclaredExtra[];
@@ -39,6 +44,10 @@ export interface Look {
   readonly architecture: Architecture;
   /** Judges the loaders; absent when nothing is signed. */
   readonly verifier: Verifier | undefined;
+  /** Whose policies for PCR 11 images should carry; absent where nobody asks. */
+  readonly policies?: PolicyRule | undefined;
+  /** What is wanted, by which policies are judged without reading whole images. */
+  readonly wanted?: readonly WantedEntry[];
   /** What unsigned files are held against; absent where that is not known, or not asked. */
   readonly made?: Made | undefined;
 }
@@ -50,12 +59,15 @@ export function lookFor(survey: Survey, deep = false): Look {
     settings,
     deep,
     adopts: settings.adopt,
+    releases: [...survey.musts, ...survey.wishes].flatMap(({ release }) => release ?? []),
     ownSystems: survey.ownSystems,
     declared: extras,
     closeness: deep ? 'bytes' : 'decisive',
     named: entriesOf(survey).flatMap(({ others = [] }) => others),
     architecture,
     verifier: isUnsigned(signer) ? undefined : signer,
+    policies: survey.policies,
+    wanted: entriesOf(survey),
     made: deep ? madeOf(survey) : undefined,
   };
 }
@@ -82,6 +94,18 @@ export async function lookAlone(settings: Settings, context: Context, deep = fal
   };
 }
 
+/** Each source of generations has its own predecessors. */
+function adopted(
+  found: Inventory,
+  { settings, releases = [] }: Look,
+  disk: Disk,
+  root: string,
+): Inventory {
+  const token = settings['entry-token'];
+  if (releases.length === 0) return takeOver(found, disk, root, token);
+  return takeOverKernels(found, disk, root, { token, releases });
+}
+
 /**
  * Reads an ESP. Touches nothing.
  * @throws {ESP_NOT_MOUNTED} {FOREIGN_LAYOUT} and what reading files throws
@@ -92,11 +116,13 @@ export async function readEsp(target: Target, look: Look, context: Context): Pro
   const signedBy = await signaturesOn(look);
   const { inventory: scanned, elsewhere } = scanBootTree(target, (from, at) => {
     const found = scanInventory(from, at, token, IMAGE_KINDS, signedBy);
-    const taken = look.adopts ? takeOver(found, from, at, token) : found;
+    const taken = look.adopts ? adopted(found, look, from, at) : found;
     return look.ownSystems ? setNeighboursApart(taken, look.ownSystems, context.disk) : taken;
   });
   const seen = { inventory: scanned, loaders: await viewLoaders(target, look) };
-  const { inventory, loaders } = look.deep ? await examined(target, seen, look, context) : seen;
+  const looked = look.deep ? await examined(target, seen, look, context) : seen;
+  const { loaders } = looked;
+  const inventory = await withPolicies(target, looked.inventory, look);
   const wanting = { token, declared: look.declared, closeness: look.closeness };
   return {
     root,
@@ -137,6 +163,13 @@ async function examined(
   if (made === undefined) return found;
   const { holdAgainst } = await import('./comparison.ts');
   return holdAgainst(found, made, target, context.disk);
+}
+
+async function withPolicies(target: Target, inventory: Inventory, look: Look): Promise<Inventory> {
+  const { policies: rule, wanted: entries = [], deep } = look;
+  if (rule === undefined) return inventory;
+  const { viewPolicies } = await import('./policy-views.ts');
+  return viewPolicies(inventory, target, { rule, entries, deep });
 }
 
 /** Returns the named paths that are not there. A file of the inventory is there. */

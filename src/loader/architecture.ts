@@ -55,6 +55,12 @@ export function efiName(machine: number): string | undefined {
   return Object.values(processors).find(([, number]) => number === machine)?.[0];
 }
 
+/** Returns the system double of a PE/COFF machine, or undefined for one that EFI does not know. */
+export function systemOf(machine: number): string | undefined {
+  const found = Object.entries(processors).find(([, [, number]]) => number === machine);
+  return found && `${found[0]}-linux`;
+}
+
 /** Nix's names of the architectures that Node runs on. */
 const SYSTEMS: Readonly<Record<string, string>> = {
   x64: 'x86_64-linux',

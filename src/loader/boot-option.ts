@@ -1,5 +1,5 @@
 /** The boot entries of firmware: which program on which partition each of them starts. Pure; untrusted bytes. */
-import { formatGuid, GUID_SIZE } from '../guid.ts';
+import { formatGuid, GUID_SIZE, type Guid, guidBytes } from '../guid.ts';
 
 /** What one `Boot####` variable starts, as far as it names a file on a partition of a GPT. */
 export interface BootOption {
@@ -9,10 +9,31 @@ export interface BootOption {
   readonly partition: string | undefined;
   /** Path with backslashes, as it stands there. */
   readonly path: string | undefined;
+  /** What firmware’s own menu shows. */
+  readonly title: string;
+}
+
+/** Where a partition is, as a device path says it (UEFI §10.3.5.1). In sectors of the disk. */
+export interface PartitionPlace {
+  /** Counted from 1. */
+  readonly number: number;
+  readonly uuid: Guid;
+  readonly first: number;
+  readonly sectors: number;
+}
+
+/** A file that firmware is to start, on a partition of a GPT. */
+export interface FileOption {
+  /** What firmware shows a person. */
+  readonly title: string;
+  readonly partition: PartitionPlace;
+  /** With slashes or backslashes. */
+  readonly path: string;
 }
 
 /** EFI_LOAD_OPTION (UEFI §3.1.3): offsets in bytes. */
 const ATTRIBUTES = 0;
+const PATH_SIZE = 4;
 const ACTIVE = 1;
 const DESCRIPTION = 6;
 
@@ -21,6 +42,8 @@ const HARD_DRIVE = 0x0401;
 const FILE_PATH = 0x0404;
 const END = 0x7fff;
 const HEADER = 4;
+/** Fields of a hard drive node; a signature of type 2 is a GUID, and so is a format of type 2. */
+const DRIVE = { number: 4, first: 8, sectors: 16, format: 40, size: 42 } as const;
 /** Where a hard drive node has the signature of its partition, and what says that it is a GUID. */
 const SIGNATURE = 24;
 const SIGNATURE_TYPE = 41;
@@ -38,7 +61,64 @@ export function parseBootOption(bytes: Uint8Array): BootOption | undefined {
     if (kind === HARD_DRIVE) partition = partitionOf(body) ?? partition;
     if (kind === FILE_PATH) path = (path ?? '') + textOf(body);
   }
-  return { isActive, partition, path };
+  return { isActive, partition, path, title: textAt(bytes, DESCRIPTION) };
+}
+
+/** Returns the bytes of a `Boot####` variable. */
+export function formatBootOption({ title, partition, path }: FileOption): Uint8Array {
+  const drive = new Uint8Array(DRIVE.size);
+  const view = new DataView(drive.buffer);
+  view.setUint16(0, HARD_DRIVE, false);
+  view.setUint16(2, DRIVE.size, true);
+  view.setUint32(DRIVE.number, partition.number, true);
+  view.setBigUint64(DRIVE.first, BigInt(partition.first), true);
+  view.setBigUint64(DRIVE.sectors, BigInt(partition.sectors), true);
+  drive.set(guidBytes(partition.uuid), SIGNATURE);
+  drive[DRIVE.format] = IS_GUID;
+  drive[SIGNATURE_TYPE] = IS_GUID;
+  const text = utf16(path.replaceAll('/', '\\'));
+  const head = new Uint8Array(DESCRIPTION);
+  const headView = new DataView(head.buffer);
+  headView.setUint32(ATTRIBUTES, ACTIVE, true);
+  headView.setUint16(PATH_SIZE, drive.length + HEADER + text.length + HEADER, true);
+  return joined(head, utf16(title), drive, node(FILE_PATH, text), node(END, new Uint8Array()));
+}
+
+/** Returns the bytes of BootOrder, and of BootNext, which holds one number. */
+export function formatBootOrder(numbers: readonly number[]): Uint8Array {
+  const bytes = new Uint8Array(numbers.length * 2);
+  const view = new DataView(bytes.buffer);
+  for (const [index, number] of numbers.entries()) view.setUint16(index * 2, number, true);
+  return bytes;
+}
+
+function node(kind: number, body: Uint8Array): Uint8Array {
+  const bytes = new Uint8Array(HEADER + body.length);
+  const view = new DataView(bytes.buffer);
+  view.setUint16(0, kind, false);
+  view.setUint16(2, bytes.length, true);
+  bytes.set(body, HEADER);
+  return bytes;
+}
+
+/** Returns text as firmware holds it, with the NUL that ends it. */
+export function utf16(text: string): Uint8Array {
+  const bytes = new Uint8Array((text.length + 1) * 2);
+  const view = new DataView(bytes.buffer);
+  for (let index = 0; index < text.length; index++) {
+    view.setUint16(index * 2, text.charCodeAt(index), true);
+  }
+  return bytes;
+}
+
+function joined(...parts: readonly Uint8Array[]): Uint8Array {
+  const bytes = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    bytes.set(part, at);
+    at += part.length;
+  }
+  return bytes;
 }
 
 /** Returns the numbers in BootOrder, in their order. */
@@ -73,6 +153,10 @@ function partitionOf(node: Uint8Array): string | undefined {
 }
 
 function textOf(node: Uint8Array): string {
-  const [text = ''] = new TextDecoder('utf-16le').decode(node.subarray(HEADER)).split('\0', 1);
+  return textAt(node, HEADER);
+}
+
+function textAt(bytes: Uint8Array, offset: number): string {
+  const [text = ''] = new TextDecoder('utf-16le').decode(bytes.subarray(offset)).split('\0', 1);
   return text;
 }

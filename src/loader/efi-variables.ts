@@ -21,11 +21,12 @@ export type LoaderVariable = (typeof LOADER_VARIABLES)[number];
 export const EFI_VARIABLES = '/sys/firmware/efi/efivars';
 
 const SHIM = '605dab50-e046-4300-abb6-3dd810dd8b23';
-const LOADER = '4a67b082-0a4c-41cf-b6c7-440b29bb8c4f';
+/** The vendor of systemd’s boot loader interface. */
+export const LOADER = '4a67b082-0a4c-41cf-b6c7-440b29bb8c4f';
 /** In bytes. efivarfs puts the attributes before the value. */
-const ATTRIBUTES = 4;
+export const ATTRIBUTES = 4;
 /** In bytes. Even the keys and digests of many vendors take far less. */
-const MAX_VARIABLE = 8192;
+export const MAX_VARIABLE = 8192;
 const MAX_KEYS = 1024 * 1024;
 
 /** Returns whether firmware enforces Secure Boot, or undefined when it does not say. */
@@ -106,8 +107,8 @@ function decodeText(value: Uint8Array): string | undefined {
   }
 }
 
-/** Returns the value without its attributes. */
-function readVariable(disk: Disk, path: string, limit: number): Uint8Array | undefined {
+/** Returns the value without its attributes, or undefined when it is absent or cannot be read. */
+export function readVariable(disk: Disk, path: string, limit: number): Uint8Array | undefined {
   try {
     if (disk.stat(path)?.kind !== 'file') return undefined;
     const bytes = disk.read(path, limit);

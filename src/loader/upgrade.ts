@@ -1,6 +1,7 @@
 /** Decides when our boot loader replaces the one on the ESP. */
+
+import { compareVersions } from '../version.ts';
 import type { LoaderIdentity } from './systemd-boot.ts';
-import { compareVersions } from './version.ts';
 
 /** Which of the two copies: `EFI/systemd/systemd-boot<arch>.efi` or `EFI/BOOT/BOOT<ARCH>.EFI`. */
 export type LoaderPlace = 'systemd' | 'fallback';

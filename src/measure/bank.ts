@@ -3,11 +3,7 @@
  * them.
  */
 import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js';
-
-/** In the order in which systemd-pcrlock writes them. */
-export const BANKS = ['sha1', 'sha256', 'sha384', 'sha512'] as const;
-
-export type Bank = (typeof BANKS)[number];
+import { BANKS, type Bank } from '../uki/pcr-bank.ts';
 
 /** A digest in lower-case hexadecimal for each bank. */
 export type BankDigests = Readonly<Record<Bank, string>>;
@@ -65,4 +61,13 @@ export function replay(extended: readonly BankDigests[], createHash: CreateHash)
       return [bank, bytesToHex(value)];
     }),
   ) as BankDigests;
+}
+
+/**
+ * Returns digests of which only that of SHA-256 is known. The other banks hold zeros, and whoever has
+ * these asks for none of them.
+ */
+export function knownInSha256(sha256: string): BankDigests {
+  const zeros = (size: number) => '0'.repeat(size);
+  return { sha1: zeros(40), sha256, sha384: zeros(96), sha512: zeros(128) };
 }

@@ -1,6 +1,6 @@
 /** Values of a register as `systemd-measure calculate` prints them. */
-import type { Bank } from './bank.ts';
-import { NO_PHASE } from './phase.ts';
+import type { Bank } from '../uki/pcr-bank.ts';
+import { NO_PHASE } from '../uki/phase.ts';
 import { KERNEL_BOOT } from './record.ts';
 
 /** The value of a register in a bank. */

@@ -1,7 +1,8 @@
 /** Records of measurements as `*.pcrlock` files hold them (systemd.pcrlock(5)). */
 import type { ByteSource } from '../byte-source.ts';
 import { EspError } from '../error.ts';
-import { BANKS, type Bank, type BankDigests, type CreateHash } from './bank.ts';
+import { BANKS, type Bank } from '../uki/pcr-bank.ts';
+import type { BankDigests, CreateHash } from './bank.ts';
 import { measuredImage, programEvent } from './image.ts';
 import { BOOT_LOADER_CODE, type PcrRecord } from './record.ts';
 

@@ -1,8 +1,10 @@
 /** Policies for PCR 11: what a key signs, so that a TPM opens a secret in the phases that it names. */
 import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js';
-import type { Bank, BankDigests, CreateHash } from './bank.ts';
+import type { Bank } from '../uki/pcr-bank.ts';
+import { combined, type PolicyDocument, type PolicyEntry } from '../uki/pcrsig.ts';
+import { normalizePhases, phaseWords } from '../uki/phase.ts';
+import type { BankDigests, CreateHash } from './bank.ts';
 import { phaseEvents } from './image.ts';
-import { normalizePhases, phaseWords } from './phase.ts';
 import { KERNEL_BOOT, type PcrRecord, registerValue } from './record.ts';
 
 /** TPM 2.0 Part 2 §TPM_ALG_ID. */
@@ -80,4 +82,19 @@ function sha256Of(bytes: Uint8Array, createHash: CreateHash): string {
   const hash = createHash('sha256');
   hash.update(bytes);
   return bytesToHex(hash.digest());
+}
+
+/** Returns the document of policies that one key signs or is to sign. */
+export function policyDocument(
+  policies: readonly Policy[],
+  publicKey: string,
+  finish: (policy: Policy) => Pick<PolicyEntry, 'tbs' | 'sig'>,
+): PolicyDocument {
+  return combined(
+    policies.map((policy) => {
+      const { bank, reference, pol } = policy;
+      const ref = reference === undefined ? {} : { ref: reference };
+      return { [bank]: [{ pcrs: [KERNEL_BOOT], pkfp: publicKey, ...ref, pol, ...finish(policy) }] };
+    }),
+  );
 }

@@ -54,7 +54,8 @@ export async function openWanted(
   };
   try {
     const asking = await askingSigner(settings, context);
-    const surveyed = await survey(settings, undefined, { ...context, runSecrets }, asking);
+    const looking = { ...context, runSecrets, looksOnly: true } as const;
+    const surveyed = await survey(settings, undefined, looking, asking);
     if (hasSecrets) {
       surveyed.dispose();
       return unknown();

@@ -15,6 +15,8 @@ export interface Outcome {
   readonly byProfiles?: string;
   readonly report?: Report;
   readonly failure?: EspError;
+  /** EFI variables that were set or removed after the files, each with what became of it. */
+  readonly firmware?: readonly string[];
   /** Systems that entries of this machine lead to, as far as the ESP was read. */
   readonly systems?: readonly string[];
   readonly warnings: readonly string[];

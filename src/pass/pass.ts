@@ -49,7 +49,24 @@ export async function pass(
   for (const [index, root] of roots.entries()) {
     outcomes.push(await processEsp(root, wants, passContext, index === 0));
   }
-  return outcomes;
+  return withFirmware(outcomes, wants.known(), passContext);
+}
+
+/** Once the files are in place: what firmware and its variables should say. A failure costs a warning alone. */
+async function withFirmware(
+  outcomes: readonly Outcome[],
+  { settings }: Survey,
+  { verb, context }: PassContext,
+): Promise<readonly Outcome[]> {
+  const [primary, ...mirrors] = outcomes;
+  const next = primary?.plan?.default;
+  const isWanted = settings['efi-entry'] || settings['clear-overrides'];
+  if (!isWanted || !primary || next === undefined || primary.failure) return outcomes;
+  if (verb === 'plan' || verb === 'gc') return outcomes;
+  const { settleFirmware } = await import('../firmware/settle.ts');
+  const { changes, warnings } = settleFirmware(settings, next, context);
+  const told = { ...primary, firmware: changes, warnings: [...primary.warnings, ...warnings] };
+  return [told, ...mirrors];
 }
 
 async function processEsp(

@@ -237,7 +237,7 @@ function warningsOf(
       ({ id, path }) => `${id} does not boot: ${path} is not on the ESP`,
     ),
     ...(scope === 'repair' ? describeUnmended(planned, wanted, inventory) : []),
-    ...overrides(firmware, wanted.default),
+    ...overrides(firmware, wanted.default, wanted.settings['clear-overrides']),
     ...startedElsewhere(view),
     ...notReached(view),
   ];

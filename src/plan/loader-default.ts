@@ -6,7 +6,7 @@ import type { EntryFile, Inventory } from '../esp/inventory.ts';
 import { countablePattern } from '../esp/layout.ts';
 import type { BootsNext } from '../loader/loader-conf.ts';
 import { matchesPattern } from '../loader/pattern.ts';
-import { compareVersions } from '../loader/version.ts';
+import { compareVersions } from '../version.ts';
 import { comingCounter } from './kept-counters.ts';
 import { compareEntries, isBad, type SortedBy } from './menu-order.ts';
 import { keyOf, ownFiles } from './present.ts';

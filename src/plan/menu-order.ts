@@ -4,7 +4,7 @@ import type { EntryFile, Inventory } from '../esp/inventory.ts';
 import { type BootCounter, type EspPath, fileName, parseBlobName } from '../esp/layout.ts';
 import { namedNext, parseLoaderConf } from '../loader/loader-conf.ts';
 import { matchesPattern } from '../loader/pattern.ts';
-import { compareVersions } from '../loader/version.ts';
+import { compareVersions } from '../version.ts';
 
 /** Returns the entry that boots when nobody chooses, as far as files tell. */
 export function nextOf(

@@ -1,6 +1,6 @@
 /** The boot menu as systemd-boot will show it: entries, order, and what each entry is. Pure. */
 import type { EntryFile } from '../esp/inventory.ts';
-import type { BootCounter, EspPath } from '../esp/layout.ts';
+import type { BootCounter, EntryName, EspPath } from '../esp/layout.ts';
 import { bootsSystem } from '../uki/cmdline.ts';
 import { compareEntries, nextOf } from './menu-order.ts';
 import type { EspView } from './view.ts';
@@ -23,6 +23,10 @@ export interface MenuEntry {
   readonly size: number;
   /** For an entry of ours: the number of its generation. */
   readonly generation: number | undefined;
+  /** Its generation and specialisation, as `5` or `5-gaming`; undefined for an entry of others. */
+  readonly name: string | undefined;
+  /** Whether it has a name as ours have, and is another machine's; absent when it is not. */
+  readonly neighbour?: true;
   /** Whether it boots when nobody chooses, as far as files tell. */
   readonly default: boolean;
   /** Whether it boots the running system. */
@@ -55,6 +59,8 @@ export function menuOf(
       path: entry.path,
       size: named.reduce((sum, blob) => sum + (blob?.size ?? 0), entry.size),
       generation: entry.name?.generation,
+      name: entry.name && nameOf(entry.name),
+      ...(entry.isNeighbour ? { neighbour: true as const } : {}),
       default: entry === first,
       booted: booted !== undefined && bootsSystem(entry.cmdline, booted),
       pinned: pinned.some((system) => bootsSystem(entry.cmdline, system)),
@@ -66,6 +72,10 @@ export function menuOf(
         (broken && `it names ${broken.path}, which is damaged`),
     };
   });
+}
+
+function nameOf({ generation, slug }: EntryName): string {
+  return slug === undefined ? String(generation) : `${generation}-${slug}`;
 }
 
 function missingFile({ references }: EntryFile, absent: ReadonlySet<EspPath>): string | undefined {

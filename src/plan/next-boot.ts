@@ -159,22 +159,28 @@ const OVERRIDES = {
   LoaderEntryDefault: 'default',
 } as const;
 
+/** Those that stay until somebody clears them. The other one is for one start, and clears itself. */
+export const LASTING_OVERRIDES = ['LoaderEntryPreferred', 'LoaderEntryDefault'] as const;
+
 /**
  * Returns warnings about EFI variables that make another entry boot next than the installed one.
+ * @param clears whether the lasting ones are about to be cleared
  */
-export function overrides(firmware: FirmwareView | undefined, id: string): string[] {
-  return (['LoaderEntryOneShot', 'LoaderEntryPreferred', 'LoaderEntryDefault'] as const).flatMap(
-    (name) => {
-      const value = firmware?.variables[name];
-      if (value === undefined || matchesVariable(value, id)) return [];
-      return [
-        `the EFI variable ${name} is ${JSON.stringify(value)} and overrides what was installed to boot next; clear it with \`bootctl set-${OVERRIDES[name]} ''\``,
-      ];
-    },
-  );
+export function overrides(
+  firmware: FirmwareView | undefined,
+  id: string,
+  clears = false,
+): string[] {
+  return (['LoaderEntryOneShot', ...(clears ? [] : LASTING_OVERRIDES)] as const).flatMap((name) => {
+    const value = firmware?.variables[name];
+    if (value === undefined || matchesVariable(value, id)) return [];
+    return [
+      `the EFI variable ${name} is ${JSON.stringify(value)} and overrides what was installed to boot next; clear it with \`bootctl set-${OVERRIDES[name]} ''\``,
+    ];
+  });
 }
 
 /** systemd-boot 254 and older take counters for a part of the ID, and so does what names one to them. */
-function matchesVariable(value: string, id: string): boolean {
+export function matchesVariable(value: string, id: string): boolean {
   return matchesPattern(value, id) || matchesPattern(entryId(value), id);
 }

@@ -20,6 +20,8 @@ export interface OwnFile {
   readonly damage: string | undefined;
   /** Why firmware would refuse it although it is whole. */
   readonly unsigned?: string | undefined;
+  /** Why a TPM opens nothing for it although it boots. */
+  readonly unauthorised?: string | undefined;
   /** Of an extra file: another content was declared since it was written. */
   readonly isOutdated?: boolean;
 }
@@ -53,9 +55,9 @@ export function ownFiles(inventory: Inventory): OwnFiles {
   for (const { name, adopted, outside = [], sections = [], ...entry } of entries) {
     const generation = name?.generation ?? adopted;
     if (generation === undefined) continue;
-    const { path, size, references, cmdline, damage, unsigned } = entry;
+    const { path, size, references, cmdline, damage, unsigned, unauthorised } = entry;
     const what = { path, size, generation, references, outside, cmdline, sections };
-    const found = { ...what, damage, unsigned };
+    const found = { ...what, damage, unsigned, unauthorised };
     files.push({ role: 'entry', ...found });
   }
   return new Map(files.map((file) => [keyOf(file.path), file]));
@@ -81,7 +83,11 @@ export function standing(wanted: WantedFile, own: OwnFiles): Standing {
   const found = own.get(keyOf(wanted.path));
   if (!found) return { kind: 'missing', at: wanted.path };
   if (found.isOutdated) return { kind: 'outdated', at: found.path };
-  const because = found.damage ?? unsignedProblem(wanted, found) ?? difference(wanted, found);
+  const because =
+    found.damage ??
+    unsignedProblem(wanted, found) ??
+    found.unauthorised ??
+    difference(wanted, found);
   return because === undefined ? { kind: 'present' } : { kind: 'damaged', at: found.path, because };
 }
 
@@ -90,6 +96,9 @@ function unsignedProblem({ content }: WantedFile, { unsigned }: OwnFile): string
   return isImage(content) || content.kind === 'signed' ? unsigned : undefined;
 }
 
+/** Sections whose content follows from the stub. */
+const FOLLOWING = ['.sbat', '.pcrsig'];
+
 /** Says why a file cannot be the wanted one. An image may have an older stub: only its payload counts. */
 function difference({ content, size }: WantedFile, found: OwnFile): string | undefined {
   if (!isImage(content)) {
@@ -97,8 +106,8 @@ function difference({ content, size }: WantedFile, found: OwnFile): string | und
   }
   const actual = new Map(found.sections.map((section) => [section.name, section.size]));
   const wrong = content.sections.find(
-    // The stub's .sbat is merged into the image's, so its size tells nothing.
-    (section) => section.name !== '.sbat' && actual.get(section.name) !== section.size,
+    // The stub's .sbat is merged into the image's, and its policies follow from that: sizes tell nothing.
+    (section) => !FOLLOWING.includes(section.name) && actual.get(section.name) !== section.size,
   );
   return (
     wrong &&

@@ -13,43 +13,76 @@ export interface Spared {
   readonly warnings: readonly string[];
 }
 
+/** What a file lacks that boots all the same. */
+interface Lack {
+  readonly mark: 'unsigned' | 'unauthorised';
+  readonly warning: string;
+}
+
+const LACKS: readonly Lack[] = [
+  {
+    mark: 'unsigned',
+    warning:
+      'no entry that boots carries our signature, so none is replaced while Secure Boot is off: install another generation, then run again',
+  },
+  {
+    mark: 'unauthorised',
+    warning:
+      'no entry that boots carries the policies for PCR 11, so none is replaced to get them: install another generation, then run again',
+  },
+];
+
 /**
- * Returns an inventory in which unsigned files count as whole where they must not be replaced. While
- * Secure Boot is off they boot, and FAT may lose a name while its file is replaced. So they are
- * replaced only when another entry boots, one that this run does not touch. What is wanted under another
- * name, such as that of a new certificate, replaces nothing.
+ * Returns an inventory in which files count as whole that lack a signature or a policy, where they must
+ * not be replaced. While Secure Boot is off, unsigned files boot, and those without a policy always do;
+ * FAT may lose a name while its file is replaced. So they are replaced only when another entry boots, one
+ * that this run does not touch. What is wanted under another name, such as that of a new certificate,
+ * replaces nothing.
  */
 export function sparedLast(
   { inventory, firmware }: Pick<EspView, 'inventory' | 'firmware'>,
   wanted: Wanted,
 ): Spared {
+  const isEnforcing = firmware?.secureBoot === true;
+  const counting = LACKS.filter(({ mark }) => !(isEnforcing && mark === 'unsigned'));
+  return counting.reduce<Spared>(
+    (spared, lack) => {
+      const next = sparedFrom(spared.inventory, lack, wanted);
+      return { ...next, warnings: [...spared.warnings, ...next.warnings] };
+    },
+    { inventory, warnings: [] },
+  );
+}
+
+function sparedFrom(inventory: Inventory, { mark, warning }: Lack, wanted: Wanted): Spared {
   const nothing = { inventory, warnings: [] };
-  if (firmware?.secureBoot === true || !replacesUnsigned(inventory, wanted)) return nothing;
+  if (!isReplaced(inventory, mark, wanted)) return nothing;
   const own = ownFiles(inventory);
-  const isSigned = (file: OwnFile | undefined) => file?.unsigned === undefined;
+  const isWhole = (file: OwnFile | undefined) => file?.[mark] === undefined;
   const others = [...own.values()].filter(
     (file) =>
       boots(file, own) &&
-      isSigned(file) &&
-      file.references.every((path) => isSigned(own.get(keyOf(path)))),
+      isWhole(file) &&
+      file.references.every((path) => isWhole(own.get(keyOf(path)))),
   );
   if (others.length > 0) return nothing;
+  const unmarked = <File extends object>(file: File): File => ({ ...file, [mark]: undefined });
   return {
     inventory: {
       ...inventory,
-      entries: inventory.entries.map(({ unsigned: _unsigned, ...entry }) => entry),
-      blobs: inventory.blobs.map(({ unsigned: _unsigned, ...blob }) => blob),
+      entries: inventory.entries.map(unmarked),
+      blobs: inventory.blobs.map(unmarked),
     },
-    warnings: [
-      'no entry that boots carries our signature, so none is replaced while Secure Boot is off: install another generation, then run again',
-    ],
+    warnings: [warning],
   };
 }
 
-function replacesUnsigned({ entries, blobs }: Inventory, wanted: Wanted): boolean {
+function isReplaced({ entries, blobs }: Inventory, mark: Lack['mark'], wanted: Wanted): boolean {
+  const isLacking = (file: { readonly [Mark in Lack['mark']]?: string }) =>
+    file[mark] !== undefined;
   const lacking = [
-    ...entries.flatMap(({ id, unsigned }) => (unsigned === undefined ? [] : [id.toLowerCase()])),
-    ...blobs.flatMap(({ path, unsigned }) => (unsigned === undefined ? [] : [keyOf(path)])),
+    ...entries.filter(isLacking).map(({ id }) => id.toLowerCase()),
+    ...blobs.filter(isLacking).map(({ path }) => keyOf(path)),
   ];
   if (lacking.length === 0) return false;
   const names = new Set(

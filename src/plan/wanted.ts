@@ -39,6 +39,8 @@ export interface WantedEntry {
 export interface WantedGeneration {
   readonly name: string;
   readonly number: number;
+  /** Of an installed kernel. */
+  readonly release?: string | undefined;
   readonly entries: readonly WantedEntry[];
 }
 

@@ -1,11 +1,8 @@
 /** One pass of the watcher: what `install` does, with a memory of the pass before. */
 import type { Context } from '../context.ts';
-import type { Disk } from '../disk/disk.ts';
-import { fatNamesReading } from '../disk/fat-names-disk.ts';
 import { EspError } from '../error.ts';
-import { LOADER_CONF, LOADER_CONF_LIMIT, patternId } from '../esp/layout.ts';
-import { readLoaderConf } from '../esp/loader-conf-file.ts';
-import { namedNext, parseLoaderConf } from '../loader/loader-conf.ts';
+import { patternId } from '../esp/layout.ts';
+import { namedDefault } from '../inspection/named-default.ts';
 import type { Outcome } from '../pass/outcome.ts';
 import { type PassContext, pass } from '../pass/pass.ts';
 import type { StandingChoice } from '../plan/wanted-system.ts';
@@ -118,13 +115,4 @@ function standingChoice(
   const chosen = namedDefault(disk, primary);
   const isChoice = chosen !== undefined && (!wasAway || chosen === next);
   return isChoice ? { followed, chosen } : undefined;
-}
-
-function namedDefault(host: Disk, root: string): string | undefined {
-  const disk = fatNamesReading(host, [root]);
-  const path = `${root}/${LOADER_CONF}`;
-  const stat = disk.stat(path);
-  if (stat?.kind !== 'file' || stat.size > LOADER_CONF_LIMIT) return undefined;
-  const pattern = namedNext(parseLoaderConf(readLoaderConf(path, disk)));
-  return pattern && patternId(pattern);
 }

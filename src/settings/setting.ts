@@ -5,7 +5,10 @@ import type * as v from 'valibot';
 export type SettingVerb =
   | (typeof LIKE_INSTALL)[number]
   | ('gc' | 'status' | 'list' | 'verify' | 'measure' | 'pin' | 'unpin' | 'sign')
-  | ('keys enroll' | 'keys status');
+  | ('keys enroll' | 'keys status')
+  | (typeof KERNEL_VERBS)[number]
+  | (typeof FIRMWARE_VERBS)[number]
+  | (typeof ENTRY_VERBS)[number];
 
 /** Verbs with the same options, so that a command line works with each of them. */
 export const LIKE_INSTALL = ['install', 'plan', 'watch', 'repair'] as const;
@@ -13,6 +16,14 @@ export const LIKE_INSTALL = ['install', 'plan', 'watch', 'repair'] as const;
 export const SURVEYING = [...LIKE_INSTALL, 'gc', 'status'] as const;
 /** Verbs that read boot entries on an ESP. */
 export const READING = [...SURVEYING, 'list', 'verify', 'measure'] as const;
+
+/** Verbs that keep installed kernels as generations. */
+export const KERNEL_VERBS = ['kernel add', 'kernel remove', 'kernel sync', 'kernel list'] as const;
+
+/** Verbs that change boot entries of firmware. */
+export const FIRMWARE_VERBS = ['firmware list', 'firmware register', 'firmware forget'] as const;
+/** Verbs that choose an entry of the boot loader. */
+export const ENTRY_VERBS = ['entry next', 'entry default'] as const;
 
 /** Paths that a confined service must see. */
 export interface Reach {
@@ -39,7 +50,7 @@ export interface Setting {
    * Settings of one group are alternatives. A source that names one replaces all those of the group
    * in sources of lower rank.
    */
-  readonly alternatives?: 'key';
+  readonly alternatives?: 'key' | 'pcr-key';
   /**
    * What a confined service must see for it: `nothing`; the paths in its value, to `read` or to
    * `write`; or the paths that a function finds in the value.

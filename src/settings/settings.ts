@@ -4,6 +4,8 @@
 import * as v from 'valibot';
 import type { Disk } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
+import { entryToken } from '../generation/entry-token.ts';
+import { chosenSource } from '../generation/sources.ts';
 import { CONFIG_FILE, type RawSettings, readConfigurationFile } from './configuration-file.ts';
 import { extraMistake, extraSettings } from './extra-settings.ts';
 import { nearest } from './nearest.ts';
@@ -18,7 +20,7 @@ const schema = v.strictObject(
 );
 
 /** Every setting with its value, by its name. Sizes in bytes. */
-export type Settings = v.InferOutput<typeof schema>;
+export type Settings = v.InferOutput<typeof schema> & { readonly 'entry-token': string };
 
 /** Values from one place, and how messages refer to that place. */
 interface Source {
@@ -126,8 +128,9 @@ function checked(
   if (!result.success) {
     return { merged, mistakes: result.issues.map((issue) => wrongValue(issue, merged, sources)) };
   }
-  const settings = result.output;
-  const impossible = extraMistake(settings, settings['entry-token']);
+  const token = result.output['entry-token'] ?? usualToken(result.output, disk);
+  const settings = { ...result.output, 'entry-token': token };
+  const impossible = extraMistake(settings, token);
   const missing = namedFiles(settings)
     .filter(([, at]) => disk.stat(at)?.kind !== 'file')
     .map(([where, at]) => [where, `${at} is no file`] as const);
@@ -135,6 +138,11 @@ function checked(
     mistake(sources, where, message),
   );
   return mistakes.length > 0 ? { merged, mistakes } : { settings, merged, mistakes };
+}
+
+/** NixOS has one name everywhere, and an installed kernel that of its machine. */
+function usualToken(settings: v.InferOutput<typeof schema>, disk: Disk): string {
+  return chosenSource(settings, disk) === 'kernels' ? entryToken(disk) : 'nixos';
 }
 
 /**

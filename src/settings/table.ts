@@ -5,13 +5,29 @@
 import { dirname } from 'node:path';
 import * as v from 'valibot';
 import { parseLink } from '../generation/profile.ts';
+import { NIX_PROFILES, SOURCE_NAMES } from '../generation/sources.ts';
 import { DEFAULT_FORMAT, FORMAT_NAMES } from '../plan/formats.ts';
 import { FILE_TABLES } from './file-tables.ts';
-import { LIKE_INSTALL, READING, SURVEYING, setting } from './setting.ts';
-import { count, flag, path, paths, size, words } from './value-schemas.ts';
+import { FIRMWARE } from './firmware-settings.ts';
+import { POLICY_SETTINGS } from './policy-settings.ts';
+import {
+  ENTRY_VERBS,
+  FIRMWARE_VERBS,
+  KERNEL_VERBS,
+  LIKE_INSTALL,
+  READING,
+  SURVEYING,
+  setting,
+} from './setting.ts';
+import { SIGNING } from './signing-settings.ts';
+import { count, flag, path, paths, size } from './value-schemas.ts';
 
 /** The usual directory of the digest cache. The services keep it in their state. */
 const CACHE = '/var/cache/espalier';
+/** The usual directory of what is kept, which the services have as their state. */
+const STATE = '/var/lib/espalier';
+/** What says that a kernel is whole, and what its names on the ESP begin with. */
+const OF_KERNELS = ['/usr/lib/modules', '/etc/machine-id', '/etc/kernel'];
 /** udev's database. It tells whether systemd-boot reads a partition. */
 export const UDEV_DATABASE = '/run/udev/data';
 
@@ -26,9 +42,9 @@ export const TABLE = {
     value: 'DIR',
     repeatable: true,
     schema: v.optional(paths),
-    help: 'mount point of the ESP; repeat for mirrors, the first is the primary',
+    help: 'mount point of the ESP, or a disk image that has it; repeat for mirrors, the first is the primary',
     fallback: 'the first FAT file system of /efi, /boot and /boot/efi',
-    verbs: [...READING, 'keys enroll', 'keys status'],
+    verbs: [...READING, ...FIRMWARE_VERBS, ...ENTRY_VERBS, 'keys enroll', 'keys status'],
     reach: 'write',
   }),
   xbootldr: setting({
@@ -36,7 +52,7 @@ export const TABLE = {
     schema: v.optional(path),
     help: 'mount point of the XBOOTLDR partition, which then has the entries and what they name',
     fallback: 'none',
-    verbs: READING,
+    verbs: [...READING, ...ENTRY_VERBS],
     reach: (partition) => ({ write: [partition], read: [UDEV_DATABASE] }),
   }),
   'former-xbootldr': setting({
@@ -49,10 +65,25 @@ export const TABLE = {
   profiles: setting({
     value: 'PATH',
     repeatable: true,
-    schema: v.optional(paths, ['/nix/var/nix/profiles']),
+    schema: v.optional(paths, [NIX_PROFILES]),
     help: 'directory of generation links, or one link',
-    verbs: [...SURVEYING, 'list', 'verify', 'pin', 'unpin'],
+    verbs: [...SURVEYING, 'list', 'verify', 'pin', 'unpin', ...ENTRY_VERBS],
     reach: (given) => ({ read: given.map((at) => (parseLink(at) ? dirname(at) : at)) }),
+  }),
+  source: setting({
+    value: SOURCE_NAMES.join('|'),
+    schema: v.optional(v.picklist(SOURCE_NAMES, `expected ${anyOf(SOURCE_NAMES)}`)),
+    help: 'where generations come from',
+    fallback: 'what is there',
+    verbs: [...SURVEYING, 'list', 'verify', 'pin', 'unpin', ...ENTRY_VERBS],
+    reach: 'nothing',
+  }),
+  'state-dir': setting({
+    value: 'DIR',
+    schema: v.optional(path, STATE),
+    help: 'where kernels are kept',
+    verbs: [...SURVEYING, 'list', 'verify', 'pin', 'unpin', ...KERNEL_VERBS, ...ENTRY_VERBS],
+    reach: (directory) => ({ read: [...(directory === STATE ? [] : [directory]), ...OF_KERNELS] }),
   }),
   systemd: setting({
     value: 'DIR',
@@ -77,60 +108,12 @@ export const TABLE = {
     verbs: [...SURVEYING, 'verify'],
     reach: 'nothing',
   }),
-  certificate: setting({
-    value: 'FILE',
-    schema: v.optional(path),
-    help: 'PEM certificate to sign for',
-    verbs: [...SURVEYING, 'verify', 'sign'],
-    reach: 'read',
-  }),
-  'private-key': setting({
-    value: 'FILE',
-    schema: v.optional(path),
-    help: 'PEM private key to sign with: RSA of 2048, 3072 or 4096 bits',
-    verbs: [...SURVEYING, 'sign'],
-    alternatives: 'key',
-    reach: 'read',
-  }),
-  'signing-command': setting({
-    value: 'COMMAND',
-    schema: v.optional(words),
-    help: 'signs where the key is, instead of --private-key: SHA-256 digest in, RSA signature out',
-    verbs: [...SURVEYING, 'sign'],
-    alternatives: 'key',
-    // Only its owner knows what the command runs and opens, so the owner's drop-in binds that.
-    reach: 'nothing',
-  }),
-  'signing-batch': setting({
-    schema: v.optional(flag, false),
-    help: 'one run of --signing-command signs all: lines of hexadecimal in, lines of base64 out',
-    verbs: [...SURVEYING, 'sign'],
-    reach: 'nothing',
-  }),
-  signatures: setting({
-    value: 'FILE',
-    schema: v.optional(path),
-    help: 'signatures that another machine made, instead of --private-key: see plan --signing-request',
-    verbs: SURVEYING,
-    alternatives: 'key',
-    reach: 'read',
-  }),
-  'allow-unsigned': setting({
-    schema: v.optional(flag, false),
-    help: 'install without signatures',
-    verbs: SURVEYING,
-    reach: 'nothing',
-  }),
-  'allow-insecure-key': setting({
-    schema: v.optional(flag, false),
-    help: 'use a private key that others can read or replace',
-    verbs: [...SURVEYING, 'sign', 'keys enroll', 'keys status'],
-    reach: 'nothing',
-  }),
+  ...SIGNING,
+  ...POLICY_SETTINGS,
   'allow-directory': setting({
     schema: v.optional(flag, false),
     help: 'the target may be any directory, as when an image is built',
-    verbs: [...READING, 'keys enroll', 'keys status'],
+    verbs: [...READING, ...FIRMWARE_VERBS, ...ENTRY_VERBS, 'keys enroll', 'keys status'],
     reach: 'nothing',
   }),
   limit: setting({
@@ -174,9 +157,10 @@ export const TABLE = {
     verbs: SURVEYING,
     reach: 'nothing',
   }),
+  ...FIRMWARE,
   adopt: setting({
     schema: v.optional(flag, false),
-    help: 'take over what lanzaboote or nixpkgs’ builder installed: replace it, remove what is left',
+    help: 'take over what lanzaboote, nixpkgs’ builder or kernel-install installed: replace it, remove what is left',
     verbs: SURVEYING,
     reach: 'nothing',
   }),
@@ -195,7 +179,7 @@ export const TABLE = {
       ),
     ),
     help: 'system of this machine, as x86_64-linux: generations for another one are left out',
-    verbs: READING,
+    verbs: [...READING, ...FIRMWARE_VERBS],
     reach: 'nothing',
   }),
   'entry-token': setting({
@@ -208,17 +192,17 @@ export const TABLE = {
           'expected lower-case letters, digits, `.`, `_`, `-`',
         ),
       ),
-      'nixos',
     ),
     help: 'what names on the ESP begin with',
-    verbs: READING,
+    fallback: 'nixos; with installed kernels as kernel-install has it, the machine ID most often',
+    verbs: [...READING, ...KERNEL_VERBS, ...ENTRY_VERBS],
     reach: 'nothing',
   }),
   booted: setting({
     value: 'PATH',
     schema: v.optional(path, '/run/booted-system'),
     help: 'the running system',
-    verbs: [...SURVEYING, 'verify', 'list'],
+    verbs: [...SURVEYING, 'verify', 'list', ...KERNEL_VERBS],
     reach: 'read',
   }),
   'cache-dir': setting({
@@ -248,7 +232,7 @@ export const TABLE = {
     value: 'SECONDS',
     schema: v.optional(count, 60),
     help: 'how long to wait for another run on the same ESP',
-    verbs: [...LIKE_INSTALL, 'gc', 'verify', 'keys enroll'],
+    verbs: [...LIKE_INSTALL, 'gc', 'verify', 'keys enroll', ...KERNEL_VERBS],
     reach: 'nothing',
   }),
   disk: setting({

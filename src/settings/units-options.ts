@@ -7,6 +7,15 @@ export const UNIT_OPTIONS: readonly Option[] = [
     value: 'DIR',
     help: 'unit files go to lib/systemd/system below it (default: /usr/local)',
   },
+  {
+    name: 'kernel-hooks',
+    help: 'also write the hooks by which package managers tell of kernels, below /etc',
+  },
+  {
+    name: 'etc',
+    value: 'DIR',
+    help: 'where --kernel-hooks writes those of kernel-install, dpkg and pacman (default: /etc)',
+  },
   { name: 'node', value: 'FILE', help: 'Node that the services run on (default: this one)' },
   {
     name: 'config',

@@ -41,12 +41,21 @@ export function loadCommandSigner(
   const chain = loadChain(path, disk);
   const { certificate, intermediates } = chain;
   requireRsa(`certificate ${path}`, certificate.publicKey);
-  const ask: Ask = (input, count) => answerOf(command, input, count, machine);
-  const signDigests = (batch ? signAtOnce : signInTurn)(command, ask, certificate.publicKey);
+  const signDigests = commandDigests({ command, batch }, certificate.publicKey, machine);
   return {
     signer: remoteSigner(certificate, signDigests, intermediates),
     warnings: chainWarnings(path, chain, now),
   };
+}
+
+/** Returns what has a command sign digests, and checks the signatures by a public key. */
+export function commandDigests(
+  { command, batch }: Omit<SigningCommand, 'certificate'>,
+  publicKey: KeyObject,
+  machine: Pick<Machine, 'ask'>,
+): SignDigests {
+  const ask: Ask = (input, count) => answerOf(command, input, count, machine);
+  return (batch ? signAtOnce : signInTurn)(command, ask, publicKey);
 }
 
 /** Runs the command once for `count` signatures, and returns its answer. */

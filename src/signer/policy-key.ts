@@ -3,6 +3,7 @@ import { createPublicKey, type KeyObject } from 'node:crypto';
 import { type Digest, hash } from '../digest.ts';
 import type { Disk } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
+import type { SignDigests } from './certificate-signer.ts';
 import { sha256, signed } from './cms.ts';
 import { type Owner, requireSafeKey } from './key-safety.ts';
 import { loadPrivateKey, requireFile, requireRsa } from './pem.ts';
@@ -17,6 +18,7 @@ export interface PolicyPublicKey {
   readonly fingerprint: Digest;
   /** In bytes: that of every signature. */
   readonly signatureSize: number;
+  readonly key: KeyObject;
   /** Whether a signature is one of these bytes (PKCS#1 v1.5 with SHA-256). */
   verify(bytes: Uint8Array, signature: Uint8Array): boolean;
 }
@@ -81,10 +83,25 @@ export function loadPolicyKey(
   return { ...named, sign: (policies) => policies.map(({ bytes }) => signed(bytes, key)) };
 }
 
+/** Returns a signer of policies whose private key is elsewhere. Nothing is asked for nothing. */
+export function remotePolicySigner(
+  publicKey: PolicyPublicKey,
+  signDigests: SignDigests,
+): PolicySigner {
+  return {
+    ...publicKey,
+    sign: (policies) =>
+      policies.length === 0
+        ? []
+        : signDigests(policies.map(({ name, bytes }) => ({ name, digest: sha256(bytes) }))),
+  };
+}
+
 function policyPublicKey(key: KeyObject, pem: Uint8Array, what: string): PolicyPublicKey {
   requireRsa(what, key);
   return {
     pem,
+    key,
     fingerprint: hash(Uint8Array.from(key.export({ type: 'pkcs1', format: 'der' }))),
     signatureSize: (key.asymmetricKeyDetails?.modulusLength ?? 0) / 8,
     verify: (bytes, signature) => isSignature(signature, sha256(bytes), key),

@@ -4,8 +4,10 @@ import type { Context } from '../context.ts';
 import { EspError } from '../error.ts';
 import { type Generation, type Malformed, systemsOf } from '../generation/generation.ts';
 import { ofOneArchitecture } from '../generation/profile.ts';
-import { type Retention, type RootReason, retain } from '../generation/retention.ts';
+import { type Retention, type RootReason, retain, superseded } from '../generation/retention.ts';
 import type { FoundGenerations } from '../generation/source.ts';
+import { chosenSource } from '../generation/sources.ts';
+import { generationName } from '../plan/wanted.ts';
 import type { Settings } from '../settings/settings.ts';
 import { bootedSystem } from './booted.ts';
 
@@ -36,13 +38,14 @@ export function chooseGenerations(
   context: Context,
 ): ChosenGenerations {
   const { pinned, current, newest } = found;
-  if (found.generations.length === 0) throw noGeneration(settings, found.malformed);
+  if (found.generations.length === 0) throw noGeneration(settings, found.malformed, context);
   const fitting = ofOneArchitecture(found.generations, settings.system);
   const { generations } = fitting;
   const malformed = [...found.malformed, ...fitting.malformed];
-  const system = toplevel === undefined ? (current[0] ?? newest) : findSystem(toplevel, context);
+  const system =
+    toplevel === undefined ? (current[0] ?? newest) : findSystem(toplevel, generations, context);
   const target = findTarget({ generations, malformed }, system, context);
-  const booted = bootedSystem(context.disk, settings.booted);
+  const booted = bootedSystem(settings, context);
   const running = generations.filter((generation) => booted && hasSystem(generation, booted));
   const roots = new Map<string, RootReason>([
     ...[...pinned].map((path) => [path, 'pinned'] as const),
@@ -50,29 +53,49 @@ export function chooseGenerations(
     ...current.map((path) => [path, 'current'] as const),
     [target.toplevel, 'target'],
   ]);
-  const retained = retain(generations, { limit: settings.limit, roots });
+  const replaced = new Set(
+    superseded(generations, booted).filter((each) => !roots.has(each.toplevel)),
+  );
+  const standing = generations.filter((each) => !replaced.has(each));
+  const retained = retain(standing, { limit: settings.limit, roots });
   const isRunningKept = running.length > 0;
   return { target, system, running: booted, isRunningKept, retained, malformed };
 }
 
-function noGeneration(settings: Settings, malformed: readonly Malformed[]): EspError {
+function noGeneration(
+  settings: Settings,
+  malformed: readonly Malformed[],
+  { disk }: Context,
+): EspError {
   const [first] = malformed;
+  const isNix = chosenSource(settings, disk) === 'nix';
+  const where = isNix ? settings.profiles.join(', ') : `the kernels in ${settings['state-dir']}`;
   return new EspError(
     'NO_BOOTABLE_GENERATION',
-    `${settings.profiles.join(', ')}: no generation can boot, ${malformed.length} are broken`,
+    `${where}: no generation can boot, ${malformed.length} are broken`,
     {
-      hint: 'nothing was touched; build a system, or name the directory of its profiles with --profiles',
+      hint: isNix
+        ? 'nothing was touched; build a system, or name the directory of its profiles with --profiles; where kernels are installed as packages, `espalier kernel sync`'
+        : 'nothing was touched; `espalier kernel list` says why, and `espalier kernel sync` keeps those that are installed',
       ...(first ? { cause: first.cause } : {}),
     },
   );
 }
 
-/** Returns the real path of the system that should boot next. */
-function findSystem(toplevel: string, { disk }: Context): string {
+/** Returns the real path of the system that should boot next, which may have the name of a generation. */
+function findSystem(
+  toplevel: string,
+  generations: readonly Generation[],
+  { disk }: Context,
+): string {
+  const named = generations.find(
+    (each) => generationName(each) === toplevel || each.release === toplevel,
+  );
+  if (named) return named.toplevel;
   const real = disk.realPath(toplevel);
   if (real !== undefined) return real;
   throw new EspError('TARGET_BROKEN', `${toplevel}: no such system`, {
-    hint: 'name the store path of a system, or a generation’s link',
+    hint: 'name a generation by its number, the release of an installed kernel, or the path of a system',
   });
 }
 

@@ -10,6 +10,7 @@ import { filesOf, type Resolved, type WantedEntry, withTries } from '../plan/wan
 import type { Settings } from '../settings/settings.ts';
 import { isUnsigned, type Signer } from '../signer/signer.ts';
 import { imageSettings } from './image-settings.ts';
+import type { PolicyMaker } from './policies.ts';
 import type { ChosenFormat } from './stub.ts';
 
 /** The rules by which entries are made. */
@@ -17,6 +18,8 @@ export interface EntryPolicy {
   readonly settings: Settings;
   readonly signer: Signer;
   readonly chosenFormat: ChosenFormat;
+  /** Makes policies for PCR 11; undefined where nobody signs any. */
+  readonly policies: PolicyMaker | undefined;
   /** Files besides those of generations. Some may follow an initrd. */
   readonly extras: readonly DeclaredExtra[];
   /** The boot loader to install, at its path outside the ESP. */

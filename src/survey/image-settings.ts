@@ -11,6 +11,7 @@ import type { SectionContent } from '../plan/step.ts';
 import type { ImageSettings } from '../plan/wanted.ts';
 import type { Settings } from '../settings/settings.ts';
 import type { Signer } from '../signer/signer.ts';
+import type { PolicyMaker } from './policies.ts';
 
 /** In bytes. Files for sections are small: a picture, microcode, text. */
 const SECTION_LIMIT = 64 * 1024 * 1024;
@@ -21,6 +22,8 @@ const TEXT_SECTIONS = new Set(['sbat', 'profile']);
 /** What decides over images besides the stub. */
 interface ImagePolicy {
   readonly settings: Settings;
+  /** Makes policies for PCR 11; undefined where nobody signs any. */
+  readonly policies: PolicyMaker | undefined;
   readonly signer: Signer;
   readonly architecture: Architecture;
 }
@@ -31,7 +34,7 @@ interface ImagePolicy {
  */
 export function imageSettings(
   stub: string,
-  { settings, signer, architecture }: ImagePolicy,
+  { settings, signer, architecture, policies }: ImagePolicy,
   { disk }: Context,
 ): ImageSettings {
   const extra = Object.entries(settings.sections).flatMap(([name, path]): SectionContent[] => {
@@ -48,7 +51,8 @@ export function imageSettings(
     });
   }
   requireStubFor(architecture, stub, disk);
-  return { stub, stubSize, fingerprint: signer.fingerprint, extra };
+  const all = policies ? [...extra, policies.section] : extra;
+  return { stub, stubSize, fingerprint: signer.fingerprint, extra: all };
 }
 
 /** Firmware starts no image whose stub is for another processor. */

@@ -55,10 +55,12 @@ export async function resolve(
       const name = generationName(generation);
       const tell = (text: string) => warnings.push(`generation ${name}: ${text}`);
       const entries = await entriesOf(generation, { want, payloads, making, tell });
-      return { name, number: generation.number, entries };
+      const { number, release } = generation;
+      return { name, number, ...(release === undefined ? {} : { release }), entries };
     });
+    const { policies } = policy;
     return {
-      wanted: described.passed,
+      wanted: policies ? await policies.authorise(described.passed) : described.passed,
       broken: [...prepared.broken, ...described.broken],
       warnings,
       cautions: unsteady([...secrets.values()]),

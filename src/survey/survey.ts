@@ -17,6 +17,7 @@ import type { EntryPolicy } from './entry-maker.ts';
 import { declareExtras } from './extras.ts';
 import { loaderConfGiven, readLoader } from './loader-source.ts';
 import { recallSystems } from './own-systems.ts';
+import { type PolicyMaker, policyMaker } from './policies.ts';
 import { type Resolution, resolve } from './resolve.ts';
 import { findRootHashTroubles } from './root-hash-troubles.ts';
 import { signerOf } from './signer-of.ts';
@@ -37,14 +38,14 @@ export async function survey(
   given?: LoadedSigner,
 ): Promise<Survey> {
   const { signer, warnings } = given ?? (await chooseSigner(settings, context));
-  const found = openSource(settings, context.disk).read(context.generations, {
-    anyInit: context.acceptsAnyInit === true,
-  });
+  const anyInit = context.acceptsAnyInit === true;
+  const found = openSource(settings, context.disk).read(context.generations, { anyInit });
   const chosen = chooseGenerations(found, settings, toplevel, context);
   const parts = findParts(settings, chosen.target, context);
   const cache = openDigestCache(context.disk, settings['cache-dir']);
   const extras = await declareExtras(settings, signer, context, cache, parts.architecture);
-  const policy = { settings, signer, ...parts, extras: extras.declared };
+  const policies = await policiesFor(parts.chosenFormat, settings, context);
+  const policy = { settings, signer, ...parts, extras: extras.declared, policies };
   requireOwnParts(policy, context);
   const resolution = await resolve(wantedOf(chosen), policy, context, cache);
   const unsaved = await cache.save();
@@ -69,6 +70,7 @@ export async function survey(
       quarantined: [...chosen.malformed, ...resolution.broken],
       ownSystems: ownSystemsOf(chosen, found, resolution, settings, context),
       extras: extras.declared,
+      policies,
       sources: new Map([...resolution.sources, ...extras.sources]),
       warnings: [...warnings, ...extras.warnings, ...resolution.warnings, ...later],
       cautions: resolution.cautions,
@@ -79,6 +81,21 @@ export async function survey(
     resolution.dispose();
     throw error;
   }
+}
+
+/** @throws {CONFIG_INVALID} when the entries of the format are no images of ours to put policies into */
+async function policiesFor(
+  { format }: ChosenFormat,
+  settings: Settings,
+  context: Context,
+): Promise<PolicyMaker | undefined> {
+  const policies = await policyMaker(settings, context);
+  if (policies === undefined || format.carriesPolicies) return policies;
+  throw new EspError(
+    'CONFIG_INVALID',
+    `--format ${settings.format}: its entries carry no policies for PCR 11`,
+    { hint: 'leave out the key for policies, or choose a format of whole images' },
+  );
 }
 
 async function chooseSigner(settings: Settings, context: Context): Promise<LoadedSigner> {
@@ -190,7 +207,7 @@ function requireOwnParts(
 function lackingInit(disk: Context['disk']) {
   return (generation: Generation): string[] =>
     [generation.bootspec, ...generation.bootspec.specialisations.values()]
-      .map(({ init }) => init)
+      .flatMap(({ init }) => init ?? [])
       .filter((init) => !init.startsWith('/') || disk.stat(init)?.kind !== 'file')
       .map((init) => `generation ${generationName(generation)}: its init ${init} is not there`);
 }

@@ -28,12 +28,12 @@ export interface KnownSystems extends Systems {
 /** Reads which systems run, are current and are pinned. No profile is no error here, as on a rescue system. */
 export function readSystems(
   settings: Settings,
-  { disk, generations: memory }: Pick<Context, 'disk' | 'generations'>,
+  { disk, environment, generations: memory }: Pick<Context, 'disk' | 'environment' | 'generations'>,
 ): KnownSystems {
   const found = findGenerations(settings, disk, memory);
   const { generations, current: currents, pinned } = found;
   const boots = bootsOf(generations);
-  const running = bootedSystem(disk, settings.booted);
+  const running = bootedSystem(settings, { disk, environment });
   const current = currents[0] ?? found.newest;
   const generation = generations.find((candidate) => {
     const [own] = systemsOf(candidate);

@@ -1,7 +1,7 @@
-/** Logs to stderr: lines for a person on a terminal, JSON otherwise. */
+/** Logs to stderr: plain sentences, or JSON for a program; with priorities for the journal. */
 import { pino } from 'pino';
-import type { Disk } from '../disk/disk.ts';
 import { unsteered, writeError } from '../process/standard-output.ts';
+import { type LogStyle, logStyle } from './log-style.ts';
 
 /** Where events go. The message is constant, and the varying parts are in the fields. */
 export type Log = Pick<pino.Logger, 'debug' | 'info' | 'warn' | 'error'>;
@@ -20,43 +20,45 @@ const PRIORITIES: Readonly<Record<number, number>> = { 20: 7, 30: 6, 40: 4, 50: 
 /**
  * Opens the log.
  * @param verbosity -1 for errors only, 0 for warnings too, 1 for phases, 2 for steps
- * @param journal whether stderr is connected to the journal, see {@link isJournal}
  */
-export function openLog(verbosity: number, journal = false): Log {
+export function openLog(verbosity: number): Log {
   const options = { level: LEVELS[verbosity] ?? 'debug', base: null };
-  if (process.stderr.isTTY) {
-    return pino(options, { write: (line) => writeError(unsteered(pretty(line))) });
-  }
+  const written = WRITTEN[logStyle()];
   // Written synchronously, so that a run that ends badly does not lose its last lines.
-  const write = (line: string) => writeError(unsteered(journal ? prioritised(line) : line));
-  return pino(options, { write });
+  return pino(options, { write: (line) => writeError(unsteered(written(line))) });
 }
 
-/**
- * Returns whether systemd connected stderr to the journal. `JOURNAL_STREAM` names the device and
- * inode of that connection (systemd.exec(5)); the inode differs when somebody redirected stderr.
- */
-export function isJournal(
-  disk: Pick<Disk, 'stat'>,
-  environment: Readonly<Record<string, string | undefined>>,
-): boolean {
-  const stream = environment['JOURNAL_STREAM'];
-  const stat = stream === undefined ? undefined : disk.stat('/proc/self/fd/2');
-  return stat !== undefined && stream === `${stat.device}:${stat.inode}`;
-}
+/** Returns a line of JSON as each style writes it. */
+const WRITTEN: Readonly<Record<LogStyle, (line: string) => string>> = {
+  json: (line) => line,
+  // The journal has the name of the service and the priority beside the text.
+  'journal-json': (line) => `${priorityOf(line)}${line}`,
+  journal: (line) => `${priorityOf(line)}${sentence(line)}\n`,
+  text(line) {
+    const { level } = JSON.parse(line) as { readonly level: number };
+    return `espalier: ${NAMES[level] ?? level}: ${sentence(line)}\n`;
+  },
+};
 
 /**
- * Returns a line for the journal: it takes a leading `<N>` as the priority and removes it from the
- * text (systemd.exec(5) §SyslogLevelPrefix, sd-daemon(3)). The rest is the line of JSON.
+ * Returns what the journal takes as the priority of a line, and removes from its text (systemd.exec(5)
+ * §SyslogLevelPrefix, sd-daemon(3)).
  */
-function prioritised(line: string): string {
+function priorityOf(line: string): string {
   const level = /^\{"level":(\d+)/.exec(line)?.[1];
-  return `<${PRIORITIES[Number(level)] ?? 6}>${line}`;
+  return `<${PRIORITIES[Number(level)] ?? 6}>`;
 }
 
-/** Returns a line of the JSON log as a person reads it. */
-function pretty(line: string): string {
-  const { level, msg, time: _time, ...fields } = JSON.parse(line) as Record<string, unknown>;
+/** Returns the words of a line, with its fields behind them. */
+function sentence(line: string): string {
+  const {
+    level: _level,
+    msg,
+    time: _time,
+    ...fields
+  } = JSON.parse(line) as Record<string, unknown>;
   const rest = Object.entries(fields).map(([key, value]) => `${key}=${String(value)}`);
-  return `espalier: ${[`${NAMES[Number(level)] ?? level}:`, msg, ...rest].join(' ')}\n`;
+  return [msg, rest.length > 0 ? `(${rest.join(', ')})` : '']
+    .filter((each) => each !== '')
+    .join(' ');
 }

@@ -146,12 +146,11 @@ function giveNames(staged: readonly Staged[], { disk }: Site): string[] {
     const isNew = disk.stat(path) === undefined;
     // SAFETY: the new content is durable under its temporary name. For a new name: what booted
     // before boots still, whether or not the name arrives. For a damaged file's name: nothing could
-    // boot from the damaged file. A file that only lacks our signature may boot while Secure Boot is
-    // off: it is replaced only when another entry boots that carries our signature (see spared.ts).
-    // For a loader copy or loader.conf: the name may be missing for a
-    // moment; then the other loader copy boots, which is whole and not being changed, or the loader
-    // uses its own default. For an extra file with new content: no entry of ours names it, and the
-    // list that says it is ours is durable.
+    // boot from the damaged file. What only lacks a signature or a policy may boot: it is replaced only
+    // when another entry boots that lacks neither (see spared.ts). For a loader copy or loader.conf:
+    // the name may be missing for a moment; then the other loader copy boots, which is whole and not
+    // being changed, or the loader uses its own default. For an extra file with new content: no entry
+    // of ours names it, and the list that says it is ours is durable.
     disk.rename(temporary, path);
     if (isNew) return [path];
     // SAFETY: as for the rename. Until this is done the name leads to clusters that are already

@@ -4,23 +4,31 @@ import { EspError } from '../error.ts';
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the ones to refuse
 const CONTROL = /[\u0000-\u001f\u007f]/;
 
-/** Returns whether a command line boots the system at a path: its `init` lies below that path. */
+/**
+ * The parameter by which the command line of an installed kernel names its system, as `init=` does for a
+ * system of Nix. A name with a dot is a module's to the kernel, which passes it to nobody.
+ */
+export const SYSTEM_PARAMETER = 'espalier.system';
+
+/** Returns whether a command line boots the system at a path: it names it, or its `init` lies below that path. */
 export function bootsSystem(cmdline: string | undefined, system: string): boolean {
-  return ` ${cmdline} `.includes(` init=${system}/`);
+  const words = ` ${cmdline} `;
+  return words.includes(` init=${system}/`) || words.includes(` ${SYSTEM_PARAMETER}=${system} `);
 }
 
 /**
- * Returns the command line of a bootspec: its `init`, then its parameters unchanged (RFC 0125).
+ * Returns the command line of a bootspec: its `init`, if it has one, then its parameters unchanged
+ * (RFC 0125).
  * @throws {BOOTSPEC_MALFORMED} when `init` holds a blank, or anything holds a control character, at
  * which some readers end the line and others do not
  */
-export function formatCmdline(init: string, kernelParams: readonly string[]): string {
-  if (init === '' || init.includes(' ') || CONTROL.test(init))
+export function formatCmdline(init: string | undefined, kernelParams: readonly string[]): string {
+  if (init !== undefined && (init === '' || init.includes(' ') || CONTROL.test(init)))
     throw malformed('init', 'a path without blanks and control characters', init);
   const bad = kernelParams.findIndex((parameter) => CONTROL.test(parameter));
   if (bad >= 0)
     throw malformed(`kernelParams[${bad}]`, 'no control character', kernelParams[bad] ?? '');
-  return [`init=${init}`, ...kernelParams].join(' ');
+  return [...(init === undefined ? [] : [`init=${init}`]), ...kernelParams].join(' ');
 }
 
 /** Returns a command line as ukify takes it from an option: with single blanks between words. */

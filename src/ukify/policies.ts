@@ -1,14 +1,8 @@
 /** Makes the policies of an image that is being built: the text of each `.pcrsig`, and what is printed. */
 import { lastValue, parseLines } from '../bls.ts';
 import type { Disk } from '../disk/disk.ts';
-import type { Bank, BankDigests } from '../measure/bank.ts';
-import {
-  combined,
-  formatPolicies,
-  type PolicyDocument,
-  policyDocument,
-} from '../measure/pcrsig.ts';
-import { normalizePhases } from '../measure/phase.ts';
+import type { BankDigests } from '../measure/bank.ts';
+import { policyDocument } from '../measure/policy.ts';
 import {
   type ContentHasher,
   contentHasher,
@@ -17,6 +11,9 @@ import {
 } from '../recipe/measurement.ts';
 import type { PolicyPublicKey, PolicySigner } from '../signer/policy-key.ts';
 import { type ImageParts, imageSections, isForJoining } from '../uki/build.ts';
+import type { Bank } from '../uki/pcr-bank.ts';
+import { combined, formatPolicies, type PolicyDocument } from '../uki/pcrsig.ts';
+import { normalizePhases } from '../uki/phase.ts';
 import { findKnown, splitProfiles } from '../uki/section.ts';
 import type { UkiSection } from '../uki/uki.ts';
 import { misuse } from './misuse.ts';

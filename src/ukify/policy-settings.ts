@@ -1,10 +1,9 @@
 /** Reads and checks what `uki build` is told about policies, by ukify's rules. */
 import * as v from 'valibot';
-import { BANKS, type Bank } from '../measure/bank.ts';
-import { bankNamed } from '../measure/pcrsig.ts';
-import { DEFAULT_PHASES } from '../measure/phase.ts';
 import type { RawSettings } from '../settings/configuration-file.ts';
 import { path } from '../settings/value-schemas.ts';
+import { BANKS, type Bank, parseBanks } from '../uki/pcr-bank.ts';
+import { DEFAULT_PHASES, PHASE_WORDS, parsePhases } from '../uki/phase.ts';
 import { misuse } from './misuse.ts';
 
 /** Options that are given once for each key. A key that has none has a gap in the list. */
@@ -97,7 +96,7 @@ export function readPolicyAsked(settings: PolicySettings): PolicyAsked {
   const [publicKeys, certificates] = [settings['pcr-public-key'], settings['pcr-certificate']];
   const { phases, policyref, 'policy-digest': isElsewhere } = settings;
   requireTogether(settings);
-  const paths = phases.map((given) => (given === undefined ? undefined : parsePhases(given)));
+  const paths = phases.map((given) => (given === undefined ? undefined : phasesIn(given)));
   const named = publicKeys.length > 0 ? publicKeys : certificates;
   return {
     groups: privateKeys.map((privateKey, index) => {
@@ -112,7 +111,7 @@ export function readPolicyAsked(settings: PolicySettings): PolicyAsked {
     elsewhere: isElsewhere ? named[0] : undefined,
     noted: privateKeys.length === 0 && named.length === 1 ? named[0] : undefined,
     phases: orDefault(paths.flatMap((list) => list ?? [])),
-    banks: parseBanks(settings['pcr-banks'] ?? ''),
+    banks: banksIn(settings['pcr-banks'] ?? ''),
     profiles: settings['sign-profile'],
     forInitrd: settings['sign-initrd-pcrs'],
     measure: settings.measure,
@@ -190,29 +189,16 @@ function requireOneEach(settings: PolicySettings, count: number): void {
   }
 }
 
-/** The words that systemd-pcrphase measures (systemd-pcrphase.service(8)). */
-const WORDS = ['enter-initrd', 'leave-initrd', 'sysinit', 'ready', 'shutdown', 'final'];
-
-function parsePhases(text: string): readonly string[] {
-  const paths = text
-    .trim()
-    .replace(/,$/, '')
-    .trim()
-    .split(/\s*,\s*|\s+/);
-  const unknown = paths.flatMap((each) => each.split(':')).find((word) => !WORDS.includes(word));
-  if (unknown === undefined) return paths;
+function phasesIn(text: string): readonly string[] {
+  const paths = parsePhases(text);
+  if (paths !== undefined) return paths;
   throw misuse(
-    `--phases: expected paths of ${WORDS.join(', ')}, got ${JSON.stringify(unknown.slice(0, 64))}`,
+    `--phases: expected paths of ${PHASE_WORDS.join(', ')}, got ${JSON.stringify(text)}`,
   );
 }
 
-function parseBanks(text: string): readonly Bank[] {
-  const names = text.trim().replace(/,$/, '').trim();
-  if (names === '') return BANKS;
-  const asked = names.split(/\s*,\s*|\s+/).map((name) => {
-    const bank = bankNamed(name);
-    if (bank !== undefined) return bank;
-    throw misuse(`--pcr-banks: expected some of ${BANKS.join(', ')}, got ${JSON.stringify(name)}`);
-  });
-  return BANKS.filter((bank) => asked.includes(bank));
+function banksIn(text: string): readonly Bank[] {
+  const banks = text.trim() === '' ? BANKS : parseBanks(text);
+  if (banks !== undefined) return banks;
+  throw misuse(`--pcr-banks: expected some of ${BANKS.join(', ')}, got ${JSON.stringify(text)}`);
 }

@@ -2,7 +2,7 @@
 
 import type { Context } from '../context.ts';
 import type { ImageEsp } from '../disk/disk.ts';
-import { imagePlace } from '../disk/image-place.ts';
+import { ESP_TYPES, imagePlace } from '../disk/image-place.ts';
 import { EspError } from '../error.ts';
 import { type Access, findEsp, mountAt, requireEsp } from '../esp/mount.ts';
 import type { Settings } from '../settings/settings.ts';
@@ -43,12 +43,6 @@ export function findEsps(
   return esps;
 }
 
-/** The type of an ESP in a GPT (UEFI §5.3.3) and in an MBR (§5.2.2). */
-const ESP_TYPES: Readonly<Record<string, string>> = {
-  gpt: 'c12a7328-f81f-11d2-ba4b-00a0c93ec93b',
-  dos: '0xef',
-};
-
 /**
  * Returns an ESP that firmware finds, as far as anybody can tell here. One in a disk image is opened
  * for that, so that whatever is wrong with it is told before anything else is done.
@@ -78,7 +72,8 @@ export function requireTarget(
 function locate(path: string, settings: Settings, context: Context, access: Access): Esp {
   if (imagePlace(path, context.disk) !== undefined) {
     const { root, partition } = openImage(path, context, access);
-    return { root, ...(partition && { partition: { ...partition, disk: undefined } }) };
+    const ofNoDisk = { disk: undefined, number: undefined, offset: undefined, size: undefined };
+    return { root, ...(partition && { partition: { ...partition, ...ofNoDisk } }) };
   }
   const root = requireEsp(context.disk, path, settings['allow-directory'], access);
   const partition = settings['allow-directory'] ? undefined : partitionAt(root, context);

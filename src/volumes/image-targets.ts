@@ -47,7 +47,12 @@ function requireImagesAlone(
   inImages: readonly string[],
   { xbootldr, 'former-xbootldr': former }: Settings,
 ): void {
-  const other = esps.find((path) => !inImages.includes(path)) ?? xbootldr ?? former;
+  if (xbootldr !== undefined || former !== undefined) {
+    throw new EspError('CONFIG_INVALID', 'an XBOOTLDR partition goes with a mounted ESP', {
+      hint: `mount both, or do without it on ${inImages[0]}`,
+    });
+  }
+  const other = esps.find((path) => !inImages.includes(path));
   if (other === undefined) return;
   throw new EspError(
     'CONFIG_INVALID',

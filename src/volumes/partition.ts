@@ -13,6 +13,11 @@ export interface Partition {
   readonly uuid: string | undefined;
   /** The numbers of its disk. */
   readonly disk: string | undefined;
+  /** Its number in the table, counted from 1. */
+  readonly number: string | undefined;
+  /** Where it begins, and its size, in sectors of 512 bytes. */
+  readonly offset: string | undefined;
+  readonly size: string | undefined;
 }
 
 /** What udev says of one device is a file of a few kilobytes. */
@@ -39,5 +44,8 @@ export function partitionAt(
     type: properties.get('ID_PART_ENTRY_TYPE')?.toLowerCase(),
     uuid: properties.get('ID_PART_ENTRY_UUID')?.toLowerCase(),
     disk: properties.get('ID_PART_ENTRY_DISK'),
+    number: properties.get('ID_PART_ENTRY_NUMBER'),
+    offset: properties.get('ID_PART_ENTRY_OFFSET'),
+    size: properties.get('ID_PART_ENTRY_SIZE'),
   };
 }

@@ -1,34 +1,49 @@
 /** What boots, under real firmware, is what the installer was told to make boot. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import assert from 'node:assert/strict';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, suite, test } from 'node:test';
 import { makeProfiles } from '../lab/profiles.ts';
+import { bootImage } from '../lab/qemu.ts';
+import { run } from '../lab/run.ts';
 import {
   assertBooted,
   bootDirectory,
   install,
+  makeDisk,
   once,
   theParts,
   whatIsMissing,
 } from './installed.ts';
 
-const skip = whatIsMissing(['qemu-system-x86', 'mtools', 'dosfstools']);
+const skip = whatIsMissing(['qemu-system-x86', 'mtools', 'dosfstools', 'fdisk']);
 
 suite('under OVMF', () => {
   const folder = mkdtempSync(join(tmpdir(), 'espalier-boot-'));
   after(() => rmSync(folder, { recursive: true, force: true }));
   const world = once(() => makeProfiles(join(folder, 'world'), theParts()));
 
-  for (const format of ['uki', 'type1'] as const) {
-    test(`${format}: the profile's current generation is what boots`, { skip }, async () => {
-      const esp = join(folder, format);
-      install({ esp, world: world(), format });
-      assertBooted(await bootDirectory(esp), '5');
-    });
+  test("uki: the profile's current generation is what boots from a disk image", {
+    skip,
+  }, async () => {
+    const image = join(folder, 'disk.raw');
+    makeDisk(image, 200 * 2 ** 20);
+    install({ esp: image, isImage: true, world: world() });
+    assert.match(run('fsck.fat', ['-n', espOf(image)]), /files/);
+    assertBooted(await bootImage({ parts: theParts(), image }), '5');
+  });
 
+  test("type1: the profile's current generation is what boots", { skip }, async () => {
+    const esp = join(folder, 'type1');
+    install({ esp, world: world(), format: 'type1' });
+    assertBooted(await bootDirectory(esp), '5');
+  });
+
+  for (const format of ['uki', 'type1'] as const) {
     test(`${format}: after a rollback, the generation rolled back to boots`, { skip }, async () => {
-      const esp = join(folder, format);
+      const esp = join(folder, `${format}-back`);
+      install({ esp, world: world(), format });
       install({ esp, world: world(), format, generation: 3 });
       assertBooted(await bootDirectory(esp), '3');
     });
@@ -52,3 +67,10 @@ suite('under OVMF', () => {
     });
   }
 });
+
+/** Copies the ESP, the second partition, out of a disk of {@link makeDisk}: fsck.fat takes no offset. */
+function espOf(image: string): string {
+  const esp = `${image}.esp`;
+  writeFileSync(esp, readFileSync(image).subarray(2 * 2 ** 20, -(2 ** 20)));
+  return esp;
+}

@@ -4,14 +4,16 @@ import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, suite, test } from 'node:test';
-import { makeKeys, placeEnrolment } from '../lab/keys.ts';
+import { espalier } from '../lab/espalier.ts';
+import { makeProfiles } from '../lab/profiles.ts';
 import { bootImage } from '../lab/qemu.ts';
+import { attempt } from '../lab/run.ts';
 import { findUsrReport, marker, placeUsr, usrInit, usrParameters } from '../lab/usr.ts';
 import { findVerityInitrd } from '../lab/verity-initrd.ts';
-import { once, theParts, whatIsMissing } from './installed.ts';
+import { assertBooted, doneWithWarnings, once, theParts, whatIsMissing } from './installed.ts';
 import { assertIsVerity, espalierDoes, whatVerityMisses } from './verity-machine.ts';
 
-const skip = whatVerityMisses() || whatIsMissing(['openssl', 'efitools']);
+const skip = whatVerityMisses() || whatIsMissing([]);
 
 suite('an image with its /usr behind dm-verity, made in one run', () => {
   const folder = mkdtempSync(join(tmpdir(), 'espalier-image-'));
@@ -19,9 +21,12 @@ suite('an image with its /usr behind dm-verity, made in one run', () => {
   const at = (name: string): string => join(folder, name);
   const image = once(() => {
     const parts = theParts();
-    const keys = makeKeys(at('keys'));
+    espalierDoes(['keys', 'generate', at('sbctl')]);
+    const [certificate, privateKey] = ['pem', 'key'].map((suffix) =>
+      at(`sbctl/keys/db/db.${suffix}`),
+    );
+    const keys = { certificate: certificate ?? '', privateKey: privateKey ?? '' };
     placeUsr(parts, at('usr'));
-    placeEnrolment(keys, at('enrolment'));
     mkdirSync(at('systemd/lib/systemd/boot/efi'), { recursive: true });
     copyFileSync(parts.systemdBoot[257], at('systemd/lib/systemd/boot/efi/systemd-bootx64.efi'));
     const initrd = findVerityInitrd(parts);
@@ -31,18 +36,58 @@ suite('an image with its /usr behind dm-verity, made in one run', () => {
     return at('disk.raw');
   });
 
-  test('boots under Secure Boot with the keys that its ESP enrols', { skip }, async () => {
+  test('boots under Secure Boot from the first start, with variables made for it', {
+    skip,
+  }, async () => {
     const disk = at('booted.raw');
     copyFileSync(image(), disk);
+    const variables = at('variables.fd');
+    const made = ['image', 'efi-vars', theParts().ovmf.vars, '--output', variables];
+    espalierDoes([...made, '--keys', at('sbctl'), '--image', disk]);
     const { console, ended } = await bootImage({
       ...{ parts: theParts(), image: disk, limit: 400 },
-      secureBoot: { kind: 'enrol', save: at('variables') },
+      secureBoot: { kind: 'enforcing', variables },
     });
     const report = findUsrReport(console);
     assert.ok(report !== undefined, `${ended}; the console ends:\n${console.slice(-3000)}`);
+    assert.match(console, /starting Boot0000 "Linux Boot Manager"/);
     assertIsVerity(report);
     assert.equal(report.marker, marker);
     assert.match(console, /[Ss]ecure [Bb]oot (is )?enabled|secureboot: Secure boot enabled/);
+  });
+});
+
+suite('a disk with the efi table of make-disk-image', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'espalier-image-'));
+  after(() => rmSync(folder, { recursive: true, force: true }));
+  const noExt4 = attempt('mkfs.ext4', ['-V']).status !== 0 && 'SKIPPED, there is no mkfs.ext4';
+
+  test('boots the entry that install put onto its ESP', { skip: skip || noExt4 }, async () => {
+    const parts = theParts();
+    const { profiles } = makeProfiles(join(folder, 'world'), parts);
+    const image = join(folder, 'disk.raw');
+    writeFileSync(
+      join(folder, 'image.toml'),
+      `
+output = "disk.raw"
+table = "efi"
+additional-space = "8MiB"
+boot-size = "200MiB"
+[root]
+contents = [{ text = "hello", target = "/etc/motd" }]
+[install]
+profiles = ${JSON.stringify(profiles)}
+systemd = ${JSON.stringify(parts.systemdRoot[257])}
+stub = ${JSON.stringify(parts.stub[257])}
+allow-unsigned = true
+loader = { timeout = 0 }
+`,
+    );
+    const { status, stderr } = espalier(['image', 'build', join(folder, 'image.toml')]);
+    // One of these generations is broken, which is told.
+    assert.equal(status, doneWithWarnings, stderr);
+    const boot = await bootImage({ parts, image, limit: 300 });
+    assertBooted(boot, '5');
   });
 });
 
@@ -62,11 +107,7 @@ systemd = "systemd"
 type = "esp"
 size = "128MiB"
 loader = true
-loader-conf = """
-timeout 0
-secure-boot-enroll force
-"""
-contents = [{ source = "enrolment/loader", target = "/loader" }]
+loader-conf = "timeout 0\\n"
 
 [partition.uki]
 path = "/EFI/Linux/usr.efi"

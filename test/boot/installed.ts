@@ -1,9 +1,13 @@
 /** ESPs that the program itself made, for machines to boot. */
 import assert from 'node:assert/strict';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { windowOf } from '../../src/disk/window.ts';
+import { formatFat } from '../../src/fat/format.ts';
+import { openRaw } from '../../src/process/raw-file.ts';
 import { makeEspImage } from '../lab/esp-image.ts';
 import { espalier } from '../lab/espalier.ts';
+import { makeGptDisk } from '../lab/gpt-disk.ts';
 import type { Keys } from '../lab/keys.ts';
 import { findParts, type Parts, type SystemdVersion } from '../lab/parts.ts';
 import type { DemoWorld } from '../lab/profiles.ts';
@@ -34,7 +38,9 @@ export function once<T>(make: () => T): () => T {
 }
 
 export interface InstallOptions {
+  /** A directory; with `isImage` a disk image, in which the ESP is found. */
   readonly esp: string;
+  readonly isImage?: boolean;
   /** Directories that are the XBOOTLDR partition, or were. */
   readonly xbootldr?: string;
   readonly formerXbootldr?: string;
@@ -80,11 +86,12 @@ export function install(options: InstallOptions): void {
   const { esp, world, format = 'uki', systemd = '257', keys, generation } = options;
   const settings = placeSettings(world, options.loaderConf);
   const parts = theParts();
-  mkdirSync(esp, { recursive: true });
+  if (!options.isImage) mkdirSync(esp, { recursive: true });
   const target = world.generations.find(({ number }) => number === generation)?.toplevel;
   const { status, stderr } = espalier([
     'install',
-    ...['--esp', esp, '--allow-directory', '--profiles', world.profiles, '--format', format],
+    ...['--esp', esp, ...(options.isImage ? [] : ['--allow-directory'])],
+    ...['--profiles', world.profiles, '--format', format],
     ...['--systemd', parts.systemdRoot[systemd], '--stub', options.stub ?? parts.stub[systemd]],
     ...['--cache-dir', `${world.root}/cache`, '--loader-conf', settings],
     ...(keys === undefined
@@ -110,6 +117,22 @@ export function bootDirectory(
   const image = `${esp}.img`;
   makeEspImage(image, esp);
   return bootImage({ parts: theParts(), image, secureBoot, tpm });
+}
+
+/** Makes a disk with an empty ESP of ours, found by its type behind another partition. */
+export function makeDisk(disk: string, size: number): void {
+  const content = `${disk}.content`;
+  writeFileSync(content, '');
+  truncateSync(content, size);
+  const [, offset = 0] = makeGptDisk(disk, [
+    { type: 'usr', content: join(import.meta.dirname, 'installed.ts') },
+    { type: 'esp', content },
+  ]);
+  using file = openRaw(disk, 'write');
+  formatFat({
+    ...{ region: windowOf(file, offset, size), label: 'ESP', volumeId: 0x1234_abcd },
+    ...{ hidden: offset / 512, epoch: 0 },
+  });
 }
 
 /** Asserts that a boot came up with the generation of that number. */

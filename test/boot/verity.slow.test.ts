@@ -15,7 +15,7 @@ import { join } from 'node:path';
 import { after, suite, test } from 'node:test';
 import { makeEspImage } from '../lab/esp-image.ts';
 import { type GptPartition, makeGptDisk } from '../lab/gpt-disk.ts';
-import { makeErofs, marker, placeUsr } from '../lab/usr.ts';
+import { fragile, makeErofs, marker, placeUsr } from '../lab/usr.ts';
 import { doneWithWarnings, once, theParts } from './installed.ts';
 import { installSystem, placeGenerations } from './verity-generations.ts';
 import {
@@ -46,34 +46,29 @@ suite('a /usr behind dm-verity', () => {
     ];
     return { rootHash, uuid, partitions };
   });
-  /** A disk with them and an image whose initrd dracut makes for it, and where the data begin. */
-  const separate = once(() => {
-    const { rootHash, partitions } = pair();
+  /** Boots a disk with them, and an image whose initrd dracut makes for it. One byte of /usr was flipped. */
+  const flipped = once(async () => {
+    const { rootHash, uuid, partitions } = pair();
     const esp = makeEsp('separate', ['--verity', rootHash], at('dracut'));
     const disk = at('separate.disk');
     const [, start = 0] = makeGptDisk(disk, [esp, ...partitions]);
-    return { disk, start };
+    const offset = readFileSync(usr()).indexOf(fragile);
+    assert.ok(offset > 0);
+    flipByte(disk, start + offset);
+    const report = await bootUsr(disk);
+    assertIsVerity(report, uuid);
+    return { ...report, block: Math.floor(offset / 4096) };
   });
 
   test('is found by its root hash alone, and is what the system runs from', { skip }, async () => {
-    const report = await bootUsr(separate().disk);
-    assertIsVerity(report, pair().uuid);
-    assert.equal(report.marker, marker);
+    assert.equal((await flipped()).marker, marker);
   });
 
   test('with one byte flipped, that block cannot be read', { skip }, async () => {
-    const { disk, start } = separate();
-    const flipped = at('flipped.disk');
-    copyFileSync(disk, flipped);
-    const offset = readFileSync(usr()).indexOf(marker);
-    assert.ok(offset > 0);
-    flipByte(flipped, start + offset);
-    const report = await bootUsr(flipped);
-    assertIsVerity(report, pair().uuid);
-    assert.equal(report.marker, '');
-    const block = Math.floor(offset / 4096);
-    assert.match(report.console, new RegExp(`verity: .*: data block ${block} is corrupted`));
-    assert.match(report.console, /read error: Input\/output error/);
+    const { fragile: read, block, console } = await flipped();
+    assert.equal(read, '');
+    assert.match(console, new RegExp(`verity: .*: data block ${block} is corrupted`));
+    assert.match(console, /read error: Input\/output error/);
   });
 
   test('with the hash area behind the data, one partition is enough', { skip }, async () => {
@@ -87,6 +82,7 @@ suite('a /usr behind dm-verity', () => {
     makeGptDisk(disk, [esp, { type: 'usr', uuid: asUuid(rootHash.slice(0, 32)), content: both }]);
     const report = await bootUsr(disk);
     assertIsVerity(report, uuid);
+    assert.equal(report.fragile, fragile);
     assert.equal(report.marker, marker);
   });
 

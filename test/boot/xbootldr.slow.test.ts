@@ -42,36 +42,35 @@ suite('from XBOOTLDR, under OVMF', () => {
     return { esp, xbootldr, boot };
   }
 
+  test('what is to boot next boots, and after a rollback the other', { skip }, async () => {
+    const { esp, xbootldr, boot } = aDisk('next');
+    install({ esp, xbootldr, world: world() });
+    assert.deepEqual(payload(esp), []);
+    assertBooted(await boot(), '5');
+    install({ esp, xbootldr, world: world(), generation: 3 });
+    assertBooted(await boot(), '3');
+  });
+
   for (const [format, systemd] of [
-    ['uki', '257'],
     ['uki', '252'],
     ['type1', '262'],
   ] as const) {
-    test(`${format}, systemd-boot ${systemd}: what is to boot next boots, and after a rollback the other`, {
+    test(`${format}, systemd-boot ${systemd}: after a rollback, the images hold what was installed, and it boots`, {
       skip,
     }, async () => {
-      const { esp, xbootldr, boot } = aDisk(`${format}-${systemd}`);
+      const name = `${format}-${systemd}`;
+      const { esp, xbootldr, boot } = aDisk(name);
       install({ esp, xbootldr, world: world(), format, systemd });
-      assert.deepEqual(payload(esp), []);
-      assertBooted(await boot(), '5');
       install({ esp, xbootldr, world: world(), format, systemd, generation: 3 });
       assertBooted(await boot(), '3');
+      const read = join(folder, `${name}-read`);
+      copyOff(`${xbootldr}.img`, read);
+      assert.deepEqual(payload(read).sort(), payload(xbootldr).sort());
+      const onEsp = join(folder, `${name}-read-esp`);
+      copyOff(`${esp}.img`, onEsp);
+      assert.deepEqual(payload(onEsp), []);
     });
   }
-
-  test('what the FAT image of XBOOTLDR holds is what was installed, and the ESP’s is small', {
-    skip,
-  }, async () => {
-    const { esp, xbootldr, boot } = aDisk('images');
-    install({ esp, xbootldr, world: world(), format: 'type1' });
-    assertBooted(await boot(), '5');
-    const read = join(folder, 'read');
-    copyOff(`${xbootldr}.img`, read);
-    assert.deepEqual(payload(read).sort(), payload(xbootldr).sort());
-    const onEsp = join(folder, 'read-esp');
-    copyOff(`${esp}.img`, onEsp);
-    assert.deepEqual(payload(onEsp), []);
-  });
 
   test('in the middle of a move, with every entry on both, the one to boot next boots', {
     skip,

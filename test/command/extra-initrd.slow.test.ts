@@ -53,10 +53,7 @@ describe('an initrd that others put on the ESP', () => {
     assert.equal((await machine.run('install', ...TYPE1)).status, 5);
     assert.deepEqual([machine.installed(), machine.next()], [[1, 2], 1]);
     const { output } = await machine.run('list');
-    assert.match(
-      output,
-      /nixos-generation-2-.*\(damaged: EFI\/firmware\/wifi\.cpio is not there\)/,
-    );
+    assert.match(output, /^2: damaged: EFI\/firmware\/wifi\.cpio is not there$/m);
     machine.put(EXTRA, 'cpio');
     assert.equal((await machine.run('install', ...TYPE1)).status, 0);
     assert.equal(machine.next(), 2);

@@ -56,9 +56,9 @@ describe('what is declared', () => {
     assert.equal(machine.paths(LISTS).length, 1);
     assert.match((await machine.run('install', ...config)).output, /nothing to do/);
     assert.equal(machine.next(), 1);
-    const { output } = await machine.run('list', ...config);
-    assert.match(output, /Memtest .*memtest\.conf/);
-    assert.doesNotMatch(output, />.*Memtest/);
+    const { output } = await machine.run('list', '--long', ...config);
+    assert.match(output, /^Memtest .*memtest\.conf/m);
+    assert.doesNotMatch(output, /^Memtest .* next/m);
     assert.equal((await machine.run('verify', '--deep', ...config)).status, 0);
   });
 

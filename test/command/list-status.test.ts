@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import * as fs from 'node:fs';
 import { describe, test } from 'node:test';
+import stringWidth from 'string-width';
 import { aPe } from '../pe/a-pe.ts';
 import { aMachine, type Machine } from './a-machine.ts';
 
@@ -24,12 +25,13 @@ describe('list', () => {
       const { status, output } = await view(machine, 'list');
       assert.equal(status, 0);
       const [head = '', ...rows] = output.split('\n');
-      assert.match(head, /TITLE +SIZE +ENTRY/);
-      const numbers = rows.map((row) => /nixos-generation-(\d+)/.exec(row)?.[1]);
-      assert.deepEqual(numbers, ['3', '2', '2', '1']);
-      assert.match(rows[0] ?? '', /^> /);
-      assert.match(rows[3] ?? '', /^ \*/);
-      assert.match(rows[0] ?? '', /NixOS Yarara .*\(Generation 3, 2026-11-22\) +[\d.]+ KiB/);
+      assert.match(head, /^GENERATION +BUILT +KERNEL +SIZE +STATE$/);
+      const names = rows.map((row) => row.split(' ')[0]);
+      assert.deepEqual(names, ['3', '2', '2-gaming', '1']);
+      assert.match(rows[0] ?? '', /^3 +2026-11-22 +[\d.]+\S* +[\d.]+ KiB +next$/);
+      assert.match(rows[3] ?? '', /running$/);
+      const long = await view(machine, 'list', '--long');
+      assert.match(long.output.split('\n')[1] ?? '', /^3 .* next +\S+\/nixos-generation-3-\S+$/);
     }
   });
 
@@ -53,8 +55,27 @@ describe('list', () => {
     fs.rmSync(`${machine.esp}/${machine.paths(/nixos\/initrd-/)[0]}`);
     assert.match(
       (await view(machine, 'list')).output,
-      /\(damaged: EFI\/nixos\/initrd-.* is not there\)/,
+      /^\d(-gaming)?: damaged: EFI\/nixos\/initrd-.* is not there$/m,
     );
+  });
+
+  test('fits 80 columns, whatever names and versions are, and holds no digest', async (t) => {
+    const version = '6.12.9-a-very-long-version-of-somebody-who-builds-kernels';
+    const specialisations = { ['a specialisation with a long name'.repeat(2)]: {} };
+    const machine = aMachine(t, { generations: [{ version, specialisations }, {}] });
+    await machine.run('install', '--boot-counting', '3');
+    machine.put('loader/entries/x.conf', `title ${'各種各様'.repeat(20)}\nlinux /x\n`);
+    const { output } = await view(machine, 'list');
+    const table = output.split('\n').filter((line) => !line.includes('damaged:'));
+    for (const line of table) assert.ok(stringWidth(line) <= 80, line);
+    assert.doesNotMatch(table.join('\n'), /[a-z2-7]{40}/);
+  });
+
+  test('a broken generation is a row of its own', async (t) => {
+    const machine = aMachine(t, { generations: [{ tag: 'a' }, { tag: 'b' }] });
+    fs.rmSync(`${machine.toplevel(1)}/init`);
+    await machine.run('install');
+    assert.match((await view(machine, 'list')).output, /^1 +broken$/m);
   });
 
   test('what lies on the ESP cannot steer the terminal', async (t) => {

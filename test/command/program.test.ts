@@ -22,7 +22,9 @@ describe('a process', () => {
     assert.equal(status, 0, stderr);
     assert.match(stdout, /boots next: nixos-generation-1-/);
     const [line = ''] = stderr.trim().split('\n');
-    assert.equal(JSON.parse(line).msg, 'installed');
+    assert.match(line, /^espalier: info: installed \(/);
+    const json = espalier(machine, ...args, '-v', '--log-format', 'json', '--force');
+    assert.equal(JSON.parse(json.stderr.split('\n')[0] ?? '').level, 30, json.stderr);
   });
 
   test('a refusal is one line with its code, and a hint', (t) => {
@@ -66,12 +68,12 @@ describe('a process', () => {
   }
 
   const refused: readonly (readonly [readonly string[], RegExp])[] = [
-    [['pin', '--format', 'uki', '1'], /install, plan, watch, status, verify, repair and gc do; /],
-    [['list', '--limit', 'many'], /install, plan, watch, status, repair and gc do; /],
-    [['verify', '--private-key=x'], / gc, verity sign and sign do; /],
+    [['pin', '--format', 'uki', '1'], /install, plan, watch, status, verify, .* do; /],
+    [['list', '--limit', 'many'], /install, plan, watch, status, repair.* gc.* do; /],
+    [['verify', '--private-key=x'], / gc, verity sign, .* and sign do; /],
     [['install', '--rescan', '3'], /watch does; see espalier install --help/],
     [['status', '--lock-timeout', '3'], /install, .* and keys enroll do; /],
-    [['gc', '--force'], /install, plan, watch, status and repair do; /],
+    [['gc', '--force'], /install, plan, watch, status, repair.* do; /],
   ];
   for (const [args, users] of refused) {
     test(`${args.join(' ')} is refused, and the hint names the verbs that use the option`, (t) => {
@@ -122,11 +124,7 @@ describe('a process', () => {
       '--allow-unsigned',
     );
     assert.equal(status, 5);
-    const messages = stderr
-      .trim()
-      .split('\n')
-      .map((line) => JSON.parse(line).msg);
-    assert.match(messages.join('\n'), /generation 1 is broken and left as it is/);
+    assert.match(stderr, /^espalier: warning: generation 1 is broken and left as it is/m);
   });
 
   test('everything about a run may come from the environment', (t) => {
@@ -181,9 +179,7 @@ describe('two at once', () => {
     const child = spawn(process.execPath, [MAIN, ...args], { env });
     t.after(() => child.kill());
     const [said] = await once(child.stderr, 'data');
-    const { msg, holder } = JSON.parse(String(said));
-    assert.equal(msg, 'waiting');
-    assert.match(holder, new RegExp(`process ${process.pid}`));
+    assert.match(String(said), new RegExp(`^espalier: .*: waiting .*process ${process.pid}`));
     assert.deepEqual(machine.tree(), {});
     held.release();
     const [status] = await once(child, 'exit');

@@ -20,7 +20,7 @@ function spawned(bench: Workbench, ...more: readonly string[]) {
   const options = { encoding: 'utf8', env: { PATH: process.env['PATH'] } } as const;
   const { status, stderr } = spawnSync(
     process.execPath,
-    [MAIN, 'uki', 'build', ...args, ...more],
+    [MAIN, 'uki', 'build', '--log-format', 'json', ...args, ...more],
     options,
   );
   const lines = stderr.split('\n').filter((line) => line !== '');

@@ -124,7 +124,7 @@ test('an entry on the ESP that cannot be made again stays there', async (t) => {
   fs.writeFileSync(join(pair.machine.toplevel(1), 'boot.json'), '{');
   assert.equal((await run(pair, 'install')).status, 5);
   assert.deepEqual(pair.machine.installed(), [1]);
-  const { output } = await run(pair, 'list');
+  const { output } = await run(pair, 'list', '--long');
   assert.match(output, /nixos-generation-1-/);
   assert.match(output, /nixos-generation-2-/);
 });
@@ -212,7 +212,7 @@ test('list shows the menu of both partitions', async (t) => {
   const pair = aPair(t);
   await run(pair, 'install');
   pair.machine.put('loader/entries/rescue.conf', 'title Rescue\nlinux /rescue\n');
-  const { output } = await run(pair, 'list');
+  const { output } = await run(pair, 'list', '--long');
   assert.match(output, /Rescue/);
   assert.match(output, /nixos-generation-1-/);
 });

@@ -28,7 +28,7 @@ export function dumpUnit(directory: string, unit: string): string | undefined {
     {
       encoding: 'utf8',
       env: { SYSTEMD_UNIT_PATH: directory },
-      timeout: 20_000,
+      timeout: 120_000,
       maxBuffer: 1 << 26,
       ...(asRoot ? { uid: NOBODY, gid: NOBODY } : {}),
     },

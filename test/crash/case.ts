@@ -10,7 +10,7 @@ import { randomOf } from './random.ts';
 import { type Recording, record, recordOn, type Studio } from './recording.ts';
 import { makeWorld, type Scenario } from './scenario.ts';
 import { type Found, type Trial, tryRecording } from './trial.ts';
-import { realPayload } from './world.ts';
+import { realPayload, smallPayload } from './world.ts';
 
 /** How thorough a case is. */
 export interface Thoroughness extends Effort {
@@ -20,6 +20,8 @@ export interface Thoroughness extends Effort {
   readonly guests: number;
   /** Moments from which an interrupted run is followed by another that is recorded and judged as well. */
   readonly again: number;
+  /** Whether what is installed is small and starts nowhere: then nothing can be booted. */
+  readonly isSmall?: boolean;
 }
 
 /** The figures of one scenario. */
@@ -66,7 +68,8 @@ export async function runCase(
   const folder = mkdtempSync(join(workshop.folder, `${scenario.name}-`));
   const studio: Studio = { ...workshop, folder };
   try {
-    const world = await makeWorld(scenario, join(root, scenario.name), realPayload(workshop.parts));
+    const payload = thoroughness.isSmall ? smallPayload() : realPayload(workshop.parts);
+    const world = await makeWorld(scenario, join(root, scenario.name), payload);
     const recording = await record(scenario, world, studio);
     return await judgeRecording(recording, studio, thoroughness);
   } finally {

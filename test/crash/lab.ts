@@ -13,7 +13,9 @@ import { cacheFolder, ensureParts } from '../lab/parts.ts';
 import { ensureTools, installCommand } from '../lab/tools.ts';
 import type { CaseRequest, Figures, Thoroughness } from './case.ts';
 import { formatFigures, formatFindings } from './figures.ts';
-import { SCENARIOS } from './scenario.ts';
+import { runImageCase } from './image-case.ts';
+import { makeWorld, SCENARIOS } from './scenario.ts';
+import { smallPayload } from './world.ts';
 
 const HELP = `npm run lab -- [--quick] [--scenario NAME]... [--seed N] [--json]
 
@@ -84,7 +86,7 @@ async function lab({ quick, scenario: names, seed, json }: Request): Promise<num
     }
   };
   await Promise.all(Array.from({ length: availableParallelism() }, work));
-  const all = results.flat();
+  const all = [...results.flat(), ...(await imageCases(wanted, workshop, thoroughness, say))];
   const faults = await examineFaults(wanted, { folder, program, quick, say });
   if (json)
     console.log(
@@ -96,6 +98,23 @@ async function lab({ quick, scenario: names, seed, json }: Request): Promise<num
     );
   else console.log(`${formatFigures(all)}\n\n${formatRows(faults)}`);
   return [...all, ...faults].some(({ findings }) => findings.length > 0) ? 1 : 0;
+}
+
+/** The same scenarios onto disk images: no machine is needed for these, so they take seconds. */
+async function imageCases(
+  wanted: typeof SCENARIOS,
+  { folder, worlds }: CaseRequest['workshop'],
+  thoroughness: Thoroughness,
+  say: (text: string) => void,
+): Promise<Figures[]> {
+  const all: Figures[] = [];
+  for (const scenario of wanted) {
+    const world = await makeWorld(scenario, join(worlds, `${scenario.name}.image`), smallPayload());
+    const figures = await runImageCase(scenario, world, folder, thoroughness);
+    for (const line of formatFindings(figures)) say(line);
+    all.push(figures);
+  }
+  return all;
 }
 
 function runInThread(request: CaseRequest): Promise<Figures[]> {

@@ -2,9 +2,11 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
+import { EspError } from '../../src/error.ts';
 import { readFat } from '../crash/fat-image.ts';
 import { bounds } from '../property/bounds.ts';
 import { aFat, type Fat, openFat } from './a-fat.ts';
+import { memoryRegion } from './a-region.ts';
 import { anyLife, live, Model } from './life.ts';
 
 /** Paths as the independent reader shows them: it knows ASCII alone. */
@@ -72,4 +74,28 @@ describe('a life', () => {
       );
     });
   }
+
+  test('on a disk on which a write fails: nothing is written after it, and it opens again', async () => {
+    await fc.assert(
+      fc.asyncProperty(anyLife, fc.nat(120), async (life, failing) => {
+        const { memory } = aFat(100 * 1024, { bits: 32, clusterSize: 512 });
+        const region = memoryRegion(memory);
+        let writes = 0;
+        const writeAt = (offset: number, bytes: Uint8Array): void => {
+          assert.ok(writes <= failing, 'no write follows the one that failed');
+          if (writes++ === failing) throw new EspError('IO', 'a bad sector');
+          region.writeAt(offset, bytes);
+        };
+        const { disk } = openFat(memory, { region: { ...region, writeAt } });
+        const model = new Model();
+        for (const step of life) {
+          await live(step, disk, model).catch((error: unknown) => {
+            assert.ok(error instanceof EspError, String(error));
+          });
+        }
+        openFat(memory);
+      }),
+      bounds(60),
+    );
+  });
 });

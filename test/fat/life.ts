@@ -75,6 +75,12 @@ export const anyLife: fc.Arbitrary<readonly Step[]> = fc.array(
   { minLength: 1, maxLength: 40 },
 );
 
+/** Returns whether a step is about no names but those of ASCII, which every mount takes. */
+export function isPlain(step: Step): boolean {
+  const places = 'at' in step ? [step.at, ...('to' in step ? [step.to] : [])] : [];
+  return places.every(({ name }) => /^[ -~]*$/.test(NAMES[name] ?? ''));
+}
+
 /** What a FAT should hold: contents by path, and directories. Case does not tell names apart. */
 export class Model {
   readonly files = new Map<string, Uint8Array>();

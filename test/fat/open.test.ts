@@ -136,6 +136,23 @@ describe('what others leave behind', () => {
     assert.notEqual(view.getUint32(second + 4 * 9, true), 5);
   });
 
+  test('clusters that no name leads to are free, and bad ones are not', async () => {
+    const { memory, view, disk } = await aSystem();
+    const free = disk.fileSystem('/boot')?.free;
+    for (const [cluster, next] of [
+      [1000, 1001],
+      [1001, 0x0fff_ffff],
+      [1002, 0x0fff_fff7],
+    ] as const) {
+      view.setUint32(TABLE + 4 * cluster, next, true);
+    }
+    const opened = openFat(memory).disk;
+    assert.equal(opened.fileSystem('/boot')?.free, (free ?? 0) - CLUSTER);
+    await opened.replaceText('/boot/text', 'x');
+    assert.equal(view.getUint32(TABLE + 4 * 1000, true), 0);
+    assert.equal(view.getUint32(TABLE + 4 * 1002, true), 0x0fff_fff7);
+  });
+
   test('names behind a slot that was never used are there, and are seen once all slots are closed', async () => {
     const { memory, view, at } = await aSystem();
     view.setUint8(at(A), 0);

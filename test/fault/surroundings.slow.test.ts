@@ -221,7 +221,7 @@ test('a generation with a file that FAT cannot hold is set apart, and the others
 });
 
 /** Milliseconds. */
-const FOREVER = 60_000;
+const FOREVER = 300_000;
 
 function limited(
   { scenario, world }: Stage,

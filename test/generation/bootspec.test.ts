@@ -63,7 +63,7 @@ test('a valid document with any value replaced is refused, or still well-formed'
       const bootspec = parseBootspec(text, 'boot.json');
       assert.ok(bootspec.kernel.startsWith('/') && !/\p{Cc}/u.test(bootspec.kernel));
       assert.doesNotMatch(bootspec.kernelParams.join(''), /\p{Cc}/u);
-      assert.doesNotMatch(bootspec.init, /\s/);
+      assert.doesNotMatch(bootspec.init ?? '', /\s/);
     }),
     { numRuns: 300 },
   );

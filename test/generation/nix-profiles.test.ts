@@ -21,7 +21,11 @@ function aSource(t: TestContext, shapes: Shapes): Opened {
   const root = aRoot(t);
   const profiles = aProfiles(root, shapes);
   const pins = join(root, 'pins');
-  return { profiles, pins, source: openSource({ profiles: [profiles], pins }, nodeDisk()) };
+  return {
+    profiles,
+    pins,
+    source: openSource({ profiles: [profiles], 'state-dir': '/state', pins }, nodeDisk()),
+  };
 }
 
 function pin(
@@ -84,7 +88,7 @@ test('a pin reads as a generation once its profile has it no longer', (t) => {
 test('the link of one generation is a source of it alone, and calls nothing current', (t) => {
   const { profiles, pins } = aSource(t, [{}, {}]);
   const link = join(profiles, 'system-1-link');
-  const source = openSource({ profiles: [link], pins }, nodeDisk());
+  const source = openSource({ profiles: [link], 'state-dir': '/state', pins }, nodeDisk());
   const { generations, current } = source.read();
   assert.deepEqual([generations.map(({ number }) => number), current], [[1], []]);
   assert.deepEqual(source.watched(), [profiles, pins, join(pins, 'system-profiles')]);
@@ -92,7 +96,10 @@ test('the link of one generation is a source of it alone, and calls nothing curr
 
 test('what is neither a directory of profiles nor a link is refused', (t) => {
   const { pins } = aSource(t, [{}]);
-  const source = openSource({ profiles: ['/nonexistent'], pins }, nodeDisk());
+  const source = openSource(
+    { profiles: ['/nonexistent'], 'state-dir': '/state', pins },
+    nodeDisk(),
+  );
   for (const ask of [() => source.read(), () => source.current()]) {
     assert.throws(ask, { code: 'CONFIG_INVALID' });
   }

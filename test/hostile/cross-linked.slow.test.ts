@@ -10,12 +10,13 @@ import { theParts, whatIsMissing } from '../boot/installed.ts';
 import { type FatFile, readFat } from '../crash/fat-image.ts';
 import { mendImage } from '../crash/fsck.ts';
 import { onDisk } from '../crash/guest-reruns.ts';
-import { commandOf, membersOf } from '../crash/recording.ts';
+import { membersOf } from '../crash/recording.ts';
 import { makeWorld } from '../crash/scenario.ts';
 import { smallPayload, type World } from '../crash/world.ts';
+import { memberOf } from '../lab/cpio.ts';
 import { makeEspImage } from '../lab/esp-image.ts';
 import { runInGuest } from '../lab/guest.ts';
-import type { GuestRan } from '../lab/guest-commands.ts';
+import { usedBy } from '../support/used-by.ts';
 
 const skip = whatIsMissing(['qemu-system-x86', 'mtools', 'dosfstools']);
 /** What may get, or give, a second name to a chain of ours; and what has nothing to do with it. */
@@ -76,7 +77,13 @@ suite('clusters with two names', { skip }, () => {
   });
 });
 
-function requireHonest(ran: readonly GuestRan[][]): void {
+/** What a verb did on an image. */
+interface VerbRan {
+  readonly status: number;
+  readonly output: string;
+}
+
+function requireHonest(ran: readonly VerbRan[][]): void {
   for (const [at, { name }] of CROSS_LINKS.entries()) {
     for (const { status, output } of ran[at] ?? []) {
       assert.ok(HONEST.includes(status), `${name}: ${status} ${output}`);
@@ -98,22 +105,40 @@ const SCENARIO = {
   action: () => [],
 };
 
+/** Starts the program anew for each command line, in one process: in a guest, Node's start is dearer than a verb. */
+const runVerbs = `
+const [node, , ...lines] = process.argv;
+for (const [index, line] of lines.entries()) {
+  process.argv = [node, '/espalier.mjs', ...line.split(' ')];
+  process.exitCode = 0;
+  await import(\`/espalier.mjs?\${index}\`);
+  console.log(\`\\nESPALIER-VERB \${process.exitCode}\`);
+}
+process.exitCode = 0;
+`;
+
 /** Runs verbs one after the other on each image, and returns what each of them did, by image. */
 async function perform(
   world: World,
   program: string,
   [image = '', ...more]: readonly string[],
   verbs: readonly string[][],
-): Promise<GuestRan[][]> {
-  const count = more.length + 1;
-  const commands = Array.from({ length: count }, (_, disk) =>
-    verbs.map((verb) => onDisk(disk, commandOf([...verb, ...world.settings()], '/esp'))),
-  ).flat();
-  const members = membersOf(world, program);
-  const ran = await runInGuest({ parts: theParts(), image, more, members, commands, limit: 600 });
-  return Array.from({ length: count }, (_, disk) =>
-    ran.slice(disk * verbs.length, (disk + 1) * verbs.length),
+): Promise<VerbRan[][]> {
+  const lines = verbs.map((verb) =>
+    [...usedBy([...verb, ...world.settings()]), '--esp', '/esp'].join(' '),
   );
+  const command = ['node /verbs.mjs', ...lines.map((line) => `'${line}'`), '2>&1'].join(' ');
+  const commands = [image, ...more].map((_, disk) => onDisk(disk, command));
+  const members = [...membersOf(world, program), memberOf('verbs.mjs', runVerbs)];
+  const ran = await runInGuest({ parts: theParts(), image, more, members, commands, limit: 600 });
+  return ran.map(({ status, output }) => {
+    const pieces = output.split(/^ESPALIER-VERB (\d+)$/m);
+    const said = pieces.filter((_, index) => index % 2 === 0);
+    const ends = pieces.filter((_, index) => index % 2 === 1);
+    const did = ends.map((end, index) => ({ status: Number(end), output: said[index] ?? '' }));
+    assert.equal(did.length, verbs.length, `${status}: ${output}`);
+    return did;
+  });
 }
 
 function imageOf(world: World, image: string): string {

@@ -18,9 +18,9 @@ import {
   salvageSettings,
 } from '../../src/loader/loader-conf.ts';
 import { matchesPattern } from '../../src/loader/pattern.ts';
-import { compareVersions } from '../../src/loader/version.ts';
 import { readSettings } from '../../src/settings/settings.ts';
 import { parseOsRelease } from '../../src/uki/os-release.ts';
+import { compareVersions } from '../../src/version.ts';
 import { bounds } from '../property/bounds.ts';
 import { MemoryDisk } from '../support/memory-disk.ts';
 import { NO_DIGEST } from './case.ts';

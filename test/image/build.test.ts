@@ -2,9 +2,14 @@ import assert from 'node:assert/strict';
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import { bytesSource } from '../../src/byte-source.ts';
+import { processContext } from '../../src/command/process-context.ts';
 import { EspError } from '../../src/error.ts';
 import { readPartitionTable } from '../../src/gpt/partition-table.ts';
+import { planImage } from '../../src/image/plan-image.ts';
+import { readRepartDefinitions } from '../../src/image/repart-definitions.ts';
+import { STEADY } from '../../src/tree/contents.ts';
 import { findPair } from '../../src/verity/disk-pair.ts';
+import { NO_SEED } from '../../src/verity/seed.ts';
 import { run } from '../lab/run.ts';
 import { installCommand, missingTools } from '../lab/tools.ts';
 import { blockSource } from '../verity/a-pair.ts';
@@ -108,6 +113,33 @@ describe('an image from definitions', () => {
 });
 
 describe('what is refused leaves nothing behind', () => {
+  test('all programs that are missing are told at once, with one command', async (t) => {
+    const bench = aVerityBench(t);
+    define(bench, '20-root', 'Type=root', 'Format=btrfs');
+    define(bench, '30-usr', 'Type=srv', 'Format=ext4');
+    const { disk, machine } = processContext(new URL(import.meta.url));
+    const settings = { architecture: 'x86-64' };
+    const partitions = readRepartDefinitions([bench.path('defs')], settings, disk).slice(-2);
+    const planned = planImage(
+      {
+        ...{ partitions, seed: NO_SEED, size: 'auto', sectorSize: 512 },
+        ...{ verityBlockSize: 4096, deferred: new Set() },
+      },
+      {
+        ...{ tree: STEADY, time: 0, warn: assert.fail },
+        workshop: {
+          machine: { ...machine, findProgram: () => undefined },
+          ...{ disk, environment: {}, scratch: bench.folder },
+        },
+      },
+    );
+    await assert.rejects(planned, {
+      code: 'TOOL_MISSING',
+      message: /mkfs\.btrfs.*; mkfs\.ext4/,
+      hint: 'apt-get install btrfs-progs e2fsprogs, or nix-shell -p btrfs-progs e2fsprogs',
+    });
+  });
+
   const args = (bench: ReturnType<typeof aVerityBench>, ...more: readonly string[]) => [
     ...['image', 'build', '--definitions', bench.path('defs'), '--seed', SEED],
     ...['--output', bench.path('disk.raw'), ...more],

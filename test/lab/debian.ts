@@ -87,6 +87,8 @@ function words(text: string): readonly string[] {
 export interface Suite {
   /** The packages that a package depends on, as far as they match `pattern`. */
   dependencies(name: string, pattern: RegExp): readonly string[];
+  /** Downloads packages, and returns their files. */
+  download(names: readonly string[]): readonly string[];
   /** Downloads packages and unpacks them into `root`. */
   unpack(names: readonly string[], root: string): void;
 }
@@ -98,18 +100,22 @@ export interface Suite {
 export function openSuite(name: string, folder: string, mirror: Mirror): Suite {
   const options = configure(name, folder, mirror);
   run('apt-get', [...options, '-qq', 'update']);
+  const download = (names: readonly string[]) => {
+    const debs = join(folder, 'debs');
+    mkdirSync(debs, { recursive: true });
+    run('apt-get', [...options, '-qq', 'download', ...names], { cwd: debs });
+    return readdirSync(debs).map((deb) => join(debs, deb));
+  };
   return {
     dependencies(packageName, pattern) {
       const text = run('apt-cache', [...options, 'show', '--no-all-versions', packageName]);
       const list = /^Depends: (.*)$/m.exec(text)?.[1] ?? '';
       return words(list.replace(/\([^)]*\)|[,|]/g, ' ')).filter((word) => pattern.test(word));
     },
+    download,
     unpack(names, root) {
-      const debs = join(folder, 'debs');
-      mkdirSync(debs, { recursive: true });
-      run('apt-get', [...options, '-qq', 'download', ...names], { cwd: debs });
       mkdirSync(root, { recursive: true });
-      for (const deb of readdirSync(debs)) run('dpkg', ['-x', join(debs, deb), root]);
+      for (const deb of download(names)) run('dpkg', ['-x', deb, root]);
     },
   };
 }

@@ -1,6 +1,8 @@
 /** `node test/lab/fetch.ts`: brings everything that tests with real parts want, and says what it could not bring. */
 import { ensureBootTools } from './boot-tools.ts';
+import { ensureDebianRoot } from './debian-root.ts';
 import { ensureDpkgRoot } from './dpkg-root.ts';
+import { ensureKernelInstall } from './kernel-install.ts';
 import { ensureMeasuring } from './measuring.ts';
 import { ensureParts } from './parts.ts';
 import { ensurePolicyTools } from './policy-tools.ts';
@@ -20,6 +22,8 @@ try {
   ensureBootTools(say);
   ensureSbsign(say);
   ensurePolicyTools(say);
+  ensureKernelInstall(say);
+  ensureDebianRoot(say);
   ensureVerityInitrd(parts, say);
 } catch (error) {
   console.error(

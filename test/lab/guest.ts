@@ -62,7 +62,7 @@ poweroff -f
  * @throws {Error} with the end of the console when the machine did not come to the last command
  */
 export async function runInGuest(options: GuestOptions): Promise<readonly GuestRan[]> {
-  const { parts, image, more = [], log, members, commands, limit = 90 } = options;
+  const { parts, image, more = [], log, members, commands, limit = 300 } = options;
   const folder = mkdtempSync(join(tmpdir(), 'espalier-guest-'));
   try {
     const initrd = join(folder, 'initrd');

@@ -23,7 +23,7 @@ export interface BootOptions {
   readonly secureBoot?: SecureBoot;
   /** Whether the machine has a TPM 2.0, a new one. Needs swtpm. */
   readonly tpm?: boolean;
-  /** Seconds until the machine is switched off, whatever it does: 120 if not given. */
+  /** Seconds until the machine is switched off, whatever it does: 300 if not given. */
   readonly limit?: number;
 }
 
@@ -70,15 +70,18 @@ const givenUp =
 /** Without what costs an emulator much: a fifth level of page tables, and checks at every access of the kernel. */
 const processor = 'max,la57=off,smap=off,smep=off,pku=off,umip=off';
 
-/** For the command line of every kernel: an emulated processor leaks nothing, and its cycles are dear. */
-export const emulated = ['nokaslr', 'mitigations=off'] as const;
+/**
+ * For the command line of every kernel: an emulated processor leaks nothing, and its cycles are dear. On
+ * a busy machine its timer may be late at the very moment at which the kernel looks whether it has one.
+ */
+export const emulated = ['nokaslr', 'mitigations=off', 'no_timer_check'] as const;
 
 /**
  * Boots the image and waits until the machine powers off, gives up or runs out of time. The machine
  * is emulated in software; no machine outlives the call.
  */
 export async function bootImage(options: BootOptions): Promise<Boot> {
-  const { parts, image, secureBoot = { kind: 'off' }, tpm = false, limit = 120 } = options;
+  const { parts, image, secureBoot = { kind: 'off' }, tpm = false, limit = 300 } = options;
   const folder = mkdtempSync(join(tmpdir(), 'espalier-vm-'));
   const variables = join(folder, 'vars.fd');
   const chip = tpm ? startTpm(folder) : undefined;

@@ -14,16 +14,27 @@ export interface RepartOptions {
   readonly empty: 'create' | 'refuse';
   /** The types of partitions that are left to another run. */
   readonly defer?: string;
+  /** PEM files of the key that signs root hashes. */
+  readonly key?: { readonly certificate: string; readonly privateKey: string };
+  /** The size of the disk, as `auto` or `1G`. */
+  readonly size?: string;
 }
 
+/** What it derives all identifiers from. */
+export const repartSeed = '6b1d6e0e-7d0c-4f6e-9d3a-2f0c6f1f5a11';
+
 /** Runs it on an image, and returns what it says in JSON. @throws {Error} when it fails */
-export function repart({ definitions, image, empty, defer }: RepartOptions): string {
+export function repart(options: RepartOptions): string {
+  const { definitions, image, empty, defer, key, size = 'auto' } = options;
   // These libraries are not for the programs that it starts: only the loader is told of them.
   const loader = ['--library-path', `${libraries}:${join(libraries, 'systemd')}`];
   const program = join(toolRoot, 'usr/bin/systemd-repart');
   return run(join(libraries, 'ld-linux-x86-64.so.2'), [
-    ...[...loader, program, '--dry-run=no', '--offline=yes', '--size=auto', '--sector-size=512'],
-    ...['--seed=6b1d6e0e-7d0c-4f6e-9d3a-2f0c6f1f5a11', '--json=short', `--empty=${empty}`],
+    ...[...loader, program, '--dry-run=no', '--offline=yes', '--sector-size=512'],
+    ...[`--seed=${repartSeed}`, '--json=short', `--empty=${empty}`, `--size=${size}`],
+    ...(key === undefined
+      ? []
+      : [`--certificate=${key.certificate}`, `--private-key=${key.privateKey}`]),
     ...(defer === undefined ? [] : [`--defer-partitions=${defer}`]),
     ...[`--definitions=${definitions}`, image],
   ]);

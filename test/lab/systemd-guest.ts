@@ -74,7 +74,7 @@ const cmdline = [
 export async function runInSystemdGuest(
   options: SystemdGuestOptions,
 ): Promise<readonly GuestRan[]> {
-  const { parts, image, members, commands, limit = 180 } = options;
+  const { parts, image, members, commands, limit = 600 } = options;
   const folder = mkdtempSync(join(tmpdir(), 'espalier-guest-'));
   try {
     const initrd = join(folder, 'initrd');

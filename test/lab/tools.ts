@@ -3,7 +3,7 @@ import { accessSync, constants, existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { attempt, environment } from './run.ts';
 
-/** What shows a package to be installed: a program, `python:<module>`, or `engine:<engine of OpenSSL>`. */
+/** What shows a package to be installed: a program, a file, `python:<module>`, or `engine:<engine of OpenSSL>`. */
 const witnesses = {
   binutils: 'objcopy',
   'btrfs-progs': 'mkfs.btrfs',
@@ -11,10 +11,13 @@ const witnesses = {
   'cryptsetup-bin': 'veritysetup',
   dosfstools: 'mkfs.vfat',
   e2fsprogs: 'mkfs.ext4',
+  efibootmgr: 'efibootmgr',
   efitools: 'sign-efi-sig-list',
   'erofs-utils': 'mkfs.erofs',
   fdisk: 'sfdisk',
   gdisk: 'sgdisk',
+  'grub-common': 'grub-mkimage',
+  'grub-pc-bin': '/usr/lib/grub/i386-pc/boot.img',
   jq: 'jq',
   'libengine-pkcs11-openssl': 'engine:pkcs11',
   lz4: 'lz4',
@@ -85,6 +88,7 @@ function aptInstall(packages: readonly string[]): boolean {
 }
 
 function isPresent(witness: string): boolean {
+  if (witness.startsWith('/')) return existsSync(witness);
   if (witness.startsWith('python:')) {
     return attempt(systemPython, ['-c', `import ${witness.slice('python:'.length)}`]).status === 0;
   }

@@ -8,6 +8,9 @@ import { run } from './run.ts';
 /** What every block of the file `share/marker` begins with. */
 export const marker = 'this is the /usr that the root hash is of';
 
+/** And every block of `share/fragile`, which a test may damage. */
+export const fragile = 'this may be damaged, and the rest stays whole';
+
 const mark = 'ESPALIER-USR';
 const block = 4096;
 
@@ -20,7 +23,9 @@ busybox=/usr/bin/busybox
   for device in /sys/block/dm-*/dm; do
     echo "${mark} device $($busybox cat $device/name $device/uuid | $busybox tr '\\n' ' ')"
   done
-  echo "${mark} marker $($busybox cat /usr/share/marker | $busybox head -n 1)"
+  for file in marker fragile; do
+    echo "${mark} $file $($busybox cat /usr/share/$file | $busybox head -n 1)"
+  done
 } > /dev/console 2>&1
 $busybox poweroff -f
 `;
@@ -43,7 +48,9 @@ export function placeUsr(parts: Parts, folder: string): void {
   writeFileSync(join(folder, 'lib/os-release'), 'ID=usr\nVERSION_ID=1\nPRETTY_NAME="A /usr"\n');
   // Whole blocks: what is smaller shares one with the file system's own data. And not the last blocks
   // of the device, which udev reads to find out what it is.
-  writeFileSync(join(folder, 'share/marker'), `${marker}\n`.padEnd(block, '.').repeat(2));
+  for (const [name, text] of Object.entries({ marker, fragile })) {
+    writeFileSync(join(folder, 'share', name), `${text}\n`.padEnd(block, '.').repeat(2));
+  }
   writeFileSync(join(folder, 'share/more'), '.'.repeat(64 * block));
 }
 
@@ -60,6 +67,8 @@ export interface UsrReport {
   readonly device: string;
   /** The first line of the marker, as far as it could be read. */
   readonly marker: string;
+  /** That of the file that a test may damage. */
+  readonly fragile: string;
 }
 
 /** Returns what the init said on a console, or undefined when it never ran. */
@@ -68,5 +77,5 @@ export function findUsrReport(console: string): UsrReport | undefined {
     new RegExp(`^${mark} ${what} (.*)$`, 'm').exec(console)?.[1]?.trim();
   const [mount, device] = [said('mount'), said('device')];
   if (mount === undefined || device === undefined) return undefined;
-  return { mount, device, marker: said('marker') ?? '' };
+  return { mount, device, marker: said('marker') ?? '', fragile: said('fragile') ?? '' };
 }

@@ -3,7 +3,12 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
 import { type Guid, guidBytes } from '../../src/guid.ts';
-import { parseBootOption, parseBootOrder } from '../../src/loader/boot-option.ts';
+import {
+  formatBootOption,
+  formatBootOrder,
+  parseBootOption,
+  parseBootOrder,
+} from '../../src/loader/boot-option.ts';
 
 const utf16 = (text: string) => Buffer.from(`${text}\0`, 'utf16le');
 
@@ -34,7 +39,13 @@ function anOption(path: string, attributes = 1): Buffer {
 
 test('a boot entry says its program, its partition, and whether it is active', () => {
   const path = '\\EFI\\systemd\\systemd-bootx64.efi';
-  assert.deepEqual(parseBootOption(anOption(path)), { isActive: true, partition: GUID, path });
+  const title = 'Linux Boot Manager';
+  assert.deepEqual(parseBootOption(anOption(path)), {
+    isActive: true,
+    partition: GUID,
+    path,
+    title,
+  });
   assert.equal(parseBootOption(anOption(path, 0))?.isActive, false);
 });
 
@@ -49,4 +60,37 @@ test('any bytes whatever are read within bounds', () => {
 
 test('the order is numbers of two bytes; half a number at its end is none', () => {
   assert.deepEqual(parseBootOrder(Uint8Array.of(1, 0, 2, 1, 9)), [1, 0x102]);
+});
+
+test('a boot entry of ours is what efibootmgr makes, byte for byte', () => {
+  const path = '\\EFI\\systemd\\systemd-bootx64.efi';
+  const partition = { number: 0, uuid: GUID, first: 0, sectors: 0 };
+  const option = { title: 'Linux Boot Manager', partition };
+  const theirs = anOption(path).subarray(0, -'optional'.length);
+  assert.deepEqual(Buffer.from(formatBootOption({ ...option, path })), theirs);
+  const slashes = { ...option, path: '/EFI/systemd/systemd-bootx64.efi' };
+  assert.deepEqual(formatBootOption(slashes), formatBootOption({ ...option, path }));
+  assert.deepEqual(parseBootOrder(formatBootOrder([1, 0x102])), [1, 0x102]);
+});
+
+test('what is written is read back, and has the bytes that efibootmgr writes', () => {
+  const partition = { number: 2, first: 2048, sectors: 204800, uuid: GUID };
+  const path = '\\EFI\\systemd\\systemd-bootx64.efi';
+  const bytes = formatBootOption({ title: 'Title', partition, path });
+  assert.deepEqual(parseBootOption(bytes), {
+    isActive: true,
+    partition: GUID,
+    path,
+    title: 'Title',
+  });
+  const drive = Buffer.from(bytes)
+    .subarray(6 + 12)
+    .toString('hex');
+  const uuid = Buffer.from(guidBytes(GUID)).toString('hex');
+  assert.ok(
+    drive.startsWith(`04012a00020000000008000000000000002003000000000${'0'}${uuid}0202`),
+    drive,
+  );
+  assert.ok(drive.endsWith('0000' + '7fff0400'));
+  assert.deepEqual(parseBootOrder(formatBootOrder([3, 0x102])), [3, 0x102]);
 });

@@ -5,19 +5,18 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { bytesSource } from '../../src/byte-source.ts';
 import { nodeDisk } from '../../src/disk/node-disk.ts';
-import { BANKS, type Bank } from '../../src/measure/bank.ts';
 import { measuredImage } from '../../src/measure/image.ts';
+import { policiesFor, policyDocument } from '../../src/measure/policy.ts';
+import { loadPolicyKey } from '../../src/signer/policy-key.ts';
+import { BANKS, type Bank } from '../../src/uki/pcr-bank.ts';
 import {
   combined,
   formatPolicies,
   type PolicyDocument,
   parsePolicies,
-  policyDocument,
   withSignatures,
-} from '../../src/measure/pcrsig.ts';
-import { DEFAULT_PHASES, normalizePhases } from '../../src/measure/phase.ts';
-import { policiesFor } from '../../src/measure/policy.ts';
-import { loadPolicyKey } from '../../src/signer/policy-key.ts';
+} from '../../src/uki/pcrsig.ts';
+import { DEFAULT_PHASES, normalizePhases } from '../../src/uki/phase.ts';
 import { bounds } from '../property/bounds.ts';
 import { POLICY_KEY, POLICY_PUBLIC_KEY, VECTORS, vectorImage } from './vectors.ts';
 

@@ -1,7 +1,7 @@
 /** Vectors that systemd-measure 262.1 made: eight sections, their values, policies and signatures. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Bank } from '../../src/measure/bank.ts';
+import type { Bank } from '../../src/uki/pcr-bank.ts';
 import { aPe } from '../pe/a-pe.ts';
 
 const folder = join(import.meta.dirname, '../../fixtures/pcr');

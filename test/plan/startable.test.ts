@@ -59,6 +59,7 @@ describe('a boot loader of ours beside another system’s fallback', () => {
     at('EFI/BOOT/BOOTX64.EFI', 'foreign'),
   ];
   const option = {
+    title: 'Linux Boot Manager',
     isActive: true,
     partition: 'bb',
     path: '\\EFI\\SYSTEMD\\SYSTEMD-BOOTX64.EFI',

@@ -26,7 +26,7 @@ export interface ServiceOptions {
   readonly stderr?: number;
 }
 
-const PATIENCE = 40_000;
+const PATIENCE = 120_000;
 
 /** Waits until something is so. */
 export async function until(what: string, holds: () => boolean): Promise<void> {
@@ -43,7 +43,13 @@ export class Service {
   readonly text: string[] = [];
 
   constructor(machine: Machine, { args = [], environment, stderr }: ServiceOptions = {}) {
-    this.child = spawnVerb(machine, 'watch', ['--debounce', '20', ...args], environment, stderr);
+    this.child = spawnVerb(
+      machine,
+      'watch',
+      ['--debounce', '20', '--log-format', 'json', ...args],
+      environment,
+      stderr,
+    );
     this.child.stderr?.setEncoding('utf8').on('data', (text: string) => this.text.push(text));
   }
 

@@ -334,7 +334,7 @@ describe('espalier watch', { concurrency: 4 }, () => {
       assert.deepEqual(service.said.toSorted(), ['IO', 'installed']);
     });
 
-    test('gets lines of JSON with a priority when stderr is the journal’s, and only then', async (t) => {
+    test('gets lines with a priority when stderr is the journal’s, and only then', async (t) => {
       for (const ours of [true, false]) {
         const machine = aMachine(t, { generations: [{}] });
         const path = join(machine.root, 'journal');

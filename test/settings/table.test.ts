@@ -30,7 +30,7 @@ test('plan, watch and repair take the options of install, so that one command li
 });
 
 test('a verb that only looks has no option that only a run that writes uses', () => {
-  assert.deepEqual(flagsOf('pin'), ['profiles', 'pins']);
+  assert.deepEqual(flagsOf('pin'), ['profiles', 'source', 'state-dir', 'pins']);
   assert.deepEqual(flagsOf('keys status'), ['esp', 'allow-insecure-key', 'allow-directory']);
   for (const verb of ['list', 'verify', 'status']) {
     assert.ok(!flagsOf(verb).includes('pcrlock-directory'), verb);

@@ -43,7 +43,7 @@ suite('the unit files', () => {
       mkdirSync(checkedIn, { recursive: true });
       for (const { name, text } of files) writeFileSync(join(checkedIn, name), text);
     }
-    const there = readdirSync(checkedIn).filter((name) => name !== 'nixos');
+    const there = readdirSync(checkedIn).filter((name) => !['nixos', 'hooks'].includes(name));
     assert.deepEqual(there.sort(), files.map(({ name }) => name).sort());
     for (const { name, text } of files) {
       assert.equal(readFileSync(join(checkedIn, name), 'utf8'), text, `${name}: UPDATE_GOLDEN=1`);
@@ -71,6 +71,7 @@ suite('the unit files', () => {
     const toml = `
       profiles = ["/p", "/q/system-3-link"]
       systemd = "/sd"
+      state-dir = "/state"
       disk = ["/a.img", "/b.img"]
       cache-dir = "/cache"
       pcrlock-directory = "/records"
@@ -90,7 +91,8 @@ suite('the unit files', () => {
     const { writable, readable } = reach(await readSettings({}, {}, disk), undefined, disk);
     assert.deepEqual(writable, ['/efi', '/boot', '/boot/efi', '/cache', '/records', '/signed']);
     assert.deepEqual(readable, [
-      ...['/etc/espalier.toml', '/p', '/q', '/sd/lib/systemd/boot/efi', '/s.json'],
+      ...['/etc/espalier.toml', '/p', '/q', '/state', '/usr/lib/modules', '/etc/machine-id'],
+      ...['/etc/kernel', '/sd/lib/systemd/boot/efi', '/s.json'],
       ...['/run/booted-system', '/nix/var/nix/gcroots', '/a.img', '/b.img'],
       ...['/x.efi', '/y.conf', '/z.bmp', '/lib/fwupd.efi', '/lib/memtest.efi'],
       ...['/nix/store', '/run/systemd/notify'],

@@ -39,7 +39,7 @@ function aLookout(t: TestContext, find = locate): Watched {
     lookout,
     pokes(work) {
       const { promise, resolve, reject } = Promise.withResolvers<void>();
-      const timer = setTimeout(() => reject(new Error('nobody poked')), 5000);
+      const timer = setTimeout(() => reject(new Error('nobody poked')), 60_000);
       heard = () => {
         clearTimeout(timer);
         resolve();

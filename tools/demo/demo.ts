@@ -21,6 +21,7 @@ import { LeftOut, say, startStages } from './stages.ts';
 const folder = join(cacheFolder, 'demo');
 const esp = join(folder, 'esp');
 const image = join(folder, 'esp.img');
+const disk = join(folder, 'disk.raw');
 const systemd = '257';
 /** Exit status for "done, and something else needs a look": the broken generation. */
 const doneWithWarnings = 5;
@@ -140,6 +141,20 @@ function makeImage(): string {
   return image;
 }
 
+/** Makes a disk of the ESP without any other tool, and has it read as a machine's ESP is. */
+function makeDisk(): string {
+  const description = join(folder, 'disk.toml');
+  const lines = [
+    '[[partition]]',
+    'type = "esp"',
+    `contents = [{ source = ${JSON.stringify(esp)}, target = "/" }]`,
+  ];
+  writeFileSync(description, `${lines.join('\n')}\n`);
+  command(['image', 'build', description, '--output', disk, '--force'], 0);
+  command(['list', '--esp', disk], 0);
+  return disk;
+}
+
 async function boot(parts: Parts, keys: Keys | undefined, made: string | undefined): Promise<Boot> {
   need([...enrolmentTools, ...bootTools]);
   if (keys === undefined || made === undefined) throw new LeftOut('needs the signed image');
@@ -183,6 +198,7 @@ async function main(wantsBoot: boolean): Promise<void> {
   );
   await stages.run('Another tool reads the signatures', () => checkSignatures(keys));
   const made = await stages.run('The ESP as a disk image', makeImage);
+  const own = await stages.run('The same ESP as a disk, without mtools', makeDisk);
   const result = wantsBoot
     ? await stages.run('Boot it in QEMU, firmware OVMF', () => boot(parts, keys, made))
     : undefined;
@@ -193,6 +209,7 @@ async function main(wantsBoot: boolean): Promise<void> {
     say(`To see them, run this once: ${installCommand(missingTools(toolsFor(wantsBoot)))}`);
   }
   say(`Done in ${stages.elapsed()} s. The ESP is in ${shown(esp)}.`);
+  if (own !== undefined) say(`The same ESP as a disk that Espalier alone wrote: ${shown(own)}.`);
 }
 
 try {

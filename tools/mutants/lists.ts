@@ -3,6 +3,7 @@ import type { Mutant } from './mutant.ts';
 import { decision } from './rooms/decision.ts';
 import { disk } from './rooms/disk.ts';
 import { esp } from './rooms/esp.ts';
+import { fat } from './rooms/fat.ts';
 import { generation } from './rooms/generation.ts';
 import { loader } from './rooms/loader.ts';
 import { pe } from './rooms/pe.ts';
@@ -29,5 +30,6 @@ export const LISTS: readonly (readonly Mutant[])[] = [
   secureboot,
   verity,
   disk,
+  fat,
   uki,
 ];

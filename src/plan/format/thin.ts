@@ -12,6 +12,7 @@ export const THIN = {
   signsKernels: false,
   tellsRelease: false,
   takesEspInitrds: false,
+  carriesPolicies: false,
   isOneFile: false,
   stub: {
     mustBeNamed: { hint: 'name the stub of lanzaboote with --stub' },

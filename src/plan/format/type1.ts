@@ -11,6 +11,7 @@ export const TYPE1 = {
   signsKernels: true,
   tellsRelease: false,
   takesEspInitrds: true,
+  carriesPolicies: false,
   isOneFile: false,
   want: wantType1,
 } as const satisfies Format;

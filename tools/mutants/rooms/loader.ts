@@ -4,7 +4,7 @@ import type { Mutant } from '../mutant.ts';
 const CONF = 'test/loader/loader-conf.test.ts';
 const SALVAGE = 'test/loader/salvage.test.ts';
 const UPGRADE = 'test/loader/upgrade.test.ts';
-const VERSION = 'test/loader/version.test.ts';
+const VERSION = 'test/version.test.ts';
 
 export const loader: readonly Mutant[] = [
   {
@@ -77,7 +77,7 @@ export const loader: readonly Mutant[] = [
   },
   {
     id: 'loader/numbers-as-text',
-    file: 'src/loader/version.ts',
+    file: 'src/version.ts',
     find: 'compare(left.length, right.length) ||',
     replace: '',
     killedBy: { file: VERSION, title: /255\.9 < 255\.10/ },
@@ -85,7 +85,7 @@ export const loader: readonly Mutant[] = [
   },
   {
     id: 'loader/pre-release-newer',
-    file: 'src/loader/version.ts',
+    file: 'src/version.ts',
     find: "compareSeparator('~', left, right) ||",
     replace: "compareSeparator('~', right, left) ||",
     killedBy: { file: VERSION, title: /257~rc1 < 257$/ },

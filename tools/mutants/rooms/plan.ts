@@ -164,7 +164,7 @@ export const plan: readonly Mutant[] = [
   {
     id: 'plan/stub-update-is-damage',
     file: 'src/plan/present.ts',
-    find: "(section) => section.name !== '.sbat' && actual",
+    find: '(section) => !FOLLOWING.includes(section.name) && actual',
     replace: '(section) => actual',
     killedBy: {
       file: 'test/plan/present.test.ts',

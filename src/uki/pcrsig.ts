@@ -1,9 +1,6 @@
 /** The JSON of `.pcrsig`: signed policies by bank, as systemd-measure writes and systemd reads them. */
 import * as v from 'valibot';
 import { EspError } from '../error.ts';
-import { BANKS, type Bank } from './bank.ts';
-import type { Policy } from './policy.ts';
-import { KERNEL_BOOT } from './record.ts';
 
 const hexadecimal = v.pipe(v.string(), v.regex(/^([0-9a-f]{2})+$/i, 'expected hexadecimal'));
 
@@ -55,21 +52,6 @@ function invalid(what: string, message: string): EspError {
   });
 }
 
-/** Returns the document of policies that one key signs or is to sign. */
-export function policyDocument(
-  policies: readonly Policy[],
-  publicKey: string,
-  finish: (policy: Policy) => Pick<PolicyEntry, 'tbs' | 'sig'>,
-): PolicyDocument {
-  return combined(
-    policies.map((policy) => {
-      const { bank, reference, pol } = policy;
-      const ref = reference === undefined ? {} : { ref: reference };
-      return { [bank]: [{ pcrs: [KERNEL_BOOT], pkfp: publicKey, ...ref, pol, ...finish(policy) }] };
-    }),
-  );
-}
-
 /** Joins documents bank by bank. An entry that is there already is not repeated. */
 export function combined(documents: readonly PolicyDocument[]): PolicyDocument {
   const banks = new Map<string, Map<string, PolicyEntry>>();
@@ -119,9 +101,4 @@ function ascii(text: string): string {
     /[\u007f-\uffff]/g,
     (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`,
   );
-}
-
-/** Returns the name of a bank as systemd-measure takes it, in any case. */
-export function bankNamed(name: string): Bank | undefined {
-  return BANKS.find((bank) => bank === name.toLowerCase());
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { compareVersions } from '../../src/loader/version.ts';
+import { compareVersions } from '../src/version.ts';
 
 const rows: readonly (readonly [a: string, order: '<' | '=' | '>', b: string])[] = [
   ['257~rc1', '<', '257'],

@@ -21,3 +21,20 @@ export function normalizePhases(paths: readonly string[]): readonly string[] {
   const known = new Set(paths.map((path) => phaseWords(path).join(':') || NO_PHASE));
   return [...known].sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
 }
+
+/** The words that systemd-pcrphase measures (systemd-pcrphase.service(8)). */
+export const PHASE_WORDS = [
+  ...(['enter-initrd', 'leave-initrd', 'sysinit'] as const),
+  ...(['ready', 'shutdown', 'final'] as const),
+];
+
+/** Returns the paths of a text, divided by blanks or commas; undefined where a word is none of a boot. */
+export function parsePhases(text: string): readonly string[] | undefined {
+  const paths = text
+    .trim()
+    .replace(/,$/, '')
+    .trim()
+    .split(/\s*,\s*|\s+/);
+  const isKnown = (word: string) => PHASE_WORDS.some((known) => known === word);
+  return paths.flatMap((path) => path.split(':')).every(isKnown) ? paths : undefined;
+}

@@ -1,0 +1,58 @@
+/** What is done to EFI variables once the files are in place. Nothing of it can undo a run. */
+import type { Context } from '../context.ts';
+import { EspError, explain } from '../error.ts';
+import { loaderVariable } from '../loader/efi-variables.ts';
+import { LASTING_OVERRIDES, matchesVariable } from '../plan/next-boot.ts';
+import type { Settings } from '../settings/settings.ts';
+import { nameOf, register } from './boot-entries.ts';
+import { ownLoaders } from './own-loaders.ts';
+import { openVariables, removeVariable, type Variables } from './variables.ts';
+
+/** What became of the variables. */
+export interface SettledFirmware {
+  readonly changes: readonly string[];
+  readonly warnings: readonly string[];
+}
+
+/**
+ * Has firmware start our loaders, and clears what would start another entry than the installed one, as far
+ * as the settings say so.
+ * @param next ID of the entry that boots next
+ */
+export function settleFirmware(
+  settings: Settings,
+  next: string,
+  context: Context,
+): SettledFirmware {
+  const changes: string[] = [];
+  const warnings: string[] = [];
+  const attempt = (work: () => readonly string[]) => {
+    try {
+      changes.push(...work());
+    } catch (error) {
+      if (!(error instanceof EspError)) throw error;
+      const hint = error.hint === undefined ? '' : `; ${error.hint}`;
+      warnings.push(`the files are in place; ${explain(error)}${hint}`);
+    }
+  };
+  if (settings['efi-entry']) attempt(() => registered(settings, context));
+  if (settings['clear-overrides']) attempt(() => cleared(next, openVariables(context)));
+  return { changes, warnings };
+}
+
+function registered(settings: Settings, context: Context): readonly string[] {
+  const variables = openVariables(context);
+  return register(variables, ownLoaders(settings, context), false).map(
+    (number) => `${nameOf(number)} starts our boot loader`,
+  );
+}
+
+function cleared(next: string, variables: Variables): readonly string[] {
+  const { directory, context } = variables;
+  return LASTING_OVERRIDES.flatMap((name) => {
+    const value = loaderVariable(context.disk, directory, name);
+    if (value === undefined || matchesVariable(value, next)) return [];
+    removeVariable(variables, 'loader', name);
+    return [`${name} is cleared, which was ${JSON.stringify(value)}`];
+  });
+}

@@ -1,0 +1,89 @@
+/** Reads installed kernels: numbered links to kept systems, as those of a Nix profile. */
+import type { Disk } from '../disk/disk.ts';
+import { compareGenerations, type Generation, type Link } from './generation.ts';
+import { currentToplevel, findGenerationLinks, readGenerations } from './profile.ts';
+import type { GenerationSource, SourcePlaces } from './source.ts';
+
+/** Where kept kernels and their links are, below the directory of the state. */
+export interface KernelPlaces {
+  /** Numbered links to systems, and `system`, which says what boots next. */
+  readonly links: string;
+  /** Systems by their digest: what boots, as a bootspec. */
+  readonly systems: string;
+  /** What systems name, by digest: kernels, initrds and device trees. */
+  readonly files: string;
+  readonly pins: string;
+}
+
+/** Returns where installed kernels are kept, below a directory of state. */
+export function kernelPlaces(state: string): KernelPlaces {
+  return {
+    links: `${state}/kernels`,
+    systems: `${state}/systems`,
+    files: `${state}/files`,
+    pins: `${state}/pins`,
+  };
+}
+
+/** Returns the links of kept kernels with their releases, the newest first. */
+export function kernelLinks(disk: Disk, directory: string): Link[] {
+  return findGenerationLinks(disk, directory)
+    .filter(({ profile }) => profile === undefined)
+    .map((link) => ({ ...link, release: releaseOf(disk.readLink(link.path)) }))
+    .sort(compareGenerations);
+}
+
+/** The name of a system ends in the release of its kernel. */
+function releaseOf(target: string | undefined): string | undefined {
+  return /-linux-([^/]+)$/.exec(target ?? '')?.[1];
+}
+
+/** Opens the kept kernels as a source. */
+export function installedKernels(
+  { 'state-dir': state, pins }: SourcePlaces,
+  disk: Disk,
+): GenerationSource {
+  const places = kernelPlaces(state);
+  const pinDirectory = pins ?? places.pins;
+  const links = () => kernelLinks(disk, places.links);
+  const current = () => [currentToplevel(disk, places.links) ?? []].flat();
+  const pinned = () => [
+    ...new Set(kernelLinks(disk, pinDirectory).flatMap(({ path }) => disk.realPath(path) ?? [])),
+  ];
+  return {
+    fingerprint: () => fingerprintOf([places.links, pinDirectory], disk),
+    read(memory, leniency) {
+      const found = links();
+      const listed = new Set(found.flatMap(({ path }) => disk.realPath(path) ?? []));
+      const lone = kernelLinks(disk, pinDirectory).filter(
+        ({ path }) => !listed.has(disk.realPath(path) ?? ''),
+      );
+      const all = [...found, ...lone].sort(compareGenerations);
+      const [newest] = found;
+      return {
+        ...readGenerations(disk, all, memory, leniency),
+        pinned: new Set(pinned()),
+        current: current(),
+        newest: newest && (disk.realPath(newest.path) ?? newest.path),
+      };
+    },
+    current,
+    pinned,
+    pinOf: ({ number }: Pick<Generation, 'number'>) => `${pinDirectory}/system-${number}-link`,
+    watched: () => [places.links, pinDirectory],
+  };
+}
+
+/** Identifies links by their inodes: a link that is changed or made again is another file. */
+function fingerprintOf(directories: readonly string[], disk: Disk): string {
+  return directories
+    .flatMap((directory) => [
+      `${directory}/system`,
+      ...findGenerationLinks(disk, directory).map(({ path }) => path),
+    ])
+    .map((path) => {
+      const { inode, modified, changed } = disk.linkStat(path) ?? {};
+      return [path, inode, modified, changed].join('\0');
+    })
+    .join('\n');
+}

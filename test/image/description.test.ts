@@ -1,0 +1,120 @@
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync } from 'node:fs';
+import { describe, test } from 'node:test';
+import { bytesSource } from '../../src/byte-source.ts';
+import { openDiskImage } from '../../src/diskformat/formats.ts';
+import { readPartitionTable } from '../../src/gpt/partition-table.ts';
+import { lineOf } from '../../src/image/toml-lines.ts';
+import { aWorkbench, type Workbench } from '../command/a-uki.ts';
+
+function buildFrom(bench: Workbench, text: string, ...more: readonly string[]) {
+  bench.put('image.toml', text);
+  bench.put('tree/file', 'x'.repeat(5000));
+  const output = ['--output', bench.path('disk.raw')];
+  return bench.run(['image', 'build', bench.path('image.toml'), ...output, ...more]);
+}
+
+const DATA = `
+[[partition]]
+type = "usr"
+format = "erofs"
+verity = "data"
+match = "a"
+contents = [{ source = "tree", target = "/" }]
+
+[[partition]]
+type = "usr-verity"
+verity = "hash"
+match = "a"
+`;
+
+describe('a description', () => {
+  test('with mistakes is refused with all of them, each with its line and what was meant', async (t) => {
+    const bench = aWorkbench(t);
+    const { error } = await buildFrom(
+      bench,
+      ['sede = "1"', 'size = "lots"', '[[partition]]', 'type = "esp"', 'labl = "x"'].join('\n'),
+    );
+    assert.equal(error?.code, 'CONFIG_INVALID');
+    const told = `${error?.message}\n${error?.hint}`;
+    assert.match(told, /image\.toml:1: there is no key sede: did you mean seed\?/);
+    assert.match(told, /image\.toml:2: size: expected a size, as 4GiB, or auto/);
+    assert.match(told, /image\.toml:5: there is no key partition\.0\.labl: did you mean label\?/);
+    assert.ok(!existsSync(bench.path('disk.raw')));
+  });
+
+  for (const [what, text, message] of [
+    ['no TOML', 'a = = b', /image\.toml:1: not TOML/],
+    ['nothing to make', 'size = "auto"', /expected \[\[partition\]\] or table/],
+    ['both languages', `table = "efi"\n${DATA}`, /table and \[\[partition\]\]: expected one/],
+    ['what is for another', `boot-size = "1G"\n${DATA}`, /boot-size is for the tables of make/],
+    ['a type of nobody', '[[partition]]\ntype = "esb"', /partition 1: expected a type.*"esb"/],
+    [
+      'a signature and no key',
+      `${DATA}[[partition]]\ntype="usr-verity-sig"\nverity="signature"\nmatch="a"`,
+      /a signature partition, and no key/,
+    ],
+    ['a group without a tree', DATA.slice(0, DATA.indexOf('\n\n[[')), /group a has no hash/],
+  ] as const) {
+    test(`with ${what} is refused`, async (t) => {
+      const bench = aWorkbench(t);
+      const { error } = await buildFrom(bench, text);
+      assert.equal(error?.code, 'CONFIG_INVALID');
+      assert.match(error?.message ?? '', message);
+    });
+  }
+
+  test('gives the same disk in another format', async (t) => {
+    const bench = aWorkbench(t);
+    const raw = await buildFrom(bench, DATA);
+    assert.equal(raw.error, undefined, raw.error?.message);
+    const disk = readFileSync(bench.path('disk.raw'));
+    const output = bench.path('disk.qcow2');
+    const other = await bench.run(['image', 'build', bench.path('image.toml'), '--output', output]);
+    assert.equal(other.error, undefined, other.error?.message);
+    const image = openDiskImage(bytesSource(readFileSync(output)), 'disk.qcow2');
+    assert.ok(Buffer.from(image.read(0, image.size)).equals(disk));
+  });
+
+  test('makes a disk of sectors of 4096 bytes, without a FAT', async (t) => {
+    const bench = aWorkbench(t);
+    const made = await buildFrom(bench, `sector-size = 4096\n${DATA}`);
+    assert.equal(made.error, undefined, made.error?.message);
+    const disk = readFileSync(bench.path('disk.raw'));
+    const { sectorSize, partitions } = readPartitionTable(bytesSource(disk), 'disk.raw');
+    assert.equal(sectorSize, 4096);
+    assert.equal(partitions.length, 2);
+    const esp = `sector-size = 4096\n[[partition]]\ntype = "esp"\n`;
+    const { error } = await buildFrom(bench, esp, '--force');
+    assert.match(error?.message ?? '', /a FAT is made for sectors of 512 bytes/);
+  });
+
+  test('is made anew over what a killed run left', async (t) => {
+    const bench = aWorkbench(t);
+    await buildFrom(bench, DATA);
+    const clean = readFileSync(bench.path('disk.raw'));
+    bench.put('.disk.raw.espalier-tmp', Buffer.alloc(2_000_000, 0xee));
+    const again = await buildFrom(bench, DATA, '--force');
+    assert.equal(again.error, undefined, again.error?.message);
+    assert.ok(readFileSync(bench.path('disk.raw')).equals(clean));
+    assert.ok(!existsSync(bench.path('.disk.raw.espalier-tmp')));
+  });
+});
+
+describe('the line of a key', () => {
+  const text = 'a = 1\n[b]\nc = 2\n[[d]]\ne = 3\n[d.f]\ng = 4\n[[d]]\ne = 5\n[d.f]\ng = 6\n';
+  for (const [path, line] of [
+    [['a'], 1],
+    [['b', 'c'], 3],
+    [['d', 0, 'e'], 5],
+    [['d', 1, 'e'], 9],
+    [['d', 0, 'f', 'g'], 7],
+    [['d', 1, 'f', 'g'], 11],
+    [['b', 'missing'], 2],
+    [['nowhere'], undefined],
+  ] as const) {
+    test(`${path.join('.')} is in ${line ?? 'none'}`, () => {
+      assert.equal(lineOf(text, path), line);
+    });
+  }
+});
