@@ -52,11 +52,8 @@ export async function survey(
   try {
     const wanted = entriesOf(chosen, resolution, settings);
     const { troubles, ...told } = await findRootHashTroubles(resolution.wanted, settings, context);
-    const astray = context.acceptsAnyInit
-      ? wantedOf(chosen).flatMap(lackingInit(context.disk))
-      : [];
     const unfit = stubWarnings(parts.chosenFormat, context);
-    const later = [...astray, ...unfit, ...told.warnings];
+    const later = [...astrayOf(chosen, context), ...unfit, ...told.warnings];
     const slow = unsaved ? [`the next run will hash again: ${explain(unsaved)}`] : [];
     return {
       settings,
@@ -96,6 +93,10 @@ async function policiesFor(
     `--format ${settings.format}: its entries carry no policies for PCR 11`,
     { hint: 'leave out the key for policies, or choose a format of whole images' },
   );
+}
+
+function astrayOf(chosen: ChosenGenerations, { acceptsAnyInit, disk }: Context): string[] {
+  return acceptsAnyInit ? wantedOf(chosen).flatMap(lackingInit(disk)) : [];
 }
 
 async function chooseSigner(settings: Settings, context: Context): Promise<LoadedSigner> {
