@@ -2,7 +2,7 @@
 import { bytesToHex } from '@noble/hashes/utils.js';
 import type { Workshop } from '../filesystem/request.ts';
 import { formatPartitionTable } from '../gpt/format-table.ts';
-import { formatMbr } from '../gpt/mbr.ts';
+import { formatMbr, MBR_SIZE } from '../gpt/mbr.ts';
 import type { Guid } from '../guid.ts';
 import type { RawFile } from '../process/machine.ts';
 import { partitionUuids } from '../verity/root-hash.ts';
@@ -165,6 +165,7 @@ function writeTable(
 ): void {
   if (table.kind === 'none') return;
   if (table.kind === 'msdos') {
+    if (table.core !== undefined) image.writeAt(MBR_SIZE, table.core);
     image.writeAt(0, formatMbr(table.mbr));
     return;
   }

@@ -38,6 +38,8 @@ export interface PartitionDefinition {
   readonly copyBlocks?: string | undefined;
   readonly size: Extent;
   readonly padding: Extent;
+  /** Bytes that come into it besides its contents, as far as anybody knows beforehand. */
+  readonly besides?: number | undefined;
   /** Whether the partition is as small as its content can be. */
   readonly isMinimal: boolean;
   readonly verity?: VerityPart | undefined;

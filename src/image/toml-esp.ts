@@ -1,11 +1,12 @@
 /** From a description in TOML to what comes onto the ESP. */
 import { resolve } from 'node:path';
+import type { Disk } from '../disk/disk.ts';
 import type { RawSettings } from '../settings/configuration-file.ts';
 import { PATH_SETTINGS } from '../settings/verb-options.ts';
 import type { EspDescription } from './esp-description.ts';
 import type { UkiDescription } from './image-uki.ts';
 import { invalid, type ReadDescription } from './toml-description.ts';
-import type { TomlUki } from './toml-schema.ts';
+import type { TomlPartition, TomlUki } from './toml-schema.ts';
 
 /** What systemd-boot is told where nobody says anything. */
 const LOADER_CONF = 'timeout 3\n';
@@ -78,4 +79,22 @@ function ukiOf(given: TomlUki, { directory }: ReadDescription): UkiDescription {
     },
     verity: group === undefined ? undefined : { group, devices },
   };
+}
+
+/** What stub, texts and signature of an image take beside its kernel and initrds, and two boot loaders: bytes. */
+const SMALL_PARTS = 2 * 1024 * 1024;
+
+/** Returns how many bytes images come to on the ESP, as far as their files are there already. */
+export function sizeOfUkis(
+  given: TomlPartition,
+  { directory }: ReadDescription,
+  disk: Disk,
+): number {
+  const ukis = [given.uki ?? []].flat();
+  const files = ukis.flatMap(({ linux, initrd = [], microcode, splash }) =>
+    [linux, ...initrd, microcode, splash].flatMap((path) => path ?? []),
+  );
+  const sizes = files.map((path) => disk.stat(resolve(directory, path))?.size ?? 0);
+  const isEmpty = ukis.length === 0 && given.loader !== true;
+  return isEmpty ? 0 : sizes.reduce((sum, size) => sum + size, SMALL_PARTS * (ukis.length + 1));
 }

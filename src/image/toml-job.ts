@@ -12,7 +12,7 @@ import type { ImageJob, KeyFiles } from './image-job.ts';
 import { parseBootSize } from './nixpkgs-table.ts';
 import { grows, startsReadOnly } from './partition-defaults.ts';
 import { invalid, type ReadDescription } from './toml-description.ts';
-import { espOf } from './toml-esp.ts';
+import { espOf, sizeOfUkis } from './toml-esp.ts';
 import type { TomlContents, TomlPartition } from './toml-schema.ts';
 import { variablesOf, type WantedVariables } from './toml-variables.ts';
 
@@ -45,7 +45,7 @@ export function tomlJob(read: ReadDescription, overrides: Overrides, disk: Disk)
   return {
     disk:
       values.table === undefined
-        ? partitionsOf(read, overrides, architecture)
+        ? partitionsOf(read, overrides, architecture, disk)
         : makeDiskImage(read, overrides, disk),
     tree: { ...STEADY, time },
     time,
@@ -62,6 +62,7 @@ function partitionsOf(
   read: ReadDescription,
   overrides: Overrides,
   architecture: string,
+  disk: Disk,
 ): ImageJob['disk'] {
   const { partition: partitions = [], seed, size, 'sector-size': sectorSize } = read.values;
   if (partitions.length === 0) {
@@ -79,7 +80,9 @@ function partitionsOf(
   const chosen = overrides.sectorSize ?? sectorSize;
   return {
     kind: 'partitions',
-    partitions: partitions.map((each, index) => definitionOf(each, index, read, architecture)),
+    partitions: partitions.map((each, index) =>
+      definitionOf(each, index, { read, architecture, disk }),
+    ),
     seed: overrides.seed ?? seed ?? NO_SEED,
     size: overrides.size ?? size ?? 'auto',
     sectorSize: chosen ?? 512,
@@ -105,8 +108,7 @@ export function deferredTypes(names: readonly string[], architecture: string) {
 function definitionOf(
   given: TomlPartition,
   index: number,
-  read: ReadDescription,
-  architecture: string,
+  { read, architecture, disk }: { read: ReadDescription; architecture: string; disk: Disk },
 ): PartitionDefinition {
   const name = given.id ?? `partition ${index + 1}`;
   const type = partitionTypeGuid(given.type, architecture);
@@ -131,6 +133,7 @@ function definitionOf(
       weight: given.weight ?? 1000,
     },
     padding: { min: padding, max: padding, weight: 0 },
+    besides: sizeOfUkis(given, read, disk),
     isMinimal: given.minimal ?? false,
     attributes: attributesFor(given, partitionTypeName(type), verity),
     splitName: given['split-name'] === '-' ? undefined : (given['split-name'] ?? '%t'),

@@ -55,6 +55,18 @@ describe('an image from definitions', () => {
     assert.ok(blocks * 512 < 2 * 1024 * 1024, `${blocks * 512} bytes`);
   });
 
+  test('has an ESP as large as its files, and not smaller than firmware wants', async (t) => {
+    const bench = aVerityBench(t);
+    bench.put('large/file', new Uint8Array(150 * 1024 * 1024));
+    const sizeOf = async (tree: string) => {
+      define(bench, '00-esp', 'Type=esp', `CopyFiles=${bench.path(tree)}:/`);
+      return (await build(bench, `${tree}.raw`))[0]?.raw_size ?? 0;
+    };
+    assert.equal(await sizeOf('tree'), 100 * 1024 * 1024);
+    const size = await sizeOf('large');
+    assert.ok(size > 150 * 1024 * 1024 && size < 155 * 1024 * 1024, `${size}`);
+  });
+
   test('is told before it is made, and then nothing is written', async (t) => {
     const bench = aVerityBench(t);
     const planned = await build(bench, 'disk.raw', '--dry-run');
