@@ -45,6 +45,12 @@ export const GETFATTR: Tool = {
   nix: 'attr',
   version: '--version',
 };
+export const NIX_STORE: Tool = {
+  name: 'nix-store',
+  debian: 'nix-bin',
+  nix: 'nix',
+  version: '--version',
+};
 export const TAR: Tool = { name: 'tar', debian: 'tar', nix: 'gnutar', version: '--version' };
 
 /** A program that was found. */

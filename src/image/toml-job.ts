@@ -180,12 +180,13 @@ function contentsOf(given: TomlContents, read: ReadDescription): Contents {
   if ('source' in given) return { kind: 'copy', ...given, source: at(given.source) };
   if ('tar' in given) return { kind: 'tar', source: at(given.tar), target: given.target };
   if ('source-list' in given) {
-    const { registration } = given;
+    const { registration, database } = given;
     const list = at(given['source-list']);
     return {
       kind: 'closure',
       list,
       ...(registration !== undefined && { registration: at(registration) }),
+      ...(database !== undefined && { database }),
     };
   }
   if ('directory' in given) {

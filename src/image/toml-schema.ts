@@ -64,7 +64,11 @@ const contents = v.union(
       ...ownership,
     }),
     v.strictObject({ tar: path, target: v.optional(absolute, '/') }),
-    v.strictObject({ 'source-list': path, registration: v.exactOptional(path) }),
+    v.strictObject({
+      'source-list': path,
+      registration: v.exactOptional(path),
+      database: v.exactOptional(v.boolean('expected true or false')),
+    }),
     v.strictObject({ directory: absolute, ...ownership }),
     v.strictObject({ link: absolute, to: text }),
     v.strictObject({ text, target: absolute, ...ownership }),

@@ -37,9 +37,15 @@ export type Contents =
   | { readonly kind: 'link'; readonly target: string; readonly to: string }
   /**
    * Store paths that a file lists, each to its own place; `registration` is what the Nix database is
-   * loaded from and goes to `/nix-path-registration`.
+   * loaded from and goes to `/nix-path-registration`. With `database` whoever makes the tree has the
+   * database made as well.
    */
-  | { readonly kind: 'closure'; readonly list: string; readonly registration?: string };
+  | {
+      readonly kind: 'closure';
+      readonly list: string;
+      readonly registration?: string;
+      readonly database?: boolean;
+    };
 
 /** Returns the extended attributes of a file, and of all below a directory, by path. */
 export type ReadXattrs = (source: string) => ReadonlyMap<string, readonly Xattr[]>;
