@@ -21,7 +21,7 @@ import { type PolicyMaker, policyMaker } from './policies.ts';
 import { type Resolution, resolve } from './resolve.ts';
 import { findRootHashTroubles } from './root-hash-troubles.ts';
 import { signerOf } from './signer-of.ts';
-import { type ChosenFormat, chooseFormat, stubWarnings } from './stub.ts';
+import { type ChosenFormat, chooseFormat } from './stub.ts';
 import type { Survey } from './surveyed.ts';
 
 /**
@@ -53,10 +53,8 @@ export async function survey(
   try {
     const wanted = entriesOf(chosen, resolution, settings);
     const { troubles, ...told } = await findRootHashTroubles(resolution.wanted, settings, context);
-    const astray = context.acceptsAnyInit
-      ? wantedOf(chosen).flatMap(lackingInit(context.disk))
-      : [];
-    const unfit = stubWarnings(parts.chosenFormat, context);
+    const astray = wantedOf(chosen).flatMap(lackingInit(context));
+    const { name: formatName, because, format, warnings: unfit } = resolution.format;
     const slow = unsaved ? [`the next run will hash again: ${explain(unsaved)}`] : [];
     return {
       settings,
@@ -64,7 +62,8 @@ export async function survey(
       architecture: parts.architecture,
       loader: readLoader(parts.loader, parts.architecture, signer, context.disk),
       loaderConf: loaderConfGiven(settings, context.disk),
-      hasBareKernels: parts.chosenFormat.format.signsKernels && !settings['sign-kernels'],
+      format: { name: formatName, because },
+      hasBareKernels: format.signsKernels && !settings['sign-kernels'],
       ...wanted,
       troubles,
       quarantined: [...chosen.malformed, ...resolution.broken],
@@ -139,7 +138,7 @@ function findParts(settings: Settings, target: Generation, context: Context): Pa
   return {
     architecture: names,
     loader: `${efiDirectory}/${names.loader}`,
-    chosenFormat: chooseFormat(settings, `${efiDirectory}/${names.stub}`),
+    chosenFormat: chooseFormat(settings, `${efiDirectory}/${names.stub}`, context.disk),
   };
 }
 
@@ -204,7 +203,8 @@ function requireOwnParts(
 }
 
 /** Says of a generation that what its command line names as `init` is not there. */
-function lackingInit(disk: Context['disk']) {
+function lackingInit({ disk, acceptsAnyInit }: Context) {
+  if (acceptsAnyInit !== true) return () => [];
   return (generation: Generation): string[] =>
     [generation.bootspec, ...generation.bootspec.specialisations.values()]
       .flatMap(({ init }) => init ?? [])
