@@ -63,10 +63,10 @@ describe('a file of EFI variables', () => {
     }
     assert.deepEqual([...named(variables, 'SecureBootEnable')], [1]);
     assert.deepEqual(parseBootOrder(named(variables, 'BootOrder')), [0]);
-    const option = parseBootOption(named(variables, 'Boot0000'));
-    assert.equal(option?.isActive, true);
-    assert.equal(option?.partition, rows[0]?.uuid);
-    assert.equal(option?.path, '\\EFI\\BOOT\\BOOTX64.EFI');
+    assert.deepEqual(parseBootOption(named(variables, 'Boot0000')), {
+      ...{ isActive: true, partition: rows[0]?.uuid, path: '\\EFI\\BOOT\\BOOTX64.EFI' },
+      title: 'Linux Boot Manager',
+    });
     // The same again gives the same bytes.
     const again = [
       'image',
