@@ -71,6 +71,8 @@ function listed(partitions: readonly Numbered[]): string {
 }
 
 const PROTECTIVE = MBR_TYPES.protective;
+/** Where the MBR has the type of each partition: an unused one keeps its number (UEFI §5.2.1). */
+const MBR_TYPES_AT = [450, 466, 482, 498];
 const GPT_MARK = 'EFI PART';
 const SECTOR = 512;
 
@@ -93,9 +95,9 @@ export function partitionsOf(image: ByteSource, file: string): readonly Numbered
     );
   }
   if (mbr === undefined || isBootSector(first)) return undefined;
-  const numbers = [0, 1, 2, 3].filter((index) => first[446 + 16 * index + 4] !== 0);
+  const numbers = MBR_TYPES_AT.flatMap((at, index) => (first[at] === 0 ? [] : [index + 1]));
   return mbr.partitions.map(({ type, first: start, count }, index) => {
-    const number = (numbers[index] ?? index) + 1;
+    const number = numbers[index] ?? 0;
     const signature = mbr.signature.toString(16).padStart(8, '0');
     return {
       ...{ scheme: 'dos', number, offset: start * SECTOR, size: count * SECTOR },

@@ -17,6 +17,11 @@ function temporaryPath(output: string): string {
   return join(dirname(output), `.${basename(output)}.espalier-tmp`);
 }
 
+/** Returns the directory for what is needed while an image is made, beside it too. */
+export function scratchPath(output: string): string {
+  return `${temporaryPath(output)}.d`;
+}
+
 /**
  * Refuses an output before anything is written.
  * @param needed bytes that will be allocated

@@ -1,5 +1,5 @@
 /** Carries out the making of an image: plans, looks at the output, writes, and gives it its name. */
-import { dirname, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import type { Context } from '../context.ts';
 import { EspError } from '../error.ts';
 import type { Workshop } from '../filesystem/request.ts';
@@ -12,7 +12,7 @@ import { type EspFilling, fillFats } from './fill-esp.ts';
 import type { ImageJob } from './image-job.ts';
 import { makeVariableFile } from './make-variable-file.ts';
 import { planNixpkgs } from './nixpkgs-plan.ts';
-import { placeOutput, requireOutput } from './output.ts';
+import { placeOutput, requireOutput, scratchPath } from './output.ts';
 import { type ImagePlan, planImage } from './plan-image.ts';
 import type { MadePartition } from './repart-rows.ts';
 import { rootHashSigner } from './root-hash-signer.ts';
@@ -83,7 +83,7 @@ async function buildImage(
   const { context } = means;
   const signer = await signerOf(job, means);
   requireOutput(path, { needed: 0, isForced }, context.disk);
-  return withScratch(dirname(path), context, async (workshop) => {
+  return withScratch(besideOutput(path), context, async (workshop) => {
     const plan = await planOf(job, workshop, means.warn);
     const sign = rootHashSignerFor(plan, job, context);
     const needed = plan.partitions.reduce((sum, { filling }) => sum + filling.size, 0);
@@ -117,12 +117,10 @@ async function convert(
 }
 
 /** Returns what an image would be. Programs whose result nobody can know before are run. */
-export async function planJob(
-  job: ImageJob,
-  { path }: Destination,
-  { context, warn }: RunMeans,
-): Promise<ImagePlan> {
-  return withScratch(dirname(path), context, (workshop) => planOf(job, workshop, warn));
+export async function planJob(job: ImageJob, { context, warn }: RunMeans): Promise<ImagePlan> {
+  const elsewhere = (disk: Context['disk']) =>
+    disk.makeTemporary(context.environment['TMPDIR'] ?? '/var/tmp', 'espalier-image-');
+  return withScratch(elsewhere, context, (workshop) => planOf(job, workshop, warn));
 }
 
 function planOf(
@@ -134,12 +132,22 @@ function planOf(
   return disk.kind === 'partitions' ? planImage(disk, settings) : planNixpkgs(disk, settings);
 }
 
+/** Makes a directory beside the output. What a killed run left there is in nobody's way for longer. */
+function besideOutput(path: string): (disk: Context['disk']) => string {
+  return (disk) => {
+    const scratch = scratchPath(path);
+    disk.removeTemporary(scratch);
+    disk.makeDirectory(scratch);
+    return scratch;
+  };
+}
+
 async function withScratch<Result>(
-  directory: string,
+  make: (disk: Context['disk']) => string,
   { disk, machine, environment }: Context,
   work: (workshop: Workshop) => Promise<Result>,
 ): Promise<Result> {
-  const scratch = disk.makeTemporary(directory, '.espalier-image-');
+  const scratch = make(disk);
   try {
     return await work({ disk, machine, environment, scratch });
   } finally {

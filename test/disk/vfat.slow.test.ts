@@ -67,7 +67,7 @@ async function ours(): Promise<{ memory: Uint8Array; content: [string, string][]
 }
 
 /** Many lives one after the other, as one. Every name is one that the kernel takes without options. */
-const LIFE = fc.sample(anyLife, { seed: 1, numRuns: 6 }).flat().filter(isPlain);
+const LIFE = fc.sample(anyLife, { seed: 4, numRuns: 12 }).flat().filter(isPlain);
 
 /** Returns every file of an image by its path, read by our own FAT. */
 function filesOn(memory: Uint8Array): readonly (readonly [string, string])[] {

@@ -12,6 +12,7 @@ import type { Context } from '../../src/context.ts';
 import { EspError } from '../../src/error.ts';
 import { formatFat } from '../../src/fat/format.ts';
 import { mkfsGeometry } from '../../src/fat/geometry.ts';
+import { formatMbr } from '../../src/gpt/mbr.ts';
 import { MAIN } from '../command/a-machine.ts';
 import { smallPayload, World } from '../crash/world.ts';
 import { aDisk } from '../gpt/a-disk.ts';
@@ -120,6 +121,24 @@ describe('an ESP in a disk image', () => {
     }
     const mirrored = await espalier('status', ['--esp', `${image}#2`, '--esp', `${image}#3`]);
     assert.equal(mirrored.status, 0, mirrored.error?.message);
+  });
+
+  test('is found in a table of MS-DOS, where unused places keep their number', async () => {
+    const image = join(folder, 'dos.raw');
+    const esp = anEsp();
+    const mbr = formatMbr({
+      partitions: [
+        { type: 0x83, first: 8, count: 8 },
+        { type: 0xef, first: 16, count: esp.length / 512 },
+      ],
+      signature: 0x1234_abcd,
+    });
+    // The first two places are free.
+    mbr.copyWithin(478, 446, 478).fill(0, 446, 478);
+    fs.writeFileSync(image, Buffer.concat([mbr, new Uint8Array(15 * 512), esp]));
+    const { status, output, error } = await espalier('install', ['--esp', image]);
+    assert.equal(status, 0, error?.message);
+    assert.match(output, /dos\.raw#4/);
   });
 
   test('waits for the lock of its image, and sees what the run before it wrote', async () => {

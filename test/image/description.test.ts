@@ -94,10 +94,12 @@ describe('a description', () => {
     await buildFrom(bench, DATA);
     const clean = readFileSync(bench.path('disk.raw'));
     bench.put('.disk.raw.espalier-tmp', Buffer.alloc(2_000_000, 0xee));
+    bench.put('.disk.raw.espalier-tmp.d/left', 'over');
     const again = await buildFrom(bench, DATA, '--force');
     assert.equal(again.error, undefined, again.error?.message);
     assert.ok(readFileSync(bench.path('disk.raw')).equals(clean));
     assert.ok(!existsSync(bench.path('.disk.raw.espalier-tmp')));
+    assert.ok(!existsSync(bench.path('.disk.raw.espalier-tmp.d')));
   });
 });
 
