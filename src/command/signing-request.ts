@@ -50,7 +50,9 @@ export async function planRequest(
   const { settings } = ground;
   const context = { ...ground.context, runSecrets: given.runSecrets ?? notRun };
   const request = resolve(String(file));
-  const asking = settings.certificate && loadAskingSigner(settings.certificate, disk, now);
+  const { certificate, 'pcr-public-key': policyKey } = settings;
+  if ((certificate ?? policyKey) === undefined) throw misuse('expected --certificate', 'plan');
+  const asking = certificate && loadAskingSigner(certificate, disk, now);
   using surveyor = await openSurveyor(settings, toplevel, context, asking || undefined);
   if (await asksForPolicies(surveyor.known(), request, json, context)) return 0;
   if (!asking) throw misuse('expected --certificate', 'plan');
