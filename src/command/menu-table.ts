@@ -11,6 +11,7 @@ const CUTTABLE: readonly (readonly [column: number, least: number])[] = [
   [2, 12],
   [0, 12],
 ];
+/** The size is what goes when the entry goes. */
 const HEAD = ['GENERATION', 'BUILT', 'KERNEL', 'SIZE', 'STATE'] as const;
 
 /** How much is shown. */
@@ -20,8 +21,8 @@ export interface MenuOptions {
 }
 
 /**
- * Returns the menu as a table, in its order; broken generations come last. Below it stands which entries
- * share an image, and why an entry is damaged.
+ * Returns the menu as a table, in its order; broken generations come last. Below it stands why an entry
+ * is damaged.
  */
 export function renderMenu(
   entries: readonly MenuEntry[],
@@ -37,22 +38,26 @@ export function renderMenu(
   const damaged = entries.flatMap((entry) =>
     entry.damage === undefined ? [] : [`${nameOf(entry)}: damaged: ${printable(entry.damage)}`],
   );
-  return [table, ...sharing(entries), ...damaged].join('\n');
+  return [table, ...shares(entries), ...damaged].join('\n');
+}
+
+/** Of images that entries share: removing one of the entries frees next to nothing. */
+function shares(entries: readonly MenuEntry[]): string[] {
+  const told = new Set<string>();
+  for (const { sharesWith = [], id, size, frees } of entries) {
+    if (sharesWith.length === 0) continue;
+    const sharers = entries.filter((other) => other.id === id || sharesWith.includes(other.id));
+    told.add(`${enumerated(sharers.map(nameOf))} share ${formatSize(size - frees)}`);
+  }
+  return [...told];
 }
 
 /** How many of the entries that share an image are named. */
 const NAMED = 8;
 
-/** Returns a line for each image that entries share. */
-function sharing(entries: readonly MenuEntry[]): string[] {
-  const groups = Map.groupBy(
-    entries.filter(({ sharesWith }) => sharesWith !== undefined),
-    ({ id, sharesWith = [] }) => [id, ...sharesWith].sort().join(' '),
-  );
-  return [...groups.values()].map((group) => {
-    const more = group.length > NAMED ? ` and ${group.length - NAMED} more` : '';
-    return `share one image: ${group.slice(0, NAMED).map(nameOf).join(', ')}${more}`;
-  });
+function enumerated(names: readonly string[]): string {
+  const more = names.length - NAMED;
+  return `${names.slice(0, NAMED).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
 }
 
 /** Returns the rows with the longest cells cut, as far as the table is wider than a terminal. */
@@ -69,7 +74,7 @@ function fitted(rows: readonly (readonly string[])[]): readonly (readonly string
 
 function cellsOf(entry: MenuEntry): string[] {
   const states = statesOf(entry).join(', ');
-  return [nameOf(entry), builtOf(entry), kernelOf(entry), formatSize(entry.size), states];
+  return [nameOf(entry), builtOf(entry), kernelOf(entry), formatSize(entry.frees), states];
 }
 
 /** Returns the generation and its specialisation; of an entry of others what the menu shows. */

@@ -14,12 +14,12 @@ export interface BlobFile {
   readonly profiles?: readonly string[];
   /** For an image: name and VirtualSize in bytes of each section. */
   readonly sections?: readonly { readonly name: string; readonly size: number }[];
-  /** For an image: why the TPM opens nothing for it, where policies for PCR 11 are asked for. */
-  readonly unauthorised?: string;
   /** Why the file's header contradicts its name. */
   readonly damage?: string;
   /** Why firmware would refuse it although it is whole: it lacks the signature that it should have. */
   readonly unsigned?: string;
+  /** Why a TPM opens nothing for it although it boots: it lacks a policy that it should have. */
+  readonly unauthorised?: string;
 }
 
 /** A boot entry, ours or foreign. */

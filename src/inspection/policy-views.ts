@@ -41,36 +41,47 @@ export function viewPolicies(
   { root, tree }: Pick<Target, 'root' | 'tree'>,
   look: PolicyLook,
 ): Inventory {
-  const wanted = new Map(
-    look.entries.map(({ id, file: { content } }) => [
-      id.toLowerCase(),
-      isImage(content) ? content.sections : [],
-    ]),
+  const wanted = new Map(look.entries.map((entry) => [entry.id.toLowerCase(), entry]));
+  const judged = <File extends EntryFile | BlobFile>(
+    file: File,
+    of: WantedEntry | undefined,
+  ): File => {
+    if (file.damage !== undefined || !carriesKernel(file)) return file;
+    using opened = tree.open(`${root}/${file.path}`);
+    const unauthorised = attempt(() => policyProblem(opened, look, knownIn(of)));
+    return unauthorised === undefined ? file : { ...file, unauthorised };
+  };
+  // An image that entries share has the base of each of them.
+  const parts = new Map(
+    look.entries.filter(hasPart).map((entry) => [profileId(entry.id), entry] as const),
   );
-  const view = (entry: EntryFile): EntryFile => {
-    const { name, sections, damage, isNeighbour } = entry;
-    const isOurs = name !== undefined && damage === undefined && isNeighbour !== true;
-    if (!isOurs || sections === undefined) return entry;
-    if (!imageKindOf(IMAGE_KINDS, sections).carriesKernel) return entry;
-    using file = tree.open(`${root}/${entry.path}`);
-    const known = wanted.get(entry.id.toLowerCase()) ?? [];
-    const unauthorised = attempt(() => policyProblem(file, look, known));
-    return unauthorised === undefined ? entry : { ...entry, unauthorised };
-  };
-  const parts = look.entries.filter(hasPart);
-  const viewShared = (blob: BlobFile): BlobFile => {
-    const { name, profiles = [], damage } = blob;
-    if (!isImageBlob(name) || damage !== undefined) return blob;
-    const one = parts.find(({ id }) => profiles.includes(profileId(id)));
-    using file = tree.open(`${root}/${blob.path}`);
-    const unauthorised = attempt(() => policyProblem(file, look, one?.part.base.sections ?? []));
-    return unauthorised === undefined ? blob : { ...blob, unauthorised };
-  };
   return {
     ...inventory,
-    entries: inventory.entries.map(view),
-    blobs: inventory.blobs.map(viewShared),
+    entries: inventory.entries.map((entry) =>
+      entry.name === undefined || entry.isNeighbour === true
+        ? entry
+        : judged(entry, wanted.get(entry.id.toLowerCase())),
+    ),
+    blobs: inventory.blobs.map((blob) =>
+      isImageBlob(blob.name)
+        ? judged(
+            blob,
+            blob.profiles?.map((id) => parts.get(id)).find((part) => part),
+          )
+        : blob,
+    ),
   };
+}
+
+function carriesKernel({ sections }: EntryFile | BlobFile): boolean {
+  return sections !== undefined && imageKindOf(IMAGE_KINDS, sections).carriesKernel;
+}
+
+/** Returns the sections whose digests the name of an image vouches for. */
+function knownIn(entry: WantedEntry | undefined): readonly SectionContent[] {
+  if (entry?.part) return entry.part.base.sections;
+  const content = entry?.file.content;
+  return content && isImage(content) ? content.sections : [];
 }
 
 function attempt(judge: () => string | undefined): string | undefined {

@@ -85,6 +85,10 @@ export function menuOf(
   });
 }
 
+function nameOf({ generation, slug }: EntryName): string {
+  return slug === undefined ? String(generation) : `${generation}-${slug}`;
+}
+
 /** Returns the IDs of the entries that name a file, by its path in lower case. */
 function namersIn(entries: readonly EntryFile[]): ReadonlyMap<string, readonly string[]> {
   const namers = new Map<string, string[]>();
@@ -116,10 +120,6 @@ export function sharedImages({ blobs, entries }: Inventory): readonly SharedImag
     const own = profiles ? (namers.get(path.toLowerCase()) ?? []) : [];
     return own.length > 0 ? [{ path, size, entries: own }] : [];
   });
-}
-
-function nameOf({ generation, slug }: EntryName): string {
-  return slug === undefined ? String(generation) : `${generation}-${slug}`;
 }
 
 function missingFile({ references }: EntryFile, absent: ReadonlySet<EspPath>): string | undefined {

@@ -100,7 +100,7 @@ export function standing(wanted: WantedFile, own: OwnFiles): Standing {
   const because =
     found.damage ??
     unsignedProblem(wanted, found) ??
-    found.unauthorised ??
+    unauthorisedProblem(wanted, found) ??
     difference(wanted, found);
   return because === undefined ? { kind: 'present' } : { kind: 'damaged', at: found.path, because };
 }
@@ -123,6 +123,11 @@ function unsignedProblem({ content }: WantedFile, { unsigned }: OwnFile): string
   return isImage(content) || content.kind === 'signed' ? unsigned : undefined;
 }
 
+/** An image without its policies is written anew. One of an earlier run is never written. */
+function unauthorisedProblem({ content }: WantedFile, found: OwnFile): string | undefined {
+  return isImage(content) ? found.unauthorised : undefined;
+}
+
 /** Sections whose content follows from the stub. */
 const FOLLOWING = ['.sbat', '.pcrsig'];
 
@@ -143,7 +148,7 @@ function sectionsDiffer(
   const actual = Map.groupBy(found, ({ name }) => name);
   const seen = new Map<string, number>();
   for (const { name, size } of wanted) {
-    // The stub's .sbat is merged into the image's, and its policies follow from that: sizes tell nothing.
+    // The stub's .sbat is merged into the image's, and its policies follow from that.
     if (FOLLOWING.includes(name)) continue;
     const at = seen.get(name) ?? 0;
     seen.set(name, at + 1);

@@ -79,8 +79,7 @@ function groupOf({ part: { base } }: PartEntry): string {
 function groundOf(wanted: Wanted, inventory: Inventory, roots: Roots): Ground {
   const images = inventory.blobs.flatMap((blob): FoundImage[] => {
     const { path, size, name, profiles = [], damage, unsigned, unauthorised } = blob;
-    const isWhole =
-      isImageBlob(name) && [damage, unsigned, unauthorised].every((problem) => !problem);
+    const isWhole = isImageBlob(name) && !(damage ?? unsigned ?? unauthorised);
     return isWhole ? [{ path, size, profiles }] : [];
   });
   const byPath = new Map(images.map((image) => [keyOf(image.path), image]));

@@ -65,13 +65,13 @@ export async function resolve(
     );
     const settled = settleFormat(policy, [...parts.values()].flat(), context);
     const want = entryMaker(settled, context);
-    const made = await separate([...parts.keys()], async (generation) => {
-      const { number, release } = generation;
-      const entries = (parts.get(generation) ?? []).map(want);
-      const name = generationName(generation);
-      return { name, number, ...(release === undefined ? {} : { release }), entries };
-    });
-    const { policies } = policy;
+    const made = await separate([...parts.keys()], async (generation) => ({
+      name: generationName(generation),
+      number: generation.number,
+      ...(generation.release === undefined ? {} : { release: generation.release }),
+      entries: (parts.get(generation) ?? []).map(want),
+    }));
+    const { policies } = settled;
     return {
       wanted: policies ? await policies.authorise(made.passed) : made.passed,
       format: settled.chosenFormat,

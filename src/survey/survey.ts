@@ -53,9 +53,7 @@ export async function survey(
   try {
     const wanted = entriesOf(chosen, resolution, settings);
     const { troubles, ...told } = await findRootHashTroubles(resolution.wanted, settings, context);
-    const astray = context.acceptsAnyInit
-      ? wantedOf(chosen).flatMap(lackingInit(context.disk))
-      : [];
+    const astray = wantedOf(chosen).flatMap(lackingInit(context));
     const { name: formatName, because, format, warnings: unfit } = resolution.format;
     const slow = unsaved ? [`the next run will hash again: ${explain(unsaved)}`] : [];
     return {
@@ -202,7 +200,8 @@ function requireOwnParts(
 }
 
 /** Says of a generation that what its command line names as `init` is not there. */
-function lackingInit(disk: Context['disk']) {
+function lackingInit({ disk, acceptsAnyInit }: Context) {
+  if (acceptsAnyInit !== true) return () => [];
   return (generation: Generation): string[] =>
     [generation.bootspec, ...generation.bootspec.specialisations.values()]
       .flatMap(({ init }) => init ?? [])

@@ -27,8 +27,7 @@ export function profilesIn({ sections, image: { room } }: ImageBase, part: Part)
 export function imageOf(base: ImageBase, entries: readonly PartEntry[]): WantedFile {
   const { version, directory, image } = base;
   const profiles = entries.flatMap(({ part }) => part.sections);
-  const policies = entries.flatMap(({ part }) => (part.policies ? [part.policies] : []));
-  const sections = [...base.sections, ...policySection(policies), ...profiles];
+  const sections = [...base.sections, ...policiesOf(entries), ...profiles];
   const digest = IMAGES.uki.idOf(sections, image.fingerprint);
   return {
     role: 'blob',
@@ -38,16 +37,12 @@ export function imageOf(base: ImageBase, entries: readonly PartEntry[]): WantedF
   };
 }
 
-/** One section of the base serves all profiles: a stub hands it to each that has none of its own. */
-function policySection(policies: readonly PolicyDocument[]): readonly SectionContent[] {
-  if (policies.length === 0) return [];
-  return [textSection('.pcrsig', formatPolicies(combined(policies)))];
-}
-
-/** Returns an entry whose part has policies. */
-export function withPolicies(entry: PartEntry, policies: PolicyDocument): PartEntry {
-  const authorised = { ...entry, part: { ...entry.part, policies } };
-  return placedIn(authorised, imageOf(entry.part.base, [authorised]), 0);
+/** One `.pcrsig` of the base serves every profile: of its policies, the TPM takes the one that fits. */
+function policiesOf(entries: readonly PartEntry[]): readonly SectionContent[] {
+  const policies = entries.flatMap(({ part }): readonly PolicyDocument[] =>
+    part.policies === undefined ? [] : [part.policies],
+  );
+  return policies.length === 0 ? [] : [textSection('.pcrsig', formatPolicies(combined(policies)))];
 }
 
 /** Returns an image of an earlier run, which stays as it is. Size in bytes. */

@@ -16,8 +16,8 @@ export const SHARED = {
   signsKernels: false,
   tellsRelease: true,
   takesEspInitrds: false,
-  isOneFile: true,
   carriesPolicies: true,
+  isOneFile: true,
   stub: {
     since: { version: '257', because: 'knows no profiles, by which entries share an image' },
   },
