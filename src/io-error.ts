@@ -22,6 +22,10 @@ const CODES: Readonly<Record<string, readonly [code: ErrorCode, hint: string]>> 
   EDQUOT: ['ESP_FULL', 'the quota of this user is used up'],
   EACCES: ['IO', 'run as root, or as a user who may do this'],
   EPERM: ['IO', 'run as root, or as a user who may do this'],
+  EIO: ['IO', 'the disk fails, or was taken away: look at dmesg'],
+  EISDIR: ['IO', 'a directory is in the place of a file: move it away'],
+  EEXIST: ['IO', 'something else has that name: see what it is, and move it away'],
+  EBUSY: ['IO', 'another program uses it: end that program, and run again'],
 };
 
 /** Returns the name of the kernel's error number, or undefined for any other error. */

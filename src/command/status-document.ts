@@ -30,6 +30,7 @@ export interface SeenEsp {
   readonly nextIsBooted: boolean | undefined;
   readonly loaders: readonly LoaderStatus[];
   readonly entries: number;
+  /** Those that are damaged, or lack the signature that firmware asks for. */
   readonly damaged: number;
   /** Entries of another machine that have names as ours have; absent when there are none. */
   readonly neighbours?: number;

@@ -16,7 +16,7 @@ import {
 } from '../pass/drift.ts';
 import { readEsps } from '../pass/read-esps.ts';
 import { loaderStatus } from '../plan/loader-status.ts';
-import { menuOf, type SharedImage, sharedImages } from '../plan/menu.ts';
+import { type MenuEntry, menuOf, type SharedImage, sharedImages } from '../plan/menu.ts';
 import { isBad } from '../plan/menu-order.ts';
 import { type Note, notesOf } from '../plan/notes.ts';
 import { notReached, refusals, startedElsewhere } from '../plan/startable.ts';
@@ -67,9 +67,10 @@ export async function status({ flags, json }: Invocation, given: Context): Promi
  */
 function needsLook(status: EspStatus): boolean {
   if (status.problem || !('entries' in status)) return true;
-  const { nextIsCurrent, nextIsBad, damaged, neighbours, firmware } = status;
+  const { nextIsCurrent, nextIsBad, damaged, neighbours, firmware, loaders } = status;
   const { fromProfiles, fromPrimary } = status;
   if (neighbours !== undefined || firmware !== undefined) return true;
+  if (loaders.some(({ problem }) => problem !== undefined)) return true;
   const differs = (fromProfiles ?? fromPrimary ?? []).length > 0;
   return nextIsCurrent === false || nextIsBad || damaged > 0 || differs;
 }
@@ -164,7 +165,7 @@ function describeEsp(
     ...firmwareOf(view),
     notes: notesOf(view),
     entries: entries.length,
-    damaged: entries.filter(({ damage }) => damage !== undefined).length,
+    damaged: entries.filter(isWanting).length,
     ...(neighbours > 0 ? { neighbours } : {}),
     onTrial: entries.filter(({ counter }) => counter && counter.triesLeft > 0).length,
     bad: entries.filter(isBad).length,
@@ -181,6 +182,11 @@ function describeEsp(
       espSpace: { total: inventory.espSpace.total, free: inventory.espSpace.free },
     }),
   };
+}
+
+/** Damaged, or ours without the signature that firmware asks for. */
+function isWanting({ damage, unsigned, generation }: MenuEntry): boolean {
+  return damage !== undefined || (unsigned !== undefined && generation !== undefined);
 }
 
 function render({ booted, current, bootedIsCurrent, broken = [], esps }: Status): string {
@@ -205,7 +211,10 @@ function renderEsp(status: EspStatus): string {
     ...trouble,
     ...(status.firmware ?? []).map((text) => `  FIRMWARE:   ${printable(text)}`),
     `  boots next: ${printable(bootsNext ?? 'nothing')}${nextIsCurrent === undefined ? '' : drift}${status.nextIsBad ? '  (BAD: no tries left)' : ''}`,
-    ...loaders.map(({ path, is }) => `  loader:     ${path}  ${is}`),
+    ...loaders.map(
+      ({ path, is, problem }) =>
+        `  loader:     ${path}  ${is}${problem ? `  (${printable(problem)})` : ''}`,
+    ),
     `  entries:    ${countEntries(status)}`,
     `  space:      ${formatSize(space.free)} of ${formatSize(space.total)} free, ${formatSize(space.ours)} ours, room for about ${space.roomFor} more entries${without}`,
     ...renderSpace(espSpace),

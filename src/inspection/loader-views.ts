@@ -53,7 +53,11 @@ export async function viewLoaders(
   const places = loaderPlaces(architecture);
   for (const place of ['systemd', 'fallback'] as const) {
     const path = places[place];
-    views.push({ place, path, ...(await view(`${root}/${path}`, verifier, tree)) });
+    const found = await view(`${root}/${path}`, verifier, tree);
+    const { installed } = found;
+    const isForOther =
+      installed.kind === 'systemd-boot' && installed.machine !== architecture.machine;
+    views.push({ place, path, ...found, ...(isForOther ? { isForOther } : {}) });
   }
   return views.map((each) => asDamaged(each, views, { root, tree }));
 }

@@ -106,7 +106,7 @@ function settingsFindings({ inventory }: EspView): readonly Finding[] {
 function loaderConfFindings(inventory: Inventory): readonly Finding[] {
   const { loaderConf } = inventory;
   const finding = (problem: string, fatal = false) => [{ path: LOADER_CONF, problem, fatal }];
-  if (loaderConf === undefined) return finding('it is not there');
+  if (loaderConf === undefined) return finding('it is not there, or too large to be one');
   const damage = damageOf(inventory);
   if (damage) return finding(damage.because);
   const gone = goneNext(inventory);

@@ -11,7 +11,8 @@ export interface LoaderStatus {
 }
 
 /** Returns what a copy is, and what is wrong with it. */
-export function loaderStatus({ path, place, installed, signature }: LoaderView): LoaderStatus {
+export function loaderStatus(view: LoaderView): LoaderStatus {
+  const { path, place, installed, signature, isForOther = false } = view;
   switch (installed.kind) {
     case 'absent':
       return { path, is: 'absent', problem: 'it is not there' };
@@ -25,6 +26,7 @@ export function loaderStatus({ path, place, installed, signature }: LoaderView):
       return {
         path,
         is: `systemd-boot ${installed.version}`,
+        ...(isForOther && { problem: 'it is for another processor' }),
         ...(signature === 'invalid' && {
           problem: 'its signature is not valid for the certificate',
         }),

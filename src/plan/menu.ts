@@ -60,6 +60,7 @@ export function menuOf(
     const sharers = imageOf(entry)
       .flatMap(namersOf)
       .filter((id) => id !== entry.id);
+    const bare = named.find((blob) => blob?.unsigned !== undefined);
     const broken = named.find((blob) => blob?.damage !== undefined);
     return {
       id: entry.id,
@@ -76,7 +77,7 @@ export function menuOf(
       booted: booted !== undefined && bootsSystem(entry.cmdline, booted),
       pinned: pinned.some((system) => bootsSystem(entry.cmdline, system)),
       counter: entry.counter,
-      unsigned: entry.unsigned ?? named.find((blob) => blob?.unsigned !== undefined)?.unsigned,
+      unsigned: entry.unsigned ?? (bare && `it names ${bare.path}: ${bare.unsigned}`),
       damage:
         entry.damage ??
         missingFile(entry, absent) ??

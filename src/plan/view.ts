@@ -15,6 +15,8 @@ export interface LoaderView {
   /** In bytes; 0 when there is no file. */
   readonly size: number;
   readonly installed: { readonly kind: 'absent' } | LoaderIdentity;
+  /** Whether it is for another processor than this path is. */
+  readonly isForOther?: boolean;
   /** How the certificate of the settings judges its signature. */
   readonly signature: 'valid' | 'invalid' | 'not-checked';
 }

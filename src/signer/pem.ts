@@ -6,6 +6,7 @@ import type { Disk } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
 import { certificateSigner, certificateVerifier } from './certificate-signer.ts';
 import { certificateIn, chainFrom } from './chain.ts';
+import { insteadOf, uriHint } from './instead.ts';
 import { type Owner, requireSafeKey, workTreeWarnings } from './key-safety.ts';
 import type { Signer, Verifier } from './signer.ts';
 
@@ -147,10 +148,8 @@ export function loadCertificate(path: string, disk: Disk): X509Certificate {
 function firstCertificate(path: string, text: string): X509Certificate {
   const [block] = pemBlocks(text, 'CERTIFICATE');
   if (block === undefined) {
-    throw invalid(
-      `certificate ${path}: expected PEM with a CERTIFICATE in it, ${found(text)}`,
-      `convert one that is DER: openssl x509 -inform DER -in ${path} -out certificate.pem`,
-    );
+    const { got, hint } = insteadOf('certificate', path, text);
+    throw invalid(`certificate ${path}: expected PEM with a CERTIFICATE in it, got ${got}`, hint);
   }
   try {
     return new X509Certificate(block);
@@ -173,10 +172,8 @@ export function loadPrivateKey(path: string, disk: Disk): KeyObject {
     );
   }
   if (!/^-----BEGIN [A-Z ]*PRIVATE KEY-----/m.test(text)) {
-    throw invalid(
-      `private key ${path}: expected PEM with a PRIVATE KEY in it, ${found(text)}`,
-      `convert one that is DER: openssl pkey -inform DER -in ${path} -out db.key`,
-    );
+    const { got, hint } = insteadOf('private key', path, text);
+    throw invalid(`private key ${path}: expected PEM with a PRIVATE KEY in it, got ${got}`, hint);
   }
   const key = decodePrivateKey(path, text);
   requireRsa(`private key ${path}`, key);
@@ -187,11 +184,10 @@ function decodePrivateKey(path: string, text: string): KeyObject {
   try {
     return createPrivateKey(text);
   } catch (cause) {
-    throw invalid(
-      `private key ${path}: cannot be decoded`,
-      'copy the file again from where it was made',
-      cause,
-    );
+    const hint = text.includes('-----BEGIN OPENSSH ')
+      ? `convert it: ssh-keygen -p -m PEM -f ${path}`
+      : 'copy the file again from where it was made';
+    throw invalid(`private key ${path}: cannot be decoded`, hint, cause);
   }
 }
 
@@ -212,10 +208,8 @@ export function requireFile(what: string, path: string, disk: Disk): void {
     throw invalid(`${what} ${path}: expected an absolute path`, 'write the path from / on');
   }
   if (disk.stat(path)?.kind === 'file') return;
-  throw invalid(
-    `${what} ${path}: expected a file, found none`,
-    `correct the path of the ${what} in the settings`,
-  );
+  const hint = uriHint(path) ?? `correct the path of the ${what} in the settings`;
+  throw invalid(`${what} ${path}: expected a file, found none`, hint);
 }
 
 function readText(path: string, disk: Disk): string {
@@ -226,16 +220,6 @@ function readText(path: string, disk: Disk): string {
 export function pemBlocks(text: string, label: string): readonly string[] {
   const block = new RegExp(`-----BEGIN ${label}-----[^]*?-----END ${label}-----`, 'g');
   return text.match(block) ?? [];
-}
-
-/**
- * Names the content of a file by its labels alone, so that a key given by mistake stays out of
- * logs.
- */
-function found(text: string): string {
-  if (text === '') return 'got an empty file';
-  const label = /-----BEGIN ([A-Z0-9 ]{1,40})-----/.exec(text)?.[1];
-  return label === undefined ? 'got no PEM at all' : `got PEM with a ${label}`;
 }
 
 /** Firmware does not look at the dates (UEFI has no clock to trust), but whoever chose them meant something. */

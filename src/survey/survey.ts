@@ -44,7 +44,7 @@ export async function survey(
   const chosen = chooseGenerations(found, settings, toplevel, context);
   const parts = findParts(settings, chosen.target, context);
   const cache = openDigestCache(context.disk, settings['cache-dir']);
-  const extras = await declareExtras(settings, signer, context, cache);
+  const extras = await declareExtras(settings, { signer, ...parts }, context, cache);
   const policies = await policiesFor(parts.chosenFormat, settings, context);
   const policy = { settings, signer, ...parts, extras: extras.declared, policies };
   requireOwnParts(policy, context);
@@ -55,6 +55,7 @@ export async function survey(
     const { troubles, ...told } = await findRootHashTroubles(resolution.wanted, settings, context);
     const astray = wantedOf(chosen).flatMap(lackingInit(context));
     const { name: formatName, because, format, warnings: unfit } = resolution.format;
+    const later = [...astray, ...unfit, ...told.warnings];
     const slow = unsaved ? [`the next run will hash again: ${explain(unsaved)}`] : [];
     return {
       ...{ settings, signer, policies, architecture: parts.architecture },
@@ -68,7 +69,7 @@ export async function survey(
       ownSystems: ownSystemsOf(chosen, found, resolution, settings, context),
       extras: extras.declared,
       sources: new Map([...resolution.sources, ...extras.sources]),
-      warnings: [...warnings, ...resolution.warnings, ...astray, ...unfit, ...told.warnings],
+      warnings: [...warnings, ...extras.warnings, ...resolution.warnings, ...later],
       cautions: resolution.cautions,
       notices: [...slow, ...told.notices],
       dispose: resolution.dispose,
@@ -126,6 +127,8 @@ interface Parts {
   readonly architecture: Architecture;
   /** The boot loader, at its path outside the ESP. */
   readonly loader: string;
+  /** The stub of addons, which only they need. */
+  readonly addonStub: string;
   readonly chosenFormat: ChosenFormat;
 }
 
@@ -135,6 +138,7 @@ function findParts(settings: Settings, target: Generation, context: Context): Pa
   return {
     architecture: names,
     loader: `${efiDirectory}/${names.loader}`,
+    addonStub: `${efiDirectory}/addon${names.efi}.efi.stub`,
     chosenFormat: chooseFormat(settings, `${efiDirectory}/${names.stub}`, context.disk),
   };
 }

@@ -65,6 +65,23 @@ describe('a kernel for another processor', () => {
   });
 });
 
+test('an extra program for another processor is told, unless its name says so', async (t) => {
+  const machine = aMachine(t);
+  const source = join(machine.root, 'shell.efi');
+  fs.writeFileSync(source, forArm64(aKernel('shell')));
+  const config = join(machine.root, 'espalier.toml');
+  for (const [path, status] of [
+    ['EFI/tools/shell.efi', 5],
+    ['EFI/tools/shellaa64.efi', 0],
+  ] as const) {
+    fs.writeFileSync(config, `[extra-files]\n"${path}" = "${source}"\n`);
+    const ran = await machine.run('install', '--json', '--config', config);
+    assert.equal(ran.status, status);
+    const [warning = ''] = JSON.parse(ran.output).warnings;
+    assert.match(warning, status === 0 ? /^$/ : /shell\.efi is a program for another processor/);
+  }
+});
+
 test('a stub for another processor is refused by its path', async (t) => {
   const machine = aMachine(t);
   const stub = join(machine.root, 'arm.efi.stub');
@@ -152,6 +169,9 @@ describe('an image that lost its signature', () => {
     const before = machine.tree();
     assert.equal((await installSigned(machine)).status, 5);
     assert.deepEqual(machine.tree(), before);
+    const told = await machine.runWith({}, ...STATUS(machine));
+    assert.equal(told.status, 5);
+    assert.match(told.output, /entries: +1, 1 damaged/);
   });
 
   test('is healed with Secure Boot on: it does not boot', async (t) => {

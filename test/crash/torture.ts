@@ -50,7 +50,8 @@ async function torture(asked: typeof values): Promise<number> {
   const folder = workFolder();
   const victims = [];
   for (const world of worlds) victims.push(await Victim.of(world, join(folder, world.name)));
-  const end = performance.now() + minutes * 60_000;
+  let end = performance.now() + minutes * 60_000;
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => (end = 0));
   const isTold = asked.case !== undefined;
   for (let index = only; isTold ? index === only : performance.now() < end; index++) {
     for (const victim of victims) await victim.suffer(seed, index, { say: console.error, isTold });
@@ -66,6 +67,5 @@ function workFolder(): string {
   mkdirSync(parent, { recursive: true });
   const folder = mkdtempSync(join(parent, 'espalier-torture-'));
   process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(1));
   return folder;
 }

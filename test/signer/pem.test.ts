@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { nodeDisk } from '../../src/disk/node-disk.ts';
 import { EspError } from '../../src/error.ts';
+import { insteadOf, uriHint } from '../../src/signer/instead.ts';
 import { loadSigner } from '../../src/signer/pem.ts';
 import {
   certificateDer,
@@ -84,15 +85,12 @@ const refused: Readonly<
   'a missing key': [/^private key \/db\.key: expected a file/, () => [certificatePem, undefined]],
   'an empty certificate': [/expected PEM .* got an empty file/, () => ['', privateKeyPem]],
   'a certificate in DER': [
-    /expected PEM .* got no PEM at all/,
+    /expected PEM .* got DER$/,
     () => [Buffer.from(certificateDer).toString('latin1'), privateKeyPem],
   ],
-  'a key in place of the certificate': [
-    /got PEM with a PRIVATE KEY$/,
-    () => [privateKeyPem, privateKeyPem],
-  ],
+  'a key in place of the certificate': [/got a private key$/, () => [privateKeyPem, privateKeyPem]],
   'a certificate in place of the key': [
-    /got PEM with a CERTIFICATE$/,
+    /got a certificate$/,
     () => [certificatePem, certificatePem],
   ],
   'a damaged certificate': [
@@ -178,4 +176,22 @@ test('any damage to either file is refused with a code or does no harm', () => {
     }),
     { numRuns: 150 },
   );
+});
+
+test('whatever is given in place of a key or certificate, the next step is a line to type or to read', () => {
+  const armour = (label: string) => `-----BEGIN ${label}-----\nMA==\n-----END ${label}-----\n`;
+  const pfx = Buffer.from('3082100002010330820f', 'hex').toString('latin1');
+  for (const [text, asCertificate, asKey] of [
+    [pfx, /openssl pkcs12 .* -nokeys/, /openssl pkcs12 .* -nocerts/],
+    [armour('PKCS7'), /openssl pkcs7 -print_certs/, /openssl pkcs7/],
+    [armour('TSS2 PRIVATE KEY'), /--signing-command/, /--signing-command/],
+    [armour('CERTIFICATE REQUEST'), /that was made of it/, /that was made of it/],
+    [armour('PUBLIC KEY'), /the private key and the certificate/, /the private key/],
+    ['who knows', /as openssl writes it in PEM/, /as openssl writes it in PEM/],
+  ] as const) {
+    assert.match(insteadOf('certificate', '/x', text).hint, asCertificate);
+    assert.match(insteadOf('private key', '/x', text).hint, asKey);
+  }
+  assert.match(uriHint('/root/pkcs11:token=x') ?? '', /--signing-command/);
+  assert.equal(uriHint('/keys/db.key'), undefined);
 });
