@@ -11,6 +11,7 @@ const CUTTABLE: readonly (readonly [column: number, least: number])[] = [
   [2, 12],
   [0, 12],
 ];
+/** The size is what goes when the entry goes. */
 const HEAD = ['GENERATION', 'BUILT', 'KERNEL', 'SIZE', 'STATE'] as const;
 
 /** How much is shown. */
@@ -37,7 +38,26 @@ export function renderMenu(
   const damaged = entries.flatMap((entry) =>
     entry.damage === undefined ? [] : [`${nameOf(entry)}: damaged: ${printable(entry.damage)}`],
   );
-  return [table, ...damaged].join('\n');
+  return [table, ...shares(entries), ...damaged].join('\n');
+}
+
+/** Of images that entries share: removing one of the entries frees next to nothing. */
+function shares(entries: readonly MenuEntry[]): string[] {
+  const told = new Set<string>();
+  for (const { sharesWith = [], id, size, frees } of entries) {
+    if (sharesWith.length === 0) continue;
+    const sharers = entries.filter((other) => other.id === id || sharesWith.includes(other.id));
+    told.add(`${enumerated(sharers.map(nameOf))} share ${formatSize(size - frees)}`);
+  }
+  return [...told];
+}
+
+/** How many of the entries that share an image are named. */
+const NAMED = 8;
+
+function enumerated(names: readonly string[]): string {
+  const more = names.length - NAMED;
+  return `${names.slice(0, NAMED).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
 }
 
 /** Returns the rows with the longest cells cut, as far as the table is wider than a terminal. */
@@ -54,7 +74,7 @@ function fitted(rows: readonly (readonly string[])[]): readonly (readonly string
 
 function cellsOf(entry: MenuEntry): string[] {
   const states = statesOf(entry).join(', ');
-  return [nameOf(entry), builtOf(entry), kernelOf(entry), formatSize(entry.size), states];
+  return [nameOf(entry), builtOf(entry), kernelOf(entry), formatSize(entry.frees), states];
 }
 
 /** Returns the generation and its specialisation; of an entry of others what the menu shows. */

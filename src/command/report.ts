@@ -25,8 +25,9 @@ export function toDocument(
     verb,
     warnings,
     ...(signed.length > 0 ? { signed } : {}),
-    esps: outcomes.map(({ root, plan, removals = [], report, failure, firmware = [] }) => ({
+    esps: outcomes.map(({ root, plan, format, removals = [], report, failure, firmware = [] }) => ({
       esp: root,
+      ...(plan && format ? { format } : {}),
       ...(plan ? { plan } : {}),
       ...(removals.length > 0 ? { removals } : {}),
       ...(report ? { changes: report.changes, written: report.written } : {}),
@@ -47,10 +48,11 @@ const MARKS: Readonly<Record<Step['kind'], string>> = {
 
 /** Returns an outcome as text: every step of a plan with its reason, or what an install did. */
 export function renderOutcome(verb: PassVerb, outcome: Outcome): string {
-  const { root, plan, removals = [], report, failure, firmware = [] } = outcome;
+  const { root, plan, format, removals = [], report, failure, firmware = [] } = outcome;
   if (failure) return `${root}: ${explain(failure)}`;
   if (!plan) return `${root}:`;
-  const lines = verb === 'plan' ? planLines(plan, removals) : [];
+  const chosen = format ? [`  format: ${format.name}, because ${printable(format.because)}`] : [];
+  const lines = verb === 'plan' ? [...chosen, ...planLines(plan, removals)] : [];
   const left = plan.leftOut.map(
     ({ generation, because }) => `  left out: generation ${printable(generation)}, ${because}`,
   );

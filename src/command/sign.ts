@@ -5,6 +5,7 @@ import { targetsOf } from '../esp/untrusted-source.ts';
 import { misuse } from '../settings/flags.ts';
 import type { Invocation } from '../settings/invocation.ts';
 import { readSettings } from '../settings/settings.ts';
+import { asksForPolicies } from '../signer/policy-document.ts';
 import type { Signer } from '../signer/signer.ts';
 import { isBareKernel } from '../signing/bare-kernel.ts';
 import { carryOut, realFile, type Task, taskFor } from '../signing/task.ts';
@@ -30,6 +31,18 @@ export async function sign(
     throw misuse('expected one or more FILE, or --request', VERB);
   }
   const settings = await readSettings(others, environment, disk);
+  // Standard output may be the answer itself.
+  const show = (line: string) => void process.stderr.write(verbosity < 0 ? '' : `${line}\n`);
+  const asks = yes !== true;
+  const hand = async (answer: string) => {
+    if (typeof output === 'string') await disk.replaceText(resolve(output), answer);
+    else print(answer.trimEnd());
+  };
+  if (typeof request === 'string' && asksForPolicies(resolve(request), disk)) {
+    const { answerPolicies } = await import('./policy-signing.ts');
+    await hand(await answerPolicies(resolve(request), settings, { show, asks }, context));
+    return 0;
+  }
   const loaded = await signerOf(settings, context);
   if (loaded === undefined) {
     throw misuse('expected --certificate and --private-key, or both in the configuration', VERB);
@@ -40,13 +53,9 @@ export async function sign(
     const review = {
       only: Array.isArray(only) ? only : [],
       against: typeof against === 'string' ? resolve(against) : undefined,
-      ...{ signKernels, asks: yes !== true },
-      // Standard output may be the answer itself.
-      show: (line: string) => void process.stderr.write(verbosity < 0 ? '' : `${line}\n`),
+      ...{ signKernels, asks, show },
     };
-    const answer = await answerRequest(resolve(request), signer, review, disk);
-    if (typeof output === 'string') await disk.replaceText(resolve(output), answer);
-    else print(answer.trimEnd());
+    await hand(await answerRequest(resolve(request), signer, review, disk));
     return tell(warnings, verbosity);
   }
   const files = [...new Set(operands.map((file) => realFile(file, disk)))];

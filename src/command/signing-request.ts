@@ -25,6 +25,7 @@ import {
 } from '../signer/signing-document.ts';
 import { extraPrograms } from '../signing/extra.ts';
 import type { Task } from '../signing/task.ts';
+import type { Survey } from '../survey/surveyed.ts';
 import { openSurveyor } from '../survey/surveyor.ts';
 import { openLog } from '../terminal/log.ts';
 import { groundFor } from '../volumes/image-targets.ts';
@@ -47,10 +48,12 @@ export async function planRequest(
   const { 'signing-request': file, ...others } = flags;
   using ground = await groundFor(await readSettings(others, environment, disk), given);
   const { settings } = ground;
-  if (settings.certificate === undefined) throw misuse('expected --certificate', 'plan');
   const context = { ...ground.context, runSecrets: given.runSecrets ?? notRun };
-  const asking = loadAskingSigner(settings.certificate, disk, now);
-  using surveyor = await openSurveyor(settings, toplevel, context, asking);
+  const request = resolve(String(file));
+  const asking = settings.certificate && loadAskingSigner(settings.certificate, disk, now);
+  using surveyor = await openSurveyor(settings, toplevel, context, asking || undefined);
+  if (await asksForPolicies(surveyor.known(), request, json, context)) return 0;
+  if (!asking) throw misuse('expected --certificate', 'plan');
   const roots = findTargets(settings, context);
   const outcomes = await pass(roots, surveyor, {
     verb: 'plan',
@@ -67,7 +70,6 @@ export async function planRequest(
     ...(await wishesOf(asking, outcomes, disk)),
     ...extra.tasks.flatMap((task) => extraWish(task, asking.signer, disk)),
   ];
-  const request = resolve(String(file));
   const origin = { machine: hostname(), since: new Date(now * 1000).toISOString() };
   const text = formatSigningRequest(asking.signer.fingerprint, wishes, origin);
   await disk.replaceText(request, text, 'everyone');
@@ -81,6 +83,19 @@ export async function planRequest(
   const log = openLog(verbosity);
   for (const trouble of new Set(troubles)) log.warn(trouble);
   return troubles.length > 0 ? EXIT_WARNINGS : 0;
+}
+
+/** An image has a digest only when its policies are signed, so those are asked for first. */
+async function asksForPolicies(
+  { policies }: Survey,
+  request: string,
+  json: boolean,
+  context: Context,
+): Promise<boolean> {
+  if (policies === undefined || policies.unsigned.length === 0) return false;
+  const { requestPolicies } = await import('./policy-signing.ts');
+  await requestPolicies(policies, request, json, context);
+  return true;
 }
 
 /** What is to be signed without its secrets would be another image. */

@@ -2,6 +2,7 @@
 import type { EspError } from '../error.ts';
 import type { Difference } from '../pass/drift.ts';
 import type { LoaderStatus } from '../plan/loader-status.ts';
+import type { SharedImage } from '../plan/menu.ts';
 import type { Note } from '../plan/notes.ts';
 import type { BrokenGeneration } from './broken.ts';
 
@@ -51,6 +52,8 @@ export interface SeenEsp {
   readonly notes: readonly Note[];
   /** Generations for which there is no room. */
   readonly leftOut: readonly string[];
+  /** Images that entries share, and the entries with the last of which each goes; absent without any. */
+  readonly sharedImages?: readonly SharedImage[];
   readonly space: {
     readonly total: number;
     readonly free: number;

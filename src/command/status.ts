@@ -16,7 +16,7 @@ import {
 } from '../pass/drift.ts';
 import { readEsps } from '../pass/read-esps.ts';
 import { loaderStatus } from '../plan/loader-status.ts';
-import { type MenuEntry, menuOf } from '../plan/menu.ts';
+import { type MenuEntry, menuOf, type SharedImage, sharedImages } from '../plan/menu.ts';
 import { isBad } from '../plan/menu-order.ts';
 import { type Note, notesOf } from '../plan/notes.ts';
 import { notReached, refusals, startedElsewhere } from '../plan/startable.ts';
@@ -153,6 +153,7 @@ function describeEsp(
   const isFor = (system: string) => file !== undefined && bootsSystem(file.cmdline, system);
   const largest = Math.max(inventory.clusterSize, ...entries.map(({ size }) => size));
   const neighbours = inventory.entries.filter(({ isNeighbour }) => isNeighbour).length;
+  const shared = sharedImages(inventory);
   const own = [...inventory.blobs, ...inventory.entries.filter(({ name }) => name !== undefined)];
   return {
     esp: root,
@@ -170,6 +171,7 @@ function describeEsp(
     bad: entries.filter(isBad).length,
     nextIsBad: next !== undefined && isBad(next),
     nextTriesLeft: next?.counter?.triesLeft,
+    ...(shared.length > 0 ? { sharedImages: shared } : {}),
     space: {
       total: inventory.total,
       free: inventory.free,
@@ -201,6 +203,7 @@ function renderEsp(status: EspStatus): string {
   const trouble = status.problem ? [`  PROBLEM:    ${printable(status.problem.message)}`] : [];
   if (!('entries' in status)) return [`${status.esp}:`, ...trouble].join('\n');
   const { esp, xbootldr, bootsNext, nextIsCurrent, loaders, space, espSpace, leftOut } = status;
+  const { sharedImages: shared = [] } = status;
   const drift = nextIsCurrent ? '  (as the profile says)' : '  (NOT what the profile says)';
   const without = leftOut.length > 0 ? `; no room for generations ${leftOut.join(', ')}` : '';
   return [
@@ -215,6 +218,7 @@ function renderEsp(status: EspStatus): string {
     `  entries:    ${countEntries(status)}`,
     `  space:      ${formatSize(space.free)} of ${formatSize(space.total)} free, ${formatSize(space.ours)} ours, room for about ${space.roomFor} more entries${without}`,
     ...renderSpace(espSpace),
+    ...firstOf(shared.map(renderShared)),
     ...renderNotes(status.notes),
     ...renderDifferences('the profiles', status.fromProfiles),
     ...renderDifferences('the primary ESP', status.fromPrimary),
@@ -224,6 +228,15 @@ function renderEsp(status: EspStatus): string {
 function renderSpace(space: SeenEsp['espSpace']): string[] {
   if (!space) return [];
   return [`  ESP itself: ${formatSize(space.free)} of ${formatSize(space.total)} free`];
+}
+
+/** Where generations share an image, removing one of them frees next to nothing. */
+function renderShared({ path, size, entries }: SharedImage): string {
+  const numbers = entries.map((id) => /-generation-(\d+)-/.exec(id)?.[1] ?? id);
+  const names = [...new Set(numbers)];
+  const more = names.length > NAMED ? ` and ${names.length - NAMED} more` : '';
+  const of = names.slice(0, NAMED).map(printable).join(', ');
+  return `  shared:     ${formatSize(size)}, free once generations ${of}${more} are gone  (${printable(path)})`;
 }
 
 function renderNotes(notes: readonly Note[]): string[] {

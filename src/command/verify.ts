@@ -59,8 +59,11 @@ async function verifyEsps({ flags, json, verbosity }: Invocation, given: Context
   const asked = isUnsigned ? { ...settings, 'allow-unsigned': true } : settings;
   using wanted = await openWanted(asked, context);
   const made = deep && 'survey' in wanted ? madeOf(wanted.survey) : undefined;
-  const alone = await lookAlone(settings, context, deep);
-  const look = { ...alone, made, policies: await policyRule(settings, context) };
+  const look = {
+    ...(await lookAlone(settings, context, deep)),
+    ...{ made, policies: await policyRule(settings, context) },
+    wanted: 'survey' in wanted ? entriesOf(wanted.survey) : [],
+  };
   const verification = { settings, context, deep, log, look, wanted };
   const looked: LookedEsp[] = [];
   for (const esp of findEsps(settings, context, 'read')) {

@@ -14,8 +14,8 @@ import {
   espPath,
   fileName,
   IMAGES,
-  isTemporaryName,
 } from './layout.ts';
+import { isTemporaryName } from './temporary-name.ts';
 
 /**
  * Returns an inventory in which the files of these tools are ours: every file in the directory of

@@ -11,11 +11,11 @@ import {
   entryId,
   fileName,
   IMAGES,
-  isTemporaryName,
   KEPT_SETTINGS,
   LOADER_CONF,
   LOADER_DIRECTORIES,
 } from './layout.ts';
+import { isTemporaryName } from './temporary-name.ts';
 
 /** The longest path on FAT without a drive letter, in UTF-16 units. */
 const LIMIT = 250;

@@ -2,6 +2,7 @@
 import type { Companion } from './companions.ts';
 import type { ExtraFile, ExtraManifest } from './extra-manifest.ts';
 import type { BlobName, BootCounter, EntryName, EspPath } from './layout.ts';
+import type { Pointer } from './shared-entry.ts';
 import type { TemporaryFile } from './temporaries.ts';
 
 /** A content-addressed file of ours. Sizes in bytes. */
@@ -9,10 +10,16 @@ export interface BlobFile {
   readonly path: EspPath;
   readonly size: number;
   readonly name: BlobName;
+  /** For an image: the ID of each of its profiles, by number; empty for one without. */
+  readonly profiles?: readonly string[];
+  /** For an image: name and VirtualSize in bytes of each section. */
+  readonly sections?: readonly { readonly name: string; readonly size: number }[];
   /** Why the file's header contradicts its name. */
   readonly damage?: string;
   /** Why firmware would refuse it although it is whole: it lacks the signature that it should have. */
   readonly unsigned?: string;
+  /** Why a TPM opens nothing for it although it boots: it lacks a policy that it should have. */
+  readonly unauthorised?: string;
 }
 
 /** A boot entry, ours or foreign. */
@@ -33,6 +40,8 @@ export interface EntryFile {
   readonly references: readonly EspPath[];
   /** For an entry of ours: the references that exist and are not under a name of ours. */
   readonly outside?: readonly EspPath[];
+  /** For an entry of ours that boots a part of an image: which part, as its text says. */
+  readonly pointer?: Pointer;
   /** The command line, if it could be read. */
   readonly cmdline: string;
   readonly title?: string;

@@ -80,11 +80,15 @@ export function fileName(path: EspPath): string {
   return path.slice(path.lastIndexOf('/') + 1);
 }
 
-/** The kinds of content-addressed files, and whether each is a program that a loader starts. */
-const BLOB_KINDS = {
-  kernel: { isProgram: true },
-  initrd: { isProgram: false },
-  devicetree: { isProgram: false },
+/**
+ * The kinds of content-addressed files, and whether each is a program that a loader starts. The name
+ * of an image tells its identity, which is over its sections; any other tells the digest of the file.
+ */
+export const BLOB_KINDS = {
+  kernel: { isProgram: true, isImage: false },
+  initrd: { isProgram: false, isImage: false },
+  devicetree: { isProgram: false, isImage: false },
+  uki: { isProgram: true, isImage: true },
 } as const;
 
 export type BlobKind = keyof typeof BLOB_KINDS;
@@ -106,6 +110,11 @@ export function formatBlobName({ kind, version, digest }: BlobName): string {
   return `${kind}-${version}-${base32(digest)}.efi`;
 }
 
+/** Returns whether a blob is an image, of which each entry that names it boots a part. */
+export function isImageBlob({ kind }: Pick<BlobName, 'kind'>): boolean {
+  return BLOB_KINDS[kind].isImage;
+}
+
 /** Parses the name of a blob. Returns undefined for a name that is not ours. */
 export function parseBlobName(name: string): BlobName | undefined {
   const match = BLOB.exec(name);
@@ -115,7 +124,7 @@ export function parseBlobName(name: string): BlobName | undefined {
 }
 
 /** The kinds of entries. An image is the program that boots; a text (BLS §Type #1) names it. */
-const ENTRY_KINDS = {
+export const ENTRY_KINDS = {
   uki: { suffix: '.efi', isProgram: true },
   type1: { suffix: '.conf', isProgram: false },
 } as const;
@@ -210,7 +219,10 @@ export function parseEntryName(token: string, name: string): EntryName | undefin
   };
 }
 
-const KINDS = { ...ENTRY_KINDS, ...BLOB_KINDS };
+const KINDS: Readonly<Record<EntryKind | BlobKind, { readonly isProgram: boolean }>> = {
+  ...ENTRY_KINDS,
+  ...BLOB_KINDS,
+};
 
 /** Returns whether a file with this name of ours is a program that a loader starts. */
 export function isProgram({ kind }: Pick<EntryName | BlobName, 'kind'>): boolean {
@@ -228,67 +240,5 @@ export function slug(name: string): string {
       .toLowerCase()
       .replace(/[^a-z0-9.-]/g, '_')
       .slice(0, 48) || '_'
-  );
-}
-
-const TEMPORARY = /^\.espalier-(\d{1,10}|\d{231})-\d{1,10}\.tmp$/;
-
-/**
- * Returns a name for a file while it is written. systemd-boot ignores names with a dot in front.
- */
-export function temporaryName(processId: number, count: number): string {
-  return `.espalier-${processId}-${count}.tmp`;
-}
-
-const PLACEHOLDER = /^ESPL\d{4}\.TMP$/i;
-
-/** Returns a name that takes one slot of a FAT directory. `index` is below 10000. */
-export function placeholderName(index: number): string {
-  return `ESPL${String(index).padStart(4, '0')}.TMP`;
-}
-
-/** Returns a name that takes 20 slots of a FAT directory: one, and 19 for its 247 characters. */
-export function widePlaceholderName(index: number): string {
-  return `.espalier-${String(index).padStart(231, '0')}-0.tmp`;
-}
-
-/** Returns whether a name is that of an unfinished file of ours. */
-export function isTemporaryName(name: string): boolean {
-  return TEMPORARY.test(name) || PLACEHOLDER.test(name) || isShortNameOf('.espalier-.tmp', name);
-}
-
-/** Our names that vfat shortens. The names of entries follow the token. */
-const LONG_NAMES = [
-  ...Object.keys(BLOB_KINDS).map((kind) => `${kind}-.efi`),
-  ...['extra-files-.txt', 'espalier-settings.conf'],
-  ...['systemd-boot.efi', 'loader.conf', 'entries.srel'],
-];
-
-/**
- * Returns whether a name is the short name that vfat gave to a file of ours whose long name was
- * lost. Power failed while the name was made. The file is empty, because its content gets the name
- * last.
- */
-export function isShortName(token: string, name: string): boolean {
-  const entries = Object.values(ENTRY_KINDS).map(({ suffix }) => `${token}-generation-${suffix}`);
-  return [...LONG_NAMES, ...entries].some((long) => isShortNameOf(long, name));
-}
-
-/** vfat shortens a name to six characters and a number; when those are taken, to two and a hash. */
-function isShortNameOf(long: string, name: string): boolean {
-  // Nearly every name lacks a `~`, and so needs no further check.
-  if (!name.includes('~')) return false;
-  const dot = long.lastIndexOf('.');
-  const [base, extension] = [long.slice(0, dot), long.slice(dot + 1)].map((part) =>
-    part
-      .replace(/[. ]/g, '')
-      .replace(/[+,;=[\]]/g, '_')
-      .toUpperCase(),
-  );
-  const [, found = '', end] = /^([^~.]{1,6})~[1-9]\.(\w{3})$/.exec(name.toUpperCase()) ?? [];
-  if (base === undefined || extension === undefined || end !== extension.slice(0, 3)) return false;
-  return (
-    found === base.slice(0, 6) ||
-    (/^[0-9A-F]{4}$/.test(found.slice(2)) && found.startsWith(base.slice(0, 2)))
   );
 }

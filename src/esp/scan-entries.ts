@@ -4,7 +4,7 @@
 
 import { lastValue, parseLines } from '../bls.ts';
 import type { ByteSource } from '../byte-source.ts';
-import { hash } from '../digest.ts';
+import { type Digest, hash } from '../digest.ts';
 import type { Disk } from '../disk/disk.ts';
 import {
   carriesSignature,
@@ -25,6 +25,7 @@ import {
   parseEntryName,
 } from './layout.ts';
 import type { Lookup } from './lookup.ts';
+import { type Pointer, splitPointer } from './shared-entry.ts';
 import { parseType1, referencedPath } from './type1.ts';
 import { attempt, decode, ifThere, readSmall } from './untrusted.ts';
 
@@ -117,8 +118,9 @@ function isListed(name: string, suffix: string): boolean {
 
 function scanText({ path, name }: Listed, { disk, root, kindOf }: EntryScan): EntryFile {
   const bytes = readSmall(disk, `${root}/${path}`, name ? LIMIT.own : LIMIT.conf);
+  const pointer = name && bytes && pointerOf(bytes, name.digest);
   const { files, options, title, version, sortKey } = parseType1(decode(bytes) ?? '');
-  const isOther = name !== undefined && (!bytes || hash(bytes) !== name.digest);
+  const isOther = name && !pointer && (!bytes || hash(bytes) !== name.digest);
   const damage = isOther ? 'its text is not what its name says' : otherNumber(name, version);
   const named = references(files);
   const isOutside = (file: EspPath) =>
@@ -128,11 +130,18 @@ function scanText({ path, name }: Listed, { disk, root, kindOf }: EntryScan): En
     size: bytes?.length ?? 0,
     ...identity(path),
     ...(name ? { name, outside: named.filter(isOutside) } : {}),
+    ...(pointer ? { pointer } : {}),
     references: named,
-    cmdline: cut(options, KEPT.cmdline),
+    cmdline: cut(pointer ? options.replace(/^@\d+ /, '') : options, KEPT.cmdline),
     ...shown({ title, version, sortKey }),
     ...(damage === undefined ? {} : { damage }),
   };
+}
+
+/** Returns where an entry leads, when its name tells the digest of what follows that. */
+function pointerOf(bytes: Uint8Array, digest: Digest): Pointer | undefined {
+  const split = splitPointer(bytes);
+  return split && hash(split.rest) === digest ? split.pointer : undefined;
 }
 
 function scanImage({ path, name }: Listed, scan: EntryScan): EntryFile {

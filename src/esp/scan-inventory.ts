@@ -1,33 +1,30 @@
 /** Reads which files are on an ESP. All of it is untrusted. */
 import type { Disk } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
-import { carriesSignature, requireNothingBehind } from '../pe/carried-signature.ts';
-import { parsePe } from '../pe/pe.ts';
+import { withAstray } from './astray.ts';
 import { scanCompanions } from './companions.ts';
 import { extraDirectories, readManifests } from './extra-manifest.ts';
 import type { ImageKind } from './image-kind.ts';
-import type { BlobFile, Inventory } from './inventory.ts';
+import type { Inventory } from './inventory.ts';
 import {
-  type BlobName,
   blobDirectory,
   ENTRIES,
   ENTRIES_SREL,
   type EspPath,
   espPath,
   IMAGES,
-  isProgram,
   KEPT_SETTINGS,
   LOADER_CONF,
   LOADER_CONF_LIMIT,
   LOADER_DIRECTORIES,
-  parseBlobName,
 } from './layout.ts';
 import { type LayoutMark, NO_WORD, parseLayoutMark } from './layout-mark.ts';
 import { subdirectoriesIn } from './listings.ts';
 import { lookupOn } from './lookup.ts';
-import { type ListedFile, type SignedBy, scanEntries, UNSIGNED } from './scan-entries.ts';
+import { scanBlob } from './scan-blob.ts';
+import { type SignedBy, scanEntries } from './scan-entries.ts';
 import { scanTemporaries } from './temporaries.ts';
-import { attempt, ifThere, readSmall } from './untrusted.ts';
+import { readSmall } from './untrusted.ts';
 
 /** In bytes. A larger file is not of the kind that its name says. */
 const LIMIT = { loaderConf: LOADER_CONF_LIMIT, srel: 4096 };
@@ -74,15 +71,18 @@ export function scanInventory(
   }
   const subdirectories = subdirectoriesIn(listings);
   const companions = scanCompanions(disk, root, listings);
+  const blobs = files(blobDirectory(token)).flatMap((file) => scanBlob(disk, root, file, signedBy));
+  const { entries, unread } = scanEntries(
+    { images: files(IMAGES), texts: files(ENTRIES) },
+    { disk, root, kindOf: lookupOn(disk, root), token, imageKinds, signedBy },
+  );
   return {
     ...(companions.length > 0 ? { companions } : {}),
     ...(manifests.length > 0 ? { manifests } : {}),
     ...(subdirectories.length > 0 ? { subdirectories } : {}),
-    blobs: files(blobDirectory(token)).flatMap((file) => scanBlob(disk, root, file, signedBy)),
-    ...scanEntries(
-      { images: files(IMAGES), texts: files(ENTRIES) },
-      { disk, root, kindOf: lookupOn(disk, root), token, imageKinds, signedBy },
-    ),
+    blobs,
+    entries: withAstray(entries, blobs),
+    unread,
     temporaries: [...listings.keys()].flatMap((directory) =>
       scanTemporaries(disk, root, files(directory), token),
     ),
@@ -128,33 +128,4 @@ function readLayout(disk: Disk, path: string): LayoutMark {
   }
   if (stat.size > LIMIT.srel) return { layoutDamage: NO_WORD };
   return parseLayoutMark(disk.read(path, LIMIT.srel));
-}
-
-function scanBlob(
-  disk: Disk,
-  root: string,
-  { name, path }: ListedFile,
-  signedBy: SignedBy,
-): BlobFile[] {
-  const parsed = parseBlobName(name);
-  return parsed ? ifThere(() => readBlob(disk, `${root}/${path}`, path, parsed, signedBy)) : [];
-}
-
-function readBlob(
-  disk: Disk,
-  at: string,
-  path: EspPath,
-  name: BlobName,
-  { kernels }: SignedBy,
-): BlobFile {
-  using file = disk.open(at);
-  if (!isProgram(name)) return { path, size: file.size, name };
-  let isSigned = true;
-  const damage = attempt(() => {
-    const pe = parsePe(file);
-    if (pe.certificateTable.size > 0) requireNothingBehind(pe);
-    isSigned = kernels === undefined || carriesSignature(file, pe, kernels);
-  });
-  const wrong = damage === undefined ? !isSigned && { unsigned: UNSIGNED } : { damage };
-  return { path, size: file.size, name, ...wrong };
 }

@@ -4,7 +4,8 @@
 import { hash } from '../digest.ts';
 import type { Disk } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
-import { type EspPath, isShortName, isTemporaryName } from './layout.ts';
+import type { EspPath } from './layout.ts';
+import { isShortName, isTemporaryName } from './temporary-name.ts';
 
 /** An unfinished file of a killed run, or an empty file whose name is unfinished. Size in bytes. */
 export interface TemporaryFile {

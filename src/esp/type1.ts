@@ -69,9 +69,13 @@ export function referencedPath(value: string): EspPath {
   return espPath(...parts);
 }
 
-// A line end or another control character would start a new key, and one quote at either end would
-// be taken as quoting. No other character has a meaning in a value.
-function oneLine(text: string): string {
+/**
+ * Returns text as the value of a line.
+ *
+ * A line end or another control character would start a new key, and one quote at either end would
+ * be taken as quoting. No other character has a meaning in a value.
+ */
+export function oneLine(text: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must go
   const line = text.replace(/[\u0000-\u001f\u007f]+/g, ' ').trim();
   return /^(["']).*\1$/.test(line) ? line.slice(1, -1).trim() || '-' : line || '-';

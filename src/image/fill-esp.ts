@@ -2,7 +2,7 @@
 import { dirname } from 'node:path';
 import type { Context } from '../context.ts';
 import { EspError } from '../error.ts';
-import { temporaryName } from '../esp/layout.ts';
+import { temporaryName } from '../esp/temporary-name.ts';
 import { partitionTypeName } from '../gpt/partition-type.ts';
 import { architecture as architectureOf } from '../loader/architecture.ts';
 import { pass } from '../pass/pass.ts';

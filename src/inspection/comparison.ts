@@ -2,14 +2,15 @@
 import type { ByteSource } from '../byte-source.ts';
 import type { Disk } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
-import type { EntryFile, Inventory } from '../esp/inventory.ts';
+import type { BlobFile, EntryFile, Inventory } from '../esp/inventory.ts';
 import { isProgram } from '../esp/layout.ts';
 import type { Target } from '../esp/target.ts';
 import { certificateTable } from '../pe/certificate-table.ts';
 import { createChecksum } from '../pe/checksum.ts';
 import type { ImageLayout } from '../pe/image-layout.ts';
 import { findSection, parsePe, readSection } from '../pe/pe.ts';
-import { type ImageContent, isImage } from '../plan/step.ts';
+import { hasPart, remade } from '../plan/sharing.ts';
+import { type Content, type ImageContent, isImage } from '../plan/step.ts';
 import type { LoaderView } from '../plan/view.ts';
 import type { WantedEntry } from '../plan/wanted.ts';
 import type { LoaderSource } from '../plan/wanted-system.ts';
@@ -42,22 +43,29 @@ export async function holdAgainst(
   disk: Disk,
 ): Promise<Found> {
   const wanted = new Map(made.entries.map((entry) => [entry.id.toLowerCase(), entry.file.content]));
+  const parts = made.entries.filter(hasPart);
+  const held = async <File extends EntryFile | BlobFile>(file: File, content?: Content) => {
+    const isWhole = file.name && isProgram(file.name) && file.damage === undefined;
+    if (!isWhole || !content || !isImage(content)) return file;
+    const path = `${root}/${file.path}`;
+    const damage = await unlessUnreadable(() => imageDamage(path, content, tree, disk));
+    return damage === undefined ? file : { ...file, damage };
+  };
   const entries: EntryFile[] = [];
   for (const entry of inventory.entries) {
-    const content = wanted.get(entry.id.toLowerCase());
-    const isWhole = entry.name && isProgram(entry.name) && entry.damage === undefined;
-    const damage =
-      isWhole && content && isImage(content)
-        ? await unlessUnreadable(() => imageDamage(`${root}/${entry.path}`, content, tree, disk))
-        : undefined;
-    entries.push(damage === undefined ? entry : { ...entry, damage });
+    entries.push(await held(entry, wanted.get(entry.id.toLowerCase())));
+  }
+  const blobs: BlobFile[] = [];
+  for (const blob of inventory.blobs) {
+    const { path, profiles = [] } = blob;
+    blobs.push(await held(blob, remade({ path, profiles }, parts)?.content));
   }
   const views: LoaderView[] = [];
   for (const view of loaders) {
     const because = await unlessUnreadable(() => loaderDamage(view, made.loader, root, tree, disk));
     views.push(because === undefined ? view : { ...view, installed: malformed(because) });
   }
-  return { inventory: { ...inventory, entries }, loaders: views };
+  return { inventory: { ...inventory, entries, blobs }, loaders: views };
 }
 
 function malformed(because: string): LoaderView['installed'] {

@@ -7,7 +7,7 @@ import { hashFiles } from '../disk/hash-files.ts';
 import { EspError, explain } from '../error.ts';
 import { imageKindOf } from '../esp/image-kind.ts';
 import type { BlobFile, EntryFile, Inventory } from '../esp/inventory.ts';
-import { isProgram } from '../esp/layout.ts';
+import { isImageBlob, isProgram } from '../esp/layout.ts';
 import type { Target } from '../esp/target.ts';
 import { certificateTable } from '../pe/certificate-table.ts';
 import { contentRange, parsePe, readRange } from '../pe/pe.ts';
@@ -29,26 +29,31 @@ export async function examine(
   const pathOf = ({ path }: BlobFile) => `${target.root}/${path}`;
   const unreadable = new Map<string, string>();
   const digests = await hashFiles(
-    inventory.blobs.map((blob) => ({ path: pathOf(blob), size: blob.size })),
+    inventory.blobs
+      .filter(({ name }) => !isImageBlob(name))
+      .map((blob) => ({ path: pathOf(blob), size: blob.size })),
     target.tree,
     { machine, onUnreadable: (path, error) => unreadable.set(path, explain(error)) },
   );
   const examineBlob = (blob: BlobFile): BlobFile => {
     const path = pathOf(blob);
+    if (isImageBlob(blob.name)) return examineImage(blob);
     const wrong = digests.get(path) !== blob.name.digest;
     return wrong ? { ...blob, damage: unreadable.get(path) ?? NOT_ITS_NAME } : blob;
   };
-  const examineEntry = (entry: EntryFile): EntryFile => {
-    if (!entry.name || !isProgram(entry.name) || entry.damage !== undefined) return entry;
+  const examineImage = <File extends BlobFile | EntryFile>(file: File): File => {
+    if (!file.name || file.damage !== undefined) return file;
     try {
-      using file = target.tree.open(`${target.root}/${entry.path}`);
-      const isWhole = identities(file).includes(entry.name.digest);
-      return isWhole ? entry : { ...entry, damage: NOT_ITS_NAME };
+      using opened = target.tree.open(`${target.root}/${file.path}`);
+      const isWhole = identities(opened).includes(file.name.digest);
+      return isWhole ? file : { ...file, damage: NOT_ITS_NAME };
     } catch (error) {
       if (!(error instanceof EspError)) throw error;
-      return { ...entry, damage: explain(error) };
+      return { ...file, damage: explain(error) };
     }
   };
+  const examineEntry = (entry: EntryFile): EntryFile =>
+    entry.name && isProgram(entry.name) ? examineImage(entry) : entry;
   return {
     ...inventory,
     blobs: inventory.blobs.map(examineBlob),

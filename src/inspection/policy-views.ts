@@ -3,7 +3,9 @@ import { createHash } from 'node:crypto';
 import type { OpenFile } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
 import { imageKindOf } from '../esp/image-kind.ts';
-import type { EntryFile, Inventory } from '../esp/inventory.ts';
+import type { BlobFile, EntryFile, Inventory } from '../esp/inventory.ts';
+import { isImageBlob } from '../esp/layout.ts';
+import { profileId } from '../esp/shared-entry.ts';
 import type { Target } from '../esp/target.ts';
 import { type BankDigests, digestInBanks, knownInSha256 } from '../measure/bank.ts';
 import { sectionEvents } from '../measure/image.ts';
@@ -12,6 +14,7 @@ import { type Policy, policiesFor } from '../measure/policy.ts';
 import type { PcrRecord } from '../measure/record.ts';
 import { parsePe, readSection, type Section } from '../pe/pe.ts';
 import { IMAGE_KINDS } from '../plan/images.ts';
+import { hasPart } from '../plan/sharing.ts';
 import { isImage, type SectionContent } from '../plan/step.ts';
 import type { WantedEntry } from '../plan/wanted.ts';
 import type { PolicyRule } from '../survey/policies.ts';
@@ -38,23 +41,47 @@ export function viewPolicies(
   { root, tree }: Pick<Target, 'root' | 'tree'>,
   look: PolicyLook,
 ): Inventory {
-  const wanted = new Map(
-    look.entries.map(({ id, file: { content } }) => [
-      id.toLowerCase(),
-      isImage(content) ? content.sections : [],
-    ]),
-  );
-  const view = (entry: EntryFile): EntryFile => {
-    const { name, sections, damage, isNeighbour } = entry;
-    const isOurs = name !== undefined && damage === undefined && isNeighbour !== true;
-    if (!isOurs || sections === undefined) return entry;
-    if (!imageKindOf(IMAGE_KINDS, sections).carriesKernel) return entry;
-    using file = tree.open(`${root}/${entry.path}`);
-    const known = wanted.get(entry.id.toLowerCase()) ?? [];
-    const unauthorised = attempt(() => policyProblem(file, look, known));
-    return unauthorised === undefined ? entry : { ...entry, unauthorised };
+  const wanted = new Map(look.entries.map((entry) => [entry.id.toLowerCase(), entry]));
+  const judged = <File extends EntryFile | BlobFile>(
+    file: File,
+    of: WantedEntry | undefined,
+  ): File => {
+    if (file.damage !== undefined || !carriesKernel(file)) return file;
+    using opened = tree.open(`${root}/${file.path}`);
+    const unauthorised = attempt(() => policyProblem(opened, look, knownIn(of)));
+    return unauthorised === undefined ? file : { ...file, unauthorised };
   };
-  return { ...inventory, entries: inventory.entries.map(view) };
+  // An image that entries share has the base of each of them.
+  const parts = new Map(
+    look.entries.filter(hasPart).map((entry) => [profileId(entry.id), entry] as const),
+  );
+  return {
+    ...inventory,
+    entries: inventory.entries.map((entry) =>
+      entry.name === undefined || entry.isNeighbour === true
+        ? entry
+        : judged(entry, wanted.get(entry.id.toLowerCase())),
+    ),
+    blobs: inventory.blobs.map((blob) =>
+      isImageBlob(blob.name)
+        ? judged(
+            blob,
+            blob.profiles?.map((id) => parts.get(id)).find((part) => part),
+          )
+        : blob,
+    ),
+  };
+}
+
+function carriesKernel({ sections }: EntryFile | BlobFile): boolean {
+  return sections !== undefined && imageKindOf(IMAGE_KINDS, sections).carriesKernel;
+}
+
+/** Returns the sections whose digests the name of an image vouches for. */
+function knownIn(entry: WantedEntry | undefined): readonly SectionContent[] {
+  if (entry?.part) return entry.part.base.sections;
+  const content = entry?.file.content;
+  return content && isImage(content) ? content.sections : [];
 }
 
 function attempt(judge: () => string | undefined): string | undefined {

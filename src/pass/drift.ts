@@ -7,7 +7,7 @@ import { type EspPath, KEPT_SETTINGS, LOADER_CONF } from '../esp/layout.ts';
 import { decide } from '../plan/decide.ts';
 import { loaderStatus } from '../plan/loader-status.ts';
 import { hasOurName, nextOf } from '../plan/menu-order.ts';
-import { ownFiles } from '../plan/present.ts';
+import { MOVED, ownFiles } from '../plan/present.ts';
 import { NOT_THERE } from '../plan/schedule.ts';
 import type { LeftOut, PhaseName, Step } from '../plan/step.ts';
 import type { EspView } from '../plan/view.ts';
@@ -134,8 +134,12 @@ function withChoice(survey: Survey, { inventory }: EspView): Survey {
   return { ...survey, standing: { followed: survey.default, chosen } };
 }
 
-/** What is kept while a run replaces loader.conf is no difference, unless a run left it. */
-function isLasting({ kind, path }: Step, { keptSettings }: Inventory): boolean {
+/**
+ * What is kept while a run replaces loader.conf is no difference, unless a run left it. Neither is an
+ * entry that moves to another image: it is as whole before as after.
+ */
+function isLasting({ kind, path, because }: Step, { keptSettings }: Inventory): boolean {
+  if (kind === 'overwrite' && because === MOVED) return false;
   return path !== KEPT_SETTINGS || (kind === 'remove' && keptSettings !== undefined);
 }
 

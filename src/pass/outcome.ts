@@ -3,6 +3,7 @@ import { EspError } from '../error.ts';
 import type { Removal } from '../plan/elsewhere.ts';
 import type { Scope } from '../plan/scope.ts';
 import type { Plan, Refusal } from '../plan/step.ts';
+import type { Survey } from '../survey/surveyed.ts';
 import type { Report } from '../transaction/report.ts';
 
 /** What a pass did to one ESP, or would do. */
@@ -13,6 +14,8 @@ export interface Outcome {
   readonly removals?: readonly Removal[];
   /** The ID of the entry that would boot next if the profiles alone decided. */
   readonly byProfiles?: string;
+  /** The format of the entries, and why it is that one. */
+  readonly format?: Survey['format'];
   readonly report?: Report;
   readonly failure?: EspError;
   /** EFI variables that were set or removed after the files, each with what became of it. */

@@ -93,7 +93,7 @@ async function look(
   const { scope, deep } = PURPOSES[verb];
   const view = await readEsp(target, lookFor(survey, deep), context);
   const outcome = outcomeOf(target.root, decide(survey, view, scope));
-  return { ...outcome, systems: systemsOn(view.inventory) };
+  return { ...outcome, format: survey.format, systems: systemsOn(view.inventory) };
 }
 
 /** Keeps records for the primary ESP alone: a mirror boots the same, or is about to. */

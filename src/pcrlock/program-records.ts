@@ -8,6 +8,7 @@ import { type EspPath, fileName, isProgram, loaderPlaces, parseBlobName } from '
 import type { Target } from '../esp/target.ts';
 import { ENTRY_COMPONENT, type NamedEntry } from '../measure/component.ts';
 import { formatPcrlock, isProgramRecord, programRecord } from '../measure/pcrlock.ts';
+import { hasPart, remade } from '../plan/sharing.ts';
 import type { Content } from '../plan/step.ts';
 import { entriesOf } from '../plan/wanted.ts';
 import type { Survey } from '../survey/surveyed.ts';
@@ -46,7 +47,7 @@ export async function findVariants(
       ? { text: known }
       : await makeRecord(path, survey, target.tree, {
           path: `${target.root}/${path}`,
-          recipe: recipeOf(entry, path, survey),
+          recipe: recipeOf(entry, path, inventory, survey),
           isNamed: () => hasItsName(entry, path, inventory, recorded),
         });
     if (warning !== undefined) warnings.push(warning);
@@ -109,9 +110,18 @@ function programOf({ path, name, references }: EntryFile): EspPath | undefined {
   });
 }
 
-function recipeOf({ id }: EntryFile, program: EspPath, survey: Survey): Content | undefined {
-  const wanted = entriesOf(survey).find((candidate) => candidate.id === id);
+/** How a program is made; unknown for a shared image of which some entries are not wanted any more. */
+function recipeOf(
+  { id }: EntryFile,
+  program: EspPath,
+  { blobs }: Inventory,
+  survey: Survey,
+): Content | undefined {
+  const entries = entriesOf(survey);
+  const wanted = entries.find((candidate) => candidate.id === id);
   if (!wanted) return undefined;
+  const { path, profiles = [] } = blobs.find((blob) => blob.path === program) ?? { path: program };
+  if (wanted.part) return remade({ path, profiles }, entries.filter(hasPart))?.content;
   const blob = wanted.blobs.find(({ path }) => path === program);
   return blob ? blob.content : wanted.file.content;
 }

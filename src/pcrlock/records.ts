@@ -2,9 +2,18 @@
  * The records of one ESP for systemd-pcrlock: what firmware will measure when it boots from there.
  */
 import type { WritableDisk } from '../disk/disk.ts';
-import { parseEntryName } from '../esp/layout.ts';
+import {
+  ENTRIES,
+  type EspPath,
+  entryId,
+  fileName,
+  parseBlobName,
+  parseEntryName,
+} from '../esp/layout.ts';
 import { setNeighboursApart } from '../esp/neighbours.ts';
 import { scanInventory } from '../esp/scan-inventory.ts';
+import { SECTOR, splitPointer } from '../esp/shared-entry.ts';
+import type { Target } from '../esp/target.ts';
 import { scanBootTree } from '../inspection/boot-tree.ts';
 import {
   ENTRY_COMPONENT,
@@ -15,6 +24,7 @@ import {
 } from '../measure/component.ts';
 import { formatPcrlock, programRecord } from '../measure/pcrlock.ts';
 import { IMAGE_KINDS } from '../plan/images.ts';
+import { keyOf } from '../plan/present.ts';
 import type { Plan } from '../plan/step.ts';
 import { idOf } from '../plan/wanted.ts';
 import { programDigests } from '../recipe/program-digests.ts';
@@ -130,18 +140,19 @@ export async function renewRecords(
 }
 
 /**
- * Runs before a plan is carried out. Removes the records of images that the plan writes anew under
- * the same name, and records the new loader.
+ * Runs before a plan is carried out. Removes the records of entries whose image the plan writes anew
+ * under the same name, or that it leads to another image, and records the new loader.
  */
 export async function announce(
-  { directory, context: { disk }, made }: Recorded,
+  { directory, context: { disk }, made, target }: Recorded,
   plan: Plan,
 ): Promise<void> {
   const component = `${directory}/${ENTRY_COMPONENT}`;
   const steps = plan.phases.flatMap((phase) => phase.steps);
-  const rewritten = new Set(
-    steps.flatMap(({ kind, path }) => (kind === 'write' ? idOf(path) : [])),
+  const changed = steps.flatMap(({ kind, path }) =>
+    kind === 'write' || kind === 'overwrite' ? path : [],
   );
+  const rewritten = new Set([...changed.map(idOf), ...namersOf(changed, target)]);
   for (const id of rewritten) made.delete(id);
   if (rewritten.size > 0) removeRecords(component, rewritten, disk);
   const loader = plan.phases.find(({ name }) => name === 'loader')?.steps[0];
@@ -150,6 +161,18 @@ export async function announce(
   disk.makeDirectory(folder, 'everyone');
   const text = formatPcrlock([programRecord(await programDigests(loader.content, disk))]);
   await disk.replaceText(`${folder}/${LOADER_COMPONENT.next}`, `${text}\n`, 'everyone');
+}
+
+/** Returns the IDs of entries that name one of these files. */
+function namersOf(paths: readonly EspPath[], { root, tree }: Target): readonly string[] {
+  const images = new Set(paths.filter((path) => parseBlobName(fileName(path))).map(keyOf));
+  if (images.size === 0) return [];
+  return (tree.list(`${root}/${ENTRIES}`) ?? []).flatMap(({ name, kind }) => {
+    if (kind !== 'file' || !name.toLowerCase().endsWith('.conf')) return [];
+    using file = tree.open(`${root}/${ENTRIES}/${name}`);
+    const to = splitPointer(file.read(0, Math.min(file.size, SECTOR)))?.pointer.to;
+    return to && images.has(keyOf(to.image)) ? [entryId(name)] : [];
+  });
 }
 
 /** Removes the records of entries, and what was copied from them. */

@@ -11,7 +11,14 @@ import {
   pieceSize,
   roundUp,
 } from './image-layout.ts';
-import { NX_COMPAT, type Pe, parsePe, SECTION_HEADER_SIZE, type Section } from './pe.ts';
+import {
+  MAX_SECTIONS,
+  NX_COMPAT,
+  type Pe,
+  parsePe,
+  SECTION_HEADER_SIZE,
+  type Section,
+} from './pe.ts';
 
 /** A section to add. `code` marks it as code, which ukify does for `.linux` alone. */
 export interface NewSection {
@@ -170,9 +177,20 @@ function headerSize(pe: Pe, count: number): number {
   const size = roundUp(Math.max(pe.sizeOfHeaders, tableEnd), pe.fileAlignment);
   const first = Math.min(...pe.sections.map(({ virtualAddress }) => virtualAddress));
   if (size <= first) return size;
-  const room = Math.floor(first / pe.fileAlignment) * pe.fileAlignment - pe.sectionTableOffset;
-  const slots = Math.max(0, Math.floor(room / SECTION_HEADER_SIZE));
+  const slots = slotsOf(pe);
   throw unusable('section headers', `at most ${slots} to fit below the first section`, `${count}`);
+}
+
+/** Returns how many rows a section table can have when the headers grow as far as they may. */
+function slotsOf({ sections, fileAlignment, sectionTableOffset }: Pe): number {
+  const first = Math.min(...sections.map(({ virtualAddress }) => virtualAddress));
+  const room = Math.floor(first / fileAlignment) * fileAlignment - sectionTableOffset;
+  return Math.max(0, Math.floor(room / SECTION_HEADER_SIZE));
+}
+
+/** Returns how many sections can be added to a stub (PE/COFF §Section Table). */
+export function roomForSections(pe: Pe): number {
+  return Math.max(0, Math.min(slotsOf(pe), MAX_SECTIONS) - pe.sections.length);
 }
 
 /** Places every section in the file, one after the other, the stub's in their old order. */

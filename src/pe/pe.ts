@@ -58,7 +58,8 @@ export const SECTION_HEADER_SIZE = 40;
 
 const COFF_HEADER_SIZE = 24;
 const CHUNK = 1024 * 1024;
-const MAX_SECTIONS = 512;
+/** More sections than any image has: every one costs a row to read. */
+export const MAX_SECTIONS = 512;
 const CERTIFICATE_DIRECTORY = 4;
 
 /** The two optional headers, told apart by their magic, and where the data directories start in each. */

@@ -126,7 +126,8 @@ export function steadyCost(
   for (const key of kept) actual.set(key, allocated(own.get(key)?.size ?? 0, clusterSize));
   for (const file of files) {
     const key = keyOf(file.path);
-    const found = standing(file, own).kind === 'present' ? own.get(key) : undefined;
+    const isThere = ['present', 'astray'].includes(standing(file, own).kind);
+    const found = isThere ? own.get(key) : undefined;
     if (found === undefined) lacking.push(file.path);
     actual.set(key, allocated(found?.size ?? file.size, clusterSize));
     most.set(key, allocated(file.size, clusterSize));

@@ -7,7 +7,7 @@ import { type Holdings, wantedFiles } from './holdings.ts';
 import { defaultsWithin } from './loader-conf-steps.ts';
 import type { PlanInput } from './plan-input.ts';
 import { keyOf, type OwnFile, type OwnFiles, standing } from './present.ts';
-import { removalsWithin, type Write, writesWithin } from './scope.ts';
+import { mends, removalsWithin, type Write, writesWithin } from './scope.ts';
 import type { Step } from './step.ts';
 import { entriesOf, filesOf, type WantedGeneration } from './wanted.ts';
 
@@ -29,26 +29,17 @@ export function choose(
   input: PlanInput,
   { own, kept, budget, clusterSize }: Holdings,
 ): Choice {
-  const { scope, inventory, lacksNext } = input;
+  const { scope, inventory } = input;
   const used = new Map(wantedFiles(generations, input).map((file) => [keyOf(file.path), file]));
   const lacking = [...used.values()].flatMap((file): Write[] => {
     const found = standing(file, own);
     return found.kind === 'present' ? [] : [{ file, found }];
   });
   const unused = [...own].flatMap(([key, file]) => (used.has(key) || kept.has(key) ? [] : [file]));
-  const isDamaged = new Set(
-    lacking.flatMap(({ file, found }) => (found.kind === 'damaged' ? file : [])),
-  );
-  // What a damaged entry names cannot be read from it.
-  const restored = new Set(
-    entriesOf({ musts: generations, wishes: [] })
-      .filter(({ id, file }) => isDamaged.has(file) || (lacksNext && id === input.default))
-      .flatMap(filesOf)
-      .map(({ path }) => keyOf(path)),
-  );
-  const writes = writesWithin(scope, lacking, own, restored);
+  const writes = writesWithin(scope, lacking, own, neededFor(generations, lacking, input));
   const judged = withDamage(own, lacking);
-  const files = writes.map(({ file }) => file);
+  // What is overwritten in place takes no more room than before.
+  const files = writes.filter(({ found }) => found.kind !== 'astray').map(({ file }) => file);
   const defaults = defaultsWithin(input, [...own.keys(), ...files.map(({ path }) => keyOf(path))]);
   const isReplaced = !inventory.espSpace && defaults.some(({ kind }) => kind === 'replace');
   return {
@@ -62,6 +53,19 @@ export function choose(
       (scope === 'gc' ? 0 : budget.loaders.peak) +
       (scope === 'all' ? budget.fixed : 0),
   };
+}
+
+/** Returns the keys of what mended entries name, and of the next one where nothing says what boots next. */
+function neededFor(
+  generations: readonly WantedGeneration[],
+  lacking: readonly Write[],
+  { lacksNext, default: next }: PlanInput,
+): ReadonlySet<string> {
+  const mended = new Set(lacking.filter(mends).map(({ file }) => file));
+  const entries = entriesOf({ musts: generations, wishes: [] }).filter(
+    ({ id, file }) => mended.has(file) || (lacksNext && id === next),
+  );
+  return new Set(entries.flatMap(filesOf).map(({ path }) => keyOf(path)));
 }
 
 /** A file with a whole header may have the wrong size. It counts as damaged until it is mended. */

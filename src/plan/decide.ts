@@ -1,38 +1,30 @@
 /** Decides what is to be done to one ESP, from the system's wishes and the ESP's view. Pure. */
 import { lastValue } from '../bls.ts';
-import { EspError, explain } from '../error.ts';
+import { EspError } from '../error.ts';
 import type { Inventory } from '../esp/inventory.ts';
-import { ENTRIES_SREL, type EspPath, entryId, patternId } from '../esp/layout.ts';
+import { ENTRIES_SREL, entryId, patternId } from '../esp/layout.ts';
 import { LAYOUT } from '../esp/layout-mark.ts';
-import {
-  formatLoaderConf,
-  namedNext,
-  parseLoaderConf,
-  type Salvage,
-} from '../loader/loader-conf.ts';
+import { formatLoaderConf, namedNext, parseLoaderConf } from '../loader/loader-conf.ts';
 import { type Removal, removalsFrom, withCountersFrom } from './elsewhere.ts';
-import { decideExtras, type Extras } from './extras.ts';
+import { decideExtras } from './extras.ts';
 import { withKeptCounters } from './kept-counters.ts';
 import { loaderDefault } from './loader-default.ts';
-import {
-  damageOf,
-  describeDamage,
-  describeEnrolment,
-  describeLost,
-  loaderSettings,
-} from './loader-settings.ts';
-import { decideLoaders, type Loaders } from './loaders.ts';
-import { goneNext, hasOurName, nextOf } from './menu-order.ts';
-import { lackingFiles, type NextBoot, nextBoot, overrides } from './next-boot.ts';
+import { damageOf, loaderSettings } from './loader-settings.ts';
+import { decideLoaders } from './loaders.ts';
+import { goneNext, nextOf } from './menu-order.ts';
+import { type NextBoot, nextBoot } from './next-boot.ts';
 import { plan } from './plan.ts';
-import { type Roots, sharedWithTemporary, underTwoCounters } from './roots.ts';
+import type { PlanInput } from './plan-input.ts';
+import type { Roots } from './roots.ts';
 import type { Scope } from './scope.ts';
+import { type Joining, shareImages } from './sharing.ts';
 import { sparedLast } from './spared.ts';
-import { notReached, requireStartable, startedElsewhere } from './startable.ts';
+import { requireStartable } from './startable.ts';
 import type { Plan, Refusal } from './step.ts';
 import { type EspView, placeOn } from './view.ts';
-import { entriesOf, filesOf, generationName, type WantedGeneration } from './wanted.ts';
+import { entriesOf, filesOf, type WantedGeneration } from './wanted.ts';
 import type { WantedSystem } from './wanted-system.ts';
+import { warningsOf } from './warnings.ts';
 
 /** What is to be done to one ESP, and warnings. */
 export interface Decision {
@@ -80,7 +72,7 @@ export function decide(given: WantedSystem, seen: EspView, scope: Scope): Decisi
   const loaderConf = new TextDecoder().decode(conf);
   const { reserve } = wanted.settings;
   const input = { inventory, roots, loaders: loaders.copies, loaderConf, reserve, scope, extras };
-  const planned = plan({ ...wanted, ...input, lacksNext: lacksNext(inventory) });
+  const planned = planShared({ ...wanted, ...input, lacksNext: lacksNext(inventory) });
   requireFiles(planned, view);
   const left = removalsFrom(view.elsewhere, planned, wanted, { roots, scope });
   const named = (keepsDefault && lastValue(settings.kept, 'default')) || wanted.default;
@@ -97,6 +89,21 @@ export function decide(given: WantedSystem, seen: EspView, scope: Scope): Decisi
       ...warningsOf(wanted, view, { planned, loaders, counted, settings, extras, scope }),
     ],
   };
+}
+
+/**
+ * Plans with as few images as possible. Where that does not fit, only those are made anew that
+ * something joins.
+ */
+function planShared(input: PlanInput): Plan | Refusal {
+  const { inventory, roots, scope } = input;
+  const sharing = (joining: Joining) => plan(shareImages(input, inventory, roots, joining));
+  if (scope !== 'all') return sharing('none');
+  const planned = sharing('all');
+  if (!('kind' in planned) && planned.leftOut.length === input.leftOut.length) return planned;
+  const least = sharing('joined');
+  if ('kind' in planned) return least;
+  return 'kind' in least || least.leftOut.length >= planned.leftOut.length ? planned : least;
 }
 
 /** Decides what boots next. Entries from another partition take over their boot counters. */
@@ -202,99 +209,4 @@ function withoutCounter(name: string | undefined): string | undefined {
 /** The ID of the entry at a path as firmware writes one. */
 function entryAt(path: string | undefined): string | undefined {
   return path && entryId(path.slice(path.lastIndexOf('\\') + 1));
-}
-
-/** What a decision means for a person. */
-interface Told {
-  readonly planned: Plan | Refusal;
-  readonly loaders: Loaders;
-  /** Notes about an entry with a boot counter. */
-  readonly counted: readonly string[];
-  readonly extras: Extras;
-  readonly settings: Salvage;
-  readonly scope: Scope;
-}
-
-function warningsOf(
-  wanted: WantedSystem,
-  view: EspView,
-  { planned, loaders, counted, settings, extras, scope }: Told,
-): string[] {
-  const { inventory, absent, firmware } = view;
-  return [
-    ...wanted.quarantined.map(describeBroken),
-    ...loaders.warnings,
-    ...sharedWithTemporary(inventory).map(describeTwin),
-    ...underTwoCounters(inventory).map(describeDouble),
-    ...counted,
-    ...(scope === 'gc' ? [] : [...describeDamage(inventory), ...describeTaken(inventory)]),
-    ...describeLost(settings.lost),
-    ...describeEnrolment(wanted, settings),
-    ...describeUnread(inventory),
-    ...describeNeighbours(inventory, wanted.settings['entry-token']),
-    ...extras.warnings,
-    ...lackingFiles(wanted, absent).map(
-      ({ id, path }) => `${id} does not boot: ${path} is not on the ESP`,
-    ),
-    ...(scope === 'repair' ? describeUnmended(planned, wanted, inventory) : []),
-    ...overrides(firmware, wanted.default, wanted.settings['clear-overrides']),
-    ...startedElsewhere(view),
-    ...notReached(view),
-  ];
-}
-
-/** Returns the warning about a broken generation. */
-function describeBroken({ profile, number, cause }: WantedSystem['quarantined'][number]): string {
-  return `generation ${generationName({ profile, number })} is broken and left as it is: ${explain(cause)}`;
-}
-
-/**
- * A generation that `install` leaves out for lack of space is normal. One that a repair leaves is
- * damaged.
- */
-function describeUnmended(
-  planned: Plan | Refusal,
-  { wishes, leftOut }: WantedSystem,
-  { entries }: Inventory,
-): string[] {
-  if ('kind' in planned) return [];
-  const listed = new Set(entries.map(({ id }) => id));
-  const isListed = (name: string) =>
-    wishes.some((wish) => wish.name === name && wish.entries.some(({ id }) => listed.has(id)));
-  return planned.leftOut
-    .filter((left) => !leftOut.includes(left) && isListed(left.generation))
-    .map(({ generation, because }) => `generation ${generation} is not mended: ${because}`);
-}
-
-function describeTwin(path: EspPath): string {
-  return `${path} shares its clusters with a temporary file since power was lost while it was renamed; both are left alone until fsck.fat -a has mended the ESP`;
-}
-
-function describeDouble(path: EspPath): string {
-  return `${path} is there under another boot counter too, and is left alone: run fsck.fat -a on the ESP, then remove one of them`;
-}
-
-function describeTaken({ subdirectories = [] }: Inventory): string[] {
-  return subdirectories
-    .filter(hasOurName)
-    .map((path) => `${path} is a directory, and a file of ours should be there: move it away`);
-}
-
-/** How many of them are named. */
-const NAMED = 3;
-
-function describeNeighbours({ entries }: Inventory, token: string): string[] {
-  const ids = entries.filter(({ isNeighbour }) => isNeighbour).map(({ id }) => id);
-  if (ids.length === 0) return [];
-  const more = ids.length > NAMED ? ` and ${ids.length - NAMED} more` : '';
-  return [
-    `${ids.slice(0, NAMED).join(', ')}${more} lead to systems that neither this store nor these profiles know: they are kept as another machine's. Give each machine on this ESP a name of its own with --entry-token (here it is ${token}); if they are old entries of this machine, remove them with \`espalier install --take-over\``,
-  ];
-}
-
-function describeUnread({ unread = 0 }: Inventory): string[] {
-  if (unread === 0) return [];
-  return [
-    `${unread} entries of others are not read, there are too many: what they alone name is not kept`,
-  ];
 }

@@ -77,8 +77,9 @@ function entryFindings(view: EspView): readonly Finding[] {
         ? []
         : [{ path, problem: damage, fatal: isDefault || generation === decides }],
     ),
-    ...view.inventory.entries.flatMap(({ path, unauthorised }): Finding[] =>
-      unauthorised === undefined ? [] : [{ path, problem: unauthorised, fatal: false }],
+    ...[...view.inventory.entries, ...view.inventory.blobs].flatMap(
+      ({ path, unauthorised }): Finding[] =>
+        unauthorised === undefined ? [] : [{ path, problem: unauthorised, fatal: false }],
     ),
     ...view.inventory.blobs.flatMap(({ path, damage }): Finding[] =>
       damage === undefined ? [] : [{ path, problem: damage, fatal: false }],

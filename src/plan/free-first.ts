@@ -7,26 +7,36 @@ export interface Shortage {
   readonly missing: number;
   /** Files of ours that nothing needs after the plan. */
   readonly stale: readonly OwnFile[];
+  /** Entries that boot from such files until they are overwritten to boot from others. */
+  readonly moving: readonly OwnFile[];
   readonly own: OwnFiles;
   readonly clusterSize: number;
 }
 
 /**
  * Returns the files to remove first: as few entries as possible, the oldest generations first, each
- * with the blobs that nothing else names. Returns undefined when even that is not enough.
+ * with the blobs that nothing else names. Entries that move to another image are the last to go: they
+ * are written anew when there is room, so they free nothing but their old image. Returns undefined when
+ * even that is not enough.
  *
  * One entry that boots always stays: if all such entries are stale, the newest of them is kept.
  */
-export function freeFirst({ missing, stale, own, clusterSize }: Shortage): OwnFile[] | undefined {
+export function freeFirst({
+  missing,
+  stale,
+  moving,
+  own,
+  clusterSize,
+}: Shortage): OwnFile[] | undefined {
   if (missing <= 0) return [];
   const entries = stale.filter(({ role }) => role === 'entry');
-  const spared = lastThatBoots(stale, own);
-  const remaining = new Set(entries);
+  const spared = lastThatBoots([...stale, ...moving], own);
+  const remaining = new Set([...entries, ...moving]);
   const removed: OwnFile[] = [];
   let freed = 0;
   const remove = (file: OwnFile) => {
     removed.push(file);
-    freed += allocated(file.size, clusterSize);
+    if (!moving.includes(file)) freed += allocated(file.size, clusterSize);
   };
   const removeUnnamedBlobs = () => {
     const named = new Set([...remaining].flatMap((entry) => entry.references.map(keyOf)));
@@ -36,7 +46,8 @@ export function freeFirst({ missing, stale, own, clusterSize }: Shortage): OwnFi
     }
   };
   removeUnnamedBlobs();
-  for (const entry of entries.filter((file) => file !== spared).sort(byAge)) {
+  const going = [...entries.sort(byAge), ...moving.toSorted(byAge)];
+  for (const entry of going.filter((file) => file !== spared)) {
     if (freed >= missing) break;
     remaining.delete(entry);
     remove(entry);

@@ -25,8 +25,8 @@ export function withKeptCounters(system: WantedSystem, { entries }: Inventory): 
 
 /**
  * Returns generations whose entries begin with the counters of those they take the place of. Other
- * secrets or another certificate give an entry another name, but what it boots was tried before: a bad
- * one must not come back with new tries, nor a good one on trial. Another format is another thing to try.
+ * secrets, another certificate or another format give an entry another name, but what it boots was tried
+ * before: a bad one must not come back with new tries, nor a good one on trial.
  */
 function keepCounters(
   generations: readonly WantedGeneration[],
@@ -40,11 +40,11 @@ function keepCounters(
   );
   const before = Map.groupBy(
     own.filter(({ id }) => !wanted.has(id.toLowerCase())),
-    ({ id, cmdline, references }) => systemOf(id, cmdline, references.length > 0),
+    ({ id, cmdline }) => systemOf(id, cmdline),
   );
   const counted = (entry: WantedEntry): WantedEntry => {
     if (here.has(entry.id.toLowerCase())) return entry;
-    const system = systemOf(entry.id, entry.cmdline, entry.blobs.length > 0);
+    const system = systemOf(entry.id, entry.cmdline);
     const replaced = before.get(system)?.toSorted(fewestTries)[0];
     if (replaced === undefined) return entry;
     const path = withCounterOf(entry.file.path, replaced);
@@ -53,9 +53,9 @@ function keepCounters(
   return mapEntries(generations, counted);
 }
 
-/** What two entries of one system have in common: number, specialisation, format and the command line. */
-function systemOf(id: string, cmdline: string, namesFiles: boolean): string {
-  return `${id.toLowerCase().replace(/-[a-z2-7]{52}(?=\.\w+$)/, '')} ${namesFiles} ${cmdline}`;
+/** What two entries of one system have in common: number, specialisation and the command line. */
+function systemOf(id: string, cmdline: string): string {
+  return `${id.toLowerCase().replace(/-[a-z2-7]{52}\.\w+$/, '')} ${cmdline}`;
 }
 
 /** Of several the one that is nearest to being bad: to be careful costs one more boot. */

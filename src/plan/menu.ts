@@ -1,5 +1,5 @@
 /** The boot menu as systemd-boot will show it: entries, order, and what each entry is. Pure. */
-import type { EntryFile } from '../esp/inventory.ts';
+import type { EntryFile, Inventory } from '../esp/inventory.ts';
 import type { BootCounter, EntryName, EspPath } from '../esp/layout.ts';
 import { bootsSystem } from '../uki/cmdline.ts';
 import { compareEntries, nextOf } from './menu-order.ts';
@@ -21,6 +21,10 @@ export interface MenuEntry {
   readonly path: EspPath;
   /** What the entry's files take. A shared file counts for each entry. */
   readonly size: number;
+  /** What its removal frees: its own file, and those that no other entry names. */
+  readonly frees: number;
+  /** IDs of the other entries that boot from the same image; absent when it is an entry's own. */
+  readonly sharesWith?: readonly string[];
   /** For an entry of ours: the number of its generation. */
   readonly generation: number | undefined;
   /** Its generation and specialisation, as `5` or `5-gaming`; undefined for an entry of others. */
@@ -48,9 +52,15 @@ export function menuOf(
   const sorted = inventory.entries.toSorted(compareEntries);
   const first = nextOf(inventory, sorted);
   const blobs = new Map(inventory.blobs.map((blob) => [blob.path.toLowerCase(), blob]));
+  const namers = namersIn(sorted);
+  const namersOf = (path: EspPath) => namers.get(path.toLowerCase()) ?? [];
   return sorted.map((entry) => {
     const named = entry.references.map((path) => blobs.get(path.toLowerCase()));
     const bare = named.find((blob) => blob?.unsigned !== undefined);
+    const alone = named.filter((blob) => blob && namersOf(blob.path).length === 1);
+    const sharers = imageOf(entry)
+      .flatMap(namersOf)
+      .filter((id) => id !== entry.id);
     const broken = named.find((blob) => blob?.damage !== undefined);
     return {
       id: entry.id,
@@ -58,6 +68,8 @@ export function menuOf(
       version: entry.version,
       path: entry.path,
       size: named.reduce((sum, blob) => sum + (blob?.size ?? 0), entry.size),
+      frees: alone.reduce((sum, blob) => sum + (blob?.size ?? 0), entry.size),
+      ...(sharers.length > 0 ? { sharesWith: sharers } : {}),
       generation: entry.name?.generation,
       name: entry.name && nameOf(entry.name),
       ...(entry.isNeighbour ? { neighbour: true as const } : {}),
@@ -76,6 +88,39 @@ export function menuOf(
 
 function nameOf({ generation, slug }: EntryName): string {
   return slug === undefined ? String(generation) : `${generation}-${slug}`;
+}
+
+/** Returns the IDs of the entries that name a file, by its path in lower case. */
+function namersIn(entries: readonly EntryFile[]): ReadonlyMap<string, readonly string[]> {
+  const namers = new Map<string, string[]>();
+  for (const { id, references } of entries) {
+    for (const path of new Set(references.map((each) => each.toLowerCase()))) {
+      namers.set(path, [...(namers.get(path) ?? []), id]);
+    }
+  }
+  return namers;
+}
+
+/** The image of which an entry boots a part; none for an entry that boots something of its own. */
+function imageOf({ pointer }: EntryFile): readonly EspPath[] {
+  return pointer?.to ? [pointer.to.image] : [];
+}
+
+/** An image that entries share. Size in bytes. */
+export interface SharedImage {
+  readonly path: EspPath;
+  readonly size: number;
+  /** IDs of the entries that boot from it, in the order of the menu. It goes with the last of them. */
+  readonly entries: readonly string[];
+}
+
+/** Returns the images that entries share: their room becomes free only when all these entries go. */
+export function sharedImages({ blobs, entries }: Inventory): readonly SharedImage[] {
+  const namers = namersIn(entries.toSorted(compareEntries));
+  return blobs.flatMap(({ path, size, profiles }) => {
+    const own = profiles ? (namers.get(path.toLowerCase()) ?? []) : [];
+    return own.length > 0 ? [{ path, size, entries: own }] : [];
+  });
 }
 
 function missingFile({ references }: EntryFile, absent: ReadonlySet<EspPath>): string | undefined {

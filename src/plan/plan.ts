@@ -1,11 +1,12 @@
 /** Turns what is wanted, what is there and how much fits into a plan or a refusal. Pure. */
 import { allocated } from '../esp/space.ts';
 import { steadyCost } from './budget.ts';
-import { choose } from './choice.ts';
+import { type Choice, choose } from './choice.ts';
 import { forecastEsp, refuseEsp } from './esp-space.ts';
 import { freeFirst } from './free-first.ts';
 import { type Holdings, holdingsOf, wantedFiles } from './holdings.ts';
 import type { PlanInput } from './plan-input.ts';
+import { keyOf, type OwnFile } from './present.ts';
 import { schedule } from './schedule.ts';
 import type { LeftOut, Plan, Refusal } from './step.ts';
 import type { WantedGeneration } from './wanted.ts';
@@ -34,6 +35,7 @@ function planEntries(input: PlanInput): Plan | Refusal {
     const early = freeFirst({
       missing: choice.growth - holdings.budget.free,
       stale: choice.stale,
+      moving: movingIn(choice),
       own: choice.own,
       clusterSize: holdings.clusterSize,
     });
@@ -45,6 +47,13 @@ function planEntries(input: PlanInput): Plan | Refusal {
       because: 'no space on the ESP beside what must stay until it is written',
     });
   }
+}
+
+/** Returns the entries that will be overwritten to boot from another image. */
+function movingIn({ writes, own }: Choice): readonly OwnFile[] {
+  return writes.flatMap(({ file, found }) =>
+    found.kind === 'astray' ? (own.get(keyOf(file.path)) ?? []) : [],
+  );
 }
 
 /** Returns the musts and as many wishes as fit permanently; no choice when the musts do not fit. */

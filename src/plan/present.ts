@@ -2,6 +2,7 @@
 import type { ExtraFile } from '../esp/extra-manifest.ts';
 import type { BlobFile, Inventory, StrayFile } from '../esp/inventory.ts';
 import { directoryOf, type EspPath } from '../esp/layout.ts';
+import { inFileOrder } from '../uki/section.ts';
 import { isImage } from './step.ts';
 import { type FileRole, idOf, type WantedFile } from './wanted.ts';
 
@@ -15,6 +16,8 @@ export interface OwnFile {
   readonly references: readonly EspPath[];
   /** Those references that exist and are not under a name of ours. */
   readonly outside: readonly EspPath[];
+  /** For an entry that boots a part of an image: the text that says which. */
+  readonly pointer?: string | undefined;
   readonly cmdline: string;
   readonly sections: readonly { readonly name: string; readonly size: number }[];
   readonly damage: string | undefined;
@@ -34,6 +37,13 @@ export type Standing =
   | { readonly kind: 'present' }
   | { readonly kind: 'missing'; readonly at: EspPath }
   | { readonly kind: 'outdated'; readonly at: EspPath }
+  /** An entry that leads elsewhere than to its part; `boots` says whether it boots from there. */
+  | {
+      readonly kind: 'astray';
+      readonly at: EspPath;
+      readonly because: string;
+      readonly boots: boolean;
+    }
   | { readonly kind: 'damaged'; readonly at: EspPath; readonly because: string };
 
 /**
@@ -52,12 +62,12 @@ export function ownFiles(inventory: Inventory): OwnFiles {
     ...extras.map((file) => storedFile(file.role, file)),
     ...[...manifests, ...marks].map((file) => storedFile('manifest', file)),
   ];
-  for (const { name, adopted, outside = [], sections = [], ...entry } of entries) {
+  for (const { name, adopted, outside = [], sections = [], pointer, ...entry } of entries) {
     const generation = name?.generation ?? adopted;
     if (generation === undefined) continue;
     const { path, size, references, cmdline, damage, unsigned, unauthorised } = entry;
     const what = { path, size, generation, references, outside, cmdline, sections };
-    const found = { ...what, damage, unsigned, unauthorised };
+    const found = { ...what, damage, unsigned, unauthorised, pointer: pointer?.text };
     files.push({ role: 'entry', ...found });
   }
   return new Map(files.map((file) => [keyOf(file.path), file]));
@@ -71,11 +81,13 @@ function storedFile(
     size,
     damage,
     unsigned,
+    unauthorised,
     isOutdated = false,
-  }: StrayFile & Partial<ExtraFile> & Pick<BlobFile, 'unsigned'>,
+    sections = [],
+  }: StrayFile & Partial<ExtraFile> & Pick<BlobFile, 'unsigned' | 'unauthorised' | 'sections'>,
 ): OwnFile {
-  const names = { generation: 0, references: [], outside: [], cmdline: '', sections: [] };
-  return { role, path, size, ...names, damage, unsigned, isOutdated };
+  const names = { generation: 0, references: [], outside: [], cmdline: '', sections };
+  return { role, path, size, ...names, damage, unsigned, unauthorised, isOutdated };
 }
 
 /** Returns the state of a wanted file, as far as name, size and header tell. */
@@ -83,12 +95,27 @@ export function standing(wanted: WantedFile, own: OwnFiles): Standing {
   const found = own.get(keyOf(wanted.path));
   if (!found) return { kind: 'missing', at: wanted.path };
   if (found.isOutdated) return { kind: 'outdated', at: found.path };
+  const astray = strayed(wanted, found, own);
+  if (astray) return astray;
   const because =
     found.damage ??
     unsignedProblem(wanted, found) ??
-    found.unauthorised ??
+    unauthorisedProblem(wanted, found) ??
     difference(wanted, found);
   return because === undefined ? { kind: 'present' } : { kind: 'damaged', at: found.path, because };
+}
+
+/** Why an entry is overwritten that boots from another image, and goes on booting until then. */
+export const MOVED = 'its part is in another image by now';
+
+/** Only what says where its part is may differ: its own lines have the digest that its name tells. */
+function strayed(wanted: WantedFile, found: OwnFile, own: OwnFiles): Standing | undefined {
+  const { pointer } = wanted;
+  if (pointer === undefined || found.pointer?.length !== pointer.length) return undefined;
+  if (found.pointer === pointer) return undefined;
+  const isBootable = boots(found, own);
+  const because = isBootable ? MOVED : (found.damage ?? 'the image that it names is not whole');
+  return { kind: 'astray', at: found.path, because, boots: isBootable };
 }
 
 /** What is to be signed and is not is written anew. */
@@ -96,24 +123,42 @@ function unsignedProblem({ content }: WantedFile, { unsigned }: OwnFile): string
   return isImage(content) || content.kind === 'signed' ? unsigned : undefined;
 }
 
+/** An image without its policies is written anew. One of an earlier run is never written. */
+function unauthorisedProblem({ content }: WantedFile, found: OwnFile): string | undefined {
+  return isImage(content) ? found.unauthorised : undefined;
+}
+
 /** Sections whose content follows from the stub. */
 const FOLLOWING = ['.sbat', '.pcrsig'];
 
 /** Says why a file cannot be the wanted one. An image may have an older stub: only its payload counts. */
 function difference({ content, size }: WantedFile, found: OwnFile): string | undefined {
+  if (content.kind === 'kept') return undefined;
   if (!isImage(content)) {
     return found.size === size ? undefined : `it has ${found.size} bytes, expected ${size}`;
   }
-  const actual = new Map(found.sections.map((section) => [section.name, section.size]));
-  const wrong = content.sections.find(
-    // The stub's .sbat is merged into the image's, and its policies follow from that: sizes tell nothing.
-    (section) => !FOLLOWING.includes(section.name) && actual.get(section.name) !== section.size,
-  );
-  return (
-    wrong &&
-    `its section ${wrong.name} has ${actual.get(wrong.name) ?? 'no'} bytes, expected ${wrong.size}`
-  );
+  return sectionsDiffer(inFileOrder(content.sections), found.sections);
 }
+
+/** Compares sections of one name in their order: each profile of an image may have one. */
+function sectionsDiffer(
+  wanted: readonly SectionSize[],
+  found: readonly SectionSize[],
+): string | undefined {
+  const actual = Map.groupBy(found, ({ name }) => name);
+  const seen = new Map<string, number>();
+  for (const { name, size } of wanted) {
+    // The stub's .sbat is merged into the image's, and its policies follow from that.
+    if (FOLLOWING.includes(name)) continue;
+    const at = seen.get(name) ?? 0;
+    seen.set(name, at + 1);
+    const got = actual.get(name)?.[at]?.size;
+    if (got !== size) return `its section ${name} has ${got ?? 'no'} bytes, expected ${size}`;
+  }
+  return undefined;
+}
+
+type SectionSize = OwnFile['sections'][number];
 
 /** Returns whether an entry and every file that it names exist and look whole. */
 export function boots(file: OwnFile, own: OwnFiles): boolean {

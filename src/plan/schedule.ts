@@ -21,6 +21,8 @@ export function schedule(
   leftOut: readonly LeftOut[],
 ): Plan {
   const { inventory, reserve } = input;
+  // An entry that moves is written again at once, so it frees nothing.
+  const freed = early.filter((file) => choice.stale.includes(file));
   const shared = new Set([...sharedWithTemporary(inventory), ...underTwoCounters(inventory)]);
   const sizeOf = (files: readonly OwnFile[]) =>
     files.reduce((sum, { size }) => sum + allocated(size, clusterSize), 0);
@@ -36,7 +38,7 @@ export function schedule(
       total: inventory.total,
       free: inventory.free,
       reserve,
-      peak: choice.growth - sizeOf(early),
+      peak: choice.growth - sizeOf(freed),
       after: budget.free - choice.growth + sizeOf(choice.stale),
     },
   };
@@ -55,7 +57,9 @@ function phasesOf(
       .filter(({ role }) => roles.includes(role))
       .map((file) => removal(file, REASON[file.role]));
   const writes = (...roles: readonly FileRole[]) =>
-    choice.writes.filter(({ file }) => roles.includes(file.role)).map(writeStep);
+    choice.writes
+      .filter(({ file }) => roles.includes(file.role))
+      .map((write) => writeStep(write, early));
   return [
     ['sweep', sweepable(inventory).map((file) => removal(file, 'a killed run left it'))],
     ['free-entries', removals(early, 'entry')],
@@ -83,15 +87,25 @@ function entriesAfter({ writes, stale }: Choice, own: OwnFiles): readonly string
   return [...new Set([...staying.map(({ path }) => path), ...written].map(idOf))].sort();
 }
 
-function writeStep({ file: { size, content }, found }: Write): Step {
-  return { kind: 'write', path: found.at, size, content, because: reasonFor(found) };
+/** What leads elsewhere is overwritten where it lies, unless it made room and is written anew. */
+function writeStep({ file, found }: Write, early: readonly OwnFile[]): Step {
+  const { size, content, pointer } = file;
+  const because = reasonFor(found);
+  if (found.kind === 'astray' && pointer !== undefined) {
+    const isThere = !early.some(({ path }) => path === found.at);
+    const text = { kind: 'text', text: pointer } as const;
+    const bytes = new TextEncoder().encode(pointer).length;
+    if (isThere) return { kind: 'overwrite', path: found.at, size: bytes, content: text, because };
+  }
+  return { kind: 'write', path: found.at, size, content, because };
 }
 
 /** Returns the reason of a step that writes a missing file. */
 export const NOT_THERE = 'it is not there';
 
 function reasonFor(found: Write['found']): string {
-  if (found.kind === 'damaged') return `it is damaged: ${found.because}`;
+  if (found.kind === 'astray' && found.boots) return found.because;
+  if ('because' in found) return `it is damaged: ${found.because}`;
   return found.kind === 'missing' ? NOT_THERE : 'another content is wanted by now';
 }
 

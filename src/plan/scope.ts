@@ -13,23 +13,28 @@ export interface Write {
   readonly found: Exclude<Standing, { kind: 'present' }>;
 }
 
+/** Returns whether a write mends what is there: then a repair does it, too. */
+export function mends({ found }: Write): boolean {
+  return found.kind === 'damaged' || (found.kind === 'astray' && !found.boots);
+}
+
 /**
- * Returns the lacking files that may be written. A repair adds no entry that was not there, and brings
- * back what an entry that is there names, and the keys in `restored`.
+ * Returns the lacking files that may be written. A repair adds no entry that was not there, but for what
+ * is `needed`: by a mended entry, or for something to boot next. What boots from another file stays.
  */
 export function writesWithin(
   scope: Scope,
   lacking: readonly Write[],
   own: OwnFiles,
-  restored: ReadonlySet<string>,
+  needed: ReadonlySet<string>,
 ): readonly Write[] {
   if (scope === 'all') return lacking;
   if (scope === 'gc') return [];
   const named = new Set([...own.values()].flatMap(({ references }) => references.map(keyOf)));
-  for (const key of restored) named.add(key);
+  for (const key of needed) named.add(key);
   return lacking.filter(
-    ({ file, found }) =>
-      found.kind === 'damaged' || (found.kind === 'missing' && named.has(keyOf(file.path))),
+    (write) =>
+      mends(write) || (write.found.kind === 'missing' && named.has(keyOf(write.file.path))),
   );
 }
 

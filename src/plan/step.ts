@@ -12,6 +12,8 @@ export type Content =
   | { readonly kind: 'file'; readonly path: string }
   /** A PE file with our Authenticode signature added. */
   | { readonly kind: 'signed'; readonly path: string }
+  /** An image of an earlier run that stays as it is. It is never written. */
+  | { readonly kind: 'kept' }
   | ImageContent;
 
 /** An image: a stub with sections, signed when a certificate is given. */
@@ -52,7 +54,7 @@ export type Step =
       readonly content: Content;
       readonly because: string;
     }
-  /** Overwrites one sector in place. */
+  /** Overwrites the beginning of a file in place, within its first sector. */
   | {
       readonly kind: 'overwrite';
       readonly path: EspPath;

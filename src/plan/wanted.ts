@@ -6,6 +6,7 @@ import type { ExtraRole } from '../esp/extra-manifest.ts';
 import { countedPath, type EspPath, entryId, fileName } from '../esp/layout.ts';
 import type { Bootspec } from '../generation/bootspec.ts';
 import type { Generation } from '../generation/generation.ts';
+import type { PolicyDocument } from '../uki/pcrsig.ts';
 import type { Content, SectionContent } from './step.ts';
 
 /** The role of a file on the ESP. A manifest is a list of extra files. */
@@ -17,6 +18,31 @@ export interface WantedFile {
   readonly path: EspPath;
   readonly size: number;
   readonly content: Content;
+  /** For an entry with a part: the text at its beginning that says where that part is. */
+  readonly pointer?: string;
+}
+
+/** Everything that an image has besides profiles. Entries with equal bases may share an image. */
+export interface ImageBase {
+  /** Identity of the sections and of the signing certificate, see {@link ImageBase.sections}. */
+  readonly id: Digest;
+  readonly sections: readonly SectionContent[];
+  /** The version of the kernel, as the image's name has it. */
+  readonly version: string;
+  /** The directory of the image. */
+  readonly directory: EspPath;
+  readonly image: Pick<ImageSettings, 'stub' | 'stubSize' | 'fingerprint' | 'room'>;
+}
+
+/** The part of an image that an entry boots: a profile of it (UKI §Multi-Profile UKIs). */
+export interface Part {
+  readonly base: ImageBase;
+  /** `.profile`, and what follows it. */
+  readonly sections: readonly SectionContent[];
+  /** The text of the entry behind its pointer. */
+  readonly lines: string;
+  /** Its policies for PCR 11; undefined where nobody signs any. */
+  readonly policies?: PolicyDocument;
 }
 
 /** A wanted boot entry. */
@@ -31,6 +57,8 @@ export interface WantedEntry {
   readonly cmdline: string;
   readonly file: WantedFile;
   readonly blobs: readonly WantedFile[];
+  /** Of an entry that boots a part of an image. Which image, and so what it names, the ESP decides. */
+  readonly part?: Part;
   /** Files on the ESP that it names and that another program has to put there. */
   readonly others?: readonly EspPath[];
 }
@@ -74,6 +102,8 @@ export interface ImageSettings {
   readonly stubSize: number;
   /** Hex SHA-256 of the signing certificate, or `unsigned`. */
   readonly fingerprint: string;
+  /** How many sections an image can have besides those of its stub; unlimited when absent. */
+  readonly room?: number;
   /** Sections from the configuration, by name: `.splash`, `.ucode`, `.sbat`, `.profile`. */
   readonly extra: readonly SectionContent[];
 }

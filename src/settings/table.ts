@@ -6,7 +6,7 @@ import { dirname } from 'node:path';
 import * as v from 'valibot';
 import { parseLink } from '../generation/profile.ts';
 import { NIX_PROFILES, SOURCE_NAMES } from '../generation/sources.ts';
-import { DEFAULT_FORMAT, FORMAT_NAMES } from '../plan/formats.ts';
+import { DEFAULT_FORMAT, FORMAT_CHOICES } from '../plan/formats.ts';
 import { FILE_TABLES } from './file-tables.ts';
 import { FIRMWARE } from './firmware-settings.ts';
 import { POLICY_SETTINGS } from './policy-settings.ts';
@@ -102,9 +102,12 @@ export const TABLE = {
     reach: 'read',
   }),
   format: setting({
-    value: FORMAT_NAMES.join('|'),
-    schema: v.optional(v.picklist(FORMAT_NAMES, `expected ${anyOf(FORMAT_NAMES)}`), DEFAULT_FORMAT),
-    help: 'kind of boot entries; thin needs lanzaboote’s stub',
+    value: FORMAT_CHOICES.join('|'),
+    schema: v.optional(
+      v.picklist(FORMAT_CHOICES, `expected ${anyOf(FORMAT_CHOICES)}`),
+      DEFAULT_FORMAT,
+    ),
+    help: 'kind of boot entries; auto takes shared where it saves room, else uki; thin needs lanzaboote’s stub',
     verbs: [...SURVEYING, 'verify'],
     reach: 'nothing',
   }),

@@ -92,35 +92,36 @@ function format(document: SigningRequest | SignaturesDocument): string {
  * @throws {KEY_INVALID} when it is none
  */
 export function readSigningRequest(path: string, disk: Disk): SigningRequest {
-  const request = read(path, requestSchema, disk);
+  const request = readDocument(path, requestSchema, disk);
   for (const program of request.programs) {
     const expected = digestFor(program.image);
     if (program.digest === expected) continue;
     const name = program.path ?? program.source ?? program.what;
-    throw invalid(path, `${name}: digest: expected ${expected}, got ${program.digest}`);
+    throw wrongDocument(path, `${name}: digest: expected ${expected}, got ${program.digest}`);
   }
   return request;
 }
 
 /** Reads an answer. @throws {KEY_INVALID} when it is none */
 export function readSignatures(path: string, disk: Disk): SignaturesDocument {
-  return read(path, signaturesSchema, disk);
+  return readDocument(path, signaturesSchema, disk);
 }
 
 function digestFor(image: Digest): Digest {
   return digestOf(digestToSign(digestBytes(image)));
 }
 
-function read<Schema extends v.GenericSchema>(
+/** Reads a document. @throws {KEY_INVALID} when it is none */
+export function readDocument<Schema extends v.GenericSchema>(
   path: string,
   schema: Schema,
   disk: Disk,
 ): v.InferOutput<Schema> {
-  if (disk.stat(path)?.kind !== 'file') throw invalid(path, 'expected a file, found none');
+  if (disk.stat(path)?.kind !== 'file') throw wrongDocument(path, 'expected a file, found none');
   const checked = v.safeParse(schema, parse(path, disk));
   if (checked.success) return checked.output;
   const [issue] = checked.issues;
-  throw invalid(path, `${v.getDotPath(issue) ?? 'document'}: ${issue.message}`);
+  throw wrongDocument(path, `${v.getDotPath(issue) ?? 'document'}: ${issue.message}`);
 }
 
 function parse(path: string, disk: Disk): unknown {
@@ -129,11 +130,12 @@ function parse(path: string, disk: Disk): unknown {
     return JSON.parse(text);
   } catch {
     // The parser's message would quote foreign text.
-    throw invalid(path, 'expected JSON');
+    throw wrongDocument(path, 'expected JSON');
   }
 }
 
-function invalid(path: string, message: string): EspError {
+/** Returns the error of a document that is not what it should be. */
+export function wrongDocument(path: string, message: string): EspError {
   return new EspError('KEY_INVALID', `${path}: ${message}`, {
     hint: 'take the whole file, as it was written on the other machine',
   });

@@ -39,8 +39,8 @@ export async function describeVariant(
   };
   const initrd = secrets.get(bootspec)?.path ?? bootspec.initrd;
   const hashed = find(bootspec.kernel, payloads);
-  const { format } = policy.chosenFormat;
-  if (!format.takesEspInitrds) requireOwnInitrd(bootspec, policy.settings.format);
+  const { name, format } = policy.chosenFormat;
+  if (!format.takesEspInitrds) requireOwnInitrd(bootspec, name);
   const kernel = await kernelPayload(payload(bootspec.kernel), hashed, making);
   const release = releaseOf(bootspec, hashed, making);
   const uname = format.tellsRelease

@@ -50,7 +50,8 @@ export function entryMaker(policy: EntryPolicy, context: Context): EntryMaker {
   };
 }
 
-function makerOf(policy: EntryPolicy, context: Context): EntryMaker {
+/** Returns what makes entries, whatever they hold. @throws {CONFIG_INVALID} when there is no stub */
+export function makerOf(policy: EntryPolicy, context: Context): EntryMaker {
   const { settings, chosenFormat } = policy;
   const token = settings['entry-token'];
   if (chosenFormat.stub === undefined) {

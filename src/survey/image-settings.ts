@@ -5,6 +5,7 @@ import { hash } from '../digest.ts';
 import type { Disk } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
 import type { Architecture } from '../loader/architecture.ts';
+import { roomForSections } from '../pe/append-sections.ts';
 import { parsePe } from '../pe/pe.ts';
 import { textSection } from '../plan/section.ts';
 import type { SectionContent } from '../plan/step.ts';
@@ -50,19 +51,22 @@ export function imageSettings(
       hint: 'install systemd-boot, name its directory with --systemd or the stub with --stub, or use --format type1',
     });
   }
-  requireStubFor(architecture, stub, disk);
+  const room = roomIn(stub, architecture, disk);
   const all = policies ? [...extra, policies.section] : extra;
-  return { stub, stubSize, fingerprint: signer.fingerprint, extra: all };
+  return { stub, stubSize, fingerprint: signer.fingerprint, room, extra: all };
 }
 
-/** Firmware starts no image whose stub is for another processor. */
-function requireStubFor({ machine, efi }: Architecture, stub: string, disk: Disk): void {
+/**
+ * Returns how many sections a stub can get.
+ * @throws {CONFIG_INVALID} when it is for another processor: firmware would start no image of it
+ */
+function roomIn(stub: string, { machine, efi }: Architecture, disk: Disk): number {
   using source = disk.open(stub);
-  const got = parsePe(source, stub).machine;
-  if (got === machine) return;
+  const pe = parsePe(source, stub);
+  if (pe.machine === machine) return roomForSections(pe);
   throw new EspError(
     'CONFIG_INVALID',
-    `${stub}: expected a stub for ${efi}, got one for machine 0x${got.toString(16)}`,
+    `${stub}: expected a stub for ${efi}, got one for machine 0x${pe.machine.toString(16)}`,
     { hint: 'name the stub for this processor with --stub, or its systemd with --systemd' },
   );
 }

@@ -9,16 +9,20 @@ import { EspError } from '../error.ts';
 import type { Bootspec } from '../generation/bootspec.ts';
 import type { Generation, Malformed } from '../generation/generation.ts';
 import type { SecretInitrd } from '../generation/initrd-secrets.ts';
-import { generationName, type WantedEntry, type WantedGeneration } from '../plan/wanted.ts';
+import { generationName, type Resolved, type WantedGeneration } from '../plan/wanted.ts';
 import { requireSources } from './bootspec-sources.ts';
 import { describeVariant, type Making } from './describe.ts';
-import { type EntryMaker, type EntryPolicy, entryMaker, signsKernels } from './entry-maker.ts';
+import { type EntryPolicy, entryMaker, signsKernels } from './entry-maker.ts';
 import { initrdWarnings } from './initrd-check.ts';
 import { type Hashed, prepareKernels, takeDigests, type Variant, variants } from './payload.ts';
+import { settleFormat } from './settled-format.ts';
+import type { ChosenFormat } from './stub.ts';
 
 /** The result for the generations. */
 export interface Resolution {
   readonly wanted: readonly WantedGeneration[];
+  /** The format that they have. */
+  readonly format: ChosenFormat;
   /** Generations that turned out not to be installable. */
   readonly broken: readonly Malformed[];
   /** Warnings about systems that may not boot although every file exists. */
@@ -38,7 +42,7 @@ export async function resolve(
   context: Context,
   cache: DigestCache,
 ): Promise<Resolution> {
-  const want = entryMaker(policy, context);
+  entryMaker(policy, context);
   const secrets = new Map<Bootspec, SecretInitrd>();
   const making = { policy, context, cache, secrets };
   const dispose = () => {
@@ -52,16 +56,26 @@ export async function resolve(
     }
     const warnings = context.runSecrets ? [] : unknownSecrets(prepared.passed);
     const described = await separate(prepared.passed, async (generation) => {
-      const name = generationName(generation);
-      const tell = (text: string) => warnings.push(`generation ${name}: ${text}`);
-      const entries = await entriesOf(generation, { want, payloads, making, tell });
-      const { number, release } = generation;
-      return { name, number, ...(release === undefined ? {} : { release }), entries };
+      const tell = (text: string) =>
+        warnings.push(`generation ${generationName(generation)}: ${text}`);
+      return { generation, parts: await describe(generation, { payloads, making, tell }) };
     });
-    const { policies } = policy;
+    const parts = new Map(
+      described.passed.map(({ generation, ...each }) => [generation, each.parts]),
+    );
+    const settled = settleFormat(policy, [...parts.values()].flat(), context);
+    const want = entryMaker(settled, context);
+    const made = await separate([...parts.keys()], async (generation) => ({
+      name: generationName(generation),
+      number: generation.number,
+      ...(generation.release === undefined ? {} : { release: generation.release }),
+      entries: (parts.get(generation) ?? []).map(want),
+    }));
+    const { policies } = settled;
     return {
-      wanted: policies ? await policies.authorise(described.passed) : described.passed,
-      broken: [...prepared.broken, ...described.broken],
+      wanted: policies ? await policies.authorise(made.passed) : made.passed,
+      format: settled.chosenFormat,
+      broken: [...prepared.broken, ...described.broken, ...made.broken],
       warnings,
       cautions: unsteady([...secrets.values()]),
       sources: new Map([...payloads].map(([path, { stat }]) => [path, stat])),
@@ -73,26 +87,24 @@ export async function resolve(
   }
 }
 
-/**
- * Returns what makes entries of hashed payloads. `tell` gets warnings about systems that may not
- * boot.
- */
+/** Describes generations by their hashed payloads. `tell` gets warnings about systems that may not boot. */
 interface Work {
-  readonly want: EntryMaker;
   readonly payloads: ReadonlyMap<string, Hashed>;
   readonly making: Making;
   readonly tell: (text: string) => void;
 }
 
-async function entriesOf(generation: Generation, work: Work): Promise<readonly WantedEntry[]> {
-  const { want, payloads, making, tell } = work;
-  const entries: WantedEntry[] = [];
+async function describe(
+  generation: Generation,
+  { payloads, making, tell }: Work,
+): Promise<readonly Resolved[]> {
+  const parts: Resolved[] = [];
   for (const variant of variants(generation)) {
     const troubles = await troublesOf(variant, payloads, making);
     troubles.forEach(tell);
-    entries.push(want(await describeVariant(variant, payloads, making)));
+    parts.push(await describeVariant(variant, payloads, making));
   }
-  return entries;
+  return parts;
 }
 
 async function addSecrets(

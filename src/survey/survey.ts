@@ -21,7 +21,7 @@ import { type PolicyMaker, policyMaker } from './policies.ts';
 import { type Resolution, resolve } from './resolve.ts';
 import { findRootHashTroubles } from './root-hash-troubles.ts';
 import { signerOf } from './signer-of.ts';
-import { type ChosenFormat, chooseFormat, stubWarnings } from './stub.ts';
+import { type ChosenFormat, chooseFormat } from './stub.ts';
 import type { Survey } from './surveyed.ts';
 
 /**
@@ -52,8 +52,9 @@ export async function survey(
   try {
     const wanted = entriesOf(chosen, resolution, settings);
     const { troubles, ...told } = await findRootHashTroubles(resolution.wanted, settings, context);
-    const unfit = stubWarnings(parts.chosenFormat, context);
-    const later = [...astrayOf(chosen, context), ...unfit, ...told.warnings];
+    const astray = wantedOf(chosen).flatMap(lackingInit(context));
+    const { name: formatName, because, format, warnings: unfit } = resolution.format;
+    const later = [...astray, ...unfit, ...told.warnings];
     const slow = unsaved ? [`the next run will hash again: ${explain(unsaved)}`] : [];
     return {
       settings,
@@ -61,7 +62,8 @@ export async function survey(
       architecture: parts.architecture,
       loader: readLoader(parts.loader, parts.architecture, signer, context.disk),
       loaderConf: loaderConfGiven(settings, context.disk),
-      hasBareKernels: parts.chosenFormat.format.signsKernels && !settings['sign-kernels'],
+      format: { name: formatName, because },
+      hasBareKernels: format.signsKernels && !settings['sign-kernels'],
       ...wanted,
       troubles,
       quarantined: [...chosen.malformed, ...resolution.broken],
@@ -93,10 +95,6 @@ async function policiesFor(
     `--format ${settings.format}: its entries carry no policies for PCR 11`,
     { hint: 'leave out the key for policies, or choose a format of whole images' },
   );
-}
-
-function astrayOf(chosen: ChosenGenerations, { acceptsAnyInit, disk }: Context): string[] {
-  return acceptsAnyInit ? wantedOf(chosen).flatMap(lackingInit(disk)) : [];
 }
 
 async function chooseSigner(settings: Settings, context: Context): Promise<LoadedSigner> {
@@ -140,7 +138,7 @@ function findParts(settings: Settings, target: Generation, context: Context): Pa
   return {
     architecture: names,
     loader: `${efiDirectory}/${names.loader}`,
-    chosenFormat: chooseFormat(settings, `${efiDirectory}/${names.stub}`),
+    chosenFormat: chooseFormat(settings, `${efiDirectory}/${names.stub}`, context.disk),
   };
 }
 
@@ -205,7 +203,8 @@ function requireOwnParts(
 }
 
 /** Says of a generation that what its command line names as `init` is not there. */
-function lackingInit(disk: Context['disk']) {
+function lackingInit({ disk, acceptsAnyInit }: Context) {
+  if (acceptsAnyInit !== true) return () => [];
   return (generation: Generation): string[] =>
     [generation.bootspec, ...generation.bootspec.specialisations.values()]
       .flatMap(({ init }) => init ?? [])

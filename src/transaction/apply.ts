@@ -2,8 +2,9 @@
 import { dirname } from 'node:path';
 import type { FileStat, WritableDisk } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
-import { type EspPath, temporaryName } from '../esp/layout.ts';
+import type { EspPath } from '../esp/layout.ts';
 import type { Mounted } from '../esp/target.ts';
+import { temporaryName } from '../esp/temporary-name.ts';
 import { isImage, type Phase, type Plan, type Step } from '../plan/step.ts';
 import type { Signer } from '../signer/signer.ts';
 import { closeGaps, MOST_RESERVED, reserveSlots } from './directory-slots.ts';

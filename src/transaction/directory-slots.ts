@@ -5,8 +5,8 @@
  */
 import type { WritableDisk } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
-import { placeholderName, widePlaceholderName } from '../esp/layout.ts';
 import { isFat, SLOT_BYTES, slotsOf } from '../esp/space.ts';
+import { placeholderName, widePlaceholderName } from '../esp/temporary-name.ts';
 
 /** A name that may fit in one slot, without a long name. */
 const SHORT = /^[^.]{1,8}(\.[^.]{1,3})?$/;

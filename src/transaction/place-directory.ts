@@ -1,7 +1,7 @@
 /** Makes a directory of files appear as a whole, under a new name. */
 import { dirname } from 'node:path';
 import type { WritableDisk } from '../disk/disk.ts';
-import { temporaryName } from '../esp/layout.ts';
+import { temporaryName } from '../esp/temporary-name.ts';
 import { fill } from './assemble.ts';
 
 /** Where a directory goes, and the disk that makes it. */

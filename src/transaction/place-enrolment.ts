@@ -1,8 +1,9 @@
 /** Places the three files from which systemd-boot enrols keys. A partial set enrols nothing. */
 import type { WritableDisk } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
-import { type EspPath, espPath, temporaryName } from '../esp/layout.ts';
+import { type EspPath, espPath } from '../esp/layout.ts';
 import { scanTemporaries } from '../esp/temporaries.ts';
+import { temporaryName } from '../esp/temporary-name.ts';
 import type { KeyVariable, SignedVariable } from '../secureboot/key-variable.ts';
 import { fill } from './assemble.ts';
 

@@ -1,7 +1,7 @@
 /** Writes a file from which nothing boots, whole or not at all, over an existing one. */
 import { dirname } from 'node:path';
 import type { WritableDisk } from '../disk/disk.ts';
-import { temporaryName } from '../esp/layout.ts';
+import { temporaryName } from '../esp/temporary-name.ts';
 import { fill } from './assemble.ts';
 
 /**

@@ -1,7 +1,7 @@
 /** Writes an image to a path of the caller's choice, whole or not at all, over an existing one. */
 import { dirname } from 'node:path';
 import type { FileStat } from '../disk/disk.ts';
-import { temporaryName } from '../esp/layout.ts';
+import { temporaryName } from '../esp/temporary-name.ts';
 import type { ImageLayout } from '../pe/image-layout.ts';
 import { type Assembling, assemble, requireUnchanged } from './assemble.ts';
 

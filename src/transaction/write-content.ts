@@ -51,5 +51,7 @@ export async function writeContent(
       requireUnchanged([content.path], workshop);
       return layout.size;
     }
+    case 'kept':
+      throw new RangeError('"content" expected something to write, got what stays as it is');
   }
 }

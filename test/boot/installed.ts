@@ -45,7 +45,7 @@ export interface InstallOptions {
   readonly xbootldr?: string;
   readonly formerXbootldr?: string;
   readonly world: DemoWorld;
-  readonly format?: 'uki' | 'type1' | 'thin';
+  readonly format?: 'uki' | 'shared' | 'type1' | 'thin';
   readonly systemd?: SystemdVersion;
   /** The stub of images; by default that of systemd. */
   readonly stub?: string;

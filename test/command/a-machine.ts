@@ -60,6 +60,20 @@ export function aSystemdBoot(version: string, ...more: readonly ASection[]): Uin
 
 const STUB = aPe({ sections: [{ name: '.text', bytes: countingBytes(700) }] });
 
+/**
+ * Returns a stub that says that it is systemd's.
+ * @param headers in bytes; the room that its headers may grow to
+ */
+export function aStub(version: string, headers = 0x1000): Uint8Array {
+  const marker = new TextEncoder().encode(`#### LoaderInfo: systemd-stub ${version} ####`);
+  return aPe({
+    sections: [
+      { name: '.text', bytes: countingBytes(700), virtualAddress: headers },
+      { name: '.sdmagic', bytes: marker, virtualAddress: 0x4000 },
+    ],
+  });
+}
+
 /** A service at work may remove a file between the moment it is listed and the moment it is read. */
 function readIfThere(path: string): Uint8Array | undefined {
   try {

@@ -5,7 +5,7 @@ import { basename } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import { matchesPattern } from '../../src/loader/pattern.ts';
 import { aPe, countingBytes } from '../pe/a-pe.ts';
-import { aMachine, type Machine } from './a-machine.ts';
+import { aMachine, aStub, type Machine } from './a-machine.ts';
 
 const ENTRY = /nixos-generation-\d+.*\.(efi|conf)$/;
 const names = (machine: Machine) =>
@@ -26,12 +26,12 @@ function counted(machine: Machine, ...args: readonly string[]) {
   return machine.run('install', '--boot-counting', '3', ...args);
 }
 
-const FORMATS = ['uki', 'type1', 'thin'] as const;
+const FORMATS = ['uki', 'shared', 'type1', 'thin'] as const;
 
 function formatArguments(machine: Machine, format: string): string[] {
-  if (format !== 'thin') return ['--format', format];
   const stub = `${machine.root}/stub.efi`;
-  fs.writeFileSync(stub, aPe({ sections: [{ name: '.text', bytes: countingBytes(800) }] }));
+  const plain = aPe({ sections: [{ name: '.text', bytes: countingBytes(800) }] });
+  fs.writeFileSync(stub, format === 'thin' ? plain : aStub('257'));
   return ['--format', format, '--stub', stub];
 }
 
@@ -41,7 +41,7 @@ function machineWith(t: TestContext, count: number): Machine {
 
 for (const format of FORMATS) {
   describe(`counted entries of format ${format}`, () => {
-    const suffix = format === 'type1' ? 'conf' : 'efi';
+    const suffix = ['type1', 'shared'].includes(format) ? 'conf' : 'efi';
 
     test('a new one gets its tries, and specialisations theirs', async (t) => {
       const machine = aMachine(t, { generations: [{}, { specialisations: { gaming: {} } }] });
@@ -73,7 +73,7 @@ for (const format of FORMATS) {
       await counted(machine, ...args);
       const path = recount(machine, 1, '+1-2');
       const before = machine.tree();
-      fs.truncateSync(`${machine.esp}/${path}`, 100);
+      fs.truncateSync(`${machine.esp}/${path}`, 90);
       assert.notEqual((await machine.run('verify')).status, 0);
       assert.equal((await machine.run('repair', ...args)).status, 0);
       assert.deepEqual(machine.tree(), before);

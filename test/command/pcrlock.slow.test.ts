@@ -10,7 +10,14 @@ import { nodeDisk } from '../../src/disk/node-disk.ts';
 import { EspError } from '../../src/error.ts';
 import { formatPcrlock, lockPe } from '../../src/measure/pcrlock.ts';
 import { certificatePath, privateKeyPath } from '../signer/test-key.ts';
-import { aKernel, aMachine, aSystemdBoot, type MachineShape, type Ran } from './a-machine.ts';
+import {
+  aKernel,
+  aMachine,
+  aStub,
+  aSystemdBoot,
+  type MachineShape,
+  type Ran,
+} from './a-machine.ts';
 
 const LOADER = '630-bootloader.pcrlock.d';
 const ENTRIES = '635-lanzaboote.pcrlock.d';
@@ -428,5 +435,31 @@ describe('pcrlock', () => {
     assert.equal(status, 1);
     assert.equal(error?.code, 'PE_MALFORMED');
     assert.match(error.message, /\/text/);
+  });
+});
+
+describe('entries that share an image', () => {
+  test('have the record of that image, and get another when they move to another', async (t) => {
+    const { machine, path, text, expected, install } = aRecordedMachine(t, {
+      generations: [{ tag: 'a' }, { tag: 'b' }],
+    });
+    const stub = join(machine.systemd, 'lib/systemd/boot/efi/linuxx64.efi.stub');
+    fs.writeFileSync(stub, aStub('257'));
+    const image = /^EFI\/nixos\/uki-/;
+    assert.deepEqual(warningsOf(await install('--format', 'shared')), []);
+    const first = expected(image);
+    assert.equal(text(`${ENTRIES}/1.pcrlock`), first);
+    assert.equal(text(`${ENTRIES}/2.pcrlock`), first);
+    machine.generations([{ number: 3, tag: 'c' }]);
+    assert.deepEqual(warningsOf(await install('--format', 'shared')), []);
+    assert.notEqual(expected(image), first);
+    for (const number of [1, 2, 3]) {
+      assert.equal(text(`${ENTRIES}/${number}.pcrlock`), expected(image));
+    }
+    const [found = ''] = machine.paths(image);
+    fs.truncateSync(join(machine.esp, found), 3000);
+    await install('--format', 'shared');
+    assert.equal(text(`${ENTRIES}/1.pcrlock`), expected(image));
+    assert.ok(fs.existsSync(path(ENTRIES)));
   });
 });

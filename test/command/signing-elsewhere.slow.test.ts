@@ -7,16 +7,17 @@ import { recipe } from '../interop/task-recipe.ts';
 import { run } from '../lab/run.ts';
 import { installCommand, missingTools } from '../lab/tools.ts';
 import { certificatePath, privateKeyPem } from '../signer/test-key.ts';
-import { aKernel, aMachine, type Machine } from './a-machine.ts';
+import { aKernel, aMachine, aStub, type Machine } from './a-machine.ts';
 
 const missing = missingTools(['jq', 'openssl', 'osslsigncode', 'sbsigntool', 'xxd']);
 const skip = missing.length > 0 && `SKIPPED, missing tools: ${installCommand(missing)}`;
 
-const FORMATS = ['uki', 'type1', 'thin'] as const;
+const FORMATS = ['uki', 'shared', 'type1', 'thin'] as const;
 
 /** What of each format is signed. */
 const SIGNED = {
   uki: /^EFI\/(Linux|systemd|BOOT)\//,
+  shared: /^EFI\/(nixos\/uki|systemd\/|BOOT\/)/,
   type1: /^EFI\/(nixos\/kernel|systemd\/|BOOT\/)/,
   thin: /^EFI\/(Linux|systemd|BOOT)\//,
 } as const;
@@ -49,6 +50,8 @@ class Pair {
     this.key = at('db.key');
     fs.writeFileSync(this.key, privateKeyPem, { mode: 0o600 });
     this.#format = format;
+    const stub = join(this.machine.systemd, 'lib/systemd/boot/efi/linuxx64.efi.stub');
+    if (format === 'shared') fs.writeFileSync(stub, aStub('257'));
   }
 
   esp(verb: string, ...more: readonly string[]) {

@@ -36,8 +36,8 @@ function bringStub(machine: Machine, version: string, shift: number): void {
   fs.writeFileSync(join(machine.systemd, EFI, 'linuxx64.efi.stub'), stub);
 }
 
-const imageOf = (machine: Machine, generation: number) =>
-  machine.paths(new RegExp(`nixos-generation-${generation}-`))[0] ?? '';
+const imageOf = (machine: Machine) =>
+  machine.paths(/^EFI\/(Linux\/nixos-generation-1-|nixos\/uki-)/)[0] ?? '';
 
 /** Code of a loader or stub: an offset behind the first bytes that count up. */
 const CODE = String.fromCharCode(...Array.from({ length: 16 }, (_, at) => at));
@@ -51,24 +51,28 @@ describe('one bit of what nobody signed is found by a deep look and mended by a 
     ['in the code of an image’s stub', 'image', CODE, 5],
     ['in the version of an image’s stub', 'image', 'systemd-stub ', 13],
     ['in the checksum of an image', 'image', 'PE\0\0', 4 + 20 + 64],
+    ['in the code of the stub of a shared image', 'shared image', CODE, 5],
   ] as const) {
     test(what, async (t) => {
       const machine = aMachineWithStub(t);
-      await machine.run('install');
+      const format = ['--format', place === 'shared image' ? 'shared' : 'uki'];
+      const verify = () => machine.run('verify', '--deep', ...format);
+      await machine.run('install', ...format);
       const before = machine.tree();
-      assert.equal((await machine.run('verify', '--deep')).status, 0);
-      const path = place === 'image' ? imageOf(machine, 1) : place;
+      assert.equal((await verify()).status, 0);
+      const path = place.endsWith('image') ? imageOf(machine) : place;
       flip(machine, path, text, offset);
-      const { status, output } = await machine.run('verify', '--deep');
-      assert.equal(status, 5, output);
+      const { status, output } = await verify();
+      // Every entry boots from a shared image, the default one too.
+      assert.equal(status, place === 'shared image' ? 1 : 5, output);
       assert.match(
         output,
         new RegExp(`${path}: (a bit differs from what is made|it differs from) `),
       );
-      const repaired = await machine.run('repair');
+      const repaired = await machine.run('repair', ...format);
       assert.equal(repaired.status, 0, repaired.error?.message);
       assert.deepEqual(machine.tree(), before);
-      assert.equal((await machine.run('verify', '--deep')).status, 0);
+      assert.equal((await verify()).status, 0);
     });
   }
 });

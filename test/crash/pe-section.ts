@@ -3,7 +3,7 @@
 const PE_OFFSET = 0x3c;
 const COFF_HEADER = 24;
 const SECTION_HEADER = 40;
-const MAX_SECTIONS = 96;
+const MAX_SECTIONS = 512;
 const MAX_TEXT = 64 * 1024;
 const PE32_PLUS = 0x20b;
 
@@ -42,7 +42,27 @@ export function isLoadable(bytes: Uint8Array): boolean {
 /** Returns the text of a section up to its first NUL, or undefined when the file does not give it. */
 export function sectionText(bytes: Uint8Array, wanted: string): string | undefined {
   const section = sectionsOf(bytes)?.find(({ name }) => name === wanted);
-  if (section === undefined) return undefined;
+  return section && textOf(bytes, section);
+}
+
+/**
+ * Returns the text of a section in a profile of an image (UKI §Multi-Profile UKIs): of what stands
+ * between the `.profile` of that number and the next.
+ */
+export function profileText(
+  bytes: Uint8Array,
+  profile: number,
+  wanted: string,
+): string | undefined {
+  const sections = sectionsOf(bytes) ?? [];
+  const starts = sections.flatMap(({ name }, at) => (name === '.profile' ? [at] : []));
+  const own =
+    starts[profile] === undefined ? [] : sections.slice(starts[profile], starts[profile + 1]);
+  const section = own.find(({ name }) => name === wanted);
+  return section && textOf(bytes, section);
+}
+
+function textOf(bytes: Uint8Array, section: Section): string | undefined {
   const end = section.start + Math.min(section.virtualSize, section.size, MAX_TEXT);
   if (end > bytes.length) return undefined;
   return new TextDecoder().decode(bytes.subarray(section.start, end)).split('\0')[0];

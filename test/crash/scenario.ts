@@ -23,6 +23,8 @@ export interface Scenario {
    * a FAT image a foreign file takes up the rest; elsewhere the Disk port or a small file system tells it.
    */
   readonly free?: (world: World) => number;
+  /** Set when another scenario meets the same faults: then it is run where power fails, and not again. */
+  readonly isForPowerOnly?: boolean;
 }
 
 /** Makes the world of a scenario anew below `root`, an absolute path that does not exist yet. */
@@ -51,6 +53,12 @@ function lived(world: World, generations: number, ...settings: readonly string[]
 
 const IMAGE = (number: number) =>
   new RegExp(`^EFI/Linux/nixos-generation-${number}-[a-z2-7]+\\.efi$`);
+/** The path of the image that the entry of a generation leads to. */
+function imageOf(world: World, generation: number): string {
+  const path = world.find(new RegExp(`^loader/entries/nixos-generation-${generation}-`));
+  return /^linux \/(\S+)$/m.exec(world.read(path))?.[1] ?? '';
+}
+
 const SYSTEMD_BOOT = 'EFI/systemd/systemd-bootx64.efi';
 const FALLBACK = 'EFI/BOOT/BOOTX64.EFI';
 
@@ -102,7 +110,7 @@ function extras(world: World, issue: string): string[] {
   return ['--config', config];
 }
 
-/** Every scenario; the first ones are the plainest. */
+/** Every scenario; the first ones are the plainest. {@link FAULTY} are those of the other tests. */
 export const SCENARIOS: readonly Scenario[] = [
   {
     name: 'first-install',
@@ -200,6 +208,43 @@ export const SCENARIOS: readonly Scenario[] = [
     action: (world) => ['install', ...world.settings('--format', 'type1', '--limit', '2')],
   },
   {
+    name: 'shared-image',
+    about:
+      'one more generation joins an image, one leaves, another image is damaged; the running one stays',
+    prepare(world) {
+      world.generation(1, 'one');
+      world.generation(2, 'one');
+      world.boots(2);
+      world.run(['install', ...world.settings('--format', 'shared')]);
+      for (const number of [3, 4]) {
+        world.generation(number, 'one');
+        world.run(['install', ...world.settings('--format', 'shared')]);
+      }
+      world.generation(5, 'another');
+      world.run(['install', ...world.settings('--format', 'shared')]);
+      world.truncate(imageOf(world, 5));
+      world.generation(6, 'one');
+    },
+    action: (world) => ['install', ...world.settings('--format', 'shared', '--limit', '5')],
+  },
+  {
+    name: 'shared-rotation',
+    isForPowerOnly: true,
+    about: 'entries that share an image are signed by one key, and the settings name another',
+    prepare(world) {
+      const old = world.signedBy('old');
+      world.generation(1, 'one');
+      world.generation(2, 'one');
+      world.boots(2);
+      world.run(['install', ...world.settings('--format', 'shared', ...old)]);
+      world.signedBy('new');
+    },
+    action: (world) => [
+      'install',
+      ...world.settings('--format', 'shared', ...world.signedBy('new')),
+    ],
+  },
+  {
     name: 'foreign-settings',
     about: 'beside another system, whose loader.conf is longer than a sector',
     prepare(world) {
@@ -243,3 +288,6 @@ export const SCENARIOS: readonly Scenario[] = [
     action: install,
   },
 ];
+
+/** The scenarios in which something else than power fails. */
+export const FAULTY = SCENARIOS.filter(({ isForPowerOnly }) => !isForPowerOnly);

@@ -3,10 +3,10 @@ import assert from 'node:assert/strict';
 import { hash } from 'node:crypto';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { attempt } from '../lab/run.ts';
 import { choiceOf, KNOWLEDGE, type MenuEntry, menuOf } from './boot-menu.ts';
-import { withoutSignature } from './pe-section.ts';
+import { profileText, withoutSignature } from './pe-section.ts';
 import { differences, type FolderTree, type Tree, textOf } from './tree.ts';
 import type { World } from './world.ts';
 
@@ -53,7 +53,7 @@ const RECOVERED = /(^|\/)FSCK\d{4}\.(REC|\d{3})$/;
 const OURS = [
   /^EFI\/Linux\/nixos-generation-\d+-[\w.-]*[a-z2-7]{52}(\+\d+(-\d+)?)?\.efi$/,
   /^loader\/entries\/nixos-generation-\d+-[\w.-]*[a-z2-7]{52}(\+\d+(-\d+)?)?\.conf$/,
-  /^EFI\/nixos\/(kernel|initrd|devicetree)-.+-[a-z2-7]{52}\.efi$/,
+  /^EFI\/nixos\/(kernel|initrd|devicetree|uki)-.+-[a-z2-7]{52}\.efi$/,
   /^EFI\/nixos\/extra-files-[a-z2-7]{52}\.txt$/,
   // Of the scenario that declares these.
   /^(EFI\/extra\/|loader\/entries\/extra\.conf$)/,
@@ -194,7 +194,9 @@ class Tools {
   }
 
   accept(tree: FolderTree, path: string): boolean {
-    const key = `${tree.files.get(path)?.sha256} ${path}`;
+    // What an entry boots depends on the image that it names, too.
+    const image = /^linux \/(EFI\/nixos\/uki-\S+)$/m.exec(textOf(tree, path) ?? '')?.[1] ?? '';
+    const key = `${tree.files.get(path)?.sha256} ${path} ${tree.files.get(image)?.sha256}`;
     const known = this.#verdicts.get(key);
     if (known !== undefined) return known;
     const verdict = this.#judge(tree, path);
@@ -205,16 +207,27 @@ class Tools {
   #judge(tree: FolderTree, path: string): boolean {
     const { sha256 = '' } = tree.files.get(path) ?? {};
     if (isForeign(path)) return this.#before.files.get(path)?.sha256 === sha256;
-    if (path.startsWith('EFI/Linux/')) return this.#isImage(join(tree.folder, path));
+    if (/^EFI\/(Linux\/|nixos\/uki-)/.test(path)) return this.#isImage(join(tree.folder, path));
     if (/^EFI\/(nixos|extra)\//.test(path)) {
       return this.#store.has(sha256) || this.#isSignedKernel(join(tree.folder, path));
     }
     if (LOADERS.some((loader) => loader === path)) return this.#isLoader(join(tree.folder, path));
-    return path.startsWith('loader/entries/') && this.#isEntry(textOf(tree, path) ?? '');
+    return path.startsWith('loader/entries/') && this.#isEntry(tree, path);
   }
 
   /** A Type #1 entry starts a system of this world. */
-  #isEntry(text: string): boolean {
+  #isEntry(tree: FolderTree, path: string): boolean {
+    const text = textOf(tree, path) ?? '';
+    const [, image = '', profile, options] =
+      /^linux \/(\S+)\noptions @(\d+)\n[\s\S]*^options (.*)$/m.exec(text) ?? [];
+    if (profile !== undefined) {
+      const bytes = readFileSync(join(tree.folder, image));
+      const [id, cmdline] = ['.profile', '.cmdline'].map((name) =>
+        profileText(bytes, Number(profile), name),
+      );
+      const isOwn = id === `ID=${basename(path).replace(/(\+[\d-]+)?\.conf$/, '')}\n`;
+      return isOwn && cmdline === options && this.#startsSystem(cmdline ?? '');
+    }
     const isExtra = /^title Extra \w+\nefi \/EFI\/extra\/tool\.efi\n$/.test(text);
     return isExtra || this.#startsSystem(/^options (.*)$/m.exec(text)?.[1] ?? '');
   }

@@ -43,7 +43,12 @@ export function smallPayload(): Payload {
     kernel: aKernel(),
     initrd: (note) => Buffer.concat([Buffer.from(note), countingBytes(64 * 1024)]),
     loader: (version) => aSystemdBoot(version),
-    stub: aPe({ sections: [{ name: '.text', bytes: countingBytes(700) }] }),
+    stub: aPe({
+      sections: [
+        { name: '.text', bytes: countingBytes(700) },
+        { name: '.sdmagic', bytes: Buffer.from('#### LoaderInfo: systemd-stub 257 ####') },
+      ],
+    }),
   };
 }
 
@@ -138,6 +143,11 @@ export class World {
     const full = join(this.esp, path);
     fs.mkdirSync(dirname(full), { recursive: true });
     fs.writeFileSync(full, content);
+  }
+
+  /** Returns the text of a file on the ESP. */
+  read(path: string): string {
+    return fs.readFileSync(join(this.esp, path), 'utf8');
   }
 
   /** Returns the one path on the ESP that matches. */

@@ -11,14 +11,16 @@ import {
   fileName,
   formatBlobName,
   formatEntryName,
-  isShortName,
-  isTemporaryName,
   parseBlobName,
   parseEntryName,
-  placeholderName,
   slug,
-  temporaryName,
 } from '../../src/esp/layout.ts';
+import {
+  isShortName,
+  isTemporaryName,
+  placeholderName,
+  temporaryName,
+} from '../../src/esp/temporary-name.ts';
 
 const digest = hash('something');
 const id = base32(digest);

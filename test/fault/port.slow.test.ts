@@ -1,7 +1,7 @@
 /** Whatever one operation on the disk answers, something boots, the exit status is honest and the next run heals. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { SCENARIOS } from '../crash/scenario.ts';
+import { FAULTY } from '../crash/scenario.ts';
 import { isUnhurried } from '../property/bounds.ts';
 import { aPathInMemory } from './in-memory.ts';
 import { examineOperations } from './port.ts';
@@ -10,7 +10,7 @@ import { examineOperations } from './port.ts';
 const stride = isUnhurried ? 1 : 23;
 
 describe('when an operation on the disk fails', () => {
-  for (const [offset, scenario] of SCENARIOS.entries()) {
+  for (const [offset, scenario] of FAULTY.entries()) {
     test(`${scenario.name}: ${scenario.about}`, async (t) => {
       const world = aPathInMemory(t);
       const { faults, findings } = await examineOperations(scenario, world, { stride, offset });

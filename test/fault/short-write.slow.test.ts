@@ -2,15 +2,14 @@
 import assert from 'node:assert/strict';
 import * as fs from 'node:fs';
 import { type TestContext, test } from 'node:test';
-import { SCENARIOS } from '../crash/scenario.ts';
+import { FAULTY } from '../crash/scenario.ts';
 import { aPathInMemory } from './in-memory.ts';
 import { broken, isSame } from './judge.ts';
 import { DONE, play, reset, type Stage, setStage, treeOf } from './stage.ts';
 
 type Write = (buffer: Uint8Array, offset: number, length: number, position: number) => unknown;
 
-const named = (name: string) =>
-  SCENARIOS.find((scenario) => scenario.name === name) ?? assert.fail();
+const named = (name: string) => FAULTY.find((scenario) => scenario.name === name) ?? assert.fail();
 
 /** Changes how much of a write is done: `lengthOf` is told which one it is, and how much is asked for. */
 async function writing(t: TestContext, lengthOf: (index: number, length: number) => number) {

@@ -12,6 +12,7 @@ import { EspError, explain } from '../../src/error.ts';
 import { MAIN } from '../command/a-machine.ts';
 import { makeWorld, type Scenario } from '../crash/scenario.ts';
 import { smallPayload, type World } from '../crash/world.ts';
+import { partOf } from '../property/truths.ts';
 import { sized } from './sized-disk.ts';
 
 /** Files by path with the SHA-256 of their content. */
@@ -92,7 +93,8 @@ function referencesIn(esp: string): [string, string[]][] {
   );
   return entries.map((path) => {
     const named = read(esp, path).matchAll(/^(?:linux|initrd) \/(.*)$/gm);
-    return [path, [...named].map((match) => match[1] ?? '')];
+    const files = [...named].map((match) => match[1] ?? '');
+    return [path, files.filter((file) => !IMAGE.test(file))];
   });
 }
 
@@ -152,8 +154,28 @@ export async function play(
   }
 }
 
-/** Returns every file below a directory with its digest. */
+/**
+ * Returns every file below a directory with its digest. Which image an entry shares with which others
+ * is not told: a run that cannot read a generation leaves it out of the image that it makes, and that
+ * is right. So an entry stands for its part, and the images themselves are left out.
+ */
 export function treeOf(directory: string): Tree {
+  const files = filesOf(directory);
+  const images = [...files.keys()].filter((path) => IMAGE.test(path));
+  if (images.length === 0) return files;
+  const wanted = [...files.keys()].filter((path) => IMAGE.test(path) || ENTRY.test(path));
+  const bytes = new Map(wanted.map((path) => [path, fs.readFileSync(join(directory, path))]));
+  return new Map(
+    [...files].flatMap(([path, digest]) =>
+      IMAGE.test(path) ? [] : [[path, partOf(bytes, path)?.digest ?? digest]],
+    ),
+  );
+}
+
+/** An image that entries share. */
+const IMAGE = /^EFI\/nixos\/uki-[^/]*\.efi$/;
+
+function filesOf(directory: string): Tree {
   const files = fs
     .readdirSync(directory, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, type TestContext, test } from 'node:test';
 import { bundle } from '../../tools/bundle.ts';
-import { SCENARIOS } from '../crash/scenario.ts';
+import { FAULTY } from '../crash/scenario.ts';
 import { installCommand, isRoot, missingTools } from '../lab/tools.ts';
 import { isUnhurried } from '../property/bounds.ts';
 import { aPathInMemory } from './in-memory.ts';
@@ -20,7 +20,7 @@ const skip =
 const programOf = (t: TestContext) => bundle(aPathInMemory(t, 'espalier.mjs'));
 
 describe('when a system call fails or is the last one', { skip }, () => {
-  for (const [index, scenario] of SCENARIOS.entries()) {
+  for (const [index, scenario] of FAULTY.entries()) {
     test(`${scenario.name}: ${scenario.about}`, async (t) => {
       const world = aPathInMemory(t);
       const sample = { stride, offset: 7 * index };

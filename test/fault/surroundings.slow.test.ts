@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import { bundle } from '../../tools/bundle.ts';
 import { aMachine } from '../command/a-machine.ts';
-import { SCENARIOS, type Scenario } from '../crash/scenario.ts';
+import { FAULTY, type Scenario } from '../crash/scenario.ts';
 import { aProfiles } from '../generation/a-generation.ts';
 import { run } from '../lab/run.ts';
 import { isRoot } from '../lab/tools.ts';
@@ -111,7 +111,7 @@ describe('a full TMPDIR', { skip: !isRoot() && 'needs root to mount small file s
     });
   });
 
-  for (const scenario of SCENARIOS) {
+  for (const scenario of FAULTY) {
     test(`is nothing to ${scenario.name}, or is told and nothing is touched`, async (t) => {
       const stage = await setStage(scenario, aPathInMemory(t));
       await withoutTemporaryFiles(t, stage, ({ status, message }) => {
@@ -125,7 +125,7 @@ describe('a full TMPDIR', { skip: !isRoot() && 'needs root to mount small file s
 describe('a full cache directory', {
   skip: !isRoot() && 'needs root to mount small file systems',
 }, () => {
-  for (const scenario of SCENARIOS) {
+  for (const scenario of FAULTY) {
     test(`is nothing to ${scenario.name}`, async (t) => {
       const stage = await setStage(scenario, aPathInMemory(t));
       reset(stage);

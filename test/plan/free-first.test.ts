@@ -27,7 +27,7 @@ const NEWEST = anEntry(9);
 /** Names of what goes first of these files, besides an entry that is not stale and boots. */
 function goes(missing: number, stale: readonly OwnFile[], alive = [NEWEST]): unknown {
   const own = new Map([...stale, ...alive].map((file) => [keyOf(file.path), file]));
-  const removed = freeFirst({ missing, stale, own, clusterSize: CLUSTER });
+  const removed = freeFirst({ missing, stale, moving: [], own, clusterSize: CLUSTER });
   return removed?.map(({ path }) => path.split('/').at(-1));
 }
 
@@ -61,6 +61,18 @@ describe('of old files', () => {
       'generation-2.efi',
       'kernel',
     ]);
+  });
+
+  test('an image goes only after the entries that move away from it, and they free nothing', () => {
+    const image = aFile('blob', 'image', {});
+    const moving = [anEntry(2, [image.path]), anEntry(1, [image.path])];
+    const own = new Map([...moving, image, NEWEST].map((file) => [keyOf(file.path), file]));
+    const removed = (missing: number) =>
+      freeFirst({ missing, stale: [image], moving, own, clusterSize: CLUSTER })?.map(({ path }) =>
+        path.split('/').at(-1),
+      );
+    assert.deepEqual(removed(CLUSTER), ['generation-1.efi', 'generation-2.efi', 'image']);
+    assert.equal(removed(CLUSTER + 1), undefined);
   });
 
   test('a blob that nothing names goes before any entry', () => {

@@ -40,7 +40,7 @@ export interface World {
   readonly target?: number | undefined;
   /** The entry that was selected at the last boot. */
   readonly selected?: string | undefined;
-  readonly format: 'uki' | 'type1' | 'thin';
+  readonly format: 'uki' | 'shared' | 'type1' | 'thin';
   readonly limit: number;
   /** How often a new entry is tried; 0 where entries are not counted. */
   readonly tries: number;
@@ -99,8 +99,12 @@ const PAYLOADS: Tree = new Map<string, Uint8Array>([
   [BROKEN_KERNEL, new TextEncoder().encode('no program at all')],
 ]);
 
+/** It knows profiles, and its headers have room for four of them. */
 const STUB = aPe({
-  sections: [{ name: '.text', bytes: countingBytes(700) }],
+  sections: [
+    { name: '.text', bytes: countingBytes(700), virtualAddress: 0x400 },
+    { name: '.sdmagic', bytes: new TextEncoder().encode('#### LoaderInfo: systemd-stub 257 ####') },
+  ],
   sizeOfHeaders: 0x400,
 });
 

@@ -4,6 +4,7 @@ import type { Breakage, Tree, World, WorldGeneration } from './a-world.ts';
 import { aLoader, POOL } from './a-world.ts';
 
 const KIB = 1024;
+const FORMATS = ['uki', 'shared', 'shared', 'type1', 'thin'] as const;
 
 const anyBreakage = fc.constantFrom<(Breakage | undefined)[]>(
   ...Array<undefined>(9).fill(undefined),
@@ -57,7 +58,7 @@ const anyMoment = (generations: readonly WorldGeneration[], ground: Ground): fc.
         current: number,
         booted: fc.option(number, { nil: undefined }),
         target: fc.option(number, { nil: undefined, freq: 3 }),
-        format: fc.constantFrom('uki' as const, 'type1' as const, 'thin' as const),
+        format: fc.constantFrom(...FORMATS),
         limit: fc.constantFrom(0, 0, 1, 2, 3),
         tries: fc.constantFrom(0, 3),
         reserve: fc.constantFrom(0, 0, 0, 4 * KIB, 20 * KIB),

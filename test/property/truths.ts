@@ -45,11 +45,48 @@ export function bootable(tree: Tree): string[] {
     const bytes = tree.get(path);
     const name = isOurs(path) ? parseEntryName('nixos', fileName(path)) : undefined;
     if (!name || !bytes) return false;
+    if (name.kind === 'type1' && hash(bytes) !== name.digest) {
+      return hash(behindPointer(bytes)) === name.digest && bootsItsPart(tree, path, bytes);
+    }
     return name.kind === 'type1'
-      ? hash(bytes) === name.digest && type1Files(bytes).every((file) => isBlobWhole(tree, file))
+      ? type1Files(bytes).every((file) => isBlobWhole(tree, file))
       : imageIds(bytes).includes(name.digest) &&
           thinFiles(bytes).every((file) => isBlobWhole(tree, file));
   });
+}
+
+/**
+ * What an entry boots that shares an image: the digest that its name tells, when it leads to its own
+ * part of an image that is whole. Undefined for every other file.
+ */
+export function partOf(tree: Tree, path: string): { readonly digest: string } | undefined {
+  const bytes = tree.get(path);
+  const isShared = /^linux \S+\noptions @\d+\n/.test(new TextDecoder().decode(bytes));
+  if (!bytes || !isShared || !isOurs(path)) return undefined;
+  const digest = hash(behindPointer(bytes));
+  return { digest: bootsItsPart(tree, path, bytes) ? digest : `${digest} astray` };
+}
+
+/** What follows the two lines of an entry that say which part of an image it boots. */
+function behindPointer(bytes: Uint8Array): Uint8Array {
+  return bytes.subarray(bytes.indexOf(10, bytes.indexOf(10) + 1) + 1);
+}
+
+/** Whether an entry leads to the profile of its own name, with its own command line, in a whole image. */
+function bootsItsPart(tree: Tree, path: string, bytes: Uint8Array): boolean {
+  const text = new TextDecoder().decode(bytes);
+  const [, file = '', number, cmdline] =
+    /^linux \/(.*)\noptions @(\d+)\n[\s\S]*\noptions (.*)\n$/.exec(text) ?? [];
+  const image = tree.get(file);
+  const name = parseBlobName(fileName(file));
+  if (!image || !name || !imageIds(image).includes(name.digest)) return false;
+  const sections = sectionsOf(image);
+  const starts = sections.flatMap((section, at) => (section.name === '.profile' ? [at] : []));
+  const start = starts[Number(number)] ?? sections.length;
+  const [profile, line] = sections
+    .slice(start, start + 2)
+    .map(({ content }) => new TextDecoder().decode(content));
+  return profile === `ID=${idOf(path).replace('.conf', '')}\n` && line === cmdline;
 }
 
 /** The files that a Type #1 entry names. */

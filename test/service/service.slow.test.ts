@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import * as fs from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import { isTemporaryName } from '../../src/esp/layout.ts';
+import { isTemporaryName } from '../../src/esp/temporary-name.ts';
 import { aKernel, aMachine, type Machine } from '../command/a-machine.ts';
 import { aNotify, aService, runVerb, until } from './a-service.ts';
 

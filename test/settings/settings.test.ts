@@ -24,7 +24,7 @@ describe('where a setting comes from', () => {
     const settings = await read();
     assert.deepEqual(settings.profiles, ['/nix/var/nix/profiles']);
     assert.equal(settings.esp, undefined);
-    assert.equal(settings.format, 'uki');
+    assert.equal(settings.format, 'auto');
     assert.equal(settings.limit, 0);
     assert.equal(settings.reserve, 0);
     assert.equal(settings['entry-token'], 'nixos');

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { WritableDisk } from '../../src/disk/disk.ts';
 import { EspError } from '../../src/error.ts';
-import { isTemporaryName } from '../../src/esp/layout.ts';
+import { isTemporaryName } from '../../src/esp/temporary-name.ts';
 import { apply } from '../../src/transaction/apply.ts';
 import { closeGaps, reserveSlots } from '../../src/transaction/directory-slots.ts';
 import { faultyDisk } from '../support/faulty-disk.ts';

@@ -48,7 +48,7 @@ export function aGuestMachine(
           memberFrom(`usr/lib/systemd/boot/efi/${name}`, join(efi, name)),
         ),
         memberFrom(PROGRAM.slice(1), bundle),
-        memberOf('etc/espalier.toml', 'allow-unsigned = true\n'),
+        memberOf('etc/espalier.toml', 'allow-unsigned = true\nformat = "uki"\n'),
       ],
       switchTo,
     };

@@ -13,6 +13,8 @@ export interface StubRule {
     readonly text: string;
     readonly because: string;
   };
+  /** The oldest systemd whose stub starts these images, and why an older one does not. */
+  readonly since?: { readonly version: string; readonly because: string };
 }
 
 /** Properties of formats with and without images. */
@@ -37,6 +39,8 @@ interface Common {
    * Characters that a command line of this format cannot hold, and which program cannot read them.
    */
   readonly unreadable?: { readonly characters: RegExp; readonly by: string };
+  /** Sections of the settings that its images cannot have, and why. */
+  readonly excludes?: { readonly sections: readonly string[]; readonly because: string };
 }
 
 /** A format of text entries and the files that they name. It needs no stub. */

@@ -54,6 +54,6 @@ const IMAGE_ROOM = 32 * 1024;
  * Returns the largest possible size of an image in bytes. Its layout is computed when it is
  * written.
  */
-function imageSizeLimit(stubSize: number, sections: readonly SectionContent[]): number {
+export function imageSizeLimit(stubSize: number, sections: readonly SectionContent[]): number {
   return sections.reduce((sum, { size }) => sum + size, stubSize + IMAGE_ROOM);
 }

@@ -73,8 +73,19 @@ export const esp: readonly Mutant[] = [
     why: 'A fresh entry would count as bad, and a bad one as fresh.',
   },
   {
+    id: 'esp/astray-unseen',
+    file: 'src/esp/astray.ts',
+    find: '=== profileId(id)) return undefined;',
+    replace: '!== undefined) return undefined;',
+    killedBy: {
+      file: 'test/command/shared.test.ts',
+      title: /an entry that leads to the profile of another/,
+    },
+    why: 'An entry would boot the system of another generation, and nobody would know.',
+  },
+  {
     id: 'esp/temporary-name-loose',
-    file: 'src/esp/layout.ts',
+    file: 'src/esp/temporary-name.ts',
     find: '-\\d{1,10}\\.tmp$/;',
     replace: '-\\d{1,10}\\.tmp/;',
     killedBy: {

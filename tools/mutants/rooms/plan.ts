@@ -164,8 +164,8 @@ export const plan: readonly Mutant[] = [
   {
     id: 'plan/stub-update-is-damage',
     file: 'src/plan/present.ts',
-    find: '(section) => !FOLLOWING.includes(section.name) && actual',
-    replace: '(section) => actual',
+    find: 'if (FOLLOWING.includes(name)) continue;',
+    replace: '',
     killedBy: {
       file: 'test/plan/present.test.ts',
       title: /an image whose \.sbat has another size is present/,
@@ -173,10 +173,32 @@ export const plan: readonly Mutant[] = [
     why: 'Every update of systemd would rewrite every image on the ESP.',
   },
   {
+    id: 'plan/running-image-moves',
+    file: 'src/plan/sharing.ts',
+    find: 'const stay = images.filter(({ path }) => staying.has(keyOf(path)));',
+    replace: 'const stay = images.filter(() => staying.size < 0);',
+    killedBy: {
+      file: 'test/command/shared.test.ts',
+      title: /leave the image of the running system as it is/,
+    },
+    why: 'The image that is known to boot would be replaced by one that nobody has booted.',
+  },
+  {
+    id: 'plan/image-freed-under-entries',
+    file: 'src/plan/free-first.ts',
+    find: 'const remaining = new Set([...entries, ...moving]);',
+    replace: 'const remaining = new Set(entries);',
+    killedBy: {
+      file: 'test/plan/free-first.test.ts',
+      title: /an image goes only after the entries that move away from it/,
+    },
+    why: 'Power lost in between would leave entries whose image is gone.',
+  },
+  {
     id: 'plan/repair-adds-entries',
     file: 'src/plan/scope.ts',
-    find: "(found.kind === 'missing' && named.has(keyOf(file.path)))",
-    replace: "found.kind === 'missing'",
+    find: "(write.found.kind === 'missing' && named.has(keyOf(write.file.path)))",
+    replace: "write.found.kind === 'missing'",
     killedBy: { file: SCOPE, title: /mends what is there, and adds no generation/ },
     why: 'A repair would install generations that nobody asked for.',
   },

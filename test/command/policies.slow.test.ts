@@ -11,9 +11,10 @@ import { policiesFor } from '../../src/measure/policy.ts';
 import { findSection, parsePe, readSection } from '../../src/pe/pe.ts';
 import { loadPolicyPublicKey } from '../../src/signer/policy-key.ts';
 import type { PolicyEntry } from '../../src/uki/pcrsig.ts';
+import { predictPcr11 } from '../measure/predict.ts';
 import { POLICY_KEY, POLICY_PUBLIC_KEY } from '../measure/vectors.ts';
 import { certificatePath, privateKeyPath } from '../signer/test-key.ts';
-import { aMachine, type Machine, type MachineShape } from './a-machine.ts';
+import { aMachine, aStub, type Machine, type MachineShape } from './a-machine.ts';
 
 const KEY = ['--pcr-private-key', POLICY_KEY, '--allow-insecure-key'];
 const IMAGE = /^EFI\/Linux\//;
@@ -173,6 +174,51 @@ describe('install with a key for policies', () => {
     assert.deepEqual(machine.tree(), tree);
   });
 
+  test('another machine signs first the policies, and then the images with them', async (t) => {
+    const { machine } = aPolicyMachine(t);
+    const file = (name: string) => join(machine.root, name);
+    const image = ['--certificate', certificatePath, '--allow-insecure-key'];
+    const ask = (name: string, ...args: string[]) =>
+      machine.run('plan', ...image, ...PUBLIC, '--signing-request', file(name), ...args);
+    const sign = (from: string, to: string, ...key: string[]) =>
+      machine.run('sign', '--request', file(from), '--output', file(to), '--yes', ...key);
+
+    assert.match((await ask('first')).output, /pcr-policy nixos-generation-1-.*enter-initrd/);
+    assert.equal((await sign('first', 'policies', ...KEY)).error, undefined);
+    const answered = ['--pcr-signatures', file('policies')];
+    assert.match((await ask('second', ...answered)).output, /uki EFI\/Linux/);
+    const secure = [...image, '--private-key', privateKeyPath];
+    assert.equal((await sign('second', 'signatures', ...secure)).error, undefined);
+    const elsewhere = ['--signatures', file('signatures'), ...answered, ...PUBLIC];
+    const installed = await machine.runWith(
+      {},
+      ...['install', ...machine.arguments(), ...image, ...elsewhere, '--quiet'],
+    );
+    assert.equal(installed.error, undefined);
+    const tree = machine.tree();
+
+    fs.rmSync(machine.esp, { recursive: true });
+    fs.mkdirSync(machine.esp);
+    const here = [...secure, ...KEY];
+    await machine.runWith({}, 'install', ...machine.arguments(), ...here, '--quiet');
+    assert.deepEqual(machine.tree(), tree, 'the same, byte for byte, as with the keys at hand');
+
+    fs.rmSync(join(machine.root, 'cache'), { recursive: true });
+    machine.generations([{ tag: 'a' }, { tag: 'b' }, { tag: 'c' }]);
+    const lacking = await machine.runWith(
+      {},
+      ...['install', ...machine.arguments(), ...image, ...elsewhere, '--quiet'],
+    );
+    assert.equal(lacking.error?.code, 'SIGNATURE_MISSING');
+    assert.deepEqual(machine.tree(), tree);
+    const other = ['--pcr-private-key', privateKeyPath, '--allow-insecure-key'];
+    assert.match((await sign('first', 'x', ...other)).error?.message ?? '', /asks for key/);
+    const forged = JSON.parse(fs.readFileSync(file('first'), 'utf8'));
+    forged.policies[0].tbs = '00'.repeat(32);
+    fs.writeFileSync(file('first'), JSON.stringify(forged));
+    assert.match((await sign('first', 'x', ...KEY)).error?.message ?? '', /digest: expected/);
+  });
+
   test('what goes wrong with the key stops the run before anything is written', async (t) => {
     const { machine } = aPolicyMachine(t);
     const refused: readonly (readonly [readonly string[], RegExp])[] = [
@@ -190,5 +236,66 @@ describe('install with a key for policies', () => {
       assert.match(error?.message ?? '', expected, args.join(' '));
       assert.deepEqual(machine.tree(), {});
     }
+  });
+});
+
+describe('shared images', () => {
+  const BLOB = /^EFI\/nixos\/uki-/;
+  const shared = ['--format', 'shared'];
+
+  /** PCR 11 of each profile of an image, by its ID. */
+  function values(machine: Machine, image: string): Record<string, string> {
+    const source = bytesSource(fs.readFileSync(join(machine.esp, image)));
+    const { profiles } = measuredImage(source, createHash);
+    return Object.fromEntries(
+      profiles.map(({ number, id }) => [id, predictPcr11(source, { profile: number }).sha256]),
+    );
+  }
+
+  function aSharingMachine(t: TestContext, count: number) {
+    const machine = aMachine(t);
+    const stub = join(machine.systemd, 'lib/systemd/boot/efi/linuxx64.efi.stub');
+    fs.writeFileSync(stub, aStub('262.1'));
+    const same = Array.from({ length: count }, (_, at) => ({ label: `system ${at}` }));
+    machine.generations(same);
+    const install = (...args: string[]) => machine.run('install', ...shared, ...KEY, ...args);
+    return { machine, install };
+  }
+
+  test('one .pcrsig in the base serves every profile, and PCR 11 of the others stays when one joins', async (t) => {
+    const { machine, install } = aSharingMachine(t, 2);
+    assert.equal((await install()).error, undefined);
+    const [image = '', ...others] = machine.paths(BLOB);
+    assert.deepEqual(others, []);
+    const before = values(machine, image);
+    assert.equal(Object.keys(before).length, 2);
+    assert.equal(policiesIn(machine, image)['sha256']?.length, 8);
+    assert.match((await install()).output, /nothing to do/);
+    assert.deepEqual(await findings(machine, ...PUBLIC), []);
+
+    machine.generations([{ label: 'system 0' }, { label: 'system 1' }, { label: 'system 2' }]);
+    assert.equal((await install()).error, undefined);
+    const [joined = ''] = machine.paths(BLOB);
+    const after = values(machine, joined);
+    assert.equal(Object.keys(after).length, 3);
+    assert.deepEqual({ ...after, ...before }, after);
+    assert.equal(policiesIn(machine, joined)['sha256']?.length, 12);
+    assert.deepEqual(await findings(machine, '--deep', ...PUBLIC), []);
+  });
+
+  test('a policy that is gone is found and, beside an image that has its own, healed', async (t) => {
+    const { machine, install } = aSharingMachine(t, 2);
+    await install();
+    const [image = ''] = machine.paths(BLOB);
+    spoil(machine, image, (text) => text.replace(/"pol": "../, '"pol": "00'));
+    const told = (await findings(machine, ...PUBLIC, ...shared)).join();
+    assert.match(told, /polic(y|ies) for PCR 11/);
+    const damaged = machine.tree();
+    assert.equal((await install()).status, 5, 'nothing else boots');
+    assert.deepEqual(machine.tree(), damaged);
+    machine.generations([{ label: 'system 0' }, { label: 'system 1' }, { label: 'new', tag: 'n' }]);
+    assert.equal((await install()).status, 5);
+    assert.equal((await install()).status, 0);
+    assert.deepEqual(await findings(machine, ...PUBLIC, ...shared), []);
   });
 });
