@@ -20,6 +20,7 @@ const V8_FLAGS: ReadonlyMap<string, readonly string[]> = new Map([
   ['verify', [SMALL_NURSERY]],
   ['gc', [SMALL_NURSERY]],
   ['repair', [SMALL_NURSERY]],
+  ['image', [SMALL_NURSERY]],
   ['watch', [SMALL_NURSERY, NO_IDLE_WORK]],
 ]);
 

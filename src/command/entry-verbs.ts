@@ -12,7 +12,7 @@ const TOPLEVEL: Operand = {
 
 const GENERATION: Operand = {
   syntax: '<GENERATION>',
-  help: 'its number, PROFILE-NUMBER, or a path that leads to it',
+  help: 'its number, PROFILE-NUMBER, or a path to it',
 };
 
 /** A flag alone: whoever types it says that these programs may run here, and no configuration does. */

@@ -60,10 +60,11 @@ async function matching(
   { disk }: Context,
 ): Promise<readonly RootHash[]> {
   using file = disk.open(image);
-  const rootHashes = await rootHashesOf(file, image);
   using source = disk.open(uki);
   const shown = (name: string) => name === '.cmdline' || name === '.profile';
   const sections = inspectSections(source, hashChunks, { name: uki, shown });
-  requireMatch(reportedProfiles(ukiReport(sections)), rootHashes, { uki, image });
+  const profiles = reportedProfiles(ukiReport(sections));
+  const rootHashes = await rootHashesOf(file, image, profiles);
+  requireMatch(profiles, rootHashes, { uki, image });
   return rootHashes;
 }

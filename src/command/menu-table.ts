@@ -21,8 +21,8 @@ export interface MenuOptions {
 }
 
 /**
- * Returns the menu as a table, in its order; broken generations come last. Below it stands why an entry
- * is damaged.
+ * Returns the menu as a table, in its order; broken generations come last. Below it stands which entries
+ * share an image, and why an entry is damaged.
  */
 export function renderMenu(
   entries: readonly MenuEntry[],

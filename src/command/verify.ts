@@ -146,6 +146,7 @@ async function findingsOn(
     ...told,
     ...sizeFindings(view, given).filter(({ path }) => told.every((other) => other.path !== path)),
     ...(await rootHashFindings(view, given)),
+    ...complaintOn(target, view),
     ...(given.settings['allow-directory'] ? [] : await volumeFindings(target, view, given)),
   ];
   return { findings, notes: notesOf(view) };
@@ -175,6 +176,13 @@ function sizeFindings(view: EspView, { wanted }: Verification): readonly Finding
     const { at: path, because: problem } = found;
     return [{ path, problem, fatal: decisive.includes(path) }];
   });
+}
+
+/** What firmware does not read it does not start. */
+function complaintOn({ complaint }: Target, { loaders }: EspView): readonly Finding[] {
+  const [loader] = loaders;
+  if (complaint === undefined || loader === undefined) return [];
+  return [{ path: loader.path, problem: complaint, fatal: false }];
 }
 
 /** Finds entries of ours whose root hash no partition has, or whose file system cannot be read. */

@@ -150,6 +150,8 @@ export interface ImageEsp {
   readonly renew: () => void;
   /** Undefined where there is no partition table, or nobody looked. */
   readonly partition?: ImagePartition | undefined;
+  /** Why firmware may not read it; undefined when it will. */
+  readonly complaint?: string | undefined;
 }
 
 /** The disk images that a run works on. */

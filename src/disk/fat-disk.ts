@@ -4,6 +4,7 @@ import { normalize } from 'node:path';
 import { EspError } from '../error.ts';
 import { isDirectory } from '../fat/check.ts';
 import type { Entry } from '../fat/directory.ts';
+import type { Geometry } from '../fat/geometry.ts';
 import type { Region } from '../fat/region.ts';
 import { FatVolume } from '../fat/volume.ts';
 import { FatWriter, type Manner } from '../fat/writer.ts';
@@ -25,6 +26,7 @@ export interface FatMount extends Manner {
 /** A disk that is a FAT, and how to read it anew. */
 export interface FatDisk {
   readonly disk: WritableDisk;
+  readonly geometry: Geometry;
   /** Forgets what was read: another process may have written since. @throws {FAT_MALFORMED} */
   readonly renew: () => void;
 }
@@ -44,6 +46,7 @@ export function fatDisk(mount: FatMount): FatDisk {
   const fat: Fat = { mount, writer: () => writer, inner: (path) => innerPath(path, name) };
   return {
     disk: { ...reading(fat), ...writing(fat, reading(fat)) },
+    geometry: writer.volume.geometry,
     renew: () => {
       writer = open();
     },

@@ -1,5 +1,6 @@
 /** Disk images that a run works on: opened by name, each as a disk in which the ESP is shown. */
 import { EspError } from '../error.ts';
+import { firmwareComplaint } from '../fat/geometry.ts';
 import type { Environment, Machine, RawFile } from '../process/machine.ts';
 import type { ImageEsp, ImageEsps, WritableDisk } from './disk.ts';
 import { fatDisk } from './fat-disk.ts';
@@ -52,7 +53,8 @@ export class Images implements ImageEsps, Disposable {
       file: () => disk.stat(place.file) ?? GONE,
     });
     const shown = mountedDisk(disk, name, fat.disk);
-    return { root: name, disk: shown, renew: fat.renew, partition };
+    const complaint = firmwareComplaint(fat.geometry);
+    return { root: name, disk: shown, renew: fat.renew, partition, complaint };
   }
 
   [Symbol.dispose](): void {

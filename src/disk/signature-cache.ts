@@ -1,4 +1,4 @@
-/** Remembers signatures of policies between runs: they are no secret, and each is checked before it is used. */
+/** Remembers signatures between runs, of policies and of addons: they are no secret, and each is checked before it is used. */
 import { dirname, join } from 'node:path';
 import { EspError } from '../error.ts';
 import type { WritableDisk } from './disk.ts';
@@ -12,14 +12,17 @@ export interface SignatureCache {
   save(): Promise<void>;
 }
 
-const FILE_NAME = 'policies.json';
 const VERSION = 1;
 /** In bytes. Room for some ten thousand signatures. */
 const SIZE_LIMIT = 8 * 1024 * 1024;
 
-/** Opens the cache in a directory. One that is missing, broken, foreign or open to others is empty. */
-export function openSignatureCache(disk: WritableDisk, directory: string): SignatureCache {
-  const path = join(directory, FILE_NAME);
+/** Opens one of the caches in a directory. One that is missing, broken, foreign or open to others is empty. */
+export function openSignatureCache(
+  disk: WritableDisk,
+  directory: string,
+  kind: 'policies' | 'addons',
+): SignatureCache {
+  const path = join(directory, `${kind}.json`);
   const known = new Map(load(disk, path));
   const used = new Map<string, string>();
   let learned = false;

@@ -73,11 +73,14 @@ async function writeRange(
 ): Promise<BigUint64Array> {
   const l2 = new BigUint64Array(L2_ENTRIES);
   const end = Math.min(disk.size, start + L2_ENTRIES * CLUSTER);
+  // Used again and again: what is packed is written before the next clusters are read.
+  const memory = Array.from({ length: BATCH }, () => new Uint8Array(CLUSTER));
   for (let from = start; from < end; from += BATCH * CLUSTER) {
     const found: { readonly index: number; readonly cluster: Uint8Array }[] = [];
     for (let at = from; at < Math.min(end, from + BATCH * CLUSTER); at += CLUSTER) {
-      const cluster = new Uint8Array(CLUSTER);
-      disk.readInto(at, cluster);
+      const cluster = memory[(at - from) / CLUSTER] ?? new Uint8Array(CLUSTER);
+      // The disk may end within a cluster.
+      cluster.fill(0, disk.readInto(at, cluster).length);
       if (!isZero(cluster)) found.push({ index: (at - start) / CLUSTER, cluster });
     }
     const pieces = await pack(found.map(({ cluster }) => cluster));

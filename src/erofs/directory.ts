@@ -9,10 +9,6 @@ export interface Name {
   readonly kind: NodeKind;
 }
 
-interface Encoded extends Name {
-  readonly bytes: Uint8Array;
-}
-
 /** Returns the names of a directory with itself and its parent, in the order of their bytes. */
 export function withDots(names: readonly Name[], own: number, parent: number): readonly Name[] {
   return [
@@ -26,7 +22,7 @@ export function withDots(names: readonly Name[], own: number, parent: number): r
 export function directorySize(names: readonly Name[]): number {
   const blocks = inBlocks(names);
   const last = blocks.at(-1) ?? [];
-  return (blocks.length - 1) * BLOCK + last.reduce((sum, { bytes }) => sum + taken(bytes), 0);
+  return (blocks.length - 1) * BLOCK + last.reduce((sum, { name }) => sum + taken(name), 0);
 }
 
 /** Writes a directory. `numberOf` gives the number of a node's inode. */
@@ -36,37 +32,36 @@ export function writeDirectory(
   into: Uint8Array,
 ): void {
   const view = new DataView(into.buffer, into.byteOffset, into.length);
+  const encoder = new TextEncoder();
   for (const [index, block] of inBlocks(names).entries()) {
     const start = index * BLOCK;
     let nameAt = block.length * ENTRY_SIZE;
-    for (const [place, { node, kind, bytes }] of block.entries()) {
+    for (const [place, { name, node, kind }] of block.entries()) {
       const at = start + place * ENTRY_SIZE;
       view.setBigUint64(at + ENTRY.number, BigInt(numberOf(node)), true);
       view.setUint16(at + ENTRY.name, nameAt, true);
       view.setUint8(at + ENTRY.type, KINDS[kind].entry);
-      into.set(bytes, start + nameAt);
-      nameAt += bytes.length;
+      nameAt += encoder.encodeInto(name, into.subarray(start + nameAt)).written;
     }
   }
 }
 
-function taken(name: Uint8Array): number {
-  return ENTRY_SIZE + name.length;
+function taken(name: string): number {
+  return ENTRY_SIZE + Buffer.byteLength(name);
 }
 
 /** Shares names out to blocks, each with as many as fit. */
-function inBlocks(names: readonly Name[]): readonly Encoded[][] {
-  const encoder = new TextEncoder();
-  const blocks: Encoded[][] = [[]];
+function inBlocks(names: readonly Name[]): readonly Name[][] {
+  const blocks: Name[][] = [[]];
   let room = BLOCK;
   for (const name of names) {
-    const bytes = encoder.encode(name.name);
-    if (taken(bytes) > room) {
+    const size = taken(name.name);
+    if (size > room) {
       blocks.push([]);
       room = BLOCK;
     }
-    blocks.at(-1)?.push({ ...name, bytes });
-    room -= taken(bytes);
+    blocks.at(-1)?.push(name);
+    room -= size;
   }
   return blocks;
 }

@@ -48,6 +48,8 @@ class Image {
   readonly #identity: Identity;
   readonly #read: ReadContent;
   readonly #open = new Map<MetaBlock, Uint8Array>();
+  /** Memory of blocks that are written: an image has many thousands of them. */
+  readonly #free: Uint8Array[] = [];
 
   constructor(layout: Layout, identity: Identity, read: ReadContent) {
     this.#layout = layout;
@@ -58,7 +60,9 @@ class Image {
   /** Fills memory with a part of an extent, from an offset on. */
   fill(extent: Extent, offset: number, memory: Uint8Array): void {
     if (extent.kind === 'meta') {
-      memory.set(this.#metadata(extent.meta));
+      const bytes = this.#metadata(extent.meta);
+      memory.set(bytes);
+      this.#free.push(bytes.fill(0));
       return;
     }
     const { placed } = extent;
@@ -85,7 +89,7 @@ class Image {
   #block(meta: MetaBlock): Uint8Array {
     const there = this.#open.get(meta);
     if (there !== undefined) return there;
-    const bytes = new Uint8Array(BLOCK);
+    const bytes = this.#free.pop() ?? new Uint8Array(BLOCK);
     this.#open.set(meta, bytes);
     return bytes;
   }

@@ -37,10 +37,9 @@ function readBlob(
   let found: Partial<BlobFile> = {};
   const damage = attempt(() => {
     const pe = parsePe(file);
+    // A kernel that nobody signed may have anything behind its end.
     if (isImageBlob(name) || pe.certificateTable.size > 0) requireNothingBehind(pe);
-    if (isImageBlob(name)) {
-      found = partsOf(file, pe);
-    }
+    if (isImageBlob(name)) found = partsOf(file, pe);
     const isSigned = certificate === undefined || carriesSignature(file, pe, certificate);
     if (!isSigned) found = { ...found, unsigned: UNSIGNED };
   });

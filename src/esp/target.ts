@@ -31,6 +31,8 @@ export interface Target {
   readonly others: readonly OtherVolume[];
   /** Reads an ESP in a disk image anew; absent where the kernel does that. @throws {FAT_MALFORMED} */
   readonly renew?: () => void;
+  /** Why firmware may not read an ESP in a disk image; undefined when it will, or nobody can tell. */
+  readonly complaint?: string | undefined;
   /** All mount points, as they were when the target was opened. */
   readonly mounted: Mounted;
   readonly warnings: readonly string[];

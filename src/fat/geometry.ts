@@ -105,6 +105,12 @@ export function espGeometry(size: number): Geometry {
   );
 }
 
+/** Returns why firmware may take a FAT for none; undefined when it will not. */
+export function firmwareComplaint({ bits, clusters }: Geometry): string | undefined {
+  if (bits !== 32 || clusters >= FEWEST_32) return undefined;
+  return `firmware may not read it: expected a FAT32 of at least ${FEWEST_32} clusters, got ${clusters}; format it anew, with smaller clusters`;
+}
+
 /** Returns the sectors per cluster that mkfs.fat tries first for FAT32. */
 function clusterOf32(size: number): number {
   const mebibytes = Math.floor(size / MIB);

@@ -122,5 +122,7 @@ const JOURNALS: readonly (readonly [below: number, blocks: number])[] = [
 const LARGEST_JOURNAL = 262_144;
 
 function journalBlocks(total: number): number {
-  return JOURNALS.find(([below]) => total < below)?.[1] ?? LARGEST_JOURNAL;
+  const blocks = JOURNALS.find(([below]) => total < below)?.[1] ?? LARGEST_JOURNAL;
+  // A file as others are: its extents may need a block as well.
+  return fileBlocks(blocks * EXT4_BLOCK);
 }

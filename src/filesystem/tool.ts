@@ -39,6 +39,18 @@ export const MKFS_BTRFS: Tool = {
   nix: 'btrfs-progs',
   version: '--version',
 };
+export const GETFATTR: Tool = {
+  name: 'getfattr',
+  debian: 'attr',
+  nix: 'attr',
+  version: '--version',
+};
+export const NIX_STORE: Tool = {
+  name: 'nix-store',
+  debian: 'nix-bin',
+  nix: 'nix',
+  version: '--version',
+};
 export const TAR: Tool = { name: 'tar', debian: 'tar', nix: 'gnutar', version: '--version' };
 
 /** A program that was found. */

@@ -2,6 +2,7 @@
 import type { Disk } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
 import { compareGenerations, type Generation, type Link } from './generation.ts';
+import { kernelPlaces } from './installed-kernels.ts';
 import {
   currentToplevel,
   findGenerationLinks,
@@ -13,7 +14,6 @@ import type { FoundGenerations, GenerationSource, SourcePlaces } from './source.
 
 /** Everything below is a root for Nix: garbage collection keeps the targets of links here. */
 const NIX_ROOTS = '/nix/var/nix/gcroots';
-const WITHOUT_NIX = '/var/lib/espalier/pins';
 
 /** Opens the profiles of the places as a source. */
 export function nixProfiles(places: SourcePlaces, disk: Disk): GenerationSource {
@@ -138,9 +138,9 @@ function linksIn(disk: Disk, directory: string): string[] {
 }
 
 /** Returns the directory of pins: the given one, else one among Nix's roots, else our own. */
-function pinsDirectory({ pins }: SourcePlaces, disk: Disk): string {
+function pinsDirectory({ pins, 'state-dir': state }: SourcePlaces, disk: Disk): string {
   if (pins !== undefined) return pins;
-  return disk.stat(NIX_ROOTS) ? `${NIX_ROOTS}/espalier` : WITHOUT_NIX;
+  return disk.stat(NIX_ROOTS) ? `${NIX_ROOTS}/espalier` : kernelPlaces(state).pins;
 }
 
 /**

@@ -2,16 +2,23 @@
 import { bytesToHex } from '@noble/hashes/utils.js';
 import type { Workshop } from '../filesystem/request.ts';
 import { formatPartitionTable } from '../gpt/format-table.ts';
-import { formatMbr } from '../gpt/mbr.ts';
+import { formatMbr, MBR_SIZE } from '../gpt/mbr.ts';
 import type { Guid } from '../guid.ts';
 import type { RawFile } from '../process/machine.ts';
 import { partitionUuids } from '../verity/root-hash.ts';
 import { formatSignatureDocument, type SignatureDocument } from '../verity/signature-document.ts';
+import type { Superblock } from '../verity/superblock.ts';
 import type { PartitionDefinition } from './definition.ts';
 import { type Filling, piecesOf, rangeOf } from './filling.ts';
 import { asGuid } from './identity.ts';
 import type { Place } from './layout.ts';
-import { type ImagePlan, type PlannedPartition, superblockFor } from './plan-image.ts';
+import {
+  areaBehind,
+  type ImagePlan,
+  type PlannedPartition,
+  superblockBehind,
+  superblockFor,
+} from './plan-image.ts';
 import type { MadePartition } from './repart-rows.ts';
 import { groupOf, hashPartitionOf } from './verity-group.ts';
 import { writeData, writeHashArea, written } from './write-data.ts';
@@ -63,26 +70,53 @@ async function writePartition(
   making: Making,
   wrote: (bytes: number) => void,
 ): Promise<Uint8Array | undefined> {
-  const { partitions } = plan;
   const writing = { image: making.image, wrote };
-  const all = partitions.map((each) => each.definition);
-  const hashDefinition = hashPartitionOf(definition, all);
-  const hash = partitions.find((each) => each.definition === hashDefinition);
+  const area = hashAreaOf({ definition, filling, place }, plan);
   if (filling.kind === 'made') {
     await makeInPlace(filling, place, making);
     wrote(filling.size);
   }
-  if (hash === undefined) {
+  if (area === undefined) {
     await writeData(piecesOf(filling, making.workshop.disk), place, writing);
     return undefined;
   }
-  const covered = { content: filling.size, partition: place.size };
-  const superblock = superblockFor(hash.definition, covered, plan);
   const data =
     filling.kind === 'made'
-      ? rangeOf(making.image, place, definition.name)
+      ? rangeOf(making.image, { ...place, size: area.covered }, definition.name)
       : written(piecesOf(filling, making.workshop.disk), place.offset, writing);
-  return writeHashArea(data, hash.place, superblock, making.image);
+  return writeHashArea(data, area.place, area.superblock, making.image);
+}
+
+/** Where the hash area of data goes, and how many bytes of their partition it covers. */
+interface PlannedArea {
+  readonly place: Place;
+  readonly superblock: Superblock;
+  readonly covered: number;
+}
+
+/** Returns undefined for what no hash tree protects. */
+function hashAreaOf(
+  { definition, filling, place }: Pick<PlannedPartition, 'definition' | 'filling' | 'place'>,
+  plan: ImagePlan,
+): PlannedArea | undefined {
+  const content = filling.size;
+  if (definition.verity?.isBehind === true) {
+    const begin = areaBehind(content);
+    return {
+      place: { offset: place.offset + begin, size: place.size - begin, padding: 0 },
+      superblock: superblockBehind(definition, content, plan),
+      covered: content,
+    };
+  }
+  const found = hashPartitionOf(
+    definition,
+    plan.partitions.map((each) => each.definition),
+  );
+  const hash = plan.partitions.find((each) => each.definition === found);
+  if (hash === undefined) return undefined;
+  const superblock = superblockFor(hash.definition, { content, partition: place.size }, plan);
+  const covered = Math.min(place.size, superblock.dataBlocks * superblock.dataBlockSize);
+  return { place: hash.place, superblock, covered };
 }
 
 async function makeInPlace(
@@ -131,6 +165,7 @@ function writeTable(
 ): void {
   if (table.kind === 'none') return;
   if (table.kind === 'msdos') {
+    if (table.core !== undefined) image.writeAt(MBR_SIZE, table.core);
     image.writeAt(0, formatMbr(table.mbr));
     return;
   }

@@ -14,7 +14,9 @@ export interface VerityPart {
   readonly role: 'data' | 'hash' | 'signature';
   /** What the parts of a group have in common. */
   readonly group: string;
-  /** In bytes; given on the hash partition. */
+  /** Of data: their hash tree lies behind them, in the same partition. */
+  readonly isBehind?: boolean | undefined;
+  /** In bytes; given on the partition that has the hash tree. */
   readonly dataBlockSize?: number | undefined;
   readonly hashBlockSize?: number | undefined;
 }
@@ -36,6 +38,8 @@ export interface PartitionDefinition {
   readonly copyBlocks?: string | undefined;
   readonly size: Extent;
   readonly padding: Extent;
+  /** Bytes that come into it besides its contents, as far as anybody knows beforehand. */
+  readonly besides?: number | undefined;
   /** Whether the partition is as small as its content can be. */
   readonly isMinimal: boolean;
   readonly verity?: VerityPart | undefined;

@@ -44,10 +44,7 @@ export async function fillFats(
   filling: EspFilling,
 ): Promise<void> {
   const esp = partitions.find(isEsp);
-  const groups = groupHashes(
-    partitions.map(({ definition }) => definition),
-    rootHashes,
-  );
+  const groups = groupHashes(partitions, rootHashes);
   for (const [index, partition] of partitions.entries()) {
     const { filling: content, place, label } = partition;
     if (content.kind !== 'fat') continue;

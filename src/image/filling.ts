@@ -5,7 +5,9 @@ import { erofsImage } from '../erofs/image.ts';
 import { type Layout as ErofsLayout, layOut as layOutErofs } from '../erofs/layout.ts';
 import { EspError } from '../error.ts';
 import { makerOf } from '../filesystem/file-systems.ts';
+import { withNixDatabases } from '../filesystem/nix-database.ts';
 import type { Maker, Request, Workshop } from '../filesystem/request.ts';
+import { xattrReader } from '../filesystem/xattr-source.ts';
 import { partitionTypeName } from '../gpt/partition-type.ts';
 import type { Guid } from '../guid.ts';
 import { buildTree } from '../tree/build-tree.ts';
@@ -82,7 +84,8 @@ export async function fillingOf(
   if (copyBlocks !== undefined) return blocksOf(copyBlocks, definition, workshop.disk);
   if (format === undefined) return { kind: 'none', size: 0 };
   const { uuid } = identity;
-  const tree = buildTree(contents, treeSettings, workshop.disk);
+  const all = await withNixDatabases(contents, time, workshop);
+  const tree = buildTree(all, treeSettings, workshop.disk, xattrReader(workshop));
   if (format === 'vfat') return { kind: 'fat', tree, uuid, size: 0 };
   if (format === 'erofs' && compression === undefined) {
     const layout = layOutErofs(tree);

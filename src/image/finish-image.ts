@@ -9,9 +9,10 @@ import type { Contents } from '../tree/contents.ts';
 import type { Tree } from '../tree/node.ts';
 import type { BootProfile } from '../uki/boot-profile.ts';
 import { compareRootHashes, describeMismatch } from '../uki/verity-match.ts';
+import { devicesOnCmdline } from '../verity/cmdline.ts';
 import type { BlockSource } from '../verity/data-pieces.ts';
 import { findPair } from '../verity/disk-pair.ts';
-import type { RootHash } from '../verity/root-hash.ts';
+import { isRootHash, type RootHash } from '../verity/root-hash.ts';
 import { fillFats } from './fill-esp.ts';
 import { rangeOf } from './filling.ts';
 import { fileSystemUuid } from './identity.ts';
@@ -27,13 +28,18 @@ import { espFilling, type RunMeans, signerOf } from './run-job.ts';
  * looked at, to be sure.
  * @throws {VERITY_MALFORMED} when there is no partition table
  */
-export async function rootHashesOf(image: BlockSource, name: string): Promise<readonly RootHash[]> {
+export async function rootHashesOf(
+  image: BlockSource,
+  name: string,
+  profiles: readonly BootProfile[],
+): Promise<readonly RootHash[]> {
   const { partitions } = readPartitionTable(image, name);
+  const behind = await rootHashesBehind(image, name, profiles);
   const typed = partitions.map((partition) => ({
     ...partition,
     role: parsePartitionType(partition.type),
   }));
-  const found: RootHash[] = [];
+  const found: RootHash[] = [...behind];
   for (const data of typed.filter(({ role }) => role?.content === 'data')) {
     for (const hash of typed.filter(({ role }) => role?.content === 'verity')) {
       if (data.role === undefined || data.role.designator !== hash.role?.designator) continue;
@@ -43,6 +49,25 @@ export async function rootHashesOf(image: BlockSource, name: string): Promise<re
       const { designator, architecture } = data.role;
       found.push({ hex, designator, architecture });
     }
+  }
+  return found;
+}
+
+/**
+ * Returns the root hashes of hash areas behind their data: the UUID of the one partition is half of
+ * such a hash, and the command line says the rest.
+ */
+async function rootHashesBehind(
+  image: BlockSource,
+  name: string,
+  profiles: readonly BootProfile[],
+): Promise<readonly RootHash[]> {
+  const named = profiles.flatMap(({ cmdline = '' }) => devicesOnCmdline(cmdline));
+  const found: RootHash[] = [];
+  for (const { designator, rootHash, hashOffset } of named) {
+    if (hashOffset === undefined || !isRootHash(rootHash)) continue;
+    const { kind } = await findPair(image, name, rootHash, { hashOffset });
+    if (kind === 'found') found.push({ hex: rootHash, designator });
   }
   return found;
 }

@@ -13,7 +13,7 @@ import { inputsOn } from '../ukify/inputs.ts';
 import { gatherParts } from '../ukify/parts.ts';
 import { releaseOf } from '../ukify/release.ts';
 import { type DeviceOptions, verityWords } from '../verity/cmdline.ts';
-import type { PartitionDefinition } from './definition.ts';
+import { areaBehind, type PlannedPartition } from './plan-image.ts';
 
 /** What the image is made from. */
 export interface UkiDescription {
@@ -31,6 +31,8 @@ export interface UkiDescription {
 export interface GroupHash {
   readonly designator: Designator;
   readonly rootHash: string;
+  /** Where the hash area begins behind the data, in bytes. */
+  readonly hashOffset?: number;
 }
 
 /**
@@ -77,15 +79,16 @@ async function withRelease(settings: BuildSettings, context: Context): Promise<B
 
 /** Returns the root hashes of groups with the file system that the type of their partitions says. */
 export function groupHashes(
-  definitions: readonly PartitionDefinition[],
+  partitions: readonly PlannedPartition[],
   rootHashes: ReadonlyMap<string, string>,
 ): ReadonlyMap<string, GroupHash> {
   return new Map(
-    definitions.flatMap(({ type, verity }) => {
+    partitions.flatMap(({ definition: { type, verity }, filling }) => {
       const rootHash = rootHashes.get(verity?.group ?? '');
+      if (verity?.role !== 'data' || rootHash === undefined) return [];
       const designator = parsePartitionType(type)?.designator ?? DESIGNATORS[0];
-      if (verity === undefined || rootHash === undefined) return [];
-      return [[verity.group, { designator, rootHash }] as const];
+      const hashOffset = verity.isBehind === true ? { hashOffset: areaBehind(filling.size) } : {};
+      return [[verity.group, { designator, rootHash, ...hashOffset }] as const];
     }),
   );
 }

@@ -49,6 +49,9 @@ export async function planNixpkgs(
   const filling = await fillingOf(definition, { uuid, label, spare }, settings);
   const size = diskSize(description, filling);
   const layout = nixpkgsLayout(description, size);
+  if (description.table.startsWith('legacy') && description.bios === undefined) {
+    settings.warn('nothing on this disk starts under a BIOS: bring a boot loader with [bios]');
+  }
   if (filling.size > layout.root.size) throw tooLarge(filling.size, layout.root.size);
   const partitions = await partitionsOf(description, layout, { definition, filling }, settings);
   const table = tableOf(layout, description);
@@ -84,8 +87,7 @@ async function partitionsOf(
 ): Promise<readonly PlannedPartition[]> {
   if (layout.gpt === undefined) {
     const whole = { label: '', uuid: description.rootFileSystem, isDeferred: false };
-    const core = coreBehindTable(description, layout);
-    return [{ ...root, ...whole, place: { ...layout.root, padding: 0 } }, ...core];
+    return [{ ...root, ...whole, place: { ...layout.root, padding: 0 } }];
   }
   const planned: PlannedPartition[] = [];
   for (const { type, uuid, name: label, offset, size } of layout.gpt.partitions) {
@@ -123,30 +125,19 @@ function coreIn({ bios }: NixpkgsDescription, at: number, room: number): Filling
   return { kind: 'bytes', bytes: core, size: core.length };
 }
 
-/** On a disk of MS-DOS the core lies between the first sector and the first partition. */
-function coreBehindTable(
-  description: NixpkgsDescription,
-  { msdos, root }: NixpkgsLayout,
-): readonly PlannedPartition[] {
-  if (msdos === undefined || description.bios === undefined) return [];
-  const place = { offset: SECTOR, size: root.offset - SECTOR, padding: 0 };
-  const definition = plain('core', { contents: [] });
-  const filling = coreIn(description, place.offset, place.size);
-  const uuid = description.rootFileSystem;
-  return [{ definition, filling, label: 'core', uuid, isDeferred: false, place }];
-}
-
 function tableOf(
   { gpt, msdos, biosBoot }: NixpkgsLayout,
   { bios, seed }: NixpkgsDescription,
 ): TableKind {
+  // On a disk of MS-DOS the core lies between the first sector and the first partition.
   const at = biosBoot ?? { offset: SECTOR, size: MIB - SECTOR };
-  const bootCode = bios && placeBiosLoader(bios, at.offset, at.size).bootCode;
+  const placed = bios && placeBiosLoader(bios, at.offset, at.size);
+  const bootCode = placed?.bootCode;
   if (gpt !== undefined) return { kind: 'gpt', ...gpt, mbr: { bootCode } };
   if (msdos === undefined) return { kind: 'none' };
   const signature = Number.parseInt(diskUuid(seed).slice(0, 8), 16);
   const mbr = { partitions: [msdos], signature, bootCode, geometry: MSDOS_GEOMETRY };
-  return { kind: 'msdos', mbr };
+  return { kind: 'msdos', mbr, core: placed?.core };
 }
 
 const LINUX = partitionTypeGuid('linux-generic', '') ?? asGuid('linux-generic');

@@ -5,6 +5,7 @@ import type { NewTable } from '../gpt/format-table.ts';
 import type { Mbr } from '../gpt/mbr.ts';
 import { partitionTypeName } from '../gpt/partition-type.ts';
 import type { Guid } from '../guid.ts';
+import type { Tree } from '../tree/node.ts';
 import { saltFrom, superblockUuidFrom } from '../verity/seed.ts';
 import type { Superblock } from '../verity/superblock.ts';
 import type { PartitionDefinition } from './definition.ts';
@@ -42,7 +43,8 @@ export interface PlannedPartition {
 /** What is written at the ends of the disk. */
 export type TableKind =
   | ({ readonly kind: 'gpt' } & Omit<NewTable, 'size' | 'partitions'>)
-  | { readonly kind: 'msdos'; readonly mbr: Mbr }
+  /** `core` follows the first sector: what a boot loader reads next. */
+  | { readonly kind: 'msdos'; readonly mbr: Mbr; readonly core?: Uint8Array | undefined }
   | { readonly kind: 'none' };
 
 export interface ImagePlan extends VerityChoice {
@@ -163,6 +165,20 @@ export function superblockFor(
   };
 }
 
+/** Returns where the hash area behind data begins in their partition, in bytes. */
+export function areaBehind(content: number): number {
+  return roundUp(Math.max(1, content));
+}
+
+/** Returns the superblock of the hash area behind so many bytes of data. */
+export function superblockBehind(
+  data: PartitionDefinition,
+  content: number,
+  choice: VerityChoice,
+): Superblock {
+  return superblockFor({ ...data, isMinimal: true }, { content, partition: content }, choice);
+}
+
 /** What a signature partition takes in bytes, always. */
 const SIGNATURE_SIZE = 16 * 1024;
 
@@ -173,6 +189,13 @@ function needOf(
 ): number {
   const { verity } = definition;
   if (verity?.role === 'signature') return SIGNATURE_SIZE;
+  if (verity?.isBehind === true) {
+    return (
+      areaBehind(filling.size) +
+      hashAreaSize(superblockBehind(definition, filling.size, description))
+    );
+  }
+  if (filling.kind === 'fat') return fatNeed(filling.tree, definition.besides ?? 0);
   if (verity?.role !== 'hash') return filling.size;
   const data = all.find((other) => hashPartitionOf(other.definition, [definition]) !== undefined);
   if (data === undefined) return 0;
@@ -180,6 +203,16 @@ function needOf(
   const partition = Math.max(roundUp(wish.need), roundUp(wish.size.min ?? 0), GRAIN);
   const covered = { content: data.filling.size, partition };
   return hashAreaSize(superblockFor(definition, covered, description));
+}
+
+/** Clusters of the largest size that an ESP has, in bytes. */
+const CLUSTER = 4096;
+
+/** Returns how large a FAT is that holds a tree and more, generously. */
+function fatNeed(tree: Tree, besides: number): number {
+  const content = tree.reduce((sum, { size }) => sum + roundUp(size, CLUSTER) + CLUSTER, besides);
+  // The two tables take a thousandth of it each, and names of directories that grow a little more.
+  return content + Math.ceil(content / 100) + MIB;
 }
 
 const MIB = 1024 * 1024;

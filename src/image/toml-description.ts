@@ -17,6 +17,11 @@ export interface ReadDescription {
   readonly values: TomlDescription;
 }
 
+/** Returns the error for a description that contradicts itself. */
+export function invalid({ file }: ReadDescription, what: string, hint?: string): EspError {
+  return new EspError('CONFIG_INVALID', `${file}: ${what}`, { hint });
+}
+
 /**
  * Reads a description.
  * @throws {CONFIG_INVALID} naming each wrong key and its line

@@ -4,19 +4,16 @@ import type { Disk } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
 import { attributesOf, type Flag } from '../gpt/flags.ts';
 import { partitionTypeGuid, partitionTypeName } from '../gpt/partition-type.ts';
-import type { RawSettings } from '../settings/configuration-file.ts';
-import { PATH_SETTINGS } from '../settings/verb-options.ts';
 import { type Contents, STEADY } from '../tree/contents.ts';
 import { NO_SEED } from '../verity/seed.ts';
 import type { PartitionDefinition, VerityPart } from './definition.ts';
-import type { EspDescription } from './esp-description.ts';
 import { asGuid } from './identity.ts';
 import type { ImageJob, KeyFiles } from './image-job.ts';
-import type { UkiDescription } from './image-uki.ts';
 import { parseBootSize } from './nixpkgs-table.ts';
 import { grows, startsReadOnly } from './partition-defaults.ts';
-import type { ReadDescription } from './toml-description.ts';
-import type { TomlContents, TomlPartition, TomlUki } from './toml-schema.ts';
+import { invalid, type ReadDescription } from './toml-description.ts';
+import { espOf, sizeOfUkis } from './toml-esp.ts';
+import type { TomlContents, TomlPartition } from './toml-schema.ts';
 import { variablesOf, type WantedVariables } from './toml-variables.ts';
 
 /** What a command line may say differently. */
@@ -48,7 +45,7 @@ export function tomlJob(read: ReadDescription, overrides: Overrides, disk: Disk)
   return {
     disk:
       values.table === undefined
-        ? partitionsOf(read, overrides, architecture)
+        ? partitionsOf(read, overrides, architecture, disk)
         : makeDiskImage(read, overrides, disk),
     tree: { ...STEADY, time },
     time,
@@ -61,14 +58,11 @@ export function tomlJob(read: ReadDescription, overrides: Overrides, disk: Disk)
   };
 }
 
-function invalid({ file }: ReadDescription, what: string, hint?: string): EspError {
-  return new EspError('CONFIG_INVALID', `${file}: ${what}`, { hint });
-}
-
 function partitionsOf(
   read: ReadDescription,
   overrides: Overrides,
   architecture: string,
+  disk: Disk,
 ): ImageJob['disk'] {
   const { partition: partitions = [], seed, size, 'sector-size': sectorSize } = read.values;
   if (partitions.length === 0) {
@@ -86,7 +80,9 @@ function partitionsOf(
   const chosen = overrides.sectorSize ?? sectorSize;
   return {
     kind: 'partitions',
-    partitions: partitions.map((each, index) => definitionOf(each, index, read, architecture)),
+    partitions: partitions.map((each, index) =>
+      definitionOf(each, index, { read, architecture, disk }),
+    ),
     seed: overrides.seed ?? seed ?? NO_SEED,
     size: overrides.size ?? size ?? 'auto',
     sectorSize: chosen ?? 512,
@@ -112,8 +108,7 @@ export function deferredTypes(names: readonly string[], architecture: string) {
 function definitionOf(
   given: TomlPartition,
   index: number,
-  read: ReadDescription,
-  architecture: string,
+  { read, architecture, disk }: { read: ReadDescription; architecture: string; disk: Disk },
 ): PartitionDefinition {
   const name = given.id ?? `partition ${index + 1}`;
   const type = partitionTypeGuid(given.type, architecture);
@@ -138,6 +133,7 @@ function definitionOf(
       weight: given.weight ?? 1000,
     },
     padding: { min: padding, max: padding, weight: 0 },
+    besides: sizeOfUkis(given, read, disk),
     isMinimal: given.minimal ?? false,
     attributes: attributesFor(given, partitionTypeName(type), verity),
     splitName: given['split-name'] === '-' ? undefined : (given['split-name'] ?? '%t'),
@@ -163,7 +159,10 @@ function verityOf(
     dataBlockSize: given['data-block-size'],
     hashBlockSize: given['hash-block-size'],
   };
-  return { role, group, ...sizes };
+  const isBehind = given['verity-hash'] === 'behind';
+  if (isBehind && role !== 'data')
+    throw invalid(read, `${name}: verity-hash is for verity = "data"`);
+  return { role, group, ...(isBehind && { isBehind }), ...sizes };
 }
 
 function attributesFor(given: TomlPartition, type: string, verity: VerityPart | undefined): bigint {
@@ -181,12 +180,13 @@ function contentsOf(given: TomlContents, read: ReadDescription): Contents {
   if ('source' in given) return { kind: 'copy', ...given, source: at(given.source) };
   if ('tar' in given) return { kind: 'tar', source: at(given.tar), target: given.target };
   if ('source-list' in given) {
-    const { registration } = given;
+    const { registration, database } = given;
     const list = at(given['source-list']);
     return {
       kind: 'closure',
       list,
       ...(registration !== undefined && { registration: at(registration) }),
+      ...(database !== undefined && { database }),
     };
   }
   if ('directory' in given) {
@@ -229,70 +229,5 @@ function keyOf({ values, directory }: ReadDescription): KeyFiles | undefined {
     certificate: resolve(directory, certificate),
     privateKey: resolve(directory, privateKey),
     allowInsecureKey: values['allow-insecure-key'] ?? false,
-  };
-}
-
-/** What systemd-boot is told where nobody says anything. */
-const LOADER_CONF = 'timeout 3\n';
-
-function espOf(read: ReadDescription): EspDescription {
-  const { values, directory } = read;
-  const first =
-    values.esp ?? values.partition?.find((each) => each.uki !== undefined || each.loader);
-  const { uki = [], loader, 'loader-conf': loaderConf } = first ?? {};
-  const systemd = loader === true ? resolve(directory, values.systemd ?? '/usr') : undefined;
-  return {
-    ukis: [uki].flat().map((each) => ukiOf(each, read)),
-    systemd,
-    loaderConf: loaderConf ?? LOADER_CONF,
-    install: values.install && installOf(values.install, read),
-  };
-}
-
-function installOf(given: RawSettings, read: ReadDescription) {
-  const { toplevel, ...settings } = given;
-  if (toplevel !== undefined && typeof toplevel !== 'string') {
-    throw invalid(read, 'install.toplevel: expected a path');
-  }
-  const at = (value: unknown): unknown =>
-    typeof value === 'string'
-      ? resolve(read.directory, value)
-      : Array.isArray(value)
-        ? value.map(at)
-        : value;
-  const placed = Object.entries(settings).map(([name, value]) => [
-    name,
-    PATH_SETTINGS.has(name) ? at(value) : value,
-  ]);
-  return {
-    settings: Object.fromEntries(placed),
-    toplevel: toplevel && resolve(read.directory, toplevel),
-  };
-}
-
-/** Options of `uki build` that are paths, and those that may be one behind `@`. */
-const PATHS = ['linux', 'stub', 'systemd', 'config', 'microcode', 'splash', 'devicetree'] as const;
-const TEXTS = ['cmdline', 'os-release'] as const;
-
-function ukiOf(given: TomlUki, { directory }: ReadDescription): UkiDescription {
-  const { path, verity: group, 'on-corruption': onCorruption, 'verity-option': others } = given;
-  const { initrd = [], dracut, uname } = given;
-  const at = (value: string) => resolve(directory, value);
-  const paths = PATHS.flatMap((key) => (given[key] === undefined ? [] : [[key, at(given[key])]]));
-  const texts = TEXTS.flatMap((key) => {
-    const text = given[key];
-    if (text === undefined) return [];
-    return [[key, text.startsWith('@') ? `@${at(text.slice(1))}` : text]];
-  });
-  const devices = { ...(onCorruption && { onCorruption }), ...(others && { others }) };
-  return {
-    path,
-    options: {
-      ...Object.fromEntries([...paths, ...texts]),
-      ...(uname !== undefined && { uname }),
-      initrd: initrd.map(at),
-      ...(dracut && { dracut: true, ...dracut }),
-    },
-    verity: group === undefined ? undefined : { group, devices },
   };
 }

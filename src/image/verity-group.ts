@@ -34,23 +34,34 @@ export function requireWholeGroups(definitions: readonly PartitionDefinition[]):
     if (verity === undefined) continue;
     const key = `${verity.role} of ${verity.group}`;
     const other = seen.get(key);
-    if (other !== undefined) {
-      throw new EspError('CONFIG_INVALID', `${other} and ${name}: both are the ${key}`);
-    }
+    if (other !== undefined) throw invalid(`${other} and ${name}: both are the ${key}`);
     seen.set(key, name);
+    requireTree(name, verity.group, definitions);
   }
-  for (const { name, verity } of definitions) {
-    if (verity === undefined) continue;
-    const lacking = (['data', 'hash'] as const).find(
-      (role) => partOf(verity.group, role, definitions) === undefined,
-    );
-    if (lacking === undefined) continue;
-    throw new EspError(
-      'CONFIG_INVALID',
-      `${name}: verity group ${verity.group} has no ${lacking} partition`,
-      {
-        hint: 'a group is the partition with the data and the one with their hash tree',
-      },
+}
+
+/** The hash tree of a group is in a partition of its own, or behind the data. */
+function requireTree(
+  name: string,
+  group: string,
+  definitions: readonly PartitionDefinition[],
+): void {
+  const data = partOf(group, 'data', definitions);
+  const hash = partOf(group, 'hash', definitions);
+  const isBehind = data?.verity?.isBehind === true;
+  if (data !== undefined && (hash !== undefined) !== isBehind) return;
+  if (isBehind) {
+    throw invalid(
+      `${data.name} and ${hash?.name}: the hash tree of ${group} is behind the data, or in a partition of its own`,
     );
   }
+  const lacking = data === undefined ? 'data' : 'hash';
+  throw invalid(
+    `${name}: verity group ${group} has no ${lacking} partition`,
+    'a group is the partition with the data and the one with their hash tree',
+  );
+}
+
+function invalid(message: string, hint?: string): EspError {
+  return new EspError('CONFIG_INVALID', message, { hint });
 }

@@ -64,11 +64,16 @@ export async function keepFile(
 
 async function join(paths: readonly string[], to: string, disk: WritableDisk): Promise<void> {
   const file = await disk.create(to);
-  for (const path of paths) {
-    using source = disk.open(path);
-    for (let at = 0; at < source.size; at += CHUNK) await file.write(source.read(at, CHUNK));
-    const padding = (ALIGNMENT - (source.size % ALIGNMENT)) % ALIGNMENT;
-    if (padding > 0) await file.write(new Uint8Array(padding));
+  try {
+    for (const path of paths) {
+      using source = disk.open(path);
+      for (let at = 0; at < source.size; at += CHUNK) await file.write(source.read(at, CHUNK));
+      const padding = (ALIGNMENT - (source.size % ALIGNMENT)) % ALIGNMENT;
+      if (padding > 0) await file.write(new Uint8Array(padding));
+    }
+  } catch (error) {
+    await file.abandon();
+    throw error;
   }
   await file.finish();
 }

@@ -13,11 +13,9 @@ import { damageOf, loaderSettings } from './loader-settings.ts';
 import { decideLoaders } from './loaders.ts';
 import { goneNext, nextOf } from './menu-order.ts';
 import { type NextBoot, nextBoot } from './next-boot.ts';
-import { plan } from './plan.ts';
-import type { PlanInput } from './plan-input.ts';
+import { planShared } from './plan-shared.ts';
 import type { Roots } from './roots.ts';
 import type { Scope } from './scope.ts';
-import { type Joining, shareImages } from './sharing.ts';
 import { sparedLast } from './spared.ts';
 import { requireStartable } from './startable.ts';
 import type { Plan, Refusal } from './step.ts';
@@ -89,21 +87,6 @@ export function decide(given: WantedSystem, seen: EspView, scope: Scope): Decisi
       ...warningsOf(wanted, view, { planned, loaders, counted, settings, extras, scope }),
     ],
   };
-}
-
-/**
- * Plans with as few images as possible. Where that does not fit, only those are made anew that
- * something joins.
- */
-function planShared(input: PlanInput): Plan | Refusal {
-  const { inventory, roots, scope } = input;
-  const sharing = (joining: Joining) => plan(shareImages(input, inventory, roots, joining));
-  if (scope !== 'all') return sharing('none');
-  const planned = sharing('all');
-  if (!('kind' in planned) && planned.leftOut.length === input.leftOut.length) return planned;
-  const least = sharing('joined');
-  if ('kind' in planned) return least;
-  return 'kind' in least || least.leftOut.length >= planned.leftOut.length ? planned : least;
 }
 
 /** Decides what boots next. Entries from another partition take over their boot counters. */

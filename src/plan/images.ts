@@ -9,6 +9,7 @@ import { THIN_IMAGE } from '../esp/thin.ts';
 import { appendSections, type NewSection } from '../pe/append-sections.ts';
 import type { ImageLayout } from '../pe/image-layout.ts';
 import { findSection, type Pe } from '../pe/pe.ts';
+import { addonLayout } from '../uki/build.ts';
 import type { KernelTraits } from '../uki/kernel.ts';
 import { ukiId, ukiLayout } from '../uki/uki.ts';
 
@@ -43,6 +44,8 @@ export const IMAGES = {
     layOut: ukiLayout,
   },
   thin: { ...THIN_IMAGE, carriesKernel: false, layOut: appendSections },
+  // It is no entry, so its name tells nothing; it lies where stubs look for addons.
+  addon: { telltales: [], naming: [], idOf: ukiId, carriesKernel: false, layOut: addonLayout },
 } as const satisfies Record<string, Image>;
 
 /** Whatever else has the name of an image, such as a kernel, is found out by its sections. */
@@ -54,5 +57,5 @@ function requireKernel(_file: ByteSource, pe: Pe): void {
 
 export type ImageName = keyof typeof IMAGES;
 
-/** All kinds, for whoever reads an ESP. */
-export const IMAGE_KINDS: readonly Image[] = Object.values(IMAGES);
+/** The kinds that are entries, or that entries boot from, for whoever reads an ESP. */
+export const IMAGE_KINDS: readonly Image[] = [IMAGES.uki, IMAGES.thin];

@@ -56,11 +56,11 @@ export function menuOf(
   const namersOf = (path: EspPath) => namers.get(path.toLowerCase()) ?? [];
   return sorted.map((entry) => {
     const named = entry.references.map((path) => blobs.get(path.toLowerCase()));
-    const bare = named.find((blob) => blob?.unsigned !== undefined);
     const alone = named.filter((blob) => blob && namersOf(blob.path).length === 1);
     const sharers = imageOf(entry)
       .flatMap(namersOf)
       .filter((id) => id !== entry.id);
+    const bare = named.find((blob) => blob?.unsigned !== undefined);
     const broken = named.find((blob) => blob?.damage !== undefined);
     return {
       id: entry.id,

@@ -17,13 +17,18 @@ export interface Note {
 /** Returns what there is to know of an ESP and the partitions that go with it. */
 export function notesOf(view: EspView): readonly Note[] {
   const { inventory, elsewhere } = view;
+  const listed = [view, ...elsewhere].flatMap(({ extras }) => extras);
+  const own = new Set(listed.filter(({ records }) => records.length > 0).map(({ path }) => path));
   return [
     ...otherFallback(view),
     ...enrolment(inventory),
     ...[inventory, ...elsewhere.map((volume) => volume.inventory)]
       .flatMap(({ companions = [] }) => companions)
       .filter(({ path }, at, all) => all.findIndex((other) => other.path === path) === at)
-      .map((companion) => ({ path: companion.path, note: describe(companion) })),
+      .map((companion) => ({
+        path: companion.path,
+        note: describe(companion, own.has(companion.path)),
+      })),
   ];
 }
 
@@ -41,8 +46,8 @@ const WORDS: Readonly<Record<Companion['kind'], string>> = {
   extension: 'an extension, which is laid over the initrd of',
 };
 
-function describe({ kind, image }: Companion): string {
-  return `not Espalier’s: ${WORDS[kind]} ${image ?? 'every image that boots from here'}`;
+function describe({ kind, image }: Companion, isOwn: boolean): string {
+  return `${isOwn ? 'declared here' : 'not Espalier’s'}: ${WORDS[kind]} ${image ?? 'every image that boots from here'}`;
 }
 
 function enrolment({ loaderConf }: Inventory): readonly Note[] {

@@ -1,5 +1,6 @@
 /** Which unsigned files are left as they are, because the machine may have nothing else that boots. Pure. */
 import type { Inventory } from '../esp/inventory.ts';
+import { profileId } from '../esp/shared-entry.ts';
 import { boots, keyOf, type OwnFile, ownFiles } from './present.ts';
 import type { EspView } from './view.ts';
 import { entriesOf, filesOf } from './wanted.ts';
@@ -82,12 +83,13 @@ function isReplaced({ entries, blobs }: Inventory, mark: Lack['mark'], wanted: W
     file[mark] !== undefined;
   const lacking = [
     ...entries.filter(isLacking).map(({ id }) => id.toLowerCase()),
-    ...blobs.filter(isLacking).map(({ path }) => keyOf(path)),
+    ...blobs.filter(isLacking).flatMap(({ path, profiles = [] }) => [keyOf(path), ...profiles]),
   ];
   if (lacking.length === 0) return false;
   const names = new Set(
     entriesOf(wanted).flatMap((entry) => [
       entry.id.toLowerCase(),
+      profileId(entry.id),
       ...filesOf(entry).map(({ path }) => keyOf(path)),
     ]),
   );

@@ -39,10 +39,10 @@ export interface Part {
   readonly base: ImageBase;
   /** `.profile`, and what follows it. */
   readonly sections: readonly SectionContent[];
+  /** Its policies for PCR 11; absent where nobody signs any. */
+  readonly policies?: PolicyDocument;
   /** The text of the entry behind its pointer. */
   readonly lines: string;
-  /** Its policies for PCR 11; undefined where nobody signs any. */
-  readonly policies?: PolicyDocument;
 }
 
 /** A wanted boot entry. */

@@ -44,6 +44,40 @@ export const extraEntries = v.optional(
   {},
 );
 
+/** By file name: the file to copy. */
+export const companions = v.optional(v.record(v.string(), absolute, 'expected a table'), {});
+
+/** By name: what an addon adds to every image. */
+export const addons = v.optional(
+  v.record(
+    v.string(),
+    v.strictObject(
+      {
+        cmdline: v.optional(v.string('expected text')),
+        uname: v.optional(v.string('expected text')),
+        ucode: v.optional(absolute),
+        dtb: v.optional(absolute),
+        initrd: v.optional(absolute),
+      },
+      ({ expected }) =>
+        expected === 'never' ? 'an addon has no such part' : 'expected a table with its parts',
+    ),
+    'expected a table',
+  ),
+  {},
+);
+
+/** The parts of an addon: texts, and absolute paths. */
+export type AddonParts = v.InferOutput<typeof addons>[string];
+
+/** The parts of an addon that are files. */
+export const ADDON_FILES = ['ucode', 'dtb', 'initrd'] as const;
+
+/** Returns the files that addons are made from. */
+export function filesOfAddons(table: Readonly<Record<string, AddonParts>>): string[] {
+  return Object.values(table).flatMap((parts) => ADDON_FILES.flatMap((name) => parts[name] ?? []));
+}
+
 /** Returns the source files in the values of one of these tables. */
 export function filesOfExtras(
   table: Readonly<Record<string, { readonly source: string } | { readonly text: string }>>,
@@ -51,10 +85,13 @@ export function filesOfExtras(
   return Object.values(table).flatMap((from) => ('source' in from ? [from.source] : []));
 }
 
-/** The two tables after their check. */
+/** The tables after their check. */
 export interface ExtraSettings {
   readonly 'extra-files': v.InferOutput<typeof extraFiles>;
   readonly 'extra-entries': v.InferOutput<typeof extraEntries>;
+  readonly addons: v.InferOutput<typeof addons>;
+  readonly credentials: v.InferOutput<typeof companions>;
+  readonly extensions: v.InferOutput<typeof companions>;
 }
 
 /** One extra file of either table. */
@@ -62,13 +99,28 @@ export interface ExtraSetting {
   /** Its key in the configuration file. */
   readonly key: string;
   readonly path: EspPath;
-  readonly from: { readonly text: string } | { readonly source: string; readonly sign?: boolean };
+  readonly from:
+    | { readonly text: string }
+    | { readonly source: string; readonly sign?: boolean }
+    | { readonly addon: AddonParts };
 }
 
 /** Returns every extra file that the settings declare. */
 export function extraSettings(settings: ExtraSettings): ExtraSetting[] {
   const { 'extra-files': files, 'extra-entries': entries } = settings;
   return [
+    ...Object.entries(settings.addons).map(([name, addon]) => ({
+      key: `addons.${name}`,
+      path: espPath('loader/addons', `${name}.addon.efi`),
+      from: { addon },
+    })),
+    ...(['credentials', 'extensions'] as const).flatMap((table) =>
+      Object.entries(settings[table]).map(([name, source]) => ({
+        key: `${table}.${name}`,
+        path: espPath('loader', table, name),
+        from: { source },
+      })),
+    ),
     ...Object.entries(files).map(([name, from]) => ({
       key: `extra-files.${name}`,
       path: name as EspPath,
@@ -91,6 +143,11 @@ export function extraMistake(
   if (entry !== undefined) {
     return [`extra-entries.${entry}`, 'expected a file name that ends in .conf'];
   }
+  for (const [table, { shape, expected }] of Object.entries(NAMES)) {
+    const names = Object.keys(settings[table as keyof typeof NAMES]);
+    const wrong = names.find((name) => !shape.test(name));
+    if (wrong !== undefined) return [`${table}.${wrong}`, `expected ${expected}`];
+  }
   const seen = new Map<string, string>();
   for (const { key, path: at } of extraSettings(settings)) {
     const fault = extraNameFault(at, token);
@@ -104,6 +161,22 @@ export function extraMistake(
   }
   return undefined;
 }
+
+/** The names that stubs take (UKI §Addons), and that are nobody else's: systemd-pcrlock has its own credential. */
+const NAMES = {
+  addons: {
+    shape: /^[a-z0-9][\w.-]{0,63}$/i,
+    expected: 'a name of letters, digits, `.`, `_`, `-`',
+  },
+  credentials: {
+    shape: /^(?!\.|pcrlock\.)[^/]+\.cred$/i,
+    expected: 'a file name that ends in .cred and does not begin with pcrlock.',
+  },
+  extensions: {
+    shape: /^(?!\.)[^/]+\.(sysext|confext)\.raw$/i,
+    expected: 'a file name that ends in .sysext.raw or .confext.raw',
+  },
+} as const;
 
 /** The boot loader ignores names that begin with a dot or `auto-` (BLS §Type #1). */
 function isEntryName(name: string): boolean {

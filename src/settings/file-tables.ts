@@ -2,7 +2,14 @@
 import { dirname } from 'node:path';
 import * as v from 'valibot';
 import { SETTINGS as LOADER_SETTINGS } from '../loader/loader-conf.ts';
-import { extraEntries, extraFiles, filesOfExtras } from './extra-settings.ts';
+import {
+  addons,
+  companions,
+  extraEntries,
+  extraFiles,
+  filesOfAddons,
+  filesOfExtras,
+} from './extra-settings.ts';
 import { SURVEYING, setting } from './setting.ts';
 import { absolute, path } from './value-schemas.ts';
 
@@ -46,6 +53,27 @@ export const FILE_TABLES = {
     help: 'entries by their names in `loader/entries`: text, or a table with `source`',
     verbs: SURVEYING,
     reach: (entries) => ({ read: filesOfExtras(entries) }),
+  }),
+  addons: setting({
+    isTable: true,
+    schema: addons,
+    help: 'addons by name, built and signed here for every image: a table with `cmdline`, `initrd`, `ucode`, `dtb`, `uname`',
+    verbs: SURVEYING,
+    reach: (table) => ({ read: filesOfAddons(table) }),
+  }),
+  credentials: setting({
+    isTable: true,
+    schema: companions,
+    help: 'credentials for every image, by their names in `loader/credentials`: the file to copy',
+    verbs: SURVEYING,
+    reach: (table) => ({ read: Object.values(table) }),
+  }),
+  extensions: setting({
+    isTable: true,
+    schema: companions,
+    help: 'extensions of the initrd of every image, by their names in `loader/extensions`: the file to copy',
+    verbs: SURVEYING,
+    reach: (table) => ({ read: Object.values(table) }),
   }),
   sections: setting({
     isTable: true,

@@ -218,8 +218,8 @@ export const TABLE = {
   pins: setting({
     value: 'DIR',
     schema: v.optional(path),
-    help: 'where pins are kept',
-    fallback: 'among the roots of Nix, else /var/lib/espalier/pins',
+    help: 'where pins are',
+    fallback: 'Nix’s roots or --state-dir',
     verbs: [...SURVEYING, 'list', 'pin', 'unpin'],
     reach: 'read',
   }),

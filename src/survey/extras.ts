@@ -1,9 +1,10 @@
 /** Reads the extra files that settings declare, and their digests. */
 
 import type { Context } from '../context.ts';
-import { hash } from '../digest.ts';
+import { digestOf, hash } from '../digest.ts';
 import type { DigestCache } from '../disk/digest-cache.ts';
 import type { FileStat } from '../disk/disk.ts';
+import { openSignatureCache, type SignatureCache } from '../disk/signature-cache.ts';
 import { EspError } from '../error.ts';
 import { extraRole } from '../esp/extra-manifest.ts';
 import type { EspPath } from '../esp/layout.ts';
@@ -13,12 +14,17 @@ import { targetsOf, trustCheck } from '../esp/untrusted-source.ts';
 import type { Architecture } from '../loader/architecture.ts';
 import { parsePe } from '../pe/pe.ts';
 import type { DeclaredExtra } from '../plan/extras.ts';
+import { fileSection, textSection } from '../plan/section.ts';
 import type { Payload } from '../plan/wanted.ts';
 import {
+  ADDON_FILES,
+  type AddonParts,
   type ExtraSetting,
   type ExtraSettings,
   extraSettings,
+  filesOfAddons,
 } from '../settings/extra-settings.ts';
+import type { Settings } from '../settings/settings.ts';
 import { isUnsigned, type Signer } from '../signer/signer.ts';
 import { tooLarge } from './entry-maker.ts';
 import { digestsOf, type Hashed, type Preparing, prepareSigned, signedProgram } from './payload.ts';
@@ -35,31 +41,48 @@ export interface Declared {
 /** In bytes. systemd-boot reads no larger entry. */
 const ENTRY_LIMIT = 64 * 1024;
 
+/** Who signs extra files, what addons are built on, and the processor that they are for. */
+interface ExtraMaking {
+  readonly signer: Signer;
+  readonly addonStub: string;
+  readonly architecture: Architecture;
+}
+
 /**
  * Reads the sources of extra files.
  * @throws {CONFIG_INVALID} when one cannot be read, or not be signed
  * @throws {SIGNER_FAILED} {SIGNATURE_MISSING}
  */
 export async function declareExtras(
-  settings: ExtraSettings & Parameters<typeof targetsOf>[0],
-  signer: Signer,
+  settings: ExtraSettings & Pick<Settings, 'cache-dir'> & Parameters<typeof targetsOf>[0],
+  { signer, addonStub: stub, architecture }: ExtraMaking,
   context: Context,
   cache: DigestCache,
-  processor: Architecture,
 ): Promise<Declared> {
   const extras = extraSettings(settings);
-  const paths = extras.flatMap(({ from }) => ('source' in from ? [from.source] : []));
+  const paths = [
+    ...extras.flatMap(({ from }) => ('source' in from ? [from.source] : [])),
+    ...filesOfAddons(settings.addons),
+  ];
   for (const extra of extras) requireHoldable(extra, context);
   const hashed = await digestsOf(new Set(paths), new Set(), context, cache);
   const toSign = extras.flatMap(({ from }) => ('source' in from && from.sign ? [from.source] : []));
-  const signed = isUnsigned(signer) ? [] : toSign;
+  const built = filesOfAddons(settings.addons);
+  const inAddons = Object.keys(settings.addons).length > 0 ? [stub, ...built] : [];
+  const signed = isUnsigned(signer) ? [] : [...toSign, ...inAddons];
   signed.forEach(trustCheck(targetsOf(settings), context.disk));
   await prepareSigned(toSign, [], hashed, { signer, context, cache });
+  const remembered = openSignatureCache(context.disk, settings['cache-dir'], 'addons');
+  const sign = rememberingSign(signer, remembered, context);
   const declared: DeclaredExtra[] = [];
   for (const extra of extras) {
     const { path, from } = extra;
     if ('text' in from) {
       declared.push(textExtra(path, from.text));
+      continue;
+    }
+    if ('addon' in from) {
+      declared.push(await addonExtra(extra, from.addon, hashed, { stub, sign, context }));
       continue;
     }
     const payload = await payloadOf(extra, from, hashed, { signer, context, cache });
@@ -69,8 +92,9 @@ export async function declareExtras(
     const text = isEntry ? context.disk.read(from.source, ENTRY_LIMIT) : new Uint8Array();
     declared.push({ path, size, digest, content, others: named(new TextDecoder().decode(text)) });
   }
+  await remembered.save();
   const sources = [...hashed].map(([path, { stat }]) => [path, stat] as const);
-  const warnings = extras.flatMap((extra) => processorWarning(extra, processor, context));
+  const warnings = extras.flatMap((extra) => processorWarning(extra, architecture, context));
   return { declared, sources: new Map(sources), warnings };
 }
 
@@ -96,6 +120,60 @@ function processorWarning(
 }
 
 const NAMES_PROCESSOR = /(?:x64|ia32|aa64|arm|riscv64|loongarch64)\.efi$/i;
+
+/**
+ * Returns what signs addons: their digests have to be known in every run, and a key that is elsewhere is
+ * asked for each once. Who only looks or asks knows the size of a signature, and that is all it takes.
+ */
+function rememberingSign(
+  signer: Signer,
+  remembered: SignatureCache,
+  { looksOnly }: Context,
+): Signer['sign'] {
+  if (isUnsigned(signer)) return () => undefined;
+  const isAtHand = signer.onlyAsks !== true && !(looksOnly && signer.prepare);
+  return (imageDigest) => {
+    const name = `${signer.fingerprint} ${digestOf(imageDigest)}`;
+    const known = remembered.get(name);
+    if (known && signer.verify([known], imageDigest).kind === 'valid') return known;
+    if (!isAtHand) return new Uint8Array(signer.signatureSize);
+    const made = signer.sign(imageDigest);
+    if (made) remembered.put(name, made);
+    return made;
+  };
+}
+
+/** Makes an addon of its parts, and tells what it will be. */
+async function addonExtra(
+  extra: ExtraSetting,
+  parts: AddonParts,
+  hashed: ReadonlyMap<string, Hashed>,
+  { stub, sign, context }: { stub: string; sign: Signer['sign']; context: Context },
+): Promise<DeclaredExtra> {
+  const { disk } = context;
+  if (disk.stat(stub)?.kind !== 'file') {
+    throw unusable(extra, `${stub}: there is no stub for addons, which systemd has from 254 on`);
+  }
+  const { cmdline, uname } = parts;
+  const sections = [
+    ...(cmdline === undefined ? [] : [textSection('.cmdline', cmdline)]),
+    ...(uname === undefined ? [] : [textSection('.uname', uname)]),
+    ...ADDON_FILES.flatMap((name) => {
+      const source = parts[name];
+      if (source === undefined) return [];
+      const known = hashed.get(source);
+      if (!known) throw unreadable(extra, source, disk);
+      return [
+        fileSection(`.${name}`, { path: source, size: known.stat.size, digest: known.digest }),
+      ];
+    }),
+  ];
+  if (sections.length === 0) throw unusable(extra, 'expected cmdline, initrd, ucode or dtb');
+  const content = { kind: 'addon', stub, sections } as const;
+  const { describeImage } = await import('../recipe/image-file.ts');
+  const { size, digest } = await describeImage(content, disk, sign);
+  return { path: extra.path, size, digest, content, others: [] };
+}
 
 /** What FAT cannot hold is not read. */
 function requireHoldable(extra: ExtraSetting, { disk }: Context): void {

@@ -243,7 +243,7 @@ async function signaturesOf(
   settings: Settings,
   disk: Context['disk'],
 ): Promise<ReadonlyMap<string, string>> {
-  const cache = openSignatureCache(disk, settings['cache-dir']);
+  const cache = openSignatureCache(disk, settings['cache-dir'], 'policies');
   const found = new Map<string, Uint8Array>();
   for (const { name, bytes } of signings) {
     const known = [cache.get(name), delivered?.(bytes)];

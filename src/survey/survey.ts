@@ -38,12 +38,13 @@ export async function survey(
   given?: LoadedSigner,
 ): Promise<Survey> {
   const { signer, warnings } = given ?? (await chooseSigner(settings, context));
-  const anyInit = context.acceptsAnyInit === true;
-  const found = openSource(settings, context.disk).read(context.generations, { anyInit });
+  const found = openSource(settings, context.disk).read(context.generations, {
+    anyInit: context.acceptsAnyInit === true,
+  });
   const chosen = chooseGenerations(found, settings, toplevel, context);
   const parts = findParts(settings, chosen.target, context);
   const cache = openDigestCache(context.disk, settings['cache-dir']);
-  const extras = await declareExtras(settings, signer, context, cache, parts.architecture);
+  const extras = await declareExtras(settings, { signer, ...parts }, context, cache);
   const policies = await policiesFor(parts.chosenFormat, settings, context);
   const policy = { settings, signer, ...parts, extras: extras.declared, policies };
   requireOwnParts(policy, context);
@@ -57,9 +58,7 @@ export async function survey(
     const later = [...astray, ...unfit, ...told.warnings];
     const slow = unsaved ? [`the next run will hash again: ${explain(unsaved)}`] : [];
     return {
-      settings,
-      signer,
-      architecture: parts.architecture,
+      ...{ settings, signer, policies, architecture: parts.architecture },
       loader: readLoader(parts.loader, parts.architecture, signer, context.disk),
       loaderConf: loaderConfGiven(settings, context.disk),
       format: { name: formatName, because },
@@ -69,7 +68,6 @@ export async function survey(
       quarantined: [...chosen.malformed, ...resolution.broken],
       ownSystems: ownSystemsOf(chosen, found, resolution, settings, context),
       extras: extras.declared,
-      policies,
       sources: new Map([...resolution.sources, ...extras.sources]),
       warnings: [...warnings, ...extras.warnings, ...resolution.warnings, ...later],
       cautions: resolution.cautions,
@@ -129,6 +127,8 @@ interface Parts {
   readonly architecture: Architecture;
   /** The boot loader, at its path outside the ESP. */
   readonly loader: string;
+  /** The stub of addons, which only they need. */
+  readonly addonStub: string;
   readonly chosenFormat: ChosenFormat;
 }
 
@@ -138,6 +138,7 @@ function findParts(settings: Settings, target: Generation, context: Context): Pa
   return {
     architecture: names,
     loader: `${efiDirectory}/${names.loader}`,
+    addonStub: `${efiDirectory}/addon${names.efi}.efi.stub`,
     chosenFormat: chooseFormat(settings, `${efiDirectory}/${names.stub}`, context.disk),
   };
 }

@@ -165,13 +165,15 @@ function giveNames(staged: readonly Staged[], { disk }: Site): string[] {
 function changeInPlace(step: Step, site: Site): void {
   const { disk } = site;
   if (step.kind === 'remove') {
-    // SAFETY: no wanted or protected entry names this file: the plan wrote such entries in an
-    // earlier phase. It removes an entry only when another one that boots is there, so that one
+    // SAFETY: no wanted or protected entry names this file: the plan wrote such entries, or led them
+    // elsewhere, in an earlier phase. It removes an entry only when another one that boots is there, so that one
     // boots.
     disk.remove(placeOf(step, site));
   } else if (step.kind === 'overwrite') {
     // SAFETY: this writes one sector, so it holds the old text or the new one. Either names a
-    // durable entry: earlier phases wrote the new one, and only a later phase removes the old one.
+    // durable entry or image: earlier phases wrote the new one, and only a later phase removes the
+    // old one. So loader.conf names an entry that is there, and an entry boots its own part of an
+    // image that is whole.
     disk.overwrite(placeOf(step, site), new TextEncoder().encode(step.content.text));
   }
 }

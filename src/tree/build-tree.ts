@@ -2,7 +2,7 @@
 import type { Disk } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
 import { ACCOUNT_FILES, accountNumber, parseAccounts } from './accounts.ts';
-import type { Contents, TreeSettings } from './contents.ts';
+import type { Contents, ReadXattrs, TreeSettings } from './contents.ts';
 import { copyInto } from './copied.ts';
 import { Draft, type DraftNode, plainDirectory } from './draft.ts';
 import type { Tree, TreeNode } from './node.ts';
@@ -21,13 +21,19 @@ const REGISTRATION = '/nix-path-registration';
  * lists and accounts.
  * @throws {CONFIG_INVALID} when two declarations put something at one path, a pattern matches
  * nothing, or a name of a user is not known
+ * @param readXattrs reads extended attributes, where declarations ask for them
  * @throws {FILE_MISSING} when a source is not there
  * @throws {TREE_MALFORMED} when a tar file is damaged
  */
-export function buildTree(contents: readonly Contents[], settings: TreeSettings, disk: Disk): Tree {
+export function buildTree(
+  contents: readonly Contents[],
+  settings: TreeSettings,
+  disk: Disk,
+  readXattrs?: ReadXattrs,
+): Tree {
   const draft = new Draft(settings.time === 'kept' ? 0 : settings.time);
   for (const [index, declaration] of contents.entries()) {
-    put(declaration, describe(declaration, index), { draft, settings, disk });
+    put(declaration, describe(declaration, index), { draft, settings, disk, readXattrs });
   }
   const accounts = {
     user: parseAccounts(textAt(draft, ACCOUNT_FILES.user, disk)),

@@ -1,5 +1,7 @@
 /** What a tree is made from: declarations, each with a source, a target and how it arrives. */
 
+import type { Xattr } from './node.ts';
+
 /** Owner and mode that a declaration gives; what it does not give comes from the source, or is root's. */
 export interface Ownership {
   /** Permission bits of files. A directory may also be searched by whom it lets read. */
@@ -15,13 +17,15 @@ export type Contents =
   /**
    * A file or directory. A source with `*`, `?`, `[` or `{` is a pattern, whose matches go into the
    * directory `target`. `exclude` has patterns of paths below the source; with a slash at its end,
-   * one leaves the directory and takes away what is in it.
+   * one leaves the directory and takes away what is in it. `xattrs` has patterns of the names of
+   * extended attributes that come along, as `security.capability`.
    */
   | ({
       readonly kind: 'copy';
       readonly source: string;
       readonly target: string;
       readonly exclude?: readonly string[];
+      readonly xattrs?: readonly string[];
     } & Ownership)
   /** Everything in a tar file (ustar, GNU, pax), unpacked below `target` with its own owners and modes. */
   | { readonly kind: 'tar'; readonly source: string; readonly target: string }
@@ -33,9 +37,18 @@ export type Contents =
   | { readonly kind: 'link'; readonly target: string; readonly to: string }
   /**
    * Store paths that a file lists, each to its own place; `registration` is what the Nix database is
-   * loaded from and goes to `/nix-path-registration`.
+   * loaded from and goes to `/nix-path-registration`. With `database` whoever makes the tree has the
+   * database made as well.
    */
-  | { readonly kind: 'closure'; readonly list: string; readonly registration?: string };
+  | {
+      readonly kind: 'closure';
+      readonly list: string;
+      readonly registration?: string;
+      readonly database?: boolean;
+    };
+
+/** Returns the extended attributes of a file, and of all below a directory, by path. */
+export type ReadXattrs = (source: string) => ReadonlyMap<string, readonly Xattr[]>;
 
 /** What holds for a whole tree. */
 export interface TreeSettings {

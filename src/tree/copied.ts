@@ -1,11 +1,11 @@
 /** Copies of files and directories of the disk. */
-import { basename } from 'node:path';
+import { basename, matchesGlob } from 'node:path';
 import type { Disk, FileStat } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
 import type { Contents, TreeSettings } from './contents.ts';
 import type { DraftNode } from './draft.ts';
 import { exclusionOf, expand, isPattern } from './glob.ts';
-import type { DeviceNumber, NodeKind } from './node.ts';
+import type { DeviceNumber, NodeKind, Xattr } from './node.ts';
 import { below, owned, type Placing } from './placing.ts';
 
 type Copy = Extract<Contents, { kind: 'copy' }>;
@@ -19,12 +19,39 @@ export function copyInto(copy: Copy, by: string, placing: Placing): void {
   if (found.length === 0) {
     throw new EspError('FILE_MISSING', `${source}: expected the pattern to match something`);
   }
-  for (const [path, place] of found) copyOne({ ...copy, by }, path, place, '', placing);
+  for (const [path, place] of found) {
+    const xattrsAt = attributesOf(copy, path, placing);
+    copyOne({ ...copy, by, xattrsAt }, path, place, '', placing);
+  }
 }
+
+/** Returns what gives the attributes of a path of the source that come along. */
+function attributesOf(
+  { xattrs: patterns = [] }: Copy,
+  source: string,
+  { disk, readXattrs }: Placing,
+): (path: string) => readonly Xattr[] {
+  if (patterns.length === 0) return () => [];
+  if (readXattrs === undefined) {
+    throw new EspError('CONFIG_INVALID', `${source}: xattrs: the file system here keeps none`);
+  }
+  // The source itself may be a link.
+  const real = disk.realPath(source) ?? source;
+  const all = readXattrs(real);
+  return (path) =>
+    (all.get(`${real}${path.slice(source.length)}`) ?? []).filter(({ name }) =>
+      patterns.some((pattern) => matchesGlob(name, pattern)),
+    );
+}
+
+type Copying = Copy & {
+  readonly by: string;
+  readonly xattrsAt: (path: string) => readonly Xattr[];
+};
 
 /** `within` is the path below the source of the declaration. */
 function copyOne(
-  copy: Copy & { readonly by: string },
+  copy: Copying,
   path: string,
   target: string,
   within: string,
@@ -36,7 +63,8 @@ function copyOne(
   // The source itself may be a link to what is meant, as a profile is; below it, links are copied.
   const stat = within === '' ? disk.stat(path) : disk.linkStat(path);
   if (stat === undefined) throw new EspError('FILE_MISSING', `${path} does not exist`);
-  draft.put(target, owned(drafted(path, stat, copy.by, settings, disk), copy), copy.by);
+  const node = { ...drafted(path, stat, copy.by, settings, disk), xattrs: copy.xattrsAt(path) };
+  draft.put(target, owned(node, copy), copy.by);
   if (stat.kind !== 'directory' || excluded === 'content') return;
   for (const { name } of disk.list(path) ?? []) {
     const deeper = within === '' ? name : `${within}/${name}`;

@@ -1,7 +1,7 @@
 /** What a declaration is put into, and how. */
 import { join } from 'node:path';
 import type { Disk } from '../disk/disk.ts';
-import type { Ownership, TreeSettings } from './contents.ts';
+import type { Ownership, ReadXattrs, TreeSettings } from './contents.ts';
 import type { Draft, DraftNode } from './draft.ts';
 
 /** Where a declaration is put. */
@@ -9,6 +9,7 @@ export interface Placing {
   readonly draft: Draft;
   readonly settings: TreeSettings;
   readonly disk: Disk;
+  readonly readXattrs: ReadXattrs | undefined;
 }
 
 /** Returns a node with the mode and the owner that a declaration gives. */

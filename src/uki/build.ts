@@ -56,6 +56,12 @@ export function buildLayout(parts: ImageParts): ImageLayout {
   return layOut(stub, ordered, kernel?.nxCompat ?? true);
 }
 
+/** Lays out an addon (UKI §Addons): what stubs add to every image beside it. */
+export function addonLayout(stub: Uint8Array, sections: readonly UkiSection[]): ImageLayout {
+  const none = { kernel: undefined, extra: [], sbat: [], profile: undefined, joined: [] };
+  return buildLayout({ ...none, stub, sections });
+}
+
 /** Returns whether the parts make a profile for another image. */
 export function isForJoining({ profile, joined }: ImageParts): boolean {
   return profile !== undefined && joined.length === 0;

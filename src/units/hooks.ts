@@ -67,11 +67,13 @@ function quote(word: string): string {
 /** A failure of ours fails the package only where the kernel would have no entry at all. */
 function kernelHook({ node, program, config, stateDirectory }: HookInstallation): string {
   const settings = config === undefined ? '' : ` --config ${quote(config)}`;
+  // An executable with Node inside is both.
+  const words = [...new Set([node, program])].map(quote).join(' ');
   return `# usage: kernel-hook add VERSION [IMAGE [INITRD...]] | remove VERSION | sync
 
 # Status 5 is done with warnings: the machine boots, and what needs a look was told.
 espalier() {
-  ${quote(node)} ${quote(program)} "$@"${settings} || [ $? -eq 5 ]
+  ${words} "$@"${settings} || [ $? -eq 5 ]
 }
 
 # Whoever wants this says so by \`espalier kernel sync\`. Until then it does nothing.

@@ -72,8 +72,11 @@ function alone(root: string, partitions: readonly string[], disk: WritableDisk):
 }
 
 /** Opens an ESP in a disk image as if it were mounted at the image's name. */
-function inImage({ root, disk, renew }: ImageEsp, partitions: readonly string[]): Target {
-  return { ...alone(root, partitions, disk), renew };
+function inImage(image: ImageEsp, partitions: readonly string[]): Target {
+  const { root, disk, renew, complaint } = image;
+  const target = alone(root, partitions, disk);
+  const more = complaint === undefined ? [] : [`${root}: ${complaint}`];
+  return { ...target, renew, complaint, warnings: [...target.warnings, ...more] };
 }
 
 /** A disk that was copied as a whole has the PARTUUIDs of the other: nobody can tell which one starts. */

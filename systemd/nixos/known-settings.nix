@@ -49,6 +49,9 @@
     "loader"
     "extra-files"
     "extra-entries"
+    "addons"
+    "credentials"
+    "extensions"
     "sections"
     "extra-sign"
   ];

@@ -55,6 +55,8 @@ export interface InstallOptions {
   /** The settings of loader.conf; by default none but a menu that does not wait. */
   readonly loaderConf?: string;
   /** Where records for systemd-pcrlock go. */
+  /** The key that signs policies for PCR 11. */
+  readonly policyKey?: string;
   readonly pcrlock?: string;
   /** How often a new entry is tried. */
   readonly bootCounting?: number;
@@ -98,6 +100,9 @@ export function install(options: InstallOptions): void {
       ? ['--allow-unsigned']
       : ['--certificate', keys.certificate, '--private-key', keys.privateKey]),
     ...(options.signKernels ? ['--sign-kernels'] : []),
+    ...(options.policyKey === undefined
+      ? []
+      : ['--pcr-private-key', options.policyKey, '--allow-insecure-key']),
     ...(options.pcrlock === undefined ? [] : ['--pcrlock-directory', options.pcrlock]),
     ...(options.xbootldr === undefined ? [] : ['--xbootldr', options.xbootldr]),
     ...(options.formerXbootldr === undefined ? [] : ['--former-xbootldr', options.formerXbootldr]),

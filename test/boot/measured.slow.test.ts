@@ -7,9 +7,10 @@ import { join } from 'node:path';
 import { after, suite, test } from 'node:test';
 import { bytesSource } from '../../src/byte-source.ts';
 import { formatPcrlock, lockPe } from '../../src/measure/pcrlock.ts';
+import { espalier } from '../lab/espalier.ts';
 import { hasMeasuring, measuring } from '../lab/measuring.ts';
 import { makeProfiles } from '../lab/profiles.ts';
-import { predictPcr11 } from '../measure/predict.ts';
+import { POLICY_KEY } from '../measure/vectors.ts';
 import {
   assertBooted,
   bootDirectory,
@@ -48,7 +49,10 @@ suite('with a TPM', () => {
   const world = once(() => makeProfiles(join(folder, 'world'), theParts()));
 
   /** Installs, boots, and returns the programs that were started and those that were recorded. */
-  async function boot(name: string, options: Pick<InstallOptions, 'systemd' | 'format'>) {
+  async function boot(
+    name: string,
+    options: Pick<InstallOptions, 'systemd' | 'format' | 'policyKey'>,
+  ) {
     const [esp, pcrlock] = [join(folder, name), join(folder, `${name}-pcrlock.d`)];
     install({ esp, pcrlock, world: world(), ...options });
     const { proof, measured, ...booted } = await bootDirectory(esp, { kind: 'off' }, { tpm: true });
@@ -57,16 +61,24 @@ suite('with a TPM', () => {
     const files = ['630-bootloader.pcrlock.d/current', '635-lanzaboote.pcrlock.d/5'];
     return {
       started: programs(measured.log),
+      extended: (pcr: number) => eventsIn(measured.log, pcr).map(byAlgorithm),
       expected: files.map((file) =>
         recorded(readFileSync(join(pcrlock, `${file}.pcrlock`), 'utf8')),
       ),
       pcr11: measured.pcr11,
-      image: join(esp, 'EFI/Linux', proof.entry),
+      esp,
     };
   }
 
-  /** The programs that the firmware measured into PCR 4, in order: systemd-pcrlock reads the log. */
+  /** The programs that the firmware measured into PCR 4, in order. */
   function programs(log: Uint8Array): readonly Digests[] {
+    return eventsIn(log, 4)
+      .filter(({ content }) => content.event_type === 'EV_EFI_BOOT_SERVICES_APPLICATION')
+      .map(byAlgorithm);
+  }
+
+  /** The extensions of a register, in order: systemd-pcrlock reads the log. */
+  function eventsIn(log: Uint8Array, register: number): readonly Event[] {
     const path = join(folder, 'log');
     writeFileSync(path, log);
     const said = measuring('systemd-pcrlock', ['cel', '--json=short'], {
@@ -74,19 +86,30 @@ suite('with a TPM', () => {
       SYSTEMD_MEASURE_LOG_USERSPACE: join(folder, 'none'),
     });
     const events: readonly Event[] = JSON.parse(said);
-    return events
-      .filter(({ pcr }) => pcr === 4)
-      .filter(({ content }) => content.event_type === 'EV_EFI_BOOT_SERVICES_APPLICATION')
-      .map(byAlgorithm);
+    return events.filter(({ pcr }) => pcr === register);
   }
 
-  test('loader and image are measured as they were recorded, and PCR 11 is as predicted', {
+  test('of a shared image, every register is extended as measure predicts, and loader and image as recorded', {
     skip,
   }, async () => {
-    const { started, expected, pcr11, image } = await boot('uki', { systemd: '262' });
+    const { started, expected, extended, pcr11, esp } = await boot('shared', {
+      systemd: '262',
+      format: 'shared',
+      policyKey: POLICY_KEY,
+    });
     assert.deepEqual(started, expected);
-    const predicted = predictPcr11(bytesSource(readFileSync(image)));
-    assert.equal(pcr11, predicted.sha256);
+    const args = ['--esp', esp, '--allow-directory', '--secure-boot', 'off', '--phase', ':'];
+    const { stdout, stderr } = espalier(['measure', '5', '--json', ...args]);
+    const [predicted] = JSON.parse(stdout || `{"boots":"${stderr}"}`).boots;
+    assert.equal(pcr11, predicted.values.sha256[0].hash);
+    const events: readonly { pcr: number; digests: Digests }[] = predicted.events;
+    for (const register of [11, 12]) {
+      const of = events.filter(({ pcr }) => pcr === register).map(({ digests }) => digests);
+      const found = extended(register);
+      const banks = Object.keys(found[0] ?? {});
+      const only = (digests: Digests) => banks.map((bank) => [bank, digests[bank]]);
+      assert.deepEqual(found.map(only), of.map(only), `PCR ${register}`);
+    }
   });
 
   test('of a type1 entry, the kernel is measured as it was recorded', { skip }, async () => {

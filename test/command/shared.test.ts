@@ -6,6 +6,7 @@ import { describe, type TestContext, test } from 'node:test';
 import { bytesSource } from '../../src/byte-source.ts';
 import { parsePe, readSection } from '../../src/pe/pe.ts';
 import { predictPcr11 } from '../measure/predict.ts';
+import { POLICY_KEY, POLICY_PUBLIC_KEY } from '../measure/vectors.ts';
 import { certificatePath, privateKeyPath } from '../signer/test-key.ts';
 import { aKernel, aMachine, aStub, type Machine } from './a-machine.ts';
 
@@ -49,7 +50,7 @@ function texts(machine: Machine, image: string, name: string): string[] {
   const source = bytesSource(bytesOf(machine, image));
   return parsePe(source)
     .sections.filter((section) => section.name === name)
-    .map((section) => new TextDecoder().decode(readSection(source, section, 4096)));
+    .map((section) => new TextDecoder().decode(readSection(source, section, 1 << 20)));
 }
 
 describe('generations of one kernel and initrd', () => {
@@ -264,6 +265,25 @@ describe('another certificate', () => {
     const looked = await machine.runWith({}, 'verify', '--deep', ...machine.arguments(), ...signed);
     assert.equal(looked.status, 0, looked.output);
   });
+});
+
+test('policies for PCR 11 are those of all profiles, in one section, and stay when others join', async (t) => {
+  const machine = sharing(t, 2);
+  const key = ['--pcr-private-key', POLICY_KEY, '--allow-insecure-key'];
+  const policies = () => {
+    const [text = '{}'] = texts(machine, machine.paths(IMAGE)[0] ?? '', '.pcrsig');
+    return (JSON.parse(text).sha256 as { pol: string }[]).map(({ pol }) => pol);
+  };
+  assert.equal((await install(machine, ...key)).status, 0);
+  const before = policies();
+  assert.equal(new Set(before).size, 8);
+  machine.generations([{ number: 3, tag: 'joins' }]);
+  await install(machine, ...key);
+  assert.equal(new Set(policies()).size, 12);
+  assert.ok(before.every((pol) => policies().includes(pol)));
+  const args = ['--deep', '--format', 'shared', '--pcr-public-key', POLICY_PUBLIC_KEY];
+  assert.equal((await machine.run('verify', ...args)).output.includes('policies'), false);
+  assert.match((await install(machine, ...key)).output, /nothing to do/);
 });
 
 describe('moving between formats', () => {

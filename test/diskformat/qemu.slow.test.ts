@@ -5,12 +5,12 @@ import { describe, type TestContext, test } from 'node:test';
 import { DISK_FORMATS, diskFormat, openDiskImage } from '../../src/diskformat/formats.ts';
 import { openRaw } from '../../src/process/raw-file.ts';
 import { run } from '../lab/run.ts';
-import { ensureTools } from '../lab/tools.ts';
+import { installCommand, missingTools } from '../lab/tools.ts';
 import { aDirectory } from '../tree/a-tree.ts';
 import { aDisk, identity } from './a-disk.ts';
 
-const absent = ensureTools(['qemu-utils']);
-const skip = absent.length > 0 && `without ${absent.join(', ')}`;
+const absent = missingTools(['qemu-utils']);
+const skip = absent.length > 0 && `install it: ${installCommand(absent)}`;
 
 /** A disk that ends within a cluster, a block and a megabyte. */
 function aFile(t: TestContext, megabytes: number) {

@@ -7,6 +7,7 @@ import { layOut } from '../../src/erofs/layout.ts';
 import { ContentReader } from '../../src/tree/content-reader.ts';
 import type { Tree, TreeNode, Xattr } from '../../src/tree/node.ts';
 import { attempt, run } from '../lab/run.ts';
+import { installCommand, missingTools } from '../lab/tools.ts';
 import { aDirectory, plant, treeOf } from '../tree/a-tree.ts';
 
 const identity = { uuid: new Uint8Array(16).fill(7), label: 'store', time: 5 };
@@ -41,7 +42,10 @@ function many(t: TestContext) {
   };
 }
 
-describe('an EROFS image', () => {
+const absent = missingTools(['erofs-utils']);
+const skip = absent.length > 0 && `install it: ${installCommand(absent)}`;
+
+describe('an EROFS image', { skip }, () => {
   test('is whole for fsck.erofs, which takes out of it what went in', (t) => {
     const { at, source, tree } = many(t);
     writeFileSync(at('a.img'), image(tree));

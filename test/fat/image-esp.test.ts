@@ -25,10 +25,11 @@ const ESP = 'c12a7328-f81f-11d2-ba4b-00a0c93ec93b';
 const LINUX = '0fc63daf-8483-4772-8e79-3d69d8477de4';
 const UUID = (digit: number) => `11111111-2222-4333-8444-00000000000${digit}`;
 
-function anEsp(): Uint8Array {
-  const bytes = new Uint8Array(2 ** 20);
+/** Firmware takes a small FAT16, and no small FAT32. */
+function anEsp(bits: 16 | 32 = 16): Uint8Array {
+  const bytes = new Uint8Array(3 * 2 ** 20);
   const region = memoryRegion(bytes);
-  const geometry = mkfsGeometry(bytes.length, { bits: 32 });
+  const geometry = mkfsGeometry(bytes.length, { bits, clusterSize: 512 });
   formatFat({ region, geometry, label: 'ESP', volumeId: 1, epoch: 0 });
   return bytes;
 }
@@ -131,6 +132,15 @@ describe('an ESP in a disk image', () => {
     assert.equal((await espalier('verify', ['--deep', '--esp', image])).status, 0);
   });
 
+  test('which firmware may not read is told, and verified as such', async () => {
+    const image = join(folder, 'small.img');
+    fs.writeFileSync(image, anEsp(32));
+    assert.equal((await espalier('install', ['--esp', image])).status, 5);
+    const { status, output } = await espalier('verify', ['--esp', image]);
+    assert.equal(status, 5);
+    assert.match(output, /at least 65525 clusters, got \d+/);
+  });
+
   test('says nothing about the EFI variables of this machine, and asks none', async () => {
     const image = place('quiet.raw');
     const { disk } = processContext(pathToFileURL(MAIN));
@@ -171,7 +181,7 @@ describe('an image is refused, and left as it is,', () => {
       /sectors in a cluster/,
       1,
     ],
-    ['when the ESP is in use', (path) => over(path, 42 * 512 + 65, '\x01'), /in use/, 1],
+    ['when the ESP is in use', (path) => over(path, 42 * 512 + 37, '\x01'), /in use/, 1],
   ];
   for (const [index, [when, change, expected, status]] of cases.entries()) {
     test(when, async () => {

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { nodeDisk } from '../../src/disk/node-disk.ts';
 import { makerOf } from '../../src/filesystem/file-systems.ts';
 import type { Plan, Request, Workshop } from '../../src/filesystem/request.ts';
+import { xattrReader } from '../../src/filesystem/xattr-source.ts';
 import { nodeMachine } from '../../src/process/node-machine.ts';
 import { buildTree } from '../../src/tree/build-tree.ts';
 import { type Contents, STEADY } from '../../src/tree/contents.ts';
@@ -46,9 +47,10 @@ export async function makeAt(
   format: string,
   contents: readonly Contents[],
   settings: Partial<Request> & { readonly size?: number } = {},
+  variables = environment(),
 ): Promise<Outcome> {
-  using workshop = aWorkshop();
-  const tree = buildTree(contents, STEADY, workshop.disk);
+  using workshop = aWorkshop(variables);
+  const tree = buildTree(contents, STEADY, workshop.disk, xattrReader(workshop));
   const request: Request = { ...PLAIN, tree, ...settings };
   const maker = makerOf(format);
   const plan = maker.plan(request, workshop);

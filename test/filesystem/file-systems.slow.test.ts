@@ -4,13 +4,14 @@ import { join, resolve } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import fc from 'fast-check';
 import type { Contents } from '../../src/tree/contents.ts';
-import { run } from '../lab/run.ts';
-import { ensureTools, isRoot } from '../lab/tools.ts';
+import { hasNewerTools, newerTools } from '../lab/newer-tools.ts';
+import { attempt, environment, run } from '../lab/run.ts';
+import { installCommand, isRoot, missingTools } from '../lab/tools.ts';
 import { aDirectory, plant } from '../tree/a-tree.ts';
 import { makeAt } from './a-workshop.ts';
 
-const absent = ensureTools(['e2fsprogs', 'erofs-utils', 'squashfs-tools', 'btrfs-progs']);
-const skip = absent.length > 0 && `without ${absent.join(', ')}`;
+const absent = missingTools(['attr', 'e2fsprogs', 'erofs-utils', 'squashfs-tools', 'btrfs-progs']);
+const skip = absent.length > 0 && `install it: ${installCommand(absent)}`;
 
 /** Files as a system has them, with names that a shell or a script would stumble over. */
 function aSystem(t: TestContext) {
@@ -112,6 +113,31 @@ describe('a file system', { skip }, () => {
     assert.ok(Number(free) * 4096 < 20_500_000);
   });
 
+  test('has the attributes of its sources that are asked for, and no others', async (t) => {
+    const { at, source } = aSystem(t);
+    const named = `${source}/etc/a "quoted" name`;
+    if (attempt('setfattr', ['-n', 'user.kept', '-v', '0x00ff0a22', named]).status !== 0) {
+      t.skip('the file system here keeps no attributes of users');
+      return;
+    }
+    run('setfattr', ['-n', 'user.other', '-v', 'x', named]);
+    const asked: Contents[] = [{ kind: 'copy', source, target: '/', xattrs: ['user.k*'] }];
+    await makeAt(at('disk'), 0, 'ext4', asked);
+    const listed = run('debugfs', ['-R', 'ea_list "/etc/a ""quoted"" name"', at('disk')]);
+    assert.match(listed, /user\.kept/);
+    assert.ok(!listed.includes('user.other'));
+    await makeAt(at('erofs'), 0, 'erofs', asked);
+    const bytes = readFileSync(at('erofs'));
+    // An entry: length and prefix of the name, size of the value, both.
+    const entry = Buffer.concat([
+      Buffer.from([4, 1, 4, 0]),
+      Buffer.from('kept'),
+      Buffer.of(0, 0xff, 0x0a, 0x22),
+    ]);
+    assert.ok(bytes.includes(entry));
+    assert.ok(!bytes.includes(Buffer.from('other')));
+  });
+
   test('of ext4 that is too small for its tree is told as a lack of space', async (t) => {
     const { at, contents } = aSystem(t);
     const more: Contents[] = [
@@ -169,6 +195,27 @@ describe('a file system', { skip }, () => {
     mkdirSync(at('out'));
     run('btrfs', ['restore', '-m', '-S', at('disk'), at('out')]);
     run('diff', ['-r', '--no-dereference', source, at('out')]);
+  });
+
+  test('by newer programs is the same ext4, and EROFS that is compressed', {
+    skip: !hasNewerTools() && 'without newer tools: node test/lab/fetch.ts',
+  }, async (t) => {
+    const { at, source, contents } = aSystem(t);
+    const newer = environment({ PATH: `${newerTools}:${environment()['PATH']}` });
+    await makeAt(at('one'), 0, 'ext4', contents);
+    const { plan } = await makeAt(at('two'), 0, 'ext4', contents, {}, newer);
+    assert.match(plan.by, /1\.47\.2/);
+    assert.ok(readFileSync(at('one')).equals(readFileSync(at('two'))));
+    for (const algorithm of ['lz4', 'zstd']) {
+      const compression = { compression: { algorithm } };
+      for (const name of ['three', 'four']) {
+        await makeAt(at(name), 0, 'erofs', contents, compression, newer);
+      }
+      assert.ok(readFileSync(at('three')).equals(readFileSync(at('four'))));
+      run('fsck.erofs', [`--extract=${at(algorithm)}`, at('three')], { env: newer });
+      run('diff', ['-r', '--no-dereference', source, at(algorithm)]);
+      for (const name of ['three', 'four']) rmSync(at(name));
+    }
   });
 
   test('of swap is what mkswap makes, but for its UUID', async (t) => {

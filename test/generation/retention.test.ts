@@ -1,8 +1,13 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import type { Generation } from '../../src/generation/generation.ts';
-import { type Retention, type RootReason, retain } from '../../src/generation/retention.ts';
+import {
+  type Retention,
+  type RootReason,
+  retain,
+  superseded,
+} from '../../src/generation/retention.ts';
 import { aGeneration } from './a-generation.ts';
 
 function generations(count: number, profile?: string): Generation[] {
@@ -141,4 +146,41 @@ test('every generation is sorted once, roots are musts, and order of input does 
       }
     }),
   );
+});
+
+describe('generations of one installed kernel', () => {
+  const kernel = (number: number, release = '6.1') => ({
+    number,
+    release,
+    toplevel: `/systems/${number}-linux-${release}`,
+  });
+  const gone = (running: number | undefined, ...numbers: readonly number[]) =>
+    superseded(
+      numbers.map((number) => kernel(number)),
+      running === undefined ? undefined : kernel(running).toplevel,
+    ).map(({ number }) => number);
+
+  test('stay until a newer one has booted', () => {
+    assert.deepEqual(gone(1, 1, 2), []);
+    assert.deepEqual(gone(2, 1, 2), [1]);
+  });
+
+  test('between the one that runs and the newest go, because none of them has booted', () => {
+    assert.deepEqual(gone(2, 1, 2, 3, 4), [3, 1]);
+  });
+
+  test('are two where another kernel runs: nobody knows which of them has booted', () => {
+    assert.deepEqual(gone(undefined, 1, 2, 3), [1]);
+  });
+
+  test('are no business of another kernel', () => {
+    const both = [kernel(1, '6.1'), kernel(2, '6.12')];
+    assert.deepEqual(superseded(both, both[1]?.toplevel), []);
+  });
+
+  test('that are broken go at once, and the one before them stays', () => {
+    const all = [kernel(1), kernel(2), kernel(3)];
+    const replaced = superseded(all, undefined, ({ number }) => number === 2);
+    assert.deepEqual(replaced, [kernel(2)]);
+  });
 });

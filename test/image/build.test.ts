@@ -55,6 +55,18 @@ describe('an image from definitions', () => {
     assert.ok(blocks * 512 < 2 * 1024 * 1024, `${blocks * 512} bytes`);
   });
 
+  test('has an ESP as large as its files, and not smaller than firmware wants', async (t) => {
+    const bench = aVerityBench(t);
+    bench.put('large/file', new Uint8Array(150 * 1024 * 1024));
+    const sizeOf = async (tree: string) => {
+      define(bench, '00-esp', 'Type=esp', `CopyFiles=${bench.path(tree)}:/`);
+      return (await build(bench, `${tree}.raw`))[0]?.raw_size ?? 0;
+    };
+    assert.equal(await sizeOf('tree'), 100 * 1024 * 1024);
+    const size = await sizeOf('large');
+    assert.ok(size > 150 * 1024 * 1024 && size < 155 * 1024 * 1024, `${size}`);
+  });
+
   test('is told before it is made, and then nothing is written', async (t) => {
     const bench = aVerityBench(t);
     const planned = await build(bench, 'disk.raw', '--dry-run');
@@ -115,7 +127,7 @@ describe('an image from definitions', () => {
 describe('what is refused leaves nothing behind', () => {
   test('all programs that are missing are told at once, with one command', async (t) => {
     const bench = aVerityBench(t);
-    define(bench, '20-root', 'Type=root', 'Format=btrfs');
+    define(bench, '20-root', 'Type=root', 'Format=squashfs');
     define(bench, '30-usr', 'Type=srv', 'Format=ext4');
     const { disk, machine } = processContext(new URL(import.meta.url));
     const settings = { architecture: 'x86-64' };
@@ -135,8 +147,8 @@ describe('what is refused leaves nothing behind', () => {
     );
     await assert.rejects(planned, {
       code: 'TOOL_MISSING',
-      message: /mkfs\.btrfs.*; mkfs\.ext4/,
-      hint: 'apt-get install btrfs-progs e2fsprogs, or nix-shell -p btrfs-progs e2fsprogs',
+      message: /sqfstar.*; mkfs\.ext4/,
+      hint: 'apt-get install squashfs-tools e2fsprogs, or nix-shell -p squashfsTools e2fsprogs',
     });
   });
 

@@ -65,6 +65,7 @@ describe('a file of EFI variables', () => {
     assert.deepEqual(parseBootOrder(named(variables, 'BootOrder')), [0]);
     assert.deepEqual(parseBootOption(named(variables, 'Boot0000')), {
       ...{ isActive: true, partition: rows[0]?.uuid, path: '\\EFI\\BOOT\\BOOTX64.EFI' },
+      title: 'Linux Boot Manager',
     });
     // The same again gives the same bytes.
     const again = [

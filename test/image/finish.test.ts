@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
+import { findPair } from '../../src/verity/disk-pair.ts';
 import type { Workbench } from '../command/a-uki.ts';
+import { blockSource } from '../verity/a-pair.ts';
 import { aVerityBench, build } from './an-image.ts';
 
 const OTHER = 'ab'.repeat(32);
@@ -87,6 +89,54 @@ describe('image finish', () => {
     assert.equal(done.error, undefined, done.error?.message);
     assert.ok(readFileSync(stage).equals(readFileSync(whole)));
   });
+});
+
+describe('a hash tree behind the data, in one partition', () => {
+  test('is on the command line with its offset, and the pair is whole', async (t) => {
+    const bench = aVerityBench(t);
+    const text = description(bench).replace(/\n\[\[partition\]\]\ntype = "usr-verity".*/s, '');
+    bench.put('image.toml', text.replace('verity = "data"', '$&\nverity-hash = "behind"'));
+    const disk = bench.path('disk.raw');
+    const args = ['--output', disk, '--json'];
+    const built = await bench.run(['image', 'build', bench.path('image.toml'), ...args]);
+    assert.equal(built.error, undefined, built.error?.message);
+    const [, data] = JSON.parse(built.output);
+    const bytes = readFileSync(disk);
+    const hex = data.roothash;
+    assert.equal(data.uuid.replaceAll('-', ''), hex.slice(0, 32));
+    const [, uki] = /(usrhash=[^\0]*)\0/.exec(bytes.toString('latin1')) ?? [];
+    const hashOffset = Number(/hash-offset=(\d+)/.exec(uki ?? '')?.[1]);
+    assert.ok(uki?.includes(hex) && hashOffset % 4096 === 0, uki);
+    const look = { hashOffset, deep: { name: disk } };
+    assert.equal((await findPair(blockSource(bytes), disk, hex, look)).kind, 'found');
+    // The same image on the ESP of another run is accepted: its command line says where to look.
+    const ours = await aUki(bench, `quiet ${uki}`);
+    const stage = ['--output', bench.path('stage.raw'), '--defer', 'esp'];
+    await bench.run(['image', 'build', bench.path('image.toml'), ...stage]);
+    const from = ['--description', bench.path('image.toml')];
+    const done = await bench.run(['image', 'finish', bench.path('stage.raw'), ours, ...from]);
+    assert.equal(done.error, undefined, done.error?.message);
+    assert.ok(readFileSync(bench.path('stage.raw')).equals(bytes));
+  });
+
+  for (const [what, change, message] of [
+    ['and a partition of its own', '', /behind the data, or in a partition of its own/],
+    ['for a group of nobody', 'match = "stroe"', /no partition has match = "store"|has no data/],
+  ] as const) {
+    test(`${what} is refused`, async (t) => {
+      const bench = aVerityBench(t);
+      const text = description(bench);
+      const changed =
+        change === ''
+          ? text.replace('verity = "data"', '$&\nverity-hash = "behind"')
+          : text.replaceAll('match = "store"', change);
+      bench.put('image.toml', changed);
+      const args = ['--output', bench.path('disk.raw')];
+      const { error } = await bench.run(['image', 'build', bench.path('image.toml'), ...args]);
+      assert.equal(error?.code, 'CONFIG_INVALID');
+      assert.match(error?.message ?? '', message);
+    });
+  }
 });
 
 function description(bench: Workbench): string {

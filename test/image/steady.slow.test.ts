@@ -12,7 +12,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { after, describe, test } from 'node:test';
-import { attempt, run } from '../lab/run.ts';
+import { attempt } from '../lab/run.ts';
 import { isRoot } from '../lab/tools.ts';
 
 const main = resolve(import.meta.dirname, '../../src/main.ts');
@@ -32,6 +32,12 @@ const CASES: Readonly<Record<string, readonly [program: string, description: str
   squashfs: ['mksquashfs', partitions('squashfs')],
 };
 
+/** A disk for a BIOS without its loader is told: that ends with 5. */
+function done(program: string, args: readonly string[], env: Readonly<Record<string, string>>) {
+  const { status, stderr } = attempt(program, args, { env });
+  assert.ok(status === 0 || (status === 5 && /starts under a BIOS/.test(stderr)), stderr);
+}
+
 describe('an image is the same as root in Tokyo and as nobody in UTC', () => {
   const folder = mkdtempSync(join(tmpdir(), 'espalier-steady-'));
   after(() => rmSync(folder, { recursive: true, force: true }));
@@ -45,7 +51,7 @@ describe('an image is the same as root in Tokyo and as nobody in UTC', () => {
       }
       writeFileSync(join(folder, 'image.toml'), text);
       const build = ['image', 'build', join(folder, 'image.toml'), '--force', '--output'];
-      run(
+      done(
         'sh',
         [
           '-c',
@@ -56,13 +62,9 @@ describe('an image is the same as root in Tokyo and as nobody in UTC', () => {
           ...build,
           join(folder, 'one.raw'),
         ],
-        {
-          env: { TZ: 'Asia/Tokyo', LANG: 'de_DE.UTF-8' },
-        },
+        { TZ: 'Asia/Tokyo', LANG: 'de_DE.UTF-8' },
       );
-      run('setpriv', [...nobody, main, ...build, join(folder, 'other.raw')], {
-        env: { TZ: 'UTC' },
-      });
+      done('setpriv', [...nobody, main, ...build, join(folder, 'other.raw')], { TZ: 'UTC' });
       const [one, other] = ['one.raw', 'other.raw'].map((name) => readFileSync(join(folder, name)));
       assert.ok(one?.equals(other ?? one.subarray(1)));
       rmSync(join(folder, 'one.raw'));

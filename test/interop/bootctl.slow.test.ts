@@ -61,7 +61,7 @@ function ours(esp: string): OurEntry[] {
   return JSON.parse(stdout).esps[0].entries as OurEntry[];
 }
 
-for (const format of ['uki', 'type1', 'thin'] as const) {
+for (const format of ['uki', 'shared', 'type1', 'thin'] as const) {
   test(`bootctl lists ${format} entries in our order, with our titles, versions and sort keys`, {
     skip,
   }, () => {
@@ -79,7 +79,8 @@ for (const format of ['uki', 'type1', 'thin'] as const) {
     );
     const sortKey = format === 'thin' ? 'lanzaboote' : 'nixos';
     assert.deepEqual([...new Set(listed.map((entry) => entry.sortKey))], [sortKey]);
-    for (const { options } of listed) assert.match(options, /^init=\S+\/init console=ttyS0/);
+    for (const { options } of listed)
+      assert.match(options, /^(?:@\d{3} )?init=\S+\/init console=ttyS0/);
   });
 
   test(`bootctl takes the ${format} entry of the rolled back generation for the default`, {

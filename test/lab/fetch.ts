@@ -4,6 +4,7 @@ import { ensureDebianRoot } from './debian-root.ts';
 import { ensureDpkgRoot } from './dpkg-root.ts';
 import { ensureKernelInstall } from './kernel-install.ts';
 import { ensureMeasuring } from './measuring.ts';
+import { ensureNewerTools } from './newer-tools.ts';
 import { ensureParts } from './parts.ts';
 import { ensurePolicyTools } from './policy-tools.ts';
 import { ensureSbsign } from './sbsign.ts';
@@ -21,6 +22,7 @@ try {
   ensureMeasuring(say);
   ensureBootTools(say);
   ensureSbsign(say);
+  ensureNewerTools(say);
   ensurePolicyTools(say);
   ensureKernelInstall(say);
   ensureDebianRoot(say);

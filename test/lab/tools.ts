@@ -5,6 +5,7 @@ import { attempt, environment } from './run.ts';
 
 /** What shows a package to be installed: a program, a file, `python:<module>`, or `engine:<engine of OpenSSL>`. */
 const witnesses = {
+  attr: 'getfattr',
   binutils: 'objcopy',
   'btrfs-progs': 'mkfs.btrfs',
   cpio: 'cpio',

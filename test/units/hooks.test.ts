@@ -47,6 +47,12 @@ test('the shell reads every hook, and nothing in a path reaches it as a command'
     const { status, stderr } = spawnSync('sh', ['-n'], { input: text, encoding: 'utf8' });
     assert.equal(status, 0, `${path}: ${stderr}`);
   }
+  const executable = { node: '/usr/bin/espalier', program: '/usr/bin/espalier' };
+  const paths = { library: '/l', etc: '/etc', stateDirectory: '/s' };
+  assert.match(
+    hookFiles({ ...executable, ...paths })[0]?.text ?? '',
+    /^ {2}\/usr\/bin\/espalier "\$@"/m,
+  );
   const [hook] = odd;
   assert.match(
     hook?.text ?? '',

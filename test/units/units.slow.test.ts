@@ -202,6 +202,23 @@ suite('`units`', () => {
     assert.deepEqual(contents(), texts);
   });
 
+  test('--kernel-hooks writes the hooks of the package managers that are here, for them to run', {
+    skip,
+  }, async () => {
+    const etc = join(folder, 'etc');
+    const words = ['units', '--prefix', folder, '--config', config, '--kernel-hooks', '--etc', etc];
+    const { written } = JSON.parse(run(process.execPath, [await bundle(), ...words, '--json'])) as {
+      written: string[];
+    };
+    const hook = join(folder, 'lib/espalier/kernel-hook');
+    assert.ok(written.includes(hook));
+    assert.equal(statSync(hook).mode & 0o777, 0o755);
+    const dpkg = join(etc, 'kernel/postinst.d/zz-espalier');
+    assert.ok(written.includes(dpkg));
+    assert.ok(readFileSync(dpkg, 'utf8').includes(`exec ${hook} add "$@"`));
+    assert.ok(!written.some((path) => path.includes('pacman')));
+  });
+
   test('keep the key out of core dumps, the locks for root, and memory in bounds', async () => {
     for (const { name, text } of await usual()) {
       if (!name.endsWith('.service')) continue;

@@ -18,7 +18,7 @@ export interface Installer {
   install(machine: Machine, site: Site): Command;
 }
 
-export type Format = 'type1' | 'uki';
+export type Format = 'type1' | 'uki' | 'shared';
 
 /** Returns our program: the bundled file, run as its users run it. */
 export function espalier(bundle: string, format: Format, isSigned: boolean): Installer {

@@ -12,8 +12,8 @@ export interface MachineShape {
   readonly kernels: number;
   readonly initrds: number;
   readonly initrdSize?: number;
-  /** One more generation, with a kernel and an initrd of its own, that is hidden at first. */
-  readonly withAnother?: boolean;
+  /** One more generation that is hidden at first: with a kernel and an initrd of its own, or known ones. */
+  readonly withAnother?: 'own' | 'known';
 }
 
 /** A machine. All paths are absolute. */
@@ -70,8 +70,8 @@ export function aMachine(root: string, shape: MachineShape): Machine {
   };
 }
 
-function generation(index: number, { generations, kernels, initrds }: MachineShape) {
-  const isAnother = index >= generations;
+function generation(index: number, { generations, kernels, initrds, withAnother }: MachineShape) {
+  const isAnother = index >= generations && withAnother === 'own';
   const shape: GenerationShape = {
     version: `6.12.${isAnother ? kernels : index % kernels}`,
     initrd: `initrd ${isAnother ? initrds : index % initrds}`,
@@ -120,7 +120,11 @@ function aSystemd(systemd: string): Pick<Machine, 'systemd' | 'stub' | 'loaderCo
   fs.mkdirSync(efi, { recursive: true });
   fs.writeFileSync(join(efi, 'systemd-bootx64.efi'), aProgram([code, sbat, ...loader]));
   const stub = join(efi, 'linuxx64.efi.stub');
-  fs.writeFileSync(stub, aProgram([code, sbat]));
+  const marker = {
+    name: '.sdmagic',
+    bytes: text(`#### LoaderInfo: systemd-stub ${VERSION} ####\0`),
+  };
+  fs.writeFileSync(stub, aProgram([code, sbat, marker]));
   const loaderConf = join(systemd, 'loader.conf');
   fs.writeFileSync(loaderConf, 'timeout 5\n');
   return { systemd, stub, loaderConf };

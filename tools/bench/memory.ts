@@ -23,7 +23,7 @@ const FLAT = 16 * MIB;
 
 /** Measures fresh installs of three generations with initrds of 64, 128 and 256 MiB, and signed images of them. */
 export async function measureMemory({ work, bundle }: Workshop): Promise<MemoryFigure[]> {
-  const peaks: Record<Format, number[]> = { type1: [], uki: [] };
+  const peaks: Record<'type1' | 'uki', number[]> = { type1: [], uki: [] };
   for (const initrdSize of INITRD_SIZES) {
     const root = join(work, 'f');
     const machine = aMachine(root, { generations: 3, kernels: 3, initrds: 3, initrdSize });

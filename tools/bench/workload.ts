@@ -63,7 +63,17 @@ export const WORKLOADS: Readonly<Record<string, Make>> = {
   c: oneMore('c', { atMost: 2.5, of: FLOOR_AND_NODE }),
   d: freshInstall('d', HUNDRED, { atMost: 3, of: FLOOR_AND_NODE }),
   e: oneImage,
+  g: sharing(freshInstall('g', HUNDRED, { atMost: 2.5, of: FLOOR_AND_NODE })),
+  h: sharing(oneMore('h', { atMost: 2.5, of: FLOOR_AND_NODE }, HUNDRED, 'known')),
 };
+
+/** The same with images that generations share. */
+function sharing(make: Make): Make {
+  return (workshop) => {
+    const installers = [espalier(workshop.bundle, 'shared', false)] as const;
+    return make({ ...workshop, installers, format: 'shared' });
+  };
+}
 
 /** The same beside lanzaboote's tool: what we may take of its time. */
 export const WORKLOADS_OF_LZBT: Readonly<Record<string, Make>> = {
@@ -124,14 +134,19 @@ function nothingChanged(id: string, target: Target): Make {
   };
 }
 
-function oneMore(id: string, target: Target): Make {
+function oneMore(
+  id: string,
+  target: Target,
+  shape = TWENTY,
+  withAnother: 'own' | 'known' = 'own',
+): Make {
   return (workshop) => {
     const root = join(workshop.work, id);
-    const machine = aMachine(root, { ...TWENTY, withAnother: true });
+    const machine = aMachine(root, { ...shape, withAnother });
     const reference = site(root, 'reference');
     return {
       id,
-      title: `one more than ${TWENTY.generations} generations, with a kernel and an initrd of its own, ${workshop.format}`,
+      title: `one more than ${shape.generations} generations, with ${OF[withAnother]}, ${workshop.format}`,
       target,
       payload: machine.payload,
       needsPayload: true,
@@ -143,6 +158,11 @@ function oneMore(id: string, target: Target): Make {
     };
   };
 }
+
+const OF = {
+  own: 'a kernel and an initrd of its own',
+  known: 'a kernel and an initrd that others have',
+} as const;
 
 /** The state to start from is one in which the added generation is gone, from the cache as well. */
 function addsOne(installer: Installer, machine: Machine, root: string): Contender {
@@ -157,6 +177,8 @@ function addsOne(installer: Installer, machine: Machine, root: string): Contende
     name: installer.name,
     prepare: () => {
       machine.show(false);
+      // What the added generation shared with others is gone with it.
+      clear(at.esp);
       run(installer.install(machine, at));
       clear(at.cache);
       fs.cpSync(cacheBefore, at.cache, { recursive: true });

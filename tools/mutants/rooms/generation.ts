@@ -37,6 +37,14 @@ export const generation: readonly Mutant[] = [
     why: 'An ESP with room for one generation would be asked to hold two.',
   },
   {
+    id: 'generation/replaced-before-it-booted',
+    file: 'src/generation/retention.ts',
+    find: 'const booted = isRunning(newest) ? newest : (whole.find(isRunning) ?? whole[0]);',
+    replace: 'const booted = isRunning(newest) ? newest : newest;',
+    killedBy: { file: RETENTION, title: /stay until a newer one has booted/ },
+    why: 'A new initrd that does not come up would leave none to go back to.',
+  },
+  {
     id: 'generation/profiles-share-limit',
     file: 'src/generation/retention.ts',
     find: 'const left = places.get(generation.profile) ?? 0;',

@@ -113,4 +113,15 @@ export const loader: readonly Mutant[] = [
     },
     why: 'Nobody would be told that Secure Boot refuses unsigned images.',
   },
+  {
+    id: 'firmware/equal-value-written',
+    file: 'src/firmware/variables.ts',
+    find: 'if (before && Buffer.compare(before, value) === 0) return false;',
+    replace: 'if (before && value.length === 0) return false;',
+    killedBy: {
+      file: 'test/command/firmware.test.ts',
+      title: /next and default name an entry that is there/,
+    },
+    why: 'Every pass of the watcher would wear out the memory of firmware.',
+  },
 ];
