@@ -38,8 +38,9 @@ export async function survey(
   given?: LoadedSigner,
 ): Promise<Survey> {
   const { signer, warnings } = given ?? (await chooseSigner(settings, context));
-  const anyInit = context.acceptsAnyInit === true;
-  const found = openSource(settings, context.disk).read(context.generations, { anyInit });
+  const found = openSource(settings, context.disk).read(context.generations, {
+    anyInit: context.acceptsAnyInit === true,
+  });
   const chosen = chooseGenerations(found, settings, toplevel, context);
   const parts = findParts(settings, chosen.target, context);
   const cache = openDigestCache(context.disk, settings['cache-dir']);

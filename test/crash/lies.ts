@@ -77,8 +77,8 @@ export class LieDetector {
     if (found === undefined || meant === undefined) return 'gone';
     if (found.sha256 === meant.sha256 || this.#isAsGood(tree, path, isDeep)) return undefined;
     if (TEXT.test(path)) return this.#saysLess(tree, path) ? 'text' : undefined;
-    if (found.size !== meant.size) return 'size';
     const [bytes, good] = [tree.read(path), this.#good.read(path)];
+    if (found.size !== meant.size) return lostSignature(bytes, good) ? 'signature' : 'size';
     const place = placeOf(bytes, good);
     if (place === 'signature' && !isDeep && this.#isOfAnother(bytes)) return undefined;
     const isSeen = isDeep || !DEEP.includes(place) || (isLoadable(good) && !isLoadable(bytes));
@@ -172,6 +172,10 @@ function sectorsOf(bytes: Uint8Array): Buffer[] {
   return Array.from({ length: count }, (_, at) =>
     Buffer.from(bytes.subarray(at * SECTOR, (at + 1) * SECTOR)),
   );
+}
+
+function lostSignature(found: Uint8Array, meant: Uint8Array): boolean {
+  return certificatesOf(found) === undefined && found.length === certificatesOf(meant)?.at;
 }
 
 /** Returns in which part of a file the first difference of two equally long ones lies. */
