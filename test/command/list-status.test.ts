@@ -28,7 +28,7 @@ describe('list', () => {
       assert.match(head, /^GENERATION +BUILT +KERNEL +SIZE +STATE$/);
       const names = rows.map((row) => row.split(' ')[0]);
       assert.deepEqual(names, ['3', '2', '2-gaming', '1']);
-      assert.match(rows[0] ?? '', /^3 +2026-11-22 +[\d.]+\S* +[\d.]+ KiB +next$/);
+      assert.match(rows[0] ?? '', /^3 +2026-11-22 +[\d.]+\S* +[\d.]+ (?:KiB|B) +next$/);
       assert.match(rows[3] ?? '', /running$/);
       const long = await view(machine, 'list', '--long');
       assert.match(long.output.split('\n')[1] ?? '', /^3 .* next +\S+\/nixos-generation-3-\S+$/);
