@@ -32,7 +32,7 @@ describe('the target', () => {
     ],
     ['a file system that is not FAT', () => '/proc', 'ESP_NOT_FAT', /--allow-directory/],
     ['nothing', ({ root }) => join(root, 'none'), 'ESP_NOT_MOUNTED', /mount the ESP/],
-    ['a file', () => '/proc/version', 'ESP_NOT_MOUNTED', /mount the ESP/],
+    ['a file that holds no FAT', () => '/proc/version', 'ESP_NOT_FAT', /partition|disk image/],
   ];
   for (const [what, path, code, hint] of targets) {
     test(`${what} is refused with a hint`, async (t) => {
