@@ -21,6 +21,7 @@ import { nodeDisk } from '../src/disk/node-disk.ts';
 import { rootedDisk } from '../src/disk/rooted-disk.ts';
 import { readSettings } from '../src/settings/settings.ts';
 import { unitFiles } from '../src/units/files.ts';
+import { type HookFile, hookFiles } from '../src/units/hooks.ts';
 import { reach } from '../src/units/reach.ts';
 import { ARCHITECTURES, type Architecture, nodeLicense } from './executable.ts';
 import { licenses } from './licenses.ts';
@@ -71,10 +72,12 @@ export async function debianPackage(options: PackageOptions): Promise<string> {
 
 /** Gives everything its mode, and writes what the package says of itself. */
 function settle(folder: string, { architecture, version }: PackageOptions): void {
+  const programs = [PROGRAM, ...hooks().map(({ path }) => path)];
+  const configuration = programs.filter((path) => path.startsWith('/etc/'));
   let size = 0;
   for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {
     const path = join(entry.parentPath, entry.name);
-    const isProgram = relative(folder, path) === relative('/', PROGRAM);
+    const isProgram = programs.includes(`/${relative(folder, path)}`);
     chmodSync(path, entry.isDirectory() || isProgram ? 0o755 : 0o644);
     if (entry.isFile()) size += readFileSync(path).length;
   }
@@ -82,11 +85,11 @@ function settle(folder: string, { architecture, version }: PackageOptions): void
   const control = join(folder, 'DEBIAN');
   mkdirSync(control);
   writeFileSync(join(control, 'control'), controlFile(architecture, version, size));
+  writeFileSync(join(control, 'conffiles'), configuration.map((path) => `${path}\n`).join(''));
   for (const [name, text] of Object.entries(SCRIPTS)) writeFileSync(join(control, name), text);
   // The umask of whoever builds it has no say in this.
-  for (const name of ['.', 'control', ...Object.keys(SCRIPTS)]) {
-    chmodSync(join(control, name), name === 'control' ? 0o644 : 0o755);
-  }
+  for (const name of ['control', 'conffiles']) chmodSync(join(control, name), 0o644);
+  for (const name of ['.', ...Object.keys(SCRIPTS)]) chmodSync(join(control, name), 0o755);
 }
 
 async function contents({
@@ -104,6 +107,7 @@ async function contents({
     ...manual,
     ...completions,
     ...(await units()),
+    ...hooks().map(({ path, text }): [string, string] => [path.slice(1), text]),
     [`${DOCUMENTS}/changelog.gz`, packed(readFileSync(join(root, 'CHANGELOG.md'), 'utf8'))],
     [`${DOCUMENTS}/copyright`, copyright()],
   ];
@@ -115,6 +119,15 @@ const COMPLETIONS = {
   zsh: 'usr/share/zsh/vendor-completions/_espalier',
   fish: 'usr/share/fish/vendor_completions.d/espalier.fish',
 } as const;
+
+/** The hooks of Debian's own tools. They do nothing before the first `espalier kernel sync`. */
+function hooks(): readonly HookFile[] {
+  const installation = { node: PROGRAM, program: PROGRAM, stateDirectory: '/var/lib/espalier' };
+  const places = { library: '/usr/lib/espalier', etc: '/etc' };
+  return hookFiles({ ...installation, ...places }).filter(
+    ({ tools }) => !tools.includes('/usr/bin/pacman'),
+  );
+}
 
 /** Unit files of a machine that has everything at its usual place. */
 async function units(): Promise<readonly [string, string][]> {

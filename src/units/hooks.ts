@@ -32,7 +32,9 @@ const HEADER = '# Written by `espalier units`.';
 export function hookFiles(installation: HookInstallation): readonly HookFile[] {
   const { etc, library } = installation;
   const hook = `${library}/kernel-hook`;
+  // A package that was removed leaves its hooks, which are configuration, and not what they call.
   const call = quote(hook);
+  const isThere = `[ -x ${call} ] || exit 0\n`;
   const program = (path: string, text: string, ...tools: readonly string[]): HookFile => ({
     path,
     text: `#!/bin/sh\n${HEADER}\n${text}`,
@@ -41,12 +43,16 @@ export function hookFiles(installation: HookInstallation): readonly HookFile[] {
   });
   return [
     program(hook, kernelHook(installation), '/bin/sh'),
-    program(`${etc}/kernel/install.d/90-espalier.install`, plugin(call), '/usr/bin/kernel-install'),
-    program(`${etc}/kernel/postinst.d/zz-espalier`, postinst(call), '/usr/bin/dpkg'),
-    program(`${etc}/kernel/postrm.d/zz-espalier`, postrm(call), '/usr/bin/dpkg'),
+    program(
+      `${etc}/kernel/install.d/90-espalier.install`,
+      isThere + plugin(call),
+      '/usr/bin/kernel-install',
+    ),
+    program(`${etc}/kernel/postinst.d/zz-espalier`, isThere + postinst(call), '/usr/bin/dpkg'),
+    program(`${etc}/kernel/postrm.d/zz-espalier`, isThere + postrm(call), '/usr/bin/dpkg'),
     program(
       `${etc}/initramfs/post-update.d/zz-espalier`,
-      postUpdate(call),
+      isThere + postUpdate(call),
       '/usr/bin/dpkg',
       '/usr/bin/dracut',
     ),

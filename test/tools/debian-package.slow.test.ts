@@ -77,6 +77,15 @@ describe('the Debian package', { skip }, () => {
     assert.ok(existsSync(join(root, 'var/cache/espalier/digests.json')));
   });
 
+  test('is removed, and its hooks, which stay, fail no package of a kernel', () => {
+    const hook = '/etc/kernel/postinst.d/zz-espalier';
+    dpkg('--remove', 'espalier');
+    assert.ok(existsSync(join(root, hook)));
+    const { status, text } = inside(hook, '6.1.0-9-amd64', '/boot/vmlinuz-6.1.0-9-amd64');
+    assert.deepEqual({ status, text }, { status: 0, text: '' });
+    dpkg('--install', '/espalier_0.2.0.deb');
+  });
+
   test('is purged with all its files; the settings of a person stay', () => {
     const files = inside('dpkg-query', '-L', 'espalier')
       .text.split('\n')
