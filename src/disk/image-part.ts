@@ -109,12 +109,12 @@ export function partitionsOf(image: ByteSource, file: string): readonly Numbered
 
 /** First bytes of what an image may be instead of raw, and what makes it raw. */
 const OTHERS: readonly (readonly [offset: number, bytes: string, what: string, raw: string])[] = [
-  [0, 'QFI\xfb', 'a qcow2 image', 'qemu-img convert -O raw'],
+  [0, 'QFI\xfb', 'a qcow2 image', 'espalier image convert'],
   [0, 'KDMV', 'a VMDK image', 'qemu-img convert -O raw'],
   [0, '# Disk DescriptorFile', 'a VMDK description', 'qemu-img convert -O raw'],
   [0, 'vhdxfile', 'a VHDX image', 'qemu-img convert -O raw'],
-  [0, 'conectix', 'a VHD image', 'qemu-img convert -O raw'],
-  [64, '\x7f\x10\xda\xbe', 'a VDI image', 'qemu-img convert -O raw'],
+  [0, 'conectix', 'a VHD image', 'espalier image convert'],
+  [64, '\x7f\x10\xda\xbe', 'a VDI image', 'espalier image convert'],
   [0, '\x1f\x8b', 'compressed with gzip', 'gzip -dk'],
   [0, '\xfd7zXZ', 'compressed with xz', 'xz -dk'],
   [0, '\x28\xb5\x2f\xfd', 'compressed with zstd', 'zstd -dk'],
@@ -127,7 +127,7 @@ function requireRaw(image: ByteSource, file: string): void {
   if (other === undefined) return;
   const [, , what, program] = other;
   throw new EspError('CONFIG_INVALID', `${file}: expected a raw disk image, got ${what}`, {
-    hint: `convert it first: ${program} ${file}${program.endsWith('raw') ? ' disk.raw' : ''}`,
+    hint: `convert it first: ${program} ${file}${/ convert( |$)/.test(program) ? ' disk.raw' : ''}`,
   });
 }
 
