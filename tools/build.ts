@@ -5,14 +5,14 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { bundle, bundleLauncher, linkLzbt, writeLicenses } from './bundle.ts';
+import { bundle, bundleLauncher, linkLzbt, stamp, writeLicenses } from './bundle.ts';
 import { executables } from './executable.ts';
 import { MANUAL, writePages } from './manual.ts';
 
 const root = resolve(import.meta.dirname, '..');
 const { version } = JSON.parse(readFileSync(resolve(root, 'package.json'), 'utf8'));
 const { values } = parseArgs({ options: { executable: { type: 'boolean' } } });
-const file = await bundle();
+const file = await bundle(undefined, stamp);
 const made = [file, await bundleLauncher(file), linkLzbt(file), writeLicenses(file)];
 writePages(MANUAL, version);
 made.push(MANUAL);

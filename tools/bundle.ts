@@ -87,7 +87,7 @@ export function bundleLauncher(file: string): Promise<string> {
 
 /** Writes the program as a script, which a single executable runs; returns its path. */
 export function bundleScript(outfile: string): Promise<string> {
-  return pack('src/main.ts', outfile, [], SCRIPT);
+  return pack('src/main.ts', outfile, [stamp], SCRIPT);
 }
 
 /** A module knows where it lies. A script in a single executable lies where the executable does. */
@@ -123,13 +123,21 @@ async function pack(
     define: {
       __filename: 'import.meta.filename',
       'require.main': 'undefined',
-      BUILD_COMMIT: JSON.stringify(commit()),
+      BUILD_COMMIT: 'null',
       ...define,
     },
   });
   chmodSync(outfile, 0o755);
   return outfile;
 }
+
+/** Has the program say which commit it was made of. A build for a test does not: the same sources are the same bytes. */
+export const stamp: Plugin = {
+  name: 'stamp',
+  setup({ initialOptions }) {
+    initialOptions.define = { ...initialOptions.define, BUILD_COMMIT: JSON.stringify(commit()) };
+  },
+};
 
 /** Returns the commit of this tree; null when it has changes, or is no checkout. */
 function commit(): string | null {

@@ -1,6 +1,6 @@
 /** The boot menu as systemd-boot will show it: entries, order, and what each entry is. Pure. */
 import type { EntryFile, Inventory } from '../esp/inventory.ts';
-import type { BootCounter, EntryName, EspPath } from '../esp/layout.ts';
+import { type BootCounter, ENTRIES, type EntryName, type EspPath } from '../esp/layout.ts';
 import { bootsSystem } from '../uki/cmdline.ts';
 import { compareEntries, nextOf } from './menu-order.ts';
 import type { EspView } from './view.ts';
@@ -60,7 +60,9 @@ export function menuOf(
     const sharers = imageOf(entry)
       .flatMap(namersOf)
       .filter((id) => id !== entry.id);
-    const bare = named.find((blob) => blob?.unsigned !== undefined);
+    // Firmware itself starts what a Type #1 entry names. A thin image vouches for its kernel.
+    const isType1 = entry.path.toLowerCase().startsWith(`${ENTRIES}/`);
+    const bare = isType1 ? named.find((blob) => blob?.unsigned !== undefined) : undefined;
     const broken = named.find((blob) => blob?.damage !== undefined);
     return {
       id: entry.id,

@@ -49,7 +49,7 @@ function priorityOf(line: string): string {
   return `<${PRIORITIES[Number(level)] ?? 6}>`;
 }
 
-/** Returns the words of a line, with its fields behind them. */
+/** Returns the words of a line, with its fields behind them. A name with a line end in it begins no line of its own. */
 function sentence(line: string): string {
   const {
     level: _level,
@@ -60,5 +60,6 @@ function sentence(line: string): string {
   const rest = Object.entries(fields).map(([key, value]) => `${key}=${String(value)}`);
   return [msg, rest.length > 0 ? `(${rest.join(', ')})` : '']
     .filter((each) => each !== '')
-    .join(' ');
+    .join(' ')
+    .replaceAll('\n', '\\n');
 }

@@ -111,7 +111,6 @@ export const textCases: readonly HostileCase[] = [
   ),
   {
     name: 'a mark of the layout of a hundred megabytes',
-    stops: 'FOREIGN_LAYOUT',
     plant: ({ machine }) => {
       machine.put('loader/entries.srel', '');
       fs.truncateSync(join(machine.esp, 'loader/entries.srel'), 100 * MIB);
@@ -119,7 +118,6 @@ export const textCases: readonly HostileCase[] = [
   },
   {
     name: 'a mark of the layout that steers a terminal',
-    stops: 'FOREIGN_LAYOUT',
     plant: ({ machine }) => machine.put('loader/entries.srel', STEERING),
   },
   ...Object.entries(VALUES).map(

@@ -146,7 +146,7 @@ test('profiles and links whose names steer a terminal are told on one line', (t)
     const { status, stdout, stderr } = measure(usedBy([verb, ...args]), machine.environment());
     assert.ok([0, 1, 5].includes(status ?? 70), stderr);
     assert.doesNotMatch(`${stdout}${stderr}`.replaceAll('\n', ' '), /[\p{Cc}\p{Cf}]/u);
-    for (const line of stderr.split('\n')) assert.match(line, /^(\{.*\})?$/);
+    for (const line of stderr.split('\n')) assert.match(line, /^(espalier: \w+: .*)?$/);
   }
   assert.deepEqual(machine.installed(), [1]);
 });

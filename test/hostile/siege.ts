@@ -45,6 +45,8 @@ const OURS = [
   /^EFI\/systemd\/systemd-bootx64\.efi$/i,
   /^EFI\/BOOT\/BOOTX64\.EFI$/i,
   /^loader\/loader\.conf$/i,
+  // What is no word says nothing of who lays out the entries, and is written anew.
+  /^loader\/entries\.srel$/i,
   /(^|\/)\.espalier-\d{1,10}-\d{1,10}\.tmp$/,
 ];
 /** What a first installation makes, and no later one touches. */
