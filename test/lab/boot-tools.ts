@@ -1,9 +1,9 @@
 /** bootctl and systemd-bless-boot 257, with the libraries that they were made for. */
-import { join } from 'node:path';
 import { type Member, membersUnder } from './cpio.ts';
 import {
   ensurePackageFolder,
   findPackageFolder,
+  ownWords,
   type PackageFolder,
   packageRoot,
 } from './package-folder.ts';
@@ -19,7 +19,6 @@ const packages: PackageFolder = {
   ],
 };
 const root = packageRoot(packages);
-const libraries = join(root, 'usr/lib/x86_64-linux-gnu');
 
 /** Says whether they are in the cache; never touches the network. */
 export function hasBootTools(): boolean {
@@ -39,11 +38,9 @@ const PROGRAMS = {
   'systemd-bless-boot': 'usr/lib/systemd/systemd-bless-boot',
 } as const;
 
-/** Returns the words of a command that runs one of the two: these libraries are for no other program. */
+/** Returns the words of a command that runs one of the two. */
 export function bootTool(program: keyof typeof PROGRAMS): readonly string[] {
-  const loader = join(libraries, 'ld-linux-x86-64.so.2');
-  const found = ['--library-path', `${libraries}:${libraries}/systemd`];
-  return [loader, ...found, join(root, PROGRAMS[program])];
+  return ownWords(root, PROGRAMS[program]);
 }
 
 /** Returns them as members of an initrd, in which they lie where they lie here. */

@@ -1,7 +1,12 @@
 /** kernel-install of the systemd versions that the lab knows, run where the machine's own shell and Node are. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { ensurePackageFolder, findPackageFolder, type PackageFolder } from './package-folder.ts';
+import {
+  ensurePackageFolder,
+  findPackageFolder,
+  ownWords,
+  type PackageFolder,
+} from './package-folder.ts';
 import { findSystemdRoot } from './systemd-root.ts';
 
 /** What sid's kernel-install is linked with. */
@@ -10,6 +15,8 @@ const folder: PackageFolder = {
   suite: 'sid',
   packages: ['systemd', 'libsystemd-shared', 'libc6'],
 };
+
+const PROGRAM = 'usr/bin/kernel-install';
 
 /** Returns the words that run a version of kernel-install, or undefined when it is not in the cache. */
 export function kernelInstall(version: '252' | '262'): readonly string[] | undefined {
@@ -20,11 +27,9 @@ export function kernelInstall(version: '252' | '262'): readonly string[] | undef
 /** Version 252 is a shell script. A newer one is a program, which brings its own libraries. */
 function inRoot(root: string | undefined): readonly string[] | undefined {
   if (root === undefined) return undefined;
-  const program = join(root, 'usr/bin/kernel-install');
+  const program = join(root, PROGRAM);
   if (readFileSync(program).subarray(0, 2).toString() === '#!') return ['/bin/sh', program];
-  const libraries = join(root, 'usr/lib/x86_64-linux-gnu');
-  const loader = join(libraries, 'ld-linux-x86-64.so.2');
-  return [loader, '--library-path', `${libraries}:${join(libraries, 'systemd')}`, program];
+  return ownWords(root, PROGRAM);
 }
 
 /**

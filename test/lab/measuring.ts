@@ -1,8 +1,8 @@
 /** systemd-pcrlock and systemd-measure 257, with the libraries that they were made for. */
-import { join } from 'node:path';
 import {
   ensurePackageFolder,
   findPackageFolder,
+  ownWords,
   type PackageFolder,
   packageRoot,
 } from './package-folder.ts';
@@ -18,7 +18,6 @@ const packages: PackageFolder = {
     'zlib1g',
   ],
 };
-const libraries = join(packageRoot(packages), 'usr/lib/x86_64-linux-gnu');
 
 /** Says whether they are in the cache; never touches the network. */
 export function hasMeasuring(): boolean {
@@ -37,10 +36,7 @@ export function ensureMeasuring(say?: (what: string) => void): void {
 export function measuringCommand(
   program: 'systemd-pcrlock' | 'systemd-measure',
 ): readonly [string, ...string[]] {
-  // These libraries are not for the programs of this machine: only the loader is told of them.
-  const path = join(packageRoot(packages), 'usr/lib/systemd', program);
-  const loader = join(libraries, 'ld-linux-x86-64.so.2');
-  return [loader, '--library-path', `${libraries}:${libraries}/systemd`, path];
+  return ownWords(packageRoot(packages), `usr/lib/systemd/${program}`);
 }
 
 /** Runs one of the two, and returns what it printed. @throws {Error} when it fails */

@@ -1,11 +1,11 @@
 /** Debian trixie's programs that make file systems, which run beside the machine's own older ones. */
-import { chmodSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   ensurePackageFolder,
   findPackageFolder,
   type PackageFolder,
   packageRoot,
+  writeStarters,
 } from './package-folder.ts';
 
 const folder: PackageFolder = {
@@ -25,7 +25,7 @@ const folder: PackageFolder = {
     ...['libgcc-s1', 'liblz4-1', 'liblzma5', 'libpcre2-8-0', 'libselinux1', 'libss2', 'libuuid1'],
     ...['libxxhash0', 'libzstd1', 'zlib1g'],
   ],
-  finish: settle,
+  finish: (root) => writeStarters(root, 'bin', PROGRAMS),
 };
 
 const PROGRAMS: Readonly<Record<string, string>> = {
@@ -49,21 +49,4 @@ export function hasNewerTools(): boolean {
  */
 export function ensureNewerTools(say?: (what: string) => void): void {
   ensurePackageFolder(folder, say);
-}
-
-/** Each program is started by its own loader, with its own libraries: those of the machine are older. */
-function settle(root: string): void {
-  mkdirSync(join(root, 'bin'));
-  const home = packageRoot(folder);
-  const loader = join(home, 'usr/lib64/ld-linux-x86-64.so.2');
-  const libraries = join(home, 'usr/lib/x86_64-linux-gnu');
-  for (const [name, program] of Object.entries(PROGRAMS)) {
-    if (!existsSync(join(root, program))) {
-      throw new Error(`${program} is not among ${readdirSync(root).join(', ')}`);
-    }
-    const words = [loader, '--argv0', name, '--library-path', libraries, join(home, program)];
-    const script = `#!/bin/sh\nexec ${words.map((word) => `'${word}'`).join(' ')} "$@"\n`;
-    writeFileSync(join(root, 'bin', name), script);
-    chmodSync(join(root, 'bin', name), 0o755);
-  }
 }

@@ -1,5 +1,5 @@
 /** Debian packages that are unpacked and never installed, each set of them in a folder of the cache. */
-import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { findMirror, hasDebianTools, openSuite } from './debian.ts';
 import { cacheFolder } from './parts.ts';
@@ -52,4 +52,38 @@ export function ensurePackageFolder(
     rmSync(work, { recursive: true, force: true });
   }
   return root;
+}
+
+/**
+ * Returns the words that start a program of a folder with the libraries that it was made for, which are for
+ * no program of this machine. Its arguments come behind them.
+ * @param options of the loader itself
+ */
+export function ownWords(
+  root: string,
+  program: string,
+  ...options: readonly string[]
+): readonly [string, ...string[]] {
+  const libraries = join(root, 'usr/lib/x86_64-linux-gnu');
+  const loader = join(libraries, 'ld-linux-x86-64.so.2');
+  const path = `${libraries}:${libraries}/systemd`;
+  return [loader, ...options, '--library-path', path, join(root, program)];
+}
+
+/**
+ * Writes a script for each program, by its name, into a directory of a folder. They find the folder from
+ * where they lie, for it is moved when it is complete.
+ */
+export function writeStarters(
+  root: string,
+  directory: string,
+  programs: Readonly<Record<string, string>>,
+): void {
+  mkdirSync(join(root, directory));
+  for (const [name, program] of Object.entries(programs)) {
+    if (!existsSync(join(root, program))) throw new Error(`${root} has no ${program}`);
+    const words = ownWords('$root', program, '--argv0', name).map((word) => `"${word}"`);
+    const script = `#!/bin/sh\nroot=$(dirname "$0")/..\nexec ${words.join(' ')} "$@"\n`;
+    writeFileSync(join(root, directory, name), script, { mode: 0o755 });
+  }
 }

@@ -1,11 +1,11 @@
 /** systemd-measure, systemd-keyutil and systemd-creds as ukify 262 wants them, with their libraries. */
-import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   ensurePackageFolder,
   findPackageFolder,
   type PackageFolder,
   packageRoot,
+  writeStarters,
 } from './package-folder.ts';
 
 /** Before version 260, systemd-measure signed with the hash of each bank, and knew no policy references. */
@@ -20,14 +20,13 @@ const folder: PackageFolder = {
     ...['libzstd1', 'zlib1g', 'libtss2-esys-3.0.2-0t64', 'libtss2-mu-4.0.1-0t64'],
     ...['libtss2-rc0t64', 'libtss2-sys1t64', 'libtss2-tcti-swtpm0t64', 'libtss2-tcti-device0t64'],
   ],
-  finish: settle,
+  finish: (root) => writeStarters(root, 'tools', PROGRAMS),
 };
 
-/** The programs, by the folder that has them. */
 const PROGRAMS = {
-  'systemd-measure': 'usr/lib/systemd',
-  'systemd-keyutil': 'usr/lib/systemd',
-  'systemd-creds': 'usr/bin',
+  'systemd-measure': 'usr/lib/systemd/systemd-measure',
+  'systemd-keyutil': 'usr/lib/systemd/systemd-keyutil',
+  'systemd-creds': 'usr/bin/systemd-creds',
 } as const;
 
 /** The folder of scripts that start the programs with their own libraries: ukify finds them by `--tools`. */
@@ -44,23 +43,4 @@ export function hasPolicyTools(): boolean {
  */
 export function ensurePolicyTools(say?: (what: string) => void): void {
   ensurePackageFolder(folder, say);
-}
-
-/** Writes the scripts. They find the folder from where they lie, for it is moved when it is complete. */
-function settle(root: string): void {
-  mkdirSync(join(root, 'tools'));
-  for (const [name, at] of Object.entries(PROGRAMS)) {
-    const script = join(root, 'tools', name);
-    writeFileSync(
-      script,
-      [
-        '#!/bin/sh',
-        'root=$(dirname "$0")/..',
-        'libraries=$root/usr/lib/x86_64-linux-gnu',
-        `exec "$libraries/ld-linux-x86-64.so.2" --library-path "$libraries:$libraries/systemd" "$root/${at}/${name}" "$@"`,
-        '',
-      ].join('\n'),
-    );
-    chmodSync(script, 0o755);
-  }
 }

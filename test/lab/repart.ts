@@ -1,9 +1,7 @@
 /** systemd-repart 257, with the libraries that it was made for. */
-import { join } from 'node:path';
+import { ownWords } from './package-folder.ts';
 import { run } from './run.ts';
 import { toolRoot } from './tool-root.ts';
-
-const libraries = join(toolRoot, 'usr/lib/x86_64-linux-gnu');
 
 /** Where the partitions of an image come from, and where it goes. */
 export interface RepartOptions {
@@ -26,11 +24,9 @@ export const repartSeed = '6b1d6e0e-7d0c-4f6e-9d3a-2f0c6f1f5a11';
 /** Runs it on an image, and returns what it says in JSON. @throws {Error} when it fails */
 export function repart(options: RepartOptions): string {
   const { definitions, image, empty, defer, key, size = 'auto' } = options;
-  // These libraries are not for the programs that it starts: only the loader is told of them.
-  const loader = ['--library-path', `${libraries}:${join(libraries, 'systemd')}`];
-  const program = join(toolRoot, 'usr/bin/systemd-repart');
-  return run(join(libraries, 'ld-linux-x86-64.so.2'), [
-    ...[...loader, program, '--dry-run=no', '--offline=yes', '--sector-size=512'],
+  const [loader, ...words] = ownWords(toolRoot, 'usr/bin/systemd-repart');
+  return run(loader, [
+    ...[...words, '--dry-run=no', '--offline=yes', '--sector-size=512'],
     ...[`--seed=${repartSeed}`, '--json=short', `--empty=${empty}`, `--size=${size}`],
     ...(key === undefined
       ? []

@@ -1,8 +1,8 @@
 /** systemd-sbsign of a systemd that signs offline, with the libraries that it was made for. */
-import { join } from 'node:path';
 import {
   ensurePackageFolder,
   findPackageFolder,
+  ownWords,
   type PackageFolder,
   packageRoot,
 } from './package-folder.ts';
@@ -33,10 +33,7 @@ export function ensureSbsign(say?: (what: string) => void): void {
 
 /** Runs `systemd-sbsign sign` at a time, in seconds since the epoch. @throws {Error} when it fails */
 export function sbsign(args: readonly string[], time = 0): void {
-  const root = packageRoot(folder);
-  const libraries = join(root, 'usr/lib/x86_64-linux-gnu');
-  const loader = ['--library-path', `${libraries}:${join(libraries, 'systemd')}`];
-  const program = join(root, 'usr/lib/systemd/systemd-sbsign');
+  const [loader, ...words] = ownWords(packageRoot(folder), 'usr/lib/systemd/systemd-sbsign');
   const env = { SOURCE_DATE_EPOCH: `${time}` };
-  run(join(libraries, 'ld-linux-x86-64.so.2'), [...loader, program, 'sign', ...args], { env });
+  run(loader, [...words, 'sign', ...args], { env });
 }
