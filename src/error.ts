@@ -108,6 +108,22 @@ export class EspError extends Error {
 /** Returns the messages of an error and of its causes on one line. */
 export function explain(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  const cause = error.cause === undefined ? '' : `: because ${explain(error.cause)}`;
-  return `${error.message.replaceAll('\n', '\\n')}${cause}`;
+  const cause = becauseOf(error.cause);
+  const because = cause === '' || isSaid(error) ? '' : `: because ${cause}`;
+  return `${error.message.replaceAll('\n', '\\n')}${because}`;
+}
+
+/** Whether the kernel's words say no more than the message: that nothing is there. */
+function isSaid({ code, cause }: Error & { code?: unknown }): boolean {
+  return (
+    code === 'FILE_MISSING' && cause instanceof Error && 'code' in cause && cause.code === 'ENOENT'
+  );
+}
+
+/** Of what the kernel said, the words alone: its number and the path stand in the message before them. */
+function becauseOf(cause: unknown): string {
+  if (cause === undefined) return '';
+  const text = explain(cause);
+  const isKernels = cause instanceof Error && 'syscall' in cause;
+  return isKernels ? (/^[A-Z0-9]+: (.+?), \w+(?: '|$)/.exec(text)?.[1] ?? text) : text;
 }

@@ -40,6 +40,14 @@ export function isAbsent(error: unknown): boolean {
   return ABSENT.has(errno(error) ?? '');
 }
 
+/** Returns the error for a path that leads nowhere. */
+export function missing(path: string, error: unknown): EspError {
+  return new EspError('FILE_MISSING', `${path} does not exist`, {
+    cause: error,
+    hint: 'look at how the path is spelt',
+  });
+}
+
 /**
  * Returns the error for an operation that failed; one that is an {@link EspError} already stays.
  * @throws the error itself when it is not the kernel's: a bug must not pass for a bad disk

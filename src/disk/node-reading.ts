@@ -1,7 +1,7 @@
 /** The reading half of the Disk port over node:fs. */
 import * as fs from 'node:fs';
 import { EspError } from '../error.ts';
-import { errno, ioError, isAbsent, optional, translated } from '../io-error.ts';
+import { errno, ioError, isAbsent, missing, optional, translated } from '../io-error.ts';
 import { fill } from '../process/fill.ts';
 import type { DirectoryEntry, Disk, FileKind, FileStat, FileSystem, OpenFile } from './disk.ts';
 
@@ -90,7 +90,7 @@ function openRegular(path: string): { fd: number; size: number } {
     fd = openQuietly(path);
   } catch (error) {
     if (!isAbsent(error)) throw error;
-    throw new EspError('FILE_MISSING', `${path} does not exist`, { cause: error });
+    throw missing(path, error);
   }
   const stats = fs.fstatSync(fd);
   if (stats.isFile()) return { fd, size: stats.size };

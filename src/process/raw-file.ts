@@ -3,7 +3,7 @@
  */
 import * as fs from 'node:fs';
 import { EspError } from '../error.ts';
-import { isAbsent, shortWrite, translated } from '../io-error.ts';
+import { isAbsent, missing, shortWrite, translated } from '../io-error.ts';
 import { fill } from './fill.ts';
 import type { RawFile, RawUse } from './machine.ts';
 
@@ -31,7 +31,7 @@ function openExisting(path: string, use: RawUse): number {
     return fs.openSync(path, FLAGS[use] | O_NONBLOCK, MODE);
   } catch (error) {
     if (!isAbsent(error)) throw error;
-    throw new EspError('FILE_MISSING', `${path} does not exist`, { cause: error });
+    throw missing(path, error);
   }
 }
 
