@@ -15,6 +15,8 @@ export interface ImagePart {
   readonly name: string;
   /** Undefined where there is no partition table, or nobody looked. */
   readonly partition?: ImagePartition;
+  /** Of that partition. */
+  readonly number?: number;
 }
 
 /** A partition, with its number and where it lies, in bytes. */
@@ -54,7 +56,7 @@ export function findPart(image: ByteSource, { file, part }: ImagePlace): ImagePa
     });
   }
   const { number, offset, size, ...partition } = found;
-  return { offset, size, name: `${file}#${number}`, partition };
+  return { offset, size, name: `${file}#${number}`, partition, number };
 }
 
 /** Returns whether a partition has the type of an ESP. */
