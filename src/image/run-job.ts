@@ -9,7 +9,7 @@ import { makeImage } from './build-image.ts';
 import { type OutputForm, outputForm, writeOutput } from './convert-image.ts';
 import { type EspFilling, fillFats } from './fill-esp.ts';
 import type { ImageJob } from './image-job.ts';
-import { makeVariableFile } from './make-variable-file.ts';
+import { makeVariableFile, requireVariables } from './make-variable-file.ts';
 import { planNixpkgs } from './nixpkgs-plan.ts';
 import { placeOutput, requireOutput, scratchPath } from './output.ts';
 import { type ImagePlan, planImage } from './plan-image.ts';
@@ -53,6 +53,7 @@ export async function runJob(
   if (job.variables !== undefined) {
     requireDisk(form, path);
     requireOutput(job.variables.output, { needed: 0, isForced }, context.disk);
+    requireVariables({ ...job.variables, time: job.time }, context);
   }
   const outcome = await buildImage(job, form, destination, means);
   if (job.variables !== undefined) {
