@@ -5,13 +5,13 @@ import {
   type FirmwareBoot,
   type FirmwareEntry,
   forget,
-  nameOf,
   readFirmwareBoot,
   register,
   startsFrom,
 } from '../firmware/boot-entries.ts';
 import { ownLoaders } from '../firmware/own-loaders.ts';
 import { openVariables } from '../firmware/variables.ts';
+import { bootVariableName } from '../loader/boot-option.ts';
 import type { Invocation } from '../settings/invocation.ts';
 import { readSettings, type Settings } from '../settings/settings.ts';
 import { formatTable, printable } from '../terminal/table.ts';
@@ -75,7 +75,7 @@ function describe(
     'not in the order': !order.includes(number),
   };
   return {
-    entry: nameOf(number),
+    entry: bootVariableName(number),
     title,
     active: isActive,
     partition,
@@ -104,7 +104,7 @@ export async function firmwareRegister(
   const settings = await readSettings(others, environment, disk);
   const variables = openVariables(context);
   const wanted = ownLoaders(settings, context, typeof title === 'string' ? title : undefined);
-  const changed = register(variables, wanted, first === true).map(nameOf);
+  const changed = register(variables, wanted, first === true).map(bootVariableName);
   if (json) {
     print(JSON.stringify({ version: 1, verb: 'firmware register', changed }, undefined, 2));
   } else {
@@ -124,7 +124,7 @@ export async function firmwareForget(
   const { entries } = readFirmwareBoot(variables);
   const gone = operand === undefined ? ours(entries, settings, context) : [named(entries, operand)];
   forget(variables, gone);
-  const removed = gone.map(nameOf);
+  const removed = gone.map(bootVariableName);
   if (json) print(JSON.stringify({ version: 1, verb: 'firmware forget', removed }, undefined, 2));
   else print(removed.length > 0 ? `removed ${removed.join(', ')}` : 'nothing to do');
   return 0;
@@ -143,10 +143,10 @@ function ours(
 
 function named(entries: readonly FirmwareEntry[], operand: string): number {
   const found = entries.find(
-    ({ number }) => nameOf(number).toLowerCase() === operand.toLowerCase(),
+    ({ number }) => bootVariableName(number).toLowerCase() === operand.toLowerCase(),
   );
   if (found) return found.number;
   throw new EspError('CONFIG_INVALID', `${operand}: firmware has no such boot entry`, {
-    hint: `there are ${entries.map(({ number }) => nameOf(number)).join(', ') || 'none'}`,
+    hint: `there are ${entries.map(({ number }) => bootVariableName(number)).join(', ') || 'none'}`,
   });
 }

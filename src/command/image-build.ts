@@ -1,7 +1,6 @@
 /** `image build`: makes a whole disk. */
 import { resolve } from 'node:path';
 import type { Context } from '../context.ts';
-import { EXIT_WARNINGS } from '../error.ts';
 import { finalUuid } from '../image/build-image.ts';
 import { FILES_ALONE } from '../image/esp-description.ts';
 import type { ImageJob, KeyFiles } from '../image/image-job.ts';
@@ -14,11 +13,11 @@ import { deferredTypes, tomlJob } from '../image/toml-job.ts';
 import type { WantedVariables } from '../image/toml-variables.ts';
 import { misuse, readFlags } from '../settings/flags.ts';
 import type { Invocation } from '../settings/invocation.ts';
-import { startProgress } from '../terminal/progress.ts';
 import { formatSize } from '../terminal/size.ts';
 import { formatTable } from '../terminal/table.ts';
 import { STEADY } from '../tree/contents.ts';
 import { NO_SEED } from '../verity/seed.ts';
+import { makeWith } from './image-means.ts';
 import { type BuildFlags, buildSchema, type JobFlags } from './image-settings.ts';
 
 const VERB = 'image build';
@@ -35,21 +34,10 @@ export async function imageBuild(
   const { job, output: described } = await readJob(description, settings, context);
   const output = settings.output ?? described;
   if (output === undefined) throw misuse('expected --output, got none', VERB);
-  const log = async () => (await import('../terminal/log.ts')).openLog(verbosity);
-  const progress = startProgress(json || verbosity !== 0);
-  const warnings: string[] = [];
-  const means: RunMeans = {
-    ...{ context, log, say: progress.say },
-    warn: (warning) => warnings.push(warning),
-  };
-  try {
+  return makeWith({ json, verbosity }, context, async (means) => {
     const made = await makeOrPlan(job, output, settings, means);
-    context.print(json ? asJson(made, output.given, job.isSplit) : asTable(made));
-  } finally {
-    progress.stop();
-  }
-  for (const warning of warnings) (await log()).warn(warning);
-  return warnings.length > 0 ? EXIT_WARNINGS : 0;
+    return json ? asJson(made, output.given, job.isSplit) : asTable(made);
+  });
 }
 
 /** Where an image goes: as somebody wrote it, and as a whole path. */

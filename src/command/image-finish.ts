@@ -1,17 +1,16 @@
 /** `image finish`: puts the image that boots a disk onto the ESP of one that was made without it. */
 import { basename, resolve } from 'node:path';
 import type { Context } from '../context.ts';
-import { EXIT_WARNINGS } from '../error.ts';
 import { finishImage, requireMatch, rootHashesOf } from '../image/finish-image.ts';
 import { requireOutput } from '../image/output.ts';
 import { repartRows } from '../image/repart-rows.ts';
 import { readFlags } from '../settings/flags.ts';
 import type { Invocation } from '../settings/invocation.ts';
-import { startProgress } from '../terminal/progress.ts';
 import { reportedProfiles } from '../uki/boot-profile.ts';
 import { inspectSections, ukiReport } from '../uki/inspect.ts';
 import type { RootHash } from '../verity/root-hash.ts';
 import { readJob } from './image-build.ts';
+import { makeWith } from './image-means.ts';
 import { finishSchema } from './image-settings.ts';
 import { hashChunks } from './uki-inspect.ts';
 
@@ -33,24 +32,14 @@ export async function imageFinish(
   requireOutput(output.path, { needed: 0, isForced }, context.disk);
   const { job } = await readJob(settings.description, settings, context);
   const path = settings['uki-path'] ?? job.esp.ukis[0]?.path ?? `/EFI/Linux/${basename(uki)}`;
-  const log = async () => (await import('../terminal/log.ts')).openLog(verbosity);
-  const progress = startProgress(json || verbosity !== 0);
-  const warnings: string[] = [];
-  const warn = (warning: string) => void warnings.push(warning);
-  try {
-    const esp = { ...job.esp, ukis: [{ path, source: uki }] };
-    const finishing = { image, output: output.path, job: { ...job, esp }, rootHashes };
-    const made = await finishImage(finishing, { context, log, say: progress.say, warn });
-    context.print(
-      json
-        ? JSON.stringify(repartRows(made, output.given, false), undefined, '\t')
-        : `${output.given}: boots by ${path}`,
-    );
-  } finally {
-    progress.stop();
-  }
-  for (const warning of warnings) (await log()).warn(warning);
-  return warnings.length > 0 ? EXIT_WARNINGS : 0;
+  const esp = { ...job.esp, ukis: [{ path, source: uki }] };
+  const finishing = { image, output: output.path, job: { ...job, esp }, rootHashes };
+  return makeWith({ json, verbosity }, context, async (means) => {
+    const made = await finishImage(finishing, means);
+    return json
+      ? JSON.stringify(repartRows(made, output.given, false), undefined, '\t')
+      : `${output.given}: boots by ${path}`;
+  });
 }
 
 /** Returns the root hashes of an image. @throws {IMAGE_MISMATCH} when an image names others */

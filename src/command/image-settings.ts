@@ -2,27 +2,15 @@
 import { resolve } from 'node:path';
 import * as v from 'valibot';
 import { parseBytes } from '../image/definition-values.ts';
-import { flag, path } from '../settings/value-schemas.ts';
+import { flag, path, understood } from '../settings/value-schemas.ts';
 import { parseUuid } from '../verity/uuid.ts';
 
-const uuid = v.pipe(
-  v.string('expected a UUID'),
-  v.rawTransform(({ dataset: { value }, addIssue, NEVER }) => {
-    const bytes = parseUuid(value);
-    if (bytes === undefined) addIssue({ message: 'expected a UUID' });
-    return bytes ?? NEVER;
-  }),
-);
+const uuid = understood(parseUuid, 'a UUID');
 
 /** A number of bytes as systemd writes it, or `auto`. */
-const diskSize = v.pipe(
-  v.string('expected a size, as 4G, or auto'),
-  v.rawTransform(({ dataset: { value }, addIssue, NEVER }): number | 'auto' => {
-    if (value === 'auto') return value;
-    const bytes = parseBytes(value);
-    if (bytes === undefined) addIssue({ message: 'expected a size, as 4G, or auto' });
-    return bytes ?? NEVER;
-  }),
+const diskSize = understood(
+  (text): number | 'auto' | undefined => (text === 'auto' ? text : parseBytes(text)),
+  'a size, as 4G, or auto',
 );
 
 const sectorSize = v.pipe(v.picklist(['512', '4096'], 'expected 512 or 4096'), v.transform(Number));

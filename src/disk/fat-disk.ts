@@ -5,7 +5,7 @@ import { EspError } from '../error.ts';
 import { isDirectory } from '../fat/check.ts';
 import type { Entry } from '../fat/directory.ts';
 import type { Geometry } from '../fat/geometry.ts';
-import type { Region } from '../fat/region.ts';
+import { type Region, SLOT } from '../fat/region.ts';
 import { FatVolume } from '../fat/volume.ts';
 import { FatWriter, type Manner } from '../fat/writer.ts';
 import { notHeld } from '../io-error.ts';
@@ -33,7 +33,6 @@ export interface FatDisk {
 
 /** The magic number of FAT in statfs(2) (linux/magic.h §MSDOS_SUPER_MAGIC). */
 const FAT = 0x4d44;
-const SLOT = 32;
 
 /**
  * Opens a FAT, makes sure that it is whole, and returns it as a disk with nothing but that.

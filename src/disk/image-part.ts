@@ -15,6 +15,8 @@ export interface ImagePart {
   readonly name: string;
   /** Undefined where there is no partition table, or nobody looked. */
   readonly partition?: ImagePartition;
+  /** Of that partition. */
+  readonly number?: number;
 }
 
 /** A partition, with its number and where it lies, in bytes. */
@@ -43,9 +45,7 @@ export function findPart(image: ByteSource, { file, part }: ImagePlace): ImagePa
   }
   const all = partitions ?? [];
   const wanted =
-    part === undefined
-      ? all.filter(({ scheme, type }) => type === ESP_TYPES[scheme])
-      : all.filter(({ number }) => number === part.number);
+    part === undefined ? all.filter(isEsp) : all.filter(({ number }) => number === part.number);
   const [found, other] = wanted;
   if (found === undefined) {
     throw absent(part === undefined ? file : `${file}#${part.number}`, listed(all));
@@ -56,7 +56,12 @@ export function findPart(image: ByteSource, { file, part }: ImagePlace): ImagePa
     });
   }
   const { number, offset, size, ...partition } = found;
-  return { offset, size, name: `${file}#${number}`, partition };
+  return { offset, size, name: `${file}#${number}`, partition, number };
+}
+
+/** Returns whether a partition has the type of an ESP. */
+export function isEsp({ scheme, type }: Pick<ImagePartition, 'scheme' | 'type'>): boolean {
+  return type === ESP_TYPES[scheme];
 }
 
 function absent(what: string, among: string): EspError {

@@ -36,3 +36,9 @@ export function openRaw(
     hint: 'write to a file outside of the image, and copy it there',
   });
 }
+
+/** Makes a file of zeros that takes no room. What was there is emptied first. Throws as {@link openRaw} does. */
+export function makeSized(path: string, size: number, on: DiskAndMachine): void {
+  using file = openRaw(path, 'replace', on);
+  file.cut(size);
+}

@@ -3,7 +3,7 @@ import { EspError } from '../error.ts';
 import { BACKUP, formatBootSector, formatInfo, INFO } from './boot-sector.ts';
 import { espGeometry, type Geometry, rootOffset } from './geometry.ts';
 import { ATTRIBUTE, formatRecord } from './record.ts';
-import type { Region } from './region.ts';
+import { type Region, SLOT } from './region.ts';
 import { labelBytes } from './short-name.ts';
 
 /** What a new FAT is to be. */
@@ -37,7 +37,7 @@ export function formatFat(formatting: Formatting): Geometry {
   const bytes = labelBytes(label === '' ? NO_LABEL : label);
   if (given === undefined || bytes === undefined) throw noLabel(label);
   const { sectorSize, bits, clusters, sectorsPerCluster } = geometry;
-  const rootBytes = bits === 32 ? sectorsPerCluster * sectorSize : geometry.rootSlots * 32;
+  const rootBytes = bits === 32 ? sectorsPerCluster * sectorSize : geometry.rootSlots * SLOT;
   clear(region, rootOffset(geometry) + rootBytes);
   const boot = formatBootSector(geometry, { label: bytes, volumeId, hidden });
   region.writeAt(0, boot);

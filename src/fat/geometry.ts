@@ -1,5 +1,6 @@
 /** Where everything of a FAT lies, for a size: the arithmetic of mkfs.fat, and the rule for an ESP. */
 import { EspError } from '../error.ts';
+import { SLOT } from './region.ts';
 
 /** How many bits an entry of the allocation table has. */
 export type FatBits = 12 | 16 | 32;
@@ -36,7 +37,7 @@ const SECTOR = 512;
 const KIB = 1024;
 const MIB = 1024 * KIB;
 const COPIES = 2;
-const SLOTS_PER_SECTOR = SECTOR / 32;
+const SLOTS_PER_SECTOR = SECTOR / SLOT;
 /** Up to here nothing is aligned to clusters, as on floppy disks. In sectors. */
 const TINY = 8192;
 const FAT32_FROM = 512 * MIB;
@@ -190,5 +191,5 @@ export function rootOffset({ reserved, copies, tableSectors, sectorSize }: Geome
 /** Returns where the first cluster begins, in bytes. */
 export function dataOffset(geometry: Geometry): number {
   const { rootSlots, sectorSize } = geometry;
-  return rootOffset(geometry) + Math.ceil((rootSlots * 32) / sectorSize) * sectorSize;
+  return rootOffset(geometry) + Math.ceil((rootSlots * SLOT) / sectorSize) * sectorSize;
 }

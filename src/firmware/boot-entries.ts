@@ -2,6 +2,7 @@
 import { EspError } from '../error.ts';
 import {
   type BootOption,
+  bootVariableName,
   formatBootOption,
   formatBootOrder,
   type PartitionPlace,
@@ -39,7 +40,7 @@ export function readFirmwareBoot(variables: Variables): FirmwareBoot {
     .sort((a, b) => place(a) - place(b) || a - b)
     .flatMap((number): FirmwareEntry[] => {
       const option = parseBootOption(
-        getVariable(variables, 'global', nameOf(number)) ?? new Uint8Array(),
+        getVariable(variables, 'global', bootVariableName(number)) ?? new Uint8Array(),
       );
       return option ? [{ number, ...option }] : [];
     });
@@ -47,11 +48,6 @@ export function readFirmwareBoot(variables: Variables): FirmwareBoot {
   const [current] = words('BootCurrent');
   const [timeout] = words('Timeout');
   return { entries, order, next, current, timeout };
-}
-
-/** Returns the name of an entry’s variable. */
-export function nameOf(number: number): string {
-  return `Boot${number.toString(16).toUpperCase().padStart(4, '0')}`;
 }
 
 /** A program on an ESP that firmware should start. */
@@ -83,10 +79,15 @@ export function register(
     known.push(found?.number ?? lowestFree(taken));
     if (found) continue;
     const number = known.at(-1) ?? 0;
-    taken.add(nameOf(number));
+    taken.add(bootVariableName(number));
     made.push(number);
     // The entry comes before the order that names it: a name that leads nowhere starts nothing.
-    setVariable(variables, 'global', nameOf(number), formatBootOption({ title, partition, path }));
+    setVariable(
+      variables,
+      'global',
+      bootVariableName(number),
+      formatBootOption({ title, partition, path }),
+    );
   }
   const ahead = first ? known : made;
   const behind = known.filter((number) => !ahead.includes(number) && !order.includes(number));
@@ -103,7 +104,8 @@ export function startsFrom(entry: BootOption, uuid: string, path: string): boole
 const NUMBERS = 0x1_0000;
 
 function lowestFree(taken: ReadonlySet<string>): number {
-  for (let number = 0; number < NUMBERS; number++) if (!taken.has(nameOf(number))) return number;
+  for (let number = 0; number < NUMBERS; number++)
+    if (!taken.has(bootVariableName(number))) return number;
   throw new EspError('FIRMWARE_REFUSED', 'all 65536 boot entries of firmware are taken', {
     hint: 'remove some: espalier firmware list',
   });
@@ -121,5 +123,5 @@ export function forget(variables: Variables, numbers: readonly number[]): void {
   if (rest.length === 0) removeVariable(variables, 'global', 'BootOrder');
   else setVariable(variables, 'global', 'BootOrder', formatBootOrder(rest));
   if (next !== undefined && numbers.includes(next)) removeVariable(variables, 'global', 'BootNext');
-  for (const number of numbers) removeVariable(variables, 'global', nameOf(number));
+  for (const number of numbers) removeVariable(variables, 'global', bootVariableName(number));
 }

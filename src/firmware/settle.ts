@@ -1,10 +1,11 @@
 /** What is done to EFI variables once the files are in place. Nothing of it can undo a run. */
 import type { Context } from '../context.ts';
 import { EspError, explain } from '../error.ts';
+import { bootVariableName } from '../loader/boot-option.ts';
 import { loaderVariable } from '../loader/efi-variables.ts';
 import { LASTING_OVERRIDES, matchesVariable } from '../plan/next-boot.ts';
 import type { Settings } from '../settings/settings.ts';
-import { nameOf, register } from './boot-entries.ts';
+import { register } from './boot-entries.ts';
 import { ownLoaders } from './own-loaders.ts';
 import { openVariables, removeVariable, type Variables } from './variables.ts';
 
@@ -43,7 +44,7 @@ export function settleFirmware(
 function registered(settings: Settings, context: Context): readonly string[] {
   const variables = openVariables(context);
   return register(variables, ownLoaders(settings, context), false).map(
-    (number) => `${nameOf(number)} starts our boot loader`,
+    (number) => `${bootVariableName(number)} starts our boot loader`,
   );
 }
 

@@ -2,7 +2,7 @@
 import { crc32 } from 'node:zlib';
 import { EspError } from '../error.ts';
 import { type Guid, guidBytes } from '../guid.ts';
-import { formatMbr, MBR_SIZE, type Mbr, protectivePartition } from './mbr.ts';
+import { formatMbr, type Mbr, protectivePartition } from './mbr.ts';
 import {
   ENTRIES_SIZE,
   ENTRY,
@@ -77,7 +77,7 @@ export function formatPartitionTable(table: NewTable): readonly [TablePart, Tabl
 
 function firstSector({ mbr, size, sectorSize }: NewTable): Uint8Array {
   const partitions = mbr?.partitions ?? [protectivePartition(size / sectorSize)];
-  return formatMbr({ signature: 0, ...mbr, partitions }).subarray(0, MBR_SIZE);
+  return formatMbr({ signature: 0, ...mbr, partitions });
 }
 
 function formatEntries({ partitions, sectorSize }: NewTable): Uint8Array {

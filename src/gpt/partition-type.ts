@@ -210,15 +210,6 @@ export function typeIdentifier({ designator, content, architecture }: PartitionT
   return content === 'data' ? base : `${base}-${content}`;
 }
 
-const BY_IDENTIFIER = new Map(
-  [...PARTITION_TYPES.values()].map((type) => [typeIdentifier(type), type]),
-);
-
-/** Returns the type of a GUID or of one of systemd's names, or undefined for any other text. */
-export function parsePartitionType(text: string): PartitionType | undefined {
-  return PARTITION_TYPES.get(text.toLowerCase()) ?? BY_IDENTIFIER.get(text);
-}
-
 /** Types that have nothing to do with an architecture, by systemd's names and those of make-disk-image. */
 const PLAIN: Readonly<Record<string, string>> = {
   esp: 'c12a7328-f81f-11d2-ba4b-00a0c93ec93b',
@@ -235,9 +226,15 @@ const PLAIN: Readonly<Record<string, string>> = {
 };
 const NAME_OF_PLAIN = new Map(Object.entries(PLAIN).map(([name, guid]) => [guid, name]));
 
-const GUID_BY_IDENTIFIER = new Map(
-  [...PARTITION_TYPES].map(([guid, type]) => [typeIdentifier(type), guid]),
-);
+const GUID_BY_NAME = new Map([
+  ...Object.entries(PLAIN),
+  ...[...PARTITION_TYPES].map(([guid, type]) => [typeIdentifier(type), guid] as const),
+]);
+
+/** Returns the type of a GUID or of one of systemd's names, or undefined for any other text. */
+export function parsePartitionType(text: string): PartitionType | undefined {
+  return PARTITION_TYPES.get(GUID_BY_NAME.get(text) ?? text.toLowerCase());
+}
 
 /**
  * Returns the GUID of a type: of a GUID itself, of one of systemd's names, or of a name without an
@@ -246,7 +243,7 @@ const GUID_BY_IDENTIFIER = new Map(
 export function partitionTypeGuid(text: string, architecture: string): Guid | undefined {
   const [, designator, content = ''] = /^(root|usr)(-verity|-verity-sig)?$/.exec(text) ?? [];
   const name = designator === undefined ? text : `${designator}-${architecture}${content}`;
-  return parseGuid(PLAIN[name] ?? GUID_BY_IDENTIFIER.get(name) ?? text);
+  return parseGuid(GUID_BY_NAME.get(name) ?? text);
 }
 
 /** Returns systemd's name of a type by its GUID, or the GUID where it has none. */

@@ -32,16 +32,15 @@ export function bootOptionsFor(
   using opened = openImage(place.file, context);
   using images = new Images(opened.context);
   const { root, disk } = images.open(image, 'read');
-  const part = findPart(opened.disk, place);
-  const uuid = parseGuid(part.partition?.uuid ?? '');
-  const number = Number(/#(\d+)$/.exec(part.name)?.[1]);
-  if (uuid === undefined || Number.isNaN(number)) {
+  const { number, offset, size, partition: found } = findPart(opened.disk, place);
+  const uuid = parseGuid(found?.uuid ?? '');
+  if (uuid === undefined || number === undefined) {
     throw new EspError(
       'CONFIG_INVALID',
       `${image}: firmware finds an ESP by its GPT, and there is none`,
     );
   }
-  const partition = { number, uuid, first: part.offset / SECTOR, sectors: part.size / SECTOR };
+  const partition = { number, uuid, first: offset / SECTOR, sectors: size / SECTOR };
   return wishes.map(({ path = loaderOn(root, disk, image), description }) => {
     const plain = path.replaceAll('\\', '/').replace(/^\/*/, '/');
     if (disk.stat(`${root}${plain}`)?.kind !== 'file') {

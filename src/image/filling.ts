@@ -1,6 +1,6 @@
 /** What comes into a partition, and how much of it that is, before a byte is written. */
 import type { Disk } from '../disk/disk.ts';
-import { openRaw } from '../disk/raw-file.ts';
+import { makeSized, openRaw } from '../disk/raw-file.ts';
 import { erofsImage } from '../erofs/image.ts';
 import { type Layout as ErofsLayout, layOut as layOutErofs } from '../erofs/layout.ts';
 import { EspError } from '../error.ts';
@@ -131,10 +131,7 @@ async function makeBeside(
 ): Promise<Filling> {
   const path = `${workshop.scratch}/${request.uuid}.${request.label}`;
   const { disk, machine } = workshop;
-  {
-    using empty = openRaw(path, 'replace', { disk, machine });
-    empty.cut(size ?? 0);
-  }
+  makeSized(path, size ?? 0, { disk, machine });
   using file = openRaw(path, 'write', { disk, machine });
   const region = { path, file, offset: 0, size };
   return {

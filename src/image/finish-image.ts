@@ -1,9 +1,7 @@
 /** Fills the ESP of an image that was made without one, when the image that boots it fits the image. */
-import type { OpenFile } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
 import { type Partition, readPartitionTable } from '../gpt/partition-table.ts';
 import { parsePartitionType, partitionTypeName } from '../gpt/partition-type.ts';
-import type { RawFile } from '../process/machine.ts';
 import { buildTree } from '../tree/build-tree.ts';
 import type { Contents } from '../tree/contents.ts';
 import type { Tree } from '../tree/node.ts';
@@ -21,6 +19,7 @@ import { placeOutput } from './output.ts';
 import type { PlannedPartition } from './plan-image.ts';
 import type { MadePartition } from './repart-rows.ts';
 import { espFilling, type RunMeans, signerOf } from './run-job.ts';
+import { writeData } from './write-data.ts';
 
 /**
  * Returns the root hashes of an image, each with the file system that it is of. The UUIDs of a data
@@ -122,7 +121,8 @@ export async function finishImage(
   }
   const signer = await signerOf(job, means);
   await placeOutput(output, source.size, means.context, async (into) => {
-    copyInto(source, into);
+    const whole = { offset: 0, size: source.size, padding: 0 };
+    await writeData(rangeOf(source, whole, image), whole, { image: into, wrote: () => undefined });
     await fillFats(
       planned,
       new Map(),
@@ -158,13 +158,4 @@ function existing(partition: Partition, tree: Tree): PlannedPartition {
       ? { kind: 'fat', tree, uuid: fileSystemUuid(uuid), size: 0 }
       : { kind: 'none', size: 0 },
   };
-}
-
-/** Copies a file into an image of the same size; zeros take no room. */
-function copyInto(source: OpenFile, image: RawFile): void {
-  let at = 0;
-  for (const piece of rangeOf(source, { offset: 0, size: source.size }, 'the image')) {
-    if (piece.some((byte) => byte !== 0)) image.writeAt(at, piece);
-    at += piece.length;
-  }
 }

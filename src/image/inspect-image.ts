@@ -1,5 +1,5 @@
 /** What a disk image is: its format, table, file systems, hash trees, and what would boot from it. */
-import { type Numbered, partitionsOf } from '../disk/image-part.ts';
+import { isEsp, type Numbered, partitionsOf } from '../disk/image-part.ts';
 import { explain } from '../error.ts';
 import { type Probed, probe } from '../filesystem/probe.ts';
 import { type PartitionTable, readPartitionTable } from '../gpt/partition-table.ts';
@@ -43,9 +43,6 @@ export interface InspectedImage {
   readonly problems: readonly string[];
 }
 
-const ESP = 'esp';
-const DOS_ESP = '0xef';
-
 /**
  * Looks into an image.
  * @throws {GPT_MALFORMED} when it has a partition table, and neither copy is whole
@@ -62,7 +59,8 @@ export async function inspectImage(
   const partitions = (numbered ?? []).map((partition) => inspected(partition, gpt, disk));
   const whole = numbered === undefined ? probe(disk) : undefined;
   const rootHashes = verity.flatMap(({ rootHash }) => rootHash ?? []);
-  const places = whole?.type === 'vfat' ? [undefined] : espsAmong(partitions);
+  const numbers = (numbered ?? []).filter(isEsp).map(({ number }) => number);
+  const places = whole?.type === 'vfat' ? [undefined] : numbers;
   const esps: InspectedEsp[] = [];
   for (const place of places) esps.push(await inspectEsp(name, place, rootHashes, context));
   return {
@@ -74,12 +72,6 @@ export async function inspectImage(
     },
     ...{ partitions, fileSystem: whole, verity, esps, problems: tableProblems(disk, gpt, name) },
   };
-}
-
-function espsAmong(partitions: readonly InspectedPartition[]): readonly number[] {
-  return partitions
-    .filter(({ type }) => type === ESP || type === DOS_ESP)
-    .map(({ number }) => number);
 }
 
 function inspected(

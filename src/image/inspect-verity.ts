@@ -67,9 +67,8 @@ async function inspectOne(
     const called = `${name} partition ${hash.number}`;
     const { finding: top } = await judgePair(sources, called, rootHash);
     if (top.kind !== 'intact') continue;
-    const deep = isDeep ? { deep: { name } } : {};
     const { finding } = isDeep
-      ? await judgePair(sources, called, rootHash, deep)
+      ? await judgePair(sources, called, rootHash, { deep: { name } })
       : { finding: top };
     return { ...common, data: data.number, rootHash, problem: problemOf(finding, data, hash) };
   }

@@ -61,7 +61,8 @@ interface Grown {
   padding: number | undefined;
 }
 
-function minSize({ need, size: { min = 0 } }: Wish): number {
+/** Returns the size of a partition that gets nothing of what is left over. */
+export function minSize({ need, size: { min = 0 } }: Wish): number {
   return Math.max(roundUp(need), roundUp(min), GRAIN);
 }
 function maxSize(wish: Wish): number {

@@ -34,6 +34,14 @@ export interface MadeVariables {
 const MAX_TEMPLATE = 64 * 1024 * 1024;
 
 /**
+ * Refuses what no file could be made of, whichever programs start: before there is an image.
+ * @throws {VARIABLES_MALFORMED} {KEY_INVALID} {CONFIG_INVALID} as {@link makeVariableFile} does
+ */
+export function requireVariables(sources: Omit<VariableSources, 'image'>, context: Context): void {
+  bytesOf(sources, [], context);
+}
+
+/**
  * Makes the file. The caller has looked whether the output may be made.
  * @throws {VARIABLES_MALFORMED} when the template is none
  * @throws {KEY_INVALID} when a certificate is not there
@@ -43,11 +51,22 @@ export async function makeVariableFile(
   sources: VariableSources,
   context: Context,
 ): Promise<MadeVariables> {
-  const { disk } = context;
-  const { keys, dbx, image, boot: paths, time, template, output } = sources;
+  const { keys, image, boot: paths, output } = sources;
   const programs = paths.length > 0 ? paths.map((path) => ({ path, description: path })) : [{}];
   const boot = image === undefined ? [] : bootOptionsFor(image, programs, context);
-  const bytes = variableFile(
+  const bytes = bytesOf(sources, boot, context);
+  await placeOutput(output, bytes.length, context, async (file) => file.writeAt(0, bytes));
+  return { enrolled: keys !== undefined, boot };
+}
+
+function bytesOf(
+  sources: VariableSources,
+  boot: readonly FileOption[],
+  context: Context,
+): Uint8Array {
+  const { disk } = context;
+  const { keys, dbx, time, template } = sources;
+  return variableFile(
     disk.read(template, MAX_TEMPLATE),
     {
       signatures: keys === undefined ? undefined : signaturesOf(keys, sources, context),
@@ -56,8 +75,6 @@ export async function makeVariableFile(
     },
     template,
   );
-  await placeOutput(output, bytes.length, context, async (file) => file.writeAt(0, bytes));
-  return { enrolled: keys !== undefined, boot };
 }
 
 /** A virtual machine has no cards whose programs Microsoft signed, unless somebody gives it one. */

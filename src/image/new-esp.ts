@@ -6,6 +6,7 @@ import { windowOf } from '../disk/window.ts';
 import { EspError } from '../error.ts';
 import { formatFat } from '../fat/format.ts';
 import type { RawFile } from '../process/machine.ts';
+import { fill } from '../transaction/assemble.ts';
 import { ContentReader } from '../tree/content-reader.ts';
 import type { Tree, TreeNode } from '../tree/node.ts';
 import { parseUuid } from '../verity/uuid.ts';
@@ -82,12 +83,12 @@ async function putFile(
   reader: ContentReader,
   disk: Context['disk'],
 ): Promise<void> {
-  const file = await disk.create(path);
   const memory = new Uint8Array(PIECE);
-  for (let at = 0; at < node.size; at += PIECE) {
-    const piece = memory.subarray(0, Math.min(PIECE, node.size - at));
-    reader.readInto(node, at, piece);
-    await file.write(piece);
-  }
-  await file.finish();
+  await fill(disk, path, async (file) => {
+    for (let at = 0; at < node.size; at += PIECE) {
+      const piece = memory.subarray(0, Math.min(PIECE, node.size - at));
+      reader.readInto(node, at, piece);
+      await file.write(piece);
+    }
+  });
 }

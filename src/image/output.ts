@@ -1,7 +1,7 @@
 /** The file that an image becomes: under a name of its own until it is whole. */
 import { basename, dirname, join } from 'node:path';
 import type { WritableDisk } from '../disk/disk.ts';
-import { openRaw } from '../disk/raw-file.ts';
+import { makeSized, openRaw } from '../disk/raw-file.ts';
 import { EspError } from '../error.ts';
 import type { Machine, RawFile } from '../process/machine.ts';
 import { formatSize } from '../terminal/size.ts';
@@ -69,7 +69,7 @@ export async function placeOutput<Result>(
 ): Promise<Result> {
   const temporary = temporaryPath(output);
   try {
-    sized(temporary, size, { disk, machine });
+    makeSized(temporary, size, { disk, machine });
     const result = await written(temporary, { disk, machine }, write);
     // SAFETY: no machine boots from a file that is being made. The image is whole and durable under
     // its temporary name.
@@ -82,12 +82,6 @@ export async function placeOutput<Result>(
     disk.remove(temporary);
     throw error;
   }
-}
-
-/** Makes a file of zeros that takes no room: what a killed run left there is emptied first. */
-function sized(path: string, size: number, workshop: Workshop): void {
-  using file = openRaw(path, 'replace', workshop);
-  file.cut(size);
 }
 
 async function written<Result>(

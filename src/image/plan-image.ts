@@ -11,7 +11,16 @@ import type { Superblock } from '../verity/superblock.ts';
 import type { PartitionDefinition } from './definition.ts';
 import { type Filling, type FillingSettings, fillingOf } from './filling.ts';
 import { diskUuid, fileSystemUuid, partitionUuid, type Seed } from './identity.ts';
-import { FIRST, GRAIN, type Layout, layOut, type Place, roundUp, type Wish } from './layout.ts';
+import {
+  FIRST,
+  GRAIN,
+  type Layout,
+  layOut,
+  minSize,
+  type Place,
+  roundUp,
+  type Wish,
+} from './layout.ts';
 import { hashPartitionOf, requireWholeGroups } from './verity-group.ts';
 import { hashAreaSize } from './write-data.ts';
 
@@ -200,8 +209,7 @@ function needOf(
   const data = all.find((other) => hashPartitionOf(other.definition, [definition]) !== undefined);
   if (data === undefined) return 0;
   const wish = wishOf(data.definition, data.filling.size, description.sectorSize);
-  const partition = Math.max(roundUp(wish.need), roundUp(wish.size.min ?? 0), GRAIN);
-  const covered = { content: data.filling.size, partition };
+  const covered = { content: data.filling.size, partition: minSize(wish) };
   return hashAreaSize(superblockFor(definition, covered, description));
 }
 

@@ -1,5 +1,6 @@
 /** The keys of a definition of systemd-repart, and what each makes of its values (repart.d(5)). */
 import { isAbsolute } from 'node:path';
+import { parseBoolean } from '../confine/unit-syntax.ts';
 import type { Contents } from '../tree/contents.ts';
 import { parseBytes, splitColons, splitWords } from './definition-values.ts';
 
@@ -61,7 +62,7 @@ const READERS: Readonly<Record<keyof RepartValues, Reader>> = {
   Weight: last(weight),
   PaddingWeight: last(weight),
   Minimize: last((value) =>
-    value === 'off' || parseFlag(value) === false ? 'off' : oneOf(['best', 'guess'])(value),
+    parseBoolean(value) === false ? 'off' : oneOf(['best', 'guess'])(value),
   ),
   Verity: last(oneOf(['off', 'data', 'hash', 'signature'])),
   VerityMatchKey: last(text),
@@ -161,13 +162,8 @@ function weight(value: string): number {
   return Number(value);
 }
 
-function parseFlag(value: string): boolean | undefined {
-  if (/^(1|y|yes|t|true|on)$/i.test(value)) return true;
-  return /^(0|n|no|f|false|off)$/i.test(value) ? false : undefined;
-}
-
 function flag(value: string): boolean {
-  const parsed = parseFlag(value);
+  const parsed = parseBoolean(value);
   if (parsed === undefined) throw new Unacceptable('yes or no');
   return parsed;
 }

@@ -1,5 +1,4 @@
 /** Carries out the making of an image: plans, looks at the output, writes, and gives it its name. */
-import { resolve } from 'node:path';
 import type { Context } from '../context.ts';
 import { EspError } from '../error.ts';
 import type { Workshop } from '../filesystem/request.ts';
@@ -10,13 +9,13 @@ import { makeImage } from './build-image.ts';
 import { type OutputForm, outputForm, writeOutput } from './convert-image.ts';
 import { type EspFilling, fillFats } from './fill-esp.ts';
 import type { ImageJob } from './image-job.ts';
-import { makeVariableFile } from './make-variable-file.ts';
+import { makeVariableFile, requireVariables } from './make-variable-file.ts';
 import { planNixpkgs } from './nixpkgs-plan.ts';
 import { placeOutput, requireOutput, scratchPath } from './output.ts';
 import { type ImagePlan, planImage } from './plan-image.ts';
 import type { MadePartition } from './repart-rows.ts';
 import { rootHashSigner } from './root-hash-signer.ts';
-import { splitImage, withSplitPaths } from './split.ts';
+import { splitFor, splitImage } from './split.ts';
 
 /** What a run is given besides the job. */
 export interface RunMeans {
@@ -54,6 +53,7 @@ export async function runJob(
   if (job.variables !== undefined) {
     requireDisk(form, path);
     requireOutput(job.variables.output, { needed: 0, isForced }, context.disk);
+    requireVariables({ ...job.variables, time: job.time }, context);
   }
   const outcome = await buildImage(job, form, destination, means);
   if (job.variables !== undefined) {
@@ -90,18 +90,18 @@ async function buildImage(
     requireOutput(path, { needed, isForced }, context.disk);
     const isRaw = form.name === 'raw';
     const raw = isRaw ? path : `${workshop.scratch}/disk.raw`;
-    const made = await placeOutput(raw, plan.size, context, (image, at) =>
-      makeImage(plan, {
+    const made = await placeOutput(raw, plan.size, context, async (image, at) => {
+      const partitions = await makeImage(plan, {
         ...{ image, path: at, workshop, say: means.say, sign },
-        fillLast: (partitions, rootHashes) =>
-          fillFats(partitions, rootHashes, espFilling(job, { image, signer, name: path }, means)),
-      }),
-    );
+        fillLast: (planned, rootHashes) =>
+          fillFats(planned, rootHashes, espFilling(job, { image, signer, name: path }, means)),
+      });
+      // The names may hold root hashes. A refusal comes before anything has its own name.
+      return job.isSplit ? splitFor(partitions, given, isForced, context) : partitions;
+    });
     if (!isRaw) await convert(raw, { path, form }, means);
-    if (!job.isSplit) return { plan, made };
-    const split = withSplitPaths(made, given);
-    await splitImage(split, raw, { isForced, resolved: (part) => resolve(part) }, context);
-    return { plan, made: split };
+    await splitImage(made, raw, context);
+    return { plan, made };
   });
 }
 

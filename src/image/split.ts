@@ -1,5 +1,5 @@
 /** Each partition of an image in a file of its own, named as systemd-repart names it (repart.d(5) `SplitName=`). */
-import { basename, dirname, join } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { EspError } from '../error.ts';
 import { partitionTypeName } from '../gpt/partition-type.ts';
 import { expandSpecifiers } from './definition-values.ts';
@@ -9,13 +9,25 @@ import type { MadePartition } from './repart-rows.ts';
 import { writeData } from './write-data.ts';
 
 /**
- * Returns the partitions with the paths of their files, beside the image.
+ * Returns the partitions with the paths of their files, beside the image. Nothing is written yet.
  * @throws {CONFIG_INVALID} when two would have one name
+ * @throws {IMAGE_EXISTS} when one is there, and it may not be replaced
  */
-export function withSplitPaths(
+export function splitFor(
   made: readonly MadePartition[],
   image: string,
+  isForced: boolean,
+  { disk }: Workshop,
 ): readonly MadePartition[] {
+  const split = withSplitPaths(made, image);
+  for (const { splitPath } of split) {
+    if (splitPath === undefined) continue;
+    requireOutput(resolve(splitPath), { needed: 0, isForced }, disk);
+  }
+  return split;
+}
+
+function withSplitPaths(made: readonly MadePartition[], image: string): readonly MadePartition[] {
   const stem = basename(image).replace(/\.raw$/, '');
   const named = made.map((partition, index): MadePartition => {
     const name = splitName(partition, index + 1);
@@ -50,22 +62,16 @@ function splitName({ definition, uuid }: MadePartition, number: number): string 
   throw new EspError('CONFIG_INVALID', `${name}: SplitName=: ${what} is no part of a file’s name`);
 }
 
-/** Writes these files. `resolved` turns a path that somebody gave into a whole one. */
+/** Writes these files. */
 export async function splitImage(
   made: readonly MadePartition[],
   image: string,
-  {
-    isForced,
-    resolved,
-  }: { readonly isForced: boolean; readonly resolved: (path: string) => string },
   workshop: Workshop,
 ): Promise<void> {
   using source = workshop.disk.open(image);
   for (const { splitPath, place } of made) {
     if (splitPath === undefined) continue;
-    const path = resolved(splitPath);
-    requireOutput(path, { needed: 0, isForced }, workshop.disk);
-    await placeOutput(path, place.size, workshop, (file) =>
+    await placeOutput(resolve(splitPath), place.size, workshop, (file) =>
       writeData(
         rangeOf(source, place, image),
         { offset: 0, size: place.size, padding: 0 },

@@ -1,21 +1,10 @@
 /** What a description of an image in TOML may say, key by key. */
 import * as v from 'valibot';
 import { parseGuid } from '../guid.ts';
+import { understood } from '../settings/value-schemas.ts';
 import { parseUuid } from '../verity/uuid.ts';
 import { parseBytes } from './definition-values.ts';
 import { NIXPKGS_TABLES, parseBootSize } from './nixpkgs-table.ts';
-
-/** Returns a schema of texts that a function understands. */
-function understood<T>(read: (text: string) => T | undefined, expected: string) {
-  return v.pipe(
-    v.string(`expected ${expected}`),
-    v.rawTransform(({ dataset: { value }, addIssue, NEVER }): T => {
-      const result = read(value);
-      if (result === undefined) addIssue({ message: `expected ${expected}` });
-      return result ?? NEVER;
-    }),
-  );
-}
 
 const text = v.string('expected a text');
 const path = v.pipe(text, v.nonEmpty('expected a path, got nothing'));

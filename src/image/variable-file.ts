@@ -1,6 +1,7 @@
 /** Files of EFI variables for virtual machines: keys of Secure Boot and boot entries, from the first start on. */
 import type { Guid } from '../guid.ts';
 import {
+  bootVariableName,
   type FileOption,
   formatBootOption,
   formatBootOrder,
@@ -86,7 +87,7 @@ function bootVariables(
   const taken = new Set(global.map((variable) => variable.name));
   const numbers: number[] = [];
   for (let number = 0; numbers.length < boot.length; number++) {
-    if (!taken.has(nameOf(number))) numbers.push(number);
+    if (!taken.has(bootVariableName(number))) numbers.push(number);
   }
   const order = global.find((variable) => variable.name === 'BootOrder');
   const later = order === undefined ? [] : parseBootOrder(order.data);
@@ -94,11 +95,9 @@ function bootVariables(
     ...{ name, vendor: GLOBAL_VARIABLE, attributes: NON_VOLATILE, time: NO_TIME, data },
   });
   return [
-    ...boot.map((option, index) => plain(nameOf(numbers[index] ?? 0), formatBootOption(option))),
+    ...boot.map((option, index) =>
+      plain(bootVariableName(numbers[index] ?? 0), formatBootOption(option)),
+    ),
     plain('BootOrder', formatBootOrder([...numbers, ...later])),
   ];
-}
-
-function nameOf(number: number): string {
-  return `Boot${number.toString(16).toUpperCase().padStart(4, '0')}`;
 }

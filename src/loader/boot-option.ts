@@ -84,6 +84,11 @@ export function formatBootOption({ title, partition, path }: FileOption): Uint8A
   return joined(head, utf16(title), drive, node(FILE_PATH, text), node(END, new Uint8Array()));
 }
 
+/** Returns the name of a boot entry’s variable. */
+export function bootVariableName(number: number): string {
+  return `Boot${number.toString(16).toUpperCase().padStart(4, '0')}`;
+}
+
 /** Returns the bytes of BootOrder, and of BootNext, which holds one number. */
 export function formatBootOrder(numbers: readonly number[]): Uint8Array {
   const bytes = new Uint8Array(numbers.length * 2);

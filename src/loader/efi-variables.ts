@@ -2,7 +2,12 @@
 import type { Disk } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
 import { GLOBAL_VARIABLE, type KeyVariable, vendorOf } from '../secureboot/key-variable.ts';
-import { type BootOption, parseBootOption, parseBootOrder } from './boot-option.ts';
+import {
+  type BootOption,
+  bootVariableName,
+  parseBootOption,
+  parseBootOrder,
+} from './boot-option.ts';
 
 /** Variables of systemd's boot loader interface that hold a text. */
 export const LOADER_VARIABLES = [
@@ -90,8 +95,7 @@ export function bootOptions(disk: Disk, directory: string): readonly BootOption[
   return (
     order &&
     parseBootOrder(order).flatMap((number) => {
-      const name = `Boot${number.toString(16).toUpperCase().padStart(4, '0')}`;
-      const option = variable(name);
+      const option = variable(bootVariableName(number));
       return (option && parseBootOption(option)) ?? [];
     })
   );

@@ -72,6 +72,18 @@ export const words = v.pipe(
   v.minLength(1, 'expected a command, got nothing'),
 );
 
+/** Returns a schema of texts that a function understands. */
+export function understood<T>(read: (text: string) => T | undefined, expected: string) {
+  return v.pipe(
+    v.string(`expected ${expected}`),
+    v.rawTransform(({ dataset: { value }, addIssue, NEVER }): T => {
+      const result = read(value);
+      if (result === undefined) addIssue({ message: `expected ${expected}` });
+      return result ?? NEVER;
+    }),
+  );
+}
+
 const UNITS: Readonly<Record<string, number>> = { '': 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30 };
 
 /** Returns the bytes of a text such as `64M`, or NaN. */

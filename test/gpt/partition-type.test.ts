@@ -3,6 +3,7 @@ import { describe, test } from 'node:test';
 import {
   PARTITION_TYPES,
   parsePartitionType,
+  partitionTypeGuid,
   typeIdentifier,
 } from '../../src/gpt/partition-type.ts';
 import { partitionUuids } from '../../src/verity/root-hash.ts';
@@ -37,6 +38,14 @@ describe('the partition types', () => {
       .filter((line) => !/^(root|usr)-(verity|secondary)/.test(line));
     const ours = [...PARTITION_TYPES].map(([guid, type]) => `${typeIdentifier(type)} ${guid}`);
     assert.deepEqual(ours.sort(), theirs.sort());
+  });
+
+  test('have no names besides their own: what every object has is none', () => {
+    for (const name of ['constructor', 'toString', '__proto__']) {
+      assert.equal(partitionTypeGuid(name, 'x86-64'), undefined);
+      assert.equal(parsePartitionType(name), undefined);
+    }
+    assert.equal(partitionTypeGuid('esp', ''), 'c12a7328-f81f-11d2-ba4b-00a0c93ec93b');
   });
 
   test('of other partitions mean nothing to us', () => {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import { bytesSource } from '../../src/byte-source.ts';
 import { processContext } from '../../src/command/process-context.ts';
@@ -103,6 +103,40 @@ describe('an image from definitions', () => {
       assert.equal(path, bench.path(`disk.${type}.raw`));
       assert.ok(readFileSync(path ?? '').equals(disk.subarray(offset, offset + size)));
     }
+  });
+
+  test('is not made where the file of one of its partitions is there already', async (t) => {
+    const bench = aVerityBench(t);
+    const there = bench.put('disk.usr-x86-64.raw', 'of somebody else');
+    const args = [
+      '--definitions',
+      bench.path('defs'),
+      '--output',
+      bench.path('disk.raw'),
+      '--split',
+    ];
+    const { error } = await bench.run(['image', 'build', ...args]);
+    assert.equal(error?.code, 'IMAGE_EXISTS');
+    assert.equal(readFileSync(there, 'utf8'), 'of somebody else');
+    assert.deepEqual(
+      readdirSync(bench.path('.')).filter((name) => name.includes('disk.')),
+      ['disk.usr-x86-64.raw'],
+    );
+  });
+
+  test('is not made where two of its partitions would be one file', async (t) => {
+    const bench = aVerityBench(t);
+    define(bench, '30-home', 'Type=home', 'SplitName=usr-x86-64');
+    const args = [
+      '--definitions',
+      bench.path('defs'),
+      '--output',
+      bench.path('disk.raw'),
+      '--split',
+    ];
+    const { error } = await bench.run(['image', 'build', ...args]);
+    assert.equal(error?.code, 'CONFIG_INVALID');
+    assert.ok(!existsSync(bench.path('disk.raw')));
   });
 
   const missing = missingTools(['dosfstools', 'cryptsetup-bin', 'fdisk', 'gdisk', 'erofs-utils']);

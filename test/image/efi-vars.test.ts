@@ -145,5 +145,12 @@ describe('a file of EFI variables', () => {
     ];
     assert.match((await failing(...args, ...given))?.message ?? '', /is there already/);
     assert.ok(!existsSync(bench.path('new.raw')));
+    const absent = ['--efi-vars', bench.path('vars.fd'), '--firmware', bench.path('template.fd')];
+    const noKeys = await failing(...args, ...absent, '--keys', bench.path('no-keys'));
+    assert.equal(noKeys?.code, 'KEY_INVALID');
+    assert.ok(!existsSync(bench.path('new.raw')));
+    const noTemplate = ['--efi-vars', bench.path('vars.fd'), '--firmware', bench.path('there.fd')];
+    assert.match((await failing(...args, ...noTemplate))?.message ?? '', /firmware volume/);
+    assert.ok(!existsSync(bench.path('new.raw')));
   });
 });
