@@ -23,11 +23,10 @@ export const SWAP: Maker = {
         `swap holds no files, and ${tree.length - 1} are declared`,
       );
     }
-    const size = Math.max(LEAST, Math.ceil(spare / PAGE) * PAGE);
-    return { size, place: 'in-place', isSeen: false, by: OWN };
+    return { size: sizeFor(spare), place: 'in-place', isSeen: false, by: OWN };
   },
   async make({ label, uuid, spare }, region): Promise<number> {
-    const size = whole(region, region.size ?? Math.max(LEAST, Math.ceil(spare / PAGE) * PAGE));
+    const size = whole(region, region.size ?? sizeFor(spare));
     const page = new Uint8Array(PAGE);
     const view = new DataView(page.buffer);
     view.setUint32(VERSION, 1, true);
@@ -39,3 +38,7 @@ export const SWAP: Maker = {
     return size;
   },
 };
+
+function sizeFor(spare: number): number {
+  return Math.max(LEAST, Math.ceil(spare / PAGE) * PAGE);
+}
