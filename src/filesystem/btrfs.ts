@@ -1,5 +1,4 @@
 /** btrfs, by mkfs.btrfs: from a copy of the tree, because it takes owners and times from files alone. */
-import { join } from 'node:path';
 import { EspError } from '../error.ts';
 import { ContentReader } from '../tree/content-reader.ts';
 import type { Tree } from '../tree/node.ts';
@@ -54,8 +53,8 @@ function sizeFor({ tree, spare }: Request): number {
  */
 async function unpacked(tree: Tree, workshop: Workshop): Promise<string> {
   const { disk, scratch } = workshop;
-  const root = join(scratch, 'root');
-  disk.makeDirectory(root);
+  // Its own: an image may have several.
+  const root = disk.makeTemporary(scratch, 'root-');
   if (disk.linkStat(root)?.uid !== 0) throw needsRoot(tree);
   const hostPath = disk.hostPath(root) ?? root;
   using reader = new ContentReader(disk);
