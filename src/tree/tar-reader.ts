@@ -88,7 +88,9 @@ function storedSize(
 ): number {
   if ('123456'.includes(type)) return 0;
   const own = EXTENDED.includes(type) ? undefined : paxNumber(pax, 'size');
-  return own ?? numberOf(header, FIELD.size, name, at);
+  const size = own ?? numberOf(header, FIELD.size, name, at);
+  if (Number.isInteger(size) && size >= 0) return size;
+  throw malformed(name, at, 'a size in bytes', size);
 }
 
 function extended(type: string, bytes: Uint8Array, said: Said, name: string, offset: number): Said {
