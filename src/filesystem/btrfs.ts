@@ -14,14 +14,12 @@ const BLOCK = 4096;
 const SMALLEST = 128 * 1024 * 1024;
 
 export const BTRFS: Maker = {
-  isReadOnly: false,
   plan(request, workshop): Plan {
     findTool(TAR, LEAST_TAR, workshop);
     const { version } = findTool(MKFS_BTRFS, LEAST, workshop);
     return {
       size: sizeFor(request),
       place: 'beside',
-      isSeen: false,
       by: `${MKFS_BTRFS.name} ${version}`,
       unsteady: 'mkfs.btrfs writes the time and random identifiers into its trees',
     };

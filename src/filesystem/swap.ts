@@ -15,7 +15,6 @@ const MAGIC = 'SWAPSPACE2';
 const LEAST = 10 * PAGE;
 
 export const SWAP: Maker = {
-  isReadOnly: false,
   plan({ tree, spare }): Plan {
     if (tree.length > 1) {
       throw new EspError(
@@ -23,7 +22,7 @@ export const SWAP: Maker = {
         `swap holds no files, and ${tree.length - 1} are declared`,
       );
     }
-    return { size: sizeFor(spare), place: 'in-place', isSeen: false, by: OWN };
+    return { size: sizeFor(spare), place: 'in-place', by: OWN };
   },
   async make({ label, uuid, spare }, region): Promise<number> {
     const size = whole(region, region.size ?? sizeFor(spare));

@@ -140,7 +140,7 @@ async function makeBeside(
   return {
     kind: 'blocks',
     path,
-    size: await maker.make(request, region, workshop, () => undefined),
+    size: await maker.make(request, region, workshop),
   };
 }
 

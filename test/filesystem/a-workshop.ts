@@ -70,7 +70,7 @@ export async function makeIn(
   const given = settings.size ?? plan.size;
   if (given !== undefined) truncateSync(path, offset + given);
   const region = { path, file, offset, size: given };
-  const size = await maker.make(request, region, workshop, () => undefined);
+  const size = await maker.make(request, region, workshop);
   return { plan, size };
 }
 
