@@ -12,7 +12,16 @@ interface Source {
 
 /** Rooms by floor, the lowest first. Rooms on one floor do not know each other, but for the ground floor. */
 const FLOORS: readonly (readonly string[])[] = [
-  ['error.ts', 'io-error.ts', 'digest.ts', 'byte-source.ts', 'guid.ts', 'bls.ts', 'version.ts'],
+  [
+    'error.ts',
+    'io-error.ts',
+    'digest.ts',
+    'byte-source.ts',
+    'guid.ts',
+    'utf16.ts',
+    'bls.ts',
+    'version.ts',
+  ],
   ['gpt', 'fat', 'process'],
   ['pe', 'verity', 'initrd', 'secureboot', 'disk', 'watch', 'diskformat'],
   ['generation', 'esp', 'uki', 'loader', 'signer', 'confine', 'tree'],

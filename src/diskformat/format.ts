@@ -42,12 +42,24 @@ export function malformed(
   });
 }
 
-/** Returns a source over blocks that `find` looks up: an offset in the file, or undefined for zeros. */
+/** Where the bytes of a block are: at an offset of the file, here, or nowhere, because they are zeros. */
+export type Place = number | Uint8Array | undefined;
+
+/**
+ * Returns the place of a block that begins at an offset.
+ * @throws {DISK_IMAGE_MALFORMED} when the file ends before it
+ */
+export function placeIn(file: ByteSource, offset: number, what: string, name: string): number {
+  if (offset < file.size) return offset;
+  throw malformed(name, `${what} in the file`, `offset ${offset}`);
+}
+
+/** Returns a source over blocks whose places `find` looks up. */
 export function blockSource(
   file: ByteSource,
   size: number,
   blockSize: number,
-  find: (block: number) => number | undefined | Uint8Array,
+  find: (block: number) => Place,
 ): Required<ByteSource> {
   const readInto = (offset: number, memory: Uint8Array): Uint8Array => {
     const length = Math.max(0, Math.min(memory.length, size - offset));
@@ -70,12 +82,7 @@ export function blockSource(
   };
 }
 
-function copyPart(
-  file: ByteSource,
-  place: number | undefined | Uint8Array,
-  within: number,
-  part: Uint8Array,
-): void {
+function copyPart(file: ByteSource, place: Place, within: number, part: Uint8Array): void {
   part.fill(0);
   if (place === undefined) return;
   if (typeof place !== 'number') part.set(place.subarray(within, within + part.length));

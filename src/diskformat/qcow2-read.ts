@@ -1,7 +1,7 @@
 /** Reads qcow2, versions 2 and 3 (QEMU, docs/interop/qcow2.txt). Untrusted bytes. */
 import { constants, inflateRawSync, zstdDecompressSync } from 'node:zlib';
 import type { ByteSource } from '../byte-source.ts';
-import { blockSource, type DiskImage, malformed } from './format.ts';
+import { blockSource, type DiskImage, malformed, type Place, placeIn } from './format.ts';
 import { bigAt, viewOf } from './numbers.ts';
 import {
   ALL_ZEROS,
@@ -53,25 +53,21 @@ export function openQcow2(file: ByteSource, name: string): DiskImage {
     tables.set(offset, view);
     return view;
   };
-  const find = (block: number): number | undefined | Uint8Array => {
+  const find = (block: number): Place => {
     const l2 = Number(l1.getBigUint64(Math.floor(block / entries) * 8) & OFFSET_MASK);
     if (l2 === 0) return undefined;
     const entry = table(l2).getBigUint64((block % entries) * 8);
     if ((entry & COMPRESSED) !== 0n) return unpacked(file, entry, header, name);
     const offset = Number(entry & OFFSET_MASK);
     if (offset === 0 || (entry & ALL_ZEROS) !== 0n) return undefined;
-    if (offset + 1 > file.size)
-      throw malformed(name, `cluster ${block} in the file`, `offset ${offset}`);
-    return offset;
+    return placeIn(file, offset, `cluster ${block}`, name);
   };
   return { format: 'qcow2', ...blockSource(file, size, cluster, cached(find)) };
 }
 
 /** Keeps what was found last: a compressed cluster is read in pieces. */
-function cached(
-  find: (block: number) => number | undefined | Uint8Array,
-): (block: number) => number | undefined | Uint8Array {
-  let last: { readonly block: number; readonly place: number | undefined | Uint8Array } | undefined;
+function cached(find: (block: number) => Place): (block: number) => Place {
+  let last: { readonly block: number; readonly place: Place } | undefined;
   return (block) => {
     if (last?.block !== block) last = { block, place: find(block) };
     return last.place;

@@ -1,6 +1,6 @@
 /** VDI, the format of VirtualBox (VDICore.h, version 1.1). Numbers are little-endian. Untrusted bytes. */
 import type { ByteSource } from '../byte-source.ts';
-import { blockSource, type DiskImage, malformed, type WriteDisk } from './format.ts';
+import { blockSource, type DiskImage, malformed, placeIn, type WriteDisk } from './format.ts';
 import { aligned, bigAt, isZero, viewOf } from './numbers.ts';
 
 const TEXT = '<<< QEMU VM Virtual Disk Image >>>\n';
@@ -113,10 +113,7 @@ export function openVdi(file: ByteSource, name: string): DiskImage {
   const find = (block: number): number | undefined => {
     const place = mapView.getUint32(block * 4, true);
     if (place === HOLE || place === ZEROS) return undefined;
-    const offset = data + place * blockSize;
-    if (offset + 1 > file.size)
-      throw malformed(name, `block ${block} in the file`, `offset ${offset}`);
-    return offset;
+    return placeIn(file, data + place * blockSize, `block ${block}`, name);
   };
   return { format: 'vdi', ...blockSource(file, size, blockSize, find) };
 }

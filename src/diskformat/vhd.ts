@@ -1,6 +1,6 @@
 /** VHD, fixed and dynamic (Virtual Hard Disk Image Format Specification 1.0). Numbers are big-endian. Untrusted bytes. */
 import type { ByteSource } from '../byte-source.ts';
-import { blockSource, type DiskImage, malformed, type WriteDisk } from './format.ts';
+import { blockSource, type DiskImage, malformed, placeIn, type WriteDisk } from './format.ts';
 import { aligned, bigAt, isZero, viewOf } from './numbers.ts';
 import { writeRaw } from './raw.ts';
 
@@ -196,10 +196,7 @@ function openDynamic(file: ByteSource, size: number, at: number, name: string): 
   const find = (block: number): number | undefined => {
     const sector = tableView.getUint32(block * 4);
     if (sector === HOLE) return undefined;
-    const offset = sector * SECTOR + mapSize;
-    if (offset + 1 > file.size)
-      throw malformed(name, `block ${block} in the file`, `offset ${offset}`);
-    return offset;
+    return placeIn(file, sector * SECTOR + mapSize, `block ${block}`, name);
   };
   return { format: 'vpc', ...blockSource(file, size, blockSize, find) };
 }

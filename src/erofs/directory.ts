@@ -1,6 +1,6 @@
 /** Directories of EROFS: blocks of entries with their names behind them. */
 import { compareNames, type NodeKind } from '../tree/node.ts';
-import { BLOCK, ENTRY, ENTRY_SIZE, KINDS } from './format.ts';
+import { BLOCK, ENTRY, ENTRY_SIZE, ENTRY_TYPES } from './format.ts';
 
 /** A name in a directory, and the index of its node in the tree. */
 export interface Name {
@@ -40,7 +40,7 @@ export function writeDirectory(
       const at = start + place * ENTRY_SIZE;
       view.setBigUint64(at + ENTRY.number, BigInt(numberOf(node)), true);
       view.setUint16(at + ENTRY.name, nameAt, true);
-      view.setUint8(at + ENTRY.type, KINDS[kind].entry);
+      view.setUint8(at + ENTRY.type, ENTRY_TYPES[kind]);
       nameAt += encoder.encodeInto(name, into.subarray(start + nameAt)).written;
     }
   }

@@ -64,13 +64,13 @@ export const XATTR_PREFIXES: readonly (readonly [prefix: string, index: number])
   ['security.', 6],
 ];
 
-/** What the mode says of a kind (inode(7)), and how an entry of a directory says it. */
-export const KINDS = {
-  file: { mode: 0o100000, entry: 1 },
-  directory: { mode: 0o040000, entry: 2 },
-  character: { mode: 0o020000, entry: 3 },
-  block: { mode: 0o060000, entry: 4 },
-  fifo: { mode: 0o010000, entry: 5 },
-  socket: { mode: 0o140000, entry: 6 },
-  link: { mode: 0o120000, entry: 7 },
+/** What an entry of a directory says of a kind. */
+export const ENTRY_TYPES = {
+  file: 1,
+  directory: 2,
+  character: 3,
+  block: 4,
+  fifo: 5,
+  socket: 6,
+  link: 7,
 } as const;

@@ -1,8 +1,8 @@
 /** Makes the bytes of an EROFS image, in their order, from a layout and the contents. */
 
-import type { DeviceNumber, TreeNode } from '../tree/node.ts';
+import { type DeviceNumber, KIND_BITS, type TreeNode } from '../tree/node.ts';
 import { writeDirectory } from './directory.ts';
-import { BLOCK, EXTENDED, INODE, INODE_SIZE, KINDS, PLAIN, TAIL_INLINE } from './format.ts';
+import { BLOCK, EXTENDED, INODE, INODE_SIZE, PLAIN, TAIL_INLINE } from './format.ts';
 import { type Extent, inodeNumber, type Layout, type MetaBlock, type Placed } from './layout.ts';
 import { type Identity, writeSuperblock } from './superblock.ts';
 import { writeXattrs, xattrCount } from './xattrs.ts';
@@ -121,7 +121,7 @@ class Image {
     const hasBlocks = size > inline;
     view.setUint16(INODE.format, EXTENDED | (inline > 0 ? TAIL_INLINE : PLAIN), true);
     view.setUint16(INODE.xattrs, xattrCount(xattrs), true);
-    view.setUint16(INODE.mode, KINDS[node.kind].mode | node.mode, true);
+    view.setUint16(INODE.mode, KIND_BITS[node.kind] | node.mode, true);
     view.setBigUint64(INODE.size, BigInt(size), true);
     const place = node.device === undefined ? (hasBlocks ? block : 0) : deviceBits(node.device);
     view.setUint32(INODE.place, place, true);

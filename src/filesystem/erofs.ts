@@ -9,15 +9,7 @@ import { ContentReader } from '../tree/content-reader.ts';
 import { tarStream } from '../tree/tar-writer.ts';
 import { parseUuid } from '../verity/uuid.ts';
 import { sizeOf, whole } from './region.ts';
-import {
-  type Maker,
-  OWN,
-  type Plan,
-  type Region,
-  type Request,
-  type Seen,
-  type Workshop,
-} from './request.ts';
+import { type Maker, OWN, type Plan, type Region, type Request, type Workshop } from './request.ts';
 import { type FoundTool, findTool, MKFS_EROFS, runTool } from './tool.ts';
 
 /** The first version that takes a tar stream as it is. Before, owners were those of the files. */
@@ -26,23 +18,22 @@ const LEAST = { version: '1.8', why: 'compression' };
 const ALGORITHMS = ['lz4', 'lz4hc', 'lzma', 'deflate', 'libdeflate', 'zstd'];
 
 export const EROFS: Maker = {
-  isReadOnly: true,
   plan(request, workshop): Plan {
     if (request.compression !== undefined) {
       const { version } = compressor(request, workshop);
       const by = `${MKFS_EROFS.name} ${version}`;
-      return { size: undefined, place: 'beside', isSeen: false, by };
+      return { size: undefined, place: 'beside', by };
     }
     const size = layOut(request.tree).blocks * BLOCK;
-    return { size, place: 'in-place', isSeen: true, by: OWN };
+    return { size, place: 'in-place', by: OWN };
   },
-  async make(request, region, workshop, seen): Promise<number> {
-    if (request.compression === undefined) return write(request, region, workshop, seen);
+  async make(request, region, workshop): Promise<number> {
+    if (request.compression === undefined) return write(request, region, workshop);
     return compress(request, region, workshop);
   },
 };
 
-function write(request: Request, region: Region, { disk }: Workshop, seen: Seen): number {
+function write(request: Request, region: Region, { disk }: Workshop): number {
   const { tree, label, time } = request;
   const uuid = parseUuid(request.uuid);
   if (uuid === undefined) throw new EspError('CONFIG_INVALID', `${request.uuid} is no UUID`);
@@ -54,7 +45,6 @@ function write(request: Request, region: Region, { disk }: Workshop, seen: Seen)
   for (const piece of erofsImage(layout, { uuid, label, time }, read)) {
     // The region holds zeros already.
     if (!isZero(piece)) region.file.writeAt(region.offset + at, piece);
-    seen(at, piece);
     at += piece.length;
   }
   return size;

@@ -1,23 +1,12 @@
 /** The commands of debugfs(8) that fill an ext4 file system with a tree. */
 import type { Disk } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
-import type { Tree, TreeNode } from '../tree/node.ts';
+import { KIND_BITS, type Tree, type TreeNode } from '../tree/node.ts';
 import type { Request } from './request.ts';
 import type { Stage } from './staged.ts';
 
 /** debugfs reads lines into memory of 8192 bytes. */
 const MAX_LINE = 8000;
-
-/** What debugfs sets in an inode: the bits of its kind (inode(7)). */
-const KIND_BITS: Readonly<Record<TreeNode['kind'], number>> = {
-  file: 0o100000,
-  directory: 0o040000,
-  link: 0o120000,
-  character: 0o020000,
-  block: 0o060000,
-  fifo: 0o010000,
-  socket: 0o140000,
-};
 
 /**
  * Returns the commands. `paths` has the path of each file's content for debugfs, as `stage` gives

@@ -93,7 +93,7 @@ function overhead(total: number, inodes: number): number {
   const table = Math.ceil((Math.ceil(inodes / groups / 16) * 16 * INODE) / EXT4_BLOCK);
   const descriptors = Math.ceil((groups * DESCRIPTOR) / EXT4_BLOCK);
   // Room for a file system a thousand times as large.
-  const grown = Math.ceil((Math.ceil(total / GROUP) * 1024 * DESCRIPTOR) / EXT4_BLOCK);
+  const grown = Math.ceil((groups * 1024 * DESCRIPTOR) / EXT4_BLOCK);
   const reserved = Math.min(1024, Math.max(0, grown - descriptors));
   const copies = backups(groups) * (1 + descriptors + reserved);
   return groups * (2 + table) + copies + journalBlocks(total);

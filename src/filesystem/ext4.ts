@@ -26,7 +26,6 @@ const FEATURES = [
 const MAX_LABEL = 16;
 
 export const EXT4: Maker = {
-  isReadOnly: false,
   plan(request, workshop): Plan {
     const { version } = tools(workshop).mkfs;
     if (Buffer.byteLength(request.label) > MAX_LABEL) {
@@ -36,7 +35,7 @@ export const EXT4: Maker = {
       );
     }
     const size = ext4Blocks(ext4Needs(request.tree, request.spare)) * EXT4_BLOCK;
-    return { size, place: 'in-place', isSeen: false, by: `${MKFS_EXT4.name} ${version}` };
+    return { size, place: 'in-place', by: `${MKFS_EXT4.name} ${version}` };
   },
 
   async make(request, region, workshop): Promise<number> {

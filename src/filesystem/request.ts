@@ -31,9 +31,6 @@ export interface Region {
   readonly size: number | undefined;
 }
 
-/** Where the bytes of a region come by, when our own writer makes them. */
-export type Seen = (offset: number, bytes: Uint8Array) => void;
-
 /** What makes file systems. */
 export interface Workshop {
   readonly disk: WritableDisk;
@@ -52,8 +49,6 @@ export interface Plan {
    * of its own, from where it is copied.
    */
   readonly place: 'in-place' | 'beside';
-  /** Whether {@link Seen} is called, so that nobody has to read it again. */
-  readonly isSeen: boolean;
   /** The program and its version, or {@link OWN}. */
   readonly by: string;
   /** Why the same request gives other bytes each time, where it does. */
@@ -65,8 +60,6 @@ export const OWN = 'espalier';
 
 /** How one kind of file system is made. */
 export interface Maker {
-  /** Whether nothing can be written to it. */
-  readonly isReadOnly: boolean;
   /**
    * Looks for the program, and says what is known before.
    * @throws {TOOL_MISSING} when it is not there, or too old for the request
@@ -79,5 +72,5 @@ export interface Maker {
    * @throws {TOOL_FAILED} with the program's last messages
    * @throws {IMAGE_FULL} when the region is too small
    */
-  make(request: Request, region: Region, workshop: Workshop, seen: Seen): Promise<number>;
+  make(request: Request, region: Region, workshop: Workshop): Promise<number>;
 }

@@ -13,11 +13,10 @@ const DEFAULT_ALGORITHM = 'zstd';
 const MEMORY = '128M';
 
 export const SQUASHFS: Maker = {
-  isReadOnly: true,
   plan(request, workshop): Plan {
     const { version } = findTool(SQFSTAR, leastFor(request), workshop);
     requireAlgorithm(request);
-    return { size: undefined, place: 'beside', isSeen: false, by: `${SQFSTAR.name} ${version}` };
+    return { size: undefined, place: 'beside', by: `${SQFSTAR.name} ${version}` };
   },
   async make(request, region, workshop): Promise<number> {
     const { tree, time, options = [] } = request;

@@ -11,11 +11,12 @@ const PIECE = 1024 * 1024;
 /** Writes bytes to a new file of the scratch directory. Returns the path for another program. */
 export type Stage = (bytes: Iterable<Uint8Array>) => Promise<string>;
 
-/** Returns what makes new files in the scratch directory. */
+/** Returns what makes new files in the scratch directory, apart from those of other file systems. */
 export function stageIn({ disk, scratch }: Workshop): Stage {
+  const directory = disk.makeTemporary(scratch, 'staged-');
   let count = 0;
   return async (bytes) => {
-    const path = join(scratch, `content-${++count}`);
+    const path = join(directory, `content-${++count}`);
     const file = await disk.create(path);
     try {
       for (const piece of bytes) await file.write(piece);

@@ -15,7 +15,6 @@ const MAGIC = 'SWAPSPACE2';
 const LEAST = 10 * PAGE;
 
 export const SWAP: Maker = {
-  isReadOnly: false,
   plan({ tree, spare }): Plan {
     if (tree.length > 1) {
       throw new EspError(
@@ -23,11 +22,10 @@ export const SWAP: Maker = {
         `swap holds no files, and ${tree.length - 1} are declared`,
       );
     }
-    const size = Math.max(LEAST, Math.ceil(spare / PAGE) * PAGE);
-    return { size, place: 'in-place', isSeen: false, by: OWN };
+    return { size: sizeFor(spare), place: 'in-place', by: OWN };
   },
   async make({ label, uuid, spare }, region): Promise<number> {
-    const size = whole(region, region.size ?? Math.max(LEAST, Math.ceil(spare / PAGE) * PAGE));
+    const size = whole(region, region.size ?? sizeFor(spare));
     const page = new Uint8Array(PAGE);
     const view = new DataView(page.buffer);
     view.setUint32(VERSION, 1, true);
@@ -39,3 +37,7 @@ export const SWAP: Maker = {
     return size;
   },
 };
+
+function sizeFor(spare: number): number {
+  return Math.max(LEAST, Math.ceil(spare / PAGE) * PAGE);
+}

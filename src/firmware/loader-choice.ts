@@ -2,7 +2,7 @@
 import { EspError } from '../error.ts';
 import type { EntryFile, Inventory } from '../esp/inventory.ts';
 import { countablePattern } from '../esp/layout.ts';
-import { utf16 } from '../loader/boot-option.ts';
+import { utf16Bytes } from '../utf16.ts';
 import { getVariable, removeVariable, setVariable, type Variables } from './variables.ts';
 
 /** Which of the loader’s choices. */
@@ -18,7 +18,7 @@ export type Choice = keyof typeof CHOICES;
 export function choose(variables: Variables, choice: Choice, id: string | undefined): boolean {
   const name = CHOICES[choice];
   if (id === undefined) return removeVariable(variables, 'loader', name);
-  return setVariable(variables, 'loader', name, utf16(id));
+  return setVariable(variables, 'loader', name, utf16Bytes(id));
 }
 
 /**
@@ -71,7 +71,7 @@ export function setTimeoutOf(
       },
     );
   }
-  return setVariable(variables, 'loader', TIMEOUTS[when], utf16(text));
+  return setVariable(variables, 'loader', TIMEOUTS[when], utf16Bytes(text));
 }
 
 function knowsWords(variables: Variables): boolean {

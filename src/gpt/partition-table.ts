@@ -3,6 +3,7 @@ import { crc32 } from 'node:zlib';
 import type { ByteSource } from '../byte-source.ts';
 import { EspError } from '../error.ts';
 import { formatGuid, type Guid } from '../guid.ts';
+import { utf16Text } from '../utf16.ts';
 import { ENTRY, HEADER, HEADER_SIZE, REVISION, SIGNATURE } from './on-disk.ts';
 
 /** One partition. Offset and size in bytes. */
@@ -131,17 +132,13 @@ function partitionsOf(
       number,
       type: formatGuid(bytes.subarray(ENTRY.type)),
       uuid: formatGuid(bytes.subarray(ENTRY.uuid)),
-      name: nameOf(bytes.subarray(ENTRY.name)),
+      name: utf16Text(bytes.subarray(ENTRY.name)),
       attributes: entry.getBigUint64(ENTRY.attributes, true),
       offset,
       size,
     });
   }
   return partitions;
-}
-
-function nameOf(bytes: Uint8Array): string {
-  return new TextDecoder('utf-16le').decode(bytes).replace(/\0.*$/s, '');
 }
 
 function textOf(bytes: Uint8Array): string {

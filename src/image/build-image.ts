@@ -124,7 +124,7 @@ async function makeInPlace(
   { offset, size }: Place,
   { image, path, workshop }: Making,
 ): Promise<void> {
-  await maker.make(request, { path, file: image, offset, size }, workshop, () => undefined);
+  await maker.make(request, { path, file: image, offset, size }, workshop);
 }
 
 function writeSignature(

@@ -137,7 +137,7 @@ async function makeBeside(
   return {
     kind: 'blocks',
     path,
-    size: await maker.make(request, region, workshop, () => undefined),
+    size: await maker.make(request, region, workshop),
   };
 }
 

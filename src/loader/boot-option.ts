@@ -1,5 +1,6 @@
 /** The boot entries of firmware: which program on which partition each of them starts. Pure; untrusted bytes. */
 import { formatGuid, GUID_SIZE, type Guid, guidBytes } from '../guid.ts';
+import { utf16Bytes, utf16Text } from '../utf16.ts';
 
 /** What one `Boot####` variable starts, as far as it names a file on a partition of a GPT. */
 export interface BootOption {
@@ -59,9 +60,9 @@ export function parseBootOption(bytes: Uint8Array): BootOption | undefined {
   let [partition, path]: (string | undefined)[] = [];
   for (const { kind, body } of nodes(bytes.subarray(start))) {
     if (kind === HARD_DRIVE) partition = partitionOf(body) ?? partition;
-    if (kind === FILE_PATH) path = (path ?? '') + textOf(body);
+    if (kind === FILE_PATH) path = (path ?? '') + utf16Text(body.subarray(HEADER));
   }
-  return { isActive, partition, path, title: textAt(bytes, DESCRIPTION) };
+  return { isActive, partition, path, title: utf16Text(bytes.subarray(DESCRIPTION)) };
 }
 
 /** Returns the bytes of a `Boot####` variable. */
@@ -76,12 +77,12 @@ export function formatBootOption({ title, partition, path }: FileOption): Uint8A
   drive.set(guidBytes(partition.uuid), SIGNATURE);
   drive[DRIVE.format] = IS_GUID;
   drive[SIGNATURE_TYPE] = IS_GUID;
-  const text = utf16(path.replaceAll('/', '\\'));
+  const text = utf16Bytes(path.replaceAll('/', '\\'));
   const head = new Uint8Array(DESCRIPTION);
   const headView = new DataView(head.buffer);
   headView.setUint32(ATTRIBUTES, ACTIVE, true);
   headView.setUint16(PATH_SIZE, drive.length + HEADER + text.length + HEADER, true);
-  return joined(head, utf16(title), drive, node(FILE_PATH, text), node(END, new Uint8Array()));
+  return joined(head, utf16Bytes(title), drive, node(FILE_PATH, text), node(END, new Uint8Array()));
 }
 
 /** Returns the name of a boot entry’s variable. */
@@ -103,16 +104,6 @@ function node(kind: number, body: Uint8Array): Uint8Array {
   view.setUint16(0, kind, false);
   view.setUint16(2, bytes.length, true);
   bytes.set(body, HEADER);
-  return bytes;
-}
-
-/** Returns text as firmware holds it, with the NUL that ends it. */
-export function utf16(text: string): Uint8Array {
-  const bytes = new Uint8Array((text.length + 1) * 2);
-  const view = new DataView(bytes.buffer);
-  for (let index = 0; index < text.length; index++) {
-    view.setUint16(index * 2, text.charCodeAt(index), true);
-  }
   return bytes;
 }
 
@@ -155,13 +146,4 @@ function* nodes(bytes: Uint8Array): Generator<{ kind: number; body: Uint8Array }
 function partitionOf(node: Uint8Array): string | undefined {
   if (node.length <= SIGNATURE_TYPE || node[SIGNATURE_TYPE] !== IS_GUID) return undefined;
   return formatGuid(node.subarray(SIGNATURE, SIGNATURE + GUID_SIZE));
-}
-
-function textOf(node: Uint8Array): string {
-  return textAt(node, HEADER);
-}
-
-function textAt(bytes: Uint8Array, offset: number): string {
-  const [text = ''] = new TextDecoder('utf-16le').decode(bytes.subarray(offset)).split('\0', 1);
-  return text;
 }

@@ -4,6 +4,7 @@ import type { ByteSource } from '../byte-source.ts';
 import { authenticodeDigestInput } from '../pe/authenticode.ts';
 import { parsePe, readSection, type Section } from '../pe/pe.ts';
 import { splitProfiles } from '../uki/section.ts';
+import { utf16Bytes } from '../utf16.ts';
 import { type BankDigests, type CreateHash, digestInBanks } from './bank.ts';
 import { kernelForFirmware } from './inner-kernel.ts';
 import { measuredSections, memoryOf } from './measured-section.ts';
@@ -76,7 +77,7 @@ export function measuredImage(
       const hasCmdline = sections.some(({ name }) => name === '.cmdline');
       const isTaken = rest !== '' && !(start.secureBoot && hasCmdline);
       const config = (event: string, text: string) =>
-        ({ pcr: KERNEL_CONFIG, event, digests: digest([wideText(text)]) }) as const;
+        ({ pcr: KERNEL_CONFIG, event, digests: digest([utf16Bytes(text)]) }) as const;
       const linux = sections.find(({ name }) => name === '.linux');
       const inner = start.secureBoot ? undefined : kernelForFirmware(source, pe, linux);
       return [
@@ -126,11 +127,6 @@ export function phaseEvents(words: readonly string[], createHash: CreateHash): r
 function* whole(file: ByteSource): Generator<Uint8Array> {
   const step = 1024 * 1024;
   for (let at = 0; at < file.size; at += step) yield file.read(at, step);
-}
-
-/** Returns a text as firmware has it: UTF-16, little-endian, with a NUL behind it. */
-function wideText(text: string): Uint8Array {
-  return Buffer.from(`${text}\0`, 'utf16le');
 }
 
 /** Takes load options apart as systemd-stub does: `@` and a number, then a blank or the end. */

@@ -4,6 +4,7 @@
  */
 import { EspError } from '../error.ts';
 import { formatGuid, GUID_SIZE, type Guid, guidBytes } from '../guid.ts';
+import { utf16Bytes, utf16Text } from '../utf16.ts';
 import { TIME_SIZE } from './efi-time.ts';
 
 /** A variable. */
@@ -70,7 +71,7 @@ export function readVariables(file: Uint8Array, name: string): readonly StoredVa
     const state = view.getUint8(at + FIELD.state);
     if (state === ADDED || state === IN_DELETION) {
       variables.push({
-        name: textOf(file.subarray(at + FIELD.end, dataAt)),
+        name: utf16Text(file.subarray(at + FIELD.end, dataAt)),
         vendor: formatGuid(file.subarray(at + FIELD.vendor, at + FIELD.vendor + GUID_SIZE)),
         attributes: view.getUint32(at + FIELD.attributes, true),
         time: file.slice(at + FIELD.time, at + FIELD.time + TIME_SIZE),
@@ -116,11 +117,7 @@ export function withVariables(
 }
 
 function formatVariable({ name, vendor, attributes, time, data }: StoredVariable): Uint8Array {
-  const text = new Uint8Array((name.length + 1) * 2);
-  const textView = new DataView(text.buffer);
-  for (let index = 0; index < name.length; index++) {
-    textView.setUint16(index * 2, name.charCodeAt(index), true);
-  }
+  const text = utf16Bytes(name);
   const bytes = new Uint8Array(FIELD.end + text.length + data.length);
   const view = new DataView(bytes.buffer);
   view.setUint16(FIELD.start, START, true);
@@ -159,10 +156,6 @@ function storeIn(file: Uint8Array, name: string): { readonly start: number; read
     throw malformed(name, 'a healthy store of variables', `${size} bytes, states ${states}`, hint);
   }
   return { start: at + STORE.end, end: at + size };
-}
-
-function textOf(bytes: Uint8Array): string {
-  return new TextDecoder('utf-16le').decode(bytes).replace(/\0.*$/s, '');
 }
 
 function aligned(offset: number): number {

@@ -5,7 +5,7 @@ import { EspError } from '../error.ts';
 import type { Contents, TreeSettings } from './contents.ts';
 import type { DraftNode } from './draft.ts';
 import { exclusionOf, expand, isPattern } from './glob.ts';
-import type { DeviceNumber, NodeKind, Xattr } from './node.ts';
+import { type DeviceNumber, KIND_BITS, type NodeKind, type Xattr } from './node.ts';
 import { below, owned, type Placing } from './placing.ts';
 
 type Copy = Extract<Contents, { kind: 'copy' }>;
@@ -72,14 +72,14 @@ function copyOne(
   }
 }
 
-/** Of `mode`: the bits that say of which kind a file is, and their values (inode(7)). */
-const KIND_BITS = 0o170000;
-const SPECIAL: Readonly<Record<number, NodeKind>> = {
-  2401: 'fifo',
-  4802: 'character',
-  14406: 'block',
-  26411: 'socket',
-};
+/** Of `mode`: the bits that say of which kind a file is. */
+const ALL_KIND_BITS = 0o170000;
+
+function kindOf({ kind, mode }: FileStat): NodeKind | undefined {
+  if (kind !== 'other') return kind;
+  const kinds = Object.entries(KIND_BITS) as [NodeKind, number][];
+  return kinds.find(([, bits]) => bits === (mode & ALL_KIND_BITS))?.[0];
+}
 
 function drafted(
   path: string,
@@ -89,7 +89,7 @@ function drafted(
   disk: Disk,
 ): DraftNode {
   const isKept = settings.owners === 'kept';
-  const kind = stat.kind === 'other' ? SPECIAL[stat.mode & KIND_BITS] : stat.kind;
+  const kind = kindOf(stat);
   if (kind === undefined)
     throw new EspError('FILE_MISSING', `${path}: expected a file of a kind that Linux has`);
   const size = kind === 'file' ? stat.size : 0;

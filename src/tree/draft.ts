@@ -38,14 +38,13 @@ export class Draft {
     this.#root = { node: plainDirectory(time), by: undefined, children: new Map() };
   }
 
-  /** Whether a path is there. */
-  has(path: string): boolean {
-    return this.#find(path) !== undefined;
-  }
-
   /** Returns what was put at a path. */
   node(path: string): DraftNode | undefined {
-    return this.#find(path)?.node;
+    let place: Place | undefined = this.#root;
+    for (const name of path.split('/').filter((part) => part !== '')) {
+      place = place?.children.get(name);
+    }
+    return place?.node;
   }
 
   /**
@@ -87,14 +86,6 @@ export class Draft {
     };
     visit('/', this.#root);
     return nodes;
-  }
-
-  #find(path: string): Place | undefined {
-    let place: Place | undefined = this.#root;
-    for (const name of path.split('/').filter((part) => part !== '')) {
-      place = place?.children.get(name);
-    }
-    return place;
   }
 
   #directory(names: readonly string[], by: string): Place {

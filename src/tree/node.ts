@@ -3,6 +3,17 @@
 /** Of which kind a node is. */
 export type NodeKind = 'file' | 'directory' | 'link' | 'character' | 'block' | 'fifo' | 'socket';
 
+/** What the mode of a file says of its kind (inode(7)). */
+export const KIND_BITS: Readonly<Record<NodeKind, number>> = {
+  file: 0o100000,
+  directory: 0o040000,
+  link: 0o120000,
+  character: 0o020000,
+  block: 0o060000,
+  fifo: 0o010000,
+  socket: 0o140000,
+};
+
 /** An extended attribute: its whole name, as `security.capability`, and its value. */
 export interface Xattr {
   readonly name: string;

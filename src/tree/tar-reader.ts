@@ -3,6 +3,7 @@ import type { ByteSource } from '../byte-source.ts';
 import { EspError } from '../error.ts';
 import type { DeviceNumber, NodeKind, Xattr } from './node.ts';
 import { type PaxRecords, parsePax, paxNumber, xattrsOf } from './pax.ts';
+import { BLOCK, FIELD, type Field, MAGIC } from './tar-header.ts';
 
 /** A member of a tar file. Its content lies at `offset`. Sizes in bytes, times in whole seconds. */
 export interface TarMember {
@@ -19,24 +20,6 @@ export interface TarMember {
   readonly device: DeviceNumber;
   readonly xattrs: readonly Xattr[];
 }
-
-const BLOCK = 512;
-/** Offsets of the header, and the length of each field. */
-const FIELD = {
-  name: [0, 100],
-  mode: [100, 8],
-  uid: [108, 8],
-  gid: [116, 8],
-  size: [124, 12],
-  modified: [136, 12],
-  checksum: [148, 8],
-  type: [156, 1],
-  target: [157, 100],
-  magic: [257, 6],
-  major: [329, 8],
-  minor: [337, 8],
-  prefix: [345, 155],
-} as const satisfies Record<string, readonly [number, number]>;
 
 const KINDS: Readonly<Record<string, TarMember['kind']>> = {
   '\0': 'file',
@@ -105,7 +88,9 @@ function storedSize(
 ): number {
   if ('123456'.includes(type)) return 0;
   const own = EXTENDED.includes(type) ? undefined : paxNumber(pax, 'size');
-  return own ?? numberOf(header, FIELD.size, name, at);
+  const size = own ?? numberOf(header, FIELD.size, name, at);
+  if (Number.isInteger(size) && size >= 0) return size;
+  throw malformed(name, at, 'a size in bytes', size);
 }
 
 function extended(type: string, bytes: Uint8Array, said: Said, name: string, offset: number): Said {
@@ -132,7 +117,7 @@ function memberOf(
     const got = kind === undefined ? `type ${JSON.stringify(type)}` : 'a sparse file';
     throw malformed(name, at, 'a file, directory, link, device or fifo', got);
   }
-  const number = (field: readonly [number, number]): number => numberOf(header, field, name, at);
+  const number = (field: Field): number => numberOf(header, field, name, at);
   const path = pax.get('path') ?? longName ?? pathOf(header, name, at);
   return {
     path: typeof path === 'string' ? path : decode(path, name, at),
@@ -157,7 +142,7 @@ function ends(path: string | Uint8Array): boolean {
 function pathOf(header: Uint8Array, name: string, at: number): string {
   const own = decode(bytesOf(header, FIELD.name), name, at);
   // GNU's own format has times where ustar has a prefix, and another magic.
-  const isUstar = text(header, FIELD.magic, true) === 'ustar\0';
+  const isUstar = text(header, FIELD.magic, true) === MAGIC;
   const prefix = isUstar ? decode(bytesOf(header, FIELD.prefix), name, at) : '';
   return prefix === '' ? own : `${prefix}/${own}`;
 }
@@ -186,29 +171,20 @@ function requireChecksum(header: Uint8Array, name: string, at: number): void {
   }
 }
 
-function bytesOf(header: Uint8Array, [from, length]: readonly [number, number]): Uint8Array {
+function bytesOf(header: Uint8Array, [from, length]: Field): Uint8Array {
   const bytes = header.subarray(from, from + length);
   const end = bytes.indexOf(0);
   return end < 0 ? bytes : bytes.subarray(0, end);
 }
 
-function text(
-  header: Uint8Array,
-  [from, length]: readonly [number, number],
-  whole = false,
-): string {
+function text(header: Uint8Array, [from, length]: Field, whole = false): string {
   const bytes = header.subarray(from, from + length);
   const all = String.fromCharCode(...bytes);
   return whole ? all : (all.split('\0', 1)[0] ?? '');
 }
 
 /** A number in octal digits, or of 255 bits behind a set first bit (GNU). */
-function numberOf(
-  header: Uint8Array,
-  field: readonly [number, number],
-  name: string,
-  at: number,
-): number {
+function numberOf(header: Uint8Array, field: Field, name: string, at: number): number {
   const bytes = header.subarray(field[0], field[0] + field[1]);
   if (((bytes[0] ?? 0) & 0x80) !== 0) {
     const isNegative = ((bytes[0] ?? 0) & 0x40) !== 0;

@@ -2,9 +2,8 @@
 import type { ContentReader } from './content-reader.ts';
 import type { Tree, TreeNode } from './node.ts';
 import { formatPax, formatXattr } from './pax.ts';
+import { BLOCK, FIELD, type Field, MAGIC } from './tar-header.ts';
 
-const BLOCK = 512;
-const MAX_NAME = 100;
 /** The largest number in seven octal digits, and in eleven. */
 const MAX_ID = 0o777_7777;
 const MAX_SIZE = 0o777_7777_7777;
@@ -72,7 +71,8 @@ function memberName(path: string, isDirectory: boolean): string {
 }
 
 function isLong(name: string): boolean {
-  return name.length > MAX_NAME || Buffer.byteLength(name) > MAX_NAME;
+  const [, room] = FIELD.name;
+  return name.length > room || Buffer.byteLength(name) > room;
 }
 
 interface Fields {
@@ -82,26 +82,31 @@ interface Fields {
   readonly type: string;
 }
 
-/** Returns a ustar header (POSIX.1 pax §ustar Interchange Format). */
+/** Returns a ustar header. */
 function header(node: TreeNode, { name, target, size, type }: Fields): Uint8Array {
   const bytes = Buffer.alloc(BLOCK);
-  const octal = (value: number, at: number, digits: number, max: number): void => {
-    const shown = value < 0 || value > max ? 0 : value;
-    bytes.write(shown.toString(8).padStart(digits, '0'), at, 'latin1');
+  const put = (text: string, [at, length]: Field): void => {
+    bytes.set(Buffer.from(text).subarray(0, length), at);
   };
-  bytes.set(Buffer.from(name).subarray(0, MAX_NAME), 0);
-  octal(node.mode, 100, 7, MAX_ID);
-  octal(node.uid, 108, 7, MAX_ID);
-  octal(node.gid, 116, 7, MAX_ID);
-  octal(size, 124, 11, MAX_SIZE);
-  octal(node.modified, 136, 11, MAX_SIZE);
-  bytes.fill(0x20, 148, 156);
-  bytes.write(type, 156, 'latin1');
-  bytes.set(Buffer.from(target).subarray(0, MAX_NAME), 157);
-  bytes.write('ustar\x0000', 257, 'latin1');
-  octal(node.device?.major ?? 0, 329, 7, MAX_ID);
-  octal(node.device?.minor ?? 0, 337, 7, MAX_ID);
+  // A NUL ends the digits.
+  const octal = (value: number, field: Field, max: number): void => {
+    const shown = value < 0 || value > max ? 0 : value;
+    put(shown.toString(8).padStart(field[1] - 1, '0'), field);
+  };
+  put(name, FIELD.name);
+  octal(node.mode, FIELD.mode, MAX_ID);
+  octal(node.uid, FIELD.uid, MAX_ID);
+  octal(node.gid, FIELD.gid, MAX_ID);
+  octal(size, FIELD.size, MAX_SIZE);
+  octal(node.modified, FIELD.modified, MAX_SIZE);
+  put(' '.repeat(8), FIELD.checksum);
+  put(type, FIELD.type);
+  put(target, FIELD.target);
+  put(MAGIC, FIELD.magic);
+  put('00', FIELD.version);
+  octal(node.device?.major ?? 0, FIELD.major, MAX_ID);
+  octal(node.device?.minor ?? 0, FIELD.minor, MAX_ID);
   const sum = bytes.reduce((all, byte) => all + byte, 0);
-  bytes.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148, 'latin1');
+  put(`${sum.toString(8).padStart(6, '0')}\0 `, FIELD.checksum);
   return bytes;
 }

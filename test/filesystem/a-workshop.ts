@@ -50,6 +50,18 @@ export async function makeAt(
   variables = environment(),
 ): Promise<Outcome> {
   using workshop = aWorkshop(variables);
+  return await makeIn(workshop, path, offset, format, contents, settings);
+}
+
+/** Makes a file system in a workshop where others may have been made before. */
+export async function makeIn(
+  workshop: Workshop,
+  path: string,
+  offset: number,
+  format: string,
+  contents: readonly Contents[],
+  settings: Partial<Request> & { readonly size?: number } = {},
+): Promise<Outcome> {
   const tree = buildTree(contents, STEADY, workshop.disk, xattrReader(workshop));
   const request: Request = { ...PLAIN, tree, ...settings };
   const maker = makerOf(format);
@@ -58,7 +70,7 @@ export async function makeAt(
   const given = settings.size ?? plan.size;
   if (given !== undefined) truncateSync(path, offset + given);
   const region = { path, file, offset, size: given };
-  const size = await maker.make(request, region, workshop, () => undefined);
+  const size = await maker.make(request, region, workshop);
   return { plan, size };
 }
 

@@ -8,7 +8,7 @@ import { hasNewerTools, newerTools } from '../lab/newer-tools.ts';
 import { attempt, environment, run } from '../lab/run.ts';
 import { installCommand, isRoot, missingTools } from '../lab/tools.ts';
 import { aDirectory, plant } from '../tree/a-tree.ts';
-import { makeAt } from './a-workshop.ts';
+import { aWorkshop, makeAt, makeIn } from './a-workshop.ts';
 
 const absent = missingTools(['attr', 'e2fsprogs', 'erofs-utils', 'squashfs-tools', 'btrfs-progs']);
 const skip = absent.length > 0 && `install it: ${installCommand(absent)}`;
@@ -78,6 +78,18 @@ describe('a file system', { skip }, () => {
       assert.ok(readFileSync(at('one')).equals(readFileSync(at('theirs/two'))));
     });
   }
+
+  test('of ext4 has what was staged for it, and nothing of one that was made before it', async (t) => {
+    const at = aDirectory(t);
+    using workshop = aWorkshop();
+    for (const name of ['one', 'two']) {
+      const contents: Contents[] = [{ kind: 'text', target: `/${name}`, text: name }];
+      await makeIn(workshop, at(name), 0, 'ext4', contents);
+      READERS['ext4']?.(at(name), at(`${name}.out`));
+      assert.deepEqual(readdirSync(at(`${name}.out`)), [name]);
+      assert.equal(readFileSync(at(`${name}.out/${name}`), 'utf8'), name);
+    }
+  });
 
   test('of ext4 is whole at an offset, and leaves what is before it alone', async (t) => {
     const { at, source, contents } = aSystem(t);
@@ -195,6 +207,20 @@ describe('a file system', { skip }, () => {
     mkdirSync(at('out'));
     run('btrfs', ['restore', '-m', '-S', at('disk'), at('out')]);
     run('diff', ['-r', '--no-dereference', source, at('out')]);
+  });
+
+  test('of btrfs holds nothing of one that was made before it', {
+    skip: !isRoot() && 'only root makes it',
+  }, async (t) => {
+    const at = aDirectory(t);
+    using workshop = aWorkshop();
+    for (const name of ['one', 'two']) {
+      const contents: Contents[] = [{ kind: 'text', target: `/${name}`, text: name }];
+      await makeIn(workshop, at(name), 0, 'btrfs', contents);
+      mkdirSync(at(`${name}.out`));
+      run('btrfs', ['restore', at(name), at(`${name}.out`)]);
+      assert.deepEqual(readdirSync(at(`${name}.out`)), [name]);
+    }
   });
 
   test('by newer programs is the same ext4, and EROFS that is compressed', {

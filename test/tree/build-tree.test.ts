@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
 import { chmodSync, linkSync, mkdirSync, symlinkSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { describe, test } from 'node:test';
 import type { Contents } from '../../src/tree/contents.ts';
 import { aDirectory, nodeAt, plant, treeOf } from './a-tree.ts';
@@ -40,6 +43,22 @@ describe('a tree', () => {
       ['/', '/etc', '/etc/a', '/etc/b', '/var', '/var/lib', '/var/lib/c'],
     );
     assert.equal(nodeAt(tree, '/var/lib').mode, 0o755);
+  });
+
+  test('copies what is neither file, directory nor link as what it is', async (t) => {
+    const at = aDirectory(t);
+    execFileSync('mkfifo', [at('fifo')]);
+    const server = createServer().listen(at('socket'));
+    t.after(() => server.close());
+    await once(server, 'listening');
+    const tree = treeOf([
+      { kind: 'copy', source: at(), target: '/' },
+      { kind: 'copy', source: '/dev/null', target: '/null' },
+    ]);
+    assert.equal(nodeAt(tree, '/fifo').kind, 'fifo');
+    assert.equal(nodeAt(tree, '/socket').kind, 'socket');
+    const { kind, device } = nodeAt(tree, '/null');
+    assert.deepEqual([kind, device], ['character', { major: 1, minor: 3 }]);
   });
 
   test('refuses two declarations of one target, and names both', () => {

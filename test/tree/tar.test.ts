@@ -19,9 +19,20 @@ function packed(tree: Tree): Uint8Array {
   return Buffer.concat([...tarStream(tree, reader)]);
 }
 
+/** Packs a tree, and writes over its first header, whose checksum is right again then. */
+function forged(tree: Tree, at: number, bytes: Uint8Array): Uint8Array {
+  const all = Uint8Array.from(packed(tree));
+  all.set(bytes, at);
+  all.fill(0x20, 148, 156);
+  const sum = all.subarray(0, 512).reduce((total, byte) => total + byte, 0);
+  all.set(Buffer.from(`${sum.toString(8).padStart(6, '0')}\0 `), 148);
+  return all;
+}
+
+const plain = { mode: 0o644, uid: 0, gid: 0, modified: 7, size: 0, xattrs: [] } as const;
+
 /** A tree with everything that tar can say. */
 const everything: Tree = (() => {
-  const plain = { mode: 0o644, uid: 0, gid: 0, modified: 7, size: 0, xattrs: [] } as const;
   const bytes = new TextEncoder().encode('content of more than one byte');
   const value = Uint8Array.of(0, 10, 61, 255);
   const nodes: TreeNode[] = [
@@ -87,9 +98,9 @@ describe('a tar file', () => {
     const at = aDirectory(t);
     writeFileSync(at('a.tar'), packed(everything));
     const again = treeOf([{ kind: 'tar', source: at('a.tar'), target: '/' }], { time: 'kept' });
-    const plain = (tree: Tree) =>
+    const contentless = (tree: Tree) =>
       tree.map(({ content: _content, ...node }) => node).sort((a, b) => (a.path < b.path ? -1 : 1));
-    assert.deepEqual(plain(again), plain(everything));
+    assert.deepEqual(contentless(again), contentless(everything));
   });
 
   test('that would lead out of the tree is refused', (t) => {
@@ -99,6 +110,26 @@ describe('a tar file', () => {
     assert.throws(() => treeOf([{ kind: 'tar', source: at('a.tar'), target: '/' }]), {
       code: 'TREE_MALFORMED',
     });
+  });
+
+  test('with a size that is negative or no whole number is refused', () => {
+    const content = { bytes: new TextEncoder().encode('12 size=1.5\n') };
+    const file = { ...plain, kind: 'file' } as const;
+    const record = { ...file, path: '/x', size: content.bytes.length, content };
+    // GNU's form of a number that octal digits cannot say. It would lead back to its own header.
+    const negative = Buffer.from('fffffffffffffffffffffe00', 'hex');
+    for (const [bytes, got] of [
+      [forged([{ ...file, path: '/a' }], 124, negative), /a size in bytes, got -512/],
+      [
+        forged([record, { ...file, path: '/a' }], 156, Buffer.from('x')),
+        /a size in bytes, got 1\.5/,
+      ],
+    ] as const) {
+      assert.throws(() => tarMembers(bytesSource(bytes), 'a.tar').next(), {
+        code: 'TREE_MALFORMED',
+        message: got,
+      });
+    }
   });
 
   test('that is cut, flipped or hostile is refused or read within its bounds', () => {
