@@ -2,7 +2,7 @@
 import { type EspError, explain } from '../error.ts';
 import type { Malformed } from '../generation/generation.ts';
 import { generationName } from '../plan/wanted.ts';
-import { printable } from '../terminal/table.ts';
+import { printable } from '../terminal/printable.ts';
 
 /** A generation that cannot be installed, and what to do about it. */
 export interface BrokenGeneration {

@@ -1,6 +1,6 @@
 /** What may come next on a command line. It is a pure function of the tables of verbs. */
 import type { Option } from '../settings/option.ts';
-import { GROUPS, optionsOf, type VerbDeclaration } from './verb.ts';
+import { COMMON_OPTIONS, GROUPS, optionsOf, type VerbDeclaration } from './verb.ts';
 
 /** What a shell offers: words, or what it finds itself. */
 export type Candidates =
@@ -11,15 +11,6 @@ export interface Candidate {
   readonly word: string;
   readonly help: string;
 }
-
-/** Options of every verb. */
-const COMMON: readonly Option[] = [
-  { name: 'json', help: 'print a JSON document' },
-  { name: 'verbose', help: 'log more' },
-  { name: 'quiet', help: 'log errors only' },
-  { name: 'log-format', value: 'text|json', help: 'how lines of the log look' },
-  { name: 'help', help: 'display help for command' },
-];
 
 /**
  * Returns what may stand in place of the last word.
@@ -34,7 +25,7 @@ export function candidatesFor(
   const verb = verbOf(verbs, before);
   if (verb === undefined)
     return { kind: 'words', words: startingWith(current, nextWords(verbs, before)) };
-  const options = [...optionsOf(verb), ...COMMON];
+  const options = [...optionsOf(verb), ...COMMON_OPTIONS];
   const [, name, value] = /^--([^=]*)=(.*)$/.exec(current) ?? [];
   if (name !== undefined) return valuesOf(optionNamed(options, name), value ?? '', `--${name}=`);
   const last = before.at(-1) ?? '';

@@ -2,12 +2,10 @@
 import type { CommanderError } from 'commander';
 import { EspError } from '../error.ts';
 import { nearest } from '../settings/nearest.ts';
+import type { Option } from '../settings/option.ts';
 import { ALL_SETTINGS } from '../settings/verb-options.ts';
-import { optionsOf, type VerbDeclaration } from './verb.ts';
+import { COMMON_OPTIONS, optionsOf, type VerbDeclaration } from './verb.ts';
 import { VERBS } from './verbs.ts';
-
-/** Flags that every verb has. */
-const COMMON: readonly string[] = ['json', 'verbose', 'quiet', 'log-format', 'help'];
 
 /** Returns whether commander's error means a wrong command line. Help and version are no misuse. */
 export function isMisuse({ exitCode, code }: CommanderError): boolean {
@@ -44,7 +42,7 @@ function unknownOption(word: string, message: string, verb?: VerbDeclaration): E
   if (verb === undefined) return usageError(message, 'options stand behind the verb; ');
   // A verb that takes every setting uses none of them.
   const users = VERBS.filter(
-    (other) => !ALL_SETTINGS.includes(other.name) && flagsOf(other).includes(flag),
+    (other) => !ALL_SETTINGS.includes(other.name) && namesOf(optionsOf(other)).includes(flag),
   ).map(({ name }) => name);
   if (users.length > 0) {
     const does = users.length === 1 ? 'does' : 'do';
@@ -54,7 +52,11 @@ function unknownOption(word: string, message: string, verb?: VerbDeclaration): E
       verb,
     );
   }
-  return usageError(message, suggest(flag, [...flagsOf(verb), ...COMMON], '--'), verb);
+  return usageError(
+    message,
+    suggest(flag, namesOf([...optionsOf(verb), ...COMMON_OPTIONS]), '--'),
+    verb,
+  );
 }
 
 /** Returns a question that proposes the nearest word, or nothing when none is near. */
@@ -72,8 +74,8 @@ function help(verb?: VerbDeclaration): string {
   return `see espalier ${verb === undefined ? '' : `${verb.name} `}--help`;
 }
 
-function flagsOf(verb: VerbDeclaration): readonly string[] {
-  return optionsOf(verb).map(({ name }) => name);
+function namesOf(options: readonly Option[]): readonly string[] {
+  return options.map(({ name }) => name);
 }
 
 /**

@@ -14,7 +14,8 @@ import { openVariables } from '../firmware/variables.ts';
 import { bootVariableName } from '../loader/boot-option.ts';
 import type { Invocation } from '../settings/invocation.ts';
 import { readSettings, type Settings } from '../settings/settings.ts';
-import { formatTable, printable } from '../terminal/table.ts';
+import { printable } from '../terminal/printable.ts';
+import { formatTable } from '../terminal/table.ts';
 import { type Esp, findEsps } from '../volumes/esp-roots.ts';
 
 /** Lists the boot entries of firmware, with what each of them starts. */

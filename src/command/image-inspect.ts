@@ -9,8 +9,9 @@ import { openImage } from '../image/opened-image.ts';
 import { readFlags } from '../settings/flags.ts';
 import type { Invocation } from '../settings/invocation.ts';
 import { flag } from '../settings/value-schemas.ts';
+import { printable } from '../terminal/printable.ts';
 import { formatSize } from '../terminal/size.ts';
-import { formatTable, printable } from '../terminal/table.ts';
+import { formatTable } from '../terminal/table.ts';
 
 const VERB = 'image inspect';
 

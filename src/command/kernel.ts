@@ -15,7 +15,8 @@ import type { Invocation } from '../settings/invocation.ts';
 import { readSettings } from '../settings/settings.ts';
 import { bootedSystem } from '../survey/booted.ts';
 import { openLog } from '../terminal/log.ts';
-import { formatTable, printable } from '../terminal/table.ts';
+import { printable } from '../terminal/printable.ts';
+import { formatTable } from '../terminal/table.ts';
 import { acquireLock, lockDirectory } from '../transaction/lock.ts';
 
 /** Keeps one kernel. */

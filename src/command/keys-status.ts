@@ -20,7 +20,8 @@ import { EFI_VARIABLES, secureBoot, setupMode } from '../loader/efi-variables.ts
 import type { Invocation } from '../settings/invocation.ts';
 import { readSettings } from '../settings/settings.ts';
 import { KEY_DIRECTORY } from '../signer/key-directory.ts';
-import { formatTable, printable } from '../terminal/table.ts';
+import { printable } from '../terminal/printable.ts';
+import { formatTable } from '../terminal/table.ts';
 import { espRoots } from '../volumes/esp-roots.ts';
 
 /** Shows every certificate and where it is. The exit status tells whether all is well. */

@@ -9,7 +9,7 @@ import { type Note, notesOf } from '../plan/notes.ts';
 import type { Invocation } from '../settings/invocation.ts';
 import { readSettings } from '../settings/settings.ts';
 import { readSystems } from '../survey/systems.ts';
-import { printable } from '../terminal/table.ts';
+import { printable } from '../terminal/printable.ts';
 import { groundFor } from '../volumes/image-targets.ts';
 import { brokenOf, renderBroken } from './broken.ts';
 import { renderMenu } from './menu-table.ts';

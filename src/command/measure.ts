@@ -3,20 +3,25 @@ import { createHash } from 'node:crypto';
 import * as v from 'valibot';
 import type { Context } from '../context.ts';
 import { EspError } from '../error.ts';
-import { type Calculated, type Calculation, formatCalculation } from '../measure/calculation.ts';
+import {
+  type Calculated,
+  type Calculation,
+  calculatedIn,
+  formatCalculation,
+} from '../measure/calculation.ts';
 import {
   type MeasuredImage,
   measuredImage,
   type PcrEvent,
-  phaseEvents,
   programEvent,
+  valueInPhase,
 } from '../measure/image.ts';
-import { KERNEL_BOOT, KERNEL_CONFIG, registerValue } from '../measure/record.ts';
+import { KERNEL_CONFIG, registerValue } from '../measure/record.ts';
 import type { RawSettings } from '../settings/configuration-file.ts';
 import { readFlags } from '../settings/flags.ts';
 import type { Invocation } from '../settings/invocation.ts';
 import { BANKS, type Bank } from '../uki/pcr-bank.ts';
-import { DEFAULT_PHASES, NO_PHASE, normalizePhases, phaseWords } from '../uki/phase.ts';
+import { DEFAULT_PHASES, normalizePhases } from '../uki/phase.ts';
 import { type BootFile, bootFilesOf } from './boot-files.ts';
 
 const asked = v.object({
@@ -124,16 +129,12 @@ function prediction(
   const number = Number(/^@(\d+)/.exec(options)?.[1] ?? 0);
   const id = profiles.find((profile) => profile.number === number)?.id;
   const config = registerValue(events, KERNEL_CONFIG, createHash);
-  const reached = phases.map((phase) => {
-    const after = [...events, ...phaseEvents(phaseWords(phase), createHash)];
-    return { phase, value: registerValue(after, KERNEL_BOOT, createHash) };
-  });
+  const reached = phases.map((phase) => ({
+    phase,
+    value: valueInPhase(phase, events, createHash),
+  }));
   const valuesIn = (bank: Bank): readonly Calculated[] => [
-    ...reached.map(({ phase, value }) => ({
-      ...(phase === NO_PHASE ? {} : { phase }),
-      pcr: KERNEL_BOOT,
-      hash: value[bank],
-    })),
+    ...reached.map(({ phase, value }) => calculatedIn(phase, value[bank])),
     { pcr: KERNEL_CONFIG, hash: config[bank] },
   ];
   const only = <T>(of: (bank: Bank) => T) =>

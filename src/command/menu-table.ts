@@ -1,7 +1,8 @@
 /** The boot menu as a table for a person: what each entry is, within 80 columns. Pure. */
 import type { MenuEntry } from '../plan/menu.ts';
+import { printable } from '../terminal/printable.ts';
 import { formatSize } from '../terminal/size.ts';
-import { cut, formatTable, printable, widthOf } from '../terminal/table.ts';
+import { cut, formatTable, widthOf } from '../terminal/table.ts';
 import type { BrokenGeneration } from './broken.ts';
 
 /** In columns of a terminal. */

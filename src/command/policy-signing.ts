@@ -21,7 +21,7 @@ import {
   remotePolicySigner,
 } from '../signer/policy-key.ts';
 import type { PolicyRule, UnsignedPolicy } from '../survey/policies.ts';
-import { printable } from '../terminal/table.ts';
+import { printable } from '../terminal/printable.ts';
 import { requireConsent } from './request-review.ts';
 
 /** Writes down which policies have to be signed elsewhere, before images can be asked for. */

@@ -3,8 +3,8 @@ import { explain } from '../error.ts';
 import type { Outcome, PassVerb } from '../pass/outcome.ts';
 import type { Removal } from '../plan/elsewhere.ts';
 import type { Phase, Plan, SpaceForecast, Step } from '../plan/step.ts';
+import { printable } from '../terminal/printable.ts';
 import { formatSize } from '../terminal/size.ts';
-import { printable } from '../terminal/table.ts';
 import type { Report } from '../transaction/report.ts';
 
 /** Version of the `--json` document. It is raised when its readers have to change. */

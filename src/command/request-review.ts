@@ -6,7 +6,7 @@ import { EspError } from '../error.ts';
 import { authenticodeDigest } from '../signer/image-digest.ts';
 import type { RequestedProgram, SigningRequest } from '../signer/signing-document.ts';
 import { isBareKernel } from '../signing/bare-kernel.ts';
-import { printable } from '../terminal/table.ts';
+import { printable } from '../terminal/printable.ts';
 
 /** How a request is judged. */
 export interface Review {

@@ -1,13 +1,11 @@
 /** What `uki build` tells of an image that it wrote. */
 import type { Context } from '../context.ts';
 import { EXIT_WARNINGS } from '../error.ts';
-import { type Calculation, formatCalculation } from '../measure/calculation.ts';
-import { KERNEL_BOOT } from '../measure/record.ts';
+import { type Calculation, calculatedIn, formatCalculation } from '../measure/calculation.ts';
 import type { Invocation } from '../settings/invocation.ts';
 import { isUnsigned, type Signer } from '../signer/signer.ts';
 import type { Bank } from '../uki/pcr-bank.ts';
 import { formatPolicies } from '../uki/pcrsig.ts';
-import { NO_PHASE } from '../uki/phase.ts';
 import type { MadePolicies } from '../ukify/policies.ts';
 
 /** An image that was written. Size in bytes. */
@@ -60,11 +58,7 @@ function calculationOf(
   return Object.fromEntries(
     banks.map((bank) => [
       bank,
-      reached.map(({ phase, value }) => ({
-        ...(phase === NO_PHASE ? {} : { phase }),
-        pcr: KERNEL_BOOT,
-        hash: value[bank],
-      })),
+      reached.map(({ phase, value }) => calculatedIn(phase, value[bank])),
     ]),
   );
 }

@@ -32,6 +32,15 @@ export function optionsOf({ name, own = [] }: VerbDeclaration): readonly Option[
   return [...settingOptions(name), ...own, ...locationOptions(name)];
 }
 
+/** The options that all verbs have. */
+export const COMMON_OPTIONS: readonly Option[] = [
+  { name: 'json', help: 'print a JSON document' },
+  { name: 'verbose', help: 'log more' },
+  { name: 'quiet', help: 'log errors only' },
+  { name: 'log-format', value: 'text|json', help: 'how lines of the log look' },
+  { name: 'help', help: 'display help for command' },
+];
+
 /** What the verbs of two words have in common, by their first word. */
 export const GROUPS: Readonly<Record<string, string>> = {
   completion: 'have a shell complete command lines',

@@ -11,7 +11,7 @@ import {
 } from '../inspection/program-signatures.ts';
 import { EFI_VARIABLES } from '../loader/efi-variables.ts';
 import { loadChain, requireFile } from '../signer/pem.ts';
-import { printable } from '../terminal/table.ts';
+import { printable } from '../terminal/printable.ts';
 
 /** A program by the name that it was given with. */
 interface Verified extends ProgramReport {

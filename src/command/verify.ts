@@ -17,7 +17,7 @@ import { readSettings, type Settings } from '../settings/settings.ts';
 import { policyRule } from '../survey/policies.ts';
 import type { Search } from '../survey/root-hash-check.ts';
 import type { Log } from '../terminal/log.ts';
-import { printable } from '../terminal/table.ts';
+import { printable } from '../terminal/printable.ts';
 import { lockAll } from '../volumes/esp-lock.ts';
 import { type Esp, expected, findEsps, requireOne } from '../volumes/esp-roots.ts';
 import { withFatNames } from '../volumes/fat-names.ts';

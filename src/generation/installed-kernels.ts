@@ -1,7 +1,7 @@
 /** Reads installed kernels: numbered links to kept systems, as those of a Nix profile. */
 import type { Disk } from '../disk/disk.ts';
 import { compareGenerations, type Generation, type Link } from './generation.ts';
-import { currentToplevel, findGenerationLinks, readGenerations } from './profile.ts';
+import { currentToplevel, findGenerationLinks, fingerprintOf, readGenerations } from './profile.ts';
 import type { GenerationSource, SourcePlaces } from './source.ts';
 
 /** Where kept kernels and their links are, below the directory of the state. */
@@ -51,7 +51,11 @@ export function installedKernels(
     ...new Set(kernelLinks(disk, pinDirectory).flatMap(({ path }) => disk.realPath(path) ?? [])),
   ];
   return {
-    fingerprint: () => fingerprintOf([places.links, pinDirectory], disk),
+    fingerprint: () =>
+      fingerprintOf(
+        [places.links, pinDirectory].flatMap((directory) => linksIn(directory, disk)),
+        disk,
+      ),
     read(memory, leniency) {
       const found = links();
       const listed = new Set(found.flatMap(({ path }) => disk.realPath(path) ?? []));
@@ -74,16 +78,7 @@ export function installedKernels(
   };
 }
 
-/** Identifies links by their inodes: a link that is changed or made again is another file. */
-function fingerprintOf(directories: readonly string[], disk: Disk): string {
-  return directories
-    .flatMap((directory) => [
-      `${directory}/system`,
-      ...findGenerationLinks(disk, directory).map(({ path }) => path),
-    ])
-    .map((path) => {
-      const { inode, modified, changed } = disk.linkStat(path) ?? {};
-      return [path, inode, modified, changed].join('\0');
-    })
-    .join('\n');
+/** Returns the link that says which kernel is current, and those of all kernels. */
+function linksIn(directory: string, disk: Disk): string[] {
+  return [`${directory}/system`, ...findGenerationLinks(disk, directory).map(({ path }) => path)];
 }

@@ -6,6 +6,7 @@ import { kernelPlaces } from './installed-kernels.ts';
 import {
   currentToplevel,
   findGenerationLinks,
+  fingerprintOf,
   parseLink,
   profileDirectories,
   readGenerations,
@@ -21,7 +22,11 @@ export function nixProfiles(places: SourcePlaces, disk: Disk): GenerationSource 
   const pins = () => pinsDirectory(places, disk);
   const pinLinks = () => findGenerationLinks(disk, pins());
   return {
-    fingerprint: () => fingerprintOf([...profiles, pins()], disk),
+    fingerprint: () =>
+      fingerprintOf(
+        [...profiles, pins()].flatMap((place) => linksAt(place, disk)),
+        disk,
+      ),
     read(memory, leniency) {
       const found = profiles.map((path) => readPlace(path, disk));
       const listed = readGenerations(
@@ -120,20 +125,10 @@ function systemsOf(links: readonly Link[], disk: Disk): string[] {
   return links.flatMap(({ path }) => disk.realPath(path) ?? []);
 }
 
-/** Identifies links by their inodes: a link that is changed or made again is another file. */
-function fingerprintOf(places: readonly string[], disk: Disk): string {
-  return places
-    .flatMap((path) => (parseLink(path) ? [path] : linksIn(disk, path)))
-    .map((path) => {
-      const { inode, modified, changed } = disk.linkStat(path) ?? {};
-      return [path, inode, modified, changed].join('\0');
-    })
-    .join('\n');
-}
-
-/** Returns the generation links in a directory, and the links that say which one is current. */
-function linksIn(disk: Disk, directory: string): string[] {
-  const links = findGenerationLinks(disk, directory).map(({ path }) => path);
+/** Returns a link that is named itself; of a directory its links, and those that say which is current. */
+function linksAt(place: string, disk: Disk): string[] {
+  if (parseLink(place)) return [place];
+  const links = findGenerationLinks(disk, place).map(({ path }) => path);
   return [...new Set(links.flatMap((path) => [path, path.replace(/-\d+-link$/, '')]))];
 }
 

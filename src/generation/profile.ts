@@ -47,6 +47,16 @@ export function findGenerationLinks(disk: Disk, profilesDirectory: string): Link
     .sort(compareGenerations);
 }
 
+/** Identifies links by their inodes: a link that is changed or made again is another file. */
+export function fingerprintOf(links: readonly string[], disk: Disk): string {
+  return links
+    .map((path) => {
+      const { inode, modified, changed } = disk.linkStat(path) ?? {};
+      return [path, inode, modified, changed].join('\0');
+    })
+    .join('\n');
+}
+
 /**
  * Returns the real path of the system that a profile currently leads to, or undefined when it
  * leads nowhere.

@@ -11,6 +11,11 @@ export interface Calculated {
   readonly hash: string;
 }
 
+/** Returns the value of PCR 11 in a phase. */
+export function calculatedIn(phase: string, hash: string): Calculated {
+  return { ...(phase === NO_PHASE ? {} : { phase }), pcr: KERNEL_BOOT, hash };
+}
+
 /** Values by bank, in the order of the phases. */
 export type Calculation = Readonly<Partial<Record<Bank, readonly Calculated[]>>>;
 

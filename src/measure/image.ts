@@ -3,12 +3,19 @@ import { lastValue, parseLines } from '../bls.ts';
 import type { ByteSource } from '../byte-source.ts';
 import { authenticodeDigestInput } from '../pe/authenticode.ts';
 import { parsePe, readSection, type Section } from '../pe/pe.ts';
+import { phaseWords } from '../uki/phase.ts';
 import { splitProfiles } from '../uki/section.ts';
 import { utf16Bytes } from '../utf16.ts';
 import { type BankDigests, type CreateHash, digestInBanks } from './bank.ts';
 import { kernelForFirmware } from './inner-kernel.ts';
 import { measuredSections, memoryOf } from './measured-section.ts';
-import { BOOT_LOADER_CODE, KERNEL_BOOT, KERNEL_CONFIG, type PcrRecord } from './record.ts';
+import {
+  BOOT_LOADER_CODE,
+  KERNEL_BOOT,
+  KERNEL_CONFIG,
+  type PcrRecord,
+  registerValue,
+} from './record.ts';
 
 /** One extension, and what was measured, in words. */
 export interface PcrEvent extends PcrRecord {
@@ -115,6 +122,19 @@ export function sectionEvents(
 
 function kernelBoot(event: string, digests: BankDigests): PcrEvent {
   return { pcr: KERNEL_BOOT, event, digests };
+}
+
+/**
+ * Returns what PCR 11 holds in a phase.
+ * @param records what extends it before any phase; those of other registers are passed over
+ */
+export function valueInPhase(
+  phase: string,
+  records: readonly PcrRecord[],
+  createHash: CreateHash,
+): BankDigests {
+  const after = [...records, ...phaseEvents(phaseWords(phase), createHash)];
+  return registerValue(after, KERNEL_BOOT, createHash);
 }
 
 /** Returns the extensions of a phase path, word by word. */

@@ -2,10 +2,10 @@
 import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js';
 import type { Bank } from '../uki/pcr-bank.ts';
 import { combined, type PolicyDocument, type PolicyEntry } from '../uki/pcrsig.ts';
-import { normalizePhases, phaseWords } from '../uki/phase.ts';
+import { normalizePhases } from '../uki/phase.ts';
 import type { BankDigests, CreateHash } from './bank.ts';
-import { phaseEvents } from './image.ts';
-import { KERNEL_BOOT, type PcrRecord, registerValue } from './record.ts';
+import { valueInPhase } from './image.ts';
+import { KERNEL_BOOT, type PcrRecord } from './record.ts';
 
 /** TPM 2.0 Part 2 §TPM_ALG_ID. */
 const ALGORITHMS: Readonly<Record<Bank, number>> = {
@@ -50,10 +50,8 @@ export function policiesFor(
 ): readonly Policy[] {
   const behind =
     reference === undefined ? '' : sha256Of(new TextEncoder().encode(reference), createHash);
-  const before = records.filter(({ pcr }) => pcr === KERNEL_BOOT);
   return normalizePhases(phases).flatMap((phase) => {
-    const after = [...before, ...phaseEvents(phaseWords(phase), createHash)];
-    const values = registerValue(after, KERNEL_BOOT, createHash);
+    const values = valueInPhase(phase, records, createHash);
     return banks.map((bank) => {
       const pol = policyDigest(bank, values, createHash);
       const named = reference === undefined ? {} : { reference };

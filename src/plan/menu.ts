@@ -97,7 +97,9 @@ function namersIn(entries: readonly EntryFile[]): ReadonlyMap<string, readonly s
   const namers = new Map<string, string[]>();
   for (const { id, references } of entries) {
     for (const path of new Set(references.map((each) => each.toLowerCase()))) {
-      namers.set(path, [...(namers.get(path) ?? []), id]);
+      const ids = namers.get(path) ?? [];
+      ids.push(id);
+      namers.set(path, ids);
     }
   }
   return namers;

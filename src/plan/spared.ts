@@ -94,8 +94,10 @@ function isReplaced({ entries, blobs }: Inventory, mark: Lack['mark'], wanted: W
     ]),
   );
   // Which image an entry boots a part of is decided later: the one that it leads to may be made anew.
-  const led = entries
-    .filter(({ id }) => names.has(id.toLowerCase()))
-    .flatMap(({ references }) => references.map(keyOf));
-  return lacking.some((name) => names.has(name) || led.includes(name));
+  const led = new Set(
+    entries
+      .filter(({ id }) => names.has(id.toLowerCase()))
+      .flatMap(({ references }) => references.map(keyOf)),
+  );
+  return lacking.some((name) => names.has(name) || led.has(name));
 }

@@ -2,11 +2,9 @@
 import { createHash } from 'node:crypto';
 import type { Disk } from '../disk/disk.ts';
 import { type BankDigests, createBankHash } from '../measure/bank.ts';
-import { type PcrEvent, phaseEvents, sectionEvents } from '../measure/image.ts';
+import { type PcrEvent, sectionEvents, valueInPhase } from '../measure/image.ts';
 import { type Policy, type PolicyRequest, policiesFor } from '../measure/policy.ts';
-import { KERNEL_BOOT, registerValue } from '../measure/record.ts';
 import { type Content, contentPieces, contentSize } from '../pe/image-layout.ts';
-import { phaseWords } from '../uki/phase.ts';
 import { sectionTable } from '../uki/section.ts';
 import type { UkiSection } from '../uki/uki.ts';
 import { stream } from './pieces.ts';
@@ -58,10 +56,7 @@ export async function measureSections(
   }
   return {
     values: (phases) =>
-      phases.map((phase) => {
-        const after = [...records, ...phaseEvents(phaseWords(phase), createHash)];
-        return { phase, value: registerValue(after, KERNEL_BOOT, createHash) };
-      }),
+      phases.map((phase) => ({ phase, value: valueInPhase(phase, records, createHash) })),
     policies: (request) => policiesFor(records, request, createHash),
   };
 }

@@ -3,18 +3,16 @@ import * as v from 'valibot';
 import { type Digest, digestOf } from '../digest.ts';
 import type { Disk } from '../disk/disk.ts';
 import { sha256 } from './cms.ts';
-import { readDocument, wrongDocument } from './signing-document.ts';
+import {
+  digest,
+  formatDocument,
+  hexadecimal,
+  readDocument,
+  signatureSchema,
+  wrongDocument,
+} from './signing-document.ts';
 
 const VERSION = 1;
-
-const hexadecimal = v.pipe(
-  v.string(),
-  v.regex(/^[0-9a-f]{64}$/, 'expected a SHA-256 digest in lower-case hexadecimal'),
-);
-const digest = v.pipe(
-  hexadecimal,
-  v.transform((text) => text as Digest),
-);
 
 const policySchema = v.strictObject({
   what: v.literal('pcr-policy'),
@@ -43,9 +41,7 @@ const signaturesSchema = v.strictObject({
   version: v.literal(VERSION),
   kind: v.literal('policy-signatures'),
   key: hexadecimal,
-  signatures: v.array(
-    v.strictObject({ digest, signature: v.pipe(v.string(), v.base64('expected base64')) }),
-  ),
+  signatures: v.array(signatureSchema),
 });
 
 /** One policy in a request. */
@@ -66,7 +62,13 @@ export function formatPolicyRequest(
     ...policy,
     digest: digestFor(policy.tbs),
   }));
-  return format({ version: VERSION, kind: 'policy-request', key, ...origin, policies: complete });
+  return formatDocument({
+    version: VERSION,
+    kind: 'policy-request',
+    key,
+    ...origin,
+    policies: complete,
+  });
 }
 
 /** Returns the text of an answer. */
@@ -74,11 +76,7 @@ export function formatPolicySignatures(
   key: string,
   signatures: PolicySignatures['signatures'],
 ): string {
-  return format({ version: VERSION, kind: 'policy-signatures', key, signatures });
-}
-
-function format(document: object): string {
-  return `${JSON.stringify(document, undefined, 2)}\n`;
+  return formatDocument({ version: VERSION, kind: 'policy-signatures', key, signatures });
 }
 
 /**

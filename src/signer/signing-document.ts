@@ -10,16 +10,22 @@ const VERSION = 1;
 /** In bytes: room for some ten thousand signatures. */
 const MAX_FILE = 16 * 1024 * 1024;
 
-const hexadecimal = v.pipe(
+/** 32 bytes in hexadecimal. */
+export const hexadecimal = v.pipe(
   v.string(),
   v.regex(/^[0-9a-f]{64}$/, 'expected a SHA-256 digest in lower-case hexadecimal'),
 );
-const digest = v.pipe(
+/** SHA-256. */
+export const digest = v.pipe(
   hexadecimal,
   v.transform((text) => text as Digest),
 );
 const word = v.pipe(v.string(), v.regex(/^[a-z][a-z0-9-]{0,31}$/, 'expected a word'));
-const base64 = v.pipe(v.string(), v.base64('expected base64'));
+/** A bare RSA signature in base64, and the digest that it is of: how every answer gives it. */
+export const signatureSchema = v.strictObject({
+  digest,
+  signature: v.pipe(v.string(), v.base64('expected base64')),
+});
 
 const programSchema = v.strictObject({
   /**
@@ -54,7 +60,7 @@ const signaturesSchema = v.strictObject({
   version: v.literal(VERSION),
   kind: v.literal('signatures'),
   certificate: hexadecimal,
-  signatures: v.array(v.strictObject({ digest, signature: base64 })),
+  signatures: v.array(signatureSchema),
 });
 
 /** One program in a request. */
@@ -72,7 +78,7 @@ export function formatSigningRequest(
 ): string {
   const complete = programs.map((program) => ({ ...program, digest: digestFor(program.image) }));
   const kind = 'signing-request';
-  return format({ version: VERSION, kind, certificate, ...origin, programs: complete });
+  return formatDocument({ version: VERSION, kind, certificate, ...origin, programs: complete });
 }
 
 /** Returns the text of an answer. */
@@ -80,10 +86,11 @@ export function formatSignatures(
   certificate: string,
   signatures: SignaturesDocument['signatures'],
 ): string {
-  return format({ version: VERSION, kind: 'signatures', certificate, signatures });
+  return formatDocument({ version: VERSION, kind: 'signatures', certificate, signatures });
 }
 
-function format(document: SigningRequest | SignaturesDocument): string {
+/** Returns the text of a document. */
+export function formatDocument(document: object): string {
   return `${JSON.stringify(document, undefined, 2)}\n`;
 }
 

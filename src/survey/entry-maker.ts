@@ -6,7 +6,13 @@ import { LARGEST_FILE } from '../esp/space.ts';
 import type { Architecture } from '../loader/architecture.ts';
 import type { DeclaredExtra } from '../plan/extras.ts';
 import type { Format } from '../plan/format/format.ts';
-import { filesOf, type Resolved, type WantedEntry, withTries } from '../plan/wanted.ts';
+import {
+  filesOf,
+  type ImageSettings,
+  type Resolved,
+  type WantedEntry,
+  withTries,
+} from '../plan/wanted.ts';
 import type { Settings } from '../settings/settings.ts';
 import { isUnsigned, type Signer } from '../signer/signer.ts';
 import { imageSettings } from './image-settings.ts';
@@ -36,12 +42,18 @@ export function signsKernels({ settings, chosenFormat, signer }: EntryPolicy): b
 export type EntryMaker = (resolved: Resolved) => WantedEntry;
 
 /**
- * Returns a function that makes entries in the format of the settings.
+ * Reads what images are made from; undefined for a format without images.
  * @throws {CONFIG_INVALID} when there is no stub
  */
-export function entryMaker(policy: EntryPolicy, context: Context): EntryMaker {
+export function imagesOf(policy: EntryPolicy, context: Context): ImageSettings | undefined {
+  const { stub } = policy.chosenFormat;
+  return stub === undefined ? undefined : imageSettings(stub, policy, context);
+}
+
+/** Returns a function that makes entries in the format of the settings. */
+export function entryMaker(policy: EntryPolicy, images: ImageSettings | undefined): EntryMaker {
   const { settings, chosenFormat } = policy;
-  const want = makerOf(policy, context);
+  const want = makerOf(policy, images);
   return (resolved) => {
     const entry = want(resolved);
     requireSizes(entry);
@@ -50,14 +62,16 @@ export function entryMaker(policy: EntryPolicy, context: Context): EntryMaker {
   };
 }
 
-/** Returns what makes entries, whatever they hold. @throws {CONFIG_INVALID} when there is no stub */
-export function makerOf(policy: EntryPolicy, context: Context): EntryMaker {
-  const { settings, chosenFormat } = policy;
+/** Returns what makes entries, whatever they hold. */
+export function makerOf(
+  { settings, chosenFormat }: EntryPolicy,
+  images: ImageSettings | undefined,
+): EntryMaker {
   const token = settings['entry-token'];
   if (chosenFormat.stub === undefined) {
     return (resolved) => chosenFormat.format.want(token, resolved);
   }
-  const images = imageSettings(chosenFormat.stub, policy, context);
+  if (images === undefined) throw new RangeError('"images" expected for a format with images');
   return (resolved) => chosenFormat.format.want(token, resolved, images);
 }
 

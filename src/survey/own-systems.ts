@@ -49,9 +49,9 @@ export async function rememberSystems(
   cache: string,
 ): Promise<void> {
   const directory = stateBeside(cache);
-  const before = recallSystems(disk, cache) ?? new Set<string>();
-  const isThere = recallFrom(disk, directory) !== undefined;
-  if (isThere && systems.every((system) => before.has(system))) return;
+  const there = recallFrom(disk, directory);
+  if (there !== undefined && systems.every((system) => there.has(system))) return;
+  const before = there ?? recallFrom(disk, cache) ?? new Set<string>();
   const kept = [...new Set([...before, ...systems])].slice(-MAX_SYSTEMS);
   const path = join(directory, FILE_NAME);
   try {

@@ -12,7 +12,7 @@ import type { SecretInitrd } from '../generation/initrd-secrets.ts';
 import { generationName, type Resolved, type WantedGeneration } from '../plan/wanted.ts';
 import { requireSources } from './bootspec-sources.ts';
 import { describeVariant, type Making } from './describe.ts';
-import { type EntryPolicy, entryMaker, signsKernels } from './entry-maker.ts';
+import { type EntryPolicy, entryMaker, imagesOf, signsKernels } from './entry-maker.ts';
 import { initrdWarnings } from './initrd-check.ts';
 import { type Hashed, prepareKernels, takeDigests, type Variant, variants } from './payload.ts';
 import { settleFormat } from './settled-format.ts';
@@ -42,7 +42,7 @@ export async function resolve(
   context: Context,
   cache: DigestCache,
 ): Promise<Resolution> {
-  entryMaker(policy, context);
+  const images = imagesOf(policy, context);
   const secrets = new Map<Bootspec, SecretInitrd>();
   const making = { policy, context, cache, secrets };
   const dispose = () => {
@@ -63,8 +63,8 @@ export async function resolve(
     const parts = new Map(
       described.passed.map(({ generation, ...each }) => [generation, each.parts]),
     );
-    const settled = settleFormat(policy, [...parts.values()].flat(), context);
-    const want = entryMaker(settled, context);
+    const settled = settleFormat(policy, [...parts.values()].flat(), images);
+    const want = entryMaker(settled, images);
     const made = await separate([...parts.keys()], async (generation) => ({
       name: generationName(generation),
       number: generation.number,

@@ -1,25 +1,21 @@
 /** Settles the format where the settings leave it open: by the room that sharing images saves. */
-import type { Context } from '../context.ts';
 import { AUTO } from '../plan/formats.ts';
 import { hasPart } from '../plan/sharing.ts';
-import type { Resolved, WantedEntry } from '../plan/wanted.ts';
+import type { ImageSettings, Resolved, WantedEntry } from '../plan/wanted.ts';
 import { type EntryPolicy, makerOf } from './entry-maker.ts';
 import { withFormat } from './stub.ts';
 
-/**
- * Returns the policy with the format for these generations and specialisations.
- * @throws {CONFIG_INVALID} when there is no stub
- */
+/** Returns the policy with the format for these generations and specialisations. */
 export function settleFormat<Policy extends EntryPolicy>(
   policy: Policy,
   resolved: readonly Resolved[],
-  context: Context,
+  images: ImageSettings | undefined,
 ): Policy {
   const { chosenFormat } = policy;
   const { otherwise, stub } = chosenFormat;
   if (otherwise === undefined) return policy;
-  const { saved, images, entries } = savings(resolved.map(makerOf(policy, context)));
-  const because = `${images} images in place of ${entries} save ${Math.floor(saved * 100)} % of the room`;
+  const { saved, count, entries } = savings(resolved.map(makerOf(policy, images)));
+  const because = `${count} images in place of ${entries} save ${Math.floor(saved * 100)} % of the room`;
   if (saved >= AUTO.least) return { ...policy, chosenFormat: { ...chosenFormat, because } };
   const choice = { name: otherwise, because: `sharing pays too little: ${because}`, warnings: [] };
   return { ...policy, chosenFormat: withFormat(choice, stub) };
@@ -28,7 +24,8 @@ export function settleFormat<Policy extends EntryPolicy>(
 /** What comes of sharing on an empty ESP. `saved` is a part of what all images take by themselves. */
 function savings(entries: readonly WantedEntry[]): {
   readonly saved: number;
-  readonly images: number;
+  /** How many images there are. */
+  readonly count: number;
   readonly entries: number;
 } {
   const parts = entries.filter(hasPart);
@@ -37,5 +34,5 @@ function savings(entries: readonly WantedEntry[]): {
   const alone = parts.reduce((sum, entry) => sum + sizeOf(entry), 0);
   const together = groups.reduce((sum, [first]) => sum + (first ? sizeOf(first) : 0), 0);
   const saved = alone === 0 ? 0 : 1 - together / alone;
-  return { saved, images: groups.length, entries: parts.length };
+  return { saved, count: groups.length, entries: parts.length };
 }

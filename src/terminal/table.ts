@@ -1,4 +1,4 @@
-/** Formats text for a terminal: in columns, and without control codes. */
+/** Formats text for a terminal in columns. */
 
 import stringWidth from 'string-width';
 
@@ -32,12 +32,4 @@ export function cut(text: string, columns: number): string {
     shown += segment;
   }
   return `${shown}…`;
-}
-
-/**
- * Returns foreign text in a form that is safe to show. Titles, names and paths come from the ESP,
- * where anyone may have put terminal control codes.
- */
-export function printable(text: string): string {
-  return text.replace(/\p{Cc}|\p{Cf}/gu, '�').slice(0, 200);
 }

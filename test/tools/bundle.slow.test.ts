@@ -147,6 +147,27 @@ test('the bundle loads nothing of Node’s for which a run with nothing to do ha
   );
 });
 
+/** Has a process say when it makes what divides text: at the first time, ICU loads its tables for that. */
+const TELL_SEGMENTER = `data:text/javascript,${encodeURIComponent(
+  `Intl.Segmenter = class extends Intl.Segmenter {
+    constructor(...given) { super(...given); console.error('Intl.Segmenter'); }
+  };`,
+)}`;
+
+test('the bundle measures text for columns only where it prints a table', async (t) => {
+  const file = await bundle();
+  const machine = aMachine(t);
+  const args = [...machine.arguments(), '--allow-unsigned', '--format', 'type1'];
+  const told = (verb: string) =>
+    ship(machine, '--import', TELL_SEGMENTER, file, verb, ...args).stderr;
+  assert.doesNotMatch(told('install'), /Segmenter/);
+  assert.doesNotMatch(told('plan'), /Segmenter/);
+  assert.match(
+    ship(machine, '--import', TELL_SEGMENTER, file, 'list', '--esp', machine.esp).stderr,
+    /Segmenter/,
+  );
+});
+
 /** A copy of the tree that makes the program, with the packages of this one, in a folder of its own. */
 function aTree(t: TestContext): string {
   const tree = mkdtempSync(join(tmpdir(), 'espalier-tree-'));
