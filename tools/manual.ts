@@ -4,7 +4,7 @@
  */
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { optionsOf, type VerbDeclaration } from '../src/command/verb.ts';
+import { COMMON_OPTIONS, optionsOf, type VerbDeclaration } from '../src/command/verb.ts';
 import { VERBS } from '../src/command/verbs.ts';
 import { CONFIG_FILE } from '../src/settings/configuration-file.ts';
 import type { Option } from '../src/settings/option.ts';
@@ -16,14 +16,6 @@ export interface Page {
   readonly name: string;
   readonly text: string;
 }
-
-const COMMON: readonly Option[] = [
-  { name: 'json', help: 'print a JSON document' },
-  { name: 'verbose', help: 'log more; twice logs every step' },
-  { name: 'quiet', help: 'log errors only' },
-  { name: 'log-format', value: 'text|json', help: 'how lines of the log look (default: text)' },
-  { name: 'help', help: 'show the options' },
-];
 
 /** Returns every page. `version` stands in the footer. */
 export function pages(version: string): readonly Page[] {
@@ -70,7 +62,7 @@ function verbPage(verb: VerbDeclaration): Page {
     ...(operands.length === 0
       ? []
       : [section('OPERANDS', ...operands.map((each) => item(each.syntax, each.help)))]),
-    section('OPTIONS', ...[...optionsOf(verb), ...COMMON].map(optionItem)),
+    section('OPTIONS', ...[...optionsOf(verb), ...COMMON_OPTIONS].map(optionItem)),
     section('EXAMPLE', '.nf', escaped(example), '.fi'),
     seeAlso('espalier(8)', 'espalier.toml(5)'),
   ]);

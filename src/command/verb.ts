@@ -35,10 +35,10 @@ export function optionsOf({ name, own = [] }: VerbDeclaration): readonly Option[
 /** The options that all verbs have. */
 export const COMMON_OPTIONS: readonly Option[] = [
   { name: 'json', help: 'print a JSON document' },
-  { name: 'verbose', help: 'log more' },
+  { name: 'verbose', help: 'log more; twice logs every step' },
   { name: 'quiet', help: 'log errors only' },
-  { name: 'log-format', value: 'text|json', help: 'how lines of the log look' },
-  { name: 'help', help: 'display help for command' },
+  { name: 'log-format', value: 'text|json', help: 'how lines of the log look (default: text)' },
+  { name: 'help', help: 'show the options' },
 ];
 
 /** What the verbs of two words have in common, by their first word. */
