@@ -3,6 +3,7 @@ import type { ImageEsps, WritableDisk } from './disk/disk.ts';
 import type { GenerationMemory } from './generation/generation.ts';
 import type { SecretsRunner } from './generation/initrd-secrets.ts';
 import type { Environment, Machine } from './process/machine.ts';
+import type { Text } from './process/styled-text.ts';
 
 /** Everything a verb may touch. */
 export interface Context {
@@ -25,7 +26,9 @@ export interface Context {
   readonly given?: ReadonlySet<string>;
   /** Whether nothing is asked of keys that are elsewhere, because nothing will be written. */
   readonly looksOnly?: true;
-  readonly print: (text: string) => void;
+  readonly print: (text: Text) => void;
+  /** How many columns a printed line may fill; without it, 80. */
+  readonly columns?: () => number;
   /** The disk images that hold the ESPs; absent where ESPs are mounted, or the verb knows no images. */
   readonly images?: ImageEsps;
   /** Whether systems are taken whose `init` is not there, as lanzaboote takes them. */

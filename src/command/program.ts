@@ -5,6 +5,7 @@ import { EXIT_USAGE } from '../error.ts';
 import type { RawSettings } from '../settings/configuration-file.ts';
 import type { Invocation } from '../settings/invocation.ts';
 import { chooseLogStyle, isJournal } from '../terminal/log-style.ts';
+import { chooseColour } from '../terminal/screen.ts';
 import { commandLineError, isMisuse, withHelp } from './command-line-error.ts';
 import { versionDocument } from './identity.ts';
 import { contextBelow } from './process-context.ts';
@@ -63,9 +64,11 @@ async function perform(
   invocation: Invocation,
   context: Context,
 ): Promise<number> {
-  const { root, 'run-secrets': runsSecrets, 'log-format': format, ...flags } = invocation.flags;
+  const { root, 'run-secrets': runsSecrets, ...given } = invocation.flags;
+  const { 'log-format': format, color, ...flags } = given;
   const { environment, host } = context;
   chooseLogStyle(format ?? environment['ESPALIER_LOG_FORMAT'], isJournal(host, environment));
+  chooseColour(color);
   const named = root ?? context.environment['ESPALIER_ROOT'];
   const asked = { flags, runsSecrets: runsSecrets === true };
   const below = typeof named === 'string' ? await contextBelow(named, context, asked) : context;
@@ -113,6 +116,7 @@ function declare(
     .option('-v, --verbose', 'log more; -vv logs every step', (_, before: number) => before + 1, 0)
     .option('-q, --quiet', 'log errors only')
     .option('--log-format <text|json>', 'how lines of the log look (default: text)')
+    .option('--color <auto|always|never>', 'colours in what is printed (default: auto)')
     .addHelpText('after', `\nExample:\n  $ ${example}`)
     .action(async (...parameters: unknown[]) => {
       const named = parameters.slice(0, operands.length).flat();

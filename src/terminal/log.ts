@@ -1,6 +1,7 @@
 /** Logs to stderr: plain sentences, or JSON for a program; with priorities for the journal. */
 import { pino } from 'pino';
-import { unsteered, writeError } from '../process/standard-output.ts';
+import { writeError } from '../process/standard-output.ts';
+import { unsteered } from '../process/styled-text.ts';
 import { type LogStyle, logStyle } from './log-style.ts';
 
 /** Where events go. The message is constant, and the varying parts are in the fields. */
