@@ -4,7 +4,7 @@ import { errno } from '../io-error.ts';
 import { type Look, shown, type Text, unsteered } from './styled-text.ts';
 
 export const STANDARD_OUTPUT = 1;
-export const STANDARD_ERROR = 2;
+const STANDARD_ERROR = 2;
 /** Milliseconds between two tries on a pipe that is full. */
 const POLL = 5;
 

@@ -52,6 +52,14 @@ export function cut(text: string, columns: number): string {
   return `${shown}…`;
 }
 
+/** A blank at which no line breaks. */
+const HARD_BLANK = '\u00a0';
+
+/** Returns text that {@link wrapped} keeps on one line. */
+export function unbroken(text: string): string {
+  return text.replaceAll(' ', HARD_BLANK);
+}
+
 /**
  * Returns text in lines of at most these columns, broken at blanks. A word that is longer stays whole:
  * a path or a command that is broken cannot be copied.
@@ -63,5 +71,14 @@ export function wrapped(text: string, columns: number): readonly string[] {
     if (lines.length > 0 && stringWidth(longer) <= columns) lines[lines.length - 1] = longer;
     else lines.push(word);
   }
-  return lines;
+  return lines.map((line) => line.replaceAll(HARD_BLANK, ' ').trimEnd());
+}
+
+/** Digests in base32, as file names and store paths have them. */
+const DIGEST = /[0-9a-z]{32,}/g;
+
+/** Returns a path or ID with its digests cut short, unless it fits so many columns. */
+export function shortened(path: string, columns: number): string {
+  if (stringWidth(path) <= columns) return path;
+  return path.replace(DIGEST, (digest) => `${digest.slice(0, 8)}…`);
 }

@@ -232,6 +232,7 @@ export class Machine {
       // Not the superuser: locks then lie in a directory of this test's own.
       uid: real.uid || 1,
       print: (text) => void lines.push(plain(text)),
+      columns: () => 80,
     };
     const output = () => lines.join('\n');
     try {

@@ -100,12 +100,14 @@ describe('status', () => {
     machine.boots(3);
     const { status, output } = await view(machine, 'status');
     assert.equal(status, 0);
-    assert.match(output, new RegExp(`^running: +${machine.toplevel(3)}$`, 'm'));
-    assert.match(output, /boots next: nixos-generation-3-.*\(as the profile says\)/);
+    assert.match(output, /^Starts: +yes/m);
+    assert.match(output, /^Next: +generation 3, .*\(as the profile says\)\n +nixos-generation-3-/m);
+    assert.match(output, /^Running: +generation 3\n +\/\S+-system-3-/m);
+    assert.match(output, /^To do: +nothing$/m);
     assert.match(output, /EFI\/systemd\/systemd-bootx64\.efi {2}systemd-boot 257\.9/);
     assert.match(output, /EFI\/BOOT\/BOOTX64\.EFI {2}systemd-boot 257\.9/);
-    assert.match(output, /entries: +4$/m);
-    assert.match(output, /space: .* of .* free, .* ours/);
+    assert.match(output, /^Menu: +4 entries$/m);
+    assert.match(output, /^ +█.*\n +█ ours .* {2}░ free /m);
   });
 
   test('drift and damage are told, and by the exit status', async (t) => {
@@ -118,7 +120,8 @@ describe('status', () => {
     fs.truncateSync(`${machine.esp}/${machine.paths(/generation-1-/)[0]}`, 700);
     const damaged = await view(machine, 'status');
     assert.equal(damaged.status, 5);
-    assert.match(damaged.output, /5, 1 damaged/);
+    assert.match(damaged.output, /5 entries, 1 damaged/);
+    assert.match(damaged.output, /! generation 1 is damaged: .*\n[\s\S]*→ espalier repair/);
   });
 
   test('its document is as stable as that of plan', async (t) => {
@@ -178,7 +181,7 @@ describe('status', () => {
     const machine = await machineWith(t);
     const { status, output } = await view(machine, 'status', '--profiles', '/none');
     assert.equal(status, 0);
-    assert.match(output, /profile: +none/);
-    assert.match(output, /boots next: nixos-generation-3-\S+$/m);
+    assert.match(output, /^Profile: +none$/m);
+    assert.match(output, /^Next: +generation 3, [^()]*\n +nixos-generation-3-\S+$/m);
   });
 });
