@@ -115,8 +115,8 @@ function declare(
     .option('--json', 'print a JSON document')
     .option('-v, --verbose', 'log more; -vv logs every step', (_, before: number) => before + 1, 0)
     .option('-q, --quiet', 'log errors only')
-    .option('--log-format <text|json>', 'how lines of the log look (default: text)')
-    .option('--color <auto|always|never>', 'colours in what is printed (default: auto)')
+    .option('--log-format <FORMAT>', 'lines of the log: text or json (default: text)')
+    .option('--color <WHEN>', 'colours: auto, always or never (default: auto)')
     .addHelpText('after', `\nExample:\n  $ ${example}`)
     .action(async (...parameters: unknown[]) => {
       const named = parameters.slice(0, operands.length).flat();

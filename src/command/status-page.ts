@@ -33,15 +33,17 @@ const NARROW = 48;
 export function statusPage(status: Status, esps: readonly PageEsp[], columns: number): Text {
   const isNarrow = columns < NARROW;
   const width = Math.min(WIDEST, columns - (isNarrow ? 2 : LABELS));
+  // What is not the same for all ESPs stands below their names, further in.
+  const inner = esps.length > 1 ? width - 2 : width;
   const rows: readonly (readonly [label: string, lines: readonly Line[]])[] = [
-    ['Starts', perEsp(esps, (esp) => startLines(esp, width))],
-    ['Next', perEsp(esps, (esp) => nextLines(esp, width))],
+    ['Starts', perEsp(esps, (esp) => startLines(esp, inner))],
+    ['Next', perEsp(esps, (esp) => nextLines(esp, inner))],
     ['Running', runningLines(status, esps, width)],
     ['Profile', [shortened(printable(status.current ?? 'none'), width)]],
     ['Menu', perEsp(esps, menuLines)],
     ['To do', toDoLines(status, esps, width)],
-    ['Room', perEsp(esps, (esp) => ('menu' in esp ? roomLines(esp, width) : []))],
-    ['Also there', perEsp(esps, (esp) => noteLines(esp, width))],
+    ['Room', esps.flatMap((esp) => ('menu' in esp ? roomLines(esp, width) : []))],
+    ['Also there', perEsp(esps, (esp) => noteLines(esp, inner))],
   ];
   return joined(
     rows.flatMap(([label, lines]) => labelled(label, lines, isNarrow)),
