@@ -33,7 +33,12 @@ export async function status({ flags, json }: Invocation, given: Context): Promi
   // The survey reads the same generations once more: they are remembered from here to there.
   const remembering = { ...given, generations: new Map() };
   const { disk, environment, print } = remembering;
-  const { metrics, ...others } = flags;
+  const { metrics, output, ...others } = flags;
+  if (output !== undefined && metrics !== true) {
+    throw new EspError('CONFIG_INVALID', '--output: expected --metrics as well', {
+      hint: 'what else status prints goes to a file by > FILE',
+    });
+  }
   if (others['format'] === 'prometheus') {
     throw new EspError('CONFIG_INVALID', '--format: expected a kind of entries, got prometheus', {
       hint: 'for the metrics use --metrics',
@@ -53,8 +58,12 @@ export async function status({ flags, json }: Invocation, given: Context): Promi
     ...(broken.length > 0 ? { broken } : {}),
     esps,
   };
-  if (metrics === true) print((await import('./metrics.ts')).formatMetrics(found));
-  else if (json) print(JSON.stringify({ version: 1, verb: 'status', ...found }, undefined, 2));
+  if (metrics === true) {
+    const text = (await import('./metrics.ts')).formatMetrics(found);
+    if (typeof output !== 'string') print(text);
+    // Whoever collects the file finds the old one or the new one, and never a part.
+    else await remembering.disk.replaceText(output, `${text}\n`, 'everyone');
+  } else if (json) print(JSON.stringify({ version: 1, verb: 'status', ...found }, undefined, 2));
   else {
     const { statusPage } = await import('./status-page.ts');
     print(statusPage(found, pages, context.columns?.() ?? USUAL_COLUMNS));

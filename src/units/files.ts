@@ -15,7 +15,12 @@ export interface Installation extends Reach {
   readonly notify: string;
   /** The configuration file, when it is not the usual one. */
   readonly config?: string;
+  /** The directory from which node_exporter collects text files, when it is not Debian's. */
+  readonly metricsDirectory?: string;
 }
+
+/** Where Debian's node_exporter collects text files. */
+const METRICS_DIRECTORY = '/var/lib/prometheus/node-exporter';
 
 /** A unit file by its name. */
 export interface UnitFile {
@@ -33,6 +38,8 @@ export function unitFiles(installation: Installation): readonly UnitFile[] {
     { name: 'espalier-install.service', text: installService(installation) },
     { name: 'espalier-verify.service', text: verifyService(installation) },
     { name: 'espalier-verify.timer', text: verifyTimer() },
+    { name: 'espalier-metrics.service', text: metricsService(installation) },
+    { name: 'espalier-metrics.timer', text: metricsTimer() },
   ];
 }
 
@@ -119,6 +126,51 @@ function verifyTimer(): string {
       ['A machine that was off on the day does it when it is on again.', 'Persistent=yes'],
       ['Machines that share a disk or a host do not do it together.', 'RandomizedDelaySec=6h'],
       ['Any hour of that day will do, so nobody is woken for it.', 'AccuracySec=1h'],
+    ],
+    Install: [['It is one of the machine’s regular jobs.', 'WantedBy=timers.target']],
+  });
+}
+
+function metricsService(installation: Installation): string {
+  const { metricsDirectory: directory = METRICS_DIRECTORY, writable } = installation;
+  return unit({
+    Unit: [
+      ['Shown by systemctl status.', 'Description=Metrics of the ESP for node_exporter'],
+      [
+        'Where nobody collects text files there is nothing to do.',
+        `ConditionPathIsDirectory=${directory.replaceAll('%', '%%')}`,
+      ],
+    ],
+    Service: [
+      ['It writes one file and ends.', 'Type=oneshot'],
+      [
+        JITLESS,
+        exec(
+          'ExecStart',
+          installation,
+          ...['status', '--metrics', '--output', `${directory}/espalier.prom`],
+        ),
+      ],
+      ['That something needs a look (5) is what the metrics say.', 'SuccessExitStatus=5'],
+      ['Nobody waits for it.', 'CPUSchedulingPolicy=idle', 'IOSchedulingClass=idle'],
+      ...everyService({ ...installation, writable: [...writable, directory] }),
+    ],
+  });
+}
+
+function metricsTimer(): string {
+  return unit({
+    Unit: [
+      [
+        'Shown by systemctl list-timers.',
+        'Description=Metrics of the ESP every quarter of an hour',
+      ],
+    ],
+    Timer: [
+      ['The ESPs are mounted by then.', 'OnBootSec=2min'],
+      ['A look costs a fifth of a second of CPU time.', 'OnUnitActiveSec=15min'],
+      ['Machines that share a host do not do it together.', 'RandomizedDelaySec=1min'],
+      ['The exact moment is all the same, so nobody is woken for it.', 'AccuracySec=1min'],
     ],
     Install: [['It is one of the machine’s regular jobs.', 'WantedBy=timers.target']],
   });
