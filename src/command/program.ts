@@ -5,6 +5,7 @@ import { EXIT_USAGE } from '../error.ts';
 import type { RawSettings } from '../settings/configuration-file.ts';
 import type { Invocation } from '../settings/invocation.ts';
 import { chooseLogStyle, isJournal } from '../terminal/log-style.ts';
+import { openProgress } from '../terminal/progress.ts';
 import { chooseColour } from '../terminal/screen.ts';
 import { commandLineError, isMisuse, withHelp } from './command-line-error.ts';
 import { versionDocument } from './identity.ts';
@@ -75,8 +76,9 @@ async function perform(
   const isLook = verb.runsNothing === true && !asked.runsSecrets;
   const looks = verb.runsNothing === true ? { ...below, looksOnly: true as const } : below;
   const allowed = isLook ? { ...looks, runSecrets: undefined } : looks;
+  using progress = openProgress(invocation, environment);
   try {
-    return await (await verb.load(VERBS))({ ...invocation, flags }, allowed);
+    return await (await verb.load(VERBS))({ ...invocation, flags }, { ...allowed, progress });
   } catch (error) {
     throw withHelp(error, verb);
   }

@@ -4,7 +4,7 @@ import { errno } from '../io-error.ts';
 import { type Look, shown, type Text, unsteered } from './styled-text.ts';
 
 export const STANDARD_OUTPUT = 1;
-const STANDARD_ERROR = 2;
+export const STANDARD_ERROR = 2;
 /** Milliseconds between two tries on a pipe that is full. */
 const POLL = 5;
 
@@ -13,6 +13,7 @@ const POLL = 5;
  * error and no failure. A reader that has gone away, as `head` does, is not even that.
  */
 export function writeOutput(text: Text, look: () => Look): void {
+  clearPassing();
   const lost = writeAll(
     STANDARD_OUTPUT,
     typeof text === 'string' ? unsteered(text) : shown(text, look()),
@@ -24,6 +25,7 @@ export function writeOutput(text: Text, look: () => Look): void {
 
 /** Writes text to standard error; what is lost there is one line on standard output, but for `--json`. */
 export function writeError(text: string): void {
+  clearPassing();
   const lost = writeAll(STANDARD_ERROR, text);
   if (lost === undefined || process.argv.includes('--json') || !tellsLoss()) return;
   writeAll(STANDARD_OUTPUT, `a warning could not be told: standard error: ${lost}\n`);
@@ -34,9 +36,29 @@ export function isTerminal(file: number): boolean {
   return process.getBuiltinModule('node:tty').isatty(file);
 }
 
-/** Returns how many columns the terminal has on which output appears; undefined when it is none. */
-export function terminalColumns(): number | undefined {
-  return isTerminal(STANDARD_OUTPUT) ? process.stdout.columns : undefined;
+/** Returns how many columns the terminal has on which a file appears; undefined when it is none. */
+export function terminalColumns(file: number): number | undefined {
+  if (!isTerminal(file)) return undefined;
+  return (file === STANDARD_ERROR ? process.stderr : process.stdout).columns;
+}
+
+/** Moves to the beginning of the line, and empties it (ECMA-48 §8.3.41). */
+const EMPTIED = '\r\u001b[K';
+
+/** Whether a line stands on the terminal that gives way to the next text. */
+let isPassing = false;
+
+/** Shows a line on standard error, which is a terminal, until there is other text, or another such line. */
+export function showPassing(line: string, look: Look): void {
+  writeAll(STANDARD_ERROR, `${EMPTIED}${shown(line, look)}`);
+  isPassing = true;
+}
+
+/** Takes away the line of {@link showPassing}, if there is one. */
+export function clearPassing(): void {
+  if (!isPassing) return;
+  isPassing = false;
+  writeAll(STANDARD_ERROR, EMPTIED);
 }
 
 let hasToldLoss = false;
