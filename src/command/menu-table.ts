@@ -1,10 +1,12 @@
 /** The boot menu as a table for a person: what each entry is, within the width of a terminal. Pure. */
 import type { MenuEntry } from '../plan/menu.ts';
 import type { Meaning, Part, Text } from '../process/styled-text.ts';
+import { joined } from '../terminal/lines.ts';
 import { printable } from '../terminal/printable.ts';
 import { formatSize } from '../terminal/size.ts';
-import { cut, joined, styledTable, widthOf } from '../terminal/table.ts';
+import { cut, styledTable, widthOf } from '../terminal/table.ts';
 import type { BrokenGeneration } from './broken.ts';
+import { builtOf, kernelOf } from './menu-entry.ts';
 
 /** The cells that may be cut to fit, in this order, and how much of each has to stay. */
 const CUTTABLE: readonly (readonly [column: number, least: number])[] = [
@@ -108,18 +110,6 @@ function cellsOf(entry: MenuEntry): string[] {
 /** Returns the generation and its specialisation; of an entry of others what the menu shows. */
 function nameOf({ name, title, id }: MenuEntry): string {
   return printable(name ?? title ?? id);
-}
-
-/** The version of an entry of ours ends with the day on which its generation was built. */
-export function builtOf({ name, version = '' }: MenuEntry): string {
-  return (name === undefined ? undefined : /\d{4}-\d\d-\d\d$/.exec(version)?.[0]) ?? '';
-}
-
-/** The title of an entry of ours names the kernel, or its version begins with it. */
-export function kernelOf({ name, title = '', version = '' }: MenuEntry): string {
-  if (name === undefined) return '';
-  const found = /\(Linux ([^()]+)\)/.exec(title) ?? /^(\d[^\s,]*),/.exec(version);
-  return printable(found?.[1] ?? '');
 }
 
 /** Returns what goes with the entry, and what others need as well. */

@@ -4,9 +4,9 @@
  */
 import type { MenuEntry } from '../plan/menu.ts';
 import { type Meaning, partsOf, plain, type Text } from '../process/styled-text.ts';
+import { joined, shortened, unbroken, wrapped } from '../terminal/lines.ts';
 import { harmless, printable } from '../terminal/printable.ts';
-import { joined, shortened, unbroken, widthOf, wrapped } from '../terminal/table.ts';
-import { builtOf, kernelOf } from './menu-table.ts';
+import { builtOf, kernelOf } from './menu-entry.ts';
 import type { EspStatus, Problem, Status } from './status-document.ts';
 import {
   espFindings,
@@ -56,7 +56,7 @@ function labelled(label: string, lines: readonly Line[], isNarrow: boolean): rea
   if (lines.length === 0) return [];
   if (isNarrow) return [head, ...lines.map((line) => indented(line, 2))];
   const [first = '', ...rest] = lines;
-  const gap = ' '.repeat(LABELS - widthOf(head));
+  const gap = ' '.repeat(LABELS - head.text.length);
   return [[head, gap, ...partsOf(first)], ...rest.map((line) => indented(line, LABELS))];
 }
 

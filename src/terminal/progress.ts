@@ -10,6 +10,7 @@ import {
   writeError,
 } from '../process/standard-output.ts';
 import { unsteered } from '../process/styled-text.ts';
+import { atMost } from './lines.ts';
 import { logStyle } from './log-style.ts';
 import { lookOf, USUAL_COLUMNS } from './screen.ts';
 import { formatSize } from './size.ts';
@@ -122,18 +123,6 @@ function lineOf(
   ];
   const amounts = parts.length > 0 ? `: ${parts.join(', ')}` : '';
   return atMost(`${atMost(what, Math.max(1, columns - amounts.length))}${amounts}`, columns);
-}
-
-/** Returns the beginning of a text. A character that is not of ASCII may be two columns wide. */
-function atMost(text: string, columns: number): string {
-  let width = 0;
-  let shown = '';
-  for (const character of text) {
-    width += character > '\u007f' ? 2 : 1;
-    if (width > columns) break;
-    shown += character;
-  }
-  return shown;
 }
 
 /** Signals that end a run, and would leave half a line behind. */

@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { plain } from '../../src/process/styled-text.ts';
-import { cut, formatTable, styledTable, wrapped } from '../../src/terminal/table.ts';
+import { wrapped } from '../../src/terminal/lines.ts';
+import { cut, formatTable, styledTable } from '../../src/terminal/table.ts';
 
 test('columns are as wide as characters are, and lines end without blanks', () => {
   assert.equal(
