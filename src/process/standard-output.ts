@@ -14,19 +14,16 @@ const POLL = 5;
  */
 export function writeOutput(text: Text, look: () => Look): void {
   clearPassing();
-  const lost = writeAll(
-    STANDARD_OUTPUT,
-    typeof text === 'string' ? unsteered(text) : shown(text, look()),
-  );
+  const lost = writeAll(STANDARD_OUTPUT, asWritten(text, look));
   if (lost !== undefined && tellsLoss()) {
     writeAll(STANDARD_ERROR, `what was done could not be told: standard output: ${lost}\n`);
   }
 }
 
 /** Writes text to standard error; what is lost there is one line on standard output, but for `--json`. */
-export function writeError(text: string): void {
+export function writeError(text: Text, look: () => Look): void {
   clearPassing();
-  const lost = writeAll(STANDARD_ERROR, text);
+  const lost = writeAll(STANDARD_ERROR, asWritten(text, look));
   if (lost === undefined || process.argv.includes('--json') || !tellsLoss()) return;
   writeAll(STANDARD_OUTPUT, `a warning could not be told: standard error: ${lost}\n`);
 }
@@ -59,6 +56,11 @@ export function clearPassing(): void {
   if (!isPassing) return;
   isPassing = false;
   writeAll(STANDARD_ERROR, EMPTIED);
+}
+
+/** Plain text, as a JSON document is, means nothing in particular: nothing is asked of the environment. */
+function asWritten(text: Text, look: () => Look): string {
+  return typeof text === 'string' ? unsteered(text) : shown(text, look());
 }
 
 let hasToldLoss = false;

@@ -9,7 +9,6 @@ import {
   terminalColumns,
   writeError,
 } from '../process/standard-output.ts';
-import { unsteered } from '../process/styled-text.ts';
 import { atMost } from './lines.ts';
 import { logStyle } from './log-style.ts';
 import { lookOf, USUAL_COLUMNS } from './screen.ts';
@@ -147,7 +146,7 @@ function standardError(environment: Environment): Teller {
       return (terminalColumns(STANDARD_ERROR) ?? USUAL_COLUMNS) - 1;
     },
     draw: (line) => showPassing(line, look),
-    write: (line) => writeError(unsteered(`espalier: ${line}\n`)),
+    write: (line) => writeError(`espalier: ${line}\n`, () => look),
     clear,
   };
 }
