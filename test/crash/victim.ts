@@ -38,6 +38,11 @@ export const TORTURED: readonly Tortured[] = [
     name: 'type1-signed',
     settings: (world) => ['--format', 'type1', '--sign-kernels', ...world.signedBy('key')],
   },
+  { name: 'shared', settings: () => ['--format', 'shared'] },
+  {
+    name: 'shared-signed',
+    settings: (world) => ['--format', 'shared', ...world.signedBy('key')],
+  },
   { name: 'thin', settings: thin },
   { name: 'thin-signed', settings: (world) => [...thin(world), ...world.signedBy('key')] },
 ];
@@ -84,7 +89,7 @@ export class Victim {
     }
     world.boots(2);
     const all = world.settings(...settings(world));
-    world.put('EFI/Microsoft/Boot/bootmgfw.efi', world.payload.loader('252'));
+    world.put('EFI/Microsoft/Boot/bootmgfw.efi', aPe({ sections: [CODE] }));
     world.put('EFI/nixos/notes.txt', 'somebody keeps notes here\n');
     world.run(['install', ...all]);
     const good = readFolder(world.esp);
