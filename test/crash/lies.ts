@@ -82,12 +82,12 @@ export class LieDetector {
     if (found === undefined || meant === undefined) return 'gone';
     if (found.sha256 === meant.sha256 || this.#isAsGood(tree, path, isDeep)) return undefined;
     if (TEXT.test(path)) return this.#saysLess(tree, path) ? 'text' : undefined;
-    return this.#wrongProgram(tree, path, isDeep);
+    const [bytes, good] = [tree.read(path), this.#good.read(path)];
+    if (found.size !== meant.size) return lostSignature(bytes, good) ? 'signature' : 'size';
+    return this.#wrongWithin(bytes, good, isDeep);
   }
 
-  #wrongProgram(tree: FolderTree, path: string, isDeep: boolean): Wrong | undefined {
-    const [bytes, good] = [tree.read(path), this.#good.read(path)];
-    if (bytes.length !== good.length) return lostSignature(bytes, good) ? 'signature' : 'size';
+  #wrongWithin(bytes: Uint8Array, good: Uint8Array, isDeep: boolean): Wrong | undefined {
     const place = placeOf(bytes, good);
     if (place === 'signature' && !isDeep && this.#isOfAnother(bytes)) return undefined;
     const isSeen = isDeep || !DEEP.includes(place) || (isLoadable(good) && !isLoadable(bytes));
