@@ -1,5 +1,5 @@
 /** An ESP that is damaged again and again, and what the program says of it. */
-import { cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { processContext } from '../../src/command/process-context.ts';
@@ -91,6 +91,7 @@ export class Victim {
     const all = world.settings(...settings(world));
     world.put('EFI/Microsoft/Boot/bootmgfw.efi', aPe({ sections: [CODE] }));
     world.put('EFI/nixos/notes.txt', 'somebody keeps notes here\n');
+    age(root);
     world.run(['install', ...all]);
     const good = readFolder(world.esp);
     return new Victim(name, world, all, new Truth(world, good, good));
@@ -163,6 +164,14 @@ export class Victim {
       uid: real.uid || 1,
       print: (text) => void lines.push(text),
     };
+  }
+}
+
+/** Makes every file an hour old: what was only just written may still change, and no cache trusts it. */
+function age(folder: string): void {
+  const hourAgo = Date.now() / 1000 - 3600;
+  for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {
+    if (entry.isFile()) utimesSync(join(entry.parentPath, entry.name), hourAgo, hourAgo);
   }
 }
 
