@@ -5,15 +5,42 @@ let
   checkout = builtins.getEnv "NIXPKGS_LIB";
   lib = if checkout == "" then import ./lib.nix else import (/. + checkout + "/lib");
   pkgs = import ./pkgs.nix { inherit lib; };
-  evaluation = lib.evalModules {
-    modules = [
-      ./nixos-options.nix
-      ../../systemd/nixos/module.nix
-      configuration
-    ];
-    specialArgs = { inherit pkgs; };
-  };
+  evaluationWith =
+    options:
+    lib.evalModules {
+      modules = [
+        options
+        ../../systemd/nixos/module.nix
+        configuration
+      ];
+      specialArgs = { inherit pkgs; };
+    };
+  evaluation = evaluationWith ./nixos-options.nix;
   inherit (evaluation) config;
+
+  # A release of nixpkgs that has of its module for systemd-boot what was there first.
+  older =
+    arguments@{ config, lib, pkgs, ... }:
+    let
+      inherit (import ./nixos-options.nix arguments) options;
+      inherit (options.boot) loader;
+    in
+    {
+      options = options // {
+        boot = options.boot // {
+          loader = removeAttrs loader [ "limine" "refind" ] // {
+            systemd-boot = {
+              inherit (loader.systemd-boot)
+                configurationLimit
+                consoleMode
+                editor
+                enable
+                ;
+            };
+          };
+        };
+      };
+    };
 
   # The types of options by their whole names, in words.
   typesIn =
@@ -31,6 +58,7 @@ in
 {
   inherit config;
   inherit (config.boot.espalier) package;
+  older = (evaluationWith older).config.boot.espalier.configFile;
   options = typesIn "" evaluation.options.boot.espalier;
   system = {
     complaints = map (each: each.message) (lib.filter (each: !each.assertion) config.assertions);

@@ -4,12 +4,20 @@
     { ... }:
     let
       lib = import ./lib.nix;
+      pkgs = import ./pkgs.nix { inherit lib; };
     in
     {
-      inherit lib;
+      lib = lib // {
+        nixosSystem =
+          { modules }:
+          lib.evalModules {
+            modules = [ ./nixos-options.nix ] ++ modules;
+            specialArgs = { inherit pkgs; };
+          };
+      };
       legacyPackages = lib.genAttrs [
         "aarch64-linux"
         "x86_64-linux"
-      ] (_: import ./pkgs.nix { inherit lib; });
+      ] (_: pkgs);
     };
 }

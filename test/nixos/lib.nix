@@ -100,22 +100,28 @@ let
         )
       ) options;
 
-  # All modules that a module leads to, called.
+  # All modules that a module leads to, called. One that is a file counts once.
   collect =
     arguments: module:
     let
-      called = if isAttrs module || isFunction module then module else import module;
+      isFile = !(isAttrs module || isFunction module);
+      called = if isFile then import module else module;
       given = if isFunction called then called arguments else called;
     in
     concatMap (collect arguments) (given.imports or [ ])
     ++ [
-      (
-        if given ? options || given ? config || given ? imports then
-          { options = { }; config = { }; } // given
-        else
-          { options = { }; config = given; }
-      )
+      {
+        file = if isFile then toString module else null;
+        module =
+          if given ? options || given ? config || given ? imports then
+            { options = { }; config = removeAttrs given [ "imports" "options" ]; } // given
+          else
+            { options = { }; config = given; };
+      }
     ];
+  onlyOnce = foldl' (
+    found: each: if each.file != null && builtins.any (one: one.file == each.file) found then found else found ++ [ each ]
+  ) [ ];
 
   mergeOptions = foldl' (
     found: options:
@@ -231,6 +237,7 @@ let
     mkMerge = contents: { _type = "merge"; inherit contents; };
     mkOverride = priority: content: { _type = "override"; inherit priority content; };
     mkDefault = mkOverride 1000;
+    mkForce = mkOverride 50;
     literalExpression = text: text;
     literalMD = text: text;
 
@@ -316,7 +323,8 @@ let
     evalModules =
       { modules, specialArgs }:
       let
-        all = concatMap (collect (specialArgs // { inherit lib config options; })) modules;
+        collected = concatMap (collect (specialArgs // { inherit lib config options; })) modules;
+        all = map (each: each.module) (onlyOnce collected);
         options = mergeOptions (map (module: module.options) all);
         config = evalOptions [ ] options (map (module: module.config) all);
       in

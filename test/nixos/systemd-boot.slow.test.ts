@@ -9,6 +9,7 @@ import { aMachine, MAIN } from '../command/a-machine.ts';
 import { attempt } from '../lab/run.ts';
 import {
   espalierIs,
+  evaluated,
   LIBRARIES,
   makeWorkplace,
   removeWorkplace,
@@ -222,6 +223,12 @@ function optionsHold(checkout: string | undefined): void {
       undefined,
     );
     assert.equal(extension('hardware.deviceTree.enable = true;'), undefined);
+  });
+
+  test('a release of nixpkgs that lacks most of these options is enough', async () => {
+    const file = evaluated(espalierIs('pkiBundle = "/keys";'), 'older', workplace) as string;
+    const settings = await readSettings({ config: file }, {}, nodeDisk());
+    assert.deepEqual([settings.esp, settings['boot-counting']], [['/boot'], 0]);
   });
 
   test('commands that follow an installation are carried out, those of both modules', () => {
