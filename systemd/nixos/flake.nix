@@ -4,25 +4,29 @@
   description = "Installs boot entries on the EFI System Partition";
 
   outputs =
-    { nixpkgs, ... }:
+    { self, nixpkgs }:
     let
-      forEachSystem =
-        make:
-        nixpkgs.lib.genAttrs [
-          "aarch64-linux"
-          "x86_64-linux"
-        ] (system: make nixpkgs.legacyPackages.${system});
+      package = pkgs: pkgs.callPackage ./package.nix { commit = self.rev or ""; };
+      systems = [
+        "aarch64-linux"
+        "x86_64-linux"
+      ];
     in
     {
       nixosModules = rec {
-        espalier = ./module.nix;
+        espalier =
+          { lib, pkgs, ... }:
+          {
+            imports = [ ./module.nix ];
+            boot.espalier.package = lib.mkDefault (package pkgs);
+          };
         default = espalier;
       };
 
-      overlays.default = final: _: { espalier = final.callPackage ./package.nix { }; };
+      overlays.default = final: _: { espalier = package final; };
 
-      packages = forEachSystem (pkgs: rec {
-        espalier = pkgs.callPackage ./package.nix { };
+      packages = nixpkgs.lib.genAttrs systems (system: rec {
+        espalier = package nixpkgs.legacyPackages.${system};
         default = espalier;
       });
     };

@@ -10,6 +10,8 @@
   makeWrapper,
   installShellFiles,
   systemd,
+  # Of the tree, as `--version --json` says it.
+  commit ? "",
 }:
 
 let
@@ -31,6 +33,8 @@ in
 buildNpmPackage {
   pname = package.name;
   inherit (package) version;
+
+  env.BUILD_COMMIT = commit;
 
   # By what it is made of, so that nothing else of a checkout gets into the store or changes the package.
   src = lib.fileset.toSource {

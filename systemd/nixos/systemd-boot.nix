@@ -42,8 +42,12 @@ let
     efi /${path}
     ${more}'';
 
+  # systemd-boot loads drivers from here, and from the ESP alone.
+  drivers = lib.mapAttrs' (name: lib.nameValuePair "EFI/systemd/drivers/${name}") (
+    systemdBoot.extraEfiDrivers or { }
+  );
   unsigned = lib.filter (path: !(lib.elem path cfg.signExtraFiles)) (
-    lib.mapAttrsToList (_: program: program.path) onEsp
+    lib.mapAttrsToList (_: program: program.path) onEsp ++ lib.attrNames drivers
   );
   hasKeys = cfg.publicKeyFile != null;
 
@@ -81,10 +85,7 @@ in
       extraFiles = lib.mkMerge [
         (systemdBoot.extraFiles or { })
         (lib.mapAttrs' (_: program: lib.nameValuePair program.path program.source) onEsp)
-        # systemd-boot loads drivers from here, and from the ESP alone.
-        (lib.mapAttrs' (name: lib.nameValuePair "EFI/systemd/drivers/${name}") (
-          systemdBoot.extraEfiDrivers or { }
-        ))
+        drivers
       ];
 
       extraEntries = lib.mkMerge [

@@ -15,7 +15,9 @@ let
         machinePath = builtins.getEnv "PATH";
         npmCache = builtins.getEnv "NPM_CACHE";
       }
+      // attributes.env or { }
       // removeAttrs attributes [
+        "env"
         "meta"
         "nodejs"
         "npmConfigHook"

@@ -105,6 +105,8 @@ suite('NixOS, as documented', { skip: skipWithoutNix }, () => {
       'efi-entry': true,
       reserve: '64M',
     });
+    const head = run('git', ['-C', checkout, 'rev-parse', 'HEAD']).trim();
+    assert.equal(asked('eval', `${machine}.boot.espalier.package.BUILD_COMMIT`), head);
   });
 
   test('the flake has a module, an overlay, and the package for both architectures', () => {

@@ -130,13 +130,16 @@ function optionsHold(checkout: string | undefined): void {
   });
 
   test('programs that firmware would not start are told, until they are signed or nothing is', async () => {
-    const programs =
-      'boot.loader.systemd-boot = { memtest86.enable = true; netbootxyz.enable = true; };';
+    const programs = `boot.loader.systemd-boot = {
+      memtest86.enable = true;
+      extraEfiDrivers."ext4_x64.efi" = "${packages}/ext4_x64.efi";
+    };`;
     const { warnings } = systemWith(programs);
     assert.equal(warnings.length, 1);
-    assert.match(warnings[0] ?? '', /start efi\/memtest86\/memtest\.efi, efi\/netbootxyz/);
-    const all = '[ "efi/memtest86/memtest.efi" "efi/netbootxyz/netboot.xyz.efi" ]';
-    const signed = systemWith(programs, `pkiBundle = "/keys"; signExtraFiles = ${all};`);
+    const [program, driver] = ['efi/memtest86/memtest.efi', 'EFI/systemd/drivers/ext4_x64.efi'];
+    assert.ok(warnings[0]?.includes(`start ${program}, ${driver}.`), warnings[0]);
+    const all = `pkiBundle = "/keys"; signExtraFiles = [ "${program}" "${driver}" ];`;
+    const signed = systemWith(programs, all);
     assert.deepEqual([signed.warnings, signed.complaints], [[], []]);
     const { 'extra-files': files } = await settingsOf(signed);
     assert.ok(Object.values(files).every(({ sign }) => sign));
