@@ -23,10 +23,12 @@ import { MemoryDisk } from '../support/memory-disk.ts';
 import {
   espalierIs,
   evaluated,
+  LIBRARIES,
   makeWorkplace,
   removeWorkplace,
   skipWithoutNix,
   systemOf,
+  tried,
   type Workplace,
 } from './an-evaluation.ts';
 
@@ -75,6 +77,14 @@ function asNixosWrites(settings: Readonly<Record<string, unknown>>): string {
   return ['[Service]', ...lines, ''].join('\n');
 }
 
+/** Returns the paths of the files below a folder. */
+function filesIn(folder: string): readonly string[] {
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map(({ parentPath, name }) => join(parentPath, name).slice(folder.length + 1))
+    .sort();
+}
+
 suite('the Nix package', { skip }, () => {
   let workplace: Workplace;
   before(() => {
@@ -91,12 +101,16 @@ suite('the Nix package', { skip }, () => {
     boot.espalier.package = pkgs.callPackage ${join(root, 'systemd/nixos/package.nix')} {
       systemd = "/systemd";
       nodejs_24 = {
+        type = "derivation";
+        name = "nodejs";
         outPath = "${workplace.folder}/nodejs";
         version = "${nodeVersion}";
         meta.mainProgram = "node";
       };
     };
   }`;
+
+  const sourceOf = () => evaluated(configured('24.15.0'), 'package.src', workplace) as string;
 
   /** Has Nix build the package, and returns where it is. */
   const built = once(async () => {
@@ -120,10 +134,7 @@ suite('the Nix package', { skip }, () => {
 
   test('is made of the files that git tracks, and of no others', async () => {
     await built();
-    const source = evaluated(configured('24.15.0'), 'package.src', workplace) as string;
-    const files = readdirSync(source, { recursive: true, withFileTypes: true })
-      .filter((entry) => entry.isFile())
-      .map(({ parentPath, name }) => join(parentPath, name).slice(source.length + 1));
+    const files = filesIn(sourceOf());
     const tracked = run('git', ['-C', root, 'ls-files']).split('\n');
     assert.deepEqual(
       files.filter((file) => !tracked.includes(file)),
@@ -131,6 +142,16 @@ suite('the Nix package', { skip }, () => {
     );
     assert.ok(files.includes('src/main.ts') && files.includes('systemd/espalier-watch.service'));
     assert.ok(!files.some((file) => file.startsWith('test/') || file.endsWith('.nix')));
+  });
+
+  const { checkout = '', skip: noLibrary } = LIBRARIES.at(-1) ?? { skip: true };
+  test('is made of the same files by the library of nixpkgs', { skip: noLibrary }, (t) => {
+    const real = { ...workplace, environment: { ...workplace.environment, NIXPKGS_LIB: checkout } };
+    const { status, stdout, stderr } = tried(configured('24.15.0'), 'package.src', real);
+    // Nix 2.14 was the first that tells the type of a file.
+    if (/readFileType/.test(stderr)) return t.skip('SKIPPED, needs Nix 2.14');
+    assert.equal(status, 0, stderr);
+    assert.deepEqual(filesIn(JSON.parse(stdout)), filesIn(sourceOf()));
   });
 
   test('names no place of a package: npm knows its registry, and the lock file the digest', () => {
