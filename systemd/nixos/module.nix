@@ -284,7 +284,7 @@ in
     bootCounting.initialTries = mkOption {
       type = types.ints.u32;
       default = if systemdBoot.bootCounting.enable or false then systemdBoot.bootCounting.tries else 0;
-      defaultText = lib.literalMD "`boot.loader.systemd-boot.bootCounting.tries` where that is enabled, else 0";
+      defaultText = lib.literalMD "`boot.loader.systemd-boot.bootCounting.tries` where enabled, else 0";
       description = "How often a new entry is tried before it counts as bad; 0 for no counting.";
     };
 

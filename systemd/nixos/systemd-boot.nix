@@ -78,7 +78,8 @@ in
 
     warnings = lib.optional (hasKeys && unsigned != [ ]) ''
       boot.espalier: with Secure Boot on, firmware does not start ${lib.concatStringsSep ", " unsigned}.
-      Name it in boot.espalier.signExtraFiles, if whoever can write to the ESP may start all that it starts.
+      boot.espalier.signExtraFiles has them signed; whoever can write to the ESP may then start all that
+      they start.
     '';
 
     boot.espalier = {

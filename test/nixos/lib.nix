@@ -114,13 +114,27 @@ let
         file = if isFile then toString module else null;
         module =
           if given ? options || given ? config || given ? imports then
-            { options = { }; config = removeAttrs given [ "imports" "options" ]; } // given
+            {
+              options = { };
+              config = removeAttrs given [
+                "imports"
+                "options"
+              ];
+            }
+            // given
           else
-            { options = { }; config = given; };
+            {
+              options = { };
+              config = given;
+            };
       }
     ];
   onlyOnce = foldl' (
-    found: each: if each.file != null && builtins.any (one: one.file == each.file) found then found else found ++ [ each ]
+    found: each:
+    if each.file != null && builtins.any (one: one.file == each.file) found then
+      found
+    else
+      found ++ [ each ]
   ) [ ];
 
   mergeOptions = foldl' (
@@ -142,7 +156,12 @@ let
 
   type = description: check: merge: { inherit description check merge; };
   # As nixpkgs puts a type into the description of a list or set of it.
-  within = { description, ... }: if builtins.match "(one of|.*submodule).*" description == null then description else "(${description})";
+  within =
+    { description, ... }:
+    if builtins.match "(one of|.*submodule).*" description == null then
+      description
+    else
+      "(${description})";
   only =
     path: values:
     let
@@ -157,7 +176,11 @@ let
 
   types = rec {
     anything = type "anything" (_: true) (
-      path: values: if all isAttrs values && !(builtins.head values ? outPath) then (attrsOf anything).merge path values else only path values
+      path: values:
+      if all isAttrs values && !(builtins.head values ? outPath) then
+        (attrsOf anything).merge path values
+      else
+        only path values
     );
     unspecified = type "unspecified value" (_: true) only;
     bool = type "boolean" builtins.isBool only;
@@ -176,7 +199,9 @@ let
       path.check value
       && builtins.match "${builtins.storeDir}/[0-9a-z]{32}-.*" (toString value) == null
     ) only;
-    enum = values: type "one of ${concatStringsSep ", " (map builtins.toJSON values)}" (value: elem value values) only;
+    enum =
+      values:
+      type "one of ${concatStringsSep ", " (map builtins.toJSON values)}" (value: elem value values) only;
     nullOr =
       inner:
       type "null or ${inner.description}" (value: value == null || inner.check value) (
@@ -201,15 +226,15 @@ let
       module:
       let
         given = name: if isFunction module then module { inherit name; } else module;
-        isFree = (given "").freeformType or null != null;
       in
-      type (if isFree then "open submodule of ${(given "").freeformType.description}" else "submodule") isAttrs (
-        path: values:
-        let
-          found = given (lib.last path);
-        in
-        if isFree then found.freeformType.merge path values else evalOptions path found.options values
-      );
+      # A set that is free takes any name.
+      if (given "") ? freeformType then
+        (given "").freeformType
+        // {
+          description = "open submodule of ${(given "").freeformType.description}";
+        }
+      else
+        type "submodule" isAttrs (path: evalOptions path (given (lib.last path)).options);
   };
 
   lib = rec {
