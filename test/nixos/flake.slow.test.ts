@@ -5,7 +5,7 @@ import { join, resolve } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import { nodeDisk } from '../../src/disk/node-disk.ts';
 import { readSettings } from '../../src/settings/settings.ts';
-import { run } from '../lab/run.ts';
+import { attempt, run } from '../lab/run.ts';
 import {
   espalierIs,
   makeWorkplace,
@@ -31,7 +31,10 @@ function blocksOf(section: string): readonly string[] {
   return [...text.matchAll(/^```\w*\n([\s\S]*?)^```$/gm)].map(([, code = '']) => code);
 }
 
-suite('NixOS, as documented', { skip: skipWithoutNix }, () => {
+const skip =
+  skipWithoutNix || (attempt('git', ['--version']).status !== 0 && 'SKIPPED, needs Debian’s git');
+
+suite('NixOS, as documented', { skip }, () => {
   let workplace: Workplace;
   /** As much of a checkout as an evaluation reads, tracked by git. */
   let checkout: string;

@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import { nodeDisk } from '../../src/disk/node-disk.ts';
 import { readSettings, type Settings } from '../../src/settings/settings.ts';
-import { aMachine, MAIN } from '../command/a-machine.ts';
+import { aMachine } from '../command/a-machine.ts';
 import { attempt } from '../lab/run.ts';
 import {
   espalierIs,
@@ -18,6 +18,7 @@ import {
   systemOf,
   type Workplace,
 } from './an-evaluation.ts';
+import { installs, systemOn } from './on-a-machine.ts';
 
 /** Everything at once that a person may have there, with files of a folder of packages. */
 const everything = (packages: string) => `
@@ -270,26 +271,13 @@ suite('boot.loader.systemd-boot on an ESP', { skip: skipWithoutNix }, () => {
     t.after(() => removeWorkplace(workplace));
     const machine = aMachine(t, { generations: [{}, {}] });
     const packages = packagesIn(workplace);
-    mkdirSync(join(packages, 'bin'));
-    const script = `#!/bin/sh\nexec ${process.execPath} ${MAIN} "$@"\n`;
-    writeFileSync(join(packages, 'bin/espalier'), script, { mode: 0o755 });
-    const settings = `
-      allowUnsigned = true;
-      extraSettings = {
-        allow-directory = true;
-        profiles = "${machine.profiles}";
-        systemd = "${machine.systemd}";
-        booted = "${machine.root}/booted";
-        cache-dir = "${machine.root}/cache";
-      };`;
     const beside = `
-      boot.loader.efi = { efiSysMountPoint = "${machine.esp}"; canTouchEfiVariables = true; };
+      boot.loader.efi.canTouchEfiVariables = true;
       boot.loader.timeout = null;
       ${everything(packages)}`;
-    const { hook, complaints } = systemOf(espalierIs(settings, beside, packages), workplace);
+    const { hook, complaints } = systemOn(machine, '', beside, workplace);
     assert.deepEqual(complaints, []);
-    const env = { ...machine.environment(), NODE_DISABLE_COMPILE_CACHE: '1' };
-    const { status, stderr } = attempt('sh', [hook, machine.toplevel(2)], { env });
+    const { status, stderr } = installs(machine, hook, 2);
     assert.equal(status, 0, stderr);
     assert.deepEqual(machine.installed(), [1, 2]);
     for (const [path, name] of Object.entries(FILES)) {
