@@ -143,7 +143,7 @@ function standardError(environment: Environment): Teller {
     isTerminal: canDraw,
     // The last column stays free: some terminals begin a new line once it is filled.
     get columns() {
-      return (terminalColumns(STANDARD_ERROR) ?? USUAL_COLUMNS) - 1;
+      return (terminalColumns(STANDARD_ERROR) || USUAL_COLUMNS) - 1;
     },
     draw: (line) => showPassing(line, look),
     write: (line) => writeError(`espalier: ${line}\n`, () => look),

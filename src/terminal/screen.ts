@@ -36,5 +36,6 @@ export function lookOf(environment: Environment, file = STANDARD_OUTPUT): Look {
 /** Returns how many columns a line may fill: what COLUMNS says, else those of the terminal. */
 export function columnsOf({ COLUMNS = '' }: Environment): number {
   if (/^[1-9]\d{0,3}$/.test(COLUMNS)) return Number(COLUMNS);
-  return terminalColumns(STANDARD_OUTPUT) ?? USUAL_COLUMNS;
+  // A terminal that nobody told how wide it is has 0.
+  return terminalColumns(STANDARD_OUTPUT) || USUAL_COLUMNS;
 }
