@@ -102,16 +102,39 @@ function loaderFindings({ loaders }: SeenEsp): readonly Finding[] {
   );
 }
 
+/** Of more than so many entries each is only a detail: a crowd of them would fill the screen. */
+const FEW = 5;
+
 function damageFindings({ menu }: ShownEsp): readonly Finding[] {
-  return menu.filter(isWanting).map(({ name, title, id, damage, unsigned }) => {
-    if (name === undefined) {
-      return { weight: 'caution', text: `${title ?? id} is damaged: ${damage}`, next: OF_OTHERS };
-    }
-    const what = `generation ${name}`;
-    return damage === undefined
-      ? { weight: 'bad', text: `${what} is not signed: ${unsigned}`, next: INSTALL }
-      : { weight: 'bad', text: `${what} is damaged: ${damage}`, next: REPAIR };
-  });
+  const wanting = menu.filter(isWanting);
+  const [ours, others] = [wanting.filter(isOurs), wanting.filter((entry) => !isOurs(entry))];
+  return [
+    ...entryFindings('bad', ours, ({ damage }) => (damage === undefined ? INSTALL : REPAIR)),
+    ...entryFindings('caution', others, () => OF_OTHERS),
+  ];
+}
+
+function isOurs({ name }: MenuEntry): boolean {
+  return name !== undefined;
+}
+
+function entryFindings(
+  weight: Finding['weight'],
+  entries: readonly MenuEntry[],
+  stepFor: (entry: MenuEntry) => string,
+): readonly Finding[] {
+  const told = entries.map((entry) => ({ text: damageOf(entry), next: stepFor(entry) }));
+  const [first] = told;
+  if (first === undefined || told.length <= FEW) return told.map((each) => ({ weight, ...each }));
+  const details = told.map(({ text }) => text);
+  return [{ weight, text: `${told.length} entries do not boot`, details, next: first.next }];
+}
+
+function damageOf({ name, title, id, damage, unsigned }: MenuEntry): string {
+  const what = name === undefined ? (title ?? id) : `generation ${name}`;
+  return damage === undefined
+    ? `${what} is not signed: ${unsigned}`
+    : `${what} is damaged: ${damage}`;
 }
 
 /** Leaves out what is told of an entry or a loader already. */
@@ -119,12 +142,11 @@ function unlessTold(
   differences: readonly Difference[] | undefined,
   { menu, status }: ShownEsp,
 ): readonly Difference[] {
-  const damaged = menu.filter(isWanting).map(({ path }) => path);
-  const loaders = status.loaders.flatMap(({ path, problem }) => (problem ? [path] : []));
-  const told = { damaged, loader: loaders };
-  return (differences ?? []).filter(
-    ({ kind, path }) => !(kind in told && told[kind as keyof typeof told].includes(path)),
-  );
+  const damaged = new Set(menu.filter(isWanting).map(({ path }) => path));
+  const broken = new Set(status.loaders.flatMap(({ path, problem }) => (problem ? [path] : [])));
+  const isTold = ({ kind, path }: Difference) =>
+    (kind === 'damaged' && damaged.has(path)) || (kind === 'loader' && broken.has(path));
+  return (differences ?? []).filter((difference) => !isTold(difference));
 }
 
 function differenceFindings(from: string, differences: readonly Difference[]): readonly Finding[] {

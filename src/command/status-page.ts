@@ -222,7 +222,7 @@ function findingLines({ weight, text, details = [] }: Finding, width: number): r
   const [first = '', ...rest] = paragraph(
     ...([MARKS[weight], weight, ` ${fitted(text, width - 2)}`, width - 2] as const),
   );
-  const named = firstOf(details.map((detail) => shortened(harmless(detail), width - 4)));
+  const named = firstOf(details).map((detail) => shortened(harmless(detail), width - 4));
   return [
     first,
     ...rest.map((line) => indented(line, 2)),

@@ -121,6 +121,14 @@ Room:       /boot, 512.0 MiB
     assert.match(answer(page([worse]), 'Room'), /no room for another generation/);
   });
 
+  test('a crowd of damaged entries does not fill the screen', () => {
+    const crowd = Array.from({ length: 1000 }, (_, index) => anEntry(index, { damage: 'short' }));
+    const todo = answer(page([anEsp({}, [...MENU, ...crowd])]), 'To do');
+    assert.match(todo, /! 1000 entries do not boot\n +generation 0 is damaged: short\n/);
+    assert.match(todo, /and 995 more\n +→ espalier repair$/);
+    assert.ok(todo.split('\n').length < 10);
+  });
+
   test('says of every ESP by itself what is not the same for all', () => {
     const unreadable = {
       code: 'ESP_NOT_MOUNTED',
