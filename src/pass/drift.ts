@@ -158,6 +158,7 @@ const MENDS: Readonly<Record<PhaseName, Exclude<Difference['kind'], 'damaged'>>>
   'extra-entries': 'missing',
   'remove-entries': 'stale',
   'remove-blobs': 'stale',
+  'remove-loaders': 'stale',
   'remove-lists': 'stale',
 };
 

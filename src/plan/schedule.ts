@@ -74,13 +74,8 @@ function phasesOf(
     ['extra-files', writes('extra-file')],
     ['extra-entries', writes('extra-entry')],
     ['remove-entries', removals(late, 'entry', 'extra-entry')],
-    [
-      'remove-blobs',
-      [
-        ...removals(late, 'blob', 'extra-file'),
-        ...(input.unusedLoaders ?? []).map((file) => removal(file, file.because)),
-      ],
-    ],
+    ['remove-blobs', removals(late, 'blob', 'extra-file')],
+    ['remove-loaders', (input.unusedLoaders ?? []).map((file) => removal(file, file.because))],
     ['remove-lists', removals(late, 'manifest')],
   ];
 }

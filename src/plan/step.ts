@@ -87,6 +87,7 @@ export type PhaseName =
   | 'extra-entries'
   | 'remove-entries'
   | 'remove-blobs'
+  | 'remove-loaders'
   | 'remove-lists';
 
 /** Returns the step that removes a file. Size in bytes. */

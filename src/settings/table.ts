@@ -263,7 +263,6 @@ export const TABLE = {
     value: 'true|false',
     schema: v.optional(flag, true),
     help: 'keep the boot loader before this one, for when firmware cannot start this one',
-    fallback: 'true',
     verbs: SURVEYING,
     reach: 'nothing',
   }),

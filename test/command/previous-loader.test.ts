@@ -76,7 +76,6 @@ test('with a key its signature vouches for it, and it is copied as it was signed
     machine.runWith({}, verb, ...machine.arguments(), ...args, ...more);
   assert.equal((await run('install')).status, 0);
   const signed = machine.tree()[SYSTEMD];
-  // The other copy is another system's, and need not vouch for anything.
   ran(machine, '256');
   machine.brings('257');
   assert.equal((await run('install')).status, 0);
