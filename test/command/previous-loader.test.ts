@@ -147,3 +147,45 @@ test('status tells that a machine came up on it, and keeps it', async (t) => {
   await machine.run('install', '--loader-fallback', 'false');
   assert.deepEqual(versions(machine), ['258', '258', '256']);
 });
+
+test('each mirror keeps its own, of a loader that ran from either', async (t) => {
+  const machine = aMachine(t, { loader: '256' });
+  const mirror = join(machine.root, 'mirror');
+  fs.mkdirSync(mirror);
+  assert.equal((await machine.run('install', '--esp', mirror)).status, 0);
+  ran(machine, '256');
+  machine.brings('257');
+  assert.equal((await machine.run('install', '--esp', mirror)).status, 0);
+  const [own, other] = [machine.tree(), machine.tree(mirror)];
+  assert.equal(version(machine, PREVIOUS), '256');
+  assert.equal(other[PREVIOUS], own[PREVIOUS]);
+  assert.equal((await machine.run('status', '--esp', mirror)).status, 0);
+});
+
+test('it is given up where no room is left for it, and the newer loader is not', async (t) => {
+  const machine = await upgraded(t);
+  const CLUSTER = 4096;
+  /** Plans with so many clusters free. */
+  const planned = async (clusters: number) => {
+    const space = { type: 0x4d44, clusterSize: CLUSTER, free: clusters * CLUSTER, total: 1 << 20 };
+    const args = [...machine.arguments(), '--allow-unsigned', '--quiet', '--json'];
+    const { status, output } = await machine.runWith(
+      { disk: { fileSystem: () => space } },
+      'plan',
+      ...args,
+    );
+    if (status === 4) return { status, paths: [], warnings: [] };
+    const { esps, warnings } = JSON.parse(output);
+    const loaders = esps[0].plan.phases.filter(({ name }: { name: string }) => name === 'loader');
+    const paths = loaders.map(({ steps }: { steps: { path: string }[] }) => steps[0]?.path);
+    return { status, paths, warnings };
+  };
+  const tried = [];
+  for (let clusters = 0; clusters < 12; clusters++) tried.push(await planned(clusters));
+  const statuses = tried.map(({ status }) => status);
+  assert.deepEqual([...new Set(statuses)], [4, 5, 0]);
+  const tight = tried[statuses.indexOf(5)];
+  assert.deepEqual(tight?.paths, [SYSTEMD, FALLBACK]);
+  assert.match(tight?.warnings[0], /fallbackx64\.efi is not written: .* no room/);
+  assert.deepEqual(tried.at(-1)?.paths, [PREVIOUS, SYSTEMD, FALLBACK]);
+});

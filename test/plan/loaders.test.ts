@@ -239,7 +239,10 @@ test('no two loaders are ever in doubt, and none that starts is lost', () => {
         const next =
           content.kind === 'copied' ? (now.get(content.path) ?? 'absent') : (brings as Content);
         // What is copied is what was judged: nothing has replaced it meanwhile.
-        if (content.kind === 'copied') assert.equal(content.digest, hash(systemd));
+        if (content.kind === 'copied') {
+          assert.equal(now.get(content.path), systemd);
+          assert.equal(content.digest, hash(systemd));
+        }
         now.set(path, 'cut');
         assert.ok(good() >= before - 1, `while ${path} is written`);
         now.set(path, next);
