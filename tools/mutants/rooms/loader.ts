@@ -130,7 +130,7 @@ export const loader: readonly Mutant[] = [
     file: 'src/plan/loaders.ts',
     find: 'copies: [...previous.written, ...own]',
     replace: 'copies: [...own, ...previous.written]',
-    killedBy: { file: LOADERS, title: /is the one that ran, before it is replaced/ },
+    killedBy: { file: LOADERS, title: /is replaced by a later one that ran/ },
     why: 'The newer loader would be its own fallback, and the one that ran would be gone.',
   },
   {
