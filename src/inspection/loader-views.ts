@@ -132,7 +132,9 @@ async function view(
 ): Promise<Omit<LoaderView, 'place' | 'path'>> {
   const stat = disk.linkStat(path);
   if (stat?.kind !== 'file') {
-    return { size: stat?.size ?? 0, installed: { kind: 'absent' }, signature: 'not-checked' };
+    const isTaken = stat?.kind === 'directory';
+    const absent = { installed: { kind: 'absent' }, signature: 'not-checked' } as const;
+    return { size: stat?.size ?? 0, ...absent, ...(isTaken && { isTaken }) };
   }
   using file = disk.open(path);
   const installed = loaderIdentity(file);

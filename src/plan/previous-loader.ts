@@ -27,8 +27,9 @@ export type PreviousDecision =
 export function decidePrevious(question: PreviousQuestion): PreviousDecision {
   const { previous, isReplaced, running, isWanted } = question;
   const isThere = previous.installed.kind !== 'absent';
-  // Firmware comes to it before anything else that is known to start.
-  if (isThere && isRunning(previous, running)) return { kind: 'keep' };
+  // Nothing else is known to start.
+  const isNeeded = isRunning(previous, running) && versionOf(previous) !== undefined;
+  if (previous.isTaken || isNeeded) return { kind: 'keep' };
   if (!isWanted) {
     return isThere ? { kind: 'remove', because: 'loader-fallback is off' } : { kind: 'keep' };
   }

@@ -16,6 +16,8 @@ export interface LoaderView {
   /** In bytes; 0 when there is no file. */
   readonly size: number;
   readonly installed: { readonly kind: 'absent' } | LoaderIdentity;
+  /** Whether a directory has its name. */
+  readonly isTaken?: boolean;
   /** Whether it is for another processor than this path is. */
   readonly isForOther?: boolean;
   /** How the certificate of the settings judges its signature. */

@@ -148,6 +148,14 @@ test('status tells that a machine came up on it, and keeps it', async (t) => {
   assert.deepEqual(versions(machine), ['258', '258', '256']);
 });
 
+test('a directory in its place keeps nothing else from being done', async (t) => {
+  const machine = await upgraded(t);
+  machine.put(`${PREVIOUS}/file`, 'somebody’s');
+  assert.equal((await machine.run('install')).status, 0);
+  assert.equal(version(machine, SYSTEMD), '257');
+  assert.equal(machine.read(`${PREVIOUS}/file`), 'somebody’s');
+});
+
 test('each mirror keeps its own, of a loader that ran from either', async (t) => {
   const machine = aMachine(t, { loader: '256' });
   const mirror = join(machine.root, 'mirror');

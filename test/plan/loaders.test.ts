@@ -167,6 +167,11 @@ describe('the previous loader', () => {
       [],
     ],
     [
+      'is removed where it ran, and is cut short by now',
+      { brings: '257', previous: 'cut', runs: '256', from: 'previous' },
+      ['previous is removed'],
+    ],
+    [
       'is removed by gc beside a loader that starts',
       { brings: '257', previous: 'foreign', scope: 'gc' },
       ['previous is removed'],
