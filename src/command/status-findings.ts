@@ -1,5 +1,6 @@
 /** What is to be done about a machine, as `status` tells it: each finding with its next step. Pure. */
 import type { Difference } from '../pass/drift.ts';
+import type { LoaderStatus } from '../plan/loader-status.ts';
 import type { MenuEntry } from '../plan/menu.ts';
 import { NOT_THERE } from '../plan/schedule.ts';
 import type { SeenEsp, Status } from './status-document.ts';
@@ -10,6 +11,10 @@ export interface ShownEsp {
   readonly menu: readonly MenuEntry[];
   /** In bytes. */
   readonly reserve: number;
+  /** Why firmware starts nothing of this ESP. */
+  readonly obstacles: readonly string[];
+  /** The two copies of the boot loader; the previous one starts only by an entry of firmware. */
+  readonly copies: readonly LoaderStatus[];
   /** Whether firmware refuses what is not signed. */
   readonly isSecureBoot: boolean;
   /** EFI variables by which another entry boots than the one that files name. */

@@ -110,10 +110,10 @@ type Verdict = readonly [word: string, meaning: Meaning, text: string];
 
 function verdictOf(esp: PageEsp): Verdict {
   if (!('menu' in esp)) return ['unknown', 'bad', `: ${harmless(esp.status.problem.message)}`];
-  const { status, menu, isSecureBoot } = esp;
+  const { status, menu, obstacles, copies, isSecureBoot } = esp;
   const next = menu.find((entry) => entry.default);
-  const [told] = status.firmware ?? [];
-  const own = status.loaders.filter(({ is }) => is !== 'foreign');
+  const [told] = obstacles;
+  const own = copies.filter(({ is }) => is !== 'foreign');
   if (told !== undefined) return ['no', 'bad', `, not from here: ${harmless(told)}`];
   if (own.every(({ problem }) => problem !== undefined)) {
     return ['no', 'bad', ': no copy of our boot loader would start'];

@@ -9,11 +9,12 @@ import type { Malformed } from '../generation/generation.ts';
 import { lookAlone, lookFor } from '../inspection/read-esp.ts';
 import { differencesFrom, driftOf, openWanted, type Wanted } from '../pass/drift.ts';
 import { readEsps } from '../pass/read-esps.ts';
-import { loaderStatus } from '../plan/loader-status.ts';
+import { loaderStatus, statusesOf } from '../plan/loader-status.ts';
 import { type MenuEntry, menuOf, sharedImages } from '../plan/menu.ts';
 import { isBad } from '../plan/menu-order.ts';
 import { overrides } from '../plan/next-boot.ts';
 import { notesOf } from '../plan/notes.ts';
+import { startedPrevious } from '../plan/running-loader.ts';
 import { notReached, refusals, startedElsewhere } from '../plan/startable.ts';
 import type { EspView } from '../plan/view.ts';
 import type { Invocation } from '../settings/invocation.ts';
@@ -147,18 +148,26 @@ function writeFailure(root: string, settings: Settings, context: Context): EspEr
 
 /** What firmware and its variables make of the files; a person alone is told. */
 function bootsBy(
-  { firmware }: EspView,
+  view: EspView,
   { bootsNext }: Pick<SeenEsp, 'bootsNext'>,
-): Pick<ShownEsp, 'isSecureBoot' | 'overrides'> {
+): Pick<ShownEsp, 'obstacles' | 'copies' | 'isSecureBoot' | 'overrides'> {
+  const { firmware, loaders } = view;
   return {
+    obstacles: obstaclesOf(view),
+    copies: loaders.filter(({ place }) => place !== 'previous').map(loaderStatus),
     isSecureBoot: firmware?.secureBoot === true,
     overrides: bootsNext === undefined ? [] : overrides(firmware, bootsNext),
   };
 }
 
+/** Why firmware starts nothing of this ESP. */
+function obstaclesOf(view: EspView): readonly string[] {
+  return [...refusals(view.firmware), ...startedElsewhere(view), ...notReached(view)];
+}
+
 /** What firmware says against this ESP. */
 function firmwareOf(view: EspView): Pick<SeenEsp, 'firmware'> {
-  const told = [...refusals(view.firmware), ...startedElsewhere(view), ...notReached(view)];
+  const told = [...obstaclesOf(view), ...startedPrevious(view)];
   return told.length > 0 ? { firmware: told } : {};
 }
 
@@ -182,7 +191,7 @@ function describeEsp(
     bootsNext: next?.id,
     nextIsCurrent: current === undefined ? undefined : currentBoots.some(isFor),
     nextIsBooted: booted === undefined ? undefined : isFor(booted),
-    loaders: view.loaders.map(loaderStatus),
+    loaders: statusesOf(view.loaders),
     ...firmwareOf(view),
     notes: notesOf(view),
     entries: entries.length,

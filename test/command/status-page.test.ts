@@ -42,7 +42,9 @@ function anEsp(more: Partial<SeenEsp> = {}, menu: readonly MenuEntry[] = MENU): 
     space: { total: 512 * MIB, free: 300 * MIB, ours: 180 * MIB, roomFor: 4 },
     ...more,
   };
-  return { status, menu, reserve: 64 * MIB, isSecureBoot: false, overrides: [] };
+  const [obstacles, copies] = [status.firmware ?? [], status.loaders];
+  const facts = { obstacles, copies, overrides: [] };
+  return { status, menu, reserve: 64 * MIB, isSecureBoot: false, ...facts };
 }
 
 function page(esps: readonly PageEsp[], columns = 80, more: Partial<Status> = {}): string {
