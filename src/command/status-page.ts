@@ -125,6 +125,7 @@ function verdictOf(esp: PageEsp): Verdict {
   if (own.some(({ problem }) => problem !== undefined)) {
     return ['yes', 'caution', ', by the other copy of the boot loader'];
   }
+  if (status.firmware !== undefined) return ['yes', 'caution', ', as it came up last: see below'];
   return ['yes', 'good', ', as far as names, sizes and headers tell'];
 }
 
