@@ -67,7 +67,7 @@ async function bench({ quick, only, program, json }: Request): Promise<void> {
     ].join('\n'),
   );
   const file = program ? resolve(program) : await bundle();
-  const installers = [espalier(file, 'type1', false)] as const;
+  const installers = [espalier(file, 'type1')] as const;
   const workshop: Workshop = { work, bundle: file, peers, installers, format: 'type1' };
   const results: Result[] = [];
   for (const [letter, make] of jobs(workshop)) {

@@ -20,33 +20,48 @@ export interface Installer {
 
 export type Format = 'type1' | 'uki' | 'shared';
 
-/** Returns our program: the bundled file, run as its users run it. */
-export function espalier(bundle: string, format: Format, isSigned: boolean): Installer {
+/**
+ * Returns our program: the bundled file, run as its users run it.
+ * @param keysOf the key that signs what it installs; nothing is signed without
+ */
+export function espalier(
+  bundle: string,
+  format: Format,
+  keysOf?: (machine: Machine) => Keys,
+): Installer {
   return {
     name: 'espalier',
-    install: ({ profiles, systemd, certificate, privateKey }, { esp, cache }) => ({
+    install: (machine, { esp, cache }) => ({
       program: process.execPath,
       args: [
         bundle,
         'install',
-        ...['--esp', esp, '--allow-directory', '--profiles', profiles, '--format', format],
-        ...['--systemd', systemd, '--cache-dir', cache, '--booted', `${profiles}/system`],
-        ...(isSigned
-          ? ['--certificate', certificate, '--private-key', privateKey]
-          : ['--allow-unsigned']),
+        ...['--esp', esp, '--allow-directory', '--profiles', machine.profiles, '--format', format],
+        ...['--systemd', machine.systemd, '--cache-dir', cache],
+        ...['--booted', `${machine.profiles}/system`],
+        ...(keysOf ? signingOptions(keysOf(machine)) : ['--allow-unsigned']),
       ],
     }),
   };
 }
 
+/** Returns the key that a machine has. */
+export function ownKeys(machine: Machine): Keys {
+  return machine;
+}
+
+function signingOptions({ certificate, privateKey }: Keys): string[] {
+  return ['--certificate', certificate, '--private-key', privateKey];
+}
+
 /** The key that images are signed with, in PEM. */
-interface Keys {
+export interface Keys {
   readonly certificate: string;
   readonly privateKey: string;
 }
 
 /** Makes keys of RSA-4096, as owners of machines have them. */
-function makeKeys(bundle: string, directory: string): Keys {
+export function makeKeys(bundle: string, directory: string): Keys {
   run({ program: process.execPath, args: [bundle, 'keys', 'generate', directory] });
   const db = join(directory, 'keys/db');
   return { certificate: join(db, 'db.pem'), privateKey: join(db, 'db.key') };

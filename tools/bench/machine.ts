@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import * as fs from 'node:fs';
 import { dirname, join } from 'node:path';
+import { roundUp } from '../../src/pe/image-layout.ts';
 import { aProfiles, type GenerationShape } from '../../test/generation/a-generation.ts';
 import { type ASection, aPe, OPTIONAL_HEADER } from '../../test/pe/a-pe.ts';
 import { MIB } from './statistics.ts';
@@ -98,14 +99,16 @@ function inflate(path: string, initrdSize: number): void {
 const HEADERS = 1024;
 
 /** Makes a program that starts at its first section: ukify takes no other. */
-function aProgram(sections: readonly ASection[]): Uint8Array {
-  const bytes = aPe({ sections, sizeOfHeaders: HEADERS });
-  new DataView(bytes.buffer).setUint32(OPTIONAL_HEADER + 16, 0x1000, true);
+function aProgram(sections: readonly ASection[], sizeOfHeaders = HEADERS): Uint8Array {
+  const bytes = aPe({ sections, sizeOfHeaders });
+  new DataView(bytes.buffer).setUint32(OPTIONAL_HEADER + 16, roundUp(sizeOfHeaders, 0x1000), true);
   return bytes;
 }
 
-const VERSION = '257.9';
+const VERSION = '262.1';
 const LOADER_SIZE = 100 * 1024;
+/** Bytes of a stub's headers, with room for some 500 sections: those of Debian's 262. */
+const STUB_HEADERS = 0x5000;
 
 /** Makes a boot loader and a stub that have of systemd's the size and the marks, so that none need be installed. */
 function aSystemd(systemd: string): Pick<Machine, 'systemd' | 'stub' | 'loaderConf'> {
@@ -124,7 +127,7 @@ function aSystemd(systemd: string): Pick<Machine, 'systemd' | 'stub' | 'loaderCo
     name: '.sdmagic',
     bytes: text(`#### LoaderInfo: systemd-stub ${VERSION} ####\0`),
   };
-  fs.writeFileSync(stub, aProgram([code, sbat, marker]));
+  fs.writeFileSync(stub, aProgram([code, sbat, marker], STUB_HEADERS));
   const loaderConf = join(systemd, 'loader.conf');
   fs.writeFileSync(loaderConf, 'timeout 5\n');
   return { systemd, stub, loaderConf };

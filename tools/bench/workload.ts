@@ -1,7 +1,15 @@
 /** The jobs that are measured, and what each may cost. */
 import * as fs from 'node:fs';
 import { join, relative } from 'node:path';
-import { espalier, type Installer, LZBT, type Peers, type Site } from './installer.ts';
+import {
+  espalier,
+  type Installer,
+  LZBT,
+  makeKeys,
+  ownKeys,
+  type Peers,
+  type Site,
+} from './installer.ts';
 import { aMachine, type Machine, type MachineShape } from './machine.ts';
 import { type Command, run } from './process.ts';
 
@@ -67,11 +75,12 @@ export const WORKLOADS: Readonly<Record<string, Make>> = {
   h: sharing(oneMore('h', { atMost: 2.5, of: FLOOR_AND_NODE }, HUNDRED, 'known')),
 };
 
-/** The same with images that generations share. */
+/** The same with images that generations share, and a key as owners of machines have it. */
 function sharing(make: Make): Make {
   return (workshop) => {
-    const installers = [espalier(workshop.bundle, 'shared', false)] as const;
-    return make({ ...workshop, installers, format: 'shared' });
+    const keys = makeKeys(workshop.bundle, join(workshop.work, 'keys of shared images'));
+    const installers = [espalier(workshop.bundle, 'shared', () => keys)] as const;
+    return make({ ...workshop, installers, format: 'shared, RSA-4096' });
   };
 }
 
@@ -220,7 +229,7 @@ function oneImage(workshop: Workshop): Workload {
   const { work, bundle, peers } = workshop;
   const root = join(work, 'e');
   const machine = aMachine(root, { generations: 1, kernels: 1, initrds: 1 });
-  const installer = espalier(bundle, 'uki', true);
+  const installer = espalier(bundle, 'uki', ownKeys);
   const [reference, at] = [site(root, 'reference'), site(root, 'espalier')];
   run(installer.install(machine, reference));
   const built = join(root, 'built');
