@@ -1,8 +1,5 @@
-/**
- * Reads DER from hostile bytes, and writes the few shapes that we need, with the asn1js library.
- */
+/** Reads DER (X.690) from hostile bytes, and writes the few shapes that we need. */
 import { Buffer } from 'node:buffer';
-import * as asn1 from 'asn1js';
 
 /** One element of DER. Every view points into the bytes that were parsed. */
 export interface Element {
@@ -22,23 +19,17 @@ export const OCTET_STRING = 0x04;
 export const EXPLICIT_0 = 0xa0;
 
 /** A signature with a chain of certificates stays far below. The limits bound the work. */
-const LIMITS = {
-  maxDepth: 32,
-  maxNodes: 4096,
-  maxContentLength: 65_535,
-  // Without this, the library would parse the content of a string as further elements.
-  parseEmbedded: false,
-  copyInput: false,
-} as const;
+const MOST = { bytes: 65_535 + 4, levels: 32, elements: 4096 } as const;
 
 /**
  * Returns the one element in the bytes. Returns undefined when they are not exactly one element of
- * DER within the limits: at most 64 KiB, 32 levels and 4096 elements.
+ * DER within the limits: at most 64 KiB, 32 levels and 4096 elements. Content that is no element
+ * itself is not looked at.
  */
 export function parseDer(bytes: Uint8Array): Element | undefined {
-  if (bytes.length > LIMITS.maxContentLength + 4) return undefined;
-  const block = decode(bytes);
-  return block && elementOf(block, bytes);
+  if (bytes.length > MOST.bytes) return undefined;
+  const element = elementAt(bytes, { elements: 0 }, 0);
+  return element?.whole.length === bytes.length ? element : undefined;
 }
 
 /** Returns the bytes without the up to seven zeros with which tables pad their entries. */
@@ -49,43 +40,26 @@ export function withoutPadding(bytes: Uint8Array): Uint8Array {
   return padded ? bytes.subarray(0, end) : bytes;
 }
 
-function decode(bytes: Uint8Array): asn1.BaseBlock | undefined {
-  try {
-    const { offset, result } = asn1.fromBER(bytes, LIMITS);
-    return offset === bytes.length ? result : undefined;
-  } catch {
-    // The library throws for some malformed strings and dates, and reports others. Both mean "not
-    // DER".
-    return undefined;
-  }
-}
-
-/**
- * Takes the tree from the library and the bytes from the input. The library reads BER and lets a
- * child reach beyond its parent. So this reads each length again, strictly, and children must fill
- * their parent.
- */
-function elementOf(block: asn1.BaseBlock, bytes: Uint8Array): Element | undefined {
+/** Returns the element at the start of the bytes. The children of one have to fill it. */
+function elementAt(
+  bytes: Uint8Array,
+  seen: { elements: number },
+  level: number,
+): Element | undefined {
   const header = readHeader(bytes);
   if (header === undefined || header.end > bytes.length) return undefined;
+  if (level > MOST.levels || ++seen.elements > MOST.elements) return undefined;
   const whole = bytes.subarray(0, header.end);
   const content = whole.subarray(header.start);
-  if (!header.constructed) return { tag: header.tag, whole, content, children: [] };
   const children: Element[] = [];
-  let rest = content;
-  for (const part of partsOf(block)) {
-    const child = elementOf(part, rest);
+  let rest = header.constructed ? content : content.subarray(content.length);
+  while (rest.length > 0) {
+    const child = elementAt(rest, seen, level + 1);
     if (child === undefined) return undefined;
     children.push(child);
     rest = rest.subarray(child.whole.length);
   }
-  return rest.length === 0 ? { tag: header.tag, whole, content, children } : undefined;
-}
-
-/** The library gives some damaged elements no value. Those fail to fill their parent. */
-function partsOf(block: { readonly valueBlock?: unknown }): readonly asn1.BaseBlock[] {
-  const { value } = (block.valueBlock ?? {}) as { readonly value?: unknown };
-  return Array.isArray(value) ? value : [];
+  return { tag: header.tag, whole, content, children };
 }
 
 interface Header {
@@ -96,10 +70,13 @@ interface Header {
   readonly end: number;
 }
 
-/** Reads a low tag number and a definite, shortest length (X.690 §10.1). */
+/** Reads a low tag number and a definite, shortest length (X.690 §10.1), of a form that DER has. */
 function readHeader(bytes: Uint8Array): Header | undefined {
   const [tag, first] = bytes;
   if (tag === undefined || first === undefined || (tag & 0x1f) === 0x1f) return undefined;
+  // Of the universal types, only these two consist of others: DER has no strings in parts (§10.2).
+  const isSeveral = (tag & 0x1f) === 16 || (tag & 0x1f) === 17;
+  if (tag < 0x40 && ((tag & CONSTRUCTED) !== 0) !== isSeveral) return undefined;
   const width = first < 0x80 ? 0 : first & 0x7f;
   if (first === 0x80 || width > 2 || bytes.length < 2 + width) return undefined;
   const length = bytes.subarray(2, 2 + width).reduce((sum, byte) => sum * 256 + byte, 0);
@@ -107,7 +84,7 @@ function readHeader(bytes: Uint8Array): Header | undefined {
   if (!shortest) return undefined;
   const start = 2 + width;
   const end = start + (width === 0 ? first : length);
-  return { tag, constructed: (tag & 0x20) !== 0, start, end };
+  return { tag, constructed: (tag & CONSTRUCTED) !== 0, start, end };
 }
 
 /** Returns the children of an element with this tag. An element with another tag has none. */
@@ -122,78 +99,107 @@ export function sameBytes(a: Uint8Array | undefined, b: Uint8Array | undefined):
 
 /** DER of a SEQUENCE around elements that are encoded already. */
 export function sequence(...elements: Uint8Array[]): Uint8Array<ArrayBuffer> {
-  return around({ tagClass: UNIVERSAL, tagNumber: 16 }, elements);
+  return element(SEQUENCE, ...elements);
 }
 
 /** DER of a SET OF, its elements in ascending order of their encoding (X.690 §11.6). */
 export function setOf(...elements: Uint8Array[]): Uint8Array<ArrayBuffer> {
-  return around({ tagClass: UNIVERSAL, tagNumber: 17 }, elements.toSorted(Buffer.compare));
+  return element(SET, ...elements.toSorted(Buffer.compare));
 }
 
 /** DER of a constructed `[number]`. */
 export function tagged(tagNumber: number, ...elements: Uint8Array[]): Uint8Array<ArrayBuffer> {
-  return around({ tagClass: CONTEXT, tagNumber }, elements);
+  return element(CONTEXT | CONSTRUCTED | tagNumber, ...elements);
 }
 
 /** DER of a primitive `[number]`. */
-export function taggedBytes(tagNumber: number, valueHex: Uint8Array): Uint8Array<ArrayBuffer> {
-  return encode(new asn1.Primitive({ idBlock: { tagClass: CONTEXT, tagNumber }, valueHex }));
+export function taggedBytes(tagNumber: number, content: Uint8Array): Uint8Array<ArrayBuffer> {
+  return element(CONTEXT | tagNumber, content);
 }
 
+/** DER of an INTEGER from 0 to 127. */
 export function integer(value: number): Uint8Array<ArrayBuffer> {
-  return encode(new asn1.Integer({ value }));
+  if (value < 0 || value > 127) throw new RangeError(`"value" expected 0 to 127, got ${value}`);
+  return element(INTEGER, Uint8Array.of(value));
 }
 
 /** DER of an INTEGER with these bytes, most significant first. The highest bit must be clear. */
-export function bigInteger(valueHex: Uint8Array): Uint8Array<ArrayBuffer> {
-  return encode(new asn1.Integer({ valueHex }));
+export function bigInteger(content: Uint8Array): Uint8Array<ArrayBuffer> {
+  return element(INTEGER, content);
 }
 
+/** DER of an OBJECT IDENTIFIER in dotted decimals (X.690 §8.19). */
 export function oid(value: string): Uint8Array<ArrayBuffer> {
-  return encode(new asn1.ObjectIdentifier({ value }));
+  const [first = 0, second = 0, ...others] = value.split('.').map(Number);
+  return element(OBJECT_IDENTIFIER, ...[first * 40 + second, ...others].map(base128));
 }
 
-export function octets(valueHex: Uint8Array): Uint8Array<ArrayBuffer> {
-  return encode(new asn1.OctetString({ valueHex }));
+/** Returns a number in groups of seven bits, of which all but the last have the highest bit set. */
+function base128(value: number): Uint8Array {
+  const groups = [value & 0x7f];
+  for (let left = value >>> 7; left > 0; left >>>= 7) groups.unshift((left & 0x7f) | 0x80);
+  return Uint8Array.from(groups);
+}
+
+export function octets(content: Uint8Array): Uint8Array<ArrayBuffer> {
+  return element(OCTET_STRING, content);
 }
 
 /** DER of a BIT STRING of whole bytes. */
-export function bits(valueHex: Uint8Array): Uint8Array<ArrayBuffer> {
-  return encode(new asn1.BitString({ valueHex }));
+export function bits(content: Uint8Array): Uint8Array<ArrayBuffer> {
+  return element(BIT_STRING, Uint8Array.of(0), content);
 }
 
 export function yes(): Uint8Array<ArrayBuffer> {
-  return encode(new asn1.Boolean({ value: true }));
+  return element(BOOLEAN, Uint8Array.of(0xff));
 }
 
 export function utf8(value: string): Uint8Array<ArrayBuffer> {
-  return encode(new asn1.Utf8String({ value }));
+  return element(UTF8_STRING, new TextEncoder().encode(value));
 }
 
 /** DER of a time in seconds since the epoch, as certificates write it (RFC 5280 §4.1.2.5). */
 export function time(seconds: number): Uint8Array<ArrayBuffer> {
-  const valueDate = new Date(seconds * 1000);
-  const isNear = valueDate.getUTCFullYear() < 2050;
-  return encode(new (isNear ? asn1.UTCTime : asn1.GeneralizedTime)({ valueDate }));
+  const [date = ''] = new Date(seconds * 1000).toISOString().split('.');
+  const digits = `${date.replaceAll(/[-T:]/g, '')}Z`;
+  const text = (value: string) => new TextEncoder().encode(value);
+  // A year has two digits until 2049, and four from then on.
+  return digits < '2050'
+    ? element(UTC_TIME, text(digits.slice(2)))
+    : element(GENERALIZED_TIME, text(digits));
 }
 
 export function nothing(): Uint8Array<ArrayBuffer> {
-  return encode(new asn1.Null());
+  return element(NULL);
 }
 
-const UNIVERSAL = 1;
-const CONTEXT = 3;
+const CONSTRUCTED = 0x20;
+const CONTEXT = 0x80;
+const BOOLEAN = 0x01;
+const BIT_STRING = 0x03;
+const NULL = 0x05;
+const OBJECT_IDENTIFIER = 0x06;
+const UTF8_STRING = 0x0c;
+const UTC_TIME = 0x17;
+const GENERALIZED_TIME = 0x18;
 
-/** Wraps bytes that are DER already: a certificate must come out exactly as it went in. */
-function around(
-  idBlock: { readonly tagClass: number; readonly tagNumber: number },
-  elements: readonly Uint8Array[],
-): Uint8Array<ArrayBuffer> {
-  const block = new asn1.Primitive({ idBlock, valueHex: Buffer.concat(elements) });
-  block.idBlock.isConstructed = true;
-  return encode(block);
+/** Puts tag and length before a content (X.690 §8.1.3, §10.1). */
+function element(tag: number, ...parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const length = parts.reduce((sum, part) => sum + part.length, 0);
+  const header = [tag, ...lengthOf(length)];
+  const bytes = new Uint8Array(header.length + length);
+  bytes.set(header);
+  let at = header.length;
+  for (const part of parts) {
+    bytes.set(part, at);
+    at += part.length;
+  }
+  return bytes;
 }
 
-function encode(block: asn1.BaseBlock): Uint8Array<ArrayBuffer> {
-  return new Uint8Array(block.toBER());
+function lengthOf(length: number): readonly number[] {
+  if (length < 0x80) return [length];
+  const digits: number[] = [];
+  for (let left = length; left > 0; left = Math.floor(left / 256)) digits.unshift(left % 256);
+  return [0x80 | digits.length, ...digits];
 }

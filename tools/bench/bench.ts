@@ -91,7 +91,7 @@ function jobs(alone: Workshop): [letter: string, make: () => Workload][] {
     ]);
   const { bundle: file, peers, work } = alone;
   if (peers.lzbt === undefined) return inside(WORKLOADS, alone);
-  const installers = rivals(file, peers.lzbt, join(work, 'keys'));
+  const installers = rivals(file, peers.lzbt, work);
   const beside = { ...alone, installers, format: 'thin, RSA-4096' };
   return [...inside(WORKLOADS, alone), ...inside(WORKLOADS_OF_LZBT, beside)];
 }

@@ -3,7 +3,7 @@ import { existsSync, symlinkSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { findParts } from '../../test/lab/parts.ts';
 import { missingTools, systemPython } from '../../test/lab/tools.ts';
-import type { Machine } from './machine.ts';
+import { folderForKeys, type Machine } from './machine.ts';
 import { type Command, run } from './process.ts';
 
 /** Where an installer puts its files, and what it remembers between runs. */
@@ -21,7 +21,7 @@ export interface Installer {
 export type Format = 'type1' | 'uki' | 'shared';
 
 /**
- * Returns our program: the bundled file, run as its users run it.
+ * Returns our program: the bundled file, run with Node's compile cache as its launcher runs it.
  * @param keysOf the key that signs what it installs; nothing is signed without
  */
 export function espalier(
@@ -41,6 +41,7 @@ export function espalier(
         ...['--booted', `${machine.profiles}/system`],
         ...(keysOf ? signingOptions(keysOf(machine)) : ['--allow-unsigned']),
       ],
+      environment: { NODE_COMPILE_CACHE: `${cache}-compiled` },
     }),
   };
 }
@@ -61,7 +62,8 @@ export interface Keys {
 }
 
 /** Makes keys of RSA-4096, as owners of machines have them. */
-export function makeKeys(bundle: string, directory: string): Keys {
+export function makeKeys(bundle: string): Keys {
+  const directory = folderForKeys();
   run({ program: process.execPath, args: [bundle, 'keys', 'generate', directory] });
   const db = join(directory, 'keys/db');
   return { certificate: join(db, 'db.pem'), privateKey: join(db, 'db.key') };
@@ -93,13 +95,13 @@ function lzbt(name: string, command: readonly [string, ...string[]], keys: Keys)
 /** What lanzaboote's tool is called among the contenders. */
 export const LZBT = 'lzbt';
 
-/** Returns our `lzbt-systemd` and lanzaboote's; the key, and the link that is ours, are made in a directory. */
+/** Returns our `lzbt-systemd` and lanzaboote's; the link that is ours is made in a directory. */
 export function rivals(
   bundle: string,
   program: string,
   directory: string,
 ): readonly [Installer, Installer] {
-  const keys = makeKeys(bundle, directory);
+  const keys = makeKeys(bundle);
   const link = join(directory, 'lzbt-systemd');
   symlinkSync(bundle, link);
   const ours = lzbt('espalier', [process.execPath, link], keys);

@@ -1,7 +1,8 @@
 /** A machine to install from: a store with kernels and initrds of real sizes, and profiles that lead to them. */
 import { randomBytes } from 'node:crypto';
 import * as fs from 'node:fs';
-import { dirname, join } from 'node:path';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { roundUp } from '../../src/pe/image-layout.ts';
 import { aProfiles, type GenerationShape } from '../../test/generation/a-generation.ts';
 import { type ASection, aPe, OPTIONAL_HEADER } from '../../test/pe/a-pe.ts';
@@ -62,7 +63,7 @@ export function aMachine(root: string, shape: MachineShape): Machine {
   return {
     profiles,
     ...aSystemd(join(root, 'systemd')),
-    ...keysIn(root),
+    ...ownKeys(),
     payload: [...payloads].reduce((sum, path) => sum + fs.statSync(path).size, 0),
     links: () => Array.from({ length: shown }, (_, index) => link(index + 1)),
     kernel: fs.realpathSync(join(link(1), 'kernel')),
@@ -135,10 +136,17 @@ function aSystemd(systemd: string): Pick<Machine, 'systemd' | 'stub' | 'loaderCo
 
 const keys = join(import.meta.dirname, '../../fixtures/keys');
 
+/** Makes a folder for keys, outside of any work tree and for nobody else, that lasts as long as this process. */
+export function folderForKeys(): string {
+  const folder = fs.mkdtempSync(join(tmpdir(), 'espalier-bench-keys-'));
+  process.on('exit', () => fs.rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
 /** Copies the keys of the fixtures to where nobody else may read them, as a checkout may not have left them. */
-function keysIn(root: string): Pick<Machine, 'certificate' | 'privateKey'> {
-  const [certificate, privateKey] = [join(root, 'keys/db.pem'), join(root, 'keys/db.key')];
-  fs.mkdirSync(dirname(certificate), { mode: 0o700 });
+function ownKeys(): Pick<Machine, 'certificate' | 'privateKey'> {
+  const folder = folderForKeys();
+  const [certificate, privateKey] = [join(folder, 'db.pem'), join(folder, 'db.key')];
   fs.copyFileSync(join(keys, 'db.pem'), certificate);
   fs.copyFileSync(join(keys, 'db.key'), privateKey);
   fs.chmodSync(privateKey, 0o600);

@@ -1,6 +1,6 @@
 /** The jobs that are measured, and what each may cost. */
 import * as fs from 'node:fs';
-import { join, relative } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import {
   espalier,
   type Installer,
@@ -12,6 +12,7 @@ import {
 } from './installer.ts';
 import { aMachine, type Machine, type MachineShape } from './machine.ts';
 import { type Command, run } from './process.ts';
+import { MIB } from './statistics.ts';
 
 /** One way to do a job. */
 export interface Contender {
@@ -53,7 +54,7 @@ export interface Workshop {
   readonly format: string;
 }
 
-/** Copying the same bytes to the same file system, and making them durable. */
+/** Copying the same bytes to the same file system, with the barriers that their order needs. */
 const FLOOR = 'floor: cp, sync -f';
 /** A process that does nothing. */
 const EMPTY_NODE = 'empty Node';
@@ -78,7 +79,7 @@ export const WORKLOADS: Readonly<Record<string, Make>> = {
 /** The same with images that generations share, and a key as owners of machines have it. */
 function sharing(make: Make): Make {
   return (workshop) => {
-    const keys = makeKeys(workshop.bundle, join(workshop.work, 'keys of shared images'));
+    const keys = makeKeys(workshop.bundle);
     const installers = [espalier(workshop.bundle, 'shared', () => keys)] as const;
     return make({ ...workshop, installers, format: 'shared, RSA-4096' });
   };
@@ -114,7 +115,7 @@ function freshInstall(id: string, shape: MachineShape, target: Target): Make {
             commands: [installer.install(machine, at)],
           };
         }),
-        floor(root, reference.esp),
+        floor(root, inPhases(reference.esp, join(root, 'phases'))),
         emptyNode(workshop),
       ],
     };
@@ -197,25 +198,51 @@ function addsOne(installer: Installer, machine: Machine, root: string): Contende
   };
 }
 
-/** Returns a directory with those files that one more generation brings. */
+/** Returns directories with those files that one more generation brings or changes, phase by phase. */
 function whatAnotherBrings(
   installer: Installer,
   machine: Machine,
   { esp, cache }: Site,
   root: string,
-): string {
+): readonly string[] {
   machine.show(false);
   run(installer.install(machine, { esp, cache }));
-  const before = new Set(filesIn(esp));
+  const before = new Map(filesIn(esp).map((path) => [path, textOf(join(esp, path))]));
   machine.show(true);
   run(installer.install(machine, { esp, cache }));
-  const delta = join(root, 'delta');
-  fs.mkdirSync(delta);
-  const added = filesIn(esp).filter((path) => !before.has(path));
-  added.forEach((path, index) => {
-    fs.renameSync(join(esp, path), join(delta, String(index)));
+  for (const path of filesIn(esp)) {
+    if (before.get(path) === textOf(join(esp, path))) fs.rmSync(join(esp, path));
+  }
+  return inPhases(esp, join(root, 'delta'));
+}
+
+/** What is large is named by its content. */
+function textOf(path: string): string {
+  return fs.statSync(path).size > MIB ? '' : fs.readFileSync(path, 'latin1');
+}
+
+/** The phases of an installation by the paths of what they write; each is durable before the next. */
+const PHASES = [
+  /^EFI\/nixos\//,
+  /^(EFI\/Linux|loader\/entries)\//,
+  /^EFI\/systemd\//,
+  /^EFI\/BOOT\//,
+  /^/,
+];
+
+/** Moves the files of an ESP into directories below `target`, one for each phase that writes any. */
+function inPhases(esp: string, target: string): readonly string[] {
+  const phaseOf = (path: string) => PHASES.findIndex((pattern) => pattern.test(path));
+  const phases = [...Map.groupBy(filesIn(esp), phaseOf)].sort(([a], [b]) => a - b);
+  return phases.map(([phase, paths]) => {
+    const directory = join(target, String(phase));
+    for (const path of paths) {
+      const to = join(directory, path);
+      fs.mkdirSync(dirname(to), { recursive: true });
+      fs.renameSync(join(esp, path), to);
+    }
+    return directory;
   });
-  return delta;
 }
 
 function filesIn(directory: string): string[] {
@@ -255,7 +282,7 @@ function oneImage(workshop: Workshop): Workload {
             },
           ]
         : []),
-      floor(root, reference.esp),
+      floor(root, inPhases(reference.esp, join(root, 'phases'))),
       emptyNode(workshop),
     ],
   };
@@ -277,15 +304,16 @@ function clear(...directories: readonly string[]): void {
   }
 }
 
-function floor(root: string, source: string): Contender {
+/** Copies directories, each of which is durable before the next. */
+function floor(root: string, sources: readonly string[]): Contender {
   const target = join(root, 'floor');
   return {
     name: FLOOR,
     prepare: () => clear(target),
-    commands: [
+    commands: sources.flatMap((source) => [
       { program: 'cp', args: ['-r', `${source}/.`, target] },
       { program: 'sync', args: ['-f', target] },
-    ],
+    ]),
   };
 }
 
