@@ -15,7 +15,10 @@ import { brokenOf, renderBroken } from './broken.ts';
 import { renderMenu } from './menu-table.ts';
 
 /** Lists the entries of every ESP, and the generations that cannot become one. */
-export async function list({ flags, json }: Invocation, given: Context): Promise<number> {
+export async function list(
+  { flags, json, verbosity }: Invocation,
+  given: Context,
+): Promise<number> {
   const { disk, environment, print } = given;
   const { long, ...others } = flags;
   using ground = await groundFor(await readSettings(others, environment, disk), given);
@@ -36,7 +39,7 @@ export async function list({ flags, json }: Invocation, given: Context): Promise
   }
   for (const { esp, entries, problem, notes } of menus) {
     if (menus.length > 1) print(`${esp}:`);
-    print(problem ?? renderMenu(entries, broken, { long: long === true }));
+    print(problem ?? renderMenu(entries, broken, { long: long === true || verbosity > 0 }));
     for (const note of notes) print(renderNote(note));
   }
   for (const line of renderBroken(broken)) print(line);

@@ -38,7 +38,17 @@ export function renderMenu(
   const damaged = entries.flatMap((entry) =>
     entry.damage === undefined ? [] : [`${nameOf(entry)}: damaged: ${printable(entry.damage)}`],
   );
-  return [table, ...shares(entries), ...damaged].join('\n');
+  const added = long ? companions(entries) : [];
+  return [table, ...shares(entries), ...added, ...damaged].join('\n');
+}
+
+/** What stubs add to entries: those that get the same stand together. */
+function companions(entries: readonly MenuEntry[]): string[] {
+  const groups = Map.groupBy(entries, (entry) => (entry.companions ?? []).join(', '));
+  return [...groups].flatMap(([files, group]) => {
+    const word = group.length === 1 ? 'gets' : 'get';
+    return files === '' ? [] : [`${enumerated(group.map(nameOf))} ${word} ${printable(files)}`];
+  });
 }
 
 /** Of images that entries share: removing one of the entries frees next to nothing. */
@@ -52,10 +62,10 @@ function shares(entries: readonly MenuEntry[]): string[] {
   return [...told];
 }
 
-/** How many of the entries that share an image are named. */
+/** How many of the entries that have something in common are named. */
 const NAMED = 8;
 
-function enumerated(names: readonly string[]): string {
+export function enumerated(names: readonly string[]): string {
   const more = names.length - NAMED;
   return `${names.slice(0, NAMED).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
 }

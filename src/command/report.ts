@@ -2,10 +2,11 @@
 import { explain } from '../error.ts';
 import type { Outcome, PassVerb } from '../pass/outcome.ts';
 import type { Removal } from '../plan/elsewhere.ts';
-import type { Phase, Plan, SpaceForecast, Step } from '../plan/step.ts';
+import type { EntryCompanions, Phase, Plan, SpaceForecast, Step } from '../plan/step.ts';
 import { printable } from '../terminal/printable.ts';
 import { formatSize } from '../terminal/size.ts';
 import type { Report } from '../transaction/report.ts';
+import { enumerated } from './menu-table.ts';
 
 /** Version of the `--json` document. It is raised when its readers have to change. */
 const DOCUMENT_VERSION = 1;
@@ -78,15 +79,28 @@ function summary(
   return `${written}, ${count('removed')} removed${next}`;
 }
 
-function planLines({ phases, space, espSpace }: Plan, removals: readonly Removal[]): string[] {
+function planLines(
+  { phases, companions = [], space, espSpace }: Plan,
+  removals: readonly Removal[],
+): string[] {
   return [
     ...phases.flatMap((phase) => phaseLines(phase)),
     ...removals.flatMap(({ root, phases: left }) =>
       left.flatMap((phase) => phaseLines(phase, ` on ${root}`)),
     ),
+    ...companionLines(companions),
     `  space: ${forecast(space)}`,
     ...(espSpace ? [`  on the ESP itself: ${forecast(espSpace)}`] : []),
   ];
+}
+
+/** What stubs add to entries: those that get the same stand together. */
+function companionLines(companions: readonly EntryCompanions[]): string[] {
+  const groups = Map.groupBy(companions, ({ files }) => files.join(', '));
+  return [...groups].map(
+    ([files, group]) =>
+      `  added to ${enumerated(group.map(({ entry }) => printable(entry)))}: ${printable(files)}`,
+  );
 }
 
 function phaseLines({ name, steps }: Phase, where = ''): string[] {
