@@ -236,7 +236,8 @@ function renderShared({ path, size, entries }: SharedImage): string {
   const names = [...new Set(numbers)];
   const more = names.length > NAMED ? ` and ${names.length - NAMED} more` : '';
   const of = names.slice(0, NAMED).map(printable).join(', ');
-  return `  shared:     ${formatSize(size)}, free once generations ${of}${more} are gone  (${printable(path)})`;
+  const who = names.length === 1 ? `generation ${of} is` : `generations ${of}${more} are`;
+  return `  shared:     ${formatSize(size)}, free once ${who} gone  (${printable(path)})`;
 }
 
 function renderNotes(notes: readonly Note[]): string[] {

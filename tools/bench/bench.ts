@@ -23,7 +23,7 @@ import {
 const HELP = `npm run bench -- [--quick] [--only LETTERS] [--json]
 
   --quick         three runs of each instead of nine
-  --only LETTERS  only these workloads, as --only=ab (a to e; g and h with
+  --only LETTERS  only these workloads, as --only=ab (a to e; g to i with
                   shared images; A to D, as a to d, beside lzbt; and f for memory)
   --program FILE  another build of ours instead of one made now
   --json          print a JSON document

@@ -58,6 +58,8 @@ export interface Workshop {
 const FLOOR = 'floor: cp, sync -f';
 /** A process that does nothing. */
 const EMPTY_NODE = 'empty Node';
+/** Our own program with an image for each generation. */
+const AS_UKI = 'uki: espalier';
 const FLOOR_AND_NODE = [FLOOR, EMPTY_NODE];
 
 type Make = (workshop: Workshop) => Workload;
@@ -74,13 +76,19 @@ export const WORKLOADS: Readonly<Record<string, Make>> = {
   e: oneImage,
   g: sharing(freshInstall('g', HUNDRED, { atMost: 2.5, of: FLOOR_AND_NODE })),
   h: sharing(oneMore('h', { atMost: 2.5, of: FLOOR_AND_NODE }, HUNDRED, 'known')),
+  i: sharing(nothingChanged('i', { atMost: 1.1, of: [AS_UKI] }), [AS_UKI]),
 };
 
-/** The same with images that generations share, and a key as owners of machines have it. */
-function sharing(make: Make): Make {
+/**
+ * The same with images that generations share, and a key as owners of machines have it.
+ * @param beside names of further contenders, who install whole images
+ */
+function sharing(make: Make, beside: readonly string[] = []): Make {
   return (workshop) => {
     const keys = makeKeys(workshop.bundle);
-    const installers = [espalier(workshop.bundle, 'shared', () => keys)] as const;
+    const whole = espalier(workshop.bundle, 'uki', () => keys);
+    const others = beside.map((name) => ({ ...whole, name }));
+    const installers = [espalier(workshop.bundle, 'shared', () => keys), ...others] as const;
     return make({ ...workshop, installers, format: 'shared, RSA-4096' });
   };
 }
