@@ -23,8 +23,8 @@ const MOST = { bytes: 65_535 + 4, levels: 32, elements: 4096 } as const;
 
 /**
  * Returns the one element in the bytes. Returns undefined when they are not exactly one element of
- * DER within the limits: at most 64 KiB, 32 levels and 4096 elements. Content that is no element
- * itself is not looked at.
+ * DER within the limits: at most 64 KiB, 32 levels and 4096 elements. What a value says is not
+ * looked at.
  */
 export function parseDer(bytes: Uint8Array): Element | undefined {
   if (bytes.length > MOST.bytes) return undefined;

@@ -1,6 +1,8 @@
 /** What is asked of the files of a bootspec before they are read. */
 
 import type { Context } from '../context.ts';
+import type { Disk } from '../disk/disk.ts';
+import { EspError } from '../error.ts';
 import { LARGEST_FILE } from '../esp/space.ts';
 import { targetsOf, trustCheck } from '../esp/untrusted-source.ts';
 import type { Bootspec } from '../generation/bootspec.ts';
@@ -20,11 +22,11 @@ export function sourceCheck(
   const { settings, chosenFormat } = policy;
   // Most have files that others have too. All are looked at before the table of mounts is read, which a
   // look at a file may change.
-  const sizes = sizesOf(bootspecs, context);
+  const sizeOf = sizesOf(bootspecs, context.disk);
   const requireTrusted = trustCheck(targetsOf(settings), context.disk);
   const trusted = new Set<string>();
   return (bootspec) => {
-    requireHoldable(bootspec, chosenFormat, sizes);
+    requireHoldable(bootspec, chosenFormat, sizeOf);
     for (const path of signedOf(bootspec, policy)) {
       if (!trusted.has(path)) requireTrusted(path);
       trusted.add(path);
@@ -32,15 +34,18 @@ export function sourceCheck(
   };
 }
 
-/** Returns the sizes of the files that are there, in bytes. */
-function sizesOf(bootspecs: readonly Bootspec[], { disk }: Context): ReadonlyMap<string, number> {
-  const paths = new Set(bootspecs.flatMap(filesOf));
-  return new Map(
-    [...paths].flatMap((path) => {
-      const size = disk.stat(path)?.size;
-      return size === undefined ? [] : [[path, size] as const];
-    }),
-  );
+/** Looks at every file once. Returns their sizes in bytes; the failure of one costs its generations alone. */
+function sizesOf(bootspecs: readonly Bootspec[], disk: Disk): (path: string) => number {
+  const look = (path: string) => disk.stat(path)?.size ?? 0;
+  const known = new Map<string, number>();
+  for (const path of new Set(bootspecs.flatMap(filesOf))) {
+    try {
+      known.set(path, look(path));
+    } catch (error) {
+      if (!(error instanceof EspError)) throw error;
+    }
+  }
+  return (path) => known.get(path) ?? look(path);
 }
 
 function filesOf({ kernel, initrd, devicetree }: Bootspec): string[] {
@@ -51,9 +56,9 @@ function filesOf({ kernel, initrd, devicetree }: Bootspec): string[] {
 function requireHoldable(
   bootspec: Bootspec,
   { format }: ChosenFormat,
-  sizes: ReadonlyMap<string, number>,
+  sizeOf: (path: string) => number,
 ): void {
-  const files = filesOf(bootspec).map((path) => ({ path, size: sizes.get(path) ?? 0 }));
+  const files = filesOf(bootspec).map((path) => ({ path, size: sizeOf(path) }));
   for (const { path, size } of files) if (size > LARGEST_FILE) throw tooLarge(path, size);
   const total = files.reduce((sum, { size }) => sum + size, 0);
   if (format.isOneFile && total > LARGEST_FILE) throw tooLarge('its image', total);

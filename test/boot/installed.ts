@@ -47,6 +47,8 @@ export interface InstallOptions {
   readonly world: DemoWorld;
   readonly format?: 'uki' | 'shared' | 'type1' | 'thin';
   readonly systemd?: SystemdVersion;
+  /** A directory with another systemd's loader. */
+  readonly systemdRoot?: string;
   /** The stub of images; by default that of systemd. */
   readonly stub?: string;
   readonly keys?: Keys;
@@ -94,7 +96,8 @@ export function install(options: InstallOptions): void {
     'install',
     ...['--esp', esp, ...(options.isImage ? [] : ['--allow-directory'])],
     ...['--profiles', world.profiles, '--format', format],
-    ...['--systemd', parts.systemdRoot[systemd], '--stub', options.stub ?? parts.stub[systemd]],
+    ...['--systemd', options.systemdRoot ?? parts.systemdRoot[systemd]],
+    ...['--stub', options.stub ?? parts.stub[systemd]],
     ...['--cache-dir', `${world.root}/cache`, '--loader-conf', settings],
     ...(keys === undefined
       ? ['--allow-unsigned']

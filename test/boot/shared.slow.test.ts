@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { after, suite, test } from 'node:test';
 import { bytesSource } from '../../src/byte-source.ts';
 import { makeKeys, placeEnrolment } from '../lab/keys.ts';
+import { hasOlderSystemd, olderSystemd } from '../lab/older-systemd.ts';
 import { makeProfiles } from '../lab/profiles.ts';
 import { predictPcr11 } from '../measure/predict.ts';
 import {
@@ -48,6 +49,16 @@ suite('entries that share an image', () => {
     const boot = await bootDirectory(made('252', { systemd: '252', stub, bootCounting: 3 }));
     assertBooted(boot, '2');
     assert.match(boot.proof?.entry ?? '', /^nixos-generation-2-[a-z2-7]{52}/);
+  });
+
+  test('boot counted after a rollback under systemd-boot 254, with the stub of 262', {
+    skip: skip || (!hasOlderSystemd() && 'SKIPPED, missing parts: node test/lab/fetch.ts'),
+  }, async () => {
+    const loader = { systemdRoot: olderSystemd, bootCounting: 3 };
+    const boot = await bootDirectory(made('254', { systemd: '262', ...loader }));
+    assertBooted(boot, '2');
+    assert.match(boot.proof?.line ?? '', / loader=systemd-boot_254/);
+    assert.match(boot.proof?.entry ?? '', /^nixos-generation-2-[a-z2-7]{52}\+3\.conf$/);
   });
 
   test('keep their command line under Secure Boot, and measure as predicted: systemd 262', {
