@@ -86,6 +86,7 @@ function lzbt(name: string, command: readonly [string, ...string[]], keys: Keys)
       environment: {
         LANZABOOTE_STUB: stub,
         ESPALIER_CACHE_DIR: cache,
+        NODE_COMPILE_CACHE: `${cache}-compiled`,
         ESPALIER_BOOTED: `${profiles}/system`,
       },
     }),
