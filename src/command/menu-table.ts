@@ -1,5 +1,6 @@
 /** The boot menu as a table for a person: what each entry is, within 80 columns. Pure. */
 import type { MenuEntry } from '../plan/menu.ts';
+import { enumerated } from '../terminal/enumeration.ts';
 import { printable } from '../terminal/printable.ts';
 import { formatSize } from '../terminal/size.ts';
 import { cut, formatTable, widthOf } from '../terminal/table.ts';
@@ -60,14 +61,6 @@ function shares(entries: readonly MenuEntry[]): string[] {
     told.add(`${enumerated(sharers.map(nameOf))} share ${formatSize(size - frees)}`);
   }
   return [...told];
-}
-
-/** How many of the entries that have something in common are named. */
-const NAMED = 8;
-
-export function enumerated(names: readonly string[]): string {
-  const more = names.length - NAMED;
-  return `${names.slice(0, NAMED).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
 }
 
 /** Returns the rows with the longest cells cut, as far as the table is wider than a terminal. */

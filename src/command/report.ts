@@ -3,10 +3,10 @@ import { explain } from '../error.ts';
 import type { Outcome, PassVerb } from '../pass/outcome.ts';
 import type { Removal } from '../plan/elsewhere.ts';
 import type { EntryCompanions, Phase, Plan, SpaceForecast, Step } from '../plan/step.ts';
+import { enumerated } from '../terminal/enumeration.ts';
 import { printable } from '../terminal/printable.ts';
 import { formatSize } from '../terminal/size.ts';
 import type { Report } from '../transaction/report.ts';
-import { enumerated } from './menu-table.ts';
 
 /** Version of the `--json` document. It is raised when its readers have to change. */
 const DOCUMENT_VERSION = 1;
