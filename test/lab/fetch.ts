@@ -6,7 +6,6 @@ import { ensureKernelInstall } from './kernel-install.ts';
 import { ensureLuksTools } from './luks.ts';
 import { ensureMeasuring } from './measuring.ts';
 import { ensureNewerTools } from './newer-tools.ts';
-import { ensureOlderSystemd } from './older-systemd.ts';
 import { ensureParts } from './parts.ts';
 import { ensurePolicyTools } from './policy-tools.ts';
 import { ensureSbsign } from './sbsign.ts';
@@ -30,7 +29,6 @@ try {
   ensureKernelInstall(say);
   ensureDebianRoot(say);
   ensureVerityInitrd(parts, say);
-  ensureOlderSystemd(say);
 } catch (error) {
   console.error(
     `the real parts were not fetched: ${error instanceof Error ? error.message : error}`,

@@ -8,7 +8,7 @@ import { cacheFolder } from './parts.ts';
 export interface PackageFolder {
   /** Of the folder in the cache. */
   readonly name: string;
-  readonly suite: 'bookworm' | 'bookworm-backports' | 'trixie' | 'sid';
+  readonly suite: 'bookworm' | 'trixie' | 'sid';
   readonly packages: readonly string[];
   /** Does to the unpacked files what installing them would do. */
   readonly finish?: (root: string) => void;
