@@ -48,7 +48,12 @@ export const ENTRY_VERBS: readonly VerbDeclaration[] = [
   },
   {
     name: 'list',
-    own: [{ name: 'long', help: 'also file names, and nothing cut to fit the terminal' }],
+    own: [
+      {
+        name: 'long',
+        help: 'also file names and what each entry gets besides its image, and nothing cut to fit the terminal; -v does the same',
+      },
+    ],
     summary: 'list the boot entries on the ESP',
     example: 'espalier list --esp /boot',
     load: async () => (await import('./list.ts')).list,

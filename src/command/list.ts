@@ -16,7 +16,10 @@ import { brokenOf, renderBroken } from './broken.ts';
 import { renderMenu } from './menu-table.ts';
 
 /** Lists the entries of every ESP, and the generations that cannot become one. */
-export async function list({ flags, json }: Invocation, given: Context): Promise<number> {
+export async function list(
+  { flags, json, verbosity }: Invocation,
+  given: Context,
+): Promise<number> {
   const { disk, environment, print } = given;
   const { long, ...others } = flags;
   using ground = await groundFor(await readSettings(others, environment, disk), given);
@@ -38,7 +41,9 @@ export async function list({ flags, json }: Invocation, given: Context): Promise
   const columns = context.columns?.() ?? USUAL_COLUMNS;
   for (const { esp, entries, problem, notes } of menus) {
     if (menus.length > 1) print(`${esp}:`);
-    print(problem ?? renderMenu(entries, broken, { long: long === true, columns }));
+    print(
+      problem ?? renderMenu(entries, broken, { long: long === true || verbosity > 0, columns }),
+    );
     for (const note of notes) print(renderNote(note));
   }
   for (const line of renderBroken(broken)) print(line);

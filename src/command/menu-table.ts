@@ -1,6 +1,7 @@
 /** The boot menu as a table for a person: what each entry is, within the width of a terminal. Pure. */
 import type { MenuEntry } from '../plan/menu.ts';
 import type { Meaning, Part, Text } from '../process/styled-text.ts';
+import { enumerated } from '../terminal/enumeration.ts';
 import { joined } from '../terminal/lines.ts';
 import { printable } from '../terminal/printable.ts';
 import { formatSize } from '../terminal/size.ts';
@@ -56,7 +57,17 @@ export function renderMenu(
   const damaged = entries.flatMap((entry) =>
     entry.damage === undefined ? [] : [`${nameOf(entry)}: damaged: ${printable(entry.damage)}`],
   );
-  return joined([table, ...shares(entries), ...damaged], '\n');
+  const added = long ? companions(entries) : [];
+  return joined([table, ...shares(entries), ...added, ...damaged], '\n');
+}
+
+/** What stubs add to entries: those that get the same stand together. */
+function companions(entries: readonly MenuEntry[]): string[] {
+  const groups = Map.groupBy(entries, (entry) => (entry.companions ?? []).join(', '));
+  return [...groups].flatMap(([files, group]) => {
+    const word = group.length === 1 ? 'gets' : 'get';
+    return files === '' ? [] : [`${enumerated(group.map(nameOf))} ${word} ${printable(files)}`];
+  });
 }
 
 /** One line of the table. */
@@ -80,14 +91,6 @@ function shares(entries: readonly MenuEntry[]): string[] {
     told.add(`${enumerated(sharers.map(nameOf))} share ${formatSize(size - frees)}`);
   }
   return [...told];
-}
-
-/** How many of the entries that share an image are named. */
-const NAMED = 8;
-
-function enumerated(names: readonly string[]): string {
-  const more = names.length - NAMED;
-  return `${names.slice(0, NAMED).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
 }
 
 /** Returns the rows with the longest cells cut, as far as the table is wider than a terminal. */

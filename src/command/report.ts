@@ -2,7 +2,8 @@
 import { explain } from '../error.ts';
 import type { Outcome, PassVerb } from '../pass/outcome.ts';
 import type { Removal } from '../plan/elsewhere.ts';
-import type { Phase, Plan, SpaceForecast, Step } from '../plan/step.ts';
+import type { EntryCompanions, Phase, Plan, SpaceForecast, Step } from '../plan/step.ts';
+import { enumerated } from '../terminal/enumeration.ts';
 import { printable } from '../terminal/printable.ts';
 import { formatSize } from '../terminal/size.ts';
 import type { Report } from '../transaction/report.ts';
@@ -78,15 +79,28 @@ function summary(
   return `${written}, ${count('removed')} removed${next}`;
 }
 
-function planLines({ phases, space, espSpace }: Plan, removals: readonly Removal[]): string[] {
+function planLines(
+  { phases, companions = [], space, espSpace }: Plan,
+  removals: readonly Removal[],
+): string[] {
   return [
     ...phases.flatMap((phase) => phaseLines(phase)),
     ...removals.flatMap(({ root, phases: left }) =>
       left.flatMap((phase) => phaseLines(phase, ` on ${root}`)),
     ),
+    ...companionLines(companions),
     `  space: ${forecast(space)}`,
     ...(espSpace ? [`  on the ESP itself: ${forecast(espSpace)}`] : []),
   ];
+}
+
+/** What stubs add to entries: those that get the same stand together. */
+function companionLines(companions: readonly EntryCompanions[]): string[] {
+  const groups = Map.groupBy(companions, ({ files }) => files.join(', '));
+  return [...groups].map(
+    ([files, group]) =>
+      `  added to ${enumerated(group.map(({ entry }) => printable(entry)))}: ${printable(files)}`,
+  );
 }
 
 function phaseLines({ name, steps }: Phase, where = ''): string[] {

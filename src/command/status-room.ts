@@ -1,6 +1,7 @@
 /** How full an ESP is, as `status` draws it. Pure. */
 import type { Text } from '../process/styled-text.ts';
 import { bar, type Share } from '../terminal/bar.ts';
+import { enumerated } from '../terminal/enumeration.ts';
 import { unbroken, wrapped } from '../terminal/lines.ts';
 import { printable } from '../terminal/printable.ts';
 import { formatSize } from '../terminal/size.ts';
@@ -78,10 +79,7 @@ function renderShared({
 }: NonNullable<SeenEsp['sharedImages']>[number]): string {
   const numbers = entries.map((id) => /-generation-(\d+)-/.exec(id)?.[1] ?? id);
   const names = [...new Set(numbers)];
-  const more = names.length > NAMED ? ` and ${names.length - NAMED} more` : '';
-  const of = names
-    .slice(0, NAMED)
-    .map((name) => printable(name))
-    .join(', ');
-  return `shared: ${formatSize(size)}, free once generations ${of}${more} are gone (${printable(path)})`;
+  const of = enumerated(names.map((name) => printable(name)));
+  const who = names.length === 1 ? `generation ${of} is` : `generations ${of} are`;
+  return `shared: ${formatSize(size)}, free once ${who} gone (${printable(path)})`;
 }

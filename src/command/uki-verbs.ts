@@ -26,6 +26,12 @@ const PCRLOCK: Option = {
   help: 'file to write the records to (default: standard output)',
 };
 
+const LOCKED_PROFILE: Option = {
+  name: 'profile',
+  value: 'N',
+  help: 'profile of a multi-profile image, counted from 0',
+};
+
 export const UKI_VERBS: readonly VerbDeclaration[] = [
   {
     name: 'uki build',
@@ -74,8 +80,8 @@ export const UKI_VERBS: readonly VerbDeclaration[] = [
   },
   {
     name: 'pcrlock lock-uki',
-    operands: [{ syntax: '<IMAGE>', help: 'Unified Kernel Image of one profile' }],
-    own: [PCRLOCK],
+    operands: [{ syntax: '<IMAGE>', help: 'Unified Kernel Image' }],
+    own: [PCRLOCK, LOCKED_PROFILE],
     summary: 'print what firmware and stub measure when IMAGE starts, as systemd-pcrlock does',
     example: 'espalier pcrlock lock-uki nixos.efi --pcrlock 650-kernel.pcrlock',
     load: async () => (await import('./pcrlock.ts')).pcrlockUki,

@@ -97,7 +97,7 @@ export interface WritableDisk extends Disk {
   /** Copies a file to a name that must not exist yet, and makes the content durable. */
   copy(from: string, to: string): Promise<void>;
   /** Overwrites the first bytes of an existing file in place, durably. */
-  overwrite(path: string, bytes: Uint8Array): void;
+  overwrite(path: string, bytes: Uint8Array): Promise<void>;
   /**
    * Replaces a small text file as a whole (temporary file, rename) for `owner`, then reads it back.
    */
@@ -114,7 +114,7 @@ export interface WritableDisk extends Disk {
   /** Removes a file; a file that is already gone is no error. */
   remove(path: string): void;
   /** Makes the content durable that a file's name leads to. */
-  syncFile(path: string): void;
+  syncFile(path: string): Promise<void>;
   /** Makes a directory for `owner` with an unpredictable name. Returns its path. */
   makeTemporary(directory: string, prefix: string): string;
   /**

@@ -153,14 +153,14 @@ function writing({ writer, inner }: Fat, read: Disk): Omit<WritableDisk, keyof D
     makeDirectory: (path) => makeDirectories(writer(), inner(path)),
     create,
     copy: (from, to) => copyAcross(read, from, { create, remove }, to),
-    overwrite: (path, bytes) => overwrite(writer(), path, inner(path), bytes),
+    overwrite: async (path, bytes) => overwrite(writer(), path, inner(path), bytes),
     replaceText: (path, text) => replaceText({ ...read, create, rename, remove }, path, text),
     makeLink: (path) => {
       throw failed('link', path, 'FAT has no links');
     },
     rename,
     remove,
-    syncFile: (path) => synced(path, read.stat(path)?.kind === 'file'),
+    syncFile: async (path) => synced(path, read.stat(path)?.kind === 'file'),
     // SAFETY: the barrier itself, as on the machine's disk.
     syncDirectory: (path) => synced(path, read.stat(path)?.kind === 'directory'),
     useSlots: (path, atLeast) => writer().useSlots(inner(path), atLeast),

@@ -12,7 +12,7 @@ export const writing: Omit<WritableDisk, keyof Disk> = {
     translated('make the directory', path, () => makeDirectory(path, readers)),
   create,
   copy,
-  overwrite: (path, bytes) => translated('overwrite', path, () => overwrite(path, bytes)),
+  overwrite,
   replaceText,
   makeLink: (path, target, modified) =>
     translated('link', path, () => makeLink(path, target, modified)),
@@ -22,7 +22,11 @@ export const writing: Omit<WritableDisk, keyof Disk> = {
   remove: (path) => void optional('remove', path, () => fs.unlinkSync(path)),
   // SAFETY: as for rename. This syncs the inode: on FAT, the size and cluster beside the name.
   syncFile: (path) =>
-    translated('sync', path, () => withFile(path, fs.constants.O_RDONLY, fs.fsyncSync)),
+    attempt(
+      'sync',
+      path,
+      withHandle(path, fs.constants.O_RDONLY, (handle) => handle.sync()),
+    ),
   makeTemporary: (directory, prefix) =>
     translated('make a directory in', directory, () => fs.mkdtempSync(join(directory, prefix))),
   removeTemporary: (path) =>
@@ -95,15 +99,29 @@ function withFile(path: string, flags: number, run: (fd: number) => void): void 
   }
 }
 
+async function withHandle(
+  path: string,
+  flags: number,
+  run: (handle: fs.promises.FileHandle) => Promise<void>,
+): Promise<void> {
+  const handle = await files().open(path, flags);
+  try {
+    await run(handle);
+  } finally {
+    await handle.close();
+  }
+}
+
 /** Overwrites in one call, so that one sector is written as a whole or not at all. */
-function overwrite(path: string, bytes: Uint8Array): void {
-  withFile(path, fs.constants.O_RDWR, (fd) => {
+function overwrite(path: string, bytes: Uint8Array): Promise<void> {
+  const write = async (handle: fs.promises.FileHandle) => {
     // SAFETY: within one sector the file holds the old bytes or the new ones, and either boots. Its
     // name stays.
-    const written = fs.writeSync(fd, bytes, 0, bytes.length, 0);
-    if (written !== bytes.length) throw shortWrite(path, bytes.length, written);
-    fs.fsyncSync(fd);
-  });
+    const { bytesWritten } = await handle.write(bytes, 0, bytes.length, 0);
+    if (bytesWritten !== bytes.length) throw shortWrite(path, bytes.length, bytesWritten);
+    await handle.sync();
+  };
+  return attempt('overwrite', path, withHandle(path, fs.constants.O_RDWR, write));
 }
 
 /** Loaded at the first write, because most runs write nothing. */

@@ -1,12 +1,12 @@
 /** What stubs and loaders add to what boots, beside the images: addons, credentials, extensions (UKI §Addons). */
 import type { Disk } from '../disk/disk.ts';
-import { type EspPath, espPath, IMAGES } from './layout.ts';
+import { type EspPath, espPath } from './layout.ts';
 import type { Listings } from './listings.ts';
 
-/** A file that changes what boots, and that we neither write nor remove. */
+/** A file beside the images that changes what boots. */
 export interface Companion {
   readonly path: EspPath;
-  readonly kind: (typeof KINDS)[number][0];
+  readonly kind: CompanionKind;
   /** The file name of the image that alone takes it; absent for what every image takes. */
   readonly image?: string;
 }
@@ -16,6 +16,8 @@ const KINDS = [
   ['credential', /\.cred$/i],
   ['extension', /\.raw$/i],
 ] as const;
+
+export type CompanionKind = (typeof KINDS)[number][0];
 
 const LOADER = espPath('loader');
 /** The directories in it where stubs look for every image. */
@@ -35,10 +37,12 @@ export function scanCompanions(disk: Disk, root: string, listings: Listings): re
   const shared = SHARED.filter((name) => present.has(name));
   const places = [
     ...shared.map((name) => ({ at: espPath(LOADER, name), image: undefined })),
-    ...directoriesIn(IMAGES).flatMap((name) => {
-      const image = OF_IMAGE.exec(name)?.[1];
-      return image === undefined ? [] : [{ at: espPath(IMAGES, name), image }];
-    }),
+    ...[...listings.keys()].flatMap((directory) =>
+      directoriesIn(directory).flatMap((name) => {
+        const image = OF_IMAGE.exec(name)?.[1];
+        return image === undefined ? [] : [{ at: espPath(directory, name), image }];
+      }),
+    ),
   ];
   return places
     .slice(0, MAX)
@@ -53,8 +57,24 @@ function companionsIn(
 ): Companion[] {
   const listed = (disk.list(`${root}/${at}`) ?? []).slice(0, MAX);
   return listed.flatMap(({ name, kind: found }) => {
-    const kind = KINDS.find(([, shape]) => shape.test(name) && !name.startsWith('.'))?.[0];
+    const kind = kindOf(name);
     if (kind === undefined || found !== 'file') return [];
     return [{ path: espPath(at, name), kind, ...(image === undefined ? {} : { image }) }];
   });
+}
+
+function kindOf(name: string): CompanionKind | undefined {
+  return KINDS.find(([, shape]) => shape.test(name) && !name.startsWith('.'))?.[0];
+}
+
+/** Returns the companion that a file at this path is, or undefined where no stub looks for one. */
+export function companionAt(path: EspPath): Companion | undefined {
+  const [name = '', directory = '', ...above] = path.split('/').reverse();
+  const kind = kindOf(name);
+  if (kind === undefined) return undefined;
+  const image = OF_IMAGE.exec(directory)?.[1];
+  if (image !== undefined) return { path, kind, image };
+  const isShared =
+    SHARED.includes(directory.toLowerCase()) && above.join('/').toLowerCase() === LOADER;
+  return isShared ? { path, kind } : undefined;
 }

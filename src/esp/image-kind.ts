@@ -2,6 +2,7 @@
 import type { ByteSource } from '../byte-source.ts';
 import type { Digest } from '../digest.ts';
 import type { Pe } from '../pe/pe.ts';
+import type { CompanionKind } from './companions.ts';
 
 /** How one kind of image is recognised on an ESP, and what its name promises. */
 export interface ImageKind {
@@ -9,6 +10,14 @@ export interface ImageKind {
   readonly telltales: readonly string[];
   /** The section that marks an image as ours, when other tools use the same file names. */
   readonly mark?: string;
+  /**
+   * Which companions of every image its stub takes, and what is behind the image's name in that of the
+   * directory with its own. Absent when it takes none.
+   */
+  readonly companions?: {
+    readonly takes: readonly CompanionKind[];
+    readonly own?: string;
+  };
   /** Sections whose text is a path of another file on the ESP. */
   readonly naming: readonly string[];
   /**

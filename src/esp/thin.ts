@@ -79,6 +79,8 @@ function requireIdentity(file: ByteSource, pe: Pe, expected: Digest): void {
 export const THIN_IMAGE = {
   telltales: TELLTALES,
   mark: SIGNER_SECTION,
+  // Lanzaboote's stub gives extensions to one image alone, from a directory of another name.
+  companions: { takes: ['credential'] },
   naming: ['.linux', '.initrd'],
   idOf: thinId,
   requireIdentity,

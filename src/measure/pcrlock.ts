@@ -4,7 +4,7 @@ import { EspError } from '../error.ts';
 import { BANKS, type Bank } from '../uki/pcr-bank.ts';
 import type { BankDigests, CreateHash } from './bank.ts';
 import { measuredImage, programEvent } from './image.ts';
-import { BOOT_LOADER_CODE, type PcrRecord } from './record.ts';
+import { BOOT_LOADER_CODE, KERNEL_CONFIG, type PcrRecord } from './record.ts';
 
 /** Returns records as systemd-pcrlock writes a `*.pcrlock` file, without the final newline. */
 export function formatPcrlock(records: readonly PcrRecord[]): string {
@@ -46,18 +46,26 @@ export function lockPe(source: ByteSource, createHash: CreateHash): readonly Pcr
 
 /**
  * Returns what is measured when an image starts, by the firmware and by systemd-stub, as
- * `systemd-pcrlock lock-uki` does.
- * @throws {CONFIG_INVALID} when the measurement depends on more than the image
+ * `systemd-pcrlock lock-uki` does. How a profile is chosen is left out: that extends PCR 12.
+ * @param profile counted from 0; only an image of one profile needs none
+ * @throws {CONFIG_INVALID} when the measurement depends on more than the image, or there is no such profile
  * @throws {PE_MALFORMED} @throws {SIGNATURE_MALFORMED}
  */
-export function lockUki(source: ByteSource, createHash: CreateHash): readonly PcrRecord[] {
+export function lockUki(
+  source: ByteSource,
+  createHash: CreateHash,
+  profile?: number,
+): readonly PcrRecord[] {
   const { profiles, eventsOf } = measuredImage(source, createHash);
-  if (profiles.length > 1) {
+  if (profiles.length > 1 && profile === undefined) {
     throw new EspError(
       'CONFIG_INVALID',
       `the image has ${profiles.length} profiles, and each is measured in another way`,
-      { hint: 'lock what they have in common with espalier pcrlock lock-pe' },
+      {
+        hint: 'name one with --profile, or lock what they have in common with espalier pcrlock lock-pe',
+      },
     );
   }
-  return eventsOf({ secureBoot: true });
+  const options = profile ? { options: `@${profile}` } : {};
+  return eventsOf({ secureBoot: true, ...options }).filter(({ pcr }) => pcr !== KERNEL_CONFIG);
 }

@@ -37,6 +37,7 @@ export type Image = ImageKind &
 export const IMAGES = {
   uki: {
     telltales: [],
+    companions: { takes: ['addon', 'credential', 'extension'], own: '.extra.d' },
     naming: [],
     idOf: ukiId,
     requireIdentity: requireKernel,

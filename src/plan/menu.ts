@@ -2,6 +2,7 @@
 import type { EntryFile, Inventory } from '../esp/inventory.ts';
 import { type BootCounter, ENTRIES, type EntryName, type EspPath } from '../esp/layout.ts';
 import { bootsSystem } from '../uki/cmdline.ts';
+import { companionsOf } from './companions.ts';
 import { compareEntries, nextOf } from './menu-order.ts';
 import type { EspView } from './view.ts';
 
@@ -25,6 +26,8 @@ export interface MenuEntry {
   readonly frees: number;
   /** IDs of the other entries that boot from the same image; absent when it is an entry's own. */
   readonly sharesWith?: readonly string[];
+  /** What the stub of its image adds to it; absent when there is nothing. */
+  readonly companions?: readonly EspPath[];
   /** For an entry of ours: the number of its generation. */
   readonly generation: number | undefined;
   /** Its generation and specialisation, as `5` or `5-gaming`; undefined for an entry of others. */
@@ -64,6 +67,7 @@ export function menuOf(
     const isType1 = entry.path.toLowerCase().startsWith(`${ENTRIES}/`);
     const bare = isType1 ? named.find((blob) => blob?.unsigned !== undefined) : undefined;
     const broken = named.find((blob) => blob?.damage !== undefined);
+    const companions = companionsOf(entry, inventory.companions ?? []);
     return {
       id: entry.id,
       title: entry.title,
@@ -72,6 +76,7 @@ export function menuOf(
       size: named.reduce((sum, blob) => sum + (blob?.size ?? 0), entry.size),
       frees: alone.reduce((sum, blob) => sum + (blob?.size ?? 0), entry.size),
       ...(sharers.length > 0 ? { sharesWith: sharers } : {}),
+      ...(companions.length > 0 ? { companions } : {}),
       generation: entry.name?.generation,
       name: entry.name && nameOf(entry.name),
       ...(entry.isNeighbour ? { neighbour: true as const } : {}),

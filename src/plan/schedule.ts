@@ -3,6 +3,7 @@ import type { Inventory } from '../esp/inventory.ts';
 import { allocated } from '../esp/space.ts';
 import type { TemporaryFile } from '../esp/temporaries.ts';
 import type { Choice } from './choice.ts';
+import { companionsAfter } from './companions.ts';
 import type { Holdings } from './holdings.ts';
 import { defaultPhases } from './loader-conf-steps.ts';
 import type { PlanInput } from './plan-input.ts';
@@ -10,7 +11,7 @@ import type { OwnFile, OwnFiles } from './present.ts';
 import { sharedWithTemporary, underTwoCounters } from './roots.ts';
 import type { Write } from './scope.ts';
 import { type LeftOut, type Phase, type PhaseName, type Plan, removal, type Step } from './step.ts';
-import { type FileRole, idOf } from './wanted.ts';
+import { entriesOf, type FileRole, idOf } from './wanted.ts';
 
 /** Returns the plan of a choice. `early` are files that are removed first, to make room. */
 export function schedule(
@@ -26,14 +27,18 @@ export function schedule(
   const shared = new Set([...sharedWithTemporary(inventory), ...underTwoCounters(inventory)]);
   const sizeOf = (files: readonly OwnFile[]) =>
     files.reduce((sum, { size }) => sum + allocated(size, clusterSize), 0);
+  const phases = phasesOf(input, choice, early).flatMap(([name, planned]): Phase[] => {
+    const steps = planned.filter(({ kind, path }) => kind === 'overwrite' || !shared.has(path));
+    return steps.length > 0 ? [{ name, steps }] : [];
+  });
+  const entries = entriesAfter(choice, own);
+  const companions = companionsAfter(entries, entriesOf(input), inventory, phases);
   return {
-    phases: phasesOf(input, choice, early).flatMap(([name, planned]): Phase[] => {
-      const steps = planned.filter(({ kind, path }) => kind === 'overwrite' || !shared.has(path));
-      return steps.length > 0 ? [{ name, steps }] : [];
-    }),
+    phases,
     default: input.default,
-    entries: entriesAfter(choice, own),
+    entries,
     leftOut,
+    ...(companions.length > 0 ? { companions } : {}),
     space: {
       total: inventory.total,
       free: inventory.free,

@@ -118,12 +118,13 @@ interface Settled {
 function settle(group: readonly PartEntry[], ground: Ground): Settled {
   const { images, staying } = ground;
   const stay = images.filter(({ path }) => staying.has(keyOf(path)));
+  const place = placerIn(group);
   const placed: Placed[] = [];
   const rest: PartEntry[] = [];
   for (const entry of group) {
     const home = homeOf(entry, ground);
     const image = home && stay.includes(home) ? home : stay.find((each) => serves(each, entry));
-    if (image) placed.push(inFound(entry, image, group));
+    if (image) placed.push(place(entry, image));
     else rest.push(entry);
   }
   return { placed, rest };
@@ -135,10 +136,11 @@ function serves({ profiles }: FoundImage, { id }: PartEntry): boolean {
 
 /** Moves only what boots from no image. */
 function leave(rest: readonly PartEntry[], ground: Ground): Placed[] {
+  const place = placerIn(rest);
   const isHomed = (entry: PartEntry) => homeOf(entry, ground) !== undefined;
   const homed = rest.filter(isHomed).flatMap((entry) => {
     const home = homeOf(entry, ground);
-    return home ? [inFound(entry, home, rest)] : [];
+    return home ? [place(entry, home)] : [];
   });
   const others = rest.filter((entry) => !isHomed(entry));
   return [...homed, ...(others.length > 0 ? merge(others, ground) : [])];
@@ -150,6 +152,7 @@ function leave(rest: readonly PartEntry[], ground: Ground): Placed[] {
  */
 function merge(entries: readonly PartEntry[], { images }: Ground): Placed[] {
   const placed: Placed[] = [];
+  const place = placerIn(entries);
   let left = [...entries];
   const served = (image: FoundImage) => left.filter((entry) => serves(image, entry));
   const needed = (count: number) => Math.ceil(count / capacityFor(entries));
@@ -160,7 +163,7 @@ function merge(entries: readonly PartEntry[], { images }: Ground): Placed[] {
   for (const { image } of candidates) {
     const here = served(image);
     if (needed(left.length - here.length) >= needed(left.length)) continue;
-    placed.push(...here.map((entry) => inFound(entry, image, entries)));
+    placed.push(...here.map((entry) => place(entry, image)));
     left = left.filter((entry) => !here.includes(entry));
   }
   return [...placed, ...fresh(left.toSorted(compareEntries))];
@@ -184,12 +187,14 @@ function fresh(entries: readonly PartEntry[]): Placed[] {
   ];
 }
 
-function inFound(entry: PartEntry, image: FoundImage, group: readonly PartEntry[]): Placed {
-  const number = image.profiles.indexOf(profileId(entry.id));
-  return [
-    entry.id,
-    placedIn(entry, remade(image, group) ?? keptImage(image.path, image.size), number),
-  ];
+/** Returns what places an entry of a group in an image that is there. How each is made is found out once. */
+function placerIn(group: readonly PartEntry[]): (entry: PartEntry, image: FoundImage) => Placed {
+  const files = new Map<FoundImage, WantedFile>();
+  return (entry, image) => {
+    const file = files.get(image) ?? remade(image, group) ?? keptImage(image.path, image.size);
+    files.set(image, file);
+    return [entry.id, placedIn(entry, file, image.profiles.indexOf(profileId(entry.id)))];
+  };
 }
 
 /**

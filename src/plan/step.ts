@@ -116,6 +116,12 @@ export interface SpaceForecast {
   readonly after: number;
 }
 
+/** What an entry, by its ID, gets besides its image: addons, credentials and extensions. */
+export interface EntryCompanions {
+  readonly entry: string;
+  readonly files: readonly EspPath[];
+}
+
 /** A generation that gets no entry, and why. */
 export interface LeftOut {
   readonly generation: string;
@@ -130,6 +136,8 @@ export interface Plan {
   /** IDs of all our entries on the ESP after the plan. */
   readonly entries: readonly string[];
   readonly leftOut: readonly LeftOut[];
+  /** What each entry of ours then gets besides its image; absent when none gets anything. */
+  readonly companions?: readonly EntryCompanions[];
   /** Space of the volume with the entries. */
   readonly space: SpaceForecast;
   /** Space of the ESP, when that is another volume. */

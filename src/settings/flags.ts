@@ -12,7 +12,8 @@ export function readFlags<Schema extends v.GenericSchema>(
   const checked = v.safeParse(schema, flags);
   if (checked.success) return checked.output;
   const [issue] = checked.issues;
-  throw misuse(`--${v.getDotPath(issue) ?? ''}: ${issue.message}`, verb);
+  // Of an option that may be repeated, the path goes on to the number of the value.
+  throw misuse(`--${v.getDotPath(issue)?.replace(/\..*/, '') ?? ''}: ${issue.message}`, verb);
 }
 
 /** Returns the error for a wrong command line. */

@@ -4,6 +4,7 @@
 
 import type { Context } from '../context.ts';
 import type { DigestCache } from '../disk/digest-cache.ts';
+import type { Disk } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
 import { type EspPath, espPath } from '../esp/layout.ts';
 import type { Bootspec } from '../generation/bootspec.ts';
@@ -12,7 +13,12 @@ import { modulesRelease } from '../generation/modules.ts';
 import type { DeclaredExtra } from '../plan/extras.ts';
 import type { Payload, Resolved } from '../plan/wanted.ts';
 import { formatCmdline } from '../uki/cmdline.ts';
-import { kernelTraits, requireCmdlineFits, requireMachine } from '../uki/kernel.ts';
+import {
+  type KernelTraits,
+  kernelTraits,
+  requireCmdlineFits,
+  requireMachine,
+} from '../uki/kernel.ts';
 import { type EntryPolicy, signsKernels } from './entry-maker.ts';
 import { type Hashed, signedProgram, type Variant } from './payload.ts';
 
@@ -22,6 +28,8 @@ export interface Making {
   readonly context: Context;
   readonly cache: DigestCache;
   readonly secrets: Map<Bootspec, SecretInitrd>;
+  /** What is known of kernels that were read, by their paths. */
+  readonly kernels: Map<string, KernelTraits>;
 }
 
 /** Returns the parts of a generation's or specialisation's entry. */
@@ -79,7 +87,7 @@ function kernelPayload(
 function releaseOf(
   bootspec: Bootspec,
   { stat, digest }: Hashed,
-  { policy, context: { disk }, cache }: Making,
+  { policy, context: { disk }, cache, kernels }: Making,
 ): string | undefined {
   const path = bootspec.kernel;
   const { machine } = policy.architecture;
@@ -88,12 +96,17 @@ function releaseOf(
   const isKnown = cache.get(key, path, stat) !== undefined;
   if (isKnown && length <= SHORT_CMDLINE && !policy.chosenFormat.format.tellsRelease)
     return undefined;
-  using source = disk.open(path);
-  const traits = kernelTraits(source, path);
+  const traits = kernels.get(path) ?? readTraits(path, disk);
+  kernels.set(path, traits);
   requireMachine(traits.machine, machine, path);
   requireCmdlineFits(length, traits.cmdlineLimit, path);
   if (!isKnown) cache.put(key, path, stat, digest);
   return traits.release;
+}
+
+function readTraits(path: string, disk: Disk): KernelTraits {
+  using source = disk.open(path);
+  return kernelTraits(source, path);
 }
 
 /** Every kernel takes a command line of so many bytes. */

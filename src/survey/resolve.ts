@@ -10,7 +10,7 @@ import type { Bootspec } from '../generation/bootspec.ts';
 import type { Generation, Malformed } from '../generation/generation.ts';
 import type { SecretInitrd } from '../generation/initrd-secrets.ts';
 import { generationName, type Resolved, type WantedGeneration } from '../plan/wanted.ts';
-import { requireSources } from './bootspec-sources.ts';
+import { sourceCheck } from './bootspec-sources.ts';
 import { describeVariant, type Making } from './describe.ts';
 import { type EntryPolicy, entryMaker, imagesOf, signsKernels } from './entry-maker.ts';
 import { initrdWarnings } from './initrd-check.ts';
@@ -44,12 +44,17 @@ export async function resolve(
 ): Promise<Resolution> {
   const images = imagesOf(policy, context);
   const secrets = new Map<Bootspec, SecretInitrd>();
-  const making = { policy, context, cache, secrets };
+  const making = { policy, context, cache, secrets, kernels: new Map() };
   const dispose = () => {
     for (const secret of secrets.values()) secret.remove();
   };
   try {
-    const prepared = await separate(generations, (generation) => addSecrets(generation, making));
+    const bootspecs = generations.flatMap(variants).map(({ bootspec }) => bootspec);
+    const requireSources = sourceCheck(bootspecs, policy, context);
+    const prepared = await separate(generations, (generation) => {
+      for (const { bootspec } of variants(generation)) requireSources(bootspec);
+      return addSecrets(generation, making);
+    });
     const payloads = await takeDigests(prepared.passed, secrets, context, cache);
     if (signsKernels(policy)) {
       await prepareKernels(prepared.passed, payloads, policy, context, cache);
@@ -109,10 +114,9 @@ async function describe(
 
 async function addSecrets(
   generation: Generation,
-  { policy, context, secrets }: Making,
+  { context, secrets }: Making,
 ): Promise<Generation> {
   for (const { bootspec } of variants(generation)) {
-    requireSources(bootspec, policy, context);
     const secret = await appendSecrets(bootspec, context);
     if (secret) secrets.set(bootspec, secret);
   }

@@ -87,10 +87,10 @@ async function policiesFor(
   context: Context,
 ): Promise<PolicyMaker | undefined> {
   const policies = await policyMaker(settings, context);
-  if (policies === undefined || format.carriesPolicies) return policies;
+  if (policies === undefined || format.lacksPolicies === undefined) return policies;
   throw new EspError(
     'CONFIG_INVALID',
-    `--format ${settings.format}: its entries carry no policies for PCR 11`,
+    `--format ${settings.format}: its entries carry no policies for PCR 11: ${format.lacksPolicies}`,
     { hint: 'leave out the key for policies, or choose a format of whole images' },
   );
 }

@@ -10,6 +10,7 @@ import { isImage, type Phase, type Plan, type Step } from '../plan/step.ts';
 import type { Signer } from '../signer/signer.ts';
 import { closeGaps, MOST_RESERVED, reserveSlots } from './directory-slots.ts';
 import type { Change, Report } from './report.ts';
+import { AT_ONCE, several } from './several.ts';
 import { writeContent } from './write-content.ts';
 
 /** The place where a plan is carried out, and what that needs. */
@@ -23,7 +24,7 @@ export interface Site {
   /** The sources as they were when their digests were taken, by path. */
   readonly sources: ReadonlyMap<string, FileStat>;
   readonly processId: number;
-  /** How many files are written at once; without it, {@link PARALLEL}. */
+  /** How many files are written at once; without it, {@link AT_ONCE}. */
   readonly parallel?: number;
   /**
    * Mount points as they were when the plan was made; without them, `root` as it is at the start.
@@ -43,9 +44,6 @@ interface Staged {
   readonly path: string;
   readonly size: number;
 }
-
-/** Files written at once: one is made durable while the next is being read. */
-const PARALLEL = 4;
 
 /**
  * Carries out a plan and returns what it did. A plan without phases does nothing.
@@ -121,12 +119,12 @@ async function makeDirectories({ steps }: Phase, site: Site, reserves: boolean):
 async function runPhase(phase: Phase, site: Site, nextName: () => string): Promise<Change[]> {
   const { disk } = site;
   const staged = await stage(phase.steps.filter(needsTemporary), site, nextName);
-  const fresh = giveNames(staged, site);
+  const fresh = await giveNames(staged, site);
   const directories = directoriesOf(phase.steps, site);
   if (phase.name === 'sweep') {
     for (const directory of directories) await closeGaps(directory, disk);
   }
-  for (const step of phase.steps) changeInPlace(step, site);
+  await changeInPlace(phase.steps, site);
   for (const directory of directories) {
     // SAFETY: the barrier. The changes of this phase are durable before the next phase relies on
     // them. If power fails before it, all earlier phases and any part of this one hold: what booted
@@ -136,7 +134,7 @@ async function runPhase(phase: Phase, site: Site, nextName: () => string): Promi
   // SAFETY: until this sync a new name leads to an empty file, which no loader lists: what booted
   // before boots still. It comes after the barrier for names: otherwise a part of a long name could
   // be lost and leave a stray file.
-  for (const path of fresh) disk.syncFile(path);
+  await several(fresh, site.parallel ?? AT_ONCE, (path) => disk.syncFile(path));
   const sizes = new Map(staged.map(({ step, size }) => [step, size]));
   return phase.steps.map((step) => ({
     phase: phase.name,
@@ -150,8 +148,9 @@ async function runPhase(phase: Phase, site: Site, nextName: () => string): Promi
 /**
  * Renames staged files. Returns the paths that are new: each leads to an empty file until its sync.
  */
-function giveNames(staged: readonly Staged[], { disk }: Site): string[] {
-  return staged.flatMap(({ path, temporary }) => {
+async function giveNames(staged: readonly Staged[], { disk }: Site): Promise<string[]> {
+  const fresh: string[] = [];
+  for (const { path, temporary } of staged) {
     const isNew = disk.stat(path) === undefined;
     // SAFETY: the new content is durable under its temporary name. For a new name: what booted
     // before boots still, whether or not the name arrives. For a damaged file's name: nothing could
@@ -162,29 +161,31 @@ function giveNames(staged: readonly Staged[], { disk }: Site): string[] {
     // before the loader that this is a copy of is replaced: so of three, two are whole meanwhile. For an extra file with new content: no entry
     // of ours names it, and the list that says it is ours is durable.
     disk.rename(temporary, path);
-    if (isNew) return [path];
+    if (isNew) fresh.push(path);
     // SAFETY: as for the rename. Until this is done the name leads to clusters that are already
     // free.
-    disk.syncFile(path);
-    return [];
-  });
+    else await disk.syncFile(path);
+  }
+  return fresh;
 }
 
 /** Carries out removals and overwrites, which need no temporary file. */
-function changeInPlace(step: Step, site: Site): void {
+async function changeInPlace(steps: readonly Step[], site: Site): Promise<void> {
   const { disk } = site;
-  if (step.kind === 'remove') {
+  for (const step of steps) {
     // SAFETY: no wanted or protected entry names this file: the plan wrote such entries, or led them
     // elsewhere, in an earlier phase. It removes an entry only when another one that boots is there, so that one
     // boots. A previous loader goes when the two copies are durable, and firmware starts those.
-    disk.remove(placeOf(step, site));
-  } else if (step.kind === 'overwrite') {
-    // SAFETY: this writes one sector, so it holds the old text or the new one. Either names a
-    // durable entry or image: earlier phases wrote the new one, and only a later phase removes the
-    // old one. So loader.conf names an entry that is there, and an entry boots its own part of an
-    // image that is whole.
-    disk.overwrite(placeOf(step, site), new TextEncoder().encode(step.content.text));
+    if (step.kind === 'remove') disk.remove(placeOf(step, site));
   }
+  const overwrites = steps.filter((step) => step.kind === 'overwrite');
+  // SAFETY: each writes one sector, which holds the old text or the new one, whatever became of the
+  // others. Either names a durable entry or image: earlier phases wrote the new one, and only a later
+  // phase removes the old one. So loader.conf names an entry that is there, and an entry boots its own
+  // part of an image that is whole.
+  await several(overwrites, site.parallel ?? AT_ONCE, (step) =>
+    disk.overwrite(placeOf(step, site), new TextEncoder().encode(step.content.text)),
+  );
 }
 
 /**
@@ -198,30 +199,24 @@ async function stage(
   const { disk } = site;
   const staged: Staged[] = [];
   const begun: string[] = [];
-  const queue = [...steps];
-  let failure: unknown;
-  const work = async () => {
-    for (let step = queue.shift(); step && failure === undefined; step = queue.shift()) {
-      if (step.kind !== 'write' && step.kind !== 'replace') continue;
-      const path = placeOf(step, site);
-      const temporary = `${dirname(path)}/${nextName()}`;
-      begun.push(temporary);
-      const place = (path: EspPath) => placeOf({ path }, site);
-      const size = await writeContent(step.content, temporary, { ...site, place });
-      site.progress?.advance(0, 1);
-      if (!isImage(step.content) && size !== step.size) throw wrongSize(step, size);
-      staged.push({ step, path, temporary, size });
-    }
+  const write = async (step: Step): Promise<void> => {
+    if (step.kind !== 'write' && step.kind !== 'replace') return;
+    const path = placeOf(step, site);
+    const temporary = `${dirname(path)}/${nextName()}`;
+    begun.push(temporary);
+    const place = (path: EspPath) => placeOf({ path }, site);
+    const size = await writeContent(step.content, temporary, { ...site, place });
+    site.progress?.advance(0, 1);
+    if (!isImage(step.content) && size !== step.size) throw wrongSize(step, size);
+    staged.push({ step, path, temporary, size });
   };
-  const workers = Array.from({ length: site.parallel ?? PARALLEL }, () =>
-    work().catch((error: unknown) => {
-      failure ??= error;
-    }),
-  );
-  await Promise.all(workers);
-  if (failure === undefined) return staged;
-  for (const temporary of begun) removeIfPossible(temporary, disk);
-  throw failure;
+  try {
+    await several(steps, site.parallel ?? AT_ONCE, write);
+  } catch (error) {
+    for (const temporary of begun) removeIfPossible(temporary, disk);
+    throw error;
+  }
+  return staged;
 }
 
 function directoriesOf(steps: readonly Step[], site: Site): ReadonlySet<string> {

@@ -62,7 +62,7 @@ export async function placeEnrolment(
       // SAFETY: the barrier makes the name durable. On FAT the name leads to the content only after
       // the second one. Until then nothing is enrolled, and the machine boots as before.
       disk.syncDirectory(place);
-      disk.syncFile(path);
+      await disk.syncFile(path);
     }
   } catch (error) {
     // SAFETY: nothing boots from a temporary name, and nothing is enrolled from it.

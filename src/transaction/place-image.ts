@@ -35,7 +35,7 @@ export async function placeImage(
     disk.syncDirectory(directory);
     // SAFETY: before this, the name leads on FAT to an empty file, which does not boot; after it,
     // the image boots.
-    disk.syncFile(path);
+    await disk.syncFile(path);
     return size;
   } catch (error) {
     // SAFETY: nothing boots from a temporary name. After the rename it does not exist.

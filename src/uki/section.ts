@@ -59,9 +59,11 @@ const fileOrder: readonly SectionName[] = [
   '.pcrsig',
 ];
 
+const rows: ReadonlyMap<string, Row> = new Map(sectionTable.map((row) => [row.name, row]));
+
 /** Returns the row of a section, or undefined for a name that systemd-stub does not know. */
 export function findKnown(name: string): Row | undefined {
-  return sectionTable.find((row) => row.name === name);
+  return rows.get(name);
 }
 
 /** Returns whether systemd-stub knows a section of this name. */
@@ -87,22 +89,27 @@ export function splitProfiles<T extends { readonly name: string }>(sections: rea
 export function inMeasurementOrder<T extends { readonly name: string }>(
   sections: readonly T[],
 ): T[] {
-  return inOrder(
-    sections,
-    sectionTable.map(({ name }) => name),
-  );
+  return inOrder(sections, measured);
 }
 
 /** Returns sections in the order in which ukify writes them, profile by profile. */
 export function inFileOrder<T extends { readonly name: string }>(sections: readonly T[]): T[] {
-  return inOrder(sections, fileOrder);
+  return inOrder(sections, written);
 }
+
+/** The places of names in an order. What opens a profile comes first, and what is unknown with it. */
+function placesIn(order: readonly SectionName[]): ReadonlyMap<string, number> {
+  return new Map(order.map((name, at) => [name, name === '.profile' ? -1 : at]));
+}
+
+const measured = placesIn(sectionTable.map(({ name }) => name));
+const written = placesIn(fileOrder);
 
 function inOrder<T extends { readonly name: string }>(
   sections: readonly T[],
-  order: readonly string[],
+  places: ReadonlyMap<string, number>,
 ): T[] {
-  const place = ({ name }: T) => (name === '.profile' ? -1 : order.indexOf(name));
+  const place = ({ name }: T) => places.get(name) ?? -1;
   return splitProfiles(sections).flatMap((profile) =>
     profile.toSorted((a, b) => place(a) - place(b)),
   );

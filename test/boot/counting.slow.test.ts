@@ -27,7 +27,7 @@ const quiet = { MTOOLS_SKIP_CHECK: '1' };
 /** Before 260 the entry has to come first in the menu by itself; since then it may be any. */
 const CASES = [
   { format: 'uki', systemd: '257', directory: 'EFI/Linux', target: 5, other: 3 },
-  { format: 'type1', systemd: '262', directory: 'loader/entries', target: 3, other: 5 },
+  { format: 'shared', systemd: '262', directory: 'loader/entries', target: 3, other: 5 },
 ] as const;
 
 suite('counted entries under OVMF', () => {

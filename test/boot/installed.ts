@@ -11,7 +11,7 @@ import { makeGptDisk } from '../lab/gpt-disk.ts';
 import type { Keys } from '../lab/keys.ts';
 import { findParts, type Parts, type SystemdVersion } from '../lab/parts.ts';
 import type { DemoWorld } from '../lab/profiles.ts';
-import { type Boot, bootImage, type SecureBoot } from '../lab/qemu.ts';
+import { type Boot, type BootOptions, bootImage, type SecureBoot } from '../lab/qemu.ts';
 import { installCommand, missingTools, type Tool } from '../lab/tools.ts';
 
 /** Returns why tests with real parts cannot run here, or false when they can. */
@@ -96,7 +96,8 @@ export function install(options: InstallOptions): void {
     'install',
     ...['--esp', esp, ...(options.isImage ? [] : ['--allow-directory'])],
     ...['--profiles', world.profiles, '--format', format],
-    ...['--systemd', parts.systemdRoot[systemd], '--stub', options.stub ?? parts.stub[systemd]],
+    ...['--systemd', parts.systemdRoot[systemd]],
+    ...['--stub', options.stub ?? parts.stub[systemd]],
     ...['--cache-dir', `${world.root}/cache`, '--loader-conf', settings],
     ...(keys === undefined
       ? ['--allow-unsigned']
@@ -122,11 +123,11 @@ export function install(options: InstallOptions): void {
 export function bootDirectory(
   esp: string,
   secureBoot: SecureBoot = { kind: 'off' },
-  { tpm = false }: { readonly tpm?: boolean } = {},
+  more: Pick<BootOptions, 'tpm' | 'disks'> = {},
 ): Promise<Boot> {
   const image = `${esp}.img`;
   makeEspImage(image, esp);
-  return bootImage({ parts: theParts(), image, secureBoot, tpm });
+  return bootImage({ parts: theParts(), image, secureBoot, ...more });
 }
 
 /**

@@ -12,6 +12,7 @@ import { aMachine } from './a-machine.ts';
 const ADDON = 'loader/addons/console.addon.efi';
 const CREDENTIAL = 'loader/credentials/wifi.cred';
 const EXTENSION = 'loader/extensions/tools.sysext.raw';
+const ALL = [ADDON, CREDENTIAL, EXTENSION];
 const KEYS = ['--certificate', certificatePath, '--private-key', privateKeyPath];
 
 function aMachineWithCompanions(t: TestContext) {
@@ -92,6 +93,52 @@ test('ours are no notes, and those of others still are', async (t) => {
   const plan = await machine.run('plan', ...config);
   assert.equal(plan.error, undefined);
 });
+
+test('plan and list tell what each entry gets: a bare kernel nothing, an image what its stub takes', async (t) => {
+  const gets = { uki: ALL, shared: ALL, thin: [CREDENTIAL], type1: [] };
+  for (const [format, files] of Object.entries(gets)) {
+    const { machine, path, declare, all, config, install } = aMachineWithCompanions(t);
+    declare(...all);
+    const stub = format === 'thin' ? ['--stub', path('stub')] : [];
+    const chosen = ['--format', format, ...stub];
+    fs.writeFileSync(path('stub'), aPe({ sizeOfHeaders: 0x1000 }));
+    const planned = await machine.runWith(
+      {},
+      ...['plan', '--json', ...machine.arguments(), ...KEYS, '--allow-insecure-key', '--quiet'],
+      ...[...config, ...chosen],
+    );
+    const [{ plan }] = JSON.parse(planned.output).esps;
+    const told = files.length === 0 ? undefined : [{ entry: plan.default, files }];
+    assert.deepEqual(plan.companions, told, format);
+    await install(...chosen);
+    const long = await machine.run('list', '--long', ...config);
+    const lines = long.output.split('\n').filter((line) => line.startsWith('1 gets '));
+    assert.deepEqual(lines, files.length === 0 ? [] : [`1 gets ${files.join(', ')}`], format);
+    const verbose = await machine.runWith({}, 'list', '-v', ...machine.arguments(), ...config);
+    assert.equal(verbose.output, long.output);
+  }
+});
+
+test('what lies beside one image is for the entries that boot it', async (t) => {
+  for (const format of ['uki', 'shared']) {
+    const machine = aMachine(t, { generations: [{}, { version: '6.13.1' }] });
+    await machine.run('install', '--format', format);
+    const [image = ''] = machine.paths(/(Linux\/nixos-generation-1|nixos\/uki-6\.12).*\.efi$/);
+    machine.put(`${image}.extra.d/serial.addon.efi`, 'addon');
+    const [{ entries }] = JSON.parse((await machine.run('list', '--json')).output).esps;
+    const told = entries.map(({ generation, companions }: Told) => [generation, companions]);
+    const expected = [
+      [2, undefined],
+      [1, [`${image}.extra.d/serial.addon.efi`]],
+    ];
+    assert.deepEqual(told, expected, format);
+  }
+});
+
+interface Told {
+  readonly generation: number;
+  readonly companions?: readonly string[];
+}
 
 const REFUSED = [
   ['[credentials]\n"wifi" = "/x"', /credentials\.wifi.*ends in \.cred/],

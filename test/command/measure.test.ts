@@ -92,6 +92,33 @@ test('each profile has its values: PCR 11 of its sections, PCR 12 of its number'
   assert.deepEqual(others, []);
 });
 
+test('a record for systemd-pcrlock is of one profile: what measure predicts for PCR 4 and 11', async (t) => {
+  const sections = [...BASE, CMDLINE, profile('a'), profile('b')];
+  const { machine, path } = anImage(t, aPe({ sections }));
+  const lock = (...args: string[]) => machine.runWith({}, 'pcrlock', 'lock-uki', path, ...args);
+  const predicted = await boots(machine, path);
+  for (const number of [0, 1]) {
+    const { records } = JSON.parse((await lock('--profile', `${number}`)).output);
+    const events = predicted[number]?.events.filter(({ pcr }) => pcr !== 12);
+    assert.deepEqual(
+      records.map(({ pcr, digests }: Locked) => [pcr, digests.map(({ digest }) => digest)]),
+      events?.map(({ pcr, digests }) => [pcr, BANKS.map((bank) => digests[bank])]),
+    );
+  }
+  const { error } = await lock();
+  assert.equal(error?.hint?.startsWith('name one with --profile'), true);
+  assert.match(`${(await lock('--profile', '2')).error?.cause}`, /profile/);
+  assert.match(
+    (await lock('--profile', 'b')).error?.message ?? '',
+    /^--profile: expected a number/,
+  );
+});
+
+interface Locked {
+  readonly pcr: number;
+  readonly digests: readonly { readonly digest: string }[];
+}
+
 test('an entry starts an image with its options, and what the stub takes of them counts', async (t) => {
   const { machine } = anImage(t, vectorImage());
   machine.put('EFI/x.efi', aPe({ sections: [...BASE, CMDLINE, profile('a'), profile('b')] }));

@@ -55,6 +55,15 @@ function spoil(machine: Machine, image: string, change: (text: string) => string
   fs.writeFileSync(path, bytes);
 }
 
+/** Stale, forged, of another key, malformed, and gone. */
+const DAMAGES: readonly ((text: string) => string)[] = [
+  (text) => text.replace(/"pol": "../, '"pol": "00'),
+  (text) => text.replace(/"sig": "..../, '"sig": "AAAA'),
+  (text) => text.replaceAll(/"pkfp": "../g, '"pkfp": "00'),
+  (text) => text.replace(/^./, '['),
+  (text) => ' '.repeat(text.length),
+];
+
 describe('install with a key for policies', () => {
   test('puts the public key and a policy for each phase into every image, and then has nothing to do', async (t) => {
     const { machine, install } = aPolicyMachine(t);
@@ -106,14 +115,7 @@ describe('install with a key for policies', () => {
     await install();
     const [image = ''] = machine.paths(IMAGE);
     const whole = machine.tree();
-    const damages: readonly ((text: string) => string)[] = [
-      (text) => text.replace(/"pol": "../, '"pol": "00'),
-      (text) => text.replace(/"sig": "..../, '"sig": "AAAA'),
-      (text) => text.replaceAll(/"pkfp": "../g, '"pkfp": "00'),
-      (text) => text.replace(/^./, '['),
-      (text) => ' '.repeat(text.length),
-    ];
-    for (const damage of damages) {
+    for (const damage of DAMAGES) {
       spoil(machine, image, damage);
       assert.match((await findings(machine, ...PUBLIC)).join(), /polic(y|ies) for PCR 11/);
       assert.match((await machine.run('status', ...KEY)).output, /PCR\s+11/);
@@ -226,7 +228,8 @@ describe('install with a key for policies', () => {
       [[...KEY, '--pcr-public-key', certificatePath], /it is not the key of/],
       [['--pcr-signing-command', 'true'], /without --pcr-public-key/],
       [[...PUBLIC, '--pcr-signing-command', 'true'], /expected an RSA signature|got 0 bytes/],
-      [[...KEY, '--format', 'type1'], /carry no policies/],
+      [[...KEY, '--format', 'type1'], /carry no policies for PCR 11: it boots without a stub/],
+      [[...KEY, '--format', 'thin', '--stub', '/stub'], /stub of lanzaboote hands none on/],
       [[...KEY, '--pcr-phases', 'lunch'], /expected paths of enter-initrd/],
       [[...KEY, '--pcr-banks', 'md5'], /expected some of sha1/],
       [['--pcr-private-key', POLICY_KEY], /private key/],
@@ -283,7 +286,25 @@ describe('shared images', () => {
     assert.deepEqual(await findings(machine, '--deep', ...PUBLIC), []);
   });
 
-  test('a policy that is gone is found and, beside an image that has its own, healed', async (t) => {
+  test('a policy that is not of the image, of another key or gone is found, and healed', async (t) => {
+    const { machine, install } = aSharingMachine(t, 2);
+    machine.generations([{ label: 'system 0' }, { label: 'system 1' }, { version: '6.13.1' }]);
+    await install();
+    const images = machine.paths(BLOB);
+    assert.equal(images.length, 2);
+    const whole = machine.tree();
+    for (const [at, damage] of DAMAGES.entries()) {
+      spoil(machine, images[at % 2] ?? '', damage);
+      assert.match(
+        (await findings(machine, ...PUBLIC, ...shared)).join(),
+        /polic(y|ies) for PCR 11/,
+      );
+      assert.equal((await install()).status, 0);
+      assert.deepEqual(machine.tree(), whole);
+    }
+  });
+
+  test('a policy that is gone is healed only beside an image that has its own', async (t) => {
     const { machine, install } = aSharingMachine(t, 2);
     await install();
     const [image = ''] = machine.paths(BLOB);

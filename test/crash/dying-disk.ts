@@ -39,9 +39,9 @@ export function dyingDisk(disk: WritableDisk, directory: string, changes: number
       live(to);
       await disk.copy(from, to);
     },
-    overwrite(path, bytes) {
+    async overwrite(path, bytes) {
       live(path);
-      disk.overwrite(path, bytes);
+      await disk.overwrite(path, bytes);
     },
     rename(from, to) {
       live(to);

@@ -124,7 +124,7 @@ async function act(step: Step, disk: WritableDisk, model: Model): Promise<void> 
   const ground = { disk, model, path, known: model.find(path) };
   if (step.kind === 'write') await write(step, ground);
   else if (step.kind === 'rename') rename(step, ground);
-  else if (step.kind === 'overwrite') overwrite(step, ground);
+  else if (step.kind === 'overwrite') await overwrite(step, ground);
   else {
     disk.remove(`/boot/${path}`);
     model.files.delete(ground.known ?? '');
@@ -164,14 +164,14 @@ function rename({ to }: Extract<Step, { kind: 'rename' }>, ground: Ground): void
   model.files.set(model.find(target) ?? target, content);
 }
 
-function overwrite(
+async function overwrite(
   { byte }: Extract<Step, { kind: 'overwrite' }>,
   { disk, model, path, known = '' }: Ground,
-): void {
+): Promise<void> {
   const content = model.files.get(known);
   if (content === undefined || content.length === 0) return;
   const length = Math.min(content.length, 512);
-  disk.overwrite(`/boot/${path}`, new Uint8Array(length).fill(byte));
+  await disk.overwrite(`/boot/${path}`, new Uint8Array(length).fill(byte));
   model.files.set(known, Uint8Array.from(content).fill(byte, 0, length));
 }
 

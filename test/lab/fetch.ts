@@ -3,6 +3,7 @@ import { ensureBootTools } from './boot-tools.ts';
 import { ensureDebianRoot } from './debian-root.ts';
 import { ensureDpkgRoot } from './dpkg-root.ts';
 import { ensureKernelInstall } from './kernel-install.ts';
+import { ensureLuksTools } from './luks.ts';
 import { ensureMeasuring } from './measuring.ts';
 import { ensureNewerTools } from './newer-tools.ts';
 import { ensureParts } from './parts.ts';
@@ -24,6 +25,7 @@ try {
   ensureSbsign(say);
   ensureNewerTools(say);
   ensurePolicyTools(say);
+  ensureLuksTools(say);
   ensureKernelInstall(say);
   ensureDebianRoot(say);
   ensureVerityInitrd(parts, say);

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { copyFileSync, lutimesSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
+import type { Member } from './cpio.ts';
 import { makeProofInitrd } from './initrd.ts';
 import type { Parts } from './parts.ts';
 import { emulated } from './qemu.ts';
@@ -69,15 +70,19 @@ const parameters = ['console=ttyS0', 'quiet', 'panic=1', ...emulated];
 const firstDay = Date.UTC(2025, 0, 1) / 1000;
 const day = 24 * 60 * 60;
 
-/** Makes the world anew under `root`, an absolute path. */
-export function makeProfiles(root: string, parts: Parts): DemoWorld {
+/**
+ * Makes the world anew under `root`, an absolute path.
+ * @param more what every initrd brings besides
+ */
+export function makeProfiles(root: string, parts: Parts, more: readonly Member[] = []): DemoWorld {
   rmSync(root, { recursive: true, force: true });
   const store = openStore(join(root, 'nix/store'));
   const profiles = join(root, 'nix/var/nix/profiles');
   mkdirSync(profiles, { recursive: true });
   const linux = addLinux(store, parts);
   const generations = recipes.map((recipe) => {
-    const toplevel = addSystem(store, parts, linux, recipe);
+    const initrd = makeProofInitrd(parts, `initrd ${recipe.initrd}`, more);
+    const toplevel = addSystem(store, linux, recipe, initrd);
     const link = join(profiles, `system-${recipe.number}-link`);
     symlinkSync(toplevel, link);
     const made = firstDay + recipe.number * day;
@@ -134,10 +139,10 @@ interface System {
 }
 
 /** Adds a generation's toplevel, and one for each specialisation, and returns the path of the former. */
-function addSystem(store: Store, parts: Parts, linux: Linux, recipe: Recipe): string {
+function addSystem(store: Store, linux: Linux, recipe: Recipe, content: Uint8Array): string {
   const initrdFolder = store.add(recipe.initrd, `initrd-linux-${linux.version}`);
   const initrd = join(initrdFolder, 'initrd');
-  writeFileSync(initrd, makeProofInitrd(parts, `initrd ${recipe.initrd}`));
+  writeFileSync(initrd, content);
   const system = (name: string, note: string): System => ({
     label: `NixOS Demo ${recipe.number}${note} (Linux ${linux.version})`,
     toplevel: store.add('system', `nixos-system-demo-generation-${name}`),

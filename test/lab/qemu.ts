@@ -21,8 +21,10 @@ export interface BootOptions {
   /** The ESP image; the guest writes to it. */
   readonly image: string;
   readonly secureBoot?: SecureBoot;
-  /** Whether the machine has a TPM 2.0, a new one. Needs swtpm. */
-  readonly tpm?: boolean;
+  /** Whether the machine has a TPM 2.0: a new one, or one with its state in this folder. Needs swtpm. */
+  readonly tpm?: boolean | string;
+  /** Images of more disks, which the guest may write to. */
+  readonly disks?: readonly string[];
   /** Seconds until the machine is switched off, whatever it does: 300 if not given. */
   readonly limit?: number;
 }
@@ -81,16 +83,17 @@ export const emulated = ['nokaslr', 'mitigations=off', 'no_timer_check'] as cons
  * is emulated in software; no machine outlives the call.
  */
 export async function bootImage(options: BootOptions): Promise<Boot> {
-  const { parts, image, secureBoot = { kind: 'off' }, tpm = false, limit = 300 } = options;
+  const { parts, image, secureBoot = { kind: 'off' }, limit = 300 } = options;
+  const { tpm = false, disks = [] } = options;
   const folder = mkdtempSync(join(tmpdir(), 'espalier-vm-'));
   const variables = join(folder, 'vars.fd');
-  const chip = tpm ? startTpm(folder) : undefined;
+  const chip = tpm === false ? undefined : startTpm(folder, tpm === true ? folder : tpm);
   try {
     const given = secureBoot.kind === 'enrol' ? undefined : secureBoot.variables;
     copyFileSync(given ?? parts.ovmf.vars, variables);
     const args = [
       ...firmware(parts, variables, secureBoot),
-      ...drive(image, 'format=raw,if=virtio'),
+      ...[image, ...disks].flatMap((path) => drive(path, 'format=raw,if=virtio')),
       ...(chip?.args ?? []),
     ];
     const { text, ended } = await runMachine(args, { limit, stopAt: givenUp });
@@ -117,10 +120,20 @@ function firmware(parts: Parts, variables: string, secureBoot: SecureBoot): read
   ];
 }
 
-/** Starts a TPM that has its state in a folder. It ends with the machine that it belongs to. */
-function startTpm(folder: string): { readonly args: readonly string[]; readonly stop: () => void } {
+/** Starts a TPM that has its state in a folder of its own. It ends with the machine that it belongs to. */
+function startTpm(
+  folder: string,
+  stateFolder: string,
+): { readonly args: readonly string[]; readonly stop: () => void } {
   const [socket, pid] = [join(folder, 'tpm.sock'), join(folder, 'tpm.pid')];
-  const state = ['socket', '--tpm2', '--tpmstate', `dir=${folder}`, '--flags', 'startup-clear'];
+  const state = [
+    'socket',
+    '--tpm2',
+    '--tpmstate',
+    `dir=${stateFolder}`,
+    '--flags',
+    'startup-clear',
+  ];
   const control = ['--ctrl', `type=unixio,path=${socket}`, '--terminate'];
   // It goes into the background once it listens.
   run('swtpm', [...state, ...control, '--daemon', '--pid', `file=${pid}`]);

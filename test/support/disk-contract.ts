@@ -166,10 +166,10 @@ export function describeDisk(title: string, prepare: () => Ground): void {
       const path = `${directory}/file`;
       await make(disk, path, bytes(1, 2, 3));
       const before = disk.stat(path)?.inode;
-      disk.overwrite(path, bytes(8, 9));
+      await disk.overwrite(path, bytes(8, 9));
       assert.deepEqual(disk.read(path, 3), bytes(8, 9, 3));
       assert.equal(disk.stat(path)?.inode, before);
-      assert.throws(() => disk.overwrite(`${directory}/none`, bytes(1)), withCode('none', 'IO'));
+      await assert.rejects(disk.overwrite(`${directory}/none`, bytes(1)), withCode('none', 'IO'));
     });
 
     test('text is made, replaced whole, and nothing else is left beside it', async () => {
@@ -195,9 +195,9 @@ export function describeDisk(title: string, prepare: () => Ground): void {
     test('a file is synced where it is, and one that is not there is not', async () => {
       const { disk, directory } = prepare();
       await make(disk, `${directory}/a`, bytes(1));
-      disk.syncFile(`${directory}/a`);
+      await disk.syncFile(`${directory}/a`);
       assert.deepEqual(disk.read(`${directory}/a`, 1), bytes(1));
-      assert.throws(() => disk.syncFile(`${directory}/b`), withCode('/b', 'IO'));
+      await assert.rejects(disk.syncFile(`${directory}/b`), withCode('/b', 'IO'));
     });
 
     test('removing is done once and is no error the second time', async () => {

@@ -82,7 +82,7 @@ test('what was finished, and synced with its directory under its new name, survi
       await write(disk, '/boot/EFI/Linux/a.tmp', 'content');
       disk.rename('/boot/EFI/Linux/a.tmp', '/boot/EFI/Linux/a.efi');
       disk.syncDirectory('/boot/EFI/Linux');
-      disk.syncFile('/boot/EFI/Linux/a.efi');
+      await disk.syncFile('/boot/EFI/Linux/a.efi');
       disk.crash(seed);
       assert.deepEqual([...disk.tree().keys()], ['/boot/EFI/Linux/a.efi']);
       assert.equal(textAt(disk, '/boot/EFI/Linux/a.efi'), 'content');
@@ -138,29 +138,29 @@ test('a new name whose file was not synced is durable as that of an empty file',
   unsynced.crash(KEEP_NOTHING);
   assert.equal(textAt(unsynced, '/boot/name'), '');
   const synced = await renamed();
-  synced.syncFile('/boot/name');
+  await synced.syncFile('/boot/name');
   synced.crash(KEEP_NOTHING);
   assert.equal(textAt(synced, '/boot/name'), 'new');
 });
 
-test('overwriting one sector leaves the old bytes or the new ones, whenever the power fails', () => {
+test('overwriting one sector leaves the old bytes or the new ones, whenever the power fails', async () => {
   const seen = new Set<string | undefined>();
   for (let seed = 0; seed < 60; seed++) {
     const disk = new MemoryDisk({ files: { '/boot/loader.conf': 'old'.padEnd(512) } });
     disk.failPowerAt(seed % 2);
-    assert.throws(() => disk.overwrite('/boot/loader.conf', text('new'.padEnd(512))), PowerLoss);
+    await assert.rejects(disk.overwrite('/boot/loader.conf', text('new'.padEnd(512))), PowerLoss);
     disk.crash(seed);
     seen.add(textAt(disk, '/boot/loader.conf')?.trimEnd());
   }
   assert.deepEqual(seen, new Set(['old', 'new']));
 });
 
-test('overwriting more than a sector may leave some of each', () => {
+test('overwriting more than a sector may leave some of each', async () => {
   const seen = new Set<string>();
   for (let seed = 0; seed < 60; seed++) {
     const disk = new MemoryDisk({ files: { '/boot/f': new Uint8Array(1024).fill(1) } });
     disk.failPowerAt(0);
-    assert.throws(() => disk.overwrite('/boot/f', new Uint8Array(1024).fill(2)), PowerLoss);
+    await assert.rejects(disk.overwrite('/boot/f', new Uint8Array(1024).fill(2)), PowerLoss);
     disk.crash(seed);
     const bytes = disk.read('/boot/f', 1024);
     seen.add(`${bytes[0]}${bytes[512]}`);

@@ -247,7 +247,7 @@ export class MemoryDisk implements WritableDisk {
     }
   }
 
-  overwrite(path: string, bytes: Uint8Array): void {
+  async overwrite(path: string, bytes: Uint8Array): Promise<void> {
     kernel('overwrite', path, () => {
       const { node, directory } = this.#existing(path, true);
       if (node.kind !== 'file') fail('EISDIR');
@@ -264,7 +264,7 @@ export class MemoryDisk implements WritableDisk {
       await file.write(new TextEncoder().encode(text));
       await file.finish();
       this.rename(temporary, target);
-      this.syncFile(target);
+      await this.syncFile(target);
     } catch (error) {
       if (!this.#off) this.remove(temporary);
       throw error;
@@ -330,7 +330,7 @@ export class MemoryDisk implements WritableDisk {
     });
   }
 
-  syncFile(path: string): void {
+  async syncFile(path: string): Promise<void> {
     kernel('sync', path, () => {
       const { node, directory, name } = this.#existing(path, true);
       if (node.kind !== 'file') fail('EISDIR');

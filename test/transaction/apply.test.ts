@@ -58,7 +58,7 @@ describe('a plan that is carried out', () => {
     const synced: string[] = [];
     const telling = {
       ...faultyDisk(disk, Number.POSITIVE_INFINITY, new Error('never')),
-      syncFile: (path: string) => void synced.push(path),
+      syncFile: async (path: string) => void synced.push(path),
       syncDirectory: (path: string) => void synced.push(path),
     };
     const plan = aPlan(

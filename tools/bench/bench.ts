@@ -23,7 +23,7 @@ import {
 const HELP = `npm run bench -- [--quick] [--only LETTERS] [--json]
 
   --quick         three runs of each instead of nine
-  --only LETTERS  only these workloads, as --only=ab (a to e; g and h with
+  --only LETTERS  only these workloads, as --only=ab (a to e; g to i with
                   shared images; A to D, as a to d, beside lzbt; and f for memory)
   --program FILE  another build of ours instead of one made now
   --json          print a JSON document
@@ -67,7 +67,7 @@ async function bench({ quick, only, program, json }: Request): Promise<void> {
     ].join('\n'),
   );
   const file = program ? resolve(program) : await bundle();
-  const installers = [espalier(file, 'type1', false)] as const;
+  const installers = [espalier(file, 'type1')] as const;
   const workshop: Workshop = { work, bundle: file, peers, installers, format: 'type1' };
   const results: Result[] = [];
   for (const [letter, make] of jobs(workshop)) {
@@ -91,7 +91,7 @@ function jobs(alone: Workshop): [letter: string, make: () => Workload][] {
     ]);
   const { bundle: file, peers, work } = alone;
   if (peers.lzbt === undefined) return inside(WORKLOADS, alone);
-  const installers = rivals(file, peers.lzbt, join(work, 'keys'));
+  const installers = rivals(file, peers.lzbt, work);
   const beside = { ...alone, installers, format: 'thin, RSA-4096' };
   return [...inside(WORKLOADS, alone), ...inside(WORKLOADS_OF_LZBT, beside)];
 }

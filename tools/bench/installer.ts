@@ -3,7 +3,7 @@ import { existsSync, symlinkSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { findParts } from '../../test/lab/parts.ts';
 import { missingTools, systemPython } from '../../test/lab/tools.ts';
-import type { Machine } from './machine.ts';
+import { folderForKeys, type Machine } from './machine.ts';
 import { type Command, run } from './process.ts';
 
 /** Where an installer puts its files, and what it remembers between runs. */
@@ -20,33 +20,50 @@ export interface Installer {
 
 export type Format = 'type1' | 'uki' | 'shared';
 
-/** Returns our program: the bundled file, run as its users run it. */
-export function espalier(bundle: string, format: Format, isSigned: boolean): Installer {
+/**
+ * Returns our program: the bundled file, run with Node's compile cache as its launcher runs it.
+ * @param keysOf the key that signs what it installs; nothing is signed without
+ */
+export function espalier(
+  bundle: string,
+  format: Format,
+  keysOf?: (machine: Machine) => Keys,
+): Installer {
   return {
     name: 'espalier',
-    install: ({ profiles, systemd, certificate, privateKey }, { esp, cache }) => ({
+    install: (machine, { esp, cache }) => ({
       program: process.execPath,
       args: [
         bundle,
         'install',
-        ...['--esp', esp, '--allow-directory', '--profiles', profiles, '--format', format],
-        ...['--systemd', systemd, '--cache-dir', cache, '--booted', `${profiles}/system`],
-        ...(isSigned
-          ? ['--certificate', certificate, '--private-key', privateKey]
-          : ['--allow-unsigned']),
+        ...['--esp', esp, '--allow-directory', '--profiles', machine.profiles, '--format', format],
+        ...['--systemd', machine.systemd, '--cache-dir', cache],
+        ...['--booted', `${machine.profiles}/system`],
+        ...(keysOf ? signingOptions(keysOf(machine)) : ['--allow-unsigned']),
       ],
+      environment: { NODE_COMPILE_CACHE: `${cache}-compiled` },
     }),
   };
 }
 
+/** Returns the key that a machine has. */
+export function ownKeys(machine: Machine): Keys {
+  return machine;
+}
+
+function signingOptions({ certificate, privateKey }: Keys): string[] {
+  return ['--certificate', certificate, '--private-key', privateKey];
+}
+
 /** The key that images are signed with, in PEM. */
-interface Keys {
+export interface Keys {
   readonly certificate: string;
   readonly privateKey: string;
 }
 
 /** Makes keys of RSA-4096, as owners of machines have them. */
-function makeKeys(bundle: string, directory: string): Keys {
+export function makeKeys(bundle: string): Keys {
+  const directory = folderForKeys();
   run({ program: process.execPath, args: [bundle, 'keys', 'generate', directory] });
   const db = join(directory, 'keys/db');
   return { certificate: join(db, 'db.pem'), privateKey: join(db, 'db.key') };
@@ -69,6 +86,7 @@ function lzbt(name: string, command: readonly [string, ...string[]], keys: Keys)
       environment: {
         LANZABOOTE_STUB: stub,
         ESPALIER_CACHE_DIR: cache,
+        NODE_COMPILE_CACHE: `${cache}-compiled`,
         ESPALIER_BOOTED: `${profiles}/system`,
       },
     }),
@@ -78,13 +96,13 @@ function lzbt(name: string, command: readonly [string, ...string[]], keys: Keys)
 /** What lanzaboote's tool is called among the contenders. */
 export const LZBT = 'lzbt';
 
-/** Returns our `lzbt-systemd` and lanzaboote's; the key, and the link that is ours, are made in a directory. */
+/** Returns our `lzbt-systemd` and lanzaboote's; the link that is ours is made in a directory. */
 export function rivals(
   bundle: string,
   program: string,
   directory: string,
 ): readonly [Installer, Installer] {
-  const keys = makeKeys(bundle, directory);
+  const keys = makeKeys(bundle);
   const link = join(directory, 'lzbt-systemd');
   symlinkSync(bundle, link);
   const ours = lzbt('espalier', [process.execPath, link], keys);

@@ -1,7 +1,9 @@
 /** A machine to install from: a store with kernels and initrds of real sizes, and profiles that lead to them. */
 import { randomBytes } from 'node:crypto';
 import * as fs from 'node:fs';
-import { dirname, join } from 'node:path';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { roundUp } from '../../src/pe/image-layout.ts';
 import { aProfiles, type GenerationShape } from '../../test/generation/a-generation.ts';
 import { type ASection, aPe, OPTIONAL_HEADER } from '../../test/pe/a-pe.ts';
 import { MIB } from './statistics.ts';
@@ -61,7 +63,7 @@ export function aMachine(root: string, shape: MachineShape): Machine {
   return {
     profiles,
     ...aSystemd(join(root, 'systemd')),
-    ...keysIn(root),
+    ...ownKeys(),
     payload: [...payloads].reduce((sum, path) => sum + fs.statSync(path).size, 0),
     links: () => Array.from({ length: shown }, (_, index) => link(index + 1)),
     kernel: fs.realpathSync(join(link(1), 'kernel')),
@@ -98,14 +100,16 @@ function inflate(path: string, initrdSize: number): void {
 const HEADERS = 1024;
 
 /** Makes a program that starts at its first section: ukify takes no other. */
-function aProgram(sections: readonly ASection[]): Uint8Array {
-  const bytes = aPe({ sections, sizeOfHeaders: HEADERS });
-  new DataView(bytes.buffer).setUint32(OPTIONAL_HEADER + 16, 0x1000, true);
+function aProgram(sections: readonly ASection[], sizeOfHeaders = HEADERS): Uint8Array {
+  const bytes = aPe({ sections, sizeOfHeaders });
+  new DataView(bytes.buffer).setUint32(OPTIONAL_HEADER + 16, roundUp(sizeOfHeaders, 0x1000), true);
   return bytes;
 }
 
-const VERSION = '257.9';
+const VERSION = '262.1';
 const LOADER_SIZE = 100 * 1024;
+/** Bytes of a stub's headers, with room for some 500 sections: those of Debian's 262. */
+const STUB_HEADERS = 0x5000;
 
 /** Makes a boot loader and a stub that have of systemd's the size and the marks, so that none need be installed. */
 function aSystemd(systemd: string): Pick<Machine, 'systemd' | 'stub' | 'loaderConf'> {
@@ -124,7 +128,7 @@ function aSystemd(systemd: string): Pick<Machine, 'systemd' | 'stub' | 'loaderCo
     name: '.sdmagic',
     bytes: text(`#### LoaderInfo: systemd-stub ${VERSION} ####\0`),
   };
-  fs.writeFileSync(stub, aProgram([code, sbat, marker]));
+  fs.writeFileSync(stub, aProgram([code, sbat, marker], STUB_HEADERS));
   const loaderConf = join(systemd, 'loader.conf');
   fs.writeFileSync(loaderConf, 'timeout 5\n');
   return { systemd, stub, loaderConf };
@@ -132,10 +136,17 @@ function aSystemd(systemd: string): Pick<Machine, 'systemd' | 'stub' | 'loaderCo
 
 const keys = join(import.meta.dirname, '../../fixtures/keys');
 
+/** Makes a folder for keys, outside of any work tree and for nobody else, that lasts as long as this process. */
+export function folderForKeys(): string {
+  const folder = fs.mkdtempSync(join(tmpdir(), 'espalier-bench-keys-'));
+  process.on('exit', () => fs.rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
 /** Copies the keys of the fixtures to where nobody else may read them, as a checkout may not have left them. */
-function keysIn(root: string): Pick<Machine, 'certificate' | 'privateKey'> {
-  const [certificate, privateKey] = [join(root, 'keys/db.pem'), join(root, 'keys/db.key')];
-  fs.mkdirSync(dirname(certificate), { mode: 0o700 });
+function ownKeys(): Pick<Machine, 'certificate' | 'privateKey'> {
+  const folder = folderForKeys();
+  const [certificate, privateKey] = [join(folder, 'db.pem'), join(folder, 'db.key')];
   fs.copyFileSync(join(keys, 'db.pem'), certificate);
   fs.copyFileSync(join(keys, 'db.key'), privateKey);
   fs.chmodSync(privateKey, 0o600);

@@ -1,7 +1,7 @@
 /** Whether memory stays the same however large the files are. */
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { espalier, type Format } from './installer.ts';
+import { espalier, type Format, ownKeys } from './installer.ts';
 import { aMachine } from './machine.ts';
 import { watch } from './process.ts';
 import { formatMib, MIB } from './statistics.ts';
@@ -14,6 +14,8 @@ export interface MemoryFigure {
   readonly reached: boolean;
 }
 
+const FORMATS: readonly Format[] = ['type1', 'uki', 'shared'];
+
 /** All worth a second thread, which takes some memory of its own whatever it hashes. */
 const INITRD_SIZES = [64 * MIB, 128 * MIB, 256 * MIB];
 
@@ -23,18 +25,18 @@ const FLAT = 16 * MIB;
 
 /** Measures fresh installs of three generations with initrds of 64, 128 and 256 MiB, and signed images of them. */
 export async function measureMemory({ work, bundle }: Workshop): Promise<MemoryFigure[]> {
-  const peaks: Record<'type1' | 'uki', number[]> = { type1: [], uki: [] };
+  const peaks: Record<Format, number[]> = { type1: [], uki: [], shared: [] };
   for (const initrdSize of INITRD_SIZES) {
     const root = join(work, 'f');
     const machine = aMachine(root, { generations: 3, kernels: 3, initrds: 3, initrdSize });
-    for (const format of ['type1', 'uki'] as const) {
-      const installer = espalier(bundle, format, format === 'uki');
+    for (const format of FORMATS) {
+      const installer = espalier(bundle, format, format === 'type1' ? undefined : ownKeys);
       const { peak } = await watch([installer.install(machine, site(root, format))]);
       peaks[format].push(peak);
     }
     rmSync(root, { recursive: true });
   }
-  return (['type1', 'uki'] as const).map((format) => {
+  return FORMATS.map((format) => {
     const largest = Math.max(...peaks[format]);
     const reached = largest < MOST_MEMORY && largest - Math.min(...peaks[format]) < FLAT;
     return { format, peaks: peaks[format], reached };

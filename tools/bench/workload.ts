@@ -1,9 +1,18 @@
 /** The jobs that are measured, and what each may cost. */
 import * as fs from 'node:fs';
-import { join, relative } from 'node:path';
-import { espalier, type Installer, LZBT, type Peers, type Site } from './installer.ts';
+import { dirname, join, relative } from 'node:path';
+import {
+  espalier,
+  type Installer,
+  LZBT,
+  makeKeys,
+  ownKeys,
+  type Peers,
+  type Site,
+} from './installer.ts';
 import { aMachine, type Machine, type MachineShape } from './machine.ts';
 import { type Command, run } from './process.ts';
+import { MIB } from './statistics.ts';
 
 /** One way to do a job. */
 export interface Contender {
@@ -45,10 +54,12 @@ export interface Workshop {
   readonly format: string;
 }
 
-/** Copying the same bytes to the same file system, and making them durable. */
+/** Copying the same bytes to the same file system, with the barriers that their order needs. */
 const FLOOR = 'floor: cp, sync -f';
 /** A process that does nothing. */
 const EMPTY_NODE = 'empty Node';
+/** Our own program with an image for each generation. */
+const AS_UKI = 'uki: espalier';
 const FLOOR_AND_NODE = [FLOOR, EMPTY_NODE];
 
 type Make = (workshop: Workshop) => Workload;
@@ -65,13 +76,20 @@ export const WORKLOADS: Readonly<Record<string, Make>> = {
   e: oneImage,
   g: sharing(freshInstall('g', HUNDRED, { atMost: 2.5, of: FLOOR_AND_NODE })),
   h: sharing(oneMore('h', { atMost: 2.5, of: FLOOR_AND_NODE }, HUNDRED, 'known')),
+  i: sharing(nothingChanged('i', { atMost: 1.1, of: [AS_UKI] }), [AS_UKI]),
 };
 
-/** The same with images that generations share. */
-function sharing(make: Make): Make {
+/**
+ * The same with images that generations share, and a key as owners of machines have it.
+ * @param beside names of further contenders, who install whole images
+ */
+function sharing(make: Make, beside: readonly string[] = []): Make {
   return (workshop) => {
-    const installers = [espalier(workshop.bundle, 'shared', false)] as const;
-    return make({ ...workshop, installers, format: 'shared' });
+    const keys = makeKeys(workshop.bundle);
+    const whole = espalier(workshop.bundle, 'uki', () => keys);
+    const others = beside.map((name) => ({ ...whole, name }));
+    const installers = [espalier(workshop.bundle, 'shared', () => keys), ...others] as const;
+    return make({ ...workshop, installers, format: 'shared, RSA-4096' });
   };
 }
 
@@ -105,7 +123,7 @@ function freshInstall(id: string, shape: MachineShape, target: Target): Make {
             commands: [installer.install(machine, at)],
           };
         }),
-        floor(root, reference.esp),
+        floor(root, inPhases(reference.esp, join(root, 'phases'))),
         emptyNode(workshop),
       ],
     };
@@ -188,25 +206,51 @@ function addsOne(installer: Installer, machine: Machine, root: string): Contende
   };
 }
 
-/** Returns a directory with those files that one more generation brings. */
+/** Returns directories with those files that one more generation brings or changes, phase by phase. */
 function whatAnotherBrings(
   installer: Installer,
   machine: Machine,
   { esp, cache }: Site,
   root: string,
-): string {
+): readonly string[] {
   machine.show(false);
   run(installer.install(machine, { esp, cache }));
-  const before = new Set(filesIn(esp));
+  const before = new Map(filesIn(esp).map((path) => [path, textOf(join(esp, path))]));
   machine.show(true);
   run(installer.install(machine, { esp, cache }));
-  const delta = join(root, 'delta');
-  fs.mkdirSync(delta);
-  const added = filesIn(esp).filter((path) => !before.has(path));
-  added.forEach((path, index) => {
-    fs.renameSync(join(esp, path), join(delta, String(index)));
+  for (const path of filesIn(esp)) {
+    if (before.get(path) === textOf(join(esp, path))) fs.rmSync(join(esp, path));
+  }
+  return inPhases(esp, join(root, 'delta'));
+}
+
+/** What is large is named by its content. */
+function textOf(path: string): string {
+  return fs.statSync(path).size > MIB ? '' : fs.readFileSync(path, 'latin1');
+}
+
+/** The phases of an installation by the paths of what they write; each is durable before the next. */
+const PHASES = [
+  /^EFI\/nixos\//,
+  /^(EFI\/Linux|loader\/entries)\//,
+  /^EFI\/systemd\//,
+  /^EFI\/BOOT\//,
+  /^/,
+];
+
+/** Moves the files of an ESP into directories below `target`, one for each phase that writes any. */
+function inPhases(esp: string, target: string): readonly string[] {
+  const phaseOf = (path: string) => PHASES.findIndex((pattern) => pattern.test(path));
+  const phases = [...Map.groupBy(filesIn(esp), phaseOf)].sort(([a], [b]) => a - b);
+  return phases.map(([phase, paths]) => {
+    const directory = join(target, String(phase));
+    for (const path of paths) {
+      const to = join(directory, path);
+      fs.mkdirSync(dirname(to), { recursive: true });
+      fs.renameSync(join(esp, path), to);
+    }
+    return directory;
   });
-  return delta;
 }
 
 function filesIn(directory: string): string[] {
@@ -220,7 +264,7 @@ function oneImage(workshop: Workshop): Workload {
   const { work, bundle, peers } = workshop;
   const root = join(work, 'e');
   const machine = aMachine(root, { generations: 1, kernels: 1, initrds: 1 });
-  const installer = espalier(bundle, 'uki', true);
+  const installer = espalier(bundle, 'uki', ownKeys);
   const [reference, at] = [site(root, 'reference'), site(root, 'espalier')];
   run(installer.install(machine, reference));
   const built = join(root, 'built');
@@ -246,7 +290,7 @@ function oneImage(workshop: Workshop): Workload {
             },
           ]
         : []),
-      floor(root, reference.esp),
+      floor(root, inPhases(reference.esp, join(root, 'phases'))),
       emptyNode(workshop),
     ],
   };
@@ -268,15 +312,16 @@ function clear(...directories: readonly string[]): void {
   }
 }
 
-function floor(root: string, source: string): Contender {
+/** Copies directories, each of which is durable before the next. */
+function floor(root: string, sources: readonly string[]): Contender {
   const target = join(root, 'floor');
   return {
     name: FLOOR,
     prepare: () => clear(target),
-    commands: [
+    commands: sources.flatMap((source) => [
       { program: 'cp', args: ['-r', `${source}/.`, target] },
       { program: 'sync', args: ['-f', target] },
-    ],
+    ]),
   };
 }
 

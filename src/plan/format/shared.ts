@@ -16,7 +16,6 @@ export const SHARED = {
   signsKernels: false,
   tellsRelease: true,
   takesEspInitrds: false,
-  carriesPolicies: true,
   isOneFile: true,
   stub: {
     since: { version: '257', because: 'knows no profiles, by which entries share an image' },

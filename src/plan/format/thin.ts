@@ -12,7 +12,7 @@ export const THIN = {
   signsKernels: false,
   tellsRelease: false,
   takesEspInitrds: false,
-  carriesPolicies: false,
+  lacksPolicies: 'the stub of lanzaboote hands none on to the initrd',
   isOneFile: false,
   stub: {
     mustBeNamed: { hint: 'name the stub of lanzaboote with --stub' },

@@ -11,7 +11,7 @@ export const TYPE1 = {
   signsKernels: true,
   tellsRelease: false,
   takesEspInitrds: true,
-  carriesPolicies: false,
+  lacksPolicies: 'it boots without a stub, which would measure into PCR 11',
   isOneFile: false,
   want: wantType1,
 } as const satisfies Format;

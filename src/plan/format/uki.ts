@@ -9,7 +9,6 @@ export const UKI = {
   signsKernels: false,
   tellsRelease: true,
   takesEspInitrds: false,
-  carriesPolicies: true,
   isOneFile: true,
   stub: {},
   want: wantUki,

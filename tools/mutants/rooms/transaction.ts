@@ -21,7 +21,7 @@ export const transaction: readonly Mutant[] = [
   {
     id: 'transaction/new-name-not-synced',
     file: 'src/transaction/apply.ts',
-    find: 'for (const path of fresh) disk.syncFile(path);',
+    find: 'await several(fresh, site.parallel ?? AT_ONCE, (path) => disk.syncFile(path));',
     replace: '',
     killedBy: { file: APPLY, title: /syncs a file that replaces another before its directory/ },
     why: 'A kernel could have its name and a size of zero after power was lost.',
@@ -29,8 +29,8 @@ export const transaction: readonly Mutant[] = [
   {
     id: 'transaction/replacement-not-synced',
     file: 'src/transaction/apply.ts',
-    find: 'disk.syncFile(path);\n    return [];',
-    replace: 'return [];',
+    find: 'else await disk.syncFile(path);',
+    replace: '',
     killedBy: { file: APPLY, title: /syncs a file that replaces another before its directory/ },
     why: 'The name of the boot loader could lead to clusters that are free already.',
   },
