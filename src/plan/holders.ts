@@ -1,0 +1,123 @@
+/** Who holds the space of an ESP: generations, what they share, loaders, others, and what is left. Pure. */
+import type { BlobFile, Inventory } from '../esp/inventory.ts';
+import { allocated } from '../esp/space.ts';
+import type { EspView } from './view.ts';
+
+/** The kinds of holders, in the order in which they are told. */
+export type HolderKind =
+  | 'generation'
+  | 'shared'
+  | 'unused'
+  | 'loader'
+  | 'others'
+  | 'reserve'
+  | 'free';
+
+/** A holder of space. Size in bytes, in whole clusters. */
+export interface Holder {
+  readonly kind: HolderKind;
+  readonly name: string;
+  readonly size: number;
+}
+
+/** A volume with everything that fills it: the sizes add up to `total`, in bytes. */
+export interface HeldVolume {
+  readonly path: string;
+  readonly total: number;
+  readonly holders: readonly Holder[];
+}
+
+/**
+ * Returns the volumes of an ESP, that of the entries first, each with its holders.
+ * @param reserve in bytes; what no plan touches of the free space
+ */
+export function heldVolumes(
+  { root, xbootldr, inventory, loaders }: EspView,
+  reserve: number,
+): readonly HeldVolume[] {
+  const { espSpace, clusterSize } = inventory;
+  const copies = loaders.flatMap(({ path, size, installed }): Holder[] =>
+    installed.kind === 'systemd-boot'
+      ? [{ kind: 'loader', name: path, size: allocated(size, (espSpace ?? inventory).clusterSize) }]
+      : [],
+  );
+  const own = ownHolders(inventory, clusterSize);
+  if (espSpace === undefined) return [volumeOf(root, inventory, [...own, ...copies], reserve)];
+  return [
+    volumeOf(xbootldr ?? root, inventory, own, reserve),
+    volumeOf(root, espSpace, copies, reserve),
+  ];
+}
+
+function volumeOf(
+  path: string,
+  { total, free }: { readonly total: number; readonly free: number },
+  known: readonly Holder[],
+  reserve: number,
+): HeldVolume {
+  const kept = Math.min(free, reserve);
+  const others = total - free - known.reduce((sum, { size }) => sum + size, 0);
+  const rest: readonly Holder[] = [
+    { kind: 'others', name: 'Others, and the file system itself', size: Math.max(0, others) },
+    { kind: 'reserve', name: 'Reserve', size: kept },
+    { kind: 'free', name: 'Free', size: free - kept },
+  ];
+  return { path, total, holders: [...known, ...rest].filter(({ size }) => size > 0) };
+}
+
+/** Files of ours: of one generation, of several, or of none any more. */
+function ownHolders({ entries, blobs }: Inventory, clusterSize: number): readonly Holder[] {
+  const namers = new Map<string, Set<number>>();
+  const sizes = new Map<number, number>();
+  const add = (generation: number, size: number) =>
+    sizes.set(generation, (sizes.get(generation) ?? 0) + allocated(size, clusterSize));
+  for (const { name, size, references } of entries) {
+    if (name === undefined) continue;
+    add(name.generation, size);
+    for (const path of references) {
+      const known = namers.get(path.toLowerCase()) ?? new Set();
+      namers.set(path.toLowerCase(), known.add(name.generation));
+    }
+  }
+  const shared = new Map<string, Holder>();
+  for (const blob of blobs) {
+    const generations = [...(namers.get(blob.path.toLowerCase()) ?? [])].sort((a, b) => b - a);
+    const [only, ...more] = generations;
+    if (only !== undefined && more.length === 0) add(only, blob.size);
+    else join(shared, sharedHolder(blob, generations, clusterSize));
+  }
+  const alone = [...sizes].map(
+    ([generation, size]): Holder => ({
+      kind: 'generation',
+      name: `Generation ${generation}`,
+      size,
+    }),
+  );
+  const byNumber = alone.toSorted((a, b) => numberIn(b) - numberIn(a));
+  return [...byNumber, ...shared.values()];
+}
+
+/** How many generations are named. */
+const NAMED = 6;
+
+function sharedHolder(
+  { size }: BlobFile,
+  generations: readonly number[],
+  clusterSize: number,
+): Holder {
+  const taken = allocated(size, clusterSize);
+  if (generations.length === 0)
+    return { kind: 'unused', name: 'No generation any more', size: taken };
+  const more = generations.length - NAMED;
+  const named = generations.slice(0, NAMED).join(', ');
+  const name = `Shared by generations ${named}${more > 0 ? ` and ${more} more` : ''}`;
+  return { kind: 'shared', name, size: taken };
+}
+
+function join(holders: Map<string, Holder>, { kind, name, size }: Holder): void {
+  holders.set(name, { kind, name, size: size + (holders.get(name)?.size ?? 0) });
+}
+
+function numberIn({ name }: Holder): number {
+  return Number(name.split(' ')[1]);
+}
