@@ -5,6 +5,7 @@ import { lastValue } from '../bls.ts';
 import type { Context } from '../context.ts';
 import { type EspError, EXIT_USAGE, EXIT_WARNINGS, explain } from '../error.ts';
 import {
+  compareGenerations,
   type Generation,
   isMalformed,
   type Malformed,
@@ -163,7 +164,7 @@ function generationsOf(
     ];
     return told.flatMap(([state, holds]) => (holds ? [state] : []));
   };
-  return [...generations, ...malformed].map((found) => ({
+  return [...generations, ...malformed].sort(compareGenerations).map((found) => ({
     name: generationName(found),
     builtAt: isMalformed(found) ? undefined : found.builtAt,
     label: isMalformed(found) ? undefined : found.bootspec.label,

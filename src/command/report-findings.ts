@@ -5,6 +5,7 @@ import type { Difference } from '../pass/drift.ts';
 import { type Finding, findingsOf } from '../plan/findings.ts';
 import { isBad, nextOf } from '../plan/menu-order.ts';
 import { overrides } from '../plan/next-boot.ts';
+import { NOT_THERE } from '../plan/schedule.ts';
 import { notReached, refusals, startedElsewhere } from '../plan/startable.ts';
 import type { EspView } from '../plan/view.ts';
 import type { BrokenGeneration } from './broken.ts';
@@ -114,7 +115,7 @@ function differenceFindings(differences: readonly Difference[]): readonly Report
       ({ kind, path, because }): ReportFinding => ({
         weight: 'caution',
         path,
-        text: `${kind}: ${because}`,
+        text: because === NOT_THERE ? 'it is not there' : `${kind}: ${because}`,
         next: INSTALL,
       }),
     ),

@@ -52,7 +52,7 @@ export function programsOn(
 function nameOf({ name, id }: EntryFile): string {
   if (name === undefined) return id;
   const { generation, slug } = name;
-  return slug === undefined ? `${generation}` : `${generation}-${slug}`;
+  return `generation ${generation}${slug === undefined ? '' : `-${slug}`}`;
 }
 
 /** A file that cannot be read or is no program keeps nobody from the others. */

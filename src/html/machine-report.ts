@@ -58,7 +58,7 @@ export interface ReportedEsp {
 
 /** A program that firmware starts: a loader, or the image of an entry. */
 export interface ReportedProgram {
-  /** The generation, or the path of a loader. */
+  /** `generation 5-gaming`, or the path of a loader. */
   readonly name: string;
   readonly path: string;
   /** Whose signatures it carries; undefined when it could not be read. */

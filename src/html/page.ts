@@ -15,7 +15,7 @@ export function reportPage(report: MachineReport): string {
 ${verdict(report)}</header>
 <main>
 ${findingsSection(report)}
-${esps.map((esp) => espSections(esp, esps.length > 1))}
+${esps.map((esp, index) => espSections(esp, index, esps.length))}
 ${generationsSection(generations)}
 </main>
 <footer><p>Sizes are in whole clusters, as they are taken. What files tell is shown; an EFI variable may choose another entry.</p></footer>`;

@@ -44,7 +44,7 @@ ul.findings { list-style: none; margin: 0; padding: 0; display: grid; gap: .5rem
   border-radius: .5rem; overflow: hidden; background: var(--free); }
 .tile { position: absolute; overflow: hidden; padding: .2rem .35rem; font-size: .8rem; line-height: 1.25;
   border: 1px solid var(--panel); }
-.tile b { display: block; }
+.tile b { display: block; overflow: hidden; text-overflow: ellipsis; }
 .generation { background: var(--generation); } .shared { background: var(--shared); } .next { background: var(--next); }
 .unused { background: var(--unused); } .loader { background: var(--loader); } .others { background: var(--others); }
 .reserve { background: repeating-linear-gradient(45deg, var(--reserve) 0 .4rem, var(--free) .4rem .8rem); }
@@ -63,13 +63,15 @@ th { font-weight: 600; } td.number, th.number { text-align: right; font-variant-
 .time .in { background: var(--good); } .time .next { width: 1.35rem; height: 1.35rem; top: .3rem; margin-left: -.675rem;
   background: var(--good); border-color: var(--ink); }
 .ends { display: flex; justify-content: space-between; }
-details summary { cursor: pointer; } footer { padding: 2rem 1rem; }
+details { margin: .25rem 0; } details summary { cursor: pointer; font-weight: 600; } details table { margin: .25rem 0 .75rem 1rem; width: calc(100% - 1rem); }
+summary:focus-visible { outline: 2px solid var(--good); outline-offset: 2px; } footer { padding: 2rem 1rem; }
 @media (max-width: 40rem) {
   .stack thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
   .stack, .stack tbody, .stack tr, .stack td, .stack th[scope="row"], .stack caption { display: block; }
   .stack tr { border-bottom: 1px solid var(--line); padding: .4rem 0; }
   .stack td, .stack th[scope="row"] { border: 0; padding: .05rem 0; text-align: left; white-space: normal; }
   .stack td[data-of]::before { content: attr(data-of) ": "; color: var(--quiet); }
-  .stack td:empty { display: none; } }
+  .stack td:empty { display: none; }
+  .map { aspect-ratio: 4 / 3; } }
 @media print { .panel, .map, .tile { break-inside: avoid; } }
 `;

@@ -18,6 +18,8 @@ export interface Holder {
   readonly kind: HolderKind;
   readonly name: string;
   readonly size: number;
+  /** The number of the generation that holds it alone. */
+  readonly generation?: number;
 }
 
 /** A volume with everything that fills it: the sizes add up to `total`, in bytes. */
@@ -86,15 +88,18 @@ function ownHolders({ entries, blobs }: Inventory, clusterSize: number): readonl
     if (only !== undefined && more.length === 0) add(only, blob.size);
     else join(shared, sharedHolder(blob, generations, clusterSize));
   }
-  const alone = [...sizes].map(
-    ([generation, size]): Holder => ({
-      kind: 'generation',
-      name: `Generation ${generation}`,
-      size,
-    }),
-  );
-  const byNumber = alone.toSorted((a, b) => numberIn(b) - numberIn(a));
-  return [...byNumber, ...shared.values()];
+  const alone = [...sizes].sort(([a], [b]) => b - a);
+  return [
+    ...alone.map(
+      ([generation, size]): Holder => ({
+        kind: 'generation',
+        name: `Generation ${generation}`,
+        size,
+        generation,
+      }),
+    ),
+    ...shared.values(),
+  ];
 }
 
 /** How many generations are named. */
@@ -116,8 +121,4 @@ function sharedHolder(
 
 function join(holders: Map<string, Holder>, { kind, name, size }: Holder): void {
   holders.set(name, { kind, name, size: size + (holders.get(name)?.size ?? 0) });
-}
-
-function numberIn({ name }: Holder): number {
-  return Number(name.split(' ')[1]);
 }
