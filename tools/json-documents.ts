@@ -113,7 +113,7 @@ const espStatus = object(
 const reportFinding = object({ weight: words('bad', 'caution'), text }, { path: text, next: text });
 const holder = object(
   {
-    kind: words('generation', 'shared', 'unused', 'loader', 'others', 'reserve', 'free'),
+    kind: words('generation', 'shared', 'unused', 'extra', 'loader', 'others', 'reserve', 'free'),
     name: text,
     size: count,
   },

@@ -46,7 +46,7 @@ ul.findings { list-style: none; margin: 0; padding: 0; display: grid; gap: .5rem
   border: 1px solid var(--panel); }
 .tile b { display: block; overflow: hidden; text-overflow: ellipsis; }
 .generation { background: var(--generation); } .shared { background: var(--shared); } .next { background: var(--next); }
-.unused { background: var(--unused); } .loader { background: var(--loader); } .others { background: var(--others); }
+.unused { background: var(--unused); } .loader, .extra { background: var(--loader); } .others { background: var(--others); }
 .reserve { background: repeating-linear-gradient(45deg, var(--reserve) 0 .4rem, var(--free) .4rem .8rem); }
 .free { background: var(--free); }
 .swatch { display: inline-block; width: .9rem; height: .9rem; margin-right: .5rem; vertical-align: -.1rem;

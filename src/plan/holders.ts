@@ -1,5 +1,6 @@
 /** Who holds the space of an ESP: generations, what they share, loaders, others, and what is left. Pure. */
 import type { BlobFile, Inventory } from '../esp/inventory.ts';
+import { volumesOf } from '../esp/layout.ts';
 import { allocated } from '../esp/space.ts';
 import type { EspView } from './view.ts';
 
@@ -8,6 +9,7 @@ export type HolderKind =
   | 'generation'
   | 'shared'
   | 'unused'
+  | 'extra'
   | 'loader'
   | 'others'
   | 'reserve'
@@ -33,22 +35,43 @@ export interface HeldVolume {
  * Returns the volumes of an ESP, that of the entries first, each with its holders.
  * @param reserve in bytes; what no plan touches of the free space
  */
-export function heldVolumes(
-  { root, xbootldr, inventory, loaders }: EspView,
-  reserve: number,
-): readonly HeldVolume[] {
+export function heldVolumes(view: EspView, reserve: number): readonly HeldVolume[] {
+  const { root, xbootldr, inventory } = view;
   const { espSpace, clusterSize } = inventory;
-  const copies = loaders.flatMap(({ path, size, installed }): Holder[] =>
+  const own = ownHolders(inventory, clusterSize);
+  const [entriesExtra, espExtra] = extraHolders(view, clusterSize);
+  const copies = loaderHolders(view, (espSpace ?? inventory).clusterSize);
+  if (espSpace === undefined) {
+    return [volumeOf(root, inventory, [...own, ...copies, ...entriesExtra, ...espExtra], reserve)];
+  }
+  return [
+    volumeOf(xbootldr ?? root, inventory, [...own, ...entriesExtra], reserve),
+    volumeOf(root, espSpace, [...copies, ...espExtra], reserve),
+  ];
+}
+
+function loaderHolders({ loaders }: EspView, clusterSize: number): readonly Holder[] {
+  return loaders.flatMap(({ path, size, installed }): Holder[] =>
     installed.kind === 'systemd-boot'
-      ? [{ kind: 'loader', name: path, size: allocated(size, (espSpace ?? inventory).clusterSize) }]
+      ? [{ kind: 'loader', name: path, size: allocated(size, clusterSize) }]
       : [],
   );
-  const own = ownHolders(inventory, clusterSize);
-  if (espSpace === undefined) return [volumeOf(root, inventory, [...own, ...copies], reserve)];
-  return [
-    volumeOf(xbootldr ?? root, inventory, own, reserve),
-    volumeOf(root, espSpace, copies, reserve),
-  ];
+}
+
+/** Files that the settings declare: those beside the entries, and those beside the loaders. */
+function extraHolders(
+  { extras }: EspView,
+  clusterSize: number,
+): readonly [readonly Holder[], readonly Holder[]] {
+  const held = (isBeside: boolean): readonly Holder[] => {
+    const size = extras.reduce((sum, { path, records, found }) => {
+      const isHere = (volumesOf(path)[0] === 'xbootldr') === isBeside;
+      const isOurs = records.length > 0 && found.kind === 'file';
+      return isHere && isOurs ? sum + allocated(found.size, clusterSize) : sum;
+    }, 0);
+    return size > 0 ? [{ kind: 'extra', name: 'Files that the settings declare', size }] : [];
+  };
+  return [held(true), held(false)];
 }
 
 function volumeOf(
