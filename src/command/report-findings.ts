@@ -3,6 +3,7 @@ import { ENTRIES } from '../esp/layout.ts';
 import type { ReportFinding } from '../html/machine-report.ts';
 import type { Difference } from '../pass/drift.ts';
 import { type Finding, findingsOf } from '../plan/findings.ts';
+import { menuOf } from '../plan/menu.ts';
 import { isBad, nextOf } from '../plan/menu-order.ts';
 import { overrides } from '../plan/next-boot.ts';
 import { NOT_THERE } from '../plan/schedule.ts';
@@ -44,6 +45,7 @@ export function espFindings(view: EspView, known: Known): readonly ReportFinding
     ...(problem ? [problemFinding(problem)] : []),
     ...found.map((finding) => told(finding, view)),
     ...nextFindings(view),
+    ...foreignFindings(view),
     ...differenceFindings(differences.filter(({ path }) => !files.has(path))),
     ...(leftOut.length > 0
       ? [
@@ -101,6 +103,19 @@ function nextFindings({ inventory, firmware }: EspView): readonly ReportFinding[
     ),
     ...(neighbours > 0 ? [foreign] : []),
   ];
+}
+
+/** Entries of others are not ours to mend, and the menu shows them all the same. */
+function foreignFindings(view: EspView): readonly ReportFinding[] {
+  const damaged = menuOf(view, { booted: undefined, pinned: [] }).flatMap(
+    ({ name, path, damage }) => (name === undefined && damage !== undefined ? [{ path, damage }] : []),
+  );
+  const [first, ...more] = damaged;
+  if (first === undefined) return [];
+  const others = more.length > 0 ? `, and ${more.length} more entries of others are damaged` : '';
+  const text = `${first.damage}${others}`;
+  const next = 'whoever put it there may mend it';
+  return [{ weight: 'caution', path: first.path, text, next }];
 }
 
 function differenceFindings(differences: readonly Difference[]): readonly ReportFinding[] {

@@ -80,8 +80,10 @@ test('each finding has its next step, and the exit status tells that there are s
   );
   assert.equal(steps.get(image), 'espalier repair');
   assert.equal(steps.get('EFI/systemd/systemd-bootx64.efi'), 'espalier install');
-  const page = await machine.run('report');
-  assert.match(textOf(page.output), /Next step: espalier repair/);
+  machine.put('loader/entries/windows.conf', 'title Windows\nefi /EFI/x.efi\n');
+  const page = textOf((await machine.run('report')).output);
+  assert.match(page, /Next step: espalier repair/);
+  assert.match(page, /windows\.conf: EFI\/x\.efi is not there/);
 });
 
 test('a file gets the page as a whole, and an empty ESP has one, too', async (t) => {

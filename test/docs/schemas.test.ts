@@ -91,7 +91,7 @@ describe('the document of', () => {
     // Services run a bundle: any name but that of a source counts as one.
     const context = {
       ...processContext(pathToFileURL(at('espalier.mjs'))),
-      print: (line: string) => void lines.push(line),
+      print: (line: unknown) => void lines.push(String(line)),
     };
     const says = async (verb: string, ...args: readonly string[]) => {
       lines.length = 0;
