@@ -19,7 +19,7 @@ import { parseLoaderConf } from '../loader/loader-conf.ts';
 import { driftOf, openWanted, type Wanted } from '../pass/drift.ts';
 import { readEsps } from '../pass/read-esps.ts';
 import { heldVolumes } from '../plan/holders.ts';
-import { loaderStatus } from '../plan/loader-status.ts';
+import { statusesOf } from '../plan/loader-status.ts';
 import { menuOf } from '../plan/menu.ts';
 import { notesOf } from '../plan/notes.ts';
 import type { EspView } from '../plan/view.ts';
@@ -110,7 +110,7 @@ function describeEsp(
     notes: notesOf(view),
     menu: menuOf(view, systems),
     timeout: lastValue(conf, 'timeout'),
-    loaders: view.loaders.map(loaderStatus),
+    loaders: statusesOf(view.loaders),
     volumes: heldVolumes(view, settings.reserve),
     programs: programsOn(view, tree, context),
   };

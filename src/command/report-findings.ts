@@ -6,6 +6,7 @@ import { type Finding, findingsOf } from '../plan/findings.ts';
 import { menuOf } from '../plan/menu.ts';
 import { isBad, nextOf } from '../plan/menu-order.ts';
 import { overrides } from '../plan/next-boot.ts';
+import { startedPrevious } from '../plan/running-loader.ts';
 import { NOT_THERE } from '../plan/schedule.ts';
 import { notReached, refusals, startedElsewhere } from '../plan/startable.ts';
 import type { EspView } from '../plan/view.ts';
@@ -76,7 +77,8 @@ function nextStep(
 ): string | undefined {
   if (refusals(view.firmware).includes(problem)) return 'espalier keys status';
   // What firmware does is in nobody's file: the text says what to do.
-  if ([...startedElsewhere(view), ...notReached(view)].includes(problem)) return undefined;
+  const byFirmware = [...startedElsewhere(view), ...startedPrevious(view), ...notReached(view)];
+  if (byFirmware.includes(problem)) return undefined;
   const isMade = path === ENTRIES || view.loaders.some((loader) => loader.path === path);
   const isUnsigned = view.inventory.entries.some(({ unsigned }) => unsigned === problem);
   return isMade || isUnsigned ? INSTALL : REPAIR;
@@ -108,7 +110,8 @@ function nextFindings({ inventory, firmware }: EspView): readonly ReportFinding[
 /** Entries of others are not ours to mend, and the menu shows them all the same. */
 function foreignFindings(view: EspView): readonly ReportFinding[] {
   const damaged = menuOf(view, { booted: undefined, pinned: [] }).flatMap(
-    ({ name, path, damage }) => (name === undefined && damage !== undefined ? [{ path, damage }] : []),
+    ({ name, path, damage }) =>
+      name === undefined && damage !== undefined ? [{ path, damage }] : [],
   );
   const [first, ...more] = damaged;
   if (first === undefined) return [];
