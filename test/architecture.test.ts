@@ -28,7 +28,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ['plan', 'erofs'],
   ['measure', 'settings', 'context.ts'],
   ['recipe', 'terminal'],
-  ['transaction', 'survey', 'ukify', 'filesystem'],
+  ['transaction', 'survey', 'ukify', 'filesystem', 'html'],
   ['volumes', 'inspection', 'signing'],
   ['pcrlock', 'enrolment', 'firmware', 'kernels', 'units'],
   ['pass'],
@@ -41,7 +41,7 @@ const FLOORS: readonly (readonly string[])[] = [
 const TYPE_ONLY_FLOORS: readonly number[] = [3, 4, 5];
 
 /** Rooms without a file system, a clock or chance: no module of Node's at all. */
-const PURE = ['fat', 'plan', 'esp', 'pe', 'uki', 'loader', 'generation', 'secureboot'];
+const PURE = ['fat', 'plan', 'esp', 'pe', 'uki', 'loader', 'generation', 'secureboot', 'html'];
 
 /** Which rooms may import a module of Node's; what is not listed, any impure room may. */
 const NODE_MODULES: Readonly<Record<string, readonly string[]>> = {

@@ -77,7 +77,11 @@ function onEsps(operand: string, views: readonly EspView[], disk: Disk): readonl
   );
 }
 
-function bootFileOf(entry: EntryFile, view: EspView, disk: Disk): BootFile {
+/**
+ * Returns what an entry starts, and how.
+ * @throws {CONFIG_INVALID} when that is no image
+ */
+export function bootFileOf(entry: EntryFile, view: EspView, disk: Disk): BootFile {
   const pathOf = (path: EspPath) => placeOn(view, path);
   const isText = entry.path.toLowerCase().endsWith('.conf');
   const text = isText ? decoder.decode(disk.read(pathOf(entry.path), MAX_ENTRY)) : '';

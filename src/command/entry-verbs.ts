@@ -69,6 +69,19 @@ export const ENTRY_VERBS: readonly VerbDeclaration[] = [
     load: async () => (await import('./status.ts')).status,
   },
   {
+    name: 'report',
+    own: [
+      {
+        name: 'output',
+        value: 'FILE',
+        help: 'file for the page, written as a whole (default: standard output)',
+      },
+    ],
+    summary: 'make a page for a browser: the space, the menu, generations, findings, signatures',
+    example: 'espalier report --output report.html',
+    load: async () => (await import('./machine-report.ts')).report,
+  },
+  {
     name: 'verify',
     operands: [{ syntax: '[FILE...]', help: 'EFI programs whose signatures to list instead' }],
     own: [{ name: 'deep', help: 'read every byte and check every digest and signature' }],

@@ -10,7 +10,7 @@ import { readSettings, type Settings } from '../settings/settings.ts';
 
 /** Protects a generation. Where Nix is, its garbage collection keeps the store path too. */
 export async function pin(
-  { operands: [operand], flags }: Invocation,
+  { operands: [operand], flags, json }: Invocation,
   context: Context,
 ): Promise<number> {
   const { disk, environment, print } = context;
@@ -19,13 +19,18 @@ export async function pin(
   const link = openSource(settings, disk).pinOf(generation);
   disk.makeDirectory(dirname(link));
   disk.makeLink(link, generation.toplevel, generation.builtAt * 1000);
-  print(`pinned generation ${generationName(generation)}: ${link} -> ${generation.toplevel}`);
+  const name = generationName(generation);
+  print(
+    json
+      ? documentOf('pin', name, link)
+      : `pinned generation ${name}: ${link} -> ${generation.toplevel}`,
+  );
   return 0;
 }
 
 /** Puts a generation under the limit again. The next `install` or `gc` may remove its entries. */
 export async function unpin(
-  { operands: [operand], flags }: Invocation,
+  { operands: [operand], flags, json }: Invocation,
   context: Context,
 ): Promise<number> {
   const { disk, environment, print } = context;
@@ -41,8 +46,13 @@ export async function unpin(
   // them.
   disk.remove(link);
   disk.syncDirectory(dirname(link));
-  print(`unpinned generation ${generationName(generation)}`);
+  const name = generationName(generation);
+  print(json ? documentOf('unpin', name, link) : `unpinned generation ${name}`);
   return 0;
+}
+
+function documentOf(verb: string, generation: string, link: string): string {
+  return JSON.stringify({ version: 1, verb, generation, link }, undefined, 2);
 }
 
 /** Finds a generation by its number, by profile and number (`work-7`), or by a path that leads to it. */

@@ -76,6 +76,12 @@ export function measuredImage(
   };
   const kernelEvents = (section: Section) =>
     sectionEvents(section.name, contentDigest(section), createHash);
+  // However many profiles are asked for, the whole file is hashed once.
+  let hashed: PcrEvent | undefined;
+  const wholeImage = () => {
+    hashed ??= { ...programEvent(source, createHash), event: 'image' };
+    return hashed;
+  };
   return {
     profiles: profilesOf(source, pe.sections),
     eventsOf: (start) => {
@@ -88,7 +94,7 @@ export function measuredImage(
       const linux = sections.find(({ name }) => name === '.linux');
       const inner = start.secureBoot ? undefined : kernelForFirmware(source, pe, linux);
       return [
-        { ...programEvent(source, createHash), event: 'image' },
+        wholeImage(),
         ...(inner
           ? [{ ...programEvent(inner, createHash), event: 'kernel, by the firmware' }]
           : []),

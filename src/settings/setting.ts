@@ -4,7 +4,7 @@ import type * as v from 'valibot';
 /** A verb that reads settings. */
 export type SettingVerb =
   | (typeof LIKE_INSTALL)[number]
-  | ('gc' | 'status' | 'list' | 'verify' | 'measure' | 'pin' | 'unpin' | 'sign')
+  | ('gc' | 'status' | 'report' | 'list' | 'verify' | 'measure' | 'pin' | 'unpin' | 'sign')
   | ('keys enroll' | 'keys status')
   | (typeof KERNEL_VERBS)[number]
   | (typeof FIRMWARE_VERBS)[number]
@@ -13,7 +13,7 @@ export type SettingVerb =
 /** Verbs with the same options, so that a command line works with each of them. */
 export const LIKE_INSTALL = ['install', 'plan', 'watch', 'repair'] as const;
 /** Verbs that survey the system and compare the ESP with it. */
-export const SURVEYING = [...LIKE_INSTALL, 'gc', 'status'] as const;
+export const SURVEYING = [...LIKE_INSTALL, 'gc', 'status', 'report'] as const;
 /** Verbs that read boot entries on an ESP. */
 export const READING = [...SURVEYING, 'list', 'verify', 'measure'] as const;
 

@@ -256,7 +256,7 @@ export const TABLE = {
   force: setting({
     schema: v.optional(flag, false),
     help: 'replace a newer boot loader by an older one',
-    verbs: [...LIKE_INSTALL, 'status'],
+    verbs: [...LIKE_INSTALL, 'status', 'report'],
     reach: 'nothing',
   }),
   'loader-fallback': setting({

@@ -6,6 +6,8 @@ import { describe, type TestContext, test } from 'node:test';
 import { nodeDisk } from '../../src/disk/node-disk.ts';
 import { ioError } from '../../src/io-error.ts';
 import { parseBootOption, parseBootOrder } from '../../src/loader/boot-option.ts';
+
+import { readDocument } from '../support/read-document.ts';
 import { aMachine, aSystemdBoot, type Machine, type Ran } from './a-machine.ts';
 
 const PARTUUID = '0a1b2c3d-1122-3344-5566-77889900aabb';
@@ -52,6 +54,13 @@ function run(machine: Machine, ...words: readonly string[]): Promise<Ran> {
   return machine.runWith({ disk: seenAsPartition(machine) }, ...all);
 }
 
+/** Runs a verb as {@link run} does, and returns what it prints with `--json`. */
+async function told(machine: Machine, verb: string, ...words: readonly string[]) {
+  const { output, error } = await run(machine, ...verb.split(' '), ...words, '--json');
+  assert.equal(error, undefined, error?.message);
+  return readDocument(verb, output);
+}
+
 /** The value of a variable without its attributes. */
 function variable(machine: Machine, name: string, vendor = GLOBAL): Buffer | undefined {
   const path = join(machine.efivars, `${name}-${vendor}`);
@@ -75,6 +84,16 @@ async function installed(t: TestContext, ...args: readonly string[]): Promise<Ma
   assert.equal(status, 0, error?.message);
   return machine;
 }
+
+test('what they print with --json is as their schemas say', async (t) => {
+  const machine = await installed(t);
+  assert.deepEqual((await told(machine, 'firmware register'))['changed'], ['Boot0000']);
+  await told(machine, 'firmware list');
+  assert.equal((await told(machine, 'entry next', '1'))['changed'], true);
+  await told(machine, 'entry default', '--clear');
+  await told(machine, 'loader timeout', '7');
+  assert.deepEqual((await told(machine, 'firmware forget'))['removed'], ['Boot0000']);
+});
 
 const PATH = '\\EFI\\systemd\\systemd-bootx64.efi';
 

@@ -7,6 +7,7 @@ import { run } from '../../src/command/program.ts';
 import { plain, type Text } from '../../src/process/styled-text.ts';
 import { aDisk } from '../diskformat/a-disk.ts';
 import { attempt } from '../lab/run.ts';
+import { readDocument } from '../support/read-document.ts';
 import { aDirectory } from '../tree/a-tree.ts';
 
 /** Runs `image convert` in this process; throws what main.ts would print. */
@@ -52,7 +53,7 @@ describe('espalier image convert', () => {
     await convert(raw, at('a.raw.gz'));
     assert.ok(gunzipSync(readFileSync(at('a.raw.gz'))).equals(disk));
     const { text } = await convert(raw, at('a.raw.xz'), '--json');
-    assert.equal(JSON.parse(text).to, 'raw, xz');
+    assert.equal(readDocument('image convert', text)['to'], 'raw, xz');
     assert.equal(attempt('xz', ['--test', at('a.raw.xz')]).status, 0);
   });
 
