@@ -1,4 +1,5 @@
 /** Fills the ESP of an image: files, the boot loader, images, and boot entries as `install` makes them. */
+
 import { dirname } from 'node:path';
 import type { Context } from '../context.ts';
 import { EspError } from '../error.ts';
@@ -8,6 +9,7 @@ import { architecture as architectureOf } from '../loader/architecture.ts';
 import { pass } from '../pass/pass.ts';
 import type { RawFile } from '../process/machine.ts';
 import { checkSettings } from '../settings/settings.ts';
+import type { SignerFiles } from '../signer/pem.ts';
 import { isUnsigned, type Signer } from '../signer/signer.ts';
 import { carryOut, taskFor } from '../signing/task.ts';
 import { openSurveyor } from '../survey/surveyor.ts';
@@ -28,6 +30,8 @@ export interface EspFilling {
   /** The first part of a system double, as `x86_64`. */
   readonly processor: string;
   readonly signer: Signer;
+  /** The files of the signer’s key; undefined where nothing is signed. */
+  readonly key: SignerFiles | undefined;
   readonly context: Context;
   readonly log: () => Promise<Log>;
   readonly say: (text: string) => void;
@@ -60,7 +64,10 @@ export async function fillFats(
     await putLoader(filling, root, context);
     for (const uki of filling.description.ukis) {
       if ('source' in uki) await copyUki(uki, root, context);
-      else await placeUki(uki, groups, root, { ...context, signer: filling.signer });
+      else {
+        const { signer, key, warn } = filling;
+        await placeUki(uki, groups, root, { ...context, signer, key, warn });
+      }
     }
     const { install } = filling.description;
     if (install !== undefined) await putEntries(install, filling, root, context);

@@ -157,11 +157,11 @@ async function withScratch<Result>(
 
 /** Returns what the filling of the ESP is told. */
 export function espFilling(
-  { esp: description, time, architecture }: ImageJob,
+  { esp: description, time, architecture, key }: ImageJob,
   target: Pick<EspFilling, 'image' | 'signer' | 'name'>,
   means: RunMeans,
 ): EspFilling {
-  return { ...means, ...target, description, time, processor: architecture.replace('-', '_') };
+  return { ...means, ...target, description, key, time, processor: architecture.replace('-', '_') };
 }
 
 /** Returns who signs boot loaders and images. @throws {KEY_INVALID} {KEY_INSECURE} */

@@ -7,6 +7,7 @@ import type { EspDescription } from './esp-description.ts';
 import type { UkiDescription } from './image-uki.ts';
 import { invalid, type ReadDescription } from './toml-description.ts';
 import type { TomlPartition, TomlUki } from './toml-schema.ts';
+import { filesNamed, placedOptions } from './uki-options.ts';
 
 /** What systemd-boot is told where nobody says anything. */
 const LOADER_CONF = 'timeout 3\n';
@@ -15,7 +16,7 @@ const LOADER_CONF = 'timeout 3\n';
  * Returns what comes onto the ESP besides files.
  * @throws {CONFIG_INVALID} when an image is for a group that no partition has
  */
-export function espOf(read: ReadDescription): EspDescription {
+export function espOf(read: ReadDescription, allowInsecureKey: boolean): EspDescription {
   const { values, directory } = read;
   const groups = new Set(values.partition?.map(({ match }) => match));
   const first =
@@ -24,7 +25,9 @@ export function espOf(read: ReadDescription): EspDescription {
   const systemd = loader === true ? resolve(directory, values.systemd ?? '/usr') : undefined;
   return {
     ukis: [uki].flat().map((each) => {
-      if (each.verity === undefined || groups.has(each.verity)) return ukiOf(each, read);
+      if (each.verity === undefined || groups.has(each.verity)) {
+        return ukiOf(each, read, allowInsecureKey);
+      }
       throw invalid(read, `uki.verity: no partition has match = ${JSON.stringify(each.verity)}`);
     }),
     systemd,
@@ -54,31 +57,36 @@ function installOf(given: RawSettings, read: ReadDescription) {
   };
 }
 
-/** Options of `uki build` that are paths, and those that may be one behind `@`. */
-const PATHS = ['linux', 'stub', 'systemd', 'config', 'microcode', 'splash', 'devicetree'] as const;
-const TEXTS = ['cmdline', 'os-release'] as const;
-
-function ukiOf(given: TomlUki, { directory }: ReadDescription): UkiDescription {
-  const { path, verity: group, 'on-corruption': onCorruption, 'verity-option': others } = given;
-  const { initrd = [], dracut, uname } = given;
-  const at = (value: string) => resolve(directory, value);
-  const paths = PATHS.flatMap((key) => (given[key] === undefined ? [] : [[key, at(given[key])]]));
-  const texts = TEXTS.flatMap((key) => {
-    const text = given[key];
-    if (text === undefined) return [];
-    return [[key, text.startsWith('@') ? `@${at(text.slice(1))}` : text]];
-  });
-  const devices = { ...(onCorruption && { onCorruption }), ...(others && { others }) };
+function ukiOf(
+  given: TomlUki,
+  { directory }: ReadDescription,
+  allowInsecureKey: boolean,
+): UkiDescription {
+  const { path, verity: group, dracut, ...others } = given;
+  const devices = {
+    ...ifGiven('onCorruption', given['on-corruption']),
+    ...ifGiven('others', given['verity-option']),
+    ...ifGiven('data', given['verity-data-device']),
+    ...ifGiven('hash', given['verity-hash-device']),
+    ...ifGiven('rootHashSignature', given['verity-signature']),
+  };
+  const options = placedOptions(others, (file) => resolve(directory, file));
   return {
     path,
     options: {
-      ...Object.fromEntries([...paths, ...texts]),
-      ...(uname !== undefined && { uname }),
-      initrd: initrd.map(at),
+      ...options,
       ...(dracut && { dracut: true, ...dracut }),
+      ...(allowInsecureKey && { 'allow-insecure-key': true }),
     },
     verity: group === undefined ? undefined : { group, devices },
   };
+}
+
+function ifGiven<Key extends string, Value>(
+  key: Key,
+  value: Value | undefined,
+): { [Name in Key]?: Value } {
+  return value === undefined ? {} : ({ [key]: value } as { [Name in Key]: Value });
 }
 
 /** What stub, texts and signature of an image take beside its kernel and initrds, and two boot loaders: bytes. */
@@ -91,9 +99,7 @@ export function sizeOfUkis(
   disk: Disk,
 ): number {
   const ukis = [given.uki ?? []].flat();
-  const files = ukis.flatMap(({ linux, initrd = [], microcode, splash }) =>
-    [linux, ...initrd, microcode, splash].flatMap((path) => path ?? []),
-  );
+  const files = ukis.flatMap(filesNamed);
   const sizes = files.map((path) => disk.stat(resolve(directory, path))?.size ?? 0);
   const isEmpty = ukis.length === 0 && given.loader !== true;
   return isEmpty ? 0 : sizes.reduce((sum, size) => sum + size, SMALL_PARTS * (ukis.length + 1));

@@ -1,14 +1,16 @@
 /** From the values of a description in TOML to what is to be made. */
+
 import { resolve } from 'node:path';
 import type { Disk } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
 import { attributesOf, type Flag } from '../gpt/flags.ts';
 import { partitionTypeGuid, partitionTypeName } from '../gpt/partition-type.ts';
+import type { SignerFiles } from '../signer/pem.ts';
 import { type Contents, STEADY } from '../tree/contents.ts';
 import { NO_SEED } from '../verity/seed.ts';
 import type { PartitionDefinition, VerityPart } from './definition.ts';
 import { asGuid } from './identity.ts';
-import type { ImageJob, KeyFiles } from './image-job.ts';
+import type { ImageJob } from './image-job.ts';
 import { parseBootSize } from './nixpkgs-table.ts';
 import { grows, startsReadOnly } from './partition-defaults.ts';
 import { invalid, type ReadDescription } from './toml-description.ts';
@@ -24,7 +26,8 @@ export interface Overrides {
   readonly architecture?: string | undefined;
   readonly isSplit: boolean;
   readonly deferred: readonly string[];
-  readonly key?: KeyFiles | undefined;
+  readonly key?: SignerFiles | undefined;
+  readonly allowInsecureKey: boolean;
   readonly format?: string | undefined;
   readonly variables?: WantedVariables | undefined;
 }
@@ -42,6 +45,7 @@ export function tomlJob(read: ReadDescription, overrides: Overrides, disk: Disk)
   const { values } = read;
   const time = values['source-date-epoch'] ?? 0;
   const architecture = overrides.architecture ?? values.architecture ?? 'x86-64';
+  const allowInsecureKey = overrides.allowInsecureKey || (values['allow-insecure-key'] ?? false);
   return {
     disk:
       values.table === undefined
@@ -50,8 +54,8 @@ export function tomlJob(read: ReadDescription, overrides: Overrides, disk: Disk)
     tree: { ...STEADY, time },
     time,
     architecture,
-    esp: espOf(read),
-    key: overrides.key ?? keyOf(read),
+    esp: espOf(read, allowInsecureKey),
+    key: overrides.key ?? keyOf(read, allowInsecureKey),
     format: overrides.format ?? values.format,
     isSplit: overrides.isSplit || (values.split ?? false),
     variables: overrides.variables ?? variablesOf(read),
@@ -222,12 +226,16 @@ function makeDiskImage(read: ReadDescription, overrides: Overrides, disk: Disk):
   };
 }
 
-function keyOf({ values, directory }: ReadDescription): KeyFiles | undefined {
+function keyOf(read: ReadDescription, allowInsecureKey: boolean): SignerFiles | undefined {
+  const { values, directory } = read;
   const { certificate, 'private-key': privateKey } = values;
+  if ((certificate === undefined) !== (privateKey === undefined)) {
+    throw invalid(read, 'expected both certificate and private-key, got one');
+  }
   if (certificate === undefined || privateKey === undefined) return undefined;
   return {
     certificate: resolve(directory, certificate),
     privateKey: resolve(directory, privateKey),
-    allowInsecureKey: values['allow-insecure-key'] ?? false,
+    allowInsecureKey,
   };
 }

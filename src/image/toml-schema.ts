@@ -5,6 +5,7 @@ import { understood } from '../settings/value-schemas.ts';
 import { parseUuid } from '../verity/uuid.ts';
 import { parseBytes } from './definition-values.ts';
 import { NIXPKGS_TABLES, parseBootSize } from './nixpkgs-table.ts';
+import { UKI_ENTRIES } from './uki-options.ts';
 
 const text = v.string('expected a text');
 const path = v.pipe(text, v.nonEmpty('expected a path, got nothing'));
@@ -67,17 +68,6 @@ const contents = v.union(
 
 const uki = v.strictObject({
   path: v.pipe(absolute, v.endsWith('.efi', 'expected a path that ends with .efi')),
-  linux: v.optional(path),
-  initrd: v.optional(texts),
-  cmdline: v.optional(text),
-  'os-release': v.optional(text),
-  uname: v.optional(text),
-  stub: v.optional(path),
-  systemd: v.optional(path),
-  config: v.optional(path),
-  microcode: v.optional(path),
-  splash: v.optional(path),
-  devicetree: v.optional(path),
   dracut: v.optional(
     v.strictObject({
       kver: v.optional(text),
@@ -93,7 +83,17 @@ const uki = v.strictObject({
     v.picklist(['ignore', 'restart', 'panic'], 'expected ignore, restart or panic'),
   ),
   'verity-option': v.optional(texts),
+  'verity-data-device': v.optional(text),
+  'verity-hash-device': v.optional(text),
+  'verity-signature': v.optional(text),
+  ...(UKI_ENTRIES as Record<never, never>),
 });
+
+/** One, or several. What is wrong is told of the one that it is in. */
+const ukis = v.lazy(
+  (given): v.GenericSchema<unknown, TomlUki | TomlUki[]> =>
+    Array.isArray(given) ? v.array(uki) : uki,
+);
 
 const partition = v.strictObject({
   id: v.optional(text),
@@ -121,7 +121,7 @@ const partition = v.strictObject({
   grow: flag,
   'split-name': v.optional(text),
   /** Of an ESP. */
-  uki: v.optional(v.union([v.array(uki), uki], 'expected a table, or a list of tables')),
+  uki: v.optional(ukis),
   loader: flag,
   'loader-conf': v.optional(text),
 });
@@ -156,7 +156,7 @@ export const descriptionSchema = v.strictObject({
   esp: v.optional(
     v.strictObject({
       contents: v.optional(v.array(contents), []),
-      uki: v.optional(v.union([v.array(uki), uki], 'expected a table, or a list of tables')),
+      uki: v.optional(ukis),
       loader: flag,
       'loader-conf': v.optional(text),
     }),
