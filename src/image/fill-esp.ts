@@ -8,6 +8,7 @@ import { partitionTypeName } from '../gpt/partition-type.ts';
 import { architecture as architectureOf } from '../loader/architecture.ts';
 import { pass } from '../pass/pass.ts';
 import type { RawFile } from '../process/machine.ts';
+import type { RawSettings } from '../settings/configuration-file.ts';
 import { checkSettings } from '../settings/settings.ts';
 import type { SignerFiles } from '../signer/pem.ts';
 import { isUnsigned, type Signer } from '../signer/signer.ts';
@@ -122,11 +123,11 @@ async function copyUki(
 /** Does what `install --esp` does, with the profiles of the machine that makes the image. */
 async function putEntries(
   { settings: raw, toplevel }: InstallDescription,
-  { log, say, warn }: EspFilling,
+  { key, log, say, warn }: EspFilling,
   root: string,
   context: Context,
 ): Promise<void> {
-  const given = { ...raw, esp: [root], 'allow-directory': true };
+  const given = { ...signing(raw, key), ...raw, esp: [root], 'allow-directory': true };
   const settings = checkSettings(given, 'install', context.disk);
   using surveyor = await openSurveyor(settings, toplevel, context);
   for (const caution of surveyor.known().cautions) warn(caution);
@@ -136,4 +137,12 @@ async function putEntries(
   });
   for (const warning of outcome?.warnings ?? []) warn(warning);
   if (outcome?.failure !== undefined) throw outcome.failure;
+}
+
+/** Returns the key of the image as settings, unless they have one of their own. */
+function signing(settings: RawSettings, key: SignerFiles | undefined): RawSettings {
+  const own = ['certificate', 'private-key', 'signing-command', 'signatures', 'allow-unsigned'];
+  if (key === undefined || own.some((name) => name in settings)) return {};
+  const { certificate, privateKey, allowInsecureKey } = key;
+  return { certificate, 'private-key': privateKey, 'allow-insecure-key': allowInsecureKey };
 }

@@ -30,6 +30,8 @@ export interface NixpkgsDescription extends NixpkgsParameters {
   /** Files for the ESP. */
   readonly esp: Pick<PartitionDefinition, 'contents'>;
   readonly bios?: BiosLoader | undefined;
+  /** Types whose partitions are left empty, for another run to fill. */
+  readonly deferred: ReadonlySet<Guid>;
 }
 
 const MIB = 1024 * 1024;
@@ -92,9 +94,10 @@ async function partitionsOf(
   const planned: PlannedPartition[] = [];
   for (const { type, uuid, name: label, offset, size } of layout.gpt.partitions) {
     const place = { offset, size, padding: 0 };
-    const own = await contentOf(place, description, layout, root, settings);
+    const isDeferred = description.deferred.has(type);
+    const own = isDeferred ? EMPTY : await contentOf(place, description, layout, root, settings);
     const definition = { ...own.definition, type, uuid };
-    planned.push({ definition, filling: own.filling, label, uuid, isDeferred: false, place });
+    planned.push({ definition, filling: own.filling, label, uuid, isDeferred, place });
   }
   return planned;
 }
@@ -153,6 +156,12 @@ function plain(
     ...given,
   };
 }
+
+/** A partition that somebody else fills. */
+const EMPTY: Root = {
+  definition: plain('deferred', { contents: [] }),
+  filling: { kind: 'none', size: 0 },
+};
 
 function tooLarge(needed: number, room: number): EspError {
   return new EspError('IMAGE_FULL', `the root file system needs ${needed} bytes, got ${room}`, {

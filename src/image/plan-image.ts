@@ -124,7 +124,9 @@ async function unplacedOf(
   const before = partitions.slice(0, partitions.indexOf(definition));
   const uuid = partitionUuid(seed, type, before.filter((other) => other.type === type).length);
   const isDeferred = deferred.has(type);
-  const identity = { uuid: fileSystemUuid(uuid), label, spare: 0 };
+  // systemd-repart gives an EROFS no label.
+  const own = definition.format === 'erofs' ? '' : label;
+  const identity = { uuid: fileSystemUuid(uuid), label: own, spare: 0 };
   const filling: Filling = isDeferred
     ? { kind: 'none', size: 0 }
     : await fillingOf(definition, identity, settings);

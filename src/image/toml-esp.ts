@@ -36,10 +36,25 @@ export function espOf(read: ReadDescription, allowInsecureKey: boolean): EspDesc
   };
 }
 
+/** Settings of `install` that an image settles, or that would change the machine that makes it. */
+const OF_A_MACHINE = {
+  esp: 'the image has it',
+  xbootldr: 'a partition of type xbootldr is it',
+  'former-xbootldr': 'an image has none',
+  'allow-directory': 'an image needs it not',
+  'lock-timeout': 'nobody else knows an image in the making',
+  'efi-entry': 'variables for the image are made by [efi-variables]',
+  'clear-overrides': 'variables for the image are made by [efi-variables]',
+  'extra-sign': 'it is for files of the machine that makes the image',
+};
+
 function installOf(given: RawSettings, read: ReadDescription) {
   const { toplevel, ...settings } = given;
   if (toplevel !== undefined && typeof toplevel !== 'string') {
     throw invalid(read, 'install.toplevel: expected a path');
+  }
+  for (const [name, why] of Object.entries(OF_A_MACHINE)) {
+    if (name in settings) throw invalid(read, `install.${name}: ${why}`, 'leave it out');
   }
   const at = (value: unknown): unknown =>
     typeof value === 'string'

@@ -16,6 +16,7 @@ import { grows, startsReadOnly } from './partition-defaults.ts';
 import { invalid, type ReadDescription } from './toml-description.ts';
 import { espOf, sizeOfUkis } from './toml-esp.ts';
 import type { TomlContents, TomlPartition } from './toml-schema.ts';
+import { requireUsed } from './toml-uses.ts';
 import { variablesOf, type WantedVariables } from './toml-variables.ts';
 
 /** What a command line may say differently. */
@@ -43,6 +44,7 @@ const ROOT_FILE_SYSTEM = asGuid('f222513b-ded1-49fa-b591-20ce86a2fe7f');
  */
 export function tomlJob(read: ReadDescription, overrides: Overrides, disk: Disk): ImageJob {
   const { values } = read;
+  requireUsed(read);
   const time = values['source-date-epoch'] ?? 0;
   const architecture = overrides.architecture ?? values.architecture ?? 'x86-64';
   const allowInsecureKey = overrides.allowInsecureKey || (values['allow-insecure-key'] ?? false);
@@ -72,15 +74,6 @@ function partitionsOf(
   if (partitions.length === 0) {
     throw invalid(read, 'expected [[partition]] or table, got neither', 'see docs/images.md');
   }
-  const stray = (['root', 'esp', 'bios', 'boot-size', 'root-guid', 'root-fs-uuid'] as const).find(
-    (key) => read.values[key] !== undefined,
-  );
-  if (stray !== undefined)
-    throw invalid(
-      read,
-      `${stray} is for the tables of make-disk-image`,
-      'give table, or leave it out',
-    );
   const chosen = overrides.sectorSize ?? sectorSize;
   return {
     kind: 'partitions',
@@ -164,8 +157,6 @@ function verityOf(
     hashBlockSize: given['hash-block-size'],
   };
   const isBehind = given['verity-hash'] === 'behind';
-  if (isBehind && role !== 'data')
-    throw invalid(read, `${name}: verity-hash is for verity = "data"`);
   return { role, group, ...(isBehind && { isBehind }), ...sizes };
 }
 
@@ -204,8 +195,8 @@ function contentsOf(given: TomlContents, read: ReadDescription): Contents {
 function makeDiskImage(read: ReadDescription, overrides: Overrides, disk: Disk): ImageJob['disk'] {
   const { values, directory } = read;
   const { table = 'efi', bios, root, esp } = values;
-  if (values.partition !== undefined)
-    throw invalid(read, 'table and [[partition]]: expected one of them');
+  if (overrides.sectorSize !== undefined && overrides.sectorSize !== 512)
+    throw invalid(read, '--sector-size: the tables of make-disk-image have sectors of 512 bytes');
   const file = (path: string) => disk.read(resolve(directory, path), BIOS_LIMIT);
   return {
     kind: 'make-disk-image',
@@ -222,6 +213,7 @@ function makeDiskImage(read: ReadDescription, overrides: Overrides, disk: Disk):
     },
     rootFileSystem: values['root-fs-uuid'] ?? ROOT_FILE_SYSTEM,
     esp: { contents: (esp?.contents ?? []).map((each) => contentsOf(each, read)) },
+    deferred: deferredTypes(overrides.deferred, overrides.architecture ?? 'x86-64'),
     bios: bios && { boot: file(bios['boot-code']), core: file(bios.core) },
   };
 }
@@ -229,9 +221,6 @@ function makeDiskImage(read: ReadDescription, overrides: Overrides, disk: Disk):
 function keyOf(read: ReadDescription, allowInsecureKey: boolean): SignerFiles | undefined {
   const { values, directory } = read;
   const { certificate, 'private-key': privateKey } = values;
-  if ((certificate === undefined) !== (privateKey === undefined)) {
-    throw invalid(read, 'expected both certificate and private-key, got one');
-  }
   if (certificate === undefined || privateKey === undefined) return undefined;
   return {
     certificate: resolve(directory, certificate),

@@ -28,6 +28,61 @@ verity = "hash"
 match = "a"
 `;
 
+const ESP = '[[partition]]\ntype = "esp"\n';
+
+/** Keys that somebody may write, and that change nothing where they stand. */
+const VAIN: readonly (readonly [text: string, message: string])[] = [
+  [
+    `boot-size = "1G"\n${DATA}`,
+    'boot-size: it is for the tables efi and hybrid, which have an ESP',
+  ],
+  [`additional-space = "1G"\n${DATA}`, 'additional-space: it is for table'],
+  [
+    'table = "efi"\nsize = "1GiB"\nadditional-space = "1MiB"',
+    'additional-space: size says how large the disk is',
+  ],
+  [
+    'table = "efi"\nsector-size = 4096',
+    'sector-size: the tables of make-disk-image have sectors of 512 bytes',
+  ],
+  ['table = "legacy"\n[install]\nlimit = 1', 'install: there is no ESP to install onto'],
+  [
+    'table = "legacy"\n[esp]\nloader = true',
+    'esp: it is for the tables efi and hybrid, which have an ESP',
+  ],
+  [
+    'table = "none"\nroot-guid = "11111111-2222-4333-8444-555555555555"',
+    'root-guid: it is for the tables efi and hybrid, which have an ESP',
+  ],
+  [`certificate = "a.pem"\n${DATA}`, 'certificate: there is no private-key'],
+  [
+    `systemd = "/usr"\n${DATA}`,
+    'systemd: the boot loader is taken from it, and no loader = true asks for one',
+  ],
+  [`${DATA}loader = true`, 'partition 2: loader: it is for the first ESP'],
+  [`${ESP}${ESP}loader = true`, 'partition 2: loader: it is for the first ESP'],
+  [`${ESP}loader-conf = "timeout 1"`, 'partition 1: loader-conf: it is for loader = true'],
+  [`${ESP}size = "40MiB"\nweight = 5`, 'partition 1: weight: size says it'],
+  [`${ESP}match = "a"`, 'partition 1: match: there is no verity'],
+  [`${ESP}compression = "zstd"`, 'partition 1: compression: it is for erofs and squashfs'],
+  [
+    `${DATA}contents = [{ text = "a", target = "/a" }]`,
+    'partition 2: contents: such a partition holds no files',
+  ],
+  [
+    `${ESP}contents = [{ text = "a", target = "/a", mode = "600" }]`,
+    'partition 1: contents.mode: FAT has none',
+  ],
+  [
+    `${ESP}[partition.uki]\npath = "/a.efi"\non-corruption = "panic"`,
+    'uki.on-corruption: there is no verity',
+  ],
+  [
+    `${ESP}[install]\nefi-entry = true`,
+    'install.efi-entry: variables for the image are made by [efi-variables]',
+  ],
+];
+
 describe('a description', () => {
   test('with mistakes is refused with all of them, each with its line and what was meant', async (t) => {
     const bench = aWorkbench(t);
@@ -46,8 +101,7 @@ describe('a description', () => {
   for (const [what, text, message] of [
     ['no TOML', 'a = = b', /image\.toml:1: not TOML/],
     ['nothing to make', 'size = "auto"', /expected \[\[partition\]\] or table/],
-    ['both languages', `table = "efi"\n${DATA}`, /table and \[\[partition\]\]: expected one/],
-    ['what is for another', `boot-size = "1G"\n${DATA}`, /boot-size is for the tables of make/],
+    ['both languages', `table = "efi"\n${DATA}`, /partition: there is a table/],
     ['a type of nobody', '[[partition]]\ntype = "esb"', /partition 1: expected a type.*"esb"/],
     [
       'a signature and no key',
@@ -61,6 +115,16 @@ describe('a description', () => {
       const { error } = await buildFrom(bench, text);
       assert.equal(error?.code, 'CONFIG_INVALID');
       assert.match(error?.message ?? '', message);
+    });
+  }
+
+  for (const [text, message] of VAIN) {
+    test(`is refused where a key would do nothing: ${message}`, async (t) => {
+      const bench = aWorkbench(t);
+      const { error } = await buildFrom(bench, text);
+      assert.equal(error?.code, 'CONFIG_INVALID');
+      assert.ok(error?.message.endsWith(`image.toml: ${message}`), error?.message);
+      assert.ok(!existsSync(bench.path('disk.raw')));
     });
   }
 

@@ -86,12 +86,7 @@ describe('policies for PCR 11 in the UKI of an image', () => {
   }
 
   for (const [what, uki, message, hint] of [
-    [
-      'to print values',
-      'measure = true',
-      /uki\.measure: give the finished image to espalier/,
-      /./,
-    ],
+    ['to print values', 'measure = true', /uki\.measure: give the finished image to espalier/, /./],
     [
       'another signature',
       'config = "own.conf"',
