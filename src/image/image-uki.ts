@@ -13,7 +13,8 @@ import { withImage } from '../ukify/compose.ts';
 import { inputWarnings } from '../ukify/input-checks.ts';
 import { inputsOn } from '../ukify/inputs.ts';
 import { type DeviceOptions, verityWords } from '../verity/cmdline.ts';
-import { areaBehind, type PlannedPartition } from './plan-image.ts';
+import { areaBehind } from './hash-tree.ts';
+import type { PlannedPartition } from './plan-image.ts';
 import { settledBy } from './uki-options.ts';
 
 /** What the image is made from. */

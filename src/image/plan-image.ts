@@ -6,10 +6,15 @@ import type { Mbr } from '../gpt/mbr.ts';
 import { partitionTypeName } from '../gpt/partition-type.ts';
 import type { Guid } from '../guid.ts';
 import type { Tree } from '../tree/node.ts';
-import { saltFrom, superblockUuidFrom } from '../verity/seed.ts';
-import type { Superblock } from '../verity/superblock.ts';
 import type { PartitionDefinition } from './definition.ts';
 import { type Filling, type FillingSettings, fillingOf } from './filling.ts';
+import {
+  areaBehind,
+  requireBlocks,
+  superblockBehind,
+  superblockFor,
+  type TreeChoice,
+} from './hash-tree.ts';
 import { diskUuid, fileSystemUuid, partitionUuid, type Seed } from './identity.ts';
 import {
   FIRST,
@@ -56,16 +61,13 @@ export type TableKind =
   | { readonly kind: 'msdos'; readonly mbr: Mbr; readonly core?: Uint8Array | undefined }
   | { readonly kind: 'none' };
 
-export interface ImagePlan extends VerityChoice {
+export interface ImagePlan extends TreeChoice {
   /** Of the whole disk, in bytes. */
   readonly size: number;
   /** In the order of their numbers. */
   readonly partitions: readonly PlannedPartition[];
   readonly table: TableKind;
 }
-
-/** What hash trees have in common. */
-type VerityChoice = Pick<ImageDescription, 'seed' | 'verityBlockSize'>;
 
 /** Everything of a planned partition but its place. */
 type Unplaced = Omit<PlannedPartition, 'place'>;
@@ -91,6 +93,7 @@ export async function planImage(
   const layout = layOut(wishes, size, sectorSize);
   const table = { kind: 'gpt', sectorSize, uuid: diskUuid(seed), firstUsable: FIRST } as const;
   const partitions = inPlace(unplaced, layout);
+  for (const each of partitions) requireBlocks(each, partitions, description, settings.warn);
   return { size: layout.size, partitions, table, seed, verityBlockSize };
 }
 
@@ -147,47 +150,6 @@ function inPlace(unplaced: readonly Unplaced[], { places }: Layout): readonly Pl
     ...each,
     place: places[index] ?? { offset: 0, size: 0, padding: 0 },
   }));
-}
-
-/** Data that a hash tree covers: the size of the content and of its partition, in bytes. */
-interface Covered {
-  readonly content: number;
-  readonly partition: number;
-}
-
-/**
- * Returns the superblock of the hash area over data. It covers the whole partition; where the hash
- * partition is to be as small as can be, the content alone, as systemd-repart does it.
- */
-export function superblockFor(
-  hash: PartitionDefinition,
-  { content, partition }: Covered,
-  { seed, verityBlockSize }: VerityChoice,
-): Superblock {
-  const { dataBlockSize = verityBlockSize, hashBlockSize = verityBlockSize } = hash.verity ?? {};
-  const covered = hash.isMinimal ? Math.max(1, content) : partition;
-  return {
-    algorithm: 'sha256',
-    dataBlockSize,
-    hashBlockSize,
-    dataBlocks: Math.ceil(covered / dataBlockSize),
-    salt: saltFrom(seed),
-    uuid: superblockUuidFrom(seed),
-  };
-}
-
-/** Returns where the hash area behind data begins in their partition, in bytes. */
-export function areaBehind(content: number): number {
-  return roundUp(Math.max(1, content));
-}
-
-/** Returns the superblock of the hash area behind so many bytes of data. */
-export function superblockBehind(
-  data: PartitionDefinition,
-  content: number,
-  choice: VerityChoice,
-): Superblock {
-  return superblockFor({ ...data, isMinimal: true }, { content, partition: content }, choice);
 }
 
 /** What a signature partition takes in bytes, always. */

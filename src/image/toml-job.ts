@@ -152,7 +152,9 @@ function verityOf(
       'give all partitions of the group one match',
     );
   }
+  const blocks = given['data-blocks'];
   const sizes = {
+    dataBlocks: blocks === 'all' ? undefined : blocks,
     dataBlockSize: given['data-block-size'],
     hashBlockSize: given['hash-block-size'],
   };

@@ -67,6 +67,7 @@ const contents = v.union(
 );
 
 const uki = v.strictObject({
+  ...(UKI_ENTRIES as Record<never, never>),
   path: v.pipe(absolute, v.endsWith('.efi', 'expected a path that ends with .efi')),
   dracut: v.optional(
     v.strictObject({
@@ -86,7 +87,6 @@ const uki = v.strictObject({
   'verity-data-device': v.optional(text),
   'verity-hash-device': v.optional(text),
   'verity-signature': v.optional(text),
-  ...(UKI_ENTRIES as Record<never, never>),
 });
 
 /** One, or several. What is wrong is told of the one that it is in. */
@@ -113,6 +113,12 @@ const partition = v.strictObject({
   verity: v.optional(v.picklist(['data', 'hash', 'signature'], 'expected data, hash or signature')),
   match: v.optional(text),
   'verity-hash': v.optional(v.literal('behind', 'expected behind')),
+  'data-blocks': v.optional(
+    v.union(
+      [v.literal('all'), v.pipe(v.number(), v.safeInteger(), v.minValue(1))],
+      'expected a number of blocks, or all',
+    ),
+  ),
   'data-block-size': v.optional(count),
   'hash-block-size': v.optional(count),
   minimal: flag,

@@ -119,6 +119,7 @@ const OF_PARTITION: Uses<TomlPartition> = {
   verity: always,
   match: unless(({ verity }) => verity !== undefined, 'there is no verity'),
   'verity-hash': unless(({ verity }) => verity === 'data', 'it is for verity = "data"'),
+  'data-blocks': ofTree,
   'data-block-size': ofTree,
   'hash-block-size': ofTree,
   minimal: unless(({ verity }) => verity === 'hash', 'it is for verity = "hash"'),

@@ -22,15 +22,8 @@ const SETTLED: Readonly<Record<string, string>> = {
 /** In a table of their own, said of the whole image, or with another meaning here. */
 const ELSEWHERE: readonly string[] = [
   ...DRACUT_LISTS,
-  ...[
-    'dracut',
-    'kver',
-    'no-sign-kernel',
-    'allow-insecure-key',
-    'verity-on-corruption',
-    'verity-option',
-  ],
-  ...['verity-data-device', 'verity-hash-device', 'verity-signature'],
+  ...['dracut', 'kver', 'no-sign-kernel', 'allow-insecure-key', 'verity', 'verity-option'],
+  ...['verity-on-corruption', 'verity-data-device', 'verity-hash-device', 'verity-signature'],
 ];
 
 /** The options that a description takes under their own names. */
