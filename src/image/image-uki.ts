@@ -10,6 +10,7 @@ import type { Signer } from '../signer/signer.ts';
 import { placeImage } from '../transaction/place-image.ts';
 import { type BuildSettings, readBuildSettings, readUkifyConfig } from '../ukify/build-settings.ts';
 import { withImage } from '../ukify/compose.ts';
+import { initrdWarnings } from '../ukify/initrd.ts';
 import { inputWarnings } from '../ukify/input-checks.ts';
 import { inputsOn } from '../ukify/inputs.ts';
 import { type DeviceOptions, verityWords } from '../verity/cmdline.ts';
@@ -66,6 +67,8 @@ export async function placeUki(
     disk.makeDirectory(dirname(output));
     await placeImage(layout, output, { disk, signer, processId, sources: inputs.seen });
   });
+  const lacking = words.length > 0 ? await initrdWarnings(output, context) : [];
+  for (const warning of lacking) warn(`${path}: ${warning}`);
 }
 
 /** Returns the settings in force. @throws {CONFIG_INVALID} for what a configuration file says in vain */

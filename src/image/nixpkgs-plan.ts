@@ -13,6 +13,7 @@ import {
   type NixpkgsParameters,
   nixpkgsDiskSize,
   nixpkgsLayout,
+  nixpkgsRootSize,
   type Region,
 } from './nixpkgs-table.ts';
 import type { ImagePlan, PlannedPartition, TableKind } from './plan-image.ts';
@@ -65,8 +66,7 @@ function diskSize(description: NixpkgsDescription, filling: Filling): number {
   if (description.size !== 'auto') return description.size;
   const tree = filling.kind === 'made' ? filling.request.tree : [];
   const computed = nixpkgsDiskSize(description, usage(tree), description.additionalSpace);
-  const around = nixpkgsLayout(description, computed);
-  const missing = Math.max(0, filling.size - around.root.size);
+  const missing = Math.max(0, filling.size - nixpkgsRootSize(description, computed));
   return Math.ceil((computed + missing) / MIB) * MIB;
 }
 

@@ -46,7 +46,10 @@ const OF_DESCRIPTION: Uses<TomlDescription> = {
     withTable('')(all, all) ??
     ((all.size ?? 'auto') === 'auto' ? undefined : 'size says how large the disk is'),
   'boot-size': withEsp,
-  'root-guid': withEsp,
+  'root-guid': unless(
+    ({ table = 'none' }) => table !== 'none' && table !== 'legacy',
+    'it is for the tables with a GPT: legacy+gpt, efi and hybrid',
+  ),
   'root-fs-uuid': (all) =>
     withTable('')(all, all) ??
     (all.root?.format === 'squashfs' ? 'squashfs has no UUID' : undefined),

@@ -52,7 +52,7 @@ const VAIN: readonly (readonly [text: string, message: string])[] = [
   ],
   [
     'table = "none"\nroot-guid = "11111111-2222-4333-8444-555555555555"',
-    'root-guid: it is for the tables efi and hybrid, which have an ESP',
+    'root-guid: it is for the tables with a GPT: legacy+gpt, efi and hybrid',
   ],
   [`certificate = "a.pem"\n${DATA}`, 'certificate: there is no private-key'],
   [
