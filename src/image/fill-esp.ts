@@ -48,7 +48,7 @@ export async function fillFats(
   rootHashes: RootHashes,
   filling: EspFilling,
 ): Promise<void> {
-  const esp = partitions.find(isEsp);
+  const esp = partitions.find(isFilledEsp);
   const groups = groupHashes(partitions, rootHashes);
   for (const [index, partition] of partitions.entries()) {
     const { filling: content, place, label } = partition;
@@ -76,7 +76,7 @@ export async function fillFats(
 }
 
 /** Returns whether a partition is an ESP that is filled here. */
-function isEsp({ definition, isDeferred }: PlannedPartition): boolean {
+export function isFilledEsp({ definition, isDeferred }: PlannedPartition): boolean {
   return partitionTypeName(definition.type) === 'esp' && !isDeferred;
 }
 

@@ -1,4 +1,5 @@
 /** Carries out the making of an image: plans, looks at the output, writes, and gives it its name. */
+import { dirname } from 'node:path';
 import type { Context } from '../context.ts';
 import { EspError } from '../error.ts';
 import type { Workshop } from '../filesystem/request.ts';
@@ -7,7 +8,7 @@ import { keySigner } from '../survey/signer-of.ts';
 import type { Log } from '../terminal/log.ts';
 import { makeImage } from './build-image.ts';
 import { type OutputForm, outputForm, writeOutput } from './convert-image.ts';
-import { type EspFilling, fillFats } from './fill-esp.ts';
+import { type EspFilling, fillFats, isFilledEsp } from './fill-esp.ts';
 import type { ImageJob } from './image-job.ts';
 import { makeVariableFile, requireVariables } from './make-variable-file.ts';
 import { planNixpkgs } from './nixpkgs-plan.ts';
@@ -88,6 +89,8 @@ async function buildImage(
     const sign = rootHashSignerFor(plan, job, context);
     const needed = plan.partitions.reduce((sum, { filling }) => sum + filling.size, 0);
     requireOutput(path, { needed, isForced }, context.disk);
+    const ukis = plan.partitions.some(isFilledEsp) ? job.esp.ukis.map((uki) => uki.path) : [];
+    const splitting = { image: given, directory: dirname(path), ukis, isForced };
     const isRaw = form.name === 'raw';
     const raw = isRaw ? path : `${workshop.scratch}/disk.raw`;
     const made = await placeOutput(raw, plan.size, context, async (image, at) => {
@@ -97,10 +100,10 @@ async function buildImage(
           fillFats(planned, rootHashes, espFilling(job, { image, signer, name: path }, means)),
       });
       // The names may hold root hashes. A refusal comes before anything has its own name.
-      return job.isSplit ? splitFor(partitions, given, isForced, context) : partitions;
+      return job.isSplit ? splitFor(partitions, splitting, context) : partitions;
     });
     if (!isRaw) await convert(raw, { path, form }, means);
-    await splitImage(made, raw, context);
+    if (job.isSplit) await splitImage(made, raw, splitting, context);
     return { plan, made };
   });
 }
