@@ -14,7 +14,6 @@ export interface BootWish {
   readonly description?: string | undefined;
 }
 
-const SECTOR = 512;
 const SYSTEMD_BOOT = 'Linux Boot Manager';
 
 /**
@@ -32,7 +31,7 @@ export function bootOptionsFor(
   using opened = openImage(place.file, context);
   using images = new Images(opened.context);
   const { root, disk } = images.open(image, 'read');
-  const { number, offset, size, partition: found } = findPart(opened.disk, place);
+  const { number, offset, size, sectorSize = 512, partition: found } = findPart(opened.disk, place);
   const uuid = parseGuid(found?.uuid ?? '');
   if (uuid === undefined || number === undefined) {
     throw new EspError(
@@ -40,7 +39,7 @@ export function bootOptionsFor(
       `${image}: firmware finds an ESP by its GPT, and there is none`,
     );
   }
-  const partition = { number, uuid, first: offset / SECTOR, sectors: size / SECTOR };
+  const partition = { number, uuid, first: offset / sectorSize, sectors: size / sectorSize };
   return wishes.map(({ path = loaderOn(root, disk, image), description }) => {
     const plain = path.replaceAll('\\', '/').replace(/^\/*/, '/');
     if (disk.stat(`${root}${plain}`)?.kind !== 'file') {

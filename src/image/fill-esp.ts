@@ -25,6 +25,8 @@ import type { PlannedPartition } from './plan-image.ts';
 export interface EspFilling {
   readonly description: EspDescription;
   readonly image: RawFile;
+  /** Of the disk, in bytes. */
+  readonly sectorSize: number;
   /** How messages call the image. */
   readonly name: string;
   readonly time: number;
@@ -54,10 +56,10 @@ export async function fillFats(
     const { filling: content, place, label } = partition;
     if (content.kind !== 'fat') continue;
     const root = `${filling.name}#${index + 1}`;
-    const { image, time } = filling;
+    const { image, time, sectorSize } = filling;
     filling.say(`filling ${label}`);
     const context = withNewEsp(
-      { image, place, label, uuid: content.uuid, time, root },
+      { image, place, sectorSize, label, uuid: content.uuid, time, root },
       filling.context,
     );
     await putTree(content.tree, root, context);

@@ -16,6 +16,8 @@ import type { Place } from './layout.ts';
 export interface NewEsp {
   readonly image: RawFile;
   readonly place: Place;
+  /** Of the disk, in bytes. */
+  readonly sectorSize: number;
   /** Of the partition; the volume gets what FAT can hold of it. */
   readonly label: string;
   /** Of the file system: the volume's number is its beginning. */
@@ -26,7 +28,6 @@ export interface NewEsp {
   readonly root: string;
 }
 
-const SECTOR = 512;
 const MAX_LABEL = 11;
 
 /**
@@ -35,16 +36,17 @@ const MAX_LABEL = 11;
  * @throws {CONFIG_INVALID} when firmware takes no FAT of this size
  */
 export function withNewEsp(
-  { image, place, label, uuid, time, root }: NewEsp,
+  { image, place, sectorSize, label, uuid, time, root }: NewEsp,
   context: Context,
 ): Context {
   const region = windowOf(image, place.offset, place.size);
   const [a = 0, b = 0, c = 0, d = 0] = parseUuid(uuid) ?? [];
   formatFat({
     region,
+    sectorSize,
     label: volumeLabel(label),
     volumeId: ((a << 24) | (b << 16) | (c << 8) | d) >>> 0,
-    hidden: place.offset / SECTOR,
+    hidden: place.offset / sectorSize,
     epoch: time,
   });
   const file = () => ({ device: 0, inode: 0, uid: context.uid, mode: 0o644 });

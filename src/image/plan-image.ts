@@ -120,7 +120,7 @@ async function withAllTools(
 async function unplacedOf(
   definition: PartitionDefinition,
   label: string,
-  { partitions, seed, deferred, sectorSize }: ImageDescription,
+  { partitions, seed, deferred }: ImageDescription,
   settings: FillingSettings,
 ): Promise<Unplaced> {
   const { type } = definition;
@@ -133,15 +133,6 @@ async function unplacedOf(
   const filling: Filling = isDeferred
     ? { kind: 'none', size: 0 }
     : await fillingOf(definition, identity, settings);
-  if (filling.kind === 'fat' && sectorSize > 512) {
-    throw new EspError(
-      'CONFIG_INVALID',
-      `${definition.name}: a FAT is made for sectors of 512 bytes`,
-      {
-        hint: 'give sectors of 512 bytes, or leave it out with --defer',
-      },
-    );
-  }
   return { definition, label, uuid, filling, isDeferred };
 }
 

@@ -91,13 +91,18 @@ async function buildImage(
     requireOutput(path, { needed, isForced }, context.disk);
     const ukis = plan.partitions.some(isFilledEsp) ? job.esp.ukis.map((uki) => uki.path) : [];
     const splitting = { image: given, directory: dirname(path), ukis, isForced };
+    const sectorSize = plan.table.kind === 'gpt' ? plan.table.sectorSize : 512;
     const isRaw = form.name === 'raw';
     const raw = isRaw ? path : `${workshop.scratch}/disk.raw`;
     const made = await placeOutput(raw, plan.size, context, async (image, at) => {
       const partitions = await makeImage(plan, {
         ...{ image, path: at, workshop, say: means.say, sign },
         fillLast: (planned, rootHashes) =>
-          fillFats(planned, rootHashes, espFilling(job, { image, signer, name: path }, means)),
+          fillFats(
+            planned,
+            rootHashes,
+            espFilling(job, { image, sectorSize, signer, name: path }, means),
+          ),
       });
       // The names may hold root hashes. A refusal comes before anything has its own name.
       return job.isSplit ? splitFor(partitions, splitting, context) : partitions;
@@ -161,7 +166,7 @@ async function withScratch<Result>(
 /** Returns what the filling of the ESP is told. */
 export function espFilling(
   { esp: description, time, architecture, key }: ImageJob,
-  target: Pick<EspFilling, 'image' | 'signer' | 'name'>,
+  target: Pick<EspFilling, 'image' | 'sectorSize' | 'signer' | 'name'>,
   means: RunMeans,
 ): EspFilling {
   return { ...means, ...target, description, key, time, processor: architecture.replace('-', '_') };

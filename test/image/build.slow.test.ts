@@ -141,6 +141,8 @@ describe('an image from definitions', () => {
 
   const missing = missingTools(['dosfstools', 'cryptsetup-bin', 'fdisk', 'gdisk', 'erofs-utils']);
   const skip = missing.length > 0 && `install it: ${installCommand(missing)}`;
+  const lackingLarge = missingTools(['dosfstools', 'fdisk', 'mtools']);
+  const skipLarge = lackingLarge.length > 0 && `install it: ${installCommand(lackingLarge)}`;
   test('is whole for fsck.fat, fsck.erofs, veritysetup, sfdisk and sgdisk', { skip }, async (t) => {
     const bench = aVerityBench(t);
     define(bench, '00-esp', 'Type=esp', 'SizeMinBytes=34M', `CopyFiles=${bench.path('tree')}:/`);
@@ -155,6 +157,26 @@ describe('an image from definitions', () => {
     run('veritysetup', ['verify', bench.path('part2'), bench.path('part1'), hex]);
     assert.match(run('sfdisk', ['--verify', bench.path('disk.raw')]), /No errors detected/);
     assert.match(run('sgdisk', ['--verify', bench.path('disk.raw')]), /No problems found/);
+  });
+
+  test('has a FAT of 4096-byte sectors on a disk of them', { skip: skipLarge }, async (t) => {
+    const bench = aVerityBench(t);
+    define(bench, '00-esp', 'Type=esp', `CopyFiles=${bench.path('tree')}:/`);
+    const [esp] = await build(bench, 'disk.raw', '--sector-size', '4096');
+    const { offset = 0, raw_size: size = 0 } = esp ?? {};
+    assert.equal(size, 260 * 1024 * 1024);
+    const whole = run('fdisk', ['-b', '4096', '-l', bench.path('disk.raw')]);
+    assert.match(whole, /Disklabel type: gpt/);
+    assert.match(
+      whole,
+      new RegExp(`raw1 +${offset / 4096} +\\d+ +${size / 4096} +260M EFI System`),
+    );
+    bench.put('esp', readFileSync(bench.path('disk.raw')).subarray(offset, offset + size));
+    assert.match(run('fsck.fat', ['-nv', bench.path('esp')]), /4096 bytes per logical sector/);
+    run('mcopy', ['-i', bench.path('esp'), '::/share/large', bench.path('back')]);
+    assert.ok(
+      readFileSync(bench.path('back')).equals(readFileSync(bench.path('tree/share/large'))),
+    );
   });
 });
 

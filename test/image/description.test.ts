@@ -140,7 +140,7 @@ describe('a description', () => {
     assert.ok(Buffer.from(image.read(0, image.size)).equals(disk));
   });
 
-  test('makes a disk of sectors of 4096 bytes, without a FAT', async (t) => {
+  test('makes a disk of sectors of 4096 bytes, whose ESP firmware takes', async (t) => {
     const bench = aWorkbench(t);
     const made = await buildFrom(bench, `sector-size = 4096\n${DATA}`);
     assert.equal(made.error, undefined, made.error?.message);
@@ -149,8 +149,8 @@ describe('a description', () => {
     assert.equal(sectorSize, 4096);
     assert.equal(partitions.length, 2);
     const esp = `sector-size = 4096\n[[partition]]\ntype = "esp"\n`;
-    const { error } = await buildFrom(bench, esp, '--force');
-    assert.match(error?.message ?? '', /a FAT is made for sectors of 512 bytes/);
+    const { error } = await buildFrom(bench, `${esp}size = "256MiB"\n`, '--force');
+    assert.match(error?.message ?? '', /expected at least 269484032: firmware takes no smaller/);
   });
 
   test('is made anew over what a killed run left', async (t) => {
