@@ -127,7 +127,7 @@ async function makeOrPlan(
   means: RunMeans,
 ): Promise<readonly MadePartition[]> {
   const destination = { ...output, isForced: settings.force };
-  if (settings['dry-run']) return asPlanned(await planJob(job, means));
+  if (settings['dry-run']) return asPlanned(await planJob(job, output.path, means));
   return (await runJob(job, destination, means)).made;
 }
 

@@ -10,6 +10,7 @@ import { readFlags } from '../settings/flags.ts';
 import type { Invocation } from '../settings/invocation.ts';
 import { flag } from '../settings/value-schemas.ts';
 import { printable } from '../terminal/printable.ts';
+import { startProgress } from '../terminal/progress.ts';
 import { formatSize } from '../terminal/size.ts';
 import { formatTable } from '../terminal/table.ts';
 
@@ -22,12 +23,18 @@ const schema = v.strictObject({ deep: v.optional(flag, false) });
  * @throws {DISK_IMAGE_MALFORMED} {GPT_MALFORMED} when the image is damaged
  */
 export async function imageInspect(
-  { operands: [image = ''], flags, json }: Invocation,
+  { operands: [image = ''], flags, json, verbosity }: Invocation,
   context: Context,
 ): Promise<number> {
   const { deep } = readFlags(schema, flags, VERB);
-  using opened = openImage(image, context);
-  const found = await inspectImage(image, opened, deep);
+  const progress = startProgress(json || verbosity !== 0);
+  let found: InspectedImage;
+  try {
+    using opened = await openImage(image, context, progress.say);
+    found = await inspectImage(image, opened, deep);
+  } finally {
+    progress.stop();
+  }
   context.print(
     json
       ? JSON.stringify({ version: 1, verb: VERB, image, ...found }, undefined, 2)

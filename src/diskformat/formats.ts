@@ -59,9 +59,6 @@ const OTHERS: readonly (readonly [bytes: string, name: string])[] = [
   ['KDMV', 'VMDK'],
   ['# Disk DescriptorFile', 'VMDK'],
   ['vhdxfile', 'VHDX'],
-  ['\x1f\x8b', 'gzip'],
-  ['\x28\xb5\x2f\xfd', 'zstd'],
-  ['\xfd7zXZ\0', 'xz'],
 ];
 
 /**
@@ -79,7 +76,7 @@ export function openDiskImage(file: ByteSource, name: string): DiskImage {
   const text = String.fromCharCode(...first.subarray(0, 32));
   const other = OTHERS.find(([bytes]) => text.startsWith(bytes));
   if (other !== undefined) {
-    const hint = `make it ${other[1].startsWith('V') ? 'raw with qemu-img convert' : `plain with ${other[1]} -d`} first`;
+    const hint = 'make it raw with qemu-img convert first';
     throw malformed(name, 'a raw, qcow2, VDI or VHD disk', other[1], hint);
   }
   const footer = vhdFooter(file);

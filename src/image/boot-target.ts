@@ -21,14 +21,14 @@ const SYSTEMD_BOOT = 'Linux Boot Manager';
  * @param image as `--esp` takes it: `disk.raw`, `disk.raw#2`
  * @throws {CONFIG_INVALID} when it has no ESP in a GPT, or the program is not there
  */
-export function bootOptionsFor(
+export async function bootOptionsFor(
   image: string,
   wishes: readonly BootWish[],
   context: Context,
-): readonly FileOption[] {
+): Promise<readonly FileOption[]> {
   const place = imagePlace(image, context.disk);
   if (place === undefined) throw new EspError('FILE_MISSING', `${image} does not exist`);
-  using opened = openImage(place.file, context);
+  using opened = await openImage(place.file, context);
   using images = new Images(opened.context);
   const { root, disk } = images.open(image, 'read');
   const { number, offset, size, sectorSize = 512, partition: found } = findPart(opened.disk, place);

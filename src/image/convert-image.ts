@@ -16,6 +16,8 @@ export interface OutputForm {
   readonly isStream: boolean;
   readonly write: (disk: Required<ByteSource>, to: RawFile, say: Say) => Promise<void>;
   readonly warningFor: (size: number) => string | undefined;
+  /** What the size of a disk has to be a multiple of, in bytes, where readers ask for that. */
+  readonly unit?: number | undefined;
 }
 
 /** Hears how many bytes are done. */
@@ -59,12 +61,14 @@ export function outputForm(
 
 function diskForm(given: string | undefined, path: string): OutputForm {
   const format = diskFormat(given, path);
+  const isForAzure = format.name === 'vpc-fixed';
   return {
     name: format.name,
     isStream: false,
     write: (disk, to, progress) => format.write(disk, to, { identity: identityOf(disk), progress }),
+    ...(isForAzure && { unit: MEBIBYTE }),
     warningFor: (size) =>
-      format.name === 'vpc-fixed' && size % MEBIBYTE !== 0
+      isForAzure && size % MEBIBYTE !== 0
         ? `the disk is no whole number of MiB (${size} bytes): Azure refuses such a VHD`
         : undefined,
   };

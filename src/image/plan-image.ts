@@ -35,6 +35,8 @@ export interface ImageDescription {
   readonly seed: Seed;
   /** Of the whole disk, in bytes. */
   readonly size: number | 'auto';
+  /** What a disk whose size is `auto` is a multiple of, in bytes; the grain of systemd-repart without it. */
+  readonly unit?: number | undefined;
   /** In bytes: 512 or 4096. */
   readonly sectorSize: number;
   /** Of hash trees where a definition says nothing, in bytes. */
@@ -90,7 +92,7 @@ export async function planImage(
   const wishes = unplaced.map((each) =>
     wishOf(each.definition, needOf(each, unplaced, description), sectorSize),
   );
-  const layout = layOut(wishes, size, sectorSize);
+  const layout = layOut(wishes, size, sectorSize, description.unit);
   const table = { kind: 'gpt', sectorSize, uuid: diskUuid(seed), firstUsable: FIRST } as const;
   const partitions = inPlace(unplaced, layout);
   for (const each of partitions) requireBlocks(each, partitions, description, settings.warn);

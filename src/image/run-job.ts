@@ -85,7 +85,7 @@ async function buildImage(
   const signer = await signerOf(job, means);
   requireOutput(path, { needed: 0, isForced }, context.disk);
   return withScratch(besideOutput(path), context, async (workshop) => {
-    const plan = await planOf(job, workshop, means.warn);
+    const plan = await planOf(job, form, workshop, means.warn);
     const sign = rootHashSignerFor(plan, job, context);
     const needed = plan.partitions.reduce((sum, { filling }) => sum + filling.size, 0);
     requireOutput(path, { needed, isForced }, context.disk);
@@ -125,19 +125,27 @@ async function convert(
 }
 
 /** Returns what an image would be. Programs whose result nobody can know before are run. */
-export async function planJob(job: ImageJob, { context, warn }: RunMeans): Promise<ImagePlan> {
+export async function planJob(
+  job: ImageJob,
+  path: string,
+  { context, warn }: RunMeans,
+): Promise<ImagePlan> {
+  const form = outputForm(job.format, path, context);
   const elsewhere = (disk: Context['disk']) =>
     disk.makeTemporary(context.environment['TMPDIR'] ?? '/var/tmp', 'espalier-image-');
-  return withScratch(elsewhere, context, (workshop) => planOf(job, workshop, warn));
+  return withScratch(elsewhere, context, (workshop) => planOf(job, form, workshop, warn));
 }
 
 function planOf(
   { disk, tree, time }: ImageJob,
+  { unit }: OutputForm,
   workshop: Workshop,
   warn: (warning: string) => void,
 ): Promise<ImagePlan> {
   const settings = { tree, time, workshop, warn };
-  return disk.kind === 'partitions' ? planImage(disk, settings) : planNixpkgs(disk, settings);
+  return disk.kind === 'partitions'
+    ? planImage({ ...disk, unit }, settings)
+    : planNixpkgs(disk, settings);
 }
 
 /** Makes a directory beside the output. What a killed run left there is in nobody's way for longer. */

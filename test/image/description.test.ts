@@ -140,6 +140,18 @@ describe('a description', () => {
     assert.ok(Buffer.from(image.read(0, image.size)).equals(disk));
   });
 
+  test('makes a fixed VHD of whole MiB, whose backup table is at the end of the disk', async (t) => {
+    const bench = aWorkbench(t);
+    const made = await buildFrom(bench, DATA, '--format', 'vpc-fixed');
+    assert.equal(made.status, 0, made.error?.message);
+    const image = readFileSync(bench.path('disk.raw'));
+    const disk = openDiskImage(bytesSource(image), 'disk.vhd');
+    assert.equal(disk.size % (1024 * 1024), 0);
+    assert.equal(image.length, disk.size + 512);
+    const end = Buffer.from(disk.read(disk.size - 512, 8));
+    assert.equal(end.toString(), 'EFI PART');
+  });
+
   test('makes a disk of sectors of 4096 bytes, whose ESP firmware takes', async (t) => {
     const bench = aWorkbench(t);
     const made = await buildFrom(bench, `sector-size = 4096\n${DATA}`);
