@@ -46,6 +46,8 @@ export interface PartitionDefinition {
   readonly isMinimal: boolean;
   readonly verity?: VerityPart | undefined;
   readonly attributes: bigint;
+  /** Whether the MBR has it too, for programs without GPT. */
+  readonly isInMbr?: boolean | undefined;
   /** The last part of the name of the partition's own file; undefined where it gets none. */
   readonly splitName: string | undefined;
   readonly compression?: string | undefined;

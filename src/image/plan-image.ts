@@ -2,7 +2,7 @@
 import { EspError } from '../error.ts';
 import { allMissing, MissingTool } from '../filesystem/tool.ts';
 import type { NewTable } from '../gpt/format-table.ts';
-import type { Mbr } from '../gpt/mbr.ts';
+import { formatMbr, hybridPartitions, MBR_TYPES, type Mbr } from '../gpt/mbr.ts';
 import { partitionTypeName } from '../gpt/partition-type.ts';
 import type { Guid } from '../guid.ts';
 import type { Tree } from '../tree/node.ts';
@@ -93,8 +93,10 @@ export async function planImage(
     wishOf(each.definition, needOf(each, unplaced, description), sectorSize),
   );
   const layout = layOut(wishes, size, sectorSize, description.unit);
-  const table = { kind: 'gpt', sectorSize, uuid: diskUuid(seed), firstUsable: FIRST } as const;
   const partitions = inPlace(unplaced, layout);
+  const mbr = hybridMbr(partitions, sectorSize);
+  const gpt = { kind: 'gpt', sectorSize, uuid: diskUuid(seed), firstUsable: FIRST } as const;
+  const table = mbr === undefined ? gpt : { ...gpt, mbr };
   for (const each of partitions) requireBlocks(each, partitions, description, settings.warn);
   return { size: layout.size, partitions, table, seed, verityBlockSize };
 }
@@ -144,6 +146,28 @@ function inPlace(unplaced: readonly Unplaced[], { places }: Layout): readonly Pl
     place: places[index] ?? { offset: 0, size: 0, padding: 0 },
   }));
 }
+
+/**
+ * Returns an MBR with partitions that programs without GPT find too; undefined where none asks for it.
+ * @throws {CONFIG_INVALID} when there are more than three, or one is beyond what an MBR can say
+ */
+function hybridMbr(
+  partitions: readonly PlannedPartition[],
+  sectorSize: number,
+): Partial<Mbr> | undefined {
+  const chosen = partitions.filter(({ definition }) => definition.isInMbr === true);
+  if (chosen.length === 0) return undefined;
+  const own = chosen.map(({ definition, place }) => ({
+    type: OF_MBR[partitionTypeName(definition.type)] ?? MBR_TYPES.linux,
+    first: place.offset / sectorSize,
+    count: place.size / sectorSize,
+  }));
+  const mbr = { partitions: hybridPartitions(own) };
+  formatMbr({ signature: 0, ...mbr });
+  return mbr;
+}
+
+const OF_MBR: Readonly<Record<string, number>> = { esp: MBR_TYPES.esp, swap: MBR_TYPES.swap };
 
 /** What a signature partition takes in bytes, always. */
 const SIGNATURE_SIZE = 16 * 1024;

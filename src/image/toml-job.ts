@@ -132,6 +132,7 @@ function definitionOf(
     padding: { min: padding, max: padding, weight: 0 },
     besides: sizeOfUkis(given, read, disk),
     isMinimal: given.minimal ?? false,
+    isInMbr: given['in-mbr'],
     attributes: attributesFor(given, partitionTypeName(type), verity),
     splitName: given['split-name'] === '-' ? undefined : (given['split-name'] ?? '%t'),
     compressionLevel: given['compression-level'],

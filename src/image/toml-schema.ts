@@ -125,6 +125,7 @@ const partition = v.strictObject({
   'read-only': flag,
   'no-auto': flag,
   grow: flag,
+  'in-mbr': flag,
   'split-name': v.optional(text),
   /** Of an ESP. */
   uki: v.optional(ukis),

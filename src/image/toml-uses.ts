@@ -129,6 +129,7 @@ const OF_PARTITION: Uses<TomlPartition> = {
   'read-only': always,
   'no-auto': always,
   grow: always,
+  'in-mbr': always,
   'split-name': always,
   uki: onFirstEsp,
   loader: onFirstEsp,

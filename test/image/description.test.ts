@@ -6,6 +6,8 @@ import { openDiskImage } from '../../src/diskformat/formats.ts';
 import { readPartitionTable } from '../../src/gpt/partition-table.ts';
 import { lineOf } from '../../src/image/toml-lines.ts';
 import { aWorkbench, type Workbench } from '../command/a-uki.ts';
+import { run } from '../lab/run.ts';
+import { installCommand, missingTools } from '../lab/tools.ts';
 
 function buildFrom(bench: Workbench, text: string, ...more: readonly string[]) {
   bench.put('image.toml', text);
@@ -138,6 +140,28 @@ describe('a description', () => {
     assert.equal(other.error, undefined, other.error?.message);
     const image = openDiskImage(bytesSource(readFileSync(output)), 'disk.qcow2');
     assert.ok(Buffer.from(image.read(0, image.size)).equals(disk));
+  });
+
+  const lacking = missingTools(['gdisk']);
+  const skip = lacking.length > 0 && `install it: ${installCommand(lacking)}`;
+  test('makes the hybrid MBR of sgdisk', { skip }, async (t) => {
+    const bench = aWorkbench(t);
+    const types = ['srv', 'swap', 'home', 'var'];
+    const all = (inMbr: readonly string[]) =>
+      types
+        .map(
+          (type) =>
+            `[[partition]]\ntype = "${type}"\nsize = "1MiB"\nin-mbr = ${inMbr.includes(type)}\n`,
+        )
+        .join('');
+    const made = await buildFrom(bench, all(['srv', 'swap', 'home']));
+    assert.equal(made.error, undefined, made.error?.message);
+    await buildFrom(bench, all([]), '--output', bench.path('plain.raw'));
+    run('sgdisk', ['--hybrid=1:2:3', bench.path('plain.raw')]);
+    const [ours, theirs] = ['disk.raw', 'plain.raw'].map((name) => readFileSync(bench.path(name)));
+    assert.ok(ours?.equals(theirs ?? new Uint8Array()));
+    const { error } = await buildFrom(bench, all(types), '--force');
+    assert.match(error?.message ?? '', /a hybrid MBR/);
   });
 
   test('makes a fixed VHD of whole MiB, whose backup table is at the end of the disk', async (t) => {

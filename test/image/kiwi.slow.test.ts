@@ -100,6 +100,12 @@ const ROWS: Readonly<Record<string, () => Promise<void> | void>> = {
     run('e2fsck', ['-fn', `${at('bios.raw')}?offset=${MIB}`]);
   },
   'efipartsize="100"': () => assert.equal(tableOf(at('amazon.raw'))[0]?.size, 100 * MIB),
+  async 'gpt_hybrid_mbr="true"'() {
+    await variant('hybrid', { 'size = "100MiB"\n': 'size = "100MiB"\nin-mbr = true\n' });
+    const nested = run('sfdisk', ['--label-nested', 'dos', '--dump', at('hybrid.raw')]);
+    assert.match(nested, /start= +1, size= +2047, type=ee\n.*start= +2048, size= +204800, type=ef/);
+    run('sfdisk', ['--verify', at('hybrid.raw')]);
+  },
   async 'verity_blocks="all"'() {
     const changes = {
       [part(HASH)]: '',
