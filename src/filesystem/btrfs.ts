@@ -25,13 +25,13 @@ export const BTRFS: Maker = {
     };
   },
   async make(request, region, workshop): Promise<number> {
-    const { tree, label, uuid, options = [] } = request;
+    const { tree, label, uuid } = request;
     const size = whole(region, region.size ?? sizeFor(request));
     const root = await unpacked(tree, workshop);
     const argv = [
       ...['-q', '-f', '--nodiscard', '-U', uuid, '-b', String(size), '--rootdir', root],
       ...(label === '' ? [] : ['-L', label]),
-      ...[...options, region.path],
+      region.path,
     ];
     await runTool(findTool(MKFS_BTRFS, LEAST, workshop), { argv }, workshop);
     return size;

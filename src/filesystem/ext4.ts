@@ -57,13 +57,12 @@ function tools(workshop: Workshop): { readonly mkfs: FoundTool; readonly debugfs
 }
 
 function mkfsArguments(request: Request, region: Region, inodes: number): readonly string[] {
-  const { uuid, hashSeed, label, options = [] } = request;
+  const { uuid, hashSeed, label } = request;
   const extended = `offset=${region.offset},hash_seed=${hashSeed},root_owner=0:0,nodiscard,lazy_itable_init=1,lazy_journal_init=1`;
   return [
     ...['-q', '-F', '-b', String(EXT4_BLOCK), '-I', '256', '-N', String(inodes), '-m', '0'],
     ...['-O', ['none', ...FEATURES].join(','), '-U', uuid, '-E', extended],
     ...(label === '' ? [] : ['-L', label]),
-    ...options,
   ];
 }
 

@@ -17,8 +17,6 @@ export interface Request {
   readonly spare: number;
   /** The algorithm and its level, where one is asked for. */
   readonly compression?: { readonly algorithm: string; readonly level?: number | undefined };
-  /** Further options of the program that makes it, as they are. */
-  readonly options?: readonly string[];
 }
 
 /** Where it goes: a region of a file that is open, and whose absolute path in the running system is `path`. */

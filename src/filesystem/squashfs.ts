@@ -19,7 +19,7 @@ export const SQUASHFS: Maker = {
     return { size: undefined, place: 'beside', by: `${SQFSTAR.name} ${version}` };
   },
   async make(request, region, workshop): Promise<number> {
-    const { tree, time, options = [] } = request;
+    const { tree, time } = request;
     const [root] = tree;
     const { algorithm = DEFAULT_ALGORITHM, level } = request.compression ?? {};
     using reader = new ContentReader(workshop.disk);
@@ -29,7 +29,7 @@ export const SQUASHFS: Maker = {
       ...['-root-time', String(root?.modified ?? time)],
       ...(isRoots(tree) ? ['-all-root'] : owner(root)),
       ...(level === undefined ? [] : ['-Xcompression-level', String(level)]),
-      ...[...options, '-o', String(region.offset), region.path],
+      ...['-o', String(region.offset), region.path],
     ];
     // sqfstar is told of the root by its options, and warns of a member without a name.
     const input = tarStream(tree.slice(1), reader);

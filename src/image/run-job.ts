@@ -53,6 +53,7 @@ export async function runJob(
   const form = outputForm(job.format, path, context);
   if (job.variables !== undefined) {
     requireDisk(form, path);
+    requireApart(job.variables.output, path);
     requireOutput(job.variables.output, { needed: 0, isForced }, context.disk);
     requireVariables({ ...job.variables, time: job.time }, context);
   }
@@ -61,6 +62,16 @@ export async function runJob(
     await makeVariableFile({ ...job.variables, image: path, time: job.time }, context);
   }
   return outcome;
+}
+
+/** One would replace the other. @throws {CONFIG_INVALID} */
+function requireApart(variables: string, image: string): void {
+  if (variables !== image) return;
+  throw new EspError(
+    'CONFIG_INVALID',
+    `${image}: the image and its EFI variables are to be one file`,
+    { hint: 'name another file for the variables' },
+  );
 }
 
 /** A boot entry names a partition, which is looked up in the image that was made. */

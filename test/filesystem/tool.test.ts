@@ -69,7 +69,7 @@ describe('a program that makes file systems', () => {
   test('that is not there is named, and none is needed for what we write ourselves', (t) => {
     const workshop = withPrograms(t, {});
     const nowhere = { ...workshop, machine: { ...workshop.machine, findProgram: () => undefined } };
-    assert.equal(makerOf('erofs').plan(request(), nowhere).by, 'espalier');
+    assert.equal(makerOf('swap').plan(request(), nowhere).by, 'espalier');
     assert.throws(() => makerOf('ext4').plan(request(), nowhere), {
       code: 'TOOL_MISSING',
       message: /mkfs\.ext4: .* there is none/,

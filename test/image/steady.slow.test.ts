@@ -74,14 +74,14 @@ describe('an image is the same as root in Tokyo and as nobody in UTC', () => {
 });
 
 function table(name: string): string {
+  const hasEsp = name === 'efi' || name === 'hybrid';
   return `
 table = "${name}"
-boot-size = "44MiB"
+${hasEsp ? 'boot-size = "44MiB"' : ''}
 additional-space = "4MiB"
 [root]
 contents = [{ source = "tree", target = "/data" }]
-[esp]
-contents = [{ source = "tree", target = "/" }]
+${hasEsp ? '[esp]\ncontents = [{ source = "tree", target = "/" }]' : ''}
 `;
 }
 

@@ -74,6 +74,22 @@ describe('a tar file', () => {
     });
   }
 
+  test('of GNU tar has owners of 32 bits, and a larger one is refused: it would be somebody else', (t) => {
+    const at = aDirectory(t);
+    plant(at, { 'src/a': '' });
+    for (const format of ['gnu', 'pax']) {
+      const words = [`--format=${format}`, '--owner=:4294967294', '--group=:3000000'];
+      run('tar', [...words, '-C', at('src'), '-cf', at('a.tar'), 'a']);
+      const packed = treeOf([{ kind: 'tar', source: at('a.tar'), target: '/' }]);
+      const { uid, gid } = nodeAt(packed, '/a');
+      assert.deepEqual([uid, gid], [4_294_967_294, 3_000_000]);
+    }
+    const wide = Uint8Array.of(0x80, 0, 0, 1, 0, 0, 0, 5);
+    writeFileSync(at('wide.tar'), forged(everything, 116, wide));
+    const tree = () => treeOf([{ kind: 'tar', source: at('wide.tar'), target: '/' }]);
+    assert.throws(tree, { code: 'TREE_MALFORMED', message: /a gid of at most .* got 4294967301/ });
+  });
+
   test('of ours is read by GNU tar as it was packed', (t) => {
     const at = aDirectory(t);
     writeFileSync(at('a.tar'), packed(everything));
