@@ -17,7 +17,7 @@ import { openSurveyor } from '../survey/surveyor.ts';
 import type { Log } from '../terminal/log.ts';
 import type { RootHashes } from './build-image.ts';
 import type { EspDescription, FinishedUki, InstallDescription } from './esp-description.ts';
-import { groupHashes, placeUki } from './image-uki.ts';
+import { type GroupHash, groupHashes, placeUki } from './image-uki.ts';
 import { putTree, withNewEsp } from './new-esp.ts';
 import type { PlannedPartition } from './plan-image.ts';
 
@@ -41,45 +41,72 @@ export interface EspFilling {
   readonly warn: (warning: string) => void;
 }
 
+/** Where the FATs of an image are shown that get more than their files. */
+interface Roots {
+  readonly esp?: string | undefined;
+  readonly xbootldr?: string | undefined;
+}
+
 /**
- * Fills every FAT of an image. The first ESP gets what the description says besides its files. Throws
- * as `install` and `uki build` do.
+ * Fills every FAT of an image. The first ESP and the first XBOOTLDR partition get what the description
+ * says besides their files. Throws as `install` and `uki build` do.
  */
 export async function fillFats(
   partitions: readonly PlannedPartition[],
   rootHashes: RootHashes,
   filling: EspFilling,
 ): Promise<void> {
-  const esp = partitions.find(isFilledEsp);
   const groups = groupHashes(partitions, rootHashes);
+  let context = filling.context;
+  const rootOf = new Map<PlannedPartition | undefined, string>();
   for (const [index, partition] of partitions.entries()) {
     const { filling: content, place, label } = partition;
     if (content.kind !== 'fat') continue;
     const root = `${filling.name}#${index + 1}`;
     const { image, time, sectorSize } = filling;
     filling.say(`filling ${label}`);
-    const context = withNewEsp(
-      { image, place, sectorSize, label, uuid: content.uuid, time, root },
-      filling.context,
-    );
+    const fat = { image, place, sectorSize, label, uuid: content.uuid, time, root };
+    context = withNewEsp(fat, context);
     await putTree(content.tree, root, context);
-    if (partition !== esp) continue;
-    await putLoader(filling, root, context);
-    for (const uki of filling.description.ukis) {
-      if ('source' in uki) await copyUki(uki, root, context);
-      else {
-        const { signer, key, warn } = filling;
-        await placeUki(uki, groups, root, { ...context, signer, key, warn });
-      }
-    }
-    const { install } = filling.description;
-    if (install !== undefined) await putEntries(install, filling, root, context);
+    rootOf.set(partition, root);
   }
+  const [esp, xbootldr] = [isFilledEsp, isFilledXbootldr].map((is) =>
+    rootOf.get(partitions.find(is)),
+  );
+  await putBoot({ esp, xbootldr }, groups, filling, context);
+}
+
+async function putBoot(
+  { esp, xbootldr }: Roots,
+  groups: ReadonlyMap<string, GroupHash>,
+  filling: EspFilling,
+  context: Context,
+): Promise<void> {
+  const { signer, key, warn, description } = filling;
+  if (esp !== undefined) await putLoader(filling, esp, context);
+  for (const uki of description.ukis) {
+    const root = uki.isOnXbootldr === true ? xbootldr : esp;
+    if (root === undefined) continue;
+    if ('source' in uki) await copyUki(uki, root, context);
+    else await placeUki(uki, groups, root, { ...context, signer, key, warn });
+  }
+  const { install } = description;
+  if (install !== undefined && esp !== undefined)
+    await putEntries(install, filling, { esp, xbootldr }, context);
 }
 
 /** Returns whether a partition is an ESP that is filled here. */
-export function isFilledEsp({ definition, isDeferred }: PlannedPartition): boolean {
-  return partitionTypeName(definition.type) === 'esp' && !isDeferred;
+export function isFilledEsp(partition: PlannedPartition): boolean {
+  return isFilled(partition, 'esp');
+}
+
+/** Returns whether a partition is for boot entries beside an ESP, and filled here. */
+export function isFilledXbootldr(partition: PlannedPartition): boolean {
+  return isFilled(partition, 'xbootldr');
+}
+
+function isFilled({ definition, isDeferred }: PlannedPartition, type: string): boolean {
+  return partitionTypeName(definition.type) === type && !isDeferred;
 }
 
 /** Puts systemd-boot where firmware looks for it, and where `bootctl` updates it. */
@@ -126,14 +153,15 @@ async function copyUki(
 async function putEntries(
   { settings: raw, toplevel }: InstallDescription,
   { key, log, say, warn }: EspFilling,
-  root: string,
+  { esp, xbootldr }: Roots & { readonly esp: string },
   context: Context,
 ): Promise<void> {
-  const given = { ...signing(raw, key), ...raw, esp: [root], 'allow-directory': true };
+  const place = { esp: [esp], ...(xbootldr && { xbootldr }), 'allow-directory': true };
+  const given = { ...signing(raw, key), ...raw, ...place };
   const settings = checkSettings(given, 'install', context.disk);
   using surveyor = await openSurveyor(settings, toplevel, context);
   for (const caution of surveyor.known().cautions) warn(caution);
-  const [outcome] = await pass([root], surveyor, {
+  const [outcome] = await pass([esp], surveyor, {
     ...{ verb: 'install', context, log, say, tellsChanges: false },
     lockTimeout: settings['lock-timeout'],
   });

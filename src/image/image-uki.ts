@@ -20,8 +20,10 @@ import { settledBy } from './uki-options.ts';
 
 /** What the image is made from. */
 export interface UkiDescription {
-  /** On the ESP, as `/EFI/Linux/nixos_1.efi`. */
+  /** On its partition, as `/EFI/Linux/nixos_1.efi`. */
   readonly path: string;
+  /** Whether it goes onto the XBOOTLDR partition. */
+  readonly isOnXbootldr?: boolean;
   /** Options of `uki build`, without output and signature. */
   readonly options: RawSettings;
   /** The group whose root hash goes onto the command line, and how the system finds its parts. */

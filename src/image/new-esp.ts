@@ -49,7 +49,8 @@ export function withNewEsp(
     hidden: place.offset / sectorSize,
     epoch: time,
   });
-  const file = () => ({ device: 0, inode: 0, uid: context.uid, mode: 0o644 });
+  // Two FATs of one image are two file systems.
+  const file = () => ({ device: 0, inode: place.offset, uid: context.uid, mode: 0o644 });
   const fat = fatDisk({ region, root, access: 'write', epoch: time, durable: false, file });
   return { ...context, disk: mountedDisk(context.disk, root, fat.disk), processId: 0 };
 }

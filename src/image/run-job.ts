@@ -8,7 +8,7 @@ import { keySigner } from '../survey/signer-of.ts';
 import type { Log } from '../terminal/log.ts';
 import { makeImage } from './build-image.ts';
 import { type OutputForm, outputForm, writeOutput } from './convert-image.ts';
-import { type EspFilling, fillFats, isFilledEsp } from './fill-esp.ts';
+import { type EspFilling, fillFats, isFilledEsp, isFilledXbootldr } from './fill-esp.ts';
 import type { ImageJob } from './image-job.ts';
 import { makeVariableFile, requireVariables } from './make-variable-file.ts';
 import { planNixpkgs } from './nixpkgs-plan.ts';
@@ -16,7 +16,7 @@ import { placeOutput, requireOutput, scratchPath } from './output.ts';
 import { type ImagePlan, planImage } from './plan-image.ts';
 import type { MadePartition } from './repart-rows.ts';
 import { rootHashSigner } from './root-hash-signer.ts';
-import { splitFor, splitImage } from './split.ts';
+import { type Splitting, splitFor, splitImage } from './split.ts';
 
 /** What a run is given besides the job. */
 export interface RunMeans {
@@ -100,7 +100,7 @@ async function buildImage(
     const sign = rootHashSignerFor(plan, job, context);
     const needed = plan.partitions.reduce((sum, { filling }) => sum + filling.size, 0);
     requireOutput(path, { needed, isForced }, context.disk);
-    const ukis = plan.partitions.some(isFilledEsp) ? job.esp.ukis.map((uki) => uki.path) : [];
+    const ukis = ukisIn(plan, job);
     const splitting = { image: given, directory: dirname(path), ukis, isForced };
     const sectorSize = plan.table.kind === 'gpt' ? plan.table.sectorSize : 512;
     const isRaw = form.name === 'raw';
@@ -121,6 +121,15 @@ async function buildImage(
     if (!isRaw) await convert(raw, { path, form }, means);
     if (job.isSplit) await splitImage(made, raw, splitting, context);
     return { plan, made };
+  });
+}
+
+/** Returns where UKIs are; those of a deferred partition are nowhere. */
+function ukisIn({ partitions }: ImagePlan, { esp }: ImageJob): Splitting['ukis'] {
+  const [onEsp, onXbootldr] = [isFilledEsp, isFilledXbootldr].map((is) => partitions.findIndex(is));
+  return esp.ukis.flatMap(({ path, isOnXbootldr }) => {
+    const index = (isOnXbootldr === true ? onXbootldr : onEsp) ?? -1;
+    return index < 0 ? [] : [{ partition: index + 1, path }];
   });
 }
 

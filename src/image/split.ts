@@ -20,8 +20,8 @@ export interface Splitting {
   readonly image: string;
   /** The directory that it lies in. */
   readonly directory: string;
-  /** Paths of UKIs on its ESP. */
-  readonly ukis: readonly string[];
+  /** UKIs in it: the number of the partition, and the path there. */
+  readonly ukis: readonly { readonly partition: number; readonly path: string }[];
   readonly isForced: boolean;
 }
 
@@ -37,9 +37,10 @@ export function splitFor(
 ): readonly MadePartition[] {
   const { image, directory, ukis, isForced } = splitting;
   const split = withSplitPaths(made, image);
-  const names = [...split.map(({ splitPath }) => splitPath), ...ukis].flatMap((path) =>
-    path === undefined ? [] : [basename(path)],
-  );
+  const names = [
+    ...split.map(({ splitPath }) => splitPath),
+    ...ukis.map(({ path }) => path),
+  ].flatMap((path) => (path === undefined ? [] : [basename(path)]));
   const twice = names.find((name, index) => names.indexOf(name) !== index);
   if (twice !== undefined) {
     throw new EspError('CONFIG_INVALID', `${image}: two files of it would be split to ${twice}`, {
@@ -88,17 +89,13 @@ export async function splitImage(
       writeData(rangeOf(source, place, raw), wholly(place.size), { image: file, wrote }),
     );
   }
-  if (ukis.length === 0) return;
-  const number =
-    made.findIndex(({ definition: { type } }) => partitionTypeName(type) === 'esp') + 1;
   using images = new Images(context);
-  const { root, disk } = images.open(`${raw}#${number}`, 'read');
-  for (const uki of ukis) {
-    using content = disk.open(`${root}${uki}`);
-    const { size } = content;
-    const pieces = rangeOf(content, wholly(size), uki);
-    await placeOutput(join(directory, basename(uki)), size, context, (file) =>
-      writeData(pieces, wholly(size), { image: file, wrote }),
+  for (const { partition, path } of ukis) {
+    const { root, disk } = images.open(`${raw}#${partition}`, 'read');
+    using content = disk.open(`${root}${path}`);
+    const pieces = rangeOf(content, wholly(content.size), path);
+    await placeOutput(join(directory, basename(path)), content.size, context, (file) =>
+      writeData(pieces, wholly(content.size), { image: file, wrote }),
     );
   }
 }

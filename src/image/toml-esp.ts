@@ -7,6 +7,7 @@ import type { EspDescription } from './esp-description.ts';
 import type { UkiDescription } from './image-uki.ts';
 import { invalid, type ReadDescription } from './toml-description.ts';
 import type { TomlPartition, TomlUki } from './toml-schema.ts';
+import { typeOf } from './toml-uses.ts';
 import { filesNamed, placedOptions } from './uki-options.ts';
 
 /** What systemd-boot is told where nobody says anything. */
@@ -19,16 +20,20 @@ const LOADER_CONF = 'timeout 3\n';
 export function espOf(read: ReadDescription, allowInsecureKey: boolean): EspDescription {
   const { values, directory } = read;
   const groups = new Set(values.partition?.map(({ match }) => match));
-  const first =
-    values.esp ?? values.partition?.find((each) => each.uki !== undefined || each.loader);
-  const { uki = [], loader, 'loader-conf': loaderConf } = first ?? {};
+  const { partition = [], esp } = values;
+  const { loader, 'loader-conf': loaderConf } = esp ?? partition.find((each) => each.loader) ?? {};
   const systemd = loader === true ? resolve(directory, values.systemd ?? '/usr') : undefined;
+  const declared = [
+    ...[esp?.uki ?? []].flat().map((uki) => ({ uki, isOnXbootldr: false })),
+    ...partition.flatMap((each) =>
+      [each.uki ?? []].flat().map((uki) => ({ uki, isOnXbootldr: typeOf(each) === 'xbootldr' })),
+    ),
+  ];
   return {
-    ukis: [uki].flat().map((each) => {
-      if (each.verity === undefined || groups.has(each.verity)) {
-        return ukiOf(each, read, allowInsecureKey);
-      }
-      throw invalid(read, `uki.verity: no partition has match = ${JSON.stringify(each.verity)}`);
+    ukis: declared.map(({ uki, isOnXbootldr }) => {
+      if (uki.verity === undefined || groups.has(uki.verity))
+        return { ...ukiOf(uki, read, allowInsecureKey), isOnXbootldr };
+      throw invalid(read, `uki.verity: no partition has match = ${JSON.stringify(uki.verity)}`);
     }),
     systemd,
     loaderConf: loaderConf ?? LOADER_CONF,

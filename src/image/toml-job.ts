@@ -16,7 +16,7 @@ import { grows, startsReadOnly } from './partition-defaults.ts';
 import { invalid, type ReadDescription } from './toml-description.ts';
 import { espOf, sizeOfUkis } from './toml-esp.ts';
 import type { TomlContents, TomlPartition } from './toml-schema.ts';
-import { requireUsed } from './toml-uses.ts';
+import { requireUsed, typeOf } from './toml-uses.ts';
 import { variablesOf, type WantedVariables } from './toml-variables.ts';
 
 /** What a command line may say differently. */
@@ -116,8 +116,8 @@ function definitionOf(
     );
   }
   const { label, uuid, size, padding, compression } = given;
-  const isEsp = partitionTypeName(type) === 'esp';
-  const format = given.format ?? (isEsp ? 'vfat' : undefined);
+  const isForLoaders = ['esp', 'xbootldr'].includes(typeOf(given));
+  const format = given.format ?? (isForLoaders ? 'vfat' : undefined);
   const verity = verityOf(given, name, read);
   const exact = size === undefined || size === 'auto' ? undefined : size;
   return {

@@ -69,10 +69,11 @@ const OF_DESCRIPTION: Uses<TomlDescription> = {
   'efi-variables': always,
 };
 
-/** Returns whether a partition is an ESP. The architecture is in no name of that type. */
-function isEsp({ type }: TomlPartition): boolean {
-  return partitionTypeName(partitionTypeGuid(type, 'x86-64') ?? type) === 'esp';
+/** Returns what a partition is for. The architecture is in no name of the types of loaders. */
+export function typeOf({ type }: TomlPartition): string {
+  return partitionTypeName(partitionTypeGuid(type, 'x86-64') ?? type);
 }
+const isEsp = (given: TomlPartition): boolean => typeOf(given) === 'esp';
 
 /** What is put in by name goes to the first ESP. */
 const onFirstEsp = unless<TomlPartition>(
@@ -131,7 +132,12 @@ const OF_PARTITION: Uses<TomlPartition> = {
   grow: always,
   'in-mbr': always,
   'split-name': always,
-  uki: onFirstEsp,
+  uki: unless(
+    (given, { partition = [] }) =>
+      given === partition.find(isEsp) ||
+      given === partition.find((one) => typeOf(one) === 'xbootldr'),
+    'it is for the first ESP and the first XBOOTLDR partition',
+  ),
   loader: onFirstEsp,
   'loader-conf': unless(({ loader }) => loader === true, 'it is for loader = true'),
 };
@@ -162,7 +168,8 @@ export function requireUsed(read: ReadDescription): void {
   for (const [index, each] of partition.entries()) {
     const name = `${each.id ?? `partition ${index + 1}`}: `;
     requireAll(OF_PARTITION, each, name, read);
-    const isFat = each.format === 'vfat' || (each.format === undefined && isEsp(each));
+    const usual = ['esp', 'xbootldr'].includes(typeOf(each)) ? 'vfat' : undefined;
+    const isFat = (each.format ?? usual) === 'vfat';
     if (isFat) requirePlain(each.contents, name, read);
   }
   if (esp?.['loader-conf'] !== undefined && esp.loader !== true) {
