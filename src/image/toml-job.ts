@@ -195,9 +195,20 @@ function contentsOf(given: TomlContents, read: ReadDescription): Contents {
   return { kind: 'text', ...given };
 }
 
+/** `onlyNixStore` of make-disk-image: a file system that is the store, and nothing else. */
+function storeAlone(given: TomlContents, read: ReadDescription): Contents {
+  const contents = contentsOf(given, read);
+  const isBare =
+    contents.kind === 'closure' &&
+    contents.registration === undefined &&
+    contents.database !== true;
+  if (isBare && read.values.install === undefined) return { ...contents, target: '/' };
+  throw invalid(read, 'only-nix-store: expected a source-list alone, and no [install]');
+}
+
 function makeDiskImage(read: ReadDescription, overrides: Overrides, disk: Disk): ImageJob['disk'] {
   const { values, directory } = read;
-  const { table = 'efi', bios, root, esp } = values;
+  const { table = 'efi', bios, root, esp, 'only-nix-store': isStore } = values;
   if (overrides.sectorSize !== undefined && overrides.sectorSize !== 512)
     throw invalid(read, '--sector-size: the tables of make-disk-image have sectors of 512 bytes');
   const file = (path: string) => disk.read(resolve(directory, path), BIOS_LIMIT);
@@ -211,8 +222,10 @@ function makeDiskImage(read: ReadDescription, overrides: Overrides, disk: Disk):
     additionalSpace: values['additional-space'] ?? 512 * MIB,
     root: {
       format: root?.format ?? 'ext4',
-      label: root?.label ?? 'nixos',
-      contents: (root?.contents ?? []).map((each) => contentsOf(each, read)),
+      label: root?.label ?? (isStore ? 'nix-store' : 'nixos'),
+      contents: (root?.contents ?? []).map((each) =>
+        isStore ? storeAlone(each, read) : contentsOf(each, read),
+      ),
     },
     rootFileSystem: values['root-fs-uuid'] ?? ROOT_FILE_SYSTEM,
     esp: { contents: (esp?.contents ?? []).map((each) => contentsOf(each, read)) },

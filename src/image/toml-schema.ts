@@ -149,6 +149,7 @@ export const descriptionSchema = v.strictObject({
   partition: v.optional(v.array(partition)),
   // make-disk-image.nix
   table: v.optional(v.picklist(NIXPKGS_TABLES, `expected ${NIXPKGS_TABLES.join(', ')}`)),
+  'only-nix-store': flag,
   'additional-space': v.optional(bytes),
   'boot-size': v.optional(understood(parseBootSize, 'a size, as 256M or 256MiB')),
   'root-guid': v.optional(guid),
@@ -156,7 +157,7 @@ export const descriptionSchema = v.strictObject({
   root: v.optional(
     v.strictObject({
       format: v.optional(text, 'ext4'),
-      label: v.optional(text, 'nixos'),
+      label: v.optional(text),
       contents: v.optional(v.array(contents), []),
     }),
   ),

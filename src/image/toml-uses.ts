@@ -42,6 +42,7 @@ const OF_DESCRIPTION: Uses<TomlDescription> = {
   systemd: unless(hasLoader, 'the boot loader is taken from it, and no loader = true asks for one'),
   partition: unless(({ table }) => table === undefined, 'there is a table: give one of the two'),
   table: always,
+  'only-nix-store': withTable(''),
   'additional-space': (all) =>
     withTable('')(all, all) ??
     ((all.size ?? 'auto') === 'auto' ? undefined : 'size says how large the disk is'),

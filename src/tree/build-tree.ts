@@ -1,4 +1,5 @@
 /** Makes a tree from declarations. */
+import { basename, join } from 'node:path';
 import type { Disk } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
 import { ACCOUNT_FILES, accountNumber, parseAccounts } from './accounts.ts';
@@ -63,9 +64,10 @@ const PUT: {
   link({ target, to }, by, { draft }) {
     draft.put(target, { ...plainFile(0), kind: 'link', mode: 0o777, target: to }, by);
   },
-  closure({ list, registration }, by, placing) {
+  closure({ list, registration, target }, by, placing) {
     for (const path of storePaths(list, placing.disk)) {
-      copyInto({ kind: 'copy', source: path, target: path }, by, placing);
+      const place = target === undefined ? path : join(target, basename(path));
+      copyInto({ kind: 'copy', source: path, target: place }, by, placing);
     }
     if (registration === undefined) return;
     copyInto({ kind: 'copy', source: registration, target: REGISTRATION }, by, placing);

@@ -1,6 +1,7 @@
 /** The descriptions in docs/images.md are made as they are written. */
 import assert from 'node:assert/strict';
 import * as fs from 'node:fs';
+import { basename } from 'node:path';
 import { describe, test } from 'node:test';
 import { bytesSource } from '../../src/byte-source.ts';
 import { openDiskImage } from '../../src/diskformat/formats.ts';
@@ -45,6 +46,27 @@ describe('the examples of docs/images.md', () => {
     assert.equal(read('/etc/motd'), 'hello\n');
     assert.equal(read('/nix-path-registration'), 'paths\n');
     assert.match(read(`${machine.toplevel(2)}/nixos-version`), /26\.05/);
+  });
+
+  test('make-disk-image with onlyNixStore: a file system that is the store', {
+    skip: noExt4,
+  }, async (t) => {
+    const example = anExample(t, 'make-disk-image.toml');
+    const { machine, at, put } = example;
+    const store = '[root]\ncontents = [{ source-list = "closure/store-paths" }]\n';
+    put('store.toml', `output = "store.raw"\ntable = "none"\nonly-nix-store = true\n${store}`);
+    await buildExample(example, 'store.toml');
+    run('e2fsck', ['-fn', at('store.raw')]);
+    assert.match(run('dumpe2fs', ['-h', at('store.raw')]), /volume name: +nix-store\n/);
+    const name = basename(machine.toplevel(2));
+    const version = run('debugfs', ['-R', `cat /${name}/nixos-version`, at('store.raw')]);
+    assert.match(version, /26\.05/);
+    put(
+      'store.toml',
+      `output = "b.raw"\ntable = "none"\nonly-nix-store = true\n[root]\ncontents = [{ directory = "/a" }]`,
+    );
+    const { error } = await machine.runWith({}, 'image', 'build', at('store.toml'));
+    assert.match(error?.message ?? '', /expected a source-list alone/);
   });
 
   test('verity-store: what nixpkgs makes in three runs and a check', { skip }, async (t) => {
