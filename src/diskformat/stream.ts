@@ -126,7 +126,8 @@ function isDamage(error: unknown): error is Error & { code: string } {
   );
 }
 
-function findXz({ machine, environment }: Surroundings): string {
+/** Returns the path of xz. @throws {TOOL_MISSING} */
+export function findXz({ machine, environment }: Surroundings): string {
   const program = machine.findProgram('xz', environment);
   if (program !== undefined) return program;
   throw new EspError('TOOL_MISSING', 'xz: expected the program, but there is none', {

@@ -5,7 +5,7 @@ import type { Tree } from '../tree/node.ts';
 import { tarStream } from '../tree/tar-writer.ts';
 import { whole } from './region.ts';
 import type { Maker, Plan, Request, Workshop } from './request.ts';
-import { findTool, MKFS_BTRFS, runTool, TAR } from './tool.ts';
+import { findTool, MKFS_BTRFS, requireTools, runTool, TAR } from './tool.ts';
 
 const LEAST = { version: '6.0' };
 const LEAST_TAR = { version: '1.30' };
@@ -15,7 +15,13 @@ const SMALLEST = 128 * 1024 * 1024;
 
 export const BTRFS: Maker = {
   plan(request, workshop): Plan {
-    findTool(TAR, LEAST_TAR, workshop);
+    requireTools(
+      [
+        [TAR, LEAST_TAR],
+        [MKFS_BTRFS, LEAST],
+      ],
+      workshop,
+    );
     const { version } = findTool(MKFS_BTRFS, LEAST, workshop);
     return {
       size: sizeFor(request),

@@ -3,7 +3,7 @@ import type { ByteSource } from '../byte-source.ts';
 import type { Context } from '../context.ts';
 import { digestBytes, hash } from '../digest.ts';
 import { diskFormat } from '../diskformat/formats.ts';
-import { compressed, compressionOf } from '../diskformat/stream.ts';
+import { compressed, compressionOf, findXz } from '../diskformat/stream.ts';
 import { EspError } from '../error.ts';
 import type { RawFile } from '../process/machine.ts';
 import { uuidFrom } from '../verity/uuid.ts';
@@ -35,6 +35,8 @@ export function outputForm(
   context: Pick<Context, 'machine' | 'environment'>,
 ): OutputForm {
   const compression = compressionOf(path);
+  // Before anything is made: it would be made in vain.
+  if (compression === 'xz') findXz(context);
   if (compression === undefined) return diskForm(given, path);
   if (given !== undefined && given !== 'raw') {
     throw new EspError(

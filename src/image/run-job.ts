@@ -93,6 +93,7 @@ async function buildImage(
   means: RunMeans,
 ): Promise<Outcome> {
   const { context } = means;
+  requireDracut(job, context);
   const signer = await signerOf(job, means);
   requireOutput(path, { needed: 0, isForced }, context.disk);
   return withScratch(besideOutput(path), context, async (workshop) => {
@@ -121,6 +122,15 @@ async function buildImage(
     if (!isRaw) await convert(raw, { path, form }, means);
     if (job.isSplit) await splitImage(made, raw, splitting, context);
     return { plan, made };
+  });
+}
+
+/** An initrd is made when its disk is: without dracut all would be made in vain. */
+function requireDracut({ esp }: ImageJob, { machine, environment }: Context): void {
+  const wants = esp.ukis.some((uki) => 'options' in uki && uki.options['dracut'] === true);
+  if (!wants || machine.findProgram('dracut', environment) !== undefined) return;
+  throw new EspError('TOOL_MISSING', 'dracut: expected the program, but there is none', {
+    hint: 'apt-get install dracut-core, or nix-shell -p dracut; or give an initrd',
   });
 }
 

@@ -74,6 +74,11 @@ describe('a program that makes file systems', () => {
       code: 'TOOL_MISSING',
       message: /mkfs\.ext4: .* there is none/,
     });
+    assert.throws(() => makerOf('btrfs').plan(request(), nowhere), {
+      code: 'TOOL_MISSING',
+      message: /tar: .*; mkfs\.btrfs: /,
+      hint: /apt-get install tar btrfs-progs, or nix-shell -p /,
+    });
     assert.throws(() => makerOf('ntfs'), {
       code: 'CONFIG_INVALID',
       message: /expected one of ext4/,

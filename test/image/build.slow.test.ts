@@ -213,6 +213,28 @@ describe('what is refused leaves nothing behind', () => {
     ...['--output', bench.path('disk.raw'), ...more],
   ];
 
+  for (const [what, text, output, tools] of [
+    ['of a stream', '[[partition]]\ntype = "home"', 'a.raw.xz', /xz: /],
+    [
+      'of an initrd',
+      '[[partition]]\ntype = "esp"\n[partition.uki]\npath = "/a.efi"\ndracut = {}',
+      'a.raw',
+      /dracut: /,
+    ],
+  ] as const) {
+    test(`all programs ${what} are looked for before anything is made`, async (t) => {
+      const bench = aVerityBench(t);
+      bench.environment = { PATH: bench.path('nothing') };
+      bench.put('image.toml', text);
+      const args = [bench.path('image.toml'), '--output', bench.path(output)];
+      const { error } = await bench.run(['image', 'build', ...args]);
+      assert.equal(error?.code, 'TOOL_MISSING');
+      assert.match(error?.message ?? '', tools);
+      assert.match(error?.hint ?? '', /apt-get install .*nix-shell -p /);
+      assert.ok(!existsSync(bench.path(output)));
+    });
+  }
+
   test('an output that is there already stays as it was, without --force', async (t) => {
     const bench = aVerityBench(t);
     bench.put('disk.raw', 'mine');
