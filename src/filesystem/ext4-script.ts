@@ -2,23 +2,22 @@
 import { EspError } from '../error.ts';
 import { KIND_BITS, type TreeNode } from '../tree/node.ts';
 import type { Tree } from '../tree/tree.ts';
-import type { Request, Workshop } from './request.ts';
-import { Sources, type Stage } from './staged.ts';
+import type { Request } from './request.ts';
+import type { Sources, Stage } from './staged.ts';
 
 /** debugfs reads lines into memory of 8192 bytes. */
 const MAX_LINE = 8000;
 
 /**
- * Yields the commands. `stage` makes files of what lies in none. Sockets are left out: debugfs makes
+ * Yields the commands. `stage` makes files of what is in none. Sockets are left out: debugfs makes
  * none.
  * @throws {TREE_MALFORMED} when a name has a line break, or a path is too long for debugfs
  */
 export async function* ext4Script(
   { tree, time }: Pick<Request, 'tree' | 'time'>,
-  workshop: Workshop,
+  sources: Sources,
   stage: Stage,
 ): AsyncGenerator<string> {
-  using sources = new Sources(workshop, stage);
   for (const node of tree) {
     if (node.kind === 'socket') continue;
     const isFile = node.kind === 'file' && node.sameAs === undefined;

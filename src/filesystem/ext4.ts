@@ -7,7 +7,7 @@ import { epoch, ext4Script } from './ext4-script.ts';
 import { EXT4_BLOCK, ext4Blocks, ext4Inodes, ext4Needs } from './ext4-size.ts';
 import { whole } from './region.ts';
 import type { Maker, Plan, Region, Request, Workshop } from './request.ts';
-import { stageIn } from './staged.ts';
+import { Sources, stageIn } from './staged.ts';
 import { DEBUGFS, type FoundTool, findTool, MKFS_EXT4, runTool } from './tool.ts';
 
 /** The first version whose debugfs packs attributes and 64-bit times as later ones do. */
@@ -76,11 +76,13 @@ async function fill(
   workshop: Workshop,
 ): Promise<void> {
   const stage = stageIn(workshop);
-  const script = await stage(inPieces(ext4Script(request, workshop, stage)));
+  using sources = new Sources(workshop, stage);
   const image = offset === 0 ? path : `${path}?offset=${offset}`;
-  const argv = ['-w', '-f', script, image];
+  // It reads the first commands while the last are not made yet.
+  const input = inPieces(ext4Script(request, sources, stage));
+  const argv = ['-w', '-f', '-', image];
   try {
-    await runTool(debugfs, { argv, environment, judge: judgeMessages }, workshop);
+    await runTool(debugfs, { argv, environment, input, judge: judgeMessages }, workshop);
   } catch (error) {
     throw explained(error, request, workshop);
   }

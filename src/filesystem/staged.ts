@@ -10,7 +10,7 @@ const PIECE = 1024 * 1024;
 const PERMISSIONS = 0o7777;
 
 /** Writes bytes to a new file of the scratch directory. Returns the path for another program. */
-export type Stage = (bytes: Iterable<Uint8Array> | AsyncIterable<Uint8Array>) => Promise<string>;
+export type Stage = (bytes: Iterable<Uint8Array>) => Promise<string>;
 
 /** Returns what makes new files in the scratch directory, apart from those of other file systems. */
 export function stageIn({ disk, scratch }: Workshop): Stage {
@@ -20,7 +20,7 @@ export function stageIn({ disk, scratch }: Workshop): Stage {
     const path = join(directory, `content-${++count}`);
     const file = await disk.create(path);
     try {
-      for await (const piece of bytes) await file.write(piece);
+      for (const piece of bytes) await file.write(piece);
     } finally {
       // Nobody needs it after a power cut, so it is not made durable.
       await file.abandon();
