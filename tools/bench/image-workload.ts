@@ -1,6 +1,6 @@
 /** Disk images: how long they take, beside systemd-repart and the programs that make file systems. */
 import * as fs from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { hasNewerTools, newerTools } from '../../test/lab/newer-tools.ts';
 import { ownWords } from '../../test/lab/package-folder.ts';
 import { hasToolRoot, toolRoot } from '../../test/lab/tool-root.ts';
@@ -32,7 +32,10 @@ function verityImage(id: string, shape: TreeShape, target: Target): Make {
     const root = join(workshop.work, id);
     const { kernel, initrd } = aMachine(join(root, 'machine'), ONE);
     makeTree(join(root, 'tree'), shape);
-    const definitions = define(root, [kernel, initrd]);
+    const images = join(root, 'esp/EFI/Linux');
+    fs.mkdirSync(images, { recursive: true });
+    for (const path of [kernel, initrd]) fs.copyFileSync(path, join(images, basename(path)));
+    const definitions = define(root);
     const built = join(root, 'built');
     const ours = join(built, 'espalier.raw');
     const given = ['--definitions', definitions, '--seed', SEED];
@@ -55,14 +58,14 @@ function verityImage(id: string, shape: TreeShape, target: Target): Make {
 const ONE = { generations: 1, kernels: 1, initrds: 1 };
 const SEED = '11111111-2222-4333-8444-555555555555';
 
-function define(root: string, onEsp: readonly string[]): string {
+function define(root: string): string {
   const definitions = join(root, 'definitions');
   fs.mkdirSync(definitions);
   const place = (name: string, lines: readonly string[]): void =>
     fs.writeFileSync(join(definitions, name), ['[Partition]', ...lines, ''].join('\n'));
   const size = ['SizeMinBytes=100M', 'SizeMaxBytes=100M'];
-  const copies = onEsp.map((path, index) => `CopyFiles=${path}:/EFI/Linux/${index}`);
-  place('00-esp.conf', ['Type=esp', 'Format=vfat', ...size, ...copies]);
+  const images = `CopyFiles=${join(root, 'esp')}:/`;
+  place('00-esp.conf', ['Type=esp', 'Format=vfat', ...size, images]);
   const group = ['VerityMatchKey=usr', 'Minimize=best'];
   place('10-hash.conf', ['Type=usr-verity', 'Verity=hash', ...group]);
   const content = ['Format=erofs', `CopyFiles=${join(root, 'tree')}:/`];
@@ -74,7 +77,13 @@ function define(root: string, onEsp: readonly string[]): string {
 function repart(definitions: string, built: string): Contender {
   const [program, ...words] = ownWords(toolRoot, 'usr/bin/systemd-repart');
   const output = join(built, 'repart.raw');
-  const options = ['--empty=create', '--size=auto', '--dry-run=no', '--offline=yes'];
+  const options = [
+    '--empty=create',
+    '--size=auto',
+    '--dry-run=no',
+    '--offline=yes',
+    '--sector-size=512',
+  ];
   return {
     ...{ name: REPART, prepare: () => clear(built), output },
     commands: [
