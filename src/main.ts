@@ -23,7 +23,7 @@ const V8_FLAGS: ReadonlyMap<string, readonly string[]> = new Map([
   ['gc', [SMALL_NURSERY, LITTLE_GARBAGE]],
   ['repair', [SMALL_NURSERY, LITTLE_GARBAGE]],
   ['status', [SMALL_NURSERY, LITTLE_GARBAGE]],
-  ['image', [SMALL_NURSERY]],
+  ['image', [SMALL_NURSERY, LITTLE_GARBAGE]],
   ['watch', [SMALL_NURSERY, NO_IDLE_WORK]],
 ]);
 

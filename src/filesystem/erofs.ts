@@ -39,7 +39,7 @@ async function compress(request: Request, region: Region, workshop: Workshop): P
     ...['--quiet', `-z${algorithm}${level === undefined ? '' : `,level=${level}`}`],
     ...['-U', uuid, '-T', String(time), ...(label === '' ? [] : ['-L', label])],
     // Without it, the time is that of every file.
-    ...(tree.some(({ modified }) => modified !== time) ? ['--mkfs-time'] : []),
+    ...(tree.values().some(({ modified }) => modified !== time) ? ['--mkfs-time'] : []),
     ...['--tar=f', region.path],
   ];
   await runTool(compressor(request, workshop), { argv, input: tarStream(tree, reader) }, workshop);

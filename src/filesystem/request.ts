@@ -1,7 +1,7 @@
 /** What a file system shall be like, and where it goes. */
 import type { WritableDisk } from '../disk/disk.ts';
 import type { Environment, Machine, RawFile } from '../process/machine.ts';
-import type { Tree } from '../tree/node.ts';
+import type { Tree } from '../tree/tree.ts';
 
 /** What a file system holds, and what it says of itself. */
 export interface Request {

@@ -1,7 +1,7 @@
 /** The programs that make file systems: where they are, how new they are, how they are run. */
 import { EspError } from '../error.ts';
 import { boundedEnvironment } from '../process/environment.ts';
-import type { Environment, Machine } from '../process/machine.ts';
+import type { Environment, Machine, Program } from '../process/machine.ts';
 import type { Workshop } from './request.ts';
 
 /** A program, and where it comes from. */
@@ -183,7 +183,7 @@ function missing(tool: Tool, { version, why }: Least, found: string | undefined)
 export interface Run {
   readonly argv: readonly string[];
   readonly environment?: Environment;
-  readonly input?: Iterable<Uint8Array>;
+  readonly input?: Program['input'];
   readonly judge?: (messages: string) => string | undefined;
 }
 

@@ -13,7 +13,7 @@ import type { Guid } from '../guid.ts';
 import { buildTree } from '../tree/build-tree.ts';
 import { ContentReader } from '../tree/content-reader.ts';
 import type { TreeSettings } from '../tree/contents.ts';
-import type { Tree } from '../tree/node.ts';
+import type { Tree } from '../tree/tree.ts';
 import { parseUuid } from '../verity/uuid.ts';
 import type { PartitionDefinition } from './definition.ts';
 

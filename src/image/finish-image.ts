@@ -4,7 +4,7 @@ import { type Partition, readPartitionTable } from '../gpt/partition-table.ts';
 import { parsePartitionType, partitionTypeName } from '../gpt/partition-type.ts';
 import { buildTree } from '../tree/build-tree.ts';
 import type { Contents } from '../tree/contents.ts';
-import type { Tree } from '../tree/node.ts';
+import type { Tree } from '../tree/tree.ts';
 import type { BootProfile } from '../uki/boot-profile.ts';
 import { compareRootHashes, describeMismatch } from '../uki/verity-match.ts';
 import { devicesOnCmdline } from '../verity/cmdline.ts';

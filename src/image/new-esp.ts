@@ -8,7 +8,8 @@ import { formatFat } from '../fat/format.ts';
 import type { RawFile } from '../process/machine.ts';
 import { fill } from '../transaction/assemble.ts';
 import { ContentReader } from '../tree/content-reader.ts';
-import type { Tree, TreeNode } from '../tree/node.ts';
+import type { TreeNode } from '../tree/node.ts';
+import type { Tree } from '../tree/tree.ts';
 import { parseUuid } from '../verity/uuid.ts';
 import type { Place } from './layout.ts';
 

@@ -2,7 +2,7 @@
 import { EspError } from '../error.ts';
 import { partitionTypeGuid } from '../gpt/partition-type.ts';
 import type { Guid } from '../guid.ts';
-import type { Tree } from '../tree/node.ts';
+import type { Tree } from '../tree/tree.ts';
 import { type BiosLoader, placeBiosLoader } from './bios.ts';
 import type { PartitionDefinition } from './definition.ts';
 import { type Filling, type FillingSettings, fillingOf } from './filling.ts';
@@ -64,15 +64,22 @@ export async function planNixpkgs(
 /** The larger of what make-disk-image computes and what the file system takes. */
 function diskSize(description: NixpkgsDescription, filling: Filling): number {
   if (description.size !== 'auto') return description.size;
-  const tree = filling.kind === 'made' ? filling.request.tree : [];
-  const computed = nixpkgsDiskSize(description, usage(tree), description.additionalSpace);
+  const used = filling.kind === 'made' ? usage(filling.request.tree) : NOTHING;
+  const computed = nixpkgsDiskSize(description, used, description.additionalSpace);
   const missing = Math.max(0, filling.size - nixpkgsRootSize(description, computed));
   return Math.ceil((computed + missing) / MIB) * MIB;
 }
 
-function usage(tree: Tree): { readonly blocks: number; readonly inodes: number } {
-  const files = tree.filter(({ kind }) => kind !== 'directory');
-  const blocks = files.reduce((sum, { size }) => sum + Math.ceil(size / 4096), 0);
+/** What files take. */
+interface Usage {
+  readonly blocks: number;
+  readonly inodes: number;
+}
+
+const NOTHING: Usage = { blocks: 0, inodes: 0 };
+
+function usage(tree: Tree): Usage {
+  const blocks = tree.values().reduce((sum, { size }) => sum + Math.ceil(size / 4096), 0);
   return { blocks, inodes: tree.length };
 }
 

@@ -5,7 +5,7 @@ import type { NewTable } from '../gpt/format-table.ts';
 import { formatMbr, hybridPartitions, MBR_TYPES, type Mbr } from '../gpt/mbr.ts';
 import { partitionTypeName } from '../gpt/partition-type.ts';
 import type { Guid } from '../guid.ts';
-import type { Tree } from '../tree/node.ts';
+import type { Tree } from '../tree/tree.ts';
 import type { PartitionDefinition } from './definition.ts';
 import { type Filling, type FillingSettings, fillingOf } from './filling.ts';
 import {
@@ -199,7 +199,9 @@ const CLUSTER = 4096;
 
 /** Returns how large a FAT is that holds a tree and more, generously. */
 function fatNeed(tree: Tree, besides: number): number {
-  const content = tree.reduce((sum, { size }) => sum + roundUp(size, CLUSTER) + CLUSTER, besides);
+  const content = tree
+    .values()
+    .reduce((sum, { size }) => sum + roundUp(size, CLUSTER) + CLUSTER, besides);
   // The two tables take a thousandth of it each, and names of directories that grow a little more.
   return content + Math.ceil(content / 100) + MIB;
 }
