@@ -65,9 +65,9 @@ const MAGIC: readonly (readonly [bytes: string, compression: Compression])[] = [
   ['\xfd7zXZ\0', 'xz'],
 ];
 
-/** Returns how a file is compressed as a whole; undefined when it is not. */
-export function compressionIn(file: ByteSource): Compression | undefined {
-  const text = String.fromCharCode(...file.read(0, 6));
+/** Returns how a file is compressed as a whole, by its first bytes; undefined when it is not. */
+export function compressionIn(first: Uint8Array): Compression | undefined {
+  const text = String.fromCharCode(...first.subarray(0, 6));
   return MAGIC.find(([bytes]) => text.startsWith(bytes))?.[1];
 }
 

@@ -31,7 +31,7 @@ export async function openImage(
   const file = openBytes(path, context);
   const close = () => file[Symbol.dispose]();
   try {
-    const compression = compressionIn(file);
+    const compression = compressionIn(file.read(0, 16));
     if (compression === undefined)
       return opened(openDiskImage(file, path), file.size, { path, context, close });
     const { size } = file;
