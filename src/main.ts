@@ -24,7 +24,7 @@ const V8_FLAGS: ReadonlyMap<string, readonly string[]> = new Map([
   ['repair', [SMALL_NURSERY, LITTLE_GARBAGE]],
   ['status', [SMALL_NURSERY, LITTLE_GARBAGE]],
   ['report', [SMALL_NURSERY, LITTLE_GARBAGE]],
-  ['image', [SMALL_NURSERY]],
+  ['image', [SMALL_NURSERY, LITTLE_GARBAGE]],
   ['watch', [SMALL_NURSERY, NO_IDLE_WORK]],
 ]);
 

@@ -1,9 +1,10 @@
 /** `image build`: makes a whole disk. */
+
 import { resolve } from 'node:path';
 import type { Context } from '../context.ts';
 import { finalUuid } from '../image/build-image.ts';
 import { FILES_ALONE } from '../image/esp-description.ts';
-import type { ImageJob, KeyFiles } from '../image/image-job.ts';
+import type { ImageJob } from '../image/image-job.ts';
 import type { ImagePlan } from '../image/plan-image.ts';
 import { readRepartDefinitions } from '../image/repart-definitions.ts';
 import { type MadePartition, repartRows } from '../image/repart-rows.ts';
@@ -13,6 +14,7 @@ import { deferredTypes, tomlJob } from '../image/toml-job.ts';
 import type { WantedVariables } from '../image/toml-variables.ts';
 import { misuse, readFlags } from '../settings/flags.ts';
 import type { Invocation } from '../settings/invocation.ts';
+import type { SignerFiles } from '../signer/pem.ts';
 import { formatSize } from '../terminal/size.ts';
 import { formatTable } from '../terminal/table.ts';
 import { STEADY } from '../tree/contents.ts';
@@ -70,6 +72,7 @@ export async function readJob(
 function common(settings: JobFlags) {
   return {
     key: keyOf(settings),
+    allowInsecureKey: settings['allow-insecure-key'],
     isSplit: settings.split,
     deferred: settings.defer,
     sectorSize: settings['sector-size'],
@@ -108,7 +111,7 @@ function variablesFrom({
   return { template, output, keys, microsoft: [], certificates: [], boot: [] };
 }
 
-function keyOf(settings: JobFlags): KeyFiles | undefined {
+function keyOf(settings: JobFlags): SignerFiles | undefined {
   const { certificate, 'private-key': privateKey } = settings;
   if ((certificate === undefined) !== (privateKey === undefined)) {
     throw misuse('expected both --certificate and --private-key, got one', VERB);
@@ -124,7 +127,7 @@ async function makeOrPlan(
   means: RunMeans,
 ): Promise<readonly MadePartition[]> {
   const destination = { ...output, isForced: settings.force };
-  if (settings['dry-run']) return asPlanned(await planJob(job, means));
+  if (settings['dry-run']) return asPlanned(await planJob(job, output.path, means));
   return (await runJob(job, destination, means)).made;
 }
 

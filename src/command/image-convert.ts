@@ -2,10 +2,9 @@
 import { resolve } from 'node:path';
 import * as v from 'valibot';
 import type { Context } from '../context.ts';
-import { openBytes } from '../disk/raw-file.ts';
-import { openDiskImage } from '../diskformat/formats.ts';
 import { EspError, EXIT_WARNINGS } from '../error.ts';
 import { outputForm, writeOutput } from '../image/convert-image.ts';
+import { openImage } from '../image/opened-image.ts';
 import { requireOutput } from '../image/output.ts';
 import { readFlags } from '../settings/flags.ts';
 import type { Invocation } from '../settings/invocation.ts';
@@ -31,16 +30,16 @@ export async function imageConvert(
   const { format, force } = readFlags(schema, flags, VERB);
   const path = resolve(output);
   const form = outputForm(format, path, context);
-  using file = openBytes(image, context);
-  const disk = openDiskImage(file, image);
   if (context.disk.realPath(path) === context.disk.realPath(image)) {
     throw new EspError('CONFIG_INVALID', `${output}: it is the image that is read`);
   }
   requireOutput(path, { needed: 0, isForced: force }, context.disk);
-  await writeOutput(disk, path, form, context);
+  using opened = await openImage(image, context);
+  const read = opened.disk;
+  await writeOutput(read, path, form, context);
   const size = context.disk.stat(path)?.size ?? 0;
-  const warning = form.warningFor(disk.size);
-  const told = { from: disk.format, to: form.name, output, diskSize: disk.size, size };
+  const warning = form.warningFor(read.size);
+  const told = { from: read.format, to: form.name, output, diskSize: read.size, size };
   context.print(
     json
       ? JSON.stringify(
@@ -48,7 +47,7 @@ export async function imageConvert(
           undefined,
           2,
         )
-      : `${output}: ${form.name}, ${formatSize(size)}, a disk of ${formatSize(disk.size)}`,
+      : `${output}: ${form.name}, ${formatSize(size)}, a disk of ${formatSize(read.size)}`,
   );
   if (warning === undefined) return 0;
   (await import('../terminal/log.ts')).openLog(verbosity).warn(warning);

@@ -26,7 +26,7 @@ export async function imageInspect(
   context: Context,
 ): Promise<number> {
   const { deep } = readFlags(schema, flags, VERB);
-  using opened = openImage(image, context);
+  using opened = await openImage(image, context);
   const found = await inspectImage(image, opened, deep);
   context.print(
     json

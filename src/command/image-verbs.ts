@@ -31,7 +31,10 @@ export const IMAGE_VERBS: readonly VerbDeclaration[] = [
   {
     name: 'image convert',
     operands: [
-      { syntax: '<IMAGE>', help: 'disk image: raw, qcow2, VDI or VHD' },
+      {
+        syntax: '<IMAGE>',
+        help: 'disk image: raw, qcow2, VDI or VHD, packed by zstd, gzip or xz as well',
+      },
       { syntax: '<OUTPUT>', help: 'where it goes; .zst, .gz or .xz makes it a compressed stream' },
     ],
     own: IMAGE_CONVERT_OPTIONS,
@@ -41,7 +44,12 @@ export const IMAGE_VERBS: readonly VerbDeclaration[] = [
   },
   {
     name: 'image inspect',
-    operands: [{ syntax: '<IMAGE>', help: 'disk image: raw, qcow2, VDI or VHD' }],
+    operands: [
+      {
+        syntax: '<IMAGE>',
+        help: 'disk image: raw, qcow2, VDI or VHD, packed by zstd, gzip or xz as well',
+      },
+    ],
     own: IMAGE_INSPECT_OPTIONS,
     summary: 'show the partitions of a disk image, what they hold, and what would boot',
     example: 'espalier image inspect --deep disk.qcow2',

@@ -9,9 +9,9 @@ import { formatPolicies } from '../uki/pcrsig.ts';
 import type { MadePolicies } from '../ukify/policies.ts';
 
 /** An image that was written. Size in bytes. */
-export interface Built {
+interface Built {
   readonly size: number;
-  readonly policies?: MadePolicies;
+  readonly policies?: MadePolicies | undefined;
 }
 
 interface Reported extends Built {

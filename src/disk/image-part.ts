@@ -17,11 +17,15 @@ export interface ImagePart {
   readonly partition?: ImagePartition;
   /** Of that partition. */
   readonly number?: number;
+  /** Of the disk, in bytes, where there is a partition table. */
+  readonly sectorSize?: number;
 }
 
 /** A partition, with its number and where it lies, in bytes. */
 export interface Numbered extends ImagePartition {
   readonly number: number;
+  /** Of the disk, in bytes. */
+  readonly sectorSize: number;
   readonly offset: number;
   readonly size: number;
 }
@@ -55,8 +59,8 @@ export function findPart(image: ByteSource, { file, part }: ImagePlace): ImagePa
       hint: `name one of them: --esp ${file}#${found.number}`,
     });
   }
-  const { number, offset, size, ...partition } = found;
-  return { offset, size, name: `${file}#${number}`, partition, number };
+  const { number, sectorSize, offset, size, ...partition } = found;
+  return { offset, size, name: `${file}#${number}`, partition, number, sectorSize };
 }
 
 /** Returns whether a partition has the type of an ESP. */
@@ -88,16 +92,10 @@ export function partitionsOf(image: ByteSource, file: string): readonly Numbered
   const second = new TextDecoder('latin1').decode(image.read(SECTOR, GPT_MARK.length));
   const isGpt = second === GPT_MARK || mbr?.partitions.some(({ type }) => type === PROTECTIVE);
   if (isGpt) {
-    return readPartitionTable(image, file).partitions.map(
-      ({ number, offset, size, type, uuid }) => ({
-        scheme: 'gpt',
-        number,
-        offset,
-        size,
-        type,
-        uuid,
-      }),
-    );
+    const { sectorSize, partitions } = readPartitionTable(image, file);
+    return partitions.map(({ number, offset, size, type, uuid }) => ({
+      ...{ scheme: 'gpt', number, sectorSize, offset, size, type, uuid },
+    }));
   }
   if (mbr === undefined || isBootSector(first)) return undefined;
   const numbers = MBR_TYPES_AT.flatMap((at, index) => (first[at] === 0 ? [] : [index + 1]));
@@ -105,7 +103,13 @@ export function partitionsOf(image: ByteSource, file: string): readonly Numbered
     const number = numbers[index] ?? 0;
     const signature = mbr.signature.toString(16).padStart(8, '0');
     return {
-      ...{ scheme: 'dos', number, offset: start * SECTOR, size: count * SECTOR },
+      ...{
+        scheme: 'dos',
+        number,
+        sectorSize: SECTOR,
+        offset: start * SECTOR,
+        size: count * SECTOR,
+      },
       type: `0x${type.toString(16)}`,
       uuid: `${signature}-${String(number).padStart(2, '0')}`,
     };

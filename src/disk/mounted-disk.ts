@@ -34,7 +34,7 @@ export function mountedDisk(host: WritableDisk, point: string, guest: WritableDi
     syncFile: (path) => at(path).syncFile(path),
     // SAFETY: as for overwrite.
     remove: (path) => at(path).remove(path),
-    useSlots: guest.useSlots && ((path, atLeast) => guest.useSlots?.(path, atLeast)),
+    useSlots: guest.useSlots && ((path, atLeast) => at(path).useSlots?.(path, atLeast)),
     makeTemporary: (directory, prefix) => at(directory).makeTemporary(directory, prefix),
     removeTemporary: (path) => at(path).removeTemporary(path),
     // SAFETY: as for overwrite.

@@ -7,6 +7,7 @@ import { MAGIC as QCOW2_MAGIC } from './qcow2-layout.ts';
 import { openQcow2 } from './qcow2-read.ts';
 import { writeQcow2, writeQcow2Compressed } from './qcow2-write.ts';
 import { writeRaw } from './raw.ts';
+import { compressionIn } from './stream.ts';
 import { openVdi, VDI_MAGIC, VDI_MAGIC_AT, writeVdi } from './vdi.ts';
 import { openVhd, vhdFooter, writeVhd, writeVhdFixed } from './vhd.ts';
 
@@ -59,9 +60,6 @@ const OTHERS: readonly (readonly [bytes: string, name: string])[] = [
   ['KDMV', 'VMDK'],
   ['# Disk DescriptorFile', 'VMDK'],
   ['vhdxfile', 'VHDX'],
-  ['\x1f\x8b', 'gzip'],
-  ['\x28\xb5\x2f\xfd', 'zstd'],
-  ['\xfd7zXZ\0', 'xz'],
 ];
 
 /**
@@ -77,10 +75,13 @@ export function openDiskImage(file: ByteSource, name: string): DiskImage {
   if (view.getUint32(0) === QCOW2_MAGIC) return openQcow2(file, name);
   if (view.getUint32(VDI_MAGIC_AT, true) === VDI_MAGIC) return openVdi(file, name);
   const text = String.fromCharCode(...first.subarray(0, 32));
-  const other = OTHERS.find(([bytes]) => text.startsWith(bytes));
-  if (other !== undefined) {
-    const hint = `make it ${other[1].startsWith('V') ? 'raw with qemu-img convert' : `plain with ${other[1]} -d`} first`;
-    throw malformed(name, 'a raw, qcow2, VDI or VHD disk', other[1], hint);
+  const other = OTHERS.find(([bytes]) => text.startsWith(bytes))?.[1];
+  const packed = compressionIn(first);
+  if (other !== undefined || packed !== undefined) {
+    const hint = other
+      ? 'make it raw with qemu-img convert first'
+      : 'it is packed twice: unpack it';
+    throw malformed(name, 'a raw, qcow2, VDI or VHD disk', other ?? packed ?? '', hint);
   }
   const footer = vhdFooter(file);
   if (footer !== undefined) return openVhd(file, footer, name);

@@ -1,13 +1,10 @@
 /** Directories of EROFS: blocks of entries with their names behind them. */
-import { compareNames, type NodeKind } from '../tree/node.ts';
+import { compareNames } from '../tree/node.ts';
+import type { Child } from '../tree/tree.ts';
 import { BLOCK, ENTRY, ENTRY_SIZE, ENTRY_TYPES } from './format.ts';
 
 /** A name in a directory, and the index of its node in the tree. */
-export interface Name {
-  readonly name: string;
-  readonly node: number;
-  readonly kind: NodeKind;
-}
+export type Name = Child;
 
 /** Returns the names of a directory with itself and its parent, in the order of their bytes. */
 export function withDots(names: readonly Name[], own: number, parent: number): readonly Name[] {

@@ -3,7 +3,7 @@
 import { type DeviceNumber, KIND_BITS, type TreeNode } from '../tree/node.ts';
 import { writeDirectory } from './directory.ts';
 import { BLOCK, EXTENDED, INODE, INODE_SIZE, PLAIN, TAIL_INLINE } from './format.ts';
-import { type Extent, inodeNumber, type Layout, type MetaBlock, type Placed } from './layout.ts';
+import type { Extent, Layout, Placed } from './layout.ts';
 import { type Identity, writeSuperblock } from './superblock.ts';
 import { writeXattrs, xattrCount } from './xattrs.ts';
 
@@ -27,8 +27,9 @@ export function* erofsImage(
   const image = new Image(layout, identity, read);
   const memory = new Uint8Array(PIECE);
   let used = 0;
-  for (const extent of layout.extents) {
-    const size = (extent.kind === 'meta' ? 1 : extent.blocks) * BLOCK;
+  for (const extent of layout.extents()) {
+    const blocks = extent.kind === 'meta' ? 1 : blocksOf(extent.placed);
+    const size = blocks * BLOCK;
     for (let done = 0; done < size; ) {
       const count = Math.min(size - done, PIECE - used);
       image.fill(extent, done, memory.subarray(used, used + count));
@@ -47,7 +48,7 @@ class Image {
   readonly #layout: Layout;
   readonly #identity: Identity;
   readonly #read: ReadContent;
-  readonly #open = new Map<MetaBlock, Uint8Array>();
+  readonly #open = new Map<number, Uint8Array>();
   /** Memory of blocks that are written: an image has many thousands of them. */
   readonly #free: Uint8Array[] = [];
 
@@ -60,7 +61,7 @@ class Image {
   /** Fills memory with a part of an extent, from an offset on. */
   fill(extent: Extent, offset: number, memory: Uint8Array): void {
     if (extent.kind === 'meta') {
-      const bytes = this.#metadata(extent.meta);
+      const bytes = this.#metadata(extent);
       memory.set(bytes);
       this.#free.push(bytes.fill(0));
       return;
@@ -71,22 +72,23 @@ class Image {
     memory.fill(0, part.length);
     this.#content(placed, offset, part);
     // While the file is open, its tail is read for the block that is not written yet.
-    if (offset + part.length === whole && comesBefore(extent)) this.#tail(placed);
+    if (offset + part.length === whole && comesBefore(placed)) this.#tail(placed);
   }
 
-  #metadata(meta: MetaBlock): Uint8Array {
-    const bytes = this.#block(meta);
-    this.#open.delete(meta);
-    for (const placed of meta.members) {
+  #metadata({ block, nodes }: Extract<Extent, { kind: 'meta' }>): Uint8Array {
+    const bytes = this.#block(block);
+    this.#open.delete(block);
+    for (const index of nodes) {
+      const placed = this.#layout.placed(index);
       this.#inode(placed, bytes);
-      const isRead = meta.block > 0 && placed.size > placed.inline;
+      const isRead = block > 0 && placed.size > placed.inline;
       if (placed.inline > 0 && !isRead) this.#tail(placed, bytes);
     }
-    if (meta.block === 0) writeSuperblock(bytes, this.#layout, this.#identity);
+    if (block === 0) writeSuperblock(bytes, this.#layout, this.#identity);
     return bytes;
   }
 
-  #block(meta: MetaBlock): Uint8Array {
+  #block(meta: number): Uint8Array {
     const there = this.#open.get(meta);
     if (there !== undefined) return there;
     const bytes = this.#free.pop() ?? new Uint8Array(BLOCK);
@@ -100,23 +102,20 @@ class Image {
     this.#content(placed, placed.size - placed.inline, memory);
   }
 
-  #content({ node, names, size }: Placed, offset: number, memory: Uint8Array): void {
+  #content({ index, node, size }: Placed, offset: number, memory: Uint8Array): void {
     if (node.kind === 'file') {
       this.#read(node, offset, memory);
       return;
     }
     const bytes = new Uint8Array(size);
-    const numberOf = (index: number): number => {
-      const placed = this.#layout.placed[index];
-      return placed === undefined ? 0 : inodeNumber(placed);
-    };
-    if (names === undefined) bytes.set(new TextEncoder().encode(node.target));
-    else writeDirectory(names, numberOf, bytes);
+    const layout = this.#layout;
+    if (node.kind !== 'directory') bytes.set(new TextEncoder().encode(node.target));
+    else writeDirectory(layout.namesIn(index), (other) => layout.inodeNumber(other), bytes);
     memory.set(bytes.subarray(offset, offset + memory.length));
   }
 
   #inode(placed: Placed, bytes: Uint8Array): void {
-    const { node, size, xattrs, at, inline, block, links } = placed;
+    const { index, node, size, xattrs, at, inline, block, links } = placed;
     const view = new DataView(bytes.buffer, bytes.byteOffset + at, INODE_SIZE);
     const hasBlocks = size > inline;
     view.setUint16(INODE.format, EXTENDED | (inline > 0 ? TAIL_INLINE : PLAIN), true);
@@ -125,7 +124,7 @@ class Image {
     view.setBigUint64(INODE.size, BigInt(size), true);
     const place = node.device === undefined ? (hasBlocks ? block : 0) : deviceBits(node.device);
     view.setUint32(INODE.place, place, true);
-    view.setUint32(INODE.number, (inodeNumber(placed) + 1) >>> 0, true);
+    view.setUint32(INODE.number, (this.#layout.inodeNumber(index) + 1) >>> 0, true);
     view.setUint32(INODE.uid, node.uid, true);
     view.setUint32(INODE.gid, node.gid, true);
     view.setBigInt64(INODE.time, BigInt(node.modified), true);
@@ -134,9 +133,14 @@ class Image {
   }
 }
 
+/** Returns how many blocks the content takes that does not lie behind the inode. */
+function blocksOf({ size, inline }: Placed): number {
+  return Math.ceil((size - inline) / BLOCK);
+}
+
 /** The first block of all comes before every content. */
-function comesBefore({ placed }: Extract<Extent, { kind: 'content' }>): boolean {
-  return placed.inline > 0 && placed.meta.block > 0;
+function comesBefore({ inline, meta }: Placed): boolean {
+  return inline > 0 && meta > 0;
 }
 
 /** The number of a device as the kernel packs it (new_encode_dev). */

@@ -9,7 +9,7 @@ import {
   SUPERBLOCK,
   SUPERBLOCK_OFFSET,
 } from './format.ts';
-import { inodeNumber, type Layout } from './layout.ts';
+import type { Layout } from './layout.ts';
 
 /** What an image says of itself. */
 export interface Identity {
@@ -33,13 +33,12 @@ export function writeSuperblock(first: Uint8Array, layout: Layout, identity: Ide
       `label ${JSON.stringify(identity.label)}: expected at most ${MAX_LABEL} bytes for EROFS, got ${label.length}`,
     );
   }
-  const root = layout.placed[0];
   const bytes = first.subarray(SUPERBLOCK_OFFSET);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   view.setUint32(SUPERBLOCK.magic, MAGIC, true);
   view.setUint32(SUPERBLOCK.compatible, HAS_CHECKSUM | HAS_TIMES, true);
   view.setUint8(SUPERBLOCK.blockBits, BLOCK_BITS);
-  view.setUint16(SUPERBLOCK.rootNumber, root === undefined ? 0 : inodeNumber(root), true);
+  view.setUint16(SUPERBLOCK.rootNumber, layout.inodeNumber(0), true);
   view.setBigUint64(SUPERBLOCK.inodes, BigInt(layout.inodes), true);
   view.setBigUint64(SUPERBLOCK.time, BigInt(identity.time), true);
   view.setUint32(SUPERBLOCK.blocks, layout.blocks, true);

@@ -11,6 +11,8 @@ export interface Formatting {
   readonly region: Region;
   /** Without one: that of an ESP which firmware takes, over the whole region. */
   readonly geometry?: Geometry;
+  /** In bytes, without a layout: 512, which is the default, or 4096. */
+  readonly sectorSize?: number;
   /** Up to 11 characters of ASCII. Without one, there is none. */
   readonly label?: string;
   /** 32 bits. */
@@ -32,7 +34,7 @@ const PIECE = 64 * 1024;
  */
 export function formatFat(formatting: Formatting): Geometry {
   const { region, label = '', volumeId, hidden = 0, epoch } = formatting;
-  const geometry = formatting.geometry ?? espGeometry(region.size);
+  const geometry = formatting.geometry ?? espGeometry(region.size, formatting.sectorSize);
   const given = labelBytes(label);
   const bytes = labelBytes(label === '' ? NO_LABEL : label);
   if (given === undefined || bytes === undefined) throw noLabel(label);

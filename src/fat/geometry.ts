@@ -31,13 +31,14 @@ export interface Wanted {
   readonly bits?: FatBits | undefined;
   /** In bytes. */
   readonly clusterSize?: number | undefined;
+  /** In bytes: 512, which is the default, or 4096. */
+  readonly sectorSize?: number | undefined;
 }
 
 const SECTOR = 512;
 const KIB = 1024;
 const MIB = 1024 * KIB;
 const COPIES = 2;
-const SLOTS_PER_SECTOR = SECTOR / SLOT;
 /** Up to here nothing is aligned to clusters, as on floppy disks. In sectors. */
 const TINY = 8192;
 const FAT32_FROM = 512 * MIB;
@@ -49,8 +50,10 @@ const FEWEST_16 = 4087;
 
 /** The fewest clusters with which every firmware takes a FAT32 for one (EDK2 FatPkg). */
 const FEWEST_32 = 65_525;
-/** Below this size no FAT32 has as many clusters. In bytes. */
-const SMALLEST_ESP = 33 * MIB;
+/** Below this size no FAT32 has as many clusters. In bytes, by the size of a sector. */
+const SMALLEST_ESP: Readonly<Record<number, number>> = { 512: 33 * MIB, 4096: 257 * MIB };
+/** Clusters of an ESP have so many bytes where that leaves enough of them. */
+const USUAL_CLUSTER = 4096;
 
 const FLOPPY = { track: 18, heads: 2, media: 0xf0, cluster: 1, slots: 224 };
 /** What mkfs.fat gives every disk that has not the size of a floppy disk. */
@@ -68,16 +71,20 @@ const FLOPPIES: Readonly<Record<number, typeof FLOPPY>> = {
  * Returns the layout that mkfs.fat gives a file of `size` bytes (dosfstools 4.2).
  * @throws {CONFIG_INVALID} when no FAT of that kind has this size
  */
-export function mkfsGeometry(size: number, { bits, clusterSize }: Wanted = {}): Geometry {
-  const total = Math.floor(size / SECTOR);
+export function mkfsGeometry(
+  size: number,
+  { bits, clusterSize, sectorSize = SECTOR }: Wanted = {},
+): Geometry {
+  const total = Math.floor(size / sectorSize);
   const floppy = FLOPPIES[Math.floor(size / KIB)];
   const { track, heads, media, slots } = { ...FIXED, ...tracksOf(total), ...floppy };
   const sectors = Math.floor(total / track) * track;
   const kind = bits ?? (size >= FAT32_FROM ? 32 : undefined);
-  const shape = { sectors, rootSlots: slots, isAligned: sectors > TINY };
-  const first = kind === 32 ? clusterOf32(size) : (floppy?.cluster ?? FIXED.cluster);
-  const [from, to] = clusterSize ? [clusterSize / SECTOR, clusterSize / SECTOR] : [first, 128];
-  for (let cluster = from; cluster <= to; cluster *= 2) {
+  const shape = { sectors, sectorSize, rootSlots: slots, isAligned: sectors > TINY };
+  const first = kind === 32 ? clusterOf32(total) : (floppy?.cluster ?? FIXED.cluster);
+  const asked = clusterSize && clusterSize / sectorSize;
+  const [from, to] = asked ? [asked, asked] : [first, 128];
+  for (let cluster = from; cluster >= 1 && cluster <= to; cluster *= 2) {
     const found = kind === undefined ? widest(cluster, shape) : layout(kind, cluster, shape);
     if (found !== undefined) return { ...found, sectors, media, sectorsPerTrack: track, heads };
   }
@@ -91,17 +98,18 @@ export function mkfsGeometry(size: number, { bits, clusterSize }: Wanted = {}): 
 /**
  * Returns the layout of an ESP that firmware takes: FAT32 with the largest clusters up to 4 KiB that
  * leave enough of them.
- * @throws {CONFIG_INVALID} when `size` is below 33 MiB
+ * @throws {CONFIG_INVALID} when `size` is below 33 MiB; below 257 MiB with sectors of 4096 bytes
  */
-export function espGeometry(size: number): Geometry {
-  const largest = Math.max(8, clusterOf32(size));
-  for (let cluster = largest; cluster >= 1 && size >= SMALLEST_ESP; cluster /= 2) {
-    const found = mkfsGeometry(size, { bits: 32, clusterSize: cluster * SECTOR });
+export function espGeometry(size: number, sectorSize = SECTOR): Geometry {
+  const smallest = SMALLEST_ESP[sectorSize] ?? Number.POSITIVE_INFINITY;
+  const largest = Math.max(USUAL_CLUSTER / sectorSize, clusterOf32(size / sectorSize));
+  for (let cluster = largest; cluster >= 1 && size >= smallest; cluster /= 2) {
+    const found = mkfsGeometry(size, { bits: 32, clusterSize: cluster * sectorSize, sectorSize });
     if (found.clusters >= FEWEST_32) return found;
   }
   throw new EspError(
     'CONFIG_INVALID',
-    `an ESP of ${size} bytes: expected at least ${SMALLEST_ESP}: firmware takes no smaller FAT32`,
+    `an ESP of ${size} bytes: expected at least ${smallest}: firmware takes no smaller FAT32`,
     { hint: 'make the ESP larger; some firmware reads FAT16, if you ask for that' },
   );
 }
@@ -112,9 +120,9 @@ export function firmwareComplaint({ bits, clusters }: Geometry): string | undefi
   return `firmware may not read it: expected a FAT32 of at least ${FEWEST_32} clusters, got ${clusters}; format it anew, with smaller clusters`;
 }
 
-/** Returns the sectors per cluster that mkfs.fat tries first for FAT32. */
-function clusterOf32(size: number): number {
-  const mebibytes = Math.floor(size / MIB);
+/** Returns the sectors per cluster that mkfs.fat tries first for FAT32: it takes each sector for 512 bytes. */
+function clusterOf32(sectors: number): number {
+  const mebibytes = Math.floor((sectors * SECTOR) / MIB);
   const [, cluster = 1] = CLUSTERS_32.find(([above]) => mebibytes > above) ?? [];
   return cluster;
 }
@@ -149,6 +157,8 @@ const TRACKS: readonly (readonly [upTo: number, track: number, heads: number])[]
 /** What does not depend on the kind of FAT. */
 interface Shape {
   readonly sectors: number;
+  /** In bytes. */
+  readonly sectorSize: number;
   readonly rootSlots: number;
   /** Whether tables and root directory are as long as whole clusters. */
   readonly isAligned: boolean;
@@ -164,21 +174,23 @@ function widest(cluster: number, shape: Shape): Layout | undefined {
 
 function layout(bits: FatBits, cluster: number, shape: Shape): Layout | undefined {
   const align = (of: number) => (shape.isAligned ? Math.ceil(of / cluster) * cluster : of);
+  const { sectorSize } = shape;
+  const slots = sectorSize / SLOT;
   const reserved = align(bits === 32 ? 32 : 1);
-  const root = bits === 32 ? 0 : align(Math.ceil(shape.rootSlots / SLOTS_PER_SECTOR));
+  const root = bits === 32 ? 0 : align(Math.ceil(shape.rootSlots / slots));
   const rest = shape.sectors - reserved - root;
   // Two tables hold an entry for each cluster, and two entries more.
-  const perCluster = cluster * SECTOR + (COPIES * bits) / 8;
-  const guess = Math.floor((rest * SECTOR + (COPIES * 2 * bits) / 8) / perCluster);
-  const tableSectors = align(Math.ceil(Math.floor(((guess + 2) * bits + 7) / 8) / SECTOR));
+  const perCluster = cluster * sectorSize + (COPIES * bits) / 8;
+  const guess = Math.floor((rest * sectorSize + (COPIES * 2 * bits) / 8) / perCluster);
+  const tableSectors = align(Math.ceil(Math.floor(((guess + 2) * bits + 7) / 8) / sectorSize));
   const clusters = Math.floor((rest - COPIES * tableSectors) / cluster);
-  const entries = Math.floor((tableSectors * SECTOR * 8) / bits);
+  const entries = Math.floor((tableSectors * sectorSize * 8) / bits);
   const most = Math.min(entries - 2, MOST[bits]);
   const isSmall = bits === 16 && clusters < FEWEST_16;
   if (clusters <= 0 || clusters > most || isSmall) return undefined;
-  const rootSlots = shape.isAligned ? root * SLOTS_PER_SECTOR : shape.rootSlots;
+  const rootSlots = shape.isAligned ? root * slots : shape.rootSlots;
   return {
-    ...{ bits, sectorSize: SECTOR, sectorsPerCluster: cluster, reserved, copies: COPIES },
+    ...{ bits, sectorSize, sectorsPerCluster: cluster, reserved, copies: COPIES },
     ...{ rootSlots: bits === 32 ? 0 : rootSlots, tableSectors, clusters },
   };
 }

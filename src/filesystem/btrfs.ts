@@ -1,11 +1,11 @@
 /** btrfs, by mkfs.btrfs: from a copy of the tree, because it takes owners and times from files alone. */
 import { EspError } from '../error.ts';
 import { ContentReader } from '../tree/content-reader.ts';
-import type { Tree } from '../tree/node.ts';
 import { tarStream } from '../tree/tar-writer.ts';
+import type { Tree } from '../tree/tree.ts';
 import { whole } from './region.ts';
 import type { Maker, Plan, Request, Workshop } from './request.ts';
-import { findTool, MKFS_BTRFS, runTool, TAR } from './tool.ts';
+import { findTool, MKFS_BTRFS, requireTools, runTool, TAR } from './tool.ts';
 
 const LEAST = { version: '6.0' };
 const LEAST_TAR = { version: '1.30' };
@@ -15,7 +15,13 @@ const SMALLEST = 128 * 1024 * 1024;
 
 export const BTRFS: Maker = {
   plan(request, workshop): Plan {
-    findTool(TAR, LEAST_TAR, workshop);
+    requireTools(
+      [
+        [TAR, LEAST_TAR],
+        [MKFS_BTRFS, LEAST],
+      ],
+      workshop,
+    );
     const { version } = findTool(MKFS_BTRFS, LEAST, workshop);
     return {
       size: sizeFor(request),
@@ -25,13 +31,13 @@ export const BTRFS: Maker = {
     };
   },
   async make(request, region, workshop): Promise<number> {
-    const { tree, label, uuid, options = [] } = request;
+    const { tree, label, uuid } = request;
     const size = whole(region, region.size ?? sizeFor(request));
     const root = await unpacked(tree, workshop);
     const argv = [
       ...['-q', '-f', '--nodiscard', '-U', uuid, '-b', String(size), '--rootdir', root],
       ...(label === '' ? [] : ['-L', label]),
-      ...[...options, region.path],
+      region.path,
     ];
     await runTool(findTool(MKFS_BTRFS, LEAST, workshop), { argv }, workshop);
     return size;
@@ -40,7 +46,7 @@ export const BTRFS: Maker = {
 
 /** What trees and two copies of the metadata take beside the content, with room to grow. */
 function sizeFor({ tree, spare }: Request): number {
-  const content = tree.reduce((sum, { size }) => sum + Math.ceil(size / BLOCK) * BLOCK, 0);
+  const content = tree.values().reduce((sum, { size }) => sum + Math.ceil(size / BLOCK) * BLOCK, 0);
   const size = SMALLEST + Math.ceil(content * 1.1) + tree.length * 2048 + spare;
   return Math.ceil(size / BLOCK) * BLOCK;
 }
@@ -66,9 +72,11 @@ async function unpacked(tree: Tree, workshop: Workshop): Promise<string> {
 }
 
 function needsRoot(tree: Tree): EspError {
-  const stranger = tree.find(
-    ({ uid, gid, kind }) => uid !== 0 || gid !== 0 || kind === 'block' || kind === 'character',
-  );
+  const stranger = tree
+    .values()
+    .find(
+      ({ uid, gid, kind }) => uid !== 0 || gid !== 0 || kind === 'block' || kind === 'character',
+    );
   const why =
     stranger === undefined
       ? 'the builder would own every file'

@@ -1,41 +1,42 @@
 /** The commands of debugfs(8) that fill an ext4 file system with a tree. */
-import type { Disk } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
-import { KIND_BITS, type Tree, type TreeNode } from '../tree/node.ts';
+import { KIND_BITS, type TreeNode } from '../tree/node.ts';
+import type { Tree } from '../tree/tree.ts';
 import type { Request } from './request.ts';
-import type { Stage } from './staged.ts';
+import type { Sources, Stage } from './staged.ts';
 
 /** debugfs reads lines into memory of 8192 bytes. */
 const MAX_LINE = 8000;
 
 /**
- * Returns the commands. `paths` has the path of each file's content for debugfs, as `stage` gives
- * one to what lies nowhere yet. Sockets are left out: debugfs makes none.
+ * Yields the commands. `stage` makes files of what is in none. Sockets are left out: debugfs makes
+ * none.
  * @throws {TREE_MALFORMED} when a name has a line break, or a path is too long for debugfs
  */
-export async function ext4Script(
+export async function* ext4Script(
   { tree, time }: Pick<Request, 'tree' | 'time'>,
-  paths: ReadonlyMap<TreeNode, string>,
-  disk: Disk,
+  sources: Sources,
   stage: Stage,
-): Promise<readonly string[]> {
-  const empty = tree.some((node) => isEmptyFile(node)) ? await stage([]) : '';
-  const commands: string[] = [];
+): AsyncGenerator<string> {
   for (const node of tree) {
     if (node.kind === 'socket') continue;
-    const source = paths.get(node) ?? empty;
-    commands.push(...made(node, source), ...owned(node, source, disk));
+    const isFile = node.kind === 'file' && node.sameAs === undefined;
+    const source = isFile ? await sources.of(node) : undefined;
+    yield* made(node, source?.path ?? '');
+    yield* owned(node, source?.mode);
     if (node.sameAs !== undefined) continue;
     for (const { name, value } of node.xattrs) {
       const file = await stage([value]);
-      commands.push(line('ea_set', '-f', file, node.path, name));
+      yield line('ea_set', '-f', file, node.path, name);
     }
   }
-  return [...commands, ...linkCounts(tree), ...timed(tree, Math.max(1, time))];
+  yield* linkCounts(tree);
+  yield* timed(tree, epoch(time));
 }
 
-function isEmptyFile({ kind, content, sameAs }: TreeNode): boolean {
-  return kind === 'file' && content === undefined && sameAs === undefined;
+/** Returns the time of the file system: e2fsprogs takes 0 for now. */
+export function epoch(time: number): number {
+  return time === 0 ? 1 : time;
 }
 
 function made(node: TreeNode, source: string): readonly string[] {
@@ -59,11 +60,10 @@ function made(node: TreeNode, source: string): readonly string[] {
 }
 
 /** What a new node has differently from what debugfs gives it: root's, and the mode of the source. */
-function owned(node: TreeNode, source: string, disk: Disk): readonly string[] {
+function owned(node: TreeNode, sourceMode: number | undefined): readonly string[] {
   const { path, kind, mode, uid, gid, sameAs } = node;
   if (sameAs !== undefined) return [];
-  const given =
-    kind === 'directory' ? 0o755 : kind === 'file' ? sourceMode(source, disk) : undefined;
+  const given = kind === 'directory' ? 0o755 : sourceMode;
   const bits = `0${(KIND_BITS[kind] | mode).toString(8)}`;
   return [
     ...(mode === given ? [] : [line('sif', path, 'mode', bits)]),
@@ -72,28 +72,20 @@ function owned(node: TreeNode, source: string, disk: Disk): readonly string[] {
   ];
 }
 
-function sourceMode(source: string, disk: Disk): number | undefined {
-  const mode = disk.stat(source)?.mode;
-  return mode === undefined ? undefined : mode & 0o7777;
-}
-
 /** `ln` of debugfs leaves the count of names as it was. */
-function linkCounts(tree: Tree): readonly string[] {
-  const further = tree.flatMap(({ sameAs }) => (sameAs === undefined ? [] : [sameAs]));
-  const counts = Map.groupBy(further, (path) => path);
-  return [...counts].map(([path, names]) =>
-    line('sif', path, 'links_count', String(names.length + 1)),
-  );
+function* linkCounts(tree: Tree): Generator<string> {
+  for (let index = 0; index < tree.length; index++) {
+    const count = tree.namesOf(index);
+    if (count > 1) yield line('sif', tree.at(index).path, 'links_count', String(count));
+  }
 }
 
 /** Times come last: what is put into a directory changes its own. */
-function timed(tree: Tree, time: number): readonly string[] {
-  return tree
-    .filter(
-      ({ modified, sameAs, kind }) =>
-        modified !== time && sameAs === undefined && kind !== 'socket',
-    )
-    .map(({ path, modified }) => line('sif', path, 'mtime', `@${modified}`));
+function* timed(tree: Tree, time: number): Generator<string> {
+  for (const { path, modified, sameAs, kind } of tree) {
+    if (epoch(modified) === time || sameAs !== undefined || kind === 'socket') continue;
+    yield line('sif', path, 'mtime', `@${modified}`);
+  }
 }
 
 /** Returns one command. Quotes within quotes are doubled. */

@@ -2,7 +2,8 @@
  * How large an ext4 file system is that holds a tree: the arithmetic of mke2fs for blocks of 4096
  * bytes and inodes of 256 (Linux, Documentation/filesystems/ext4; mke2fs(8)).
  */
-import { nameOf, parentOf, type Tree } from '../tree/node.ts';
+import type { TreeNode } from '../tree/node.ts';
+import type { Tree } from '../tree/tree.ts';
 
 /** In bytes. */
 export const EXT4_BLOCK = 4096;
@@ -34,23 +35,22 @@ export interface Ext4Needs {
 
 /** Returns what a tree takes, with bytes to spare and inodes for them. */
 export function ext4Needs(tree: Tree, spare: number): Ext4Needs {
-  const directories = new Map<string, number[]>();
   let blocks = 0;
-  for (const { path, kind, size, target = '', sameAs, xattrs } of tree) {
-    if (kind === 'directory') directories.set(path, [12, 12]);
-    if (path !== '/') {
-      directories.get(parentOf(path))?.push(8 + Math.ceil(Buffer.byteLength(nameOf(path)) / 4) * 4);
-    }
-    if (sameAs !== undefined) continue;
-    blocks += kind === 'file' ? fileBlocks(size) : 0;
-    blocks += kind === 'link' && Buffer.byteLength(target) >= FAST_LINK ? 1 : 0;
-    blocks += xattrs.length > 0 ? 1 : 0;
+  for (let index = 0; index < tree.length; index++) {
+    if (tree.firstOf(index) !== index) continue;
+    const node = tree.at(index);
+    blocks += node.kind === 'directory' ? directoryBlocks(tree, index) : contentBlocks(node);
+    blocks += node.xattrs.length > 0 ? 1 : 0;
   }
-  for (const entries of directories.values()) blocks += directoryBlocks(entries);
   return {
     blocks: blocks + Math.ceil(spare / EXT4_BLOCK),
     inodes: tree.length + RESERVED_INODES + Math.floor(spare / BYTES_PER_INODE),
   };
+}
+
+function contentBlocks({ kind, size, target = '' }: TreeNode): number {
+  if (kind === 'link') return Buffer.byteLength(target) >= FAST_LINK ? 1 : 0;
+  return kind === 'file' ? fileBlocks(size) : 0;
 }
 
 function fileBlocks(size: number): number {
@@ -59,10 +59,14 @@ function fileBlocks(size: number): number {
   return blocks + (extents > EXTENTS_IN_INODE ? Math.ceil(extents / 340) : 0);
 }
 
-function directoryBlocks(entries: readonly number[]): number {
+/** Of the directory itself and of the one above it. */
+const DOTS = 2 * 12;
+
+function directoryBlocks(tree: Tree, index: number): number {
   let blocks = 1;
-  let used = 0;
-  for (const entry of entries) {
+  let used = DOTS;
+  for (const { name } of tree.childrenOf(index)) {
+    const entry = 8 + Math.ceil(Buffer.byteLength(name) / 4) * 4;
     if (used + entry > DIRECTORY_ROOM) {
       blocks++;
       used = 0;

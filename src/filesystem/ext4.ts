@@ -3,12 +3,11 @@
  * time, so that it needs neither root nor a copy of the tree.
  */
 import { EspError } from '../error.ts';
-import type { TreeNode } from '../tree/node.ts';
-import { ext4Script } from './ext4-script.ts';
+import { epoch, ext4Script } from './ext4-script.ts';
 import { EXT4_BLOCK, ext4Blocks, ext4Inodes, ext4Needs } from './ext4-size.ts';
 import { whole } from './region.ts';
 import type { Maker, Plan, Region, Request, Workshop } from './request.ts';
-import { contentPaths, stageIn } from './staged.ts';
+import { Sources, stageIn } from './staged.ts';
 import { DEBUGFS, type FoundTool, findTool, MKFS_EXT4, runTool } from './tool.ts';
 
 /** The first version whose debugfs packs attributes and 64-bit times as later ones do. */
@@ -24,6 +23,8 @@ const FEATURES = [
   'metadata_csum',
 ];
 const MAX_LABEL = 16;
+/** Of commands, in characters. */
+const PIECE = 64 * 1024;
 
 export const EXT4: Maker = {
   plan(request, workshop): Plan {
@@ -43,7 +44,7 @@ export const EXT4: Maker = {
     const least = whole(region, ext4Blocks(needs) * EXT4_BLOCK);
     const blocks = Math.floor((region.size ?? least) / EXT4_BLOCK);
     const { mkfs, debugfs } = tools(workshop);
-    const environment = { E2FSPROGS_FAKE_TIME: String(Math.max(1, request.time)) };
+    const environment = { E2FSPROGS_FAKE_TIME: String(epoch(request.time)) };
     const argv = mkfsArguments(request, region, ext4Inodes(blocks, needs));
     await runTool(mkfs, { argv: [...argv, region.path, `${blocks * 4}k`], environment }, workshop);
     await fill(request, region, debugfs, environment, workshop);
@@ -57,13 +58,12 @@ function tools(workshop: Workshop): { readonly mkfs: FoundTool; readonly debugfs
 }
 
 function mkfsArguments(request: Request, region: Region, inodes: number): readonly string[] {
-  const { uuid, hashSeed, label, options = [] } = request;
+  const { uuid, hashSeed, label } = request;
   const extended = `offset=${region.offset},hash_seed=${hashSeed},root_owner=0:0,nodiscard,lazy_itable_init=1,lazy_journal_init=1`;
   return [
     ...['-q', '-F', '-b', String(EXT4_BLOCK), '-I', '256', '-N', String(inodes), '-m', '0'],
     ...['-O', ['none', ...FEATURES].join(','), '-U', uuid, '-E', extended],
     ...(label === '' ? [] : ['-L', label]),
-    ...options,
   ];
 }
 
@@ -75,17 +75,28 @@ async function fill(
   workshop: Workshop,
 ): Promise<void> {
   const stage = stageIn(workshop);
-  const paths = await contentPaths(request.tree, workshop, stage);
-  const commands = await ext4Script(request, paths, workshop.disk, stage);
-  if (commands.length === 0) return;
-  const script = await stage([new TextEncoder().encode(`${commands.join('\n')}\n`)]);
+  using sources = new Sources(workshop, stage);
   const image = offset === 0 ? path : `${path}?offset=${offset}`;
-  const argv = ['-w', '-f', script, image];
+  // It reads the first commands while the last are not made yet.
+  const input = inPieces(ext4Script(request, sources, stage));
+  const argv = ['-w', '-f', '-', image];
   try {
-    await runTool(debugfs, { argv, environment, judge: judgeMessages }, workshop);
+    await runTool(debugfs, { argv, environment, input, judge: judgeMessages }, workshop);
   } catch (error) {
-    throw explained(error, paths, workshop);
+    throw explained(error, request, workshop);
   }
+}
+
+/** Yields lines in pieces of some size: a write of each would take longer than debugfs does. */
+async function* inPieces(lines: AsyncIterable<string>): AsyncGenerator<Uint8Array> {
+  let text = '';
+  for await (const line of lines) {
+    text += `${line}\n`;
+    if (text.length < PIECE) continue;
+    yield Buffer.from(text);
+    text = '';
+  }
+  yield Buffer.from(text);
 }
 
 /** debugfs ends with 0 whatever happened; it says its version first, and then only what failed. */
@@ -98,11 +109,7 @@ function judgeMessages(messages: string): string | undefined {
 }
 
 /** Returns the failure as a lack of space, or with the source that could not be read. */
-function explained(
-  error: unknown,
-  paths: ReadonlyMap<TreeNode, string>,
-  { disk }: Workshop,
-): unknown {
+function explained(error: unknown, { tree }: Request, { disk }: Workshop): unknown {
   if (!(error instanceof EspError) || error.code !== 'TOOL_FAILED') return error;
   if (/could not allocate|no space/i.test(error.message)) {
     return new EspError(
@@ -114,11 +121,14 @@ function explained(
       },
     );
   }
-  for (const path of paths.values()) {
+  for (const { content } of tree) {
+    if (content === undefined || !('path' in content)) continue;
     try {
-      disk.open(path)[Symbol.dispose]();
+      disk.open(content.path)[Symbol.dispose]();
     } catch (cause) {
-      return new EspError('TOOL_FAILED', `${path} cannot be read: ${error.message}`, { cause });
+      return new EspError('TOOL_FAILED', `${content.path} cannot be read: ${error.message}`, {
+        cause,
+      });
     }
   }
   return error;

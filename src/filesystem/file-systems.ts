@@ -1,7 +1,7 @@
-/** Every kind of file system that an image may have, and what makes it. FAT has a room of its own. */
+/** Every kind of file system that an image may have, and what makes it. FAT and plain EROFS have rooms of their own. */
 import { EspError } from '../error.ts';
 import { BTRFS } from './btrfs.ts';
-import { EROFS } from './erofs.ts';
+import { COMPRESSED_EROFS } from './erofs.ts';
 import { EXT4 } from './ext4.ts';
 import type { Maker } from './request.ts';
 import { SQUASHFS } from './squashfs.ts';
@@ -9,7 +9,7 @@ import { SWAP } from './swap.ts';
 
 const FILE_SYSTEMS: Readonly<Record<string, Maker>> = {
   ext4: EXT4,
-  erofs: EROFS,
+  erofs: COMPRESSED_EROFS,
   squashfs: SQUASHFS,
   btrfs: BTRFS,
   swap: SWAP,

@@ -1,7 +1,7 @@
 /** What a file system shall be like, and where it goes. */
 import type { WritableDisk } from '../disk/disk.ts';
 import type { Environment, Machine, RawFile } from '../process/machine.ts';
-import type { Tree } from '../tree/node.ts';
+import type { Tree } from '../tree/tree.ts';
 
 /** What a file system holds, and what it says of itself. */
 export interface Request {
@@ -17,8 +17,6 @@ export interface Request {
   readonly spare: number;
   /** The algorithm and its level, where one is asked for. */
   readonly compression?: { readonly algorithm: string; readonly level?: number | undefined };
-  /** Further options of the program that makes it, as they are. */
-  readonly options?: readonly string[];
 }
 
 /** Where it goes: a region of a file that is open, and whose absolute path in the running system is `path`. */

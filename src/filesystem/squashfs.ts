@@ -1,8 +1,9 @@
 /** squashfs, by sqfstar of squashfs-tools. */
 import { EspError } from '../error.ts';
 import { ContentReader } from '../tree/content-reader.ts';
-import type { Tree, TreeNode } from '../tree/node.ts';
+import type { TreeNode } from '../tree/node.ts';
 import { tarStream } from '../tree/tar-writer.ts';
+import type { Tree } from '../tree/tree.ts';
 import { sizeOf } from './region.ts';
 import type { Maker, Plan, Request } from './request.ts';
 import { findTool, type Least, runTool, SQFSTAR } from './tool.ts';
@@ -19,23 +20,23 @@ export const SQUASHFS: Maker = {
     return { size: undefined, place: 'beside', by: `${SQFSTAR.name} ${version}` };
   },
   async make(request, region, workshop): Promise<number> {
-    const { tree, time, options = [] } = request;
-    const [root] = tree;
+    const { tree, time } = request;
+    const root = tree.at(0);
     const { algorithm = DEFAULT_ALGORITHM, level } = request.compression ?? {};
     using reader = new ContentReader(workshop.disk);
     const argv = [
       ...['-quiet', '-no-progress', '-force', '-exit-on-error', '-mem', MEMORY],
-      ...['-comp', algorithm, '-root-mode', (root?.mode ?? 0o755).toString(8)],
-      ...['-root-time', String(root?.modified ?? time)],
+      ...['-comp', algorithm, '-root-mode', root.mode.toString(8)],
+      ...['-root-time', String(root.modified)],
       ...(isRoots(tree) ? ['-all-root'] : owner(root)),
       ...(level === undefined ? [] : ['-Xcompression-level', String(level)]),
-      ...[...options, '-o', String(region.offset), region.path],
+      ...['-o', String(region.offset), region.path],
     ];
     // sqfstar is told of the root by its options, and warns of a member without a name.
-    const input = tarStream(tree.slice(1), reader);
+    const input = tarStream(tree.values().drop(1), reader);
     // Version 4.5 gives the root the time of day whatever its options say, but no later one than this.
     // No file keeps a later one either.
-    const latest = tree.reduce((max, { modified }) => Math.max(max, modified), time);
+    const latest = tree.values().reduce((max, { modified }) => Math.max(max, modified), time);
     const environment = { SOURCE_DATE_EPOCH: String(latest) };
     await runTool(
       findTool(SQFSTAR, leastFor(request), workshop),
@@ -53,11 +54,11 @@ function leastFor({ tree, compression }: Request): Least {
 }
 
 function isRoots(tree: Tree): boolean {
-  return tree.every(({ uid, gid }) => uid === 0 && gid === 0);
+  return tree.values().every(({ uid, gid }) => uid === 0 && gid === 0);
 }
 
-function owner(root: TreeNode | undefined): readonly string[] {
-  return ['-root-uid', String(root?.uid ?? 0), '-root-gid', String(root?.gid ?? 0)];
+function owner(root: TreeNode): readonly string[] {
+  return ['-root-uid', String(root.uid), '-root-gid', String(root.gid)];
 }
 
 function requireAlgorithm({ compression }: Request): void {

@@ -2,11 +2,12 @@
 import { join } from 'node:path';
 import { EspError } from '../error.ts';
 import { ContentReader } from '../tree/content-reader.ts';
-import type { Tree, TreeNode } from '../tree/node.ts';
+import type { TreeNode } from '../tree/node.ts';
 import type { Workshop } from './request.ts';
 
 /** In bytes. */
 const PIECE = 1024 * 1024;
+const PERMISSIONS = 0o7777;
 
 /** Writes bytes to a new file of the scratch directory. Returns the path for another program. */
 export type Stage = (bytes: Iterable<Uint8Array>) => Promise<string>;
@@ -28,32 +29,51 @@ export function stageIn({ disk, scratch }: Workshop): Stage {
   };
 }
 
-/**
- * Returns by which path another program finds the content of each file that has one: its own, or
- * that of a copy where it lies within a tar file or in memory.
- */
-export async function contentPaths(
-  tree: Tree,
-  workshop: Workshop,
-  stage: Stage,
-): Promise<ReadonlyMap<TreeNode, string>> {
-  using reader = new ContentReader(workshop.disk);
-  const paths = new Map<TreeNode, string>();
-  for (const node of tree) {
-    const { content } = node;
-    if (content === undefined || node.sameAs !== undefined) continue;
-    const isWhole =
-      'path' in content && content.offset === 0 && isOfSize(content.path, node, workshop);
-    const path = isWhole
-      ? hostPathOf(content.path, workshop.disk)
-      : await stage(pieces(node, reader));
-    paths.set(node, path);
-  }
-  return paths;
+/** A file that another program reads a content from. */
+export interface Source {
+  readonly path: string;
+  /** Its permission bits. */
+  readonly mode: number;
 }
 
-function isOfSize(path: string, node: TreeNode, { disk }: Workshop): boolean {
-  return disk.stat(path)?.size === node.size;
+/** Finds the contents of a tree for another program. Disposing of it closes what it reads from. */
+export class Sources implements Disposable {
+  readonly #workshop: Workshop;
+  readonly #stage: Stage;
+  readonly #reader: ContentReader;
+  #empty: Source | undefined;
+
+  constructor(workshop: Workshop, stage: Stage) {
+    this.#workshop = workshop;
+    this.#stage = stage;
+    this.#reader = new ContentReader(workshop.disk);
+  }
+
+  /**
+   * Returns where the content of a file is: in its own file, or in a copy where it lies within a tar
+   * file or in memory, or its file has another size by now.
+   */
+  async of(node: TreeNode): Promise<Source> {
+    const { content, size } = node;
+    if (content === undefined) {
+      this.#empty ??= await this.#staged([]);
+      return this.#empty;
+    }
+    const { disk } = this.#workshop;
+    const stat = 'path' in content && content.offset === 0 ? disk.stat(content.path) : undefined;
+    return 'path' in content && stat?.size === size
+      ? { path: hostPathOf(content.path, disk), mode: stat.mode & PERMISSIONS }
+      : await this.#staged(pieces(node, this.#reader));
+  }
+
+  [Symbol.dispose](): void {
+    this.#reader[Symbol.dispose]();
+  }
+
+  async #staged(bytes: Iterable<Uint8Array>): Promise<Source> {
+    const path = await this.#stage(bytes);
+    return { path, mode: (this.#workshop.disk.stat(path)?.mode ?? 0) & PERMISSIONS };
+  }
 }
 
 function* pieces(node: TreeNode, reader: ContentReader): Generator<Uint8Array> {

@@ -25,7 +25,7 @@ export const SWAP: Maker = {
     return { size: sizeFor(spare), place: 'in-place', by: OWN };
   },
   async make({ label, uuid, spare }, region): Promise<number> {
-    const size = whole(region, region.size ?? sizeFor(spare));
+    const size = whole(region, Math.max(LEAST, region.size ?? sizeFor(spare)));
     const page = new Uint8Array(PAGE);
     const view = new DataView(page.buffer);
     view.setUint32(VERSION, 1, true);

@@ -1,7 +1,7 @@
 /** The programs that make file systems: where they are, how new they are, how they are run. */
 import { EspError } from '../error.ts';
 import { boundedEnvironment } from '../process/environment.ts';
-import type { Environment, Machine } from '../process/machine.ts';
+import type { Environment, Machine, Program } from '../process/machine.ts';
 import type { Workshop } from './request.ts';
 
 /** A program, and where it comes from. */
@@ -121,25 +121,50 @@ export function isAtLeast(version: string, least: string): boolean {
   return at < 0 || (have?.[at] ?? 0) > (want?.[at] ?? 0);
 }
 
-/** A program that is not there, or too old. */
+/** Programs that are not there, or too old. */
 export class MissingTool extends EspError {
-  readonly tool: Tool;
+  readonly tools: readonly Tool[];
 
-  constructor(tool: Tool, message: string, hint: string) {
+  constructor(tools: readonly Tool[], message: string, hint: string | undefined) {
     super('TOOL_MISSING', message, { hint });
-    this.tool = tool;
+    this.tools = tools;
   }
 }
 
 /** Returns one error for several: a person installs all that is missing at once. */
-export function allMissing([first, ...others]: readonly [MissingTool, ...MissingTool[]]): EspError {
+export function allMissing([first, ...others]: readonly [
+  MissingTool,
+  ...MissingTool[],
+]): MissingTool {
   if (others.length === 0) return first;
   const all = [first, ...others];
-  const packages = (of: 'debian' | 'nix') =>
-    [...new Set(all.map(({ tool }) => tool[of]))].join(' ');
-  return new EspError('TOOL_MISSING', [...new Set(all.map(({ message }) => message))].join('; '), {
-    hint: `apt-get install ${packages('debian')}, or nix-shell -p ${packages('nix')}`,
+  const tools = all.flatMap((one) => one.tools);
+  const packages = (of: 'debian' | 'nix') => [...new Set(tools.map((tool) => tool[of]))].join(' ');
+  return new MissingTool(
+    tools,
+    [...new Set(all.map(({ message }) => message))].join('; '),
+    `apt-get install ${packages('debian')}, or nix-shell -p ${packages('nix')}`,
+  );
+}
+
+/**
+ * Looks for several programs.
+ * @throws {TOOL_MISSING} naming all that are not there, or too old
+ */
+export function requireTools(
+  wanted: readonly (readonly [tool: Tool, least: Least])[],
+  workshop: Workshop,
+): void {
+  const [first, ...others] = wanted.flatMap(([tool, least]) => {
+    try {
+      findTool(tool, least, workshop);
+      return [];
+    } catch (error) {
+      if (error instanceof MissingTool) return [error];
+      throw error;
+    }
   });
+  if (first !== undefined) throw allMissing([first, ...others]);
 }
 
 function missing(tool: Tool, { version, why }: Least, found: string | undefined): EspError {
@@ -148,7 +173,7 @@ function missing(tool: Tool, { version, why }: Least, found: string | undefined)
   const debian =
     found === undefined ? `apt-get install ${tool.debian}` : `${tool.debian} of a newer Debian`;
   return new MissingTool(
-    tool,
+    [tool],
     `${tool.name}: expected version ${version} or newer${purpose}, but ${there}`,
     `${debian}, or nix-shell -p ${tool.nix}`,
   );
@@ -158,7 +183,7 @@ function missing(tool: Tool, { version, why }: Least, found: string | undefined)
 export interface Run {
   readonly argv: readonly string[];
   readonly environment?: Environment;
-  readonly input?: Iterable<Uint8Array>;
+  readonly input?: Program['input'];
   readonly judge?: (messages: string) => string | undefined;
 }
 

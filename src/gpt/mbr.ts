@@ -15,7 +15,7 @@ const ENTRY_COUNT = 4;
 const MAX_SECTORS = 0xffff_ffff;
 
 /** Types of partitions. */
-export const MBR_TYPES = { linux: 0x83, protective: 0xee, esp: 0xef } as const;
+export const MBR_TYPES = { swap: 0x82, linux: 0x83, protective: 0xee, esp: 0xef } as const;
 
 /** One partition. First and count in sectors. */
 export interface MbrPartition {

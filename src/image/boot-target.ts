@@ -14,7 +14,6 @@ export interface BootWish {
   readonly description?: string | undefined;
 }
 
-const SECTOR = 512;
 const SYSTEMD_BOOT = 'Linux Boot Manager';
 
 /**
@@ -22,17 +21,17 @@ const SYSTEMD_BOOT = 'Linux Boot Manager';
  * @param image as `--esp` takes it: `disk.raw`, `disk.raw#2`
  * @throws {CONFIG_INVALID} when it has no ESP in a GPT, or the program is not there
  */
-export function bootOptionsFor(
+export async function bootOptionsFor(
   image: string,
   wishes: readonly BootWish[],
   context: Context,
-): readonly FileOption[] {
+): Promise<readonly FileOption[]> {
   const place = imagePlace(image, context.disk);
   if (place === undefined) throw new EspError('FILE_MISSING', `${image} does not exist`);
-  using opened = openImage(place.file, context);
+  using opened = await openImage(place.file, context);
   using images = new Images(opened.context);
   const { root, disk } = images.open(image, 'read');
-  const { number, offset, size, partition: found } = findPart(opened.disk, place);
+  const { number, offset, size, sectorSize = 512, partition: found } = findPart(opened.disk, place);
   const uuid = parseGuid(found?.uuid ?? '');
   if (uuid === undefined || number === undefined) {
     throw new EspError(
@@ -40,7 +39,7 @@ export function bootOptionsFor(
       `${image}: firmware finds an ESP by its GPT, and there is none`,
     );
   }
-  const partition = { number, uuid, first: offset / SECTOR, sectors: size / SECTOR };
+  const partition = { number, uuid, first: offset / sectorSize, sectors: size / sectorSize };
   return wishes.map(({ path = loaderOn(root, disk, image), description }) => {
     const plain = path.replaceAll('\\', '/').replace(/^\/*/, '/');
     if (disk.stat(`${root}${plain}`)?.kind !== 'file') {

@@ -12,15 +12,10 @@ import { formatSignatureDocument, type SignatureDocument } from '../verity/signa
 import type { Superblock } from '../verity/superblock.ts';
 import type { PartitionDefinition } from './definition.ts';
 import { type Filling, piecesOf, rangeOf } from './filling.ts';
+import { areaBehind, superblockBehind, superblockFor } from './hash-tree.ts';
 import { asGuid } from './identity.ts';
 import type { Place } from './layout.ts';
-import {
-  areaBehind,
-  type ImagePlan,
-  type PlannedPartition,
-  superblockBehind,
-  superblockFor,
-} from './plan-image.ts';
+import type { ImagePlan, PlannedPartition } from './plan-image.ts';
 import type { MadePartition } from './repart-rows.ts';
 import { groupOf, hashPartitionOf } from './verity-group.ts';
 import { writeData, writeHashArea, written } from './write-data.ts';
@@ -83,8 +78,17 @@ async function writePartition(
   const data =
     filling.kind === 'made'
       ? rangeOf(making.image, { ...place, size: area.covered }, definition.name)
-      : written(piecesOf(filling, making.workshop.disk), place.offset, writing);
+      : upTo(area.covered, written(piecesOf(filling, making.workshop.disk), place.offset, writing));
   return writeHashArea(data, area.place, area.superblock, making.image);
+}
+
+/** Yields the first bytes of pieces, and takes the other pieces too. */
+function* upTo(limit: number, pieces: Iterable<Uint8Array>): Generator<Uint8Array> {
+  let left = limit;
+  for (const piece of pieces) {
+    if (left > 0) yield piece.subarray(0, left);
+    left = Math.max(0, left - piece.length);
+  }
 }
 
 /** Where the hash area of data goes, and how many bytes of their partition it covers. */
@@ -102,10 +106,11 @@ function hashAreaOf(
   const content = filling.size;
   if (definition.verity?.isBehind === true) {
     const begin = areaBehind(content);
+    const superblock = superblockBehind(definition, content, plan);
     return {
       place: { offset: place.offset + begin, size: place.size - begin, padding: 0 },
-      superblock: superblockBehind(definition, content, plan),
-      covered: content,
+      superblock,
+      covered: Math.min(content, superblock.dataBlocks * superblock.dataBlockSize),
     };
   }
   const found = hashPartitionOf(

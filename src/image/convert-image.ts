@@ -4,7 +4,7 @@ import type { ByteSource } from '../byte-source.ts';
 import type { Context } from '../context.ts';
 import { digestBytes, hash } from '../digest.ts';
 import { diskFormat } from '../diskformat/formats.ts';
-import { compressed, compressionOf } from '../diskformat/stream.ts';
+import { compressed, compressionOf, findXz } from '../diskformat/stream.ts';
 import { EspError } from '../error.ts';
 import type { RawFile } from '../process/machine.ts';
 import { uuidFrom } from '../verity/uuid.ts';
@@ -17,6 +17,8 @@ export interface OutputForm {
   readonly isStream: boolean;
   readonly write: (disk: Required<ByteSource>, to: RawFile, tell: Tell) => Promise<void>;
   readonly warningFor: (size: number) => string | undefined;
+  /** What the size of a disk has to be a multiple of, in bytes, where readers ask for that. */
+  readonly unit?: number | undefined;
 }
 
 /** Hears how many bytes are done. Whoever waits for it gives signals and timers their turn. */
@@ -37,6 +39,8 @@ export function outputForm(
   context: Pick<Context, 'machine' | 'environment'>,
 ): OutputForm {
   const compression = compressionOf(path);
+  // Before anything is made: it would be made in vain.
+  if (compression === 'xz') findXz(context);
   if (compression === undefined) return diskForm(given, path);
   if (given !== undefined && given !== 'raw') {
     throw new EspError(
@@ -63,12 +67,14 @@ export function outputForm(
 
 function diskForm(given: string | undefined, path: string): OutputForm {
   const format = diskFormat(given, path);
+  const isForAzure = format.name === 'vpc-fixed';
   return {
     name: format.name,
     isStream: false,
     write: (disk, to, progress) => format.write(disk, to, { identity: identityOf(disk), progress }),
+    ...(isForAzure && { unit: MEBIBYTE }),
     warningFor: (size) =>
-      format.name === 'vpc-fixed' && size % MEBIBYTE !== 0
+      isForAzure && size % MEBIBYTE !== 0
         ? `the disk is no whole number of MiB (${size} bytes): Azure refuses such a VHD`
         : undefined,
   };

@@ -16,7 +16,9 @@ export interface VerityPart {
   readonly group: string;
   /** Of data: their hash tree lies behind them, in the same partition. */
   readonly isBehind?: boolean | undefined;
-  /** In bytes; given on the partition that has the hash tree. */
+  /** How many blocks are covered; all of the data without it. Given on the partition that has the hash tree. */
+  readonly dataBlocks?: number | undefined;
+  /** In bytes; given on the same partition. */
   readonly dataBlockSize?: number | undefined;
   readonly hashBlockSize?: number | undefined;
 }
@@ -44,6 +46,8 @@ export interface PartitionDefinition {
   readonly isMinimal: boolean;
   readonly verity?: VerityPart | undefined;
   readonly attributes: bigint;
+  /** Whether the MBR has it too, for programs without GPT. */
+  readonly isInMbr?: boolean | undefined;
   /** The last part of the name of the partition's own file; undefined where it gets none. */
   readonly splitName: string | undefined;
   readonly compression?: string | undefined;

@@ -13,6 +13,7 @@ export interface InstallDescription {
 /** An image that is there already, and where it goes on the ESP, as `/EFI/Linux/nixos_1.efi`. */
 export interface FinishedUki {
   readonly path: string;
+  readonly isOnXbootldr?: never;
   readonly source: string;
 }
 

@@ -1,4 +1,5 @@
 /** Fills the ESP of an image: files, the boot loader, images, and boot entries as `install` makes them. */
+
 import { dirname } from 'node:path';
 import type { Context } from '../context.ts';
 import { EspError } from '../error.ts';
@@ -7,14 +8,16 @@ import { partitionTypeName } from '../gpt/partition-type.ts';
 import { architecture as architectureOf } from '../loader/architecture.ts';
 import { pass } from '../pass/pass.ts';
 import type { RawFile } from '../process/machine.ts';
+import type { RawSettings } from '../settings/configuration-file.ts';
 import { checkSettings } from '../settings/settings.ts';
+import type { SignerFiles } from '../signer/pem.ts';
 import { isUnsigned, type Signer } from '../signer/signer.ts';
 import { carryOut, taskFor } from '../signing/task.ts';
 import { openSurveyor } from '../survey/surveyor.ts';
 import type { Log } from '../terminal/log.ts';
 import type { RootHashes } from './build-image.ts';
 import type { EspDescription, FinishedUki, InstallDescription } from './esp-description.ts';
-import { groupHashes, placeUki } from './image-uki.ts';
+import { type GroupHash, groupHashes, placeUki } from './image-uki.ts';
 import { putTree, withNewEsp } from './new-esp.ts';
 import type { PlannedPartition } from './plan-image.ts';
 
@@ -22,53 +25,87 @@ import type { PlannedPartition } from './plan-image.ts';
 export interface EspFilling {
   readonly description: EspDescription;
   readonly image: RawFile;
+  /** Of the disk, in bytes. */
+  readonly sectorSize: number;
   /** How messages call the image. */
   readonly name: string;
   readonly time: number;
   /** The first part of a system double, as `x86_64`. */
   readonly processor: string;
   readonly signer: Signer;
+  /** The files of the signer’s key; undefined where nothing is signed. */
+  readonly key: SignerFiles | undefined;
   readonly context: Context;
   readonly log: () => Promise<Log>;
   readonly warn: (warning: string) => void;
 }
 
+/** Where the FATs of an image are shown that get more than their files. */
+interface Roots {
+  readonly esp?: string | undefined;
+  readonly xbootldr?: string | undefined;
+}
+
 /**
- * Fills every FAT of an image. The first ESP gets what the description says besides its files. Throws
- * as `install` and `uki build` do.
+ * Fills every FAT of an image. The first ESP and the first XBOOTLDR partition get what the description
+ * says besides their files. Throws as `install` and `uki build` do.
  */
 export async function fillFats(
   partitions: readonly PlannedPartition[],
   rootHashes: RootHashes,
   filling: EspFilling,
 ): Promise<void> {
-  const esp = partitions.find(isEsp);
   const groups = groupHashes(partitions, rootHashes);
+  let context = filling.context;
+  const rootOf = new Map<PlannedPartition | undefined, string>();
   for (const [index, partition] of partitions.entries()) {
     const { filling: content, place, label } = partition;
     if (content.kind !== 'fat') continue;
     const root = `${filling.name}#${index + 1}`;
-    const { image, time } = filling;
-    filling.context.progress?.begin(`filling ${label}`);
-    const context = withNewEsp(
-      { image, place, label, uuid: content.uuid, time, root },
-      filling.context,
-    );
+    const { image, time, sectorSize } = filling;
+    context.progress?.begin(`filling ${label}`);
+    const fat = { image, place, sectorSize, label, uuid: content.uuid, time, root };
+    context = withNewEsp(fat, context);
     await putTree(content.tree, root, context);
-    if (partition !== esp) continue;
-    await putLoader(filling, root, context);
-    for (const uki of filling.description.ukis) {
-      if ('source' in uki) await copyUki(uki, root, context);
-      else await placeUki(uki, groups, root, { ...context, signer: filling.signer });
-    }
-    const { install } = filling.description;
-    if (install !== undefined) await putEntries(install, filling, root, context);
+    rootOf.set(partition, root);
   }
+  const [esp, xbootldr] = [isFilledEsp, isFilledXbootldr].map((is) =>
+    rootOf.get(partitions.find(is)),
+  );
+  await putBoot({ esp, xbootldr }, groups, filling, context);
+}
+
+async function putBoot(
+  { esp, xbootldr }: Roots,
+  groups: ReadonlyMap<string, GroupHash>,
+  filling: EspFilling,
+  context: Context,
+): Promise<void> {
+  const { signer, key, warn, description } = filling;
+  if (esp !== undefined) await putLoader(filling, esp, context);
+  for (const uki of description.ukis) {
+    const root = uki.isOnXbootldr === true ? xbootldr : esp;
+    if (root === undefined) continue;
+    if ('source' in uki) await copyUki(uki, root, context);
+    else await placeUki(uki, groups, root, { ...context, signer, key, warn });
+  }
+  const { install } = description;
+  if (install !== undefined && esp !== undefined)
+    await putEntries(install, filling, { esp, xbootldr }, context);
 }
 
 /** Returns whether a partition is an ESP that is filled here. */
-function isEsp({ definition, isDeferred }: PlannedPartition): boolean {
-  return partitionTypeName(definition.type) === 'esp' && !isDeferred;
+export function isFilledEsp(partition: PlannedPartition): boolean {
+  return isFilled(partition, 'esp');
+}
+
+/** Returns whether a partition is for boot entries beside an ESP, and filled here. */
+export function isFilledXbootldr(partition: PlannedPartition): boolean {
+  return isFilled(partition, 'xbootldr');
+}
+
+function isFilled({ definition, isDeferred }: PlannedPartition, type: string): boolean {
+  return partitionTypeName(definition.type) === type && !isDeferred;
 }
 
 /** Puts systemd-boot where firmware looks for it, and where `bootctl` updates it. */
@@ -114,18 +151,27 @@ async function copyUki(
 /** Does what `install --esp` does, with the profiles of the machine that makes the image. */
 async function putEntries(
   { settings: raw, toplevel }: InstallDescription,
-  { log, warn }: EspFilling,
-  root: string,
+  { key, log, warn }: EspFilling,
+  { esp, xbootldr }: Roots & { readonly esp: string },
   context: Context,
 ): Promise<void> {
-  const given = { ...raw, esp: [root], 'allow-directory': true };
+  const place = { esp: [esp], ...(xbootldr && { xbootldr }), 'allow-directory': true };
+  const given = { ...signing(raw, key), ...raw, ...place };
   const settings = checkSettings(given, 'install', context.disk);
   using surveyor = await openSurveyor(settings, toplevel, context);
   for (const caution of surveyor.known().cautions) warn(caution);
-  const [outcome] = await pass([root], surveyor, {
+  const [outcome] = await pass([esp], surveyor, {
     ...{ verb: 'install', context, log, tellsChanges: false },
     lockTimeout: settings['lock-timeout'],
   });
   for (const warning of outcome?.warnings ?? []) warn(warning);
   if (outcome?.failure !== undefined) throw outcome.failure;
+}
+
+/** Returns the key of the image as settings, unless they have one of their own. */
+function signing(settings: RawSettings, key: SignerFiles | undefined): RawSettings {
+  const own = ['certificate', 'private-key', 'signing-command', 'signatures', 'allow-unsigned'];
+  if (key === undefined || own.some((name) => name in settings)) return {};
+  const { certificate, privateKey, allowInsecureKey } = key;
+  return { certificate, 'private-key': privateKey, 'allow-insecure-key': allowInsecureKey };
 }

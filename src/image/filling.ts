@@ -13,7 +13,7 @@ import type { Guid } from '../guid.ts';
 import { buildTree } from '../tree/build-tree.ts';
 import { ContentReader } from '../tree/content-reader.ts';
 import type { TreeSettings } from '../tree/contents.ts';
-import type { Tree } from '../tree/node.ts';
+import type { Tree } from '../tree/tree.ts';
 import { parseUuid } from '../verity/uuid.ts';
 import type { PartitionDefinition } from './definition.ts';
 
@@ -89,7 +89,8 @@ export async function fillingOf(
   if (format === 'vfat') return { kind: 'fat', tree, uuid, size: 0 };
   if (format === 'erofs' && compression === undefined) {
     const layout = layOutErofs(tree);
-    return { kind: 'erofs', layout, uuid, label: '', time, size: layout.blocks * EROFS_BLOCK };
+    const { label } = identity;
+    return { kind: 'erofs', layout, uuid, label, time, size: layout.blocks * EROFS_BLOCK };
   }
   return madeFilling({ ...definition, format }, tree, identity, settings);
 }
@@ -129,7 +130,7 @@ async function makeBeside(
   size: number | undefined,
   workshop: Workshop,
 ): Promise<Filling> {
-  const path = `${workshop.scratch}/${request.uuid}.${request.label}`;
+  const path = `${workshop.scratch}/${request.uuid}`;
   const { disk, machine } = workshop;
   makeSized(path, size ?? 0, { disk, machine });
   using file = openRaw(path, 'write', { disk, machine });

@@ -4,7 +4,7 @@ import { type Partition, readPartitionTable } from '../gpt/partition-table.ts';
 import { parsePartitionType, partitionTypeName } from '../gpt/partition-type.ts';
 import { buildTree } from '../tree/build-tree.ts';
 import type { Contents } from '../tree/contents.ts';
-import type { Tree } from '../tree/node.ts';
+import type { Tree } from '../tree/tree.ts';
 import type { BootProfile } from '../uki/boot-profile.ts';
 import { compareRootHashes, describeMismatch } from '../uki/verity-match.ts';
 import { devicesOnCmdline } from '../verity/cmdline.ts';
@@ -110,7 +110,7 @@ export async function finishImage(
 ): Promise<readonly MadePartition[]> {
   const { disk } = means.context;
   using source = disk.open(image);
-  const { partitions } = readPartitionTable(source, image);
+  const { partitions, sectorSize } = readPartitionTable(source, image);
   const tree = buildTree(espContents(job), job.tree, disk);
   const planned = partitions.map((partition) => existing(partition, tree));
   if (planned.every(({ filling }) => filling.kind !== 'fat')) {
@@ -126,7 +126,7 @@ export async function finishImage(
     await fillFats(
       planned,
       new Map(),
-      espFilling(job, { image: into, signer, name: output }, means),
+      espFilling(job, { image: into, sectorSize, signer, name: output }, means),
     );
   });
   return planned.map(({ definition, label, uuid, place }) => {

@@ -1,16 +1,10 @@
 /** Everything that the making of one image is told, whatever language told it. */
+import type { SignerFiles } from '../signer/pem.ts';
 import type { TreeSettings } from '../tree/contents.ts';
 import type { EspDescription } from './esp-description.ts';
 import type { NixpkgsDescription } from './nixpkgs-plan.ts';
 import type { ImageDescription } from './plan-image.ts';
 import type { WantedVariables } from './toml-variables.ts';
-
-/** Files of the key that signs images, boot loaders and root hashes. */
-export interface KeyFiles {
-  readonly certificate: string;
-  readonly privateKey: string;
-  readonly allowInsecureKey: boolean;
-}
 
 export interface ImageJob {
   readonly disk:
@@ -22,7 +16,7 @@ export interface ImageJob {
   /** As systemd writes it in names of types. */
   readonly architecture: string;
   readonly esp: EspDescription;
-  readonly key?: KeyFiles | undefined;
+  readonly key?: SignerFiles | undefined;
   /** Of the output; where it is not given, the ending of the output's name tells. */
   readonly format?: string | undefined;
   /** Whether each partition gets a file of its own as well. */

@@ -24,11 +24,13 @@ export interface InspectedEsp {
 
 /**
  * Looks into an ESP.
+ * @param xbootldr the number of the partition with more boot entries
  * @param rootHashes those of the image, in hexadecimal
  */
 export async function inspectEsp(
   image: string,
   partition: number | undefined,
+  xbootldr: number | undefined,
   rootHashes: readonly string[],
   context: Context,
 ): Promise<InspectedEsp> {
@@ -36,7 +38,8 @@ export async function inspectEsp(
   const none = { partition, entries: [], boots: undefined, loaders: [] };
   try {
     // Nothing of this machine, its configuration and its environment says what an image is.
-    const settings = checkSettings({ esp: [esp] }, 'image', context.disk);
+    const more = xbootldr === undefined ? {} : { xbootldr: `${image}#${xbootldr}` };
+    const settings = checkSettings({ esp: [esp], ...more }, 'image', context.disk);
     using ground = await groundFor(settings, context);
     const look = await lookAlone(ground.settings, ground.context);
     const [read] = await readEsps(ground.settings, look, ground.context);

@@ -64,7 +64,9 @@ export async function inspectImage(
   const numbers = (numbered ?? []).filter(isEsp).map(({ number }) => number);
   const places = whole?.type === 'vfat' ? [undefined] : numbers;
   const esps: InspectedEsp[] = [];
-  for (const place of places) esps.push(await inspectEsp(name, place, rootHashes, context));
+  const xbootldr = numbered?.find(({ type }) => partitionTypeName(type) === 'xbootldr')?.number;
+  for (const place of places)
+    esps.push(await inspectEsp(name, place, xbootldr, rootHashes, context));
   return {
     ...{ format: disk.format, size: disk.size, fileSize },
     table: {

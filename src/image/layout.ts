@@ -44,11 +44,17 @@ function roundDown(value: number, unit = GRAIN): number {
  * Places partitions one behind the other. What is left over on a disk of a given size goes to those
  * that may grow, by their weights.
  * @param size of the disk in bytes, rounded up to the grain; `auto` for as small as can be
+ * @param unit what such a disk is a multiple of, in bytes
  * @throws {IMAGE_FULL} when they do not fit
  */
-export function layOut(wishes: readonly Wish[], size: number | 'auto', sectorSize: number): Layout {
+export function layOut(
+  wishes: readonly Wish[],
+  size: number | 'auto',
+  sectorSize: number,
+  unit = GRAIN,
+): Layout {
   const needed = wishes.reduce((sum, wish) => sum + minSize(wish) + minPadding(wish), 0);
-  const smallest = roundUp(FIRST + needed + backupSize(sectorSize));
+  const smallest = roundUp(FIRST + needed + backupSize(sectorSize), unit);
   const total = size === 'auto' ? smallest : roundUp(size);
   const free = roundDown(total - backupSize(sectorSize)) - FIRST;
   if (free < needed) throw tooSmall(wishes, total, smallest);

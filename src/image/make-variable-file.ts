@@ -53,7 +53,7 @@ export async function makeVariableFile(
 ): Promise<MadeVariables> {
   const { keys, image, boot: paths, output } = sources;
   const programs = paths.length > 0 ? paths.map((path) => ({ path, description: path })) : [{}];
-  const boot = image === undefined ? [] : bootOptionsFor(image, programs, context);
+  const boot = image === undefined ? [] : await bootOptionsFor(image, programs, context);
   const bytes = bytesOf(sources, boot, context);
   await placeOutput(output, bytes.length, context, async (file) => file.writeAt(0, bytes));
   return { enrolled: keys !== undefined, boot };

@@ -8,7 +8,8 @@ import { formatFat } from '../fat/format.ts';
 import type { RawFile } from '../process/machine.ts';
 import { fill } from '../transaction/assemble.ts';
 import { ContentReader } from '../tree/content-reader.ts';
-import type { Tree, TreeNode } from '../tree/node.ts';
+import type { TreeNode } from '../tree/node.ts';
+import type { Tree } from '../tree/tree.ts';
 import { parseUuid } from '../verity/uuid.ts';
 import type { Place } from './layout.ts';
 
@@ -16,6 +17,8 @@ import type { Place } from './layout.ts';
 export interface NewEsp {
   readonly image: RawFile;
   readonly place: Place;
+  /** Of the disk, in bytes. */
+  readonly sectorSize: number;
   /** Of the partition; the volume gets what FAT can hold of it. */
   readonly label: string;
   /** Of the file system: the volume's number is its beginning. */
@@ -26,7 +29,6 @@ export interface NewEsp {
   readonly root: string;
 }
 
-const SECTOR = 512;
 const MAX_LABEL = 11;
 
 /**
@@ -35,19 +37,21 @@ const MAX_LABEL = 11;
  * @throws {CONFIG_INVALID} when firmware takes no FAT of this size
  */
 export function withNewEsp(
-  { image, place, label, uuid, time, root }: NewEsp,
+  { image, place, sectorSize, label, uuid, time, root }: NewEsp,
   context: Context,
 ): Context {
   const region = windowOf(image, place.offset, place.size);
   const [a = 0, b = 0, c = 0, d = 0] = parseUuid(uuid) ?? [];
   formatFat({
     region,
+    sectorSize,
     label: volumeLabel(label),
     volumeId: ((a << 24) | (b << 16) | (c << 8) | d) >>> 0,
-    hidden: place.offset / SECTOR,
+    hidden: place.offset / sectorSize,
     epoch: time,
   });
-  const file = () => ({ device: 0, inode: 0, uid: context.uid, mode: 0o644 });
+  // Two FATs of one image are two file systems.
+  const file = () => ({ device: 0, inode: place.offset, uid: context.uid, mode: 0o644 });
   const fat = fatDisk({ region, root, access: 'write', epoch: time, durable: false, file });
   return { ...context, disk: mountedDisk(context.disk, root, fat.disk), processId: 0 };
 }

@@ -2,7 +2,7 @@
 import { EspError } from '../error.ts';
 import { partitionTypeGuid } from '../gpt/partition-type.ts';
 import type { Guid } from '../guid.ts';
-import type { Tree } from '../tree/node.ts';
+import type { Tree } from '../tree/tree.ts';
 import { type BiosLoader, placeBiosLoader } from './bios.ts';
 import type { PartitionDefinition } from './definition.ts';
 import { type Filling, type FillingSettings, fillingOf } from './filling.ts';
@@ -13,6 +13,7 @@ import {
   type NixpkgsParameters,
   nixpkgsDiskSize,
   nixpkgsLayout,
+  nixpkgsRootSize,
   type Region,
 } from './nixpkgs-table.ts';
 import type { ImagePlan, PlannedPartition, TableKind } from './plan-image.ts';
@@ -30,6 +31,8 @@ export interface NixpkgsDescription extends NixpkgsParameters {
   /** Files for the ESP. */
   readonly esp: Pick<PartitionDefinition, 'contents'>;
   readonly bios?: BiosLoader | undefined;
+  /** Types whose partitions are left empty, for another run to fill. */
+  readonly deferred: ReadonlySet<Guid>;
 }
 
 const MIB = 1024 * 1024;
@@ -61,16 +64,22 @@ export async function planNixpkgs(
 /** The larger of what make-disk-image computes and what the file system takes. */
 function diskSize(description: NixpkgsDescription, filling: Filling): number {
   if (description.size !== 'auto') return description.size;
-  const tree = filling.kind === 'made' ? filling.request.tree : [];
-  const computed = nixpkgsDiskSize(description, usage(tree), description.additionalSpace);
-  const around = nixpkgsLayout(description, computed);
-  const missing = Math.max(0, filling.size - around.root.size);
+  const used = filling.kind === 'made' ? usage(filling.request.tree) : NOTHING;
+  const computed = nixpkgsDiskSize(description, used, description.additionalSpace);
+  const missing = Math.max(0, filling.size - nixpkgsRootSize(description, computed));
   return Math.ceil((computed + missing) / MIB) * MIB;
 }
 
-function usage(tree: Tree): { readonly blocks: number; readonly inodes: number } {
-  const files = tree.filter(({ kind }) => kind !== 'directory');
-  const blocks = files.reduce((sum, { size }) => sum + Math.ceil(size / 4096), 0);
+/** What files take. */
+interface Usage {
+  readonly blocks: number;
+  readonly inodes: number;
+}
+
+const NOTHING: Usage = { blocks: 0, inodes: 0 };
+
+function usage(tree: Tree): Usage {
+  const blocks = tree.values().reduce((sum, { size }) => sum + Math.ceil(size / 4096), 0);
   return { blocks, inodes: tree.length };
 }
 
@@ -92,9 +101,10 @@ async function partitionsOf(
   const planned: PlannedPartition[] = [];
   for (const { type, uuid, name: label, offset, size } of layout.gpt.partitions) {
     const place = { offset, size, padding: 0 };
-    const own = await contentOf(place, description, layout, root, settings);
+    const isDeferred = description.deferred.has(type);
+    const own = isDeferred ? EMPTY : await contentOf(place, description, layout, root, settings);
     const definition = { ...own.definition, type, uuid };
-    planned.push({ definition, filling: own.filling, label, uuid, isDeferred: false, place });
+    planned.push({ definition, filling: own.filling, label, uuid, isDeferred, place });
   }
   return planned;
 }
@@ -153,6 +163,12 @@ function plain(
     ...given,
   };
 }
+
+/** A partition that somebody else fills. */
+const EMPTY: Root = {
+  definition: plain('deferred', { contents: [] }),
+  filling: { kind: 'none', size: 0 },
+};
 
 function tooLarge(needed: number, room: number): EspError {
   return new EspError('IMAGE_FULL', `the root file system needs ${needed} bytes, got ${room}`, {

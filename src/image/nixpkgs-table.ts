@@ -112,6 +112,11 @@ export function nixpkgsLayout(parameters: NixpkgsParameters, size: number): Nixp
   );
 }
 
+/** Returns what is left for the root on a disk of this size, in bytes; less than 0 where it is too small. */
+export function nixpkgsRootSize(parameters: NixpkgsParameters, size: number): number {
+  return layouts[parameters.table](parameters, size).root.size;
+}
+
 const layouts: Readonly<
   Record<NixpkgsTable, (parameters: NixpkgsParameters, size: number) => NixpkgsLayout>
 > = {

@@ -2,14 +2,19 @@
 import { EspError } from '../error.ts';
 import { allMissing, MissingTool } from '../filesystem/tool.ts';
 import type { NewTable } from '../gpt/format-table.ts';
-import type { Mbr } from '../gpt/mbr.ts';
+import { formatMbr, hybridPartitions, MBR_TYPES, type Mbr } from '../gpt/mbr.ts';
 import { partitionTypeName } from '../gpt/partition-type.ts';
 import type { Guid } from '../guid.ts';
-import type { Tree } from '../tree/node.ts';
-import { saltFrom, superblockUuidFrom } from '../verity/seed.ts';
-import type { Superblock } from '../verity/superblock.ts';
+import type { Tree } from '../tree/tree.ts';
 import type { PartitionDefinition } from './definition.ts';
 import { type Filling, type FillingSettings, fillingOf } from './filling.ts';
+import {
+  areaBehind,
+  requireBlocks,
+  superblockBehind,
+  superblockFor,
+  type TreeChoice,
+} from './hash-tree.ts';
 import { diskUuid, fileSystemUuid, partitionUuid, type Seed } from './identity.ts';
 import {
   FIRST,
@@ -30,6 +35,8 @@ export interface ImageDescription {
   readonly seed: Seed;
   /** Of the whole disk, in bytes. */
   readonly size: number | 'auto';
+  /** What a disk whose size is `auto` is a multiple of, in bytes; the grain of systemd-repart without it. */
+  readonly unit?: number | undefined;
   /** In bytes: 512 or 4096. */
   readonly sectorSize: number;
   /** Of hash trees where a definition says nothing, in bytes. */
@@ -56,16 +63,13 @@ export type TableKind =
   | { readonly kind: 'msdos'; readonly mbr: Mbr; readonly core?: Uint8Array | undefined }
   | { readonly kind: 'none' };
 
-export interface ImagePlan extends VerityChoice {
+export interface ImagePlan extends TreeChoice {
   /** Of the whole disk, in bytes. */
   readonly size: number;
   /** In the order of their numbers. */
   readonly partitions: readonly PlannedPartition[];
   readonly table: TableKind;
 }
-
-/** What hash trees have in common. */
-type VerityChoice = Pick<ImageDescription, 'seed' | 'verityBlockSize'>;
 
 /** Everything of a planned partition but its place. */
 type Unplaced = Omit<PlannedPartition, 'place'>;
@@ -88,9 +92,12 @@ export async function planImage(
   const wishes = unplaced.map((each) =>
     wishOf(each.definition, needOf(each, unplaced, description), sectorSize),
   );
-  const layout = layOut(wishes, size, sectorSize);
-  const table = { kind: 'gpt', sectorSize, uuid: diskUuid(seed), firstUsable: FIRST } as const;
+  const layout = layOut(wishes, size, sectorSize, description.unit);
   const partitions = inPlace(unplaced, layout);
+  const mbr = hybridMbr(partitions, sectorSize);
+  const gpt = { kind: 'gpt', sectorSize, uuid: diskUuid(seed), firstUsable: FIRST } as const;
+  const table = mbr === undefined ? gpt : { ...gpt, mbr };
+  for (const each of partitions) requireBlocks(each, partitions, description, settings.warn);
   return { size: layout.size, partitions, table, seed, verityBlockSize };
 }
 
@@ -117,26 +124,19 @@ async function withAllTools(
 async function unplacedOf(
   definition: PartitionDefinition,
   label: string,
-  { partitions, seed, deferred, sectorSize }: ImageDescription,
+  { partitions, seed, deferred }: ImageDescription,
   settings: FillingSettings,
 ): Promise<Unplaced> {
   const { type } = definition;
   const before = partitions.slice(0, partitions.indexOf(definition));
   const uuid = partitionUuid(seed, type, before.filter((other) => other.type === type).length);
   const isDeferred = deferred.has(type);
-  const identity = { uuid: fileSystemUuid(uuid), label, spare: 0 };
+  // systemd-repart gives an EROFS no label.
+  const own = definition.format === 'erofs' ? '' : label;
+  const identity = { uuid: fileSystemUuid(uuid), label: own, spare: 0 };
   const filling: Filling = isDeferred
     ? { kind: 'none', size: 0 }
     : await fillingOf(definition, identity, settings);
-  if (filling.kind === 'fat' && sectorSize > 512) {
-    throw new EspError(
-      'CONFIG_INVALID',
-      `${definition.name}: a FAT is made for sectors of 512 bytes`,
-      {
-        hint: 'give sectors of 512 bytes, or leave it out with --defer',
-      },
-    );
-  }
   return { definition, label, uuid, filling, isDeferred };
 }
 
@@ -147,46 +147,27 @@ function inPlace(unplaced: readonly Unplaced[], { places }: Layout): readonly Pl
   }));
 }
 
-/** Data that a hash tree covers: the size of the content and of its partition, in bytes. */
-interface Covered {
-  readonly content: number;
-  readonly partition: number;
-}
-
 /**
- * Returns the superblock of the hash area over data. It covers the whole partition; where the hash
- * partition is to be as small as can be, the content alone, as systemd-repart does it.
+ * Returns an MBR with partitions that programs without GPT find too; undefined where none asks for it.
+ * @throws {CONFIG_INVALID} when there are more than three, or one is beyond what an MBR can say
  */
-export function superblockFor(
-  hash: PartitionDefinition,
-  { content, partition }: Covered,
-  { seed, verityBlockSize }: VerityChoice,
-): Superblock {
-  const { dataBlockSize = verityBlockSize, hashBlockSize = verityBlockSize } = hash.verity ?? {};
-  const covered = hash.isMinimal ? Math.max(1, content) : partition;
-  return {
-    algorithm: 'sha256',
-    dataBlockSize,
-    hashBlockSize,
-    dataBlocks: Math.ceil(covered / dataBlockSize),
-    salt: saltFrom(seed),
-    uuid: superblockUuidFrom(seed),
-  };
+function hybridMbr(
+  partitions: readonly PlannedPartition[],
+  sectorSize: number,
+): Partial<Mbr> | undefined {
+  const chosen = partitions.filter(({ definition }) => definition.isInMbr === true);
+  if (chosen.length === 0) return undefined;
+  const own = chosen.map(({ definition, place }) => ({
+    type: OF_MBR[partitionTypeName(definition.type)] ?? MBR_TYPES.linux,
+    first: place.offset / sectorSize,
+    count: place.size / sectorSize,
+  }));
+  const mbr = { partitions: hybridPartitions(own) };
+  formatMbr({ signature: 0, ...mbr });
+  return mbr;
 }
 
-/** Returns where the hash area behind data begins in their partition, in bytes. */
-export function areaBehind(content: number): number {
-  return roundUp(Math.max(1, content));
-}
-
-/** Returns the superblock of the hash area behind so many bytes of data. */
-export function superblockBehind(
-  data: PartitionDefinition,
-  content: number,
-  choice: VerityChoice,
-): Superblock {
-  return superblockFor({ ...data, isMinimal: true }, { content, partition: content }, choice);
-}
+const OF_MBR: Readonly<Record<string, number>> = { esp: MBR_TYPES.esp, swap: MBR_TYPES.swap };
 
 /** What a signature partition takes in bytes, always. */
 const SIGNATURE_SIZE = 16 * 1024;
@@ -218,7 +199,9 @@ const CLUSTER = 4096;
 
 /** Returns how large a FAT is that holds a tree and more, generously. */
 function fatNeed(tree: Tree, besides: number): number {
-  const content = tree.reduce((sum, { size }) => sum + roundUp(size, CLUSTER) + CLUSTER, besides);
+  const content = tree
+    .values()
+    .reduce((sum, { size }) => sum + roundUp(size, CLUSTER) + CLUSTER, besides);
   // The two tables take a thousandth of it each, and names of directories that grow a little more.
   return content + Math.ceil(content / 100) + MIB;
 }

@@ -1,4 +1,5 @@
 /** Carries out the making of an image: plans, looks at the output, writes, and gives it its name. */
+import { dirname } from 'node:path';
 import type { Context } from '../context.ts';
 import { EspError } from '../error.ts';
 import type { Workshop } from '../filesystem/request.ts';
@@ -7,7 +8,7 @@ import { keySigner } from '../survey/signer-of.ts';
 import type { Log } from '../terminal/log.ts';
 import { makeImage } from './build-image.ts';
 import { type OutputForm, outputForm, writeOutput } from './convert-image.ts';
-import { type EspFilling, fillFats } from './fill-esp.ts';
+import { type EspFilling, fillFats, isFilledEsp, isFilledXbootldr } from './fill-esp.ts';
 import type { ImageJob } from './image-job.ts';
 import { makeVariableFile, requireVariables } from './make-variable-file.ts';
 import { planNixpkgs } from './nixpkgs-plan.ts';
@@ -15,7 +16,7 @@ import { placeOutput, requireOutput, scratchPath } from './output.ts';
 import { type ImagePlan, planImage } from './plan-image.ts';
 import type { MadePartition } from './repart-rows.ts';
 import { rootHashSigner } from './root-hash-signer.ts';
-import { splitFor, splitImage } from './split.ts';
+import { type Splitting, splitFor, splitImage } from './split.ts';
 
 /** What a run is given besides the job. */
 export interface RunMeans {
@@ -51,6 +52,7 @@ export async function runJob(
   const form = outputForm(job.format, path, context);
   if (job.variables !== undefined) {
     requireDisk(form, path);
+    requireApart(job.variables.output, path);
     requireOutput(job.variables.output, { needed: 0, isForced }, context.disk);
     requireVariables({ ...job.variables, time: job.time }, context);
   }
@@ -59,6 +61,16 @@ export async function runJob(
     await makeVariableFile({ ...job.variables, image: path, time: job.time }, context);
   }
   return outcome;
+}
+
+/** One would replace the other. @throws {CONFIG_INVALID} */
+function requireApart(variables: string, image: string): void {
+  if (variables !== image) return;
+  throw new EspError(
+    'CONFIG_INVALID',
+    `${image}: the image and its EFI variables are to be one file`,
+    { hint: 'name another file for the variables' },
+  );
 }
 
 /** A boot entry names a partition, which is looked up in the image that was made. */
@@ -80,27 +92,53 @@ async function buildImage(
   means: RunMeans,
 ): Promise<Outcome> {
   const { context } = means;
+  requireDracut(job, context);
   const signer = await signerOf(job, means);
   requireOutput(path, { needed: 0, isForced }, context.disk);
   return withScratch(besideOutput(path), context, async (workshop) => {
-    const plan = await planOf(job, workshop, means.warn);
+    const plan = await planOf(job, form, workshop, means.warn);
     const sign = rootHashSignerFor(plan, job, context);
     const needed = plan.partitions.reduce((sum, { filling }) => sum + filling.size, 0);
     requireOutput(path, { needed, isForced }, context.disk);
+    const ukis = ukisIn(plan, job);
+    const splitting = { image: given, directory: dirname(path), ukis, isForced };
+    const sectorSize = plan.table.kind === 'gpt' ? plan.table.sectorSize : 512;
     const isRaw = form.name === 'raw';
     const raw = isRaw ? path : `${workshop.scratch}/disk.raw`;
     const made = await placeOutput(raw, plan.size, context, async (image, at) => {
       const partitions = await makeImage(plan, {
         ...{ image, path: at, workshop, progress: context.progress, sign },
         fillLast: (planned, rootHashes) =>
-          fillFats(planned, rootHashes, espFilling(job, { image, signer, name: path }, means)),
+          fillFats(
+            planned,
+            rootHashes,
+            espFilling(job, { image, sectorSize, signer, name: path }, means),
+          ),
       });
       // The names may hold root hashes. A refusal comes before anything has its own name.
-      return job.isSplit ? splitFor(partitions, given, isForced, context) : partitions;
+      return job.isSplit ? splitFor(partitions, splitting, context) : partitions;
     });
     if (!isRaw) await convert(raw, { path, form }, means);
-    await splitImage(made, raw, context);
+    if (job.isSplit) await splitImage(made, raw, splitting, context);
     return { plan, made };
+  });
+}
+
+/** An initrd is made when its disk is: without dracut all would be made in vain. */
+function requireDracut({ esp }: ImageJob, { machine, environment }: Context): void {
+  const wants = esp.ukis.some((uki) => 'options' in uki && uki.options['dracut'] === true);
+  if (!wants || machine.findProgram('dracut', environment) !== undefined) return;
+  throw new EspError('TOOL_MISSING', 'dracut: expected the program, but there is none', {
+    hint: 'apt-get install dracut-core, or nix-shell -p dracut; or give an initrd',
+  });
+}
+
+/** Returns where UKIs are; those of a deferred partition are nowhere. */
+function ukisIn({ partitions }: ImagePlan, { esp }: ImageJob): Splitting['ukis'] {
+  const [onEsp, onXbootldr] = [isFilledEsp, isFilledXbootldr].map((is) => partitions.findIndex(is));
+  return esp.ukis.flatMap(({ path, isOnXbootldr }) => {
+    const index = (isOnXbootldr === true ? onXbootldr : onEsp) ?? -1;
+    return index < 0 ? [] : [{ partition: index + 1, path }];
   });
 }
 
@@ -116,19 +154,27 @@ async function convert(
 }
 
 /** Returns what an image would be. Programs whose result nobody can know before are run. */
-export async function planJob(job: ImageJob, { context, warn }: RunMeans): Promise<ImagePlan> {
+export async function planJob(
+  job: ImageJob,
+  path: string,
+  { context, warn }: RunMeans,
+): Promise<ImagePlan> {
+  const form = outputForm(job.format, path, context);
   const elsewhere = (disk: Context['disk']) =>
     disk.makeTemporary(context.environment['TMPDIR'] ?? '/var/tmp', 'espalier-image-');
-  return withScratch(elsewhere, context, (workshop) => planOf(job, workshop, warn));
+  return withScratch(elsewhere, context, (workshop) => planOf(job, form, workshop, warn));
 }
 
 function planOf(
   { disk, tree, time }: ImageJob,
+  { unit }: OutputForm,
   workshop: Workshop,
   warn: (warning: string) => void,
 ): Promise<ImagePlan> {
   const settings = { tree, time, workshop, warn };
-  return disk.kind === 'partitions' ? planImage(disk, settings) : planNixpkgs(disk, settings);
+  return disk.kind === 'partitions'
+    ? planImage({ ...disk, unit }, settings)
+    : planNixpkgs(disk, settings);
 }
 
 /** Makes a directory beside the output. What a killed run left there is in nobody's way for longer. */
@@ -156,11 +202,11 @@ async function withScratch<Result>(
 
 /** Returns what the filling of the ESP is told. */
 export function espFilling(
-  { esp: description, time, architecture }: ImageJob,
-  target: Pick<EspFilling, 'image' | 'signer' | 'name'>,
+  { esp: description, time, architecture, key }: ImageJob,
+  target: Pick<EspFilling, 'image' | 'sectorSize' | 'signer' | 'name'>,
   means: RunMeans,
 ): EspFilling {
-  return { ...means, ...target, description, time, processor: architecture.replace('-', '_') };
+  return { ...means, ...target, description, key, time, processor: architecture.replace('-', '_') };
 }
 
 /** Returns who signs boot loaders and images. @throws {KEY_INVALID} {KEY_INSECURE} */

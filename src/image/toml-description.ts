@@ -75,12 +75,14 @@ function knownKeys(path: readonly (string | number)[]): readonly string[] {
 
 function below(schema: unknown, part: string | number): unknown {
   const inner = unwrapped(schema);
-  if (typeof part === 'number') return member(inner, 'item');
+  // One table may stand where a list of them may.
+  if (typeof part === 'number') return member(inner, 'item') ?? inner;
   return entriesOf(inner)?.[part];
 }
 
 function unwrapped(schema: unknown): unknown {
-  const wrapped = member(schema, 'wrapped');
+  const getter = member(schema, 'getter');
+  const wrapped = typeof getter === 'function' ? getter({}) : member(schema, 'wrapped');
   return wrapped === undefined ? schema : unwrapped(wrapped);
 }
 

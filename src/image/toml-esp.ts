@@ -7,6 +7,8 @@ import type { EspDescription } from './esp-description.ts';
 import type { UkiDescription } from './image-uki.ts';
 import { invalid, type ReadDescription } from './toml-description.ts';
 import type { TomlPartition, TomlUki } from './toml-schema.ts';
+import { typeOf } from './toml-uses.ts';
+import { filesNamed, placedOptions } from './uki-options.ts';
 
 /** What systemd-boot is told where nobody says anything. */
 const LOADER_CONF = 'timeout 3\n';
@@ -15,17 +17,23 @@ const LOADER_CONF = 'timeout 3\n';
  * Returns what comes onto the ESP besides files.
  * @throws {CONFIG_INVALID} when an image is for a group that no partition has
  */
-export function espOf(read: ReadDescription): EspDescription {
+export function espOf(read: ReadDescription, allowInsecureKey: boolean): EspDescription {
   const { values, directory } = read;
   const groups = new Set(values.partition?.map(({ match }) => match));
-  const first =
-    values.esp ?? values.partition?.find((each) => each.uki !== undefined || each.loader);
-  const { uki = [], loader, 'loader-conf': loaderConf } = first ?? {};
+  const { partition = [], esp } = values;
+  const { loader, 'loader-conf': loaderConf } = esp ?? partition.find((each) => each.loader) ?? {};
   const systemd = loader === true ? resolve(directory, values.systemd ?? '/usr') : undefined;
+  const declared = [
+    ...[esp?.uki ?? []].flat().map((uki) => ({ uki, isOnXbootldr: false })),
+    ...partition.flatMap((each) =>
+      [each.uki ?? []].flat().map((uki) => ({ uki, isOnXbootldr: typeOf(each) === 'xbootldr' })),
+    ),
+  ];
   return {
-    ukis: [uki].flat().map((each) => {
-      if (each.verity === undefined || groups.has(each.verity)) return ukiOf(each, read);
-      throw invalid(read, `uki.verity: no partition has match = ${JSON.stringify(each.verity)}`);
+    ukis: declared.map(({ uki, isOnXbootldr }) => {
+      if (uki.verity === undefined || groups.has(uki.verity))
+        return { ...ukiOf(uki, read, allowInsecureKey), isOnXbootldr };
+      throw invalid(read, `uki.verity: no partition has match = ${JSON.stringify(uki.verity)}`);
     }),
     systemd,
     loaderConf: loaderConf ?? LOADER_CONF,
@@ -33,10 +41,25 @@ export function espOf(read: ReadDescription): EspDescription {
   };
 }
 
+/** Settings of `install` that an image settles, or that would change the machine that makes it. */
+const OF_A_MACHINE = {
+  esp: 'the image has it',
+  xbootldr: 'a partition of type xbootldr is it',
+  'former-xbootldr': 'an image has none',
+  'allow-directory': 'an image needs it not',
+  'lock-timeout': 'nobody else knows an image in the making',
+  'efi-entry': 'variables for the image are made by [efi-variables]',
+  'clear-overrides': 'variables for the image are made by [efi-variables]',
+  'extra-sign': 'it is for files of the machine that makes the image',
+};
+
 function installOf(given: RawSettings, read: ReadDescription) {
   const { toplevel, ...settings } = given;
   if (toplevel !== undefined && typeof toplevel !== 'string') {
     throw invalid(read, 'install.toplevel: expected a path');
+  }
+  for (const [name, why] of Object.entries(OF_A_MACHINE)) {
+    if (name in settings) throw invalid(read, `install.${name}: ${why}`, 'leave it out');
   }
   const at = (value: unknown): unknown =>
     typeof value === 'string'
@@ -54,31 +77,36 @@ function installOf(given: RawSettings, read: ReadDescription) {
   };
 }
 
-/** Options of `uki build` that are paths, and those that may be one behind `@`. */
-const PATHS = ['linux', 'stub', 'systemd', 'config', 'microcode', 'splash', 'devicetree'] as const;
-const TEXTS = ['cmdline', 'os-release'] as const;
-
-function ukiOf(given: TomlUki, { directory }: ReadDescription): UkiDescription {
-  const { path, verity: group, 'on-corruption': onCorruption, 'verity-option': others } = given;
-  const { initrd = [], dracut, uname } = given;
-  const at = (value: string) => resolve(directory, value);
-  const paths = PATHS.flatMap((key) => (given[key] === undefined ? [] : [[key, at(given[key])]]));
-  const texts = TEXTS.flatMap((key) => {
-    const text = given[key];
-    if (text === undefined) return [];
-    return [[key, text.startsWith('@') ? `@${at(text.slice(1))}` : text]];
-  });
-  const devices = { ...(onCorruption && { onCorruption }), ...(others && { others }) };
+function ukiOf(
+  given: TomlUki,
+  { directory }: ReadDescription,
+  allowInsecureKey: boolean,
+): UkiDescription {
+  const { path, verity: group, dracut, ...others } = given;
+  const devices = {
+    ...ifGiven('onCorruption', given['on-corruption']),
+    ...ifGiven('others', given['verity-option']),
+    ...ifGiven('data', given['verity-data-device']),
+    ...ifGiven('hash', given['verity-hash-device']),
+    ...ifGiven('rootHashSignature', given['verity-signature']),
+  };
+  const options = placedOptions(others, (file) => resolve(directory, file));
   return {
     path,
     options: {
-      ...Object.fromEntries([...paths, ...texts]),
-      ...(uname !== undefined && { uname }),
-      initrd: initrd.map(at),
+      ...options,
       ...(dracut && { dracut: true, ...dracut }),
+      ...(allowInsecureKey && { 'allow-insecure-key': true }),
     },
     verity: group === undefined ? undefined : { group, devices },
   };
+}
+
+function ifGiven<Key extends string, Value>(
+  key: Key,
+  value: Value | undefined,
+): { [Name in Key]?: Value } {
+  return value === undefined ? {} : ({ [key]: value } as { [Name in Key]: Value });
 }
 
 /** What stub, texts and signature of an image take beside its kernel and initrds, and two boot loaders: bytes. */
@@ -91,9 +119,7 @@ export function sizeOfUkis(
   disk: Disk,
 ): number {
   const ukis = [given.uki ?? []].flat();
-  const files = ukis.flatMap(({ linux, initrd = [], microcode, splash }) =>
-    [linux, ...initrd, microcode, splash].flatMap((path) => path ?? []),
-  );
+  const files = ukis.flatMap(filesNamed);
   const sizes = files.map((path) => disk.stat(resolve(directory, path))?.size ?? 0);
   const isEmpty = ukis.length === 0 && given.loader !== true;
   return isEmpty ? 0 : sizes.reduce((sum, size) => sum + size, SMALL_PARTS * (ukis.length + 1));

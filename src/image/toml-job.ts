@@ -1,19 +1,22 @@
 /** From the values of a description in TOML to what is to be made. */
+
 import { resolve } from 'node:path';
 import type { Disk } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
 import { attributesOf, type Flag } from '../gpt/flags.ts';
 import { partitionTypeGuid, partitionTypeName } from '../gpt/partition-type.ts';
+import type { SignerFiles } from '../signer/pem.ts';
 import { type Contents, STEADY } from '../tree/contents.ts';
 import { NO_SEED } from '../verity/seed.ts';
 import type { PartitionDefinition, VerityPart } from './definition.ts';
 import { asGuid } from './identity.ts';
-import type { ImageJob, KeyFiles } from './image-job.ts';
+import type { ImageJob } from './image-job.ts';
 import { parseBootSize } from './nixpkgs-table.ts';
 import { grows, startsReadOnly } from './partition-defaults.ts';
 import { invalid, type ReadDescription } from './toml-description.ts';
 import { espOf, sizeOfUkis } from './toml-esp.ts';
 import type { TomlContents, TomlPartition } from './toml-schema.ts';
+import { requireUsed, typeOf } from './toml-uses.ts';
 import { variablesOf, type WantedVariables } from './toml-variables.ts';
 
 /** What a command line may say differently. */
@@ -24,7 +27,8 @@ export interface Overrides {
   readonly architecture?: string | undefined;
   readonly isSplit: boolean;
   readonly deferred: readonly string[];
-  readonly key?: KeyFiles | undefined;
+  readonly key?: SignerFiles | undefined;
+  readonly allowInsecureKey: boolean;
   readonly format?: string | undefined;
   readonly variables?: WantedVariables | undefined;
 }
@@ -40,8 +44,10 @@ const ROOT_FILE_SYSTEM = asGuid('f222513b-ded1-49fa-b591-20ce86a2fe7f');
  */
 export function tomlJob(read: ReadDescription, overrides: Overrides, disk: Disk): ImageJob {
   const { values } = read;
+  requireUsed(read);
   const time = values['source-date-epoch'] ?? 0;
   const architecture = overrides.architecture ?? values.architecture ?? 'x86-64';
+  const allowInsecureKey = overrides.allowInsecureKey || (values['allow-insecure-key'] ?? false);
   return {
     disk:
       values.table === undefined
@@ -50,8 +56,8 @@ export function tomlJob(read: ReadDescription, overrides: Overrides, disk: Disk)
     tree: { ...STEADY, time },
     time,
     architecture,
-    esp: espOf(read),
-    key: overrides.key ?? keyOf(read),
+    esp: espOf(read, allowInsecureKey),
+    key: overrides.key ?? keyOf(read, allowInsecureKey),
     format: overrides.format ?? values.format,
     isSplit: overrides.isSplit || (values.split ?? false),
     variables: overrides.variables ?? variablesOf(read),
@@ -68,15 +74,6 @@ function partitionsOf(
   if (partitions.length === 0) {
     throw invalid(read, 'expected [[partition]] or table, got neither', 'see docs/images.md');
   }
-  const stray = (['root', 'esp', 'bios', 'boot-size', 'root-guid', 'root-fs-uuid'] as const).find(
-    (key) => read.values[key] !== undefined,
-  );
-  if (stray !== undefined)
-    throw invalid(
-      read,
-      `${stray} is for the tables of make-disk-image`,
-      'give table, or leave it out',
-    );
   const chosen = overrides.sectorSize ?? sectorSize;
   return {
     kind: 'partitions',
@@ -119,8 +116,8 @@ function definitionOf(
     );
   }
   const { label, uuid, size, padding, compression } = given;
-  const isEsp = partitionTypeName(type) === 'esp';
-  const format = given.format ?? (isEsp ? 'vfat' : undefined);
+  const isForLoaders = ['esp', 'xbootldr'].includes(typeOf(given));
+  const format = given.format ?? (isForLoaders ? 'vfat' : undefined);
   const verity = verityOf(given, name, read);
   const exact = size === undefined || size === 'auto' ? undefined : size;
   return {
@@ -135,6 +132,7 @@ function definitionOf(
     padding: { min: padding, max: padding, weight: 0 },
     besides: sizeOfUkis(given, read, disk),
     isMinimal: given.minimal ?? false,
+    isInMbr: given['in-mbr'],
     attributes: attributesFor(given, partitionTypeName(type), verity),
     splitName: given['split-name'] === '-' ? undefined : (given['split-name'] ?? '%t'),
     compressionLevel: given['compression-level'],
@@ -155,13 +153,13 @@ function verityOf(
       'give all partitions of the group one match',
     );
   }
+  const blocks = given['data-blocks'];
   const sizes = {
+    dataBlocks: blocks === 'all' ? undefined : blocks,
     dataBlockSize: given['data-block-size'],
     hashBlockSize: given['hash-block-size'],
   };
   const isBehind = given['verity-hash'] === 'behind';
-  if (isBehind && role !== 'data')
-    throw invalid(read, `${name}: verity-hash is for verity = "data"`);
   return { role, group, ...(isBehind && { isBehind }), ...sizes };
 }
 
@@ -197,11 +195,22 @@ function contentsOf(given: TomlContents, read: ReadDescription): Contents {
   return { kind: 'text', ...given };
 }
 
+/** `onlyNixStore` of make-disk-image: a file system that is the store, and nothing else. */
+function storeAlone(given: TomlContents, read: ReadDescription): Contents {
+  const contents = contentsOf(given, read);
+  const isBare =
+    contents.kind === 'closure' &&
+    contents.registration === undefined &&
+    contents.database !== true;
+  if (isBare && read.values.install === undefined) return { ...contents, target: '/' };
+  throw invalid(read, 'only-nix-store: expected a source-list alone, and no [install]');
+}
+
 function makeDiskImage(read: ReadDescription, overrides: Overrides, disk: Disk): ImageJob['disk'] {
   const { values, directory } = read;
-  const { table = 'efi', bios, root, esp } = values;
-  if (values.partition !== undefined)
-    throw invalid(read, 'table and [[partition]]: expected one of them');
+  const { table = 'efi', bios, root, esp, 'only-nix-store': isStore } = values;
+  if (overrides.sectorSize !== undefined && overrides.sectorSize !== 512)
+    throw invalid(read, '--sector-size: the tables of make-disk-image have sectors of 512 bytes');
   const file = (path: string) => disk.read(resolve(directory, path), BIOS_LIMIT);
   return {
     kind: 'make-disk-image',
@@ -213,21 +222,25 @@ function makeDiskImage(read: ReadDescription, overrides: Overrides, disk: Disk):
     additionalSpace: values['additional-space'] ?? 512 * MIB,
     root: {
       format: root?.format ?? 'ext4',
-      label: root?.label ?? 'nixos',
-      contents: (root?.contents ?? []).map((each) => contentsOf(each, read)),
+      label: root?.label ?? (isStore ? 'nix-store' : 'nixos'),
+      contents: (root?.contents ?? []).map((each) =>
+        isStore ? storeAlone(each, read) : contentsOf(each, read),
+      ),
     },
     rootFileSystem: values['root-fs-uuid'] ?? ROOT_FILE_SYSTEM,
     esp: { contents: (esp?.contents ?? []).map((each) => contentsOf(each, read)) },
+    deferred: deferredTypes(overrides.deferred, overrides.architecture ?? 'x86-64'),
     bios: bios && { boot: file(bios['boot-code']), core: file(bios.core) },
   };
 }
 
-function keyOf({ values, directory }: ReadDescription): KeyFiles | undefined {
+function keyOf(read: ReadDescription, allowInsecureKey: boolean): SignerFiles | undefined {
+  const { values, directory } = read;
   const { certificate, 'private-key': privateKey } = values;
   if (certificate === undefined || privateKey === undefined) return undefined;
   return {
     certificate: resolve(directory, certificate),
     privateKey: resolve(directory, privateKey),
-    allowInsecureKey: values['allow-insecure-key'] ?? false,
+    allowInsecureKey,
   };
 }

@@ -5,6 +5,7 @@ import { understood } from '../settings/value-schemas.ts';
 import { parseUuid } from '../verity/uuid.ts';
 import { parseBytes } from './definition-values.ts';
 import { NIXPKGS_TABLES, parseBootSize } from './nixpkgs-table.ts';
+import { UKI_ENTRIES } from './uki-options.ts';
 
 const text = v.string('expected a text');
 const path = v.pipe(text, v.nonEmpty('expected a path, got nothing'));
@@ -66,18 +67,8 @@ const contents = v.union(
 );
 
 const uki = v.strictObject({
+  ...(UKI_ENTRIES as Record<never, never>),
   path: v.pipe(absolute, v.endsWith('.efi', 'expected a path that ends with .efi')),
-  linux: v.optional(path),
-  initrd: v.optional(texts),
-  cmdline: v.optional(text),
-  'os-release': v.optional(text),
-  uname: v.optional(text),
-  stub: v.optional(path),
-  systemd: v.optional(path),
-  config: v.optional(path),
-  microcode: v.optional(path),
-  splash: v.optional(path),
-  devicetree: v.optional(path),
   dracut: v.optional(
     v.strictObject({
       kver: v.optional(text),
@@ -93,7 +84,16 @@ const uki = v.strictObject({
     v.picklist(['ignore', 'restart', 'panic'], 'expected ignore, restart or panic'),
   ),
   'verity-option': v.optional(texts),
+  'verity-data-device': v.optional(text),
+  'verity-hash-device': v.optional(text),
+  'verity-signature': v.optional(text),
 });
+
+/** One, or several. What is wrong is told of the one that it is in. */
+const ukis = v.lazy(
+  (given): v.GenericSchema<unknown, TomlUki | TomlUki[]> =>
+    Array.isArray(given) ? v.array(uki) : uki,
+);
 
 const partition = v.strictObject({
   id: v.optional(text),
@@ -113,15 +113,22 @@ const partition = v.strictObject({
   verity: v.optional(v.picklist(['data', 'hash', 'signature'], 'expected data, hash or signature')),
   match: v.optional(text),
   'verity-hash': v.optional(v.literal('behind', 'expected behind')),
+  'data-blocks': v.optional(
+    v.union(
+      [v.literal('all'), v.pipe(v.number(), v.safeInteger(), v.minValue(1))],
+      'expected a number of blocks, or all',
+    ),
+  ),
   'data-block-size': v.optional(count),
   'hash-block-size': v.optional(count),
   minimal: flag,
   'read-only': flag,
   'no-auto': flag,
   grow: flag,
+  'in-mbr': flag,
   'split-name': v.optional(text),
   /** Of an ESP. */
-  uki: v.optional(v.union([v.array(uki), uki], 'expected a table, or a list of tables')),
+  uki: v.optional(ukis),
   loader: flag,
   'loader-conf': v.optional(text),
 });
@@ -142,6 +149,7 @@ export const descriptionSchema = v.strictObject({
   partition: v.optional(v.array(partition)),
   // make-disk-image.nix
   table: v.optional(v.picklist(NIXPKGS_TABLES, `expected ${NIXPKGS_TABLES.join(', ')}`)),
+  'only-nix-store': flag,
   'additional-space': v.optional(bytes),
   'boot-size': v.optional(understood(parseBootSize, 'a size, as 256M or 256MiB')),
   'root-guid': v.optional(guid),
@@ -149,14 +157,14 @@ export const descriptionSchema = v.strictObject({
   root: v.optional(
     v.strictObject({
       format: v.optional(text, 'ext4'),
-      label: v.optional(text, 'nixos'),
+      label: v.optional(text),
       contents: v.optional(v.array(contents), []),
     }),
   ),
   esp: v.optional(
     v.strictObject({
       contents: v.optional(v.array(contents), []),
-      uki: v.optional(v.union([v.array(uki), uki], 'expected a table, or a list of tables')),
+      uki: v.optional(ukis),
       loader: flag,
       'loader-conf': v.optional(text),
     }),

@@ -90,13 +90,14 @@ function fed({ stdin }: Child, { input }: Program): Promise<never> {
     if (stdin === null || input === undefined) return;
     // What the stream throws into a generator is the program's end, and no failure of the input.
     let failure: unknown;
-    const pieces = input[Symbol.iterator]();
-    function* watched(): Generator<Uint8Array> {
-      for (let next = take(); next.done !== true; next = take()) yield next.value;
+    const pieces =
+      Symbol.asyncIterator in input ? input[Symbol.asyncIterator]() : input[Symbol.iterator]();
+    async function* watched(): AsyncGenerator<Uint8Array> {
+      for (let next = await take(); next.done !== true; next = await take()) yield next.value;
     }
-    function take(): IteratorResult<Uint8Array> {
+    async function take(): Promise<IteratorResult<Uint8Array>> {
       try {
-        return pieces.next();
+        return await pieces.next();
       } catch (error) {
         failure = error;
         throw error;

@@ -12,7 +12,7 @@ export interface Program {
   readonly directory: string;
   readonly environment: Environment;
   /** What it reads on its stdin; without it, nothing. What this throws ends the program. */
-  readonly input?: Iterable<Uint8Array>;
+  readonly input?: Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
 }
 
 /** Bounds at which a program is stopped. `timeout` in seconds. */

@@ -1,12 +1,14 @@
 /** Makes a tree from declarations. */
+import { basename, join } from 'node:path';
 import type { Disk } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
 import { ACCOUNT_FILES, accountNumber, parseAccounts } from './accounts.ts';
 import type { Contents, ReadXattrs, TreeSettings } from './contents.ts';
 import { copyInto } from './copied.ts';
-import { Draft, type DraftNode, plainDirectory } from './draft.ts';
-import type { Tree, TreeNode } from './node.ts';
+import { Draft, plainDirectory } from './draft.ts';
 import { owned, type Placing } from './placing.ts';
+import type { DraftNode } from './records.ts';
+import type { Tree } from './tree.ts';
 import { unpackInto } from './unpacked.ts';
 
 /** In bytes. */
@@ -31,7 +33,7 @@ export function buildTree(
   disk: Disk,
   readXattrs?: ReadXattrs,
 ): Tree {
-  const draft = new Draft(settings.time === 'kept' ? 0 : settings.time);
+  const draft = new Draft(settings.time);
   for (const [index, declaration] of contents.entries()) {
     put(declaration, describe(declaration, index), { draft, settings, disk, readXattrs });
   }
@@ -39,7 +41,7 @@ export function buildTree(
     user: parseAccounts(textAt(draft, ACCOUNT_FILES.user, disk)),
     group: parseAccounts(textAt(draft, ACCOUNT_FILES.group, disk)),
   };
-  return draft.tree((node) => settled(node, settings, accounts));
+  return draft.tree((name, kind) => accountNumber(name, kind, accounts[kind]));
 }
 
 /** How each kind of declaration is put into a draft. */
@@ -63,9 +65,10 @@ const PUT: {
   link({ target, to }, by, { draft }) {
     draft.put(target, { ...plainFile(0), kind: 'link', mode: 0o777, target: to }, by);
   },
-  closure({ list, registration }, by, placing) {
+  closure({ list, registration, target }, by, placing) {
     for (const path of storePaths(list, placing.disk)) {
-      copyInto({ kind: 'copy', source: path, target: path }, by, placing);
+      const place = target === undefined ? path : join(target, basename(path));
+      copyInto({ kind: 'copy', source: path, target: place }, by, placing);
     }
     if (registration === undefined) return;
     copyInto({ kind: 'copy', source: registration, target: REGISTRATION }, by, placing);
@@ -119,19 +122,4 @@ function textAt(draft: Draft, path: string, disk: Disk): string {
   const { size = 0 } = draft.node(path) ?? {};
   using file = disk.open(content.path);
   return new TextDecoder().decode(file.read(content.offset, Math.min(size, MAX_ACCOUNTS)));
-}
-
-type Accounts = Readonly<Record<keyof typeof ACCOUNT_FILES, ReadonlyMap<string, number>>>;
-
-function settled(
-  { user, group, identity: _identity, ...node }: DraftNode,
-  { time }: TreeSettings,
-  accounts: Accounts,
-): Omit<TreeNode, 'path'> {
-  return {
-    ...node,
-    ...(user !== undefined && { uid: accountNumber(user, 'user', accounts.user) }),
-    ...(group !== undefined && { gid: accountNumber(group, 'group', accounts.group) }),
-    ...(time !== 'kept' && { modified: time }),
-  };
 }

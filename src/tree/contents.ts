@@ -45,6 +45,8 @@ export type Contents =
       readonly list: string;
       readonly registration?: string;
       readonly database?: boolean;
+      /** The directory that gets the store paths; without it each has its own place. */
+      readonly target?: string;
     };
 
 /** Returns the extended attributes of a file, and of all below a directory, by path. */

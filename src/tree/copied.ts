@@ -3,10 +3,10 @@ import { basename, matchesGlob } from 'node:path';
 import type { Disk, FileStat } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
 import type { Contents, TreeSettings } from './contents.ts';
-import type { DraftNode } from './draft.ts';
 import { exclusionOf, expand, isPattern } from './glob.ts';
 import { type DeviceNumber, KIND_BITS, type NodeKind, type Xattr } from './node.ts';
 import { below, owned, type Placing } from './placing.ts';
+import type { DraftNode } from './records.ts';
 
 type Copy = Extract<Contents, { kind: 'copy' }>;
 

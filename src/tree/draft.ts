@@ -1,23 +1,11 @@
 /** A tree in the making: names are put one after another, in any order, and come out sorted. */
 import { EspError } from '../error.ts';
-import { compareNames, parentOf, type Tree, type TreeNode } from './node.ts';
+import { NameTable, NONE } from './name-table.ts';
+import { parentOf } from './node.ts';
+import { type DraftNode, Records } from './records.ts';
+import { Tree } from './tree.ts';
 
-/** A node before its place, its time and its owner's number are settled. */
-export interface DraftNode extends Omit<TreeNode, 'path' | 'sameAs'> {
-  /** The names of its owner and group, where a declaration gives names. */
-  readonly user?: string;
-  readonly group?: string;
-  /** What two names of one file have in common. */
-  readonly identity?: string;
-}
-
-interface Place {
-  node: DraftNode;
-  /** The declaration that put it; none where a directory was only needed above another name. */
-  by: string | undefined;
-  readonly children: Map<string, Place>;
-}
-
+const ROOT = 0;
 const MAX_NAME = 255;
 /** As PATH_MAX of Linux, in bytes. */
 const MAX_PATH = 4096;
@@ -27,24 +15,31 @@ export function plainDirectory(modified: number): DraftNode {
   return { kind: 'directory', mode: 0o755, uid: 0, gid: 0, modified, size: 0, xattrs: [] };
 }
 
+/** Returns the number of the name of a user or group. */
+export type NumberOf = (name: string, kind: 'user' | 'group') => number;
+
 /** A tree in the making. */
 export class Draft {
-  readonly #root: Place;
-  readonly #time: number;
+  readonly #names = new NameTable();
+  readonly #records = new Records();
+  readonly #time: number | 'kept';
+  #count = 0;
 
-  /** `time`: of directories that no declaration gives, in seconds. */
-  constructor(time: number) {
+  /** `time`: of everything, in seconds; `kept`: each node has its own. */
+  constructor(time: number | 'kept') {
     this.#time = time;
-    this.#root = { node: plainDirectory(time), by: undefined, children: new Map() };
+    this.#add(NONE, '', this.#needed(), undefined);
   }
 
   /** Returns what was put at a path. */
   node(path: string): DraftNode | undefined {
-    let place: Place | undefined = this.#root;
+    let place: number | undefined = ROOT;
+    let last = '';
     for (const name of path.split('/').filter((part) => part !== '')) {
-      place = place?.children.get(name);
+      if (place !== undefined) place = this.#names.find(place, name);
+      last = name;
     }
-    return place?.node;
+    return place === undefined ? undefined : this.#records.node(place, last);
   }
 
   /**
@@ -53,72 +48,112 @@ export class Draft {
    * @throws {CONFIG_INVALID} when another declaration put something there, or what is above it is no
    * directory, or the path is none of a tree
    */
-  put(path: string, node: DraftNode, by: string): void {
+  put(path: string, given: DraftNode, by: string): void {
+    const node = this.#time === 'kept' ? given : { ...given, modified: this.#time };
     const names = namesOf(path, by);
     const last = names.pop();
     if (last === undefined) {
       if (node.kind !== 'directory') throw refused(`${by}: the root must be a directory`);
-      this.#root.node = node;
-      this.#root.by = by;
+      this.#records.set(ROOT, '', node, by);
       return;
     }
     const above = this.#directory(names, by);
-    const there = above.children.get(last);
-    if (there === undefined) {
-      above.children.set(last, { node, by, children: new Map() });
-    } else {
-      replace(there, node, by, path);
-    }
+    const there = this.#names.find(above, last);
+    if (there === undefined) this.#add(above, last, node, by);
+    else this.#replace(there, last, node, by, path);
   }
 
-  /** Returns the tree. `settle` makes the final node of a draft. */
-  tree(settle: (node: DraftNode) => Omit<TreeNode, 'path'>): Tree {
-    const nodes: TreeNode[] = [];
-    const first = new Map<string, string>();
-    const visit = (path: string, { node, children }: Place): void => {
-      const same = node.identity === undefined ? undefined : first.get(node.identity);
-      if (node.identity !== undefined && same === undefined) first.set(node.identity, path);
-      nodes.push({ path, ...settle(node), ...(same !== undefined && { sameAs: same }) });
-      const prefix = path === '/' ? '/' : `${path}/`;
-      for (const [name, child] of [...children].sort(([a], [b]) => compareNames(a, b))) {
-        visit(prefix + name, child);
+  /**
+   * Returns the tree. The draft is used up by it.
+   * @throws what `numberOf` throws
+   */
+  tree(numberOf: NumberOf): Tree {
+    const [names, records] = [this.#names, this.#records];
+    const order = new Uint32Array(this.#count);
+    const same = new Map<number, number>();
+    const first = new Map<string, number>();
+    let length = 0;
+    const visit = (place: number): void => {
+      const index = length++;
+      order[index] = place;
+      records.settleOwner(place, ['user', 'uid'], (name) => numberOf(name, 'user'));
+      records.settleOwner(place, ['group', 'gid'], (name) => numberOf(name, 'group'));
+      const identity = records.identity(place);
+      const known = identity === undefined ? undefined : first.get(identity);
+      if (known !== undefined) same.set(index, known);
+      else if (identity !== undefined) first.set(identity, index);
+      const children = this.#childrenOf(place).sort((a, b) => names.compare(a, b));
+      records.setLink(place, 'child', index);
+      for (const [at, child] of children.entries()) {
+        visit(child);
+        records.setLink(child, 'sibling', at + 1 < children.length ? length : 0);
       }
     };
-    visit('/', this.#root);
-    return nodes;
+    visit(ROOT);
+    return new Tree({ names, records, order: order.subarray(0, length), same });
   }
 
-  #directory(names: readonly string[], by: string): Place {
-    let place = this.#root;
+  #childrenOf(place: number): number[] {
+    const children: number[] = [];
+    for (let child = this.#records.link(place, 'child'); child !== NONE; ) {
+      children.push(child);
+      child = this.#records.link(child, 'sibling');
+    }
+    return children;
+  }
+
+  #add(above: number, name: string, node: DraftNode, by: string | undefined): number {
+    const records = this.#records;
+    const place = this.#names.add(above, name);
+    this.#count++;
+    records.set(place, name, node, by);
+    records.setLink(place, 'child', NONE);
+    records.setLink(place, 'sibling', above === NONE ? NONE : records.link(above, 'child'));
+    if (above !== NONE) records.setLink(above, 'child', place);
+    return place;
+  }
+
+  #replace(there: number, name: string, node: DraftNode, by: string, path: string): void {
+    const records = this.#records;
+    const areDirectories = records.kind(there) === 'directory' && node.kind === 'directory';
+    if (records.by(there) !== by && !areDirectories) {
+      const other = records.by(there) ?? `what lies below it (${parentOf(path)})`;
+      throw refused(
+        `${path}: ${by} puts it there, and so does ${other}`,
+        'give each its own target',
+      );
+    }
+    if (!areDirectories) {
+      for (const child of this.#childrenOf(there)) this.#names.forget(child);
+      records.setLink(there, 'child', NONE);
+    }
+    records.set(there, name, node, by);
+  }
+
+  #directory(names: readonly string[], by: string): number {
+    const records = this.#records;
+    let place = ROOT;
     for (const [index, name] of names.entries()) {
-      let next = place.children.get(name);
-      if (next === undefined) {
-        next = { node: plainDirectory(this.#time), by: undefined, children: new Map() };
-        place.children.set(name, next);
-      }
-      if (next.node.kind !== 'directory') {
+      const next =
+        this.#names.find(place, name) ?? this.#add(place, name, this.#needed(), undefined);
+      if (records.kind(next) !== 'directory') {
         const path = `/${names.slice(0, index + 1).join('/')}`;
-        const leads = next.node.kind === 'link' ? `, a link to ${next.node.target},` : '';
+        const { kind, target } = records.node(next, name);
+        const leads = kind === 'link' ? `, a link to ${target},` : '';
         throw refused(
-          `${by}: expected ${path} to be a directory, but it is a ${next.node.kind}${leads} of ${next.by}`,
-          next.node.kind === 'link' ? `name the directory that ${path} leads to` : undefined,
+          `${by}: expected ${path} to be a directory, but it is a ${kind}${leads} of ${records.by(next)}`,
+          kind === 'link' ? `name the directory that ${path} leads to` : undefined,
         );
       }
       place = next;
     }
     return place;
   }
-}
 
-function replace(there: Place, node: DraftNode, by: string, path: string): void {
-  const areDirectories = there.node.kind === 'directory' && node.kind === 'directory';
-  if (there.by !== by && !areDirectories) {
-    const other = there.by ?? `what lies below it (${parentOf(path)})`;
-    throw refused(`${path}: ${by} puts it there, and so does ${other}`, 'give each its own target');
+  /** A directory that no declaration gives, and that is only needed above another name. */
+  #needed(): DraftNode {
+    return plainDirectory(this.#time === 'kept' ? 0 : this.#time);
   }
-  if (!areDirectories) there.children.clear();
-  there.node = node;
-  there.by = by;
 }
 
 /** Returns the parts of a path of a tree. */

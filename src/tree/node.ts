@@ -1,4 +1,4 @@
-/** A tree of files as an image will hold it: paths, owners, modes, times, and where the content lies. */
+/** A file, directory or link of a tree: its path, owner, mode, time, and where its content lies. */
 
 /** Of which kind a node is. */
 export type NodeKind = 'file' | 'directory' | 'link' | 'character' | 'block' | 'fifo' | 'socket';
@@ -56,12 +56,6 @@ export interface TreeNode {
   readonly sameAs?: string;
 }
 
-/**
- * A whole tree: the root first, each directory before what is in it, the names of a directory in
- * the order of their bytes.
- */
-export type Tree = readonly TreeNode[];
-
 const encoder = new TextEncoder();
 const ASCII = /^[\0-\x7f]*$/;
 
@@ -77,9 +71,4 @@ export function compareNames(a: string, b: string): number {
 /** Returns the path of the directory that holds a path; the root holds itself. */
 export function parentOf(path: string): string {
   return path.slice(0, Math.max(1, path.lastIndexOf('/')));
-}
-
-/** Returns the last part of a path; of the root, nothing. */
-export function nameOf(path: string): string {
-  return path.slice(path.lastIndexOf('/') + 1);
 }

@@ -45,7 +45,7 @@ export function paxNumber(records: PaxRecords, key: string): number | undefined 
   const bytes = records.get(key);
   if (bytes === undefined) return undefined;
   const value = Number(new TextDecoder().decode(bytes));
-  return Number.isFinite(value) ? (key === 'mtime' ? value : Math.max(0, value)) : undefined;
+  return Number.isFinite(value) ? value : undefined;
 }
 
 /** Returns the extended attributes among the records. */

@@ -2,7 +2,8 @@
 import { join } from 'node:path';
 import type { Disk } from '../disk/disk.ts';
 import type { Ownership, ReadXattrs, TreeSettings } from './contents.ts';
-import type { Draft, DraftNode } from './draft.ts';
+import type { Draft } from './draft.ts';
+import type { DraftNode } from './records.ts';
 
 /** Where a declaration is put. */
 export interface Placing {

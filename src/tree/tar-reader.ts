@@ -118,13 +118,15 @@ function memberOf(
     throw malformed(name, at, 'a file, directory, link, device or fifo', got);
   }
   const number = (field: Field): number => numberOf(header, field, name, at);
+  const owner = (key: 'uid' | 'gid'): number =>
+    ownerOf(paxNumber(pax, key) ?? number(FIELD[key]), key, name, at);
   const path = pax.get('path') ?? longName ?? pathOf(header, name, at);
   return {
     path: typeof path === 'string' ? path : decode(path, name, at),
     kind: kind === 'file' && ends(path) ? 'directory' : kind,
     mode: number(FIELD.mode) & 0o7777,
-    uid: paxNumber(pax, 'uid') ?? number(FIELD.uid),
-    gid: paxNumber(pax, 'gid') ?? number(FIELD.gid),
+    uid: owner('uid'),
+    gid: owner('gid'),
     modified: Math.floor(paxNumber(pax, 'mtime') ?? number(FIELD.modified)),
     offset,
     size,
@@ -132,6 +134,15 @@ function memberOf(
     device: { major: number(FIELD.major), minor: number(FIELD.minor) },
     xattrs: xattrsOf(pax),
   };
+}
+
+/** The last number of 32 bits is nobody's: it means that an owner stays (chown(2)). */
+const MAX_OWNER = 0xffff_fffe;
+
+/** File systems keep 32 bits, and a larger number would be somebody else's. */
+function ownerOf(value: number, key: string, name: string, at: number): number {
+  if (Number.isInteger(value) && value >= 0 && value <= MAX_OWNER) return value;
+  throw malformed(name, at, `a ${key} of at most ${MAX_OWNER}`, value);
 }
 
 /** Before ustar, a directory was a file whose name ends in a slash. */

@@ -1,6 +1,6 @@
 /** Writes a tree as a tar stream: ustar, with pax headers for what ustar cannot say (POSIX.1 pax). */
 import type { ContentReader } from './content-reader.ts';
-import type { Tree, TreeNode } from './node.ts';
+import type { TreeNode } from './node.ts';
 import { formatPax, formatXattr } from './pax.ts';
 import { BLOCK, FIELD, type Field, MAGIC } from './tar-header.ts';
 
@@ -21,11 +21,14 @@ const TYPES: Readonly<Record<TreeNode['kind'], string>> = {
 const HARD_LINK = '1';
 
 /**
- * Yields a tar stream of a tree. Names have no slash before them; a directory's ends in one. The
+ * Yields a tar stream of the nodes of a tree. Names have no slash before them; a directory's ends in one. The
  * root is `./`. Sockets are left out: tar knows none, and nobody listens on one in an image.
  */
-export function* tarStream(tree: Tree, reader: ContentReader): Generator<Uint8Array> {
-  for (const node of tree) {
+export function* tarStream(
+  nodes: Iterable<TreeNode>,
+  reader: ContentReader,
+): Generator<Uint8Array> {
+  for (const node of nodes) {
     if (node.kind === 'socket') continue;
     yield head(node);
     if (node.sameAs !== undefined) continue;

@@ -1,8 +1,8 @@
 /** What a tar file holds. */
 import { EspError } from '../error.ts';
 import type { Contents } from './contents.ts';
-import type { DraftNode } from './draft.ts';
 import { below, type Placing } from './placing.ts';
+import type { DraftNode } from './records.ts';
 import { type TarMember, tarMembers } from './tar-reader.ts';
 
 type Tar = Extract<Contents, { kind: 'tar' }>;

@@ -84,7 +84,7 @@ const CONFIG_LIMIT = 1024 * 1024;
  */
 export function readBuildSettings(flags: RawSettings, disk: Disk): BuildSettings {
   const { config, ...named } = flags;
-  const fromFile = typeof config === 'string' ? readConfig(resolve(config), disk) : {};
+  const fromFile = typeof config === 'string' ? readUkifyConfig(resolve(config), disk) : {};
   const merged = merge(fromFile, named);
   const checked = v.safeParse(schema, merged);
   if (!checked.success) {
@@ -97,7 +97,8 @@ export function readBuildSettings(flags: RawSettings, disk: Disk): BuildSettings
   return { ...settings, output: settings.output ?? defaultOutput(settings) };
 }
 
-function readConfig(file: string, disk: Disk): UkifyOptions {
+/** Returns the options that a configuration file of ukify gives. @throws {CONFIG_INVALID} */
+export function readUkifyConfig(file: string, disk: Disk): UkifyOptions {
   if (disk.stat(file)?.kind !== 'file') throw misuse(`--config: ${file} is no file`);
   return parseUkifyConfig(new TextDecoder().decode(disk.read(file, CONFIG_LIMIT)), file);
 }

@@ -24,7 +24,9 @@ export async function lockAll(mounted: Mounted, taker: LockTaker): Promise<Dispo
   using locks = new DisposableStack();
   // Every run takes the locks in one order, so that no two runs wait for each other.
   const inOrder = [...mounted].sort(([, a], [, b]) => (keyOf(a) < keyOf(b) ? -1 : 1));
-  for (const [root, stat] of inOrder) locks.use(await lockEsp(root, stat, taker));
+  // Two partitions of one image have one lock.
+  const each = new Map(inOrder.map(([root, stat]) => [keyOf(stat), [root, stat] as const]));
+  for (const [root, stat] of each.values()) locks.use(await lockEsp(root, stat, taker));
   return locks.move();
 }
 

@@ -23,7 +23,7 @@ export async function groundFor(
   const esps = settings.esp ?? [];
   const inImages = esps.filter((path) => imagePlace(path, context.disk) !== undefined);
   if (inImages.length === 0) return { settings, context, [Symbol.dispose]: () => undefined };
-  requireImagesAlone(esps, inImages, settings);
+  requireImagesAlone(esps, inImages, settings, context);
   const { Images } = await import('../disk/images.ts');
   const images = new Images(context);
   const tables = inImages.flatMap((path) => images.tableAt(path) ?? []);
@@ -46,11 +46,15 @@ function requireImagesAlone(
   esps: readonly string[],
   inImages: readonly string[],
   { xbootldr, 'former-xbootldr': former }: Settings,
+  { disk }: Context,
 ): void {
-  if (xbootldr !== undefined || former !== undefined) {
-    throw new EspError('CONFIG_INVALID', 'an XBOOTLDR partition goes with a mounted ESP', {
-      hint: `mount both, or do without it on ${inImages[0]}`,
-    });
+  const isMounted = xbootldr !== undefined && imagePlace(xbootldr, disk) === undefined;
+  if (isMounted || former !== undefined) {
+    throw new EspError(
+      'CONFIG_INVALID',
+      `${xbootldr ?? former}: it is mounted, and ${inImages[0]} is a disk image`,
+      { hint: `name a partition of the image, as ${inImages[0]}#2` },
+    );
   }
   const other = esps.find((path) => !inImages.includes(path));
   if (other === undefined) return;

@@ -6,13 +6,14 @@
 import type { Context } from '../context.ts';
 import type { Disk, ImageEsp, WritableDisk } from '../disk/disk.ts';
 import { joinedDisk } from '../disk/joined-disk.ts';
+import { mountedDisk } from '../disk/mounted-disk.ts';
 import { EspError, explain } from '../error.ts';
 import { type EspPath, espPath, volumesOf } from '../esp/layout.ts';
 import { type Access, requireEsp } from '../esp/mount.ts';
 import type { Mounted, OtherVolume, Target } from '../esp/target.ts';
 import type { Settings } from '../settings/settings.ts';
 import { expected, findEsps, openImage, requireTarget } from './esp-roots.ts';
-import { isRead } from './xbootldr.ts';
+import { isRead, requireType } from './xbootldr.ts';
 
 /**
  * Returns where the ESPs of the settings are, the primary first. It checks first that the
@@ -44,7 +45,13 @@ export function openTarget(
   const isAlone = (named ?? formerly) === undefined;
   const esps = plain && isAlone ? [] : findEsps(settings, context, access);
   const partitions = esps.flatMap(({ partition }) => partition?.uuid ?? []);
-  if (context.images !== undefined) return inImage(openImage(root, context, access), partitions);
+  if (context.images !== undefined) {
+    const volumes = [root, named].flatMap((one) => one ?? []);
+    return inImage(
+      volumes.map((one) => openImage(one, context, access)),
+      partitions,
+    );
+  }
   if (isAlone) return alone(root, partitions, disk);
   if (esps.length > 1) {
     throw mismatch('an XBOOTLDR partition goes with one ESP', 'name one --esp, or do without');
@@ -71,12 +78,33 @@ function alone(root: string, partitions: readonly string[], disk: WritableDisk):
   return { ...joined(root, undefined, disk), partitions, others: [], mounted, warnings };
 }
 
-/** Opens an ESP in a disk image as if it were mounted at the image's name. */
-function inImage(image: ImageEsp, partitions: readonly string[]): Target {
-  const { root, disk, renew, complaint } = image;
-  const target = alone(root, partitions, disk);
-  const more = complaint === undefined ? [] : [`${root}: ${complaint}`];
-  return { ...target, renew, complaint, warnings: [...target.warnings, ...more] };
+/**
+ * Opens an ESP in a disk image as if it were mounted at the image's name, and with it the XBOOTLDR
+ * partition of an image, if there is one.
+ */
+function inImage(volumes: readonly ImageEsp[], partitions: readonly string[]): Target {
+  const [esp, xbootldr] = volumes;
+  if (esp === undefined) throw new RangeError('"volumes" expected an ESP, got none');
+  if (xbootldr !== undefined) requireType(xbootldr.root, xbootldr.partition ?? {});
+  const disk = xbootldr ? mountedDisk(esp.disk, xbootldr.root, xbootldr.disk) : esp.disk;
+  const complaints = volumes.filter(({ complaint }) => complaint !== undefined);
+  return {
+    ...joined(esp.root, xbootldr?.root, disk),
+    partitions,
+    others: xbootldr === undefined ? [] : [{ root: esp.root }],
+    mounted: mountedAt(
+      volumes.map(({ root }) => root),
+      disk,
+    ),
+    renew: () => {
+      for (const { renew } of volumes) renew();
+    },
+    complaint: complaints[0]?.complaint,
+    warnings: [
+      ...clonesAmong(partitions),
+      ...complaints.map(({ root, complaint }) => `${root}: ${complaint}`),
+    ],
+  };
 }
 
 /** A disk that was copied as a whole has the PARTUUIDs of the other: nobody can tell which one starts. */

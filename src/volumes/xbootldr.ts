@@ -22,18 +22,25 @@ export function isRead(
   const [from, to] = [partitionAt(esp, context), partitionAt(xbootldr, context)];
   const { scheme, type } = to ?? {};
   if (scheme === undefined || type === undefined) return false;
-  if (scheme !== 'gpt' || type !== XBOOTLDR_TYPE) {
-    throw unread(
-      `${xbootldr}: systemd-boot does not read it: expected a partition of type ${XBOOTLDR_TYPE}, got ${scheme} ${type}`,
-      `if it is meant to be the XBOOTLDR partition, set its type: sfdisk --part-type DISK NUMBER ${XBOOTLDR_TYPE}`,
-    );
-  }
+  requireType(xbootldr, { scheme, type });
   const [here, there] = [from?.disk, to?.disk];
   if (here === undefined || there === undefined) return false;
   if (here === there) return true;
   throw unread(
     `${xbootldr}: systemd-boot does not read it: it is on disk ${there}, and the ESP on disk ${here}`,
     'name an XBOOTLDR partition on the disk of the ESP',
+  );
+}
+
+/** Refuses a partition that systemd-boot does not look into. @throws {CONFIG_INVALID} */
+export function requireType(
+  xbootldr: string,
+  { scheme, type }: { readonly scheme?: string | undefined; readonly type?: string | undefined },
+): void {
+  if (scheme === 'gpt' && type === XBOOTLDR_TYPE) return;
+  throw unread(
+    `${xbootldr}: systemd-boot does not read it: expected a partition of type ${XBOOTLDR_TYPE}, got ${scheme} ${type}`,
+    `if it is meant to be the XBOOTLDR partition, set its type: sfdisk --part-type DISK NUMBER ${XBOOTLDR_TYPE}`,
   );
 }
 

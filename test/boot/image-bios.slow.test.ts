@@ -51,7 +51,7 @@ function description(table: string): string {
 output = "disk.raw"
 table = "${table}"
 additional-space = "4MiB"
-boot-size = "44MiB"
+${table.startsWith('legacy') || table === 'none' ? '' : 'boot-size = "44MiB"'}
 [root]
 contents = [{ text = "this is the root of ${table}\\n", target = "/etc/motd" }]
 [bios]

@@ -1,6 +1,14 @@
 /** Machines that boot an image of our own making from a disk whose /usr is protected by dm-verity. */
 import assert from 'node:assert/strict';
-import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  copyFileSync,
+  mkdirSync,
+  openSync,
+  readSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { makeDracut } from '../lab/dracut.ts';
 import { espalier } from '../lab/espalier.ts';
@@ -79,4 +87,17 @@ export function assertIsVerity({ mount, device }: UsrReport, uuid?: string): voi
   assert.match(mount, /^\/dev\/mapper\/usr \/usr erofs ro,/);
   const made = uuid?.replaceAll('-', '') ?? '[0-9a-f]{32}';
   assert.match(device, new RegExp(`^usr CRYPT-VERITY-${made}-usr$`));
+}
+
+/** Flips one bit of a file. */
+export function flipByte(path: string, offset: number): void {
+  const file = openSync(path, 'r+');
+  const byte = new Uint8Array(1);
+  try {
+    readSync(file, byte, 0, 1, offset);
+    const flipped = byte.map((value) => value ^ 1);
+    writeSync(file, flipped, 0, 1, offset);
+  } finally {
+    closeSync(file);
+  }
 }

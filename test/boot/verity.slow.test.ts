@@ -1,15 +1,6 @@
 /** A /usr behind dm-verity: format, partitions, image and boot, with nothing between them but the root hash. */
 import assert from 'node:assert/strict';
-import {
-  closeSync,
-  copyFileSync,
-  mkdtempSync,
-  openSync,
-  readFileSync,
-  readSync,
-  rmSync,
-  writeSync,
-} from 'node:fs';
+import { copyFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, suite, test } from 'node:test';
@@ -22,6 +13,7 @@ import {
   assertIsVerity,
   bootUsr,
   espalierDoes,
+  flipByte,
   placeEsp,
   whatVerityMisses,
 } from './verity-machine.ts';
@@ -120,16 +112,4 @@ function format(args: readonly string[]): { readonly rootHash: string; readonly 
 /** The Discoverable Partitions Specification's way from half a root hash to a partition. */
 function asUuid(half: string): string {
   return half.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
-}
-
-function flipByte(path: string, offset: number): void {
-  const file = openSync(path, 'r+');
-  const byte = new Uint8Array(1);
-  try {
-    readSync(file, byte, 0, 1, offset);
-    const flipped = byte.map((value) => value ^ 1);
-    writeSync(file, flipped, 0, 1, offset);
-  } finally {
-    closeSync(file);
-  }
 }

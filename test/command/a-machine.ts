@@ -258,7 +258,7 @@ const VENDORS = {
 } as const;
 
 /** Returns a machine that is removed after the test. */
-export function aMachine(t: TestContext, shape: MachineShape = {}): Machine {
+export function aMachine(t: Pick<TestContext, 'after'>, shape: MachineShape = {}): Machine {
   const machine = new Machine(aRoot(t));
   machine.brings(shape.loader ?? '257.9');
   machine.generations(shape.generations ?? [{}]);

@@ -2,18 +2,12 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { test } from 'node:test';
-import { packers } from '../initrd/an-initrd.ts';
+import { initrdOf, packers, VERITY_MODULE } from '../initrd/an-initrd.ts';
 import { formatCpio, memberOf } from '../lab/cpio.ts';
 import { MAIN } from './a-machine.ts';
 import { aWorkbench, type Workbench } from './a-uki.ts';
 
 const HASH = ['--verity', 'a1'.repeat(32), '--verity-of', 'root'];
-const MODULE = 'usr/lib/modules/6.1.0/kernel/drivers/md/dm-verity.ko.xz';
-
-function initrdOf(...paths: readonly string[]): Uint8Array {
-  return packers.gzip(formatCpio(paths.map((path) => memberOf(path, 'x'))));
-}
-
 /** Builds with what the process says on stderr. */
 function spawned(bench: Workbench, ...more: readonly string[]) {
   const args = bench.arguments().filter((word) => word !== '--quiet');
@@ -29,13 +23,13 @@ function spawned(bench: Workbench, ...more: readonly string[]) {
 
 test('an initrd that opens a verity device is no news', async (t) => {
   const bench = aWorkbench(t);
-  bench.put('initrd', initrdOf('usr/sbin/veritysetup', MODULE));
+  bench.put('initrd', initrdOf('usr/sbin/veritysetup', VERITY_MODULE));
   assert.deepEqual(spawned(bench, ...HASH), { status: 0, said: [] });
 });
 
 test('one that does not is built, and what it lacks is told with status 5', async (t) => {
   const bench = aWorkbench(t);
-  bench.put('initrd', initrdOf('init', MODULE));
+  bench.put('initrd', initrdOf('init', VERITY_MODULE));
   assert.deepEqual(spawned(bench, ...HASH), {
     status: 5,
     said: [
@@ -53,7 +47,7 @@ test('without a root hash nobody looks', async (t) => {
 test('all initrds count as one, as they lie in the image', async (t) => {
   const bench = aWorkbench(t);
   bench.put('initrd', initrdOf('usr/sbin/veritysetup'));
-  const more = bench.put('more', initrdOf(MODULE));
+  const more = bench.put('more', initrdOf(VERITY_MODULE));
   assert.equal((await bench.build(...HASH)).status, 5);
   assert.equal((await bench.build(...HASH, '--initrd', more)).status, 0);
   // Behind lz4 the kernel takes four zeros for the end, and the padding has three at most.
@@ -67,7 +61,7 @@ test('all initrds count as one, as they lie in the image', async (t) => {
 
 test('the initrd of every profile has to do', async (t) => {
   const bench = aWorkbench(t);
-  bench.put('initrd', initrdOf('usr/sbin/veritysetup', MODULE));
+  bench.put('initrd', initrdOf('usr/sbin/veritysetup', VERITY_MODULE));
   const bare = bench.put('bare', initrdOf('init'));
   const profile = bench.path('profile.efi');
   const stub = ['--stub', bench.path('systemd/lib/systemd/boot/efi/linuxx64.efi.stub')];

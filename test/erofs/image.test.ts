@@ -5,10 +5,11 @@ import { nodeDisk } from '../../src/disk/node-disk.ts';
 import { erofsImage } from '../../src/erofs/image.ts';
 import { layOut } from '../../src/erofs/layout.ts';
 import { ContentReader } from '../../src/tree/content-reader.ts';
-import type { Tree, TreeNode, Xattr } from '../../src/tree/node.ts';
+import type { TreeNode, Xattr } from '../../src/tree/node.ts';
+import type { Tree } from '../../src/tree/tree.ts';
 import { attempt, run } from '../lab/run.ts';
 import { installCommand, missingTools } from '../lab/tools.ts';
-import { aDirectory, plant, treeOf } from '../tree/a-tree.ts';
+import { aDirectory, plant, treeFrom, treeOf } from '../tree/a-tree.ts';
 
 const identity = { uuid: new Uint8Array(16).fill(7), label: 'store', time: 5 };
 
@@ -91,7 +92,7 @@ describe('an EROFS image', { skip }, () => {
       { ...plain, path: '/block', kind: 'block', device: { major: 259, minor: 70_000 } },
       { ...plain, path: '/link', kind: 'link', mode: 0o777, target: 't'.repeat(4090) },
     ];
-    writeFileSync(at('a.img'), image(nodes));
+    writeFileSync(at('a.img'), image(treeFrom(nodes)));
     run('fsck.erofs', [at('a.img')]);
     const file = run('dump.erofs', ['--path=/b', at('a.img')]);
     assert.match(file, /Uid: 70000 +Gid: 3 +Access: 0644/);
@@ -100,18 +101,19 @@ describe('an EROFS image', { skip }, () => {
   });
 
   test('refuses attributes that it has no room or no name for', () => {
-    const withXattr = (xattr: Xattr): Tree => [
-      {
-        path: '/',
-        kind: 'directory',
-        mode: 0o755,
-        uid: 0,
-        gid: 0,
-        modified: 0,
-        size: 0,
-        xattrs: [xattr],
-      },
-    ];
+    const withXattr = (xattr: Xattr): Tree =>
+      treeFrom([
+        {
+          path: '/',
+          kind: 'directory',
+          mode: 0o755,
+          uid: 0,
+          gid: 0,
+          modified: 0,
+          size: 0,
+          xattrs: [xattr],
+        },
+      ]);
     const value = new Uint8Array(5000);
     assert.throws(() => layOut(withXattr({ name: 'user.large', value })), {
       code: 'TREE_MALFORMED',

@@ -33,6 +33,7 @@ describe('mkfs.fat', { skip }, () => {
   const wanted = fc.record({
     bits: fc.constantFrom(undefined, 12, 16, 32),
     clusterSize: fc.constantFrom(undefined, 512, 1024, 2048, 4096),
+    sectorSize: fc.constantFrom(undefined, 4096),
   });
 
   test('makes the same bytes for any size, kind and cluster, or refuses as we do', () => {
@@ -46,7 +47,7 @@ describe('mkfs.fat', { skip }, () => {
         if (geometry === undefined || theirs === undefined) return;
         assert.equal(Buffer.compare(formatted(geometry, size), theirs), 0);
       }),
-      bounds(60),
+      bounds(80),
     );
   });
 });
@@ -68,19 +69,19 @@ function formatted(geometry: Geometry, size: number): Uint8Array {
 }
 
 function headOf(geometry: Geometry): number {
-  const { bits, rootSlots, sectorsPerCluster } = geometry;
-  return rootOffset(geometry) + (bits === 32 ? sectorsPerCluster * 512 : rootSlots * 32);
+  const { bits, rootSlots, sectorsPerCluster, sectorSize } = geometry;
+  return rootOffset(geometry) + (bits === 32 ? sectorsPerCluster * sectorSize : rootSlots * 32);
 }
 
 function formattedByMkfs(size: number, wanted: Wanted): Uint8Array | undefined {
-  const { bits, clusterSize } = wanted;
+  const { bits, clusterSize, sectorSize = 512 } = wanted;
   const image = join(folder, 'theirs.img');
   fs.rmSync(image, { force: true });
   fs.writeFileSync(image, '');
   fs.truncateSync(image, size);
   const kind = bits === undefined ? [] : ['-F', `${bits}`];
-  const cluster = clusterSize === undefined ? [] : ['-s', `${clusterSize / 512}`];
-  const args = ['--invariant', '-n', 'ESP', ...kind, ...cluster, image];
+  const cluster = clusterSize === undefined ? [] : ['-s', `${clusterSize / sectorSize}`];
+  const args = ['--invariant', '-n', 'ESP', '-S', `${sectorSize}`, ...kind, ...cluster, image];
   if (attempt('mkfs.fat', args).status !== 0) return undefined;
   const geometry = geometryOf(size, wanted);
   const head = new Uint8Array(geometry === undefined ? 0 : headOf(geometry));

@@ -4,8 +4,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { nodeDisk } from '../../src/disk/node-disk.ts';
 import { makerOf } from '../../src/filesystem/file-systems.ts';
-import type { Plan, Request, Workshop } from '../../src/filesystem/request.ts';
+import { OWN, type Plan, type Request, type Workshop } from '../../src/filesystem/request.ts';
 import { xattrReader } from '../../src/filesystem/xattr-source.ts';
+import type { PartitionDefinition } from '../../src/image/definition.ts';
+import { fillingOf, piecesOf } from '../../src/image/filling.ts';
+import { asGuid } from '../../src/image/identity.ts';
+import { writeData } from '../../src/image/write-data.ts';
 import { nodeMachine } from '../../src/process/node-machine.ts';
 import { buildTree } from '../../src/tree/build-tree.ts';
 import { type Contents, STEADY } from '../../src/tree/contents.ts';
@@ -62,6 +66,9 @@ export async function makeIn(
   contents: readonly Contents[],
   settings: Partial<Request> & { readonly size?: number } = {},
 ): Promise<Outcome> {
+  if (format === 'erofs' && settings.compression === undefined) {
+    return plainErofs(workshop, { path, offset }, contents);
+  }
   const tree = buildTree(contents, STEADY, workshop.disk, xattrReader(workshop));
   const request: Request = { ...PLAIN, tree, ...settings };
   const maker = makerOf(format);
@@ -73,6 +80,29 @@ export async function makeIn(
   const size = await maker.make(request, region, workshop);
   return { plan, size };
 }
+
+/** Makes what no program makes: as it comes into an image. */
+async function plainErofs(
+  workshop: Workshop,
+  { path, offset }: { readonly path: string; readonly offset: number },
+  contents: readonly Contents[],
+): Promise<Outcome> {
+  const settings = { tree: STEADY, time: PLAIN.time, workshop, warn: () => undefined };
+  const identity = { uuid: asGuid(PLAIN.uuid), label: PLAIN.label, spare: 0 };
+  const definition = { ...PARTITION, format: 'erofs', contents };
+  const filling = await fillingOf(definition, identity, settings);
+  using image = workshop.machine.openRaw(path, 'write');
+  image.cut(offset + filling.size);
+  const place = { offset, size: filling.size, padding: 0 };
+  await writeData(piecesOf(filling, workshop.disk), place, { image, wrote: () => undefined });
+  return { plan: { size: filling.size, place: 'in-place', by: OWN }, size: filling.size };
+}
+
+const PARTITION: PartitionDefinition = {
+  ...{ name: 'a partition', dropIns: [], type: asGuid('0fc63daf-8483-4772-8e79-3d69d8477de4') },
+  ...{ contents: [], size: { weight: 0 }, padding: { weight: 0 }, isMinimal: false },
+  ...{ attributes: 0n, splitName: undefined },
+};
 
 if (process.argv[1] === import.meta.filename) {
   const [path = '', format = '', source = ''] = process.argv.slice(2);

@@ -255,6 +255,11 @@ describe('a file system', { skip }, () => {
     run('truncate', ['-s', '1M', at('two')]);
     run('mkswap', ['-q', '-L', 'root', '-U', '01234567-89ab-4def-8123-456789abcdef', at('two')]);
     assert.ok(readFileSync(at('one')).equals(readFileSync(at('two')).subarray(0, 4096 * 256)));
+    await assert.rejects(makeAt(at('three'), 0, 'swap', [], { size: 9 * 4096 }), {
+      code: 'IMAGE_FULL',
+      message: /needs 40960 bytes, and its partition has 36864/,
+    });
+    rmSync(at('three'));
     assert.equal(readdirSync(at()).length, 2);
   });
 });

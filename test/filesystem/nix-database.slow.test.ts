@@ -30,7 +30,7 @@ describe('the database of a Nix store', { skip }, () => {
     for (let count = 0; count < 2; count++) {
       const contents = await withNixDatabases([closure], 5, workshop);
       const tree = treeOf(contents);
-      const node = tree.find(({ path }) => path === '/nix/var/nix/db/db.sqlite');
+      const node = tree.values().find(({ path }) => path === '/nix/var/nix/db/db.sqlite');
       assert.ok(node?.content !== undefined && 'path' in node.content);
       databases.push(readFileSync(node.content.path));
       const database = new DatabaseSync(node.content.path, { readOnly: true });
@@ -40,7 +40,7 @@ describe('the database of a Nix store', { skip }, () => {
         rows.map((row) => ({ ...row })),
         [{ path: PATH, registrationTime: 5 }],
       );
-      assert.ok(tree.some(({ path }) => path === '/nix/var/nix/db/schema'));
+      assert.ok(tree.values().some(({ path }) => path === '/nix/var/nix/db/schema'));
       // The database counts in seconds.
       if (count === 0) await setTimeout(1100);
     }

@@ -69,10 +69,15 @@ describe('a program that makes file systems', () => {
   test('that is not there is named, and none is needed for what we write ourselves', (t) => {
     const workshop = withPrograms(t, {});
     const nowhere = { ...workshop, machine: { ...workshop.machine, findProgram: () => undefined } };
-    assert.equal(makerOf('erofs').plan(request(), nowhere).by, 'espalier');
+    assert.equal(makerOf('swap').plan(request(), nowhere).by, 'espalier');
     assert.throws(() => makerOf('ext4').plan(request(), nowhere), {
       code: 'TOOL_MISSING',
       message: /mkfs\.ext4: .* there is none/,
+    });
+    assert.throws(() => makerOf('btrfs').plan(request(), nowhere), {
+      code: 'TOOL_MISSING',
+      message: /tar: .*; mkfs\.btrfs: /,
+      hint: /apt-get install tar btrfs-progs, or nix-shell -p /,
     });
     assert.throws(() => makerOf('ntfs'), {
       code: 'CONFIG_INVALID',

@@ -73,7 +73,7 @@ export interface ToplevelShape {
 }
 
 /** Returns an empty directory that is removed after the test: the root that a machine is made in. */
-export function aRoot(t: TestContext): string {
+export function aRoot(t: Pick<TestContext, 'after'>): string {
   const root = fs.realpathSync(fs.mkdtempSync(join(tmpdir(), 'espalier-test-')));
   // What a test started may still be writing while it is being ended.
   t.after(() => fs.rmSync(root, { recursive: true, force: true, maxRetries: 10 }));

@@ -141,6 +141,8 @@ describe('an image from definitions', () => {
 
   const missing = missingTools(['dosfstools', 'cryptsetup-bin', 'fdisk', 'gdisk', 'erofs-utils']);
   const skip = missing.length > 0 && `install it: ${installCommand(missing)}`;
+  const lackingLarge = missingTools(['dosfstools', 'fdisk', 'mtools']);
+  const skipLarge = lackingLarge.length > 0 && `install it: ${installCommand(lackingLarge)}`;
   test('is whole for fsck.fat, fsck.erofs, veritysetup, sfdisk and sgdisk', { skip }, async (t) => {
     const bench = aVerityBench(t);
     define(bench, '00-esp', 'Type=esp', 'SizeMinBytes=34M', `CopyFiles=${bench.path('tree')}:/`);
@@ -155,6 +157,26 @@ describe('an image from definitions', () => {
     run('veritysetup', ['verify', bench.path('part2'), bench.path('part1'), hex]);
     assert.match(run('sfdisk', ['--verify', bench.path('disk.raw')]), /No errors detected/);
     assert.match(run('sgdisk', ['--verify', bench.path('disk.raw')]), /No problems found/);
+  });
+
+  test('has a FAT of 4096-byte sectors on a disk of them', { skip: skipLarge }, async (t) => {
+    const bench = aVerityBench(t);
+    define(bench, '00-esp', 'Type=esp', `CopyFiles=${bench.path('tree')}:/`);
+    const [esp] = await build(bench, 'disk.raw', '--sector-size', '4096');
+    const { offset = 0, raw_size: size = 0 } = esp ?? {};
+    assert.equal(size, 260 * 1024 * 1024);
+    const whole = run('fdisk', ['-b', '4096', '-l', bench.path('disk.raw')]);
+    assert.match(whole, /Disklabel type: gpt/);
+    assert.match(
+      whole,
+      new RegExp(`raw1 +${offset / 4096} +\\d+ +${size / 4096} +260M EFI System`),
+    );
+    bench.put('esp', readFileSync(bench.path('disk.raw')).subarray(offset, offset + size));
+    assert.match(run('fsck.fat', ['-nv', bench.path('esp')]), /4096 bytes per logical sector/);
+    run('mcopy', ['-i', bench.path('esp'), '::/share/large', bench.path('back')]);
+    assert.ok(
+      readFileSync(bench.path('back')).equals(readFileSync(bench.path('tree/share/large'))),
+    );
   });
 });
 
@@ -190,6 +212,28 @@ describe('what is refused leaves nothing behind', () => {
     ...['image', 'build', '--definitions', bench.path('defs'), '--seed', SEED],
     ...['--output', bench.path('disk.raw'), ...more],
   ];
+
+  for (const [what, text, output, tools] of [
+    ['of a stream', '[[partition]]\ntype = "home"', 'a.raw.xz', /xz: /],
+    [
+      'of an initrd',
+      '[[partition]]\ntype = "esp"\n[partition.uki]\npath = "/a.efi"\ndracut = {}',
+      'a.raw',
+      /dracut: /,
+    ],
+  ] as const) {
+    test(`all programs ${what} are looked for before anything is made`, async (t) => {
+      const bench = aVerityBench(t);
+      bench.environment = { PATH: bench.path('nothing') };
+      bench.put('image.toml', text);
+      const args = [bench.path('image.toml'), '--output', bench.path(output)];
+      const { error } = await bench.run(['image', 'build', ...args]);
+      assert.equal(error?.code, 'TOOL_MISSING');
+      assert.match(error?.message ?? '', tools);
+      assert.match(error?.hint ?? '', /apt-get install .*nix-shell -p /);
+      assert.ok(!existsSync(bench.path(output)));
+    });
+  }
 
   test('an output that is there already stays as it was, without --force', async (t) => {
     const bench = aVerityBench(t);

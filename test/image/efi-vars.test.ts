@@ -151,6 +151,8 @@ describe('a file of EFI variables', () => {
     const noKeys = await failing(...args, ...absent, '--keys', bench.path('no-keys'));
     assert.equal(noKeys?.code, 'KEY_INVALID');
     assert.ok(!existsSync(bench.path('new.raw')));
+    const same = ['--efi-vars', bench.path('new.raw'), '--firmware', bench.path('template.fd')];
+    assert.match((await failing(...args, ...same))?.message ?? '', /are to be one file/);
     const noTemplate = ['--efi-vars', bench.path('vars.fd'), '--firmware', bench.path('there.fd')];
     assert.match((await failing(...args, ...noTemplate))?.message ?? '', /firmware volume/);
     assert.ok(!existsSync(bench.path('new.raw')));

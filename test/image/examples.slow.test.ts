@@ -1,56 +1,16 @@
 /** The descriptions in docs/images.md are made as they are written. */
 import assert from 'node:assert/strict';
 import * as fs from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
-import { describe, type TestContext, test } from 'node:test';
+import { basename } from 'node:path';
+import { describe, test } from 'node:test';
 import { bytesSource } from '../../src/byte-source.ts';
 import { openDiskImage } from '../../src/diskformat/formats.ts';
 import { readPartitionTable } from '../../src/gpt/partition-table.ts';
 import { partitionTypeName } from '../../src/gpt/partition-type.ts';
-import { aKernel, aMachine, type Machine } from '../command/a-machine.ts';
+import { aKernel } from '../command/a-machine.ts';
 import { attempt, run } from '../lab/run.ts';
 import { installCommand, missingTools } from '../lab/tools.ts';
-import { countingBytes } from '../pe/a-pe.ts';
-import { certificatePath, privateKeyPath } from '../signer/test-key.ts';
-
-const page = fs.readFileSync(resolve(import.meta.dirname, '../../docs/images.md'), 'utf8');
-
-/** A folder with an example of the page and all that it names. */
-function anExample(t: TestContext, name: string) {
-  const machine = aMachine(t);
-  machine.brings('257.1');
-  machine.generations([{}, {}]);
-  const at = (path: string) => join(machine.root, path);
-  const put = (path: string, content: Uint8Array | string) => {
-    fs.mkdirSync(dirname(at(path)), { recursive: true });
-    fs.writeFileSync(at(path), content);
-  };
-  fs.symlinkSync(machine.profiles, at('profiles'));
-  put('linux', aKernel());
-  put('initrd', countingBytes(5001));
-  put('motd', 'hello\n');
-  put('closure/store-paths', `${machine.toplevel(1)}\n${machine.toplevel(2)}\n`);
-  put('closure/registration', 'paths\n');
-  put('keys/db.pem', fs.readFileSync(certificatePath));
-  put('keys/db.key', fs.readFileSync(privateKeyPath));
-  fs.chmodSync(at('keys/db.key'), 0o600);
-  put('rootfs/etc/os-release', 'ID=amzn\n');
-  const text = new RegExp(`\`\`\`toml\\n(# ${name}\\n[^]*?)\`\`\``).exec(page)?.[1];
-  assert.ok(text !== undefined, `docs/images.md has ${name}`);
-  put(name, text);
-  return { machine, at };
-}
-
-/** Builds it, and returns the partitions. */
-async function build(machine: Machine, file: string, ...more: readonly string[]) {
-  const ran = await machine.runWith({}, 'image', 'build', file, '--json', ...more);
-  assert.equal(ran.error, undefined, `${ran.error?.message} ${ran.error?.hint}`);
-  assert.equal(ran.status, 0);
-  const rows: readonly { type: string; uuid: string; roothash: string | null }[] = JSON.parse(
-    ran.output,
-  );
-  return rows;
-}
+import { anExample, buildExample, extracted } from './an-example.ts';
 
 const missing = missingTools(['cryptsetup-bin', 'erofs-utils']);
 const skip = missing.length > 0 && `install it: ${installCommand(missing)}`;
@@ -60,8 +20,9 @@ describe('the examples of docs/images.md', () => {
   test('make-disk-image: nixpkgs’ partitions, the closure, and the entries of install', {
     skip: noExt4,
   }, async (t) => {
-    const { machine, at } = anExample(t, 'make-disk-image.toml');
-    await build(machine, at('make-disk-image.toml'));
+    const example = anExample(t, 'make-disk-image.toml');
+    const { machine, at } = example;
+    await buildExample(example, 'make-disk-image.toml');
     const bytes = fs.readFileSync(at('nixos.qcow2'));
     const disk = openDiskImage(bytesSource(bytes), 'nixos.qcow2');
     const { uuid, partitions } = readPartitionTable(disk, 'nixos.qcow2');
@@ -87,9 +48,31 @@ describe('the examples of docs/images.md', () => {
     assert.match(read(`${machine.toplevel(2)}/nixos-version`), /26\.05/);
   });
 
+  test('make-disk-image with onlyNixStore: a file system that is the store', {
+    skip: noExt4,
+  }, async (t) => {
+    const example = anExample(t, 'make-disk-image.toml');
+    const { machine, at, put } = example;
+    const store = '[root]\ncontents = [{ source-list = "closure/store-paths" }]\n';
+    put('store.toml', `output = "store.raw"\ntable = "none"\nonly-nix-store = true\n${store}`);
+    await buildExample(example, 'store.toml');
+    run('e2fsck', ['-fn', at('store.raw')]);
+    assert.match(run('dumpe2fs', ['-h', at('store.raw')]), /volume name: +nix-store\n/);
+    const name = basename(machine.toplevel(2));
+    const version = run('debugfs', ['-R', `cat /${name}/nixos-version`, at('store.raw')]);
+    assert.match(version, /26\.05/);
+    put(
+      'store.toml',
+      `output = "b.raw"\ntable = "none"\nonly-nix-store = true\n[root]\ncontents = [{ directory = "/a" }]`,
+    );
+    const { error } = await machine.runWith({}, 'image', 'build', at('store.toml'));
+    assert.match(error?.message ?? '', /expected a source-list alone/);
+  });
+
   test('verity-store: what nixpkgs makes in three runs and a check', { skip }, async (t) => {
-    const { machine, at } = anExample(t, 'verity-store.toml');
-    const rows = await build(machine, at('verity-store.toml'));
+    const example = anExample(t, 'verity-store.toml');
+    const { machine, at } = example;
+    const rows = await buildExample(example, 'verity-store.toml');
     assert.deepEqual(
       rows.map(({ type }) => type),
       ['esp', 'usr-x86-64-verity', 'usr-x86-64'],
@@ -106,21 +89,16 @@ describe('the examples of docs/images.md', () => {
   test('kiwi: a root with hash tree and signature in partitions of their own', {
     skip,
   }, async (t) => {
-    const { machine, at } = anExample(t, 'kiwi.toml');
-    run('tar', ['-C', at('rootfs'), '-cf', at('rootfs.tar'), '.']);
-    const rows = await build(machine, at('kiwi.toml'));
+    const example = anExample(t, 'kiwi.toml');
+    const { at } = example;
+    const rows = await buildExample(example, 'kiwi.toml');
     assert.deepEqual(
       rows.map(({ type }) => type),
       ['esp', 'root-x86-64', 'root-x86-64-verity', 'root-x86-64-verity-sig'],
     );
     const hex = rows[1]?.roothash ?? '';
     requireVerity(at, 'amazon.raw', 2, 1, hex);
-    const { partitions } = readPartitionTable(bytesSource(fs.readFileSync(at('amazon.raw'))), 'a');
-    const { offset = 0, size = 0 } = partitions[3] ?? {};
-    const signed = fs
-      .readFileSync(at('amazon.raw'))
-      .subarray(offset, offset + size)
-      .toString();
+    const signed = fs.readFileSync(extracted(at('amazon.raw'), 3)).toString();
     assert.equal(JSON.parse(signed.replace(/\0+$/, '')).rootHash, hex);
   });
 });
@@ -133,15 +111,7 @@ function requireVerity(
   data: number,
   hex: string,
 ): void {
-  const disk = fs.readFileSync(at(image));
-  const { partitions } = readPartitionTable(bytesSource(disk), image);
-  for (const [name, index] of [
-    ['hash', hash],
-    ['data', data],
-  ] as const) {
-    const { offset = 0, size = 0 } = partitions[index] ?? {};
-    fs.writeFileSync(at(`${name}.part`), disk.subarray(offset, offset + size));
-  }
-  run('veritysetup', ['verify', at('data.part'), at('hash.part'), hex]);
-  run('fsck.erofs', [at('data.part')]);
+  const parts = [data, hash].map((index) => extracted(at(image), index));
+  run('veritysetup', ['verify', ...parts, hex]);
+  run('fsck.erofs', [parts[0] ?? '']);
 }

@@ -62,13 +62,15 @@ describe('espalier image inspect', () => {
       bench.path('disk.qcow2'),
       '--format=qcow2-compressed',
     ]);
-    const other = await inspect(bench, 'disk.qcow2', '--deep');
-    assert.deepEqual(other.found, {
-      ...found,
-      format: 'qcow2',
-      image: bench.path('disk.qcow2'),
-      fileSize: other.found.fileSize,
-    });
+    await bench.run(['image', 'convert', bench.path('disk.raw'), bench.path('disk.raw.zst')]);
+    for (const [name, format] of [
+      ['disk.qcow2', 'qcow2'],
+      ['disk.raw.zst', 'raw, zstd'],
+    ] as const) {
+      const other = await inspect(bench, name, '--deep');
+      const { fileSize } = other.found;
+      assert.deepEqual(other.found, { ...found, format, image: bench.path(name), fileSize });
+    }
 
     const { output } = await bench.run(['image', 'inspect', bench.path('disk.raw')]);
     assert.match(output, /ESP, partition 1: boots nixos_1/);

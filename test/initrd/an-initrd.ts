@@ -5,6 +5,7 @@ import { bytesSource } from '../../src/byte-source.ts';
 import { type ReadSettings, readInitrd } from '../../src/initrd/archive.ts';
 import type { Member } from '../../src/initrd/cpio.ts';
 import type { Obstacle } from '../../src/initrd/obstacle.ts';
+import { formatCpio, memberOf } from '../lab/cpio.ts';
 
 /** Everything that was found in an initrd. */
 export interface Listing {
@@ -78,4 +79,12 @@ export function zstdBomb(blocks: number, byte: number): Uint8Array {
     frame.set([header & 255, (header >> 8) & 255, header >> 16, byte], at);
   }
   return frame;
+}
+
+/** Where a kernel module that opens verity devices lies. */
+export const VERITY_MODULE = 'usr/lib/modules/6.1.0/kernel/drivers/md/dm-verity.ko.xz';
+
+/** An initrd with a file at each path. */
+export function initrdOf(...paths: readonly string[]): Uint8Array {
+  return packers.gzip(formatCpio(paths.map((path) => memberOf(path, 'x'))));
 }

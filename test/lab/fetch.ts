@@ -10,6 +10,7 @@ import { ensureParts } from './parts.ts';
 import { ensurePolicyTools } from './policy-tools.ts';
 import { ensureSbsign } from './sbsign.ts';
 import { ensureSystemdRoot } from './systemd-root.ts';
+import { ensureSysupdate } from './sysupdate.ts';
 import { ensureToolRoot } from './tool-root.ts';
 import { ensureTools, installCommand } from './tools.ts';
 import { ensureVerityInitrd } from './verity-initrd.ts';
@@ -26,6 +27,7 @@ try {
   ensureNewerTools(say);
   ensurePolicyTools(say);
   ensureLuksTools(say);
+  ensureSysupdate(say);
   ensureKernelInstall(say);
   ensureDebianRoot(say);
   ensureVerityInitrd(parts, say);

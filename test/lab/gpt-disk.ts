@@ -6,6 +6,8 @@ import { run } from './run.ts';
 const types = {
   esp: 'c12a7328-f81f-11d2-ba4b-00a0c93ec93b',
   xbootldr: 'bc13c2ff-59e6-4262-a352-b275fd6f7172',
+  root: '4f68bce3-e8cd-4db1-96e7-fbcaf984b709',
+  'root-verity': '2c7357ed-ebd2-46d9-aec1-23d437ec2bf5',
   usr: '8484680c-9521-48c6-9c11-b0720656f69e',
   'usr-verity': '77ff5f63-e7b6-4633-acf4-1565b864c0e6',
 } as const;

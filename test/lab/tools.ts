@@ -15,6 +15,7 @@ const witnesses = {
   efibootmgr: 'efibootmgr',
   efitools: 'sign-efi-sig-list',
   'erofs-utils': 'mkfs.erofs',
+  faketime: 'faketime',
   fdisk: 'sfdisk',
   gdisk: 'sgdisk',
   'grub-common': 'grub-mkimage',

@@ -19,7 +19,7 @@ const init = `#!/usr/bin/busybox sh
 busybox=/usr/bin/busybox
 {
   echo
-  echo "${mark} mount $($busybox grep ' /usr ' /proc/self/mounts)"
+  echo "${mark} mount $($busybox grep '^/dev/mapper/' /proc/self/mounts)"
   for device in /sys/block/dm-*/dm; do
     echo "${mark} device $($busybox cat $device/name $device/uuid | $busybox tr '\\n' ' ')"
   done

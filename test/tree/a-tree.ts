@@ -6,7 +6,9 @@ import type { TestContext } from 'node:test';
 import { nodeDisk } from '../../src/disk/node-disk.ts';
 import { buildTree } from '../../src/tree/build-tree.ts';
 import { type Contents, STEADY, type TreeSettings } from '../../src/tree/contents.ts';
-import type { Tree } from '../../src/tree/node.ts';
+import { Draft } from '../../src/tree/draft.ts';
+import type { TreeNode } from '../../src/tree/node.ts';
+import type { Tree } from '../../src/tree/tree.ts';
 
 /** Returns a function that makes paths in a directory, which the end of the test removes. */
 export function aDirectory(t: TestContext): (name?: string) => string {
@@ -31,9 +33,20 @@ export function treeOf(contents: readonly Contents[], settings: Partial<TreeSett
   return buildTree(contents, { ...STEADY, ...settings }, nodeDisk());
 }
 
+/** Returns the tree of nodes. */
+export function treeFrom(nodes: readonly TreeNode[]): Tree {
+  const draft = new Draft('kept');
+  const further = new Set(nodes.map(({ sameAs }) => sameAs));
+  for (const { sameAs, ...node } of nodes) {
+    const identity = sameAs ?? (further.has(node.path) ? node.path : undefined);
+    draft.put(node.path, { ...node, ...(identity !== undefined && { identity }) }, 'nodes');
+  }
+  return draft.tree(() => 0);
+}
+
 /** Returns one node of a tree. */
-export function nodeAt(tree: Tree, path: string): Tree[number] {
-  const node = tree.find((each) => each.path === path);
+export function nodeAt(tree: Tree, path: string): TreeNode {
+  const node = tree.values().find((each) => each.path === path);
   if (node === undefined) throw new Error(`${path} is not in the tree`);
   return node;
 }

@@ -8,7 +8,10 @@ import type { Contents } from '../../src/tree/contents.ts';
 import { aDirectory, nodeAt, plant, treeOf } from './a-tree.ts';
 
 const paths = (contents: readonly Contents[]): readonly string[] =>
-  treeOf(contents).map(({ path }) => path);
+  treeOf(contents)
+    .values()
+    .map(({ path }) => path)
+    .toArray();
 
 const text = (target: string, words = 'words'): Contents => ({ kind: 'text', target, text: words });
 
@@ -39,7 +42,7 @@ describe('a tree', () => {
       text('/var/lib/c'),
     ]);
     assert.deepEqual(
-      tree.map(({ path }) => path),
+      Array.from(tree, ({ path }) => path),
       ['/', '/etc', '/etc/a', '/etc/b', '/var', '/var/lib', '/var/lib/c'],
     );
     assert.equal(nodeAt(tree, '/var/lib').mode, 0o755);
@@ -157,9 +160,9 @@ describe('a tree', () => {
     plant(at, { list: `${at('store/y-b')}\n${at('store/x-a')}\n${at('store/y-b')}\n` });
     mkdirSync(at('store/z-not-asked'));
     const tree = treeOf([{ kind: 'closure', list: at('list'), registration: at('registration') }]);
-    const files = tree.filter(({ kind }) => kind === 'file').map(({ path }) => path);
+    const files = [...tree].filter(({ kind }) => kind === 'file').map(({ path }) => path);
     const expected = ['/nix-path-registration', at('store/x-a/bin/a'), at('store/y-b')];
     assert.deepEqual([...files].sort(), expected.sort());
-    assert.ok(!tree.some(({ path }) => path.endsWith('z-not-asked')));
+    assert.ok(!tree.values().some(({ path }) => path.endsWith('z-not-asked')));
   });
 });

@@ -6,7 +6,7 @@ import { bytesSource } from '../../src/byte-source.ts';
 import { nodeDisk } from '../../src/disk/node-disk.ts';
 import { EspError } from '../../src/error.ts';
 import { ContentReader } from '../../src/tree/content-reader.ts';
-import type { Tree, TreeNode } from '../../src/tree/node.ts';
+import type { TreeNode } from '../../src/tree/node.ts';
 import { type TarMember, tarMembers } from '../../src/tree/tar-reader.ts';
 import { tarStream } from '../../src/tree/tar-writer.ts';
 import { run } from '../lab/run.ts';
@@ -14,13 +14,13 @@ import { aDirectory, nodeAt, plant, treeOf } from './a-tree.ts';
 
 const LONG = `${'directory/'.repeat(30)}file`;
 
-function packed(tree: Tree): Uint8Array {
+function packed(tree: Iterable<TreeNode>): Uint8Array {
   using reader = new ContentReader(nodeDisk());
   return Buffer.concat([...tarStream(tree, reader)]);
 }
 
 /** Packs a tree, and writes over its first header, whose checksum is right again then. */
-function forged(tree: Tree, at: number, bytes: Uint8Array): Uint8Array {
+function forged(tree: Iterable<TreeNode>, at: number, bytes: Uint8Array): Uint8Array {
   const all = Uint8Array.from(packed(tree));
   all.set(bytes, at);
   all.fill(0x20, 148, 156);
@@ -32,7 +32,7 @@ function forged(tree: Tree, at: number, bytes: Uint8Array): Uint8Array {
 const plain = { mode: 0o644, uid: 0, gid: 0, modified: 7, size: 0, xattrs: [] } as const;
 
 /** A tree with everything that tar can say. */
-const everything: Tree = (() => {
+const everything: readonly TreeNode[] = (() => {
   const bytes = new TextEncoder().encode('content of more than one byte');
   const value = Uint8Array.of(0, 10, 61, 255);
   const nodes: TreeNode[] = [
@@ -74,6 +74,22 @@ describe('a tar file', () => {
     });
   }
 
+  test('of GNU tar has owners of 32 bits, and a larger one is refused: it would be somebody else', (t) => {
+    const at = aDirectory(t);
+    plant(at, { 'src/a': '' });
+    for (const format of ['gnu', 'pax']) {
+      const words = [`--format=${format}`, '--owner=:4294967294', '--group=:3000000'];
+      run('tar', [...words, '-C', at('src'), '-cf', at('a.tar'), 'a']);
+      const packed = treeOf([{ kind: 'tar', source: at('a.tar'), target: '/' }]);
+      const { uid, gid } = nodeAt(packed, '/a');
+      assert.deepEqual([uid, gid], [4_294_967_294, 3_000_000]);
+    }
+    const wide = Uint8Array.of(0x80, 0, 0, 1, 0, 0, 0, 5);
+    writeFileSync(at('wide.tar'), forged(everything, 116, wide));
+    const tree = () => treeOf([{ kind: 'tar', source: at('wide.tar'), target: '/' }]);
+    assert.throws(tree, { code: 'TREE_MALFORMED', message: /a gid of at most .* got 4294967301/ });
+  });
+
   test('of ours is read by GNU tar as it was packed', (t) => {
     const at = aDirectory(t);
     writeFileSync(at('a.tar'), packed(everything));
@@ -98,8 +114,10 @@ describe('a tar file', () => {
     const at = aDirectory(t);
     writeFileSync(at('a.tar'), packed(everything));
     const again = treeOf([{ kind: 'tar', source: at('a.tar'), target: '/' }], { time: 'kept' });
-    const contentless = (tree: Tree) =>
-      tree.map(({ content: _content, ...node }) => node).sort((a, b) => (a.path < b.path ? -1 : 1));
+    const contentless = (tree: Iterable<TreeNode>) =>
+      [...tree]
+        .map(({ content: _content, ...node }) => node)
+        .sort((a, b) => (a.path < b.path ? -1 : 1));
     assert.deepEqual(contentless(again), contentless(everything));
   });
 

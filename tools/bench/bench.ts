@@ -2,12 +2,13 @@
  * Measures the program beside what cannot be avoided, copying the same bytes and starting Node, and
  * beside its peers where they are there. Times of one machine and one hour mean little: ratios do.
  */
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { availableParallelism, loadavg, release } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { cacheFolder } from '../../test/lab/parts.ts';
 import { bundle } from '../bundle.ts';
+import { IMAGE_WORKLOADS } from './image-workload.ts';
 import { espalier, findPeers, rivals } from './installer.ts';
 import { formatMemory, type MemoryFigure, measureMemory } from './memory.ts';
 import { measure, run, watch } from './process.ts';
@@ -24,7 +25,8 @@ const HELP = `npm run bench -- [--quick] [--only LETTERS] [--json]
 
   --quick         three runs of each instead of nine
   --only LETTERS  only these workloads, as --only=ab (a to e; g to i with
-                  shared images; A to D, as a to d, beside lzbt; and f for memory)
+                  shared images; j to m for disk images; A to D, as a to d,
+                  beside lzbt; and f for memory)
   --program FILE  another build of ours instead of one made now
   --json          print a JSON document
 
@@ -35,7 +37,7 @@ const { values } = parseArgs({
     quick: { type: 'boolean', default: false },
     only: {
       type: 'string',
-      default: `${Object.keys({ ...WORKLOADS, ...WORKLOADS_OF_LZBT }).join('')}f`,
+      default: `${Object.keys({ ...WORKLOADS, ...IMAGE_WORKLOADS, ...WORKLOADS_OF_LZBT }).join('')}f`,
     },
     program: { type: 'string' },
     json: { type: 'boolean', default: false },
@@ -90,10 +92,11 @@ function jobs(alone: Workshop): [letter: string, make: () => Workload][] {
       () => make(workshop),
     ]);
   const { bundle: file, peers, work } = alone;
-  if (peers.lzbt === undefined) return inside(WORKLOADS, alone);
+  const own = { ...WORKLOADS, ...IMAGE_WORKLOADS };
+  if (peers.lzbt === undefined) return inside(own, alone);
   const installers = rivals(file, peers.lzbt, work);
   const beside = { ...alone, installers, format: 'thin, RSA-4096' };
-  return [...inside(WORKLOADS, alone), ...inside(WORKLOADS_OF_LZBT, beside)];
+  return [...inside(own, alone), ...inside(WORKLOADS_OF_LZBT, beside)];
 }
 
 /** Makes a directory that lasts as long as this process. */
@@ -119,7 +122,13 @@ async function compete(workload: Workload, rounds: number, work: string): Promis
     measure(contender.commands);
     makeReady(contender);
     const anatomy = await watch(contender.commands);
-    runs.push({ name: contender.name, anatomy, costs: [] as ReturnType<typeof measure>[] });
+    const allocated = allocatedBy(contender);
+    runs.push({
+      name: contender.name,
+      anatomy,
+      allocated,
+      costs: [] as ReturnType<typeof measure>[],
+    });
   }
   for (let round = 0; round < rounds; round++) {
     for (const [index, contender] of workload.contenders.entries()) {
@@ -128,4 +137,10 @@ async function compete(workload: Workload, rounds: number, work: string): Promis
     }
   }
   return resultOf(workload, runs);
+}
+
+/** Returns how many bytes of a disk the output takes: holes take none. */
+function allocatedBy({ output }: Contender): number | undefined {
+  // stat(2) counts in these, whatever the blocks of the file system are.
+  return output === undefined ? undefined : statSync(output).blocks * 512;
 }

@@ -53,11 +53,19 @@ function environmentOf(own: Command['environment']): Record<string, string> {
   return { PATH: `${process.env['PATH']}:/usr/sbin:/sbin`, LC_ALL: 'C', ...own };
 }
 
+/** What is shown of the messages of a program that failed. */
+const LAST_LINES = 10;
+
 function requireSuccess({ program, args }: Command, result: SpawnSyncReturns<string>): void {
   if (result.error) throw result.error;
   if (result.status === 0) return;
   const shown = [program, ...args.slice(0, 2)].join(' ');
-  throw new Error(`${shown} … ended with ${result.status}: ${result.stderr.trim()}`);
+  const said = result.stderr
+    .trim()
+    .split(/[\r\n]/)
+    .slice(-LAST_LINES)
+    .join('\n');
+  throw new Error(`${shown} … ended with ${result.status}: ${said}`);
 }
 
 /** The kernel's hundredths of a second, which every Linux shows to programs. */

@@ -20,6 +20,8 @@ export interface Contender {
   /** Brings about the state that the job starts from. Not measured. */
   readonly prepare: () => void;
   readonly commands: readonly Command[];
+  /** A file that the commands make, if its size is worth a look. */
+  readonly output?: string;
 }
 
 /** What espalier's wall time may be, as a multiple of what contenders take together. */
@@ -38,6 +40,8 @@ export interface Workload {
   readonly payload: number;
   /** Whether the job takes reading any of them. */
   readonly needsPayload: boolean;
+  /** Whether hardly more may be written than what is there in the end. */
+  readonly isWrittenOnce?: boolean;
   readonly contenders: readonly Contender[];
 }
 
@@ -62,7 +66,7 @@ const EMPTY_NODE = 'empty Node';
 const AS_UKI = 'uki: espalier';
 const FLOOR_AND_NODE = [FLOOR, EMPTY_NODE];
 
-type Make = (workshop: Workshop) => Workload;
+export type Make = (workshop: Workshop) => Workload;
 
 const TWENTY: MachineShape = { generations: 20, kernels: 4, initrds: 20 };
 const HUNDRED: MachineShape = { generations: 100, kernels: 2, initrds: 2 };
@@ -305,7 +309,7 @@ export function site(root: string, name: string): Site {
 }
 
 /** Makes directories that are empty. The cache is one that only its owner may write. */
-function clear(...directories: readonly string[]): void {
+export function clear(...directories: readonly string[]): void {
   for (const directory of directories) {
     fs.rmSync(directory, { recursive: true, force: true });
     fs.mkdirSync(directory, { recursive: true, mode: 0o700 });

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
-import { gunzipSync, zstdDecompressSync } from 'node:zlib';
+import { gunzipSync, gzipSync, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { processContext } from '../../src/command/process-context.ts';
 import { run } from '../../src/command/program.ts';
 import { plain, type Text } from '../../src/process/styled-text.ts';
@@ -15,8 +16,10 @@ async function convert(
   ...parameters: readonly string[]
 ): Promise<{ status: number; text: string }> {
   const lines: string[] = [];
+  const real = processContext(new URL('../support/hash-worker.ts', import.meta.url));
   const context = {
-    ...processContext(new URL('../support/hash-worker.ts', import.meta.url)),
+    ...real,
+    environment: { ...real.environment, TMPDIR: dirname(parameters[0] ?? '') },
     print: (text: Text) => void lines.push(plain(text)),
   };
   const status = await run(['image', 'convert', ...parameters], '0', context);
@@ -56,6 +59,42 @@ describe('espalier image convert', () => {
     assert.equal(readDocument('image convert', text)['to'], 'raw, xz');
     assert.equal(attempt('xz', ['--test', at('a.raw.xz')]).status, 0);
   });
+
+  test('unpacks streams, whoever packed them, of whichever disk', async (t) => {
+    const { at, disk, raw } = aRawDisk(t);
+    await convert(raw, at('a.qcow2'));
+    const half = 1024 * 1024;
+    // pigz, pzstd and pixz write several members behind each other.
+    const parts = [disk.subarray(0, half), disk.subarray(half)];
+    writeFileSync(at('a.raw.gz'), Buffer.concat(parts.map((part) => gzipSync(part))));
+    writeFileSync(at('a.raw.zst'), Buffer.concat(parts.map((part) => zstdCompressSync(part))));
+    writeFileSync(at('a.qcow2.gz'), gzipSync(readFileSync(at('a.qcow2'))));
+    await convert(raw, at('a.raw.xz'));
+    const before = readdirSync(at()).length;
+    for (const [name, format] of [
+      ['a.raw.gz', 'raw, gzip'],
+      ['a.raw.zst', 'raw, zstd'],
+      ['a.raw.xz', 'raw, xz'],
+      ['a.qcow2.gz', 'qcow2, gzip'],
+    ] as const) {
+      const { text } = await convert(at(name), at('back.raw'), '--force', '--json');
+      assert.equal(JSON.parse(text).from, format);
+      assert.ok(readFileSync(at('back.raw')).equals(disk), name);
+    }
+    assert.equal(readdirSync(at()).length, before + 1, 'nothing unpacked is left');
+  });
+
+  for (const name of ['a.raw.gz', 'a.raw.zst', 'a.raw.xz']) {
+    test(`refuses ${name} when it is cut short, and leaves nothing`, async (t) => {
+      const { at, raw } = aRawDisk(t);
+      await convert(raw, at(name));
+      const whole = readFileSync(at(name));
+      writeFileSync(at(name), whole.subarray(0, whole.length - 100));
+      const before = readdirSync(at());
+      await assert.rejects(convert(at(name), at('back.raw')), { code: 'DISK_IMAGE_MALFORMED' });
+      assert.deepEqual(readdirSync(at()), before);
+    });
+  }
 
   test('refuses an output that is there, and leaves it and nothing else', async (t) => {
     const { at, raw } = aRawDisk(t);
