@@ -5,7 +5,7 @@ import type { Signer } from '../signer/signer.ts';
 import { placeImage } from '../transaction/place-image.ts';
 import { buildLayout } from '../uki/build.ts';
 import { withVerityWords } from '../uki/verity-cmdline.ts';
-import { type BuildSettings, readBuildSettings } from '../ukify/build-settings.ts';
+import { type BuildSettings, isVouchedFor, readBuildSettings } from '../ukify/build-settings.ts';
 import { initrdByDracut } from '../ukify/dracut.ts';
 import { inputWarnings } from '../ukify/input-checks.ts';
 import { type Inputs, inputsOn } from '../ukify/inputs.ts';
@@ -21,8 +21,8 @@ export async function ukiBuild(
   context: Context,
 ): Promise<number> {
   const { disk } = context;
-  const inputs = inputsOn(disk);
   const given = readBuildSettings(flags, disk);
+  const inputs = inputsOn(disk, isVouchedFor(given));
   if (given['join-pcrsig'] !== undefined) {
     const { completePolicies } = await import('./uki-policies.ts');
     const done = await completePolicies(given, inputs, context);

@@ -5,7 +5,7 @@
 import type { Context } from '../context.ts';
 import { hash } from '../digest.ts';
 import { openRaw } from '../disk/raw-file.ts';
-import { requireKeyElsewhere } from '../esp/untrusted-source.ts';
+import { requireKeyElsewhere, requireTrusted } from '../esp/untrusted-source.ts';
 import { misuse, readFlags } from '../settings/flags.ts';
 import type { Invocation } from '../settings/invocation.ts';
 import { keyOwner } from '../signer/key-safety.ts';
@@ -25,6 +25,7 @@ const SOURCE_LIMIT = 16 * 1024 * 1024;
  * Signs the root hash in SOURCE.
  * @throws {KEY_INVALID} {KEY_INSECURE} as for the signing of images
  * @throws {VERITY_MALFORMED} when SOURCE holds no root hash
+ * @throws {SOURCE_UNTRUSTED} when it lies on FAT
  */
 export async function veritySign(
   { operands: [source = ''], flags, json }: Invocation,
@@ -66,6 +67,7 @@ function readRootHash(
   designator: 'root' | 'usr' | undefined,
   { disk }: Context,
 ): RootHash {
+  if (!isRootHash(source)) requireTrusted(source, [], disk);
   const content = isRootHash(source)
     ? new TextEncoder().encode(source)
     : disk.read(source, SOURCE_LIMIT);

@@ -68,12 +68,23 @@ function mountsOf(disk: Disk): readonly Mount[] {
  */
 export function requireKeyElsewhere(path: string, isAllowed: boolean, disk: Disk): void {
   if (isAllowed) return;
-  const real = disk.realPath(path) ?? path;
+  const real = realPlace(path, disk);
   const place = fatMountOf(real, mountsOf(disk));
   if (place === undefined) return;
   throw new EspError('KEY_INSECURE', `private key ${path}: it lies on ${place}, which is FAT`, {
     hint: 'keep it where only root can read it, on an encrypted disk if there is one, and make a new one',
   });
+}
+
+/** The real path of what may not be there yet: what is above it is. */
+function realPlace(path: string, disk: Disk): string {
+  const missing: string[] = [];
+  for (let at = path; at !== '/' && at !== ''; at = at.slice(0, at.lastIndexOf('/'))) {
+    const real = disk.realPath(at);
+    if (real !== undefined) return [real, ...missing].join('/');
+    missing.unshift(at.slice(at.lastIndexOf('/') + 1));
+  }
+  return path;
 }
 
 /** The directories that settings write to. */

@@ -3,7 +3,7 @@ import { dirname } from 'node:path';
 import type { Context } from '../context.ts';
 import { DESIGNATORS, type Designator, parsePartitionType } from '../gpt/partition-type.ts';
 import type { RawSettings } from '../settings/configuration-file.ts';
-import type { Signer } from '../signer/signer.ts';
+import { isUnsigned, type Signer } from '../signer/signer.ts';
 import { placeImage } from '../transaction/place-image.ts';
 import { buildLayout } from '../uki/build.ts';
 import { withVerityWords } from '../uki/verity-cmdline.ts';
@@ -47,7 +47,7 @@ export async function placeUki(
 ): Promise<void> {
   const { disk, processId } = context;
   const output = `${root}${path}`;
-  const inputs = inputsOn(disk);
+  const inputs = inputsOn(disk, !isUnsigned(signer));
   const settings = await withRelease(
     { ...readBuildSettings({ ...options, output }, disk), output },
     context,

@@ -4,6 +4,7 @@ import type { Context } from '../context.ts';
 import { LARGEST_FILE } from '../esp/space.ts';
 import { targetsOf, trustCheck } from '../esp/untrusted-source.ts';
 import type { Bootspec } from '../generation/bootspec.ts';
+import type { Generation } from '../generation/generation.ts';
 import { isUnsigned } from '../signer/signer.ts';
 import { type EntryPolicy, tooLarge } from './entry-maker.ts';
 
@@ -11,9 +12,14 @@ import { type EntryPolicy, tooLarge } from './entry-maker.ts';
  * Makes sure that the files of a bootspec may be read, and be signed where they are.
  * @throws {FILE_TOO_LARGE} {SOURCE_UNTRUSTED}
  */
-export function requireSources(bootspec: Bootspec, policy: EntryPolicy, context: Context): void {
+export function requireSources(
+  generation: Generation,
+  bootspec: Bootspec,
+  policy: EntryPolicy,
+  context: Context,
+): void {
   requireHoldable(bootspec, policy, context);
-  requireOutside(bootspec, policy, context);
+  requireOutside(generation, bootspec, policy, context);
 }
 
 /** What FAT cannot hold is not read: of a sparse file that could take for ever. An image holds all in one. */
@@ -31,15 +37,29 @@ function requireHoldable(
   if (chosenFormat.format.isOneFile && total > LARGEST_FILE) throw tooLarge('its image', total);
 }
 
-/** Bytes from an ESP must not get our signature, whichever system names them. */
+/** Whether a key vouches for images: with a signature, or with policies for PCR 11 that let a TPM open a disk. */
+export function vouches({ signer, policies }: EntryPolicy): boolean {
+  return !isUnsigned(signer) || policies !== undefined;
+}
+
+/** What a system is described by: the command line comes from it. */
+const DESCRIPTIONS = ['boot.json', 'kernel-params'];
+
+/** For bytes from an ESP no key must vouch, whichever system names them. */
 function requireOutside(
-  { kernel, initrd, devicetree }: Bootspec,
-  { settings, signer, chosenFormat }: EntryPolicy,
+  generation: Generation,
+  { kernel, initrd, devicetree, toplevel }: Bootspec,
+  policy: EntryPolicy,
   { disk }: Context,
 ): void {
-  if (isUnsigned(signer)) return;
+  if (!vouches(policy)) return;
+  const described = [generation.toplevel, toplevel].flatMap((system) =>
+    DESCRIPTIONS.map((name) => `${system}/${name}`),
+  );
   // Of a Type #1 entry nothing but the kernel is signed.
-  const signed = chosenFormat.format.signsKernels ? [kernel] : [kernel, initrd, devicetree];
-  const requireTrusted = trustCheck(targetsOf(settings), disk);
+  const signed = policy.chosenFormat.format.signsKernels
+    ? [kernel]
+    : [kernel, initrd, devicetree, ...described];
+  const requireTrusted = trustCheck(targetsOf(policy.settings), disk);
   for (const path of signed) if (path) requireTrusted(path);
 }

@@ -112,7 +112,7 @@ async function addSecrets(
   { policy, context, secrets }: Making,
 ): Promise<Generation> {
   for (const { bootspec } of variants(generation)) {
-    requireSources(bootspec, policy, context);
+    requireSources(generation, bootspec, policy, context);
     const secret = await appendSecrets(bootspec, context);
     if (secret) secrets.set(bootspec, secret);
   }

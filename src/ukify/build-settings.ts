@@ -76,6 +76,12 @@ const schema = v.strictObject({
  */
 export type BuildSettings = v.InferOutput<typeof schema> & { readonly output: string };
 
+/** Whether a key vouches for what goes into the image: that of Secure Boot, or one of policies for PCR 11. */
+export function isVouchedFor(settings: BuildSettings): boolean {
+  const { 'secureboot-private-key': key, 'pcr-private-key': keys } = settings;
+  return key !== undefined || keys.length > 0 || settings['policy-digest'];
+}
+
 const CONFIG_LIMIT = 1024 * 1024;
 
 /**
