@@ -1,5 +1,7 @@
 /** What the kernel's error numbers mean to us: which are an absence, and which code the others get. */
+
 import { type ErrorCode, EspError } from './error.ts';
+import { exactSize } from './quantity.ts';
 
 /** Error numbers that mean "nothing is there"; a name with NUL or too long names nothing either. */
 const ABSENT = new Set([
@@ -82,9 +84,13 @@ export function optional<T>(operation: string, path: string, run: () => T): T | 
 
 /** Returns the error for a write that took fewer bytes than it was given. */
 export function shortWrite(path: string, expected: number, got: number): EspError {
-  return new EspError('SHORT_WRITE', `${path}: expected to write ${expected} bytes, got ${got}`, {
-    hint: 'see whether it is full, or its disk is failing; then run it again',
-  });
+  return new EspError(
+    'SHORT_WRITE',
+    `${path}: expected to write ${exactSize(expected)}, got ${exactSize(got)}`,
+    {
+      hint: 'see whether it is full, or its disk is failing; then run it again',
+    },
+  );
 }
 
 /** Returns the error for a small file that reads back as something else than was written. */

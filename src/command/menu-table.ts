@@ -1,7 +1,7 @@
 /** The boot menu as a table for a person: what each entry is, within 80 columns. Pure. */
 import type { MenuEntry } from '../plan/menu.ts';
+import { formatSize } from '../quantity.ts';
 import { printable } from '../terminal/printable.ts';
-import { formatSize } from '../terminal/size.ts';
 import { cut, formatTable, widthOf } from '../terminal/table.ts';
 import type { BrokenGeneration } from './broken.ts';
 

@@ -21,11 +21,11 @@ import { isBad } from '../plan/menu-order.ts';
 import { type Note, notesOf } from '../plan/notes.ts';
 import { notReached, refusals, startedElsewhere } from '../plan/startable.ts';
 import type { EspView } from '../plan/view.ts';
+import { counted, formatSize } from '../quantity.ts';
 import type { Invocation } from '../settings/invocation.ts';
 import { readSettings, type Settings } from '../settings/settings.ts';
 import { type KnownSystems, readSystems } from '../survey/systems.ts';
 import { printable } from '../terminal/printable.ts';
-import { formatSize } from '../terminal/size.ts';
 import { bootsSystem } from '../uki/cmdline.ts';
 import { expected, requireTarget } from '../volumes/esp-roots.ts';
 import { groundFor } from '../volumes/image-targets.ts';
@@ -216,7 +216,7 @@ function renderEsp(status: EspStatus): string {
         `  loader:     ${path}  ${is}${problem ? `  (${printable(problem)})` : ''}`,
     ),
     `  entries:    ${countEntries(status)}`,
-    `  space:      ${formatSize(space.free)} of ${formatSize(space.total)} free, ${formatSize(space.ours)} ours, room for about ${space.roomFor} more entries${without}`,
+    `  space:      ${formatSize(space.free)} of ${formatSize(space.total)} free, ${formatSize(space.ours)} ours, room for about ${counted(space.roomFor, 'more entry', 'more entries')}${without}`,
     ...renderSpace(espSpace),
     ...firstOf(shared.map(renderShared)),
     ...renderNotes(status.notes),

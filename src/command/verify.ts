@@ -12,6 +12,7 @@ import { type Note, notesOf } from '../plan/notes.ts';
 import { ownFiles, standing } from '../plan/present.ts';
 import type { EspView } from '../plan/view.ts';
 import { entriesOf, filesOf } from '../plan/wanted.ts';
+import { counted } from '../quantity.ts';
 import type { Invocation } from '../settings/invocation.ts';
 import { readSettings, type Settings } from '../settings/settings.ts';
 import { policyRule } from '../survey/policies.ts';
@@ -211,5 +212,5 @@ function renderFindings({ esp, problem, findings, notes }: Verified): string {
   const advice = isEmpty
     ? '  nothing is installed here: `espalier plan` shows what `espalier install` would do'
     : '  `espalier repair` rewrites what fails, from the store';
-  return [`${esp}: ${findings.length} findings`, ...lines, advice, ...told].join('\n');
+  return [`${esp}: ${counted(findings.length, 'finding')}`, ...lines, advice, ...told].join('\n');
 }

@@ -1,10 +1,12 @@
 /** `verity format`: writes the hash area of data and prints its root hash. */
+
 import { bytesToHex } from '@noble/hashes/utils.js';
 import type * as v from 'valibot';
 import type { Context } from '../context.ts';
 import { openBytes, openRaw } from '../disk/raw-file.ts';
 import { EspError, EXIT_WARNINGS } from '../error.ts';
 import type { RawFile } from '../process/machine.ts';
+import { exactSize } from '../quantity.ts';
 import { misuse, readFlags } from '../settings/flags.ts';
 import type { Invocation } from '../settings/invocation.ts';
 import { dataDigests, type Labour } from '../verity/data-digests.ts';
@@ -72,7 +74,10 @@ function parametersOf(settings: Settings, dataPath: string, size: number): Param
   const dataBlocks = settings['data-blocks'] ?? there;
   if (dataBlocks > there || there === 0) {
     const expected = Math.max(1, dataBlocks) * dataBlockSize;
-    throw misuse(`${dataPath}: expected at least ${expected} bytes, got ${size}`, VERB);
+    throw misuse(
+      `${dataPath}: expected at least ${exactSize(expected)}, got ${exactSize(size)}`,
+      VERB,
+    );
   }
   return {
     algorithm: settings.hash,
@@ -103,7 +108,10 @@ function requireBehind(parameters: Parameters, { 'hash-offset': offset }: Settin
 /** A file can grow. A device cannot, so the hash area must fit. */
 function requireRoom(hash: RawFile, path: string, end: number): void {
   if (!hash.isDevice || hash.size >= end) return;
-  throw misuse(`${path}: expected a device of at least ${end} bytes, got ${hash.size}`, VERB);
+  throw misuse(
+    `${path}: expected a device of at least ${exactSize(end)}, got ${exactSize(hash.size)}`,
+    VERB,
+  );
 }
 
 async function writeHashArea(

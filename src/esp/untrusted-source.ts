@@ -28,7 +28,7 @@ export function trustCheck(targets: readonly string[], disk: Disk): (path: strin
     const where = real === path ? path : `${path}: it leads to ${real}, which`;
     throw new EspError(
       'SOURCE_UNTRUSTED',
-      `${where} lies on ${place}: nothing from there is signed`,
+      `${where} lies on ${place}, ${target === undefined ? 'which is FAT' : 'which this run writes to'}: nothing from there is signed`,
       {
         hint: 'copy it to a file system that nobody else writes to, after a look at what it is, and name it there',
       },

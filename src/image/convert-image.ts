@@ -1,4 +1,5 @@
 /** Writes a disk in another format, or as a compressed stream. */
+
 import type { ByteSource } from '../byte-source.ts';
 import type { Context } from '../context.ts';
 import { digestBytes, hash } from '../digest.ts';
@@ -6,6 +7,7 @@ import { diskFormat } from '../diskformat/formats.ts';
 import { compressed, compressionOf } from '../diskformat/stream.ts';
 import { EspError } from '../error.ts';
 import type { RawFile } from '../process/machine.ts';
+import { exactSize } from '../quantity.ts';
 import { uuidFrom } from '../verity/uuid.ts';
 import { placeOutput } from './output.ts';
 
@@ -65,7 +67,7 @@ function diskForm(given: string | undefined, path: string): OutputForm {
     write: (disk, to, progress) => format.write(disk, to, { identity: identityOf(disk), progress }),
     warningFor: (size) =>
       format.name === 'vpc-fixed' && size % MEBIBYTE !== 0
-        ? `the disk is no whole number of MiB (${size} bytes): Azure refuses such a VHD`
+        ? `the disk is no whole number of MiB (${exactSize(size)}): Azure refuses such a VHD`
         : undefined,
   };
 }

@@ -1,7 +1,9 @@
 /** The text of systemd-boot's loader.conf, always exactly one disk sector long. */
+
 import { type Line, lastValue, parseLines } from '../bls.ts';
 import { base32, hash } from '../digest.ts';
 import { EspError } from '../error.ts';
+import { counted } from '../quantity.ts';
 
 /**
  * The size of the file in bytes: one sector. On FAT, only overwriting one sector in place is
@@ -79,7 +81,7 @@ export function formatLoaderConf(
   if (bytes.length > SECTOR) {
     throw new EspError(
       'CONFIG_INVALID',
-      `loader.conf: expected at most ${SECTOR} bytes, got ${bytes.length} in ${lines.length} lines`,
+      `loader.conf: expected at most ${SECTOR} bytes, got ${bytes.length} in ${counted(lines.length, 'line')}`,
       { hint: 'remove loader settings that repeat what systemd-boot does anyway' },
     );
   }

@@ -9,6 +9,7 @@ import type { RecordKeeper } from '../pcrlock/record-keeper.ts';
 import { type Decision, decide } from '../plan/decide.ts';
 import type { Removal } from '../plan/elsewhere.ts';
 import type { Plan } from '../plan/step.ts';
+import { counted } from '../quantity.ts';
 import type { ToSign } from '../signer/signer.ts';
 import { rememberSystems } from '../survey/own-systems.ts';
 import type { Survey } from '../survey/surveyed.ts';
@@ -177,7 +178,7 @@ function siteOf(
     ...{ root, disk, locate, mounted, signer, sources },
     // An image gets the same bytes from every run: no process's number, and one file after the other.
     ...(renew === undefined ? { processId: context.processId } : { processId: 0, parallel: 1 }),
-    onPhase: ({ name, steps }) => say(`${root}: ${name}, ${steps.length} files`),
+    onPhase: ({ name, steps }) => say(`${root}: ${name}, ${counted(steps.length, 'file')}`),
     ...(signal && { signal }),
   };
 }

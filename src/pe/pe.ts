@@ -2,8 +2,10 @@
  * Reads the PE/COFF headers of an untrusted file: where everything lies, and whether the file is
  * whole.
  */
+
 import type { ByteSource } from '../byte-source.ts';
 import { EspError } from '../error.ts';
+import { exactSize } from '../quantity.ts';
 import { type Header, hex, openHeader } from './header.ts';
 
 /** A range of bytes in a file. */
@@ -221,7 +223,7 @@ export function readSection(source: ByteSource, section: Section, limit: number)
   if (size > limit)
     throw new EspError(
       'FILE_TOO_LARGE',
-      `section ${JSON.stringify(section.name)} expected at most ${limit} bytes, got ${size}`,
+      `section ${JSON.stringify(section.name)}: expected at most ${exactSize(limit)}, got ${exactSize(size)}`,
     );
   return readExactly(source, offset, size);
 }

@@ -66,8 +66,21 @@ async function start(program: Program): Promise<Child | Complaint> {
     await once(child, 'spawn');
     return child;
   } catch (cause) {
-    return { what: `cannot be run: ${errno(cause) ?? 'unknown error'}`, cause };
+    return { what: `cannot be run: ${notRun(cause)}`, cause };
   }
+}
+
+/** Why a program does not start, as far as the kernel's number tells it better than its words. */
+const NOT_RUN: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such program, or not the interpreter that it names',
+  EACCES: 'it may not be executed',
+  ENOEXEC: 'it is no program for this machine, and no script with #!',
+  E2BIG: 'its arguments are too long',
+};
+
+function notRun(cause: unknown): string {
+  const number = errno(cause) ?? 'unknown error';
+  return NOT_RUN[number] ?? number;
 }
 
 /** Waits until the program itself has ended. Resolves to what went wrong, if anything. */

@@ -2,10 +2,12 @@
  * A signer that runs a command. The command reaches a key in a token, in a TPM or on another
  * machine.
  */
+
 import type { KeyObject } from 'node:crypto';
 import type { Disk } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
 import type { Machine } from '../process/machine.ts';
+import { counted } from '../quantity.ts';
 import { type DigestToSign, remoteSigner, type SignDigests } from './certificate-signer.ts';
 import { chainWarnings, type LoadedSigner, loadChain, requireFile, requireRsa } from './pem.ts';
 import { isSignature } from './pkcs1.ts';
@@ -79,7 +81,7 @@ function signAtOnce(command: readonly string[], ask: Ask, publicKey: KeyObject):
     if (lines.length !== digests.length) {
       throw new EspError(
         'SIGNER_FAILED',
-        `signing command ${command[0]}: expected ${digests.length} lines, got ${lines.length}`,
+        `signing command ${command[0]}: expected ${counted(digests.length, 'line')}, got ${lines.length}`,
         { hint: BATCH_HINT },
       );
     }

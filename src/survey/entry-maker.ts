@@ -13,6 +13,7 @@ import {
   type WantedEntry,
   withTries,
 } from '../plan/wanted.ts';
+import { exactSize } from '../quantity.ts';
 import type { Settings } from '../settings/settings.ts';
 import { isUnsigned, type Signer } from '../signer/signer.ts';
 import { imageSettings } from './image-settings.ts';
@@ -84,7 +85,7 @@ function requireSizes(entry: WantedEntry): void {
 export function tooLarge(path: string, size: number): EspError {
   return new EspError(
     'FILE_TOO_LARGE',
-    `${path}: expected at most ${LARGEST_FILE} bytes, which is all that FAT can hold, got ${size}`,
+    `${path}: expected at most ${exactSize(LARGEST_FILE)}, which is all that FAT can hold, got ${exactSize(size)}`,
   );
 }
 
