@@ -185,7 +185,7 @@ function becauseOf(cause: unknown): string {
   if (cause === undefined) return '';
   const text = explain(cause);
   const isKernels = cause instanceof Error && 'syscall' in cause;
-  // Of a program that does not start, the message says why in more words.
-  if (isKernels && `${cause.syscall}`.startsWith('spawn')) return '';
+  // Of a program or a process the kernel's words are the call and the number alone.
+  if (isKernels && /^(spawn|kill) /.test(text)) return '';
   return isKernels ? (/^[A-Z0-9]+: (.+?), \w+(?: '|$)/.exec(text)?.[1] ?? text) : text;
 }

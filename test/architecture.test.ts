@@ -22,6 +22,7 @@ const FLOORS: readonly (readonly string[])[] = [
     'bls.ts',
     'version.ts',
     'quantity.ts',
+    'schema-issue.ts',
   ],
   ['gpt', 'fat', 'process'],
   ['pe', 'verity', 'initrd', 'secureboot', 'disk', 'watch', 'diskformat'],

@@ -2,7 +2,7 @@
 
 import type { ByteSource } from '../byte-source.ts';
 import { EspError } from '../error.ts';
-import { exactSize } from '../quantity.ts';
+import { counted } from '../quantity.ts';
 import { certificateTable } from './certificate-table.ts';
 import { bytesBehind, type Pe } from './pe.ts';
 
@@ -32,6 +32,6 @@ export function requireNothingBehind(pe: Pe): void {
   if (behind === 0) return;
   throw new EspError(
     'PE_MALFORMED',
-    `${exactSize(behind)} behind its end, where nothing should be`,
+    `${counted(behind, 'byte lies', 'bytes lie')} behind its end, where nothing should be`,
   );
 }

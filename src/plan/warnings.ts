@@ -110,6 +110,6 @@ function describeNeighbours({ entries }: Inventory, token: string): string[] {
 function describeUnread({ unread = 0 }: Inventory): string[] {
   if (unread === 0) return [];
   return [
-    `${countOf(unread, 'entry', 'entries')} of others not read, there are too many: what only they name is not kept`,
+    `${countOf(unread, 'entry of others is', 'entries of others are')} not read, there are too many: what only they name is not kept`,
   ];
 }

@@ -1,6 +1,8 @@
 /** Checks the flags of a single verb against a schema. */
+
 import * as v from 'valibot';
 import { EspError } from '../error.ts';
+import { complaintOf } from '../schema-issue.ts';
 import type { RawSettings } from './configuration-file.ts';
 
 /** Returns the checked flags of a verb. @throws {CONFIG_INVALID} naming the wrong flag */
@@ -12,7 +14,7 @@ export function readFlags<Schema extends v.GenericSchema>(
   const checked = v.safeParse(schema, flags);
   if (checked.success) return checked.output;
   const [issue] = checked.issues;
-  throw misuse(`--${v.getDotPath(issue) ?? ''}: ${issue.message}`, verb);
+  throw misuse(`--${v.getDotPath(issue) ?? ''}: ${complaintOf(issue)}`, verb);
 }
 
 /** Returns the error for a wrong command line. */

@@ -1,11 +1,13 @@
 /**
  * Reads and checks settings: flags override the environment, the configuration file and defaults.
  */
+
 import * as v from 'valibot';
 import type { Disk } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
 import { entryToken } from '../generation/entry-token.ts';
 import { chosenSource } from '../generation/sources.ts';
+import { complaintOf } from '../schema-issue.ts';
 import { CONFIG_FILE, type RawSettings, readConfigurationFile } from './configuration-file.ts';
 import { extraMistake, extraSettings } from './extra-settings.ts';
 import { nearest } from './nearest.ts';
@@ -172,12 +174,12 @@ function wrongValue(
   const keys = (issue.path ?? []).map(({ key }) => String(key));
   const where = keys.join('.');
   if (!isUnknownKey(issue)) {
-    return mistake(sources, where, `${issue.message}${gotten(keys, merged)}`);
+    return mistake(sources, where, `${complaintOf(issue)}${gotten(keys, merged)}`);
   }
   const [top = '', below] = keys;
   const rows = below === undefined ? ROWS.map(([name]) => name) : keysOfTable(top);
   const meant = nearest(below ?? top, rows);
-  return mistake(sources, where, issue.message, meant && `did you mean ${meant}?`);
+  return mistake(sources, where, complaintOf(issue), meant && `did you mean ${meant}?`);
 }
 
 function isUnknownKey({ type, expected, path }: v.BaseIssue<unknown>): boolean {

@@ -1,12 +1,12 @@
 /** What is asked of the files of a bootspec before they are read. */
 
 import type { Context } from '../context.ts';
-import { LARGEST_FILE } from '../esp/space.ts';
+import { LARGEST_FILE, tooLarge } from '../esp/space.ts';
 import { targetsOf, trustCheck } from '../esp/untrusted-source.ts';
 import type { Bootspec } from '../generation/bootspec.ts';
 import type { Generation } from '../generation/generation.ts';
 import { isUnsigned } from '../signer/signer.ts';
-import { type EntryPolicy, tooLarge } from './entry-maker.ts';
+import type { EntryPolicy } from './entry-maker.ts';
 
 /**
  * Makes sure that the files of a bootspec may be read, and be signed where they are.

@@ -73,7 +73,7 @@ function noGeneration(
   const where = isNix ? settings.profiles.join(', ') : `the kernels in ${settings['state-dir']}`;
   return new EspError(
     'NO_BOOTABLE_GENERATION',
-    `${where}: no generation can boot: ${malformed.length === 0 ? 'there is none' : `${counted(malformed.length, 'generation')} broken`}`,
+    `${where}: no generation can boot: ${malformed.length === 0 ? 'there is none' : `${counted(malformed.length, 'generation is', 'generations are')} broken`}`,
     {
       hint: isNix
         ? 'nothing was touched; build a system, or name the directory of its profiles with --profiles; where kernels are installed as packages, `espalier kernel sync`'

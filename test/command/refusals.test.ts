@@ -165,7 +165,13 @@ describe('keys', () => {
     ['that is none', 'no key at all', 0o600, 'KEY_INVALID', /expected PEM with a PRIVATE KEY/],
     ['of another certificate', another.privateKey, 0o600, 'KEY_INVALID', /is not the key of/],
     ['that is encrypted', encrypted.privateKey, 0o600, 'KEY_INVALID', /it is encrypted/],
-    ['that others can read', privateKeyPem, 0o644, 'KEY_INSECURE', /it has mode 644, expected 600 or less/],
+    [
+      'that others can read',
+      privateKeyPem,
+      0o644,
+      'KEY_INSECURE',
+      /it has mode 644, expected 600 or less/,
+    ],
   ];
   for (const [what, pem, mode, code, message] of mistakes) {
     test(`a private key ${what} is told before anything is written`, async (t) => {

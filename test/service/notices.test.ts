@@ -67,7 +67,11 @@ describe('a notice', () => {
     hear(() => noticesOf([failing('/boot', 'ESP_FULL')]));
     assert.deepEqual(
       hear(() => noticesOf([failing('/boot', 'ESP_READ_ONLY'), failing('/mirror', 'ESP_FULL')])),
-      ['error /boot: ESP_READ_ONLY', 'error /mirror: ESP_FULL', 'info this is over: /boot: ESP_FULL'],
+      [
+        'error /boot: ESP_READ_ONLY',
+        'error /mirror: ESP_FULL',
+        'info this is over: /boot: ESP_FULL',
+      ],
     );
   });
 

@@ -99,7 +99,7 @@ const refused: Readonly<Record<string, readonly [RegExp, Readonly<Record<string,
       },
     ],
     'a link that somebody else can turn elsewhere': [
-      /db\.key belongs to user 5, expected root$/,
+      /db\.key: it belongs to user 5, expected root$/,
       {
         '/etc/keys/db.key': { link: '/etc/real.key', uid: 5 },
         '/etc/real.key': KEY,
