@@ -186,6 +186,6 @@ function becauseOf(cause: unknown): string {
   const text = explain(cause);
   const isKernels = cause instanceof Error && 'syscall' in cause;
   // Of a program or a process the kernel's words are the call and the number alone.
-  if (isKernels && /^(spawn|kill) /.test(text)) return '';
+  if (isKernels && /^(spawn\w*|kill) /.test(text)) return '';
   return isKernels ? (/^[A-Z0-9]+: (.+?), \w+(?: '|$)/.exec(text)?.[1] ?? text) : text;
 }

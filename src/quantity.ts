@@ -21,6 +21,12 @@ export function exactSize(bytes: number): string {
   return bytes < MANY_BYTES ? exact : `${exact} (${formatSize(bytes)})`;
 }
 
+/** Returns what a person may choose from, as a hint. */
+export function choices(names: readonly string[]): string {
+  if (names.length === 0) return 'there is none';
+  return names.length === 1 ? `there is only ${names[0]}` : `name one of ${names.join(', ')}`;
+}
+
 /** Returns how many there are: `1 file`, `2 files`. */
 export function counted(count: number, noun: string, plural = `${noun}s`): string {
   return `${count} ${count === 1 ? noun : plural}`;

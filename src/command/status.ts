@@ -249,7 +249,8 @@ function countEntries({ entries, damaged, onTrial, bad, neighbours = 0 }: SeenEs
   const other = { 'of another machine (see --entry-token)': neighbours };
   const notes = Object.entries({ damaged, 'on trial': onTrial, bad, ...other });
   const told = notes.flatMap(([what, count]) => (count > 0 ? [`${count} ${what}`] : []));
-  return [entries, ...told].join(', ');
+  const which = damaged > 0 ? '  (`espalier verify` says which)' : '';
+  return `${[entries, ...told].join(', ')}${which}`;
 }
 
 /**

@@ -76,7 +76,7 @@ const optionalHeaders = [
  * @param name the image's name in errors
  * @throws {PE_MALFORMED} when a header is damaged, or something it names is not in the file
  */
-export function parsePe(source: ByteSource, name = 'PE image'): Pe {
+export function parsePe(source: ByteSource, name = 'no whole EFI program'): Pe {
   const header = openHeader(source, name);
   if (header.u16(0) !== 0x5a4d) throw header.fault('DOS header', 0, '"MZ"', hex(header.u16(0)));
   const peOffset = header.u32(0x3c);

@@ -1,10 +1,12 @@
 /** Runs a program without trusting that it ends, or that it ends everything it started. */
+
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { pipeline, Readable, type Writable } from 'node:stream';
 import { errno } from '../io-error.ts';
 import { keepEnds, lastLines } from './last-words.ts';
 import type { Bounds, Complaint, Program } from './machine.ts';
+import { notRun } from './not-run.ts';
 
 /** Milliseconds between two checks of a bound while the program runs. */
 const WATCH_INTERVAL = 100;
@@ -68,19 +70,6 @@ async function start(program: Program): Promise<Child | Complaint> {
   } catch (cause) {
     return { what: `cannot be run: ${notRun(cause)}`, cause };
   }
-}
-
-/** Why a program does not start, as far as the kernel's number tells it better than its words. */
-const NOT_RUN: Readonly<Record<string, string>> = {
-  ENOENT: 'there is no such program, or not the interpreter that it names',
-  EACCES: 'it may not be executed',
-  ENOEXEC: 'it is no program for this machine, and no script with #!',
-  E2BIG: 'its arguments are too long',
-};
-
-function notRun(cause: unknown): string {
-  const number = errno(cause) ?? 'unknown error';
-  return NOT_RUN[number] ?? number;
 }
 
 /** Waits until the program itself has ended. Resolves to what went wrong, if anything. */

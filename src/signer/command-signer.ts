@@ -7,6 +7,7 @@ import type { KeyObject } from 'node:crypto';
 import type { Disk } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
 import type { Machine } from '../process/machine.ts';
+import { notRun } from '../process/not-run.ts';
 import { counted } from '../quantity.ts';
 import { type DigestToSign, remoteSigner, type SignDigests } from './certificate-signer.ts';
 import { chainWarnings, type LoadedSigner, loadChain, requireFile, requireRsa } from './pem.ts';
@@ -112,9 +113,13 @@ function answerOf(
   });
   // A command that does not read its stdin breaks the pipe. Only its answer decides.
   if (status === 0) return stdout;
-  const ended = status === null && signal === null ? '' : `, got ${signal ?? status}`;
-  throw new EspError('SIGNER_FAILED', `signing command ${command[0]}: expected status 0${ended}`, {
+  const what =
+    status === null && signal === null
+      ? `it cannot be run: ${notRun(error)}`
+      : `expected status 0, got ${signal ?? status}`;
+  throw new EspError('SIGNER_FAILED', `signing command ${command[0]}: ${what}`, {
     cause: status === null ? error : undefined,
+    hint: 'run it by hand, and see what it says',
   });
 }
 
@@ -126,7 +131,7 @@ function noSignature(
 ): EspError {
   return new EspError(
     'SIGNER_FAILED',
-    `signing command ${program}: ${name}: expected an RSA signature of the digest for the certificate, got ${size} bytes that are none`,
+    `signing command ${program}: ${name}: expected an RSA signature of the digest for the certificate, got ${size === 0 ? 'nothing' : `${counted(size, 'byte')} that are none`}`,
     { hint },
   );
 }

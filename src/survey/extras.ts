@@ -244,5 +244,8 @@ function named(text: string): readonly EspPath[] {
 }
 
 function unusable({ key }: ExtraSetting, message: string, cause?: EspError): EspError {
-  return new EspError('CONFIG_INVALID', `${key}: ${message}`, cause ? { cause } : {});
+  return new EspError('CONFIG_INVALID', `${key}: ${message}`, {
+    ...(cause && { cause }),
+    hint: `correct ${key} in the configuration, or leave it out`,
+  });
 }
