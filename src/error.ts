@@ -146,8 +146,8 @@ const HINTS: Readonly<Record<Exclude<ErrorCode, 'CONFIG_INVALID'>, string>> = {
 export class EspError extends Error {
   override readonly name = 'EspError';
   readonly code: ErrorCode;
-  /** One thing to do. Undefined only of what the help of the verb says. */
-  readonly hint: string | undefined;
+  /** One thing to do, as whoever threw the error knew it. */
+  readonly ownHint: string | undefined;
 
   constructor(
     code: ErrorCode,
@@ -156,7 +156,12 @@ export class EspError extends Error {
   ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
-    this.hint = options.hint ?? (code === 'CONFIG_INVALID' ? undefined : HINTS[code]);
+    this.ownHint = options.hint;
+  }
+
+  /** One thing to do. Undefined only of what the help of the verb says. */
+  get hint(): string | undefined {
+    return this.ownHint ?? (this.code === 'CONFIG_INVALID' ? undefined : HINTS[this.code]);
   }
 
   /** The process exit status that stands for this failure. */

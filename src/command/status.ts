@@ -200,7 +200,13 @@ function render({ booted, current, bootedIsCurrent, broken = [], esps }: Status)
 }
 
 function renderEsp(status: EspStatus): string {
-  const trouble = status.problem ? [`  PROBLEM:    ${printable(status.problem.message)}`] : [];
+  const { problem } = status;
+  const trouble = problem
+    ? [
+        `  PROBLEM:    ${printable(problem.message)}`,
+        `  hint:       ${printable(problem.hint ?? '')}`,
+      ]
+    : [];
   if (!('entries' in status)) return [`${status.esp}:`, ...trouble].join('\n');
   const { esp, xbootldr, bootsNext, nextIsCurrent, loaders, space, espSpace, leftOut } = status;
   const { sharedImages: shared = [] } = status;

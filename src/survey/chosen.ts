@@ -126,6 +126,6 @@ function findTarget(
 export function targetBroken({ link, cause }: Malformed): EspError {
   return new EspError('TARGET_BROKEN', `${link}: the system that is to boot next is broken`, {
     cause,
-    hint: cause.hint ?? 'nothing was touched; rebuild it, or install another one by its path',
+    hint: cause.ownHint ?? 'nothing was touched; rebuild it, or install another one by its path',
   });
 }

@@ -12,7 +12,12 @@ import { modulesRelease } from '../generation/modules.ts';
 import type { DeclaredExtra } from '../plan/extras.ts';
 import type { Payload, Resolved } from '../plan/wanted.ts';
 import { formatCmdline } from '../uki/cmdline.ts';
-import { kernelTraits, requireCmdlineFits, requireMachine } from '../uki/kernel.ts';
+import {
+  type KernelTraits,
+  kernelTraits,
+  requireCmdlineFits,
+  requireMachine,
+} from '../uki/kernel.ts';
 import { type EntryPolicy, signsKernels } from './entry-maker.ts';
 import { type Hashed, signedProgram, type Variant } from './payload.ts';
 
@@ -88,12 +93,26 @@ function releaseOf(
   const isKnown = cache.get(key, path, stat) !== undefined;
   if (isKnown && length <= SHORT_CMDLINE && !policy.chosenFormat.format.tellsRelease)
     return undefined;
+  const { release } = startableKernel(bootspec, machine, disk);
+  if (!isKnown) cache.put(key, path, stat, digest);
+  return release;
+}
+
+/**
+ * Returns what the header of a system's kernel says.
+ * @throws {PE_MALFORMED} {GENERATION_BROKEN} when a processor of this machine number does not start it, or it would cut the command line
+ */
+export function startableKernel(
+  bootspec: Bootspec,
+  machine: number,
+  disk: Pick<Context['disk'], 'open'>,
+): KernelTraits {
+  const path = bootspec.kernel;
   using source = disk.open(path);
   const traits = kernelTraits(source, path);
   requireMachine(traits.machine, machine, path);
-  requireCmdlineFits(length, traits.cmdlineLimit, path);
-  if (!isKnown) cache.put(key, path, stat, digest);
-  return traits.release;
+  requireCmdlineFits(cmdlineLength(bootspec), traits.cmdlineLimit, path);
+  return traits;
 }
 
 /** Every kernel takes a command line of so many bytes. */
