@@ -155,9 +155,9 @@ describe('what an error names', () => {
   });
 
   test('every setting of loader.conf may be made, and no other: what boots next is not one', async () => {
-    const valueOf = (key: string) =>
+    const fitting = (key: string) =>
       ['x', 'no', '3', 'off'].find((value) => expectedValue(key, value) === undefined);
-    const all = SETTINGS.map((key) => `${key} = "${valueOf(key)}"\n`).join('');
+    const all = SETTINGS.map((key) => `${key} = "${fitting(key)}"\n`).join('');
     const { loader } = await read({}, {}, `[loader]\n${all}`);
     assert.deepEqual(Object.keys(loader), SETTINGS);
     for (const key of ['default', 'preferred', 'time-out', 'Editor']) {
