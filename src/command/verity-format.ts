@@ -17,6 +17,7 @@ import { formatHeader, type Header, headerDocument } from '../verity/header-text
 import { NO_SEED, saltFrom, superblockUuidFrom } from '../verity/seed.ts';
 import { formatSuperblock, type Parameters } from '../verity/superblock.ts';
 import { requireCovered, tailWarning } from '../verity/tail.ts';
+import { isSameFile, requireOther } from './other-file.ts';
 import { formatSchema } from './verity-settings.ts';
 
 const VERB = 'verity format';
@@ -39,6 +40,8 @@ export async function verityFormat(
   const parameters = parametersOf(settings, dataPath, data.size);
   const isSame = isSameFile(context, dataPath, hashPath);
   if (isSame) requireBehind(parameters, settings);
+  const file = settings['root-hash-file'];
+  if (file !== undefined) requireOther('--root-hash-file', file, [dataPath, hashPath], context);
   // Who says how many blocks are data knows what lies behind them.
   const tail = settings['data-blocks'] === undefined ? tailWarning(data, parameters, dataPath) : [];
   requireCovered(tail, settings.strict);
@@ -52,7 +55,6 @@ export async function verityFormat(
     if (!isSame && hash.size > end) hash.cut(end);
     const labour = { name: dataPath, thread: { machine, path: disk.hostPath(dataPath) } };
     const header = await writeHashArea(hash, data, parameters, settings, labour);
-    const file = settings['root-hash-file'];
     if (file !== undefined) await disk.replaceText(file, bytesToHex(header.rootHash), 'everyone');
     const document = { version: 1, verb: VERB, ...headerDocument(header) };
     print(json ? JSON.stringify(document, undefined, 2) : formatHeader(header, hashPath));
@@ -88,11 +90,6 @@ function parametersOf(settings: Settings, dataPath: string, size: number): Param
   };
 }
 
-function isSameFile({ disk }: Context, a: string, b: string): boolean {
-  const [one, other] = [disk.stat(a), disk.stat(b)];
-  return one !== undefined && one.device === other?.device && one.inode === other.inode;
-}
-
 function requireBehind(parameters: Parameters, { 'hash-offset': offset }: Settings): void {
   const { dataBlocks, dataBlockSize } = parameters;
   const end = dataBlocks * dataBlockSize;
@@ -101,7 +98,12 @@ function requireBehind(parameters: Parameters, { 'hash-offset': offset }: Settin
   throw new EspError(
     'CONFIG_INVALID',
     `--hash-offset: expected at least ${end}, where the data end in the same file, got ${offset}`,
-    { hint: `cover fewer blocks with --data-blocks, here at most ${fitting}` },
+    {
+      hint:
+        fitting > 0
+          ? `cover fewer blocks with --data-blocks, here at most ${fitting}`
+          : `begin behind the data with --hash-offset ${end}, or name another file for HASH`,
+    },
   );
 }
 

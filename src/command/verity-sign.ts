@@ -14,6 +14,7 @@ import { signRootHash } from '../signer/verity-signature.ts';
 import { chooseRootHash, isRootHash, type RootHash } from '../verity/root-hash.ts';
 import { rootHashesIn } from '../verity/root-hash-source.ts';
 import { formatSignatureDocument } from '../verity/signature-document.ts';
+import { requireOther } from './other-file.ts';
 import { signSchema } from './verity-settings.ts';
 
 const VERB = 'verity sign';
@@ -37,6 +38,9 @@ export async function veritySign(
   if (output === undefined && document === undefined) {
     throw misuse('expected --output, --document or both, got neither', VERB);
   }
+  const inputs = [source, settings.certificate, settings['private-key']];
+  if (output !== undefined) requireOther('--output', output, inputs, context);
+  if (document !== undefined) requireOther('--document', document, inputs, context);
   const { hex } = readRootHash(source, settings.of, context);
   requireKeyElsewhere(settings['private-key'], settings['allow-insecure-key'], disk);
   const { certificate, privateKey } = loadKeyPair(

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, linkSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { describe, type TestContext, test } from 'node:test';
 import { attempt, run } from '../lab/run.ts';
 import { isRoot } from '../lab/tools.ts';
@@ -143,6 +143,20 @@ describe('espalier verity format', () => {
       assert.equal(existsSync(hash), false);
     });
   }
+
+  test('writes the root hash over neither data nor hash area, by whatever name', async (t) => {
+    const { at, data, hash } = someFiles(t);
+    const before = readFileSync(data);
+    linkSync(data, at('another-name'));
+    for (const file of [data, hash, at('another-name')]) {
+      await assert.rejects(verity('format', data, hash, '--root-hash-file', file), {
+        code: 'CONFIG_INVALID',
+        message: /^--root-hash-file: .* which would be lost$/,
+      });
+      assert.deepEqual(readFileSync(data), before);
+    }
+    assert.equal(existsSync(hash), false);
+  });
 
   test('works below another root, and what it writes there everyone may read', async (t) => {
     const { at, data, hash, rootHash } = someFiles(t);
