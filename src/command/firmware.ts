@@ -10,7 +10,7 @@ import {
   register,
   startsFrom,
 } from '../firmware/boot-entries.ts';
-import { ownLoaders } from '../firmware/own-loaders.ts';
+import { ownLoaders, ownPlaces } from '../firmware/own-loaders.ts';
 import { openVariables } from '../firmware/variables.ts';
 import { bootVariableName } from '../loader/boot-option.ts';
 import { choices } from '../quantity.ts';
@@ -138,7 +138,7 @@ function ours(
   settings: Settings,
   context: Context,
 ): readonly number[] {
-  const own = ownLoaders(settings, context);
+  const own = ownPlaces(settings, context);
   const isOurs = (entry: FirmwareEntry) =>
     own.some(({ partition, path }) => startsFrom(entry, partition.uuid, path));
   return entries.filter(isOurs).map(({ number }) => number);

@@ -15,10 +15,11 @@ import {
   type Wanted,
 } from '../pass/drift.ts';
 import { readEsps } from '../pass/read-esps.ts';
-import { loaderStatus } from '../plan/loader-status.ts';
+import { statusesOf } from '../plan/loader-status.ts';
 import { type MenuEntry, menuOf, type SharedImage, sharedImages } from '../plan/menu.ts';
 import { isBad } from '../plan/menu-order.ts';
 import { type Note, notesOf } from '../plan/notes.ts';
+import { startedPrevious } from '../plan/running-loader.ts';
 import { notReached, refusals, startedElsewhere } from '../plan/startable.ts';
 import type { EspView } from '../plan/view.ts';
 import { counted, formatSize } from '../quantity.ts';
@@ -136,7 +137,12 @@ function writeFailure(root: string, settings: Settings, context: Context): EspEr
 
 /** What firmware says against this ESP. */
 function firmwareOf(view: EspView): Pick<SeenEsp, 'firmware'> {
-  const told = [...refusals(view.firmware), ...startedElsewhere(view), ...notReached(view)];
+  const told = [
+    ...refusals(view.firmware),
+    ...startedElsewhere(view),
+    ...startedPrevious(view),
+    ...notReached(view),
+  ];
   return told.length > 0 ? { firmware: told } : {};
 }
 
@@ -161,7 +167,7 @@ function describeEsp(
     bootsNext: next?.id,
     nextIsCurrent: current === undefined ? undefined : currentBoots.some(isFor),
     nextIsBooted: booted === undefined ? undefined : isFor(booted),
-    loaders: view.loaders.map(loaderStatus),
+    loaders: statusesOf(view.loaders),
     ...firmwareOf(view),
     notes: notesOf(view),
     entries: entries.length,

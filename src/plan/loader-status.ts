@@ -10,6 +10,13 @@ export interface LoaderStatus {
   readonly problem?: string;
 }
 
+/** Returns what each loader is. No ESP has to have a previous one. */
+export function statusesOf(views: readonly LoaderView[]): readonly LoaderStatus[] {
+  return views
+    .filter(({ place, installed }) => place !== 'previous' || installed.kind !== 'absent')
+    .map(loaderStatus);
+}
+
 /** Returns what a copy is, and what is wrong with it. */
 export function loaderStatus(view: LoaderView): LoaderStatus {
   const { path, place, installed, signature, isForOther = false } = view;
