@@ -120,7 +120,10 @@ test('a certificate in dbx installs nothing, and verify tells it', async (t) => 
     ...STATUS(machine),
   );
   assert.equal(told.status, 5);
-  assert.match(told.output, /FIRMWARE: +Secure Boot is on, and firmware refuses our certificate/);
+  assert.match(
+    told.output,
+    /no, not from here: Secure Boot is on,\s+and\s+firmware\s+refuses\s+our\s+certificate/,
+  );
 });
 
 test('with the first certificate the only generation is signed, and there is nothing to say', async (t) => {
@@ -171,7 +174,7 @@ describe('an image that lost its signature', () => {
     assert.deepEqual(machine.tree(), before);
     const told = await machine.runWith({}, ...STATUS(machine));
     assert.equal(told.status, 5);
-    assert.match(told.output, /entries: +1, 1 damaged/);
+    assert.match(told.output, /1 entry, 1 damaged/);
   });
 
   test('is healed with Secure Boot on: it does not boot', async (t) => {
