@@ -1,5 +1,7 @@
 /** What the kernel's error numbers mean to us: which are an absence, and which code the others get. */
+
 import { type ErrorCode, EspError } from './error.ts';
+import { exactSize } from './quantity.ts';
 
 /** Error numbers that mean "nothing is there"; a name with NUL or too long names nothing either. */
 const ABSENT = new Set([
@@ -13,15 +15,23 @@ const ABSENT = new Set([
 const CODES: Readonly<Record<string, readonly [code: ErrorCode, hint: string]>> = {
   EROFS: [
     'ESP_READ_ONLY',
-    'the kernel remounts a damaged FAT read-only: look at dmesg, run fsck.vfat, mount it again',
+    'it is mounted read-only, as the kernel does with a damaged FAT: look at dmesg, run fsck.fat, mount it for writing',
   ],
   ENOSPC: [
     'ESP_FULL',
-    'list what holds the space with `espalier list`, free it with `espalier gc`',
+    'free some of that file system; of an ESP, `espalier list` shows what holds the space, and `espalier gc` frees it',
   ],
   EDQUOT: ['ESP_FULL', 'the quota of this user is used up'],
   EACCES: ['IO', 'run as root, or as a user who may do this'],
   EPERM: ['IO', 'run as root, or as a user who may do this'],
+  ENOENT: ['IO', 'what it should lie in is not there: make that directory, or correct the path'],
+  ENOTDIR: ['IO', 'something above it is no directory: correct the path'],
+  ELOOP: ['IO', 'a link on the way leads back to itself: correct it'],
+  EFBIG: ['IO', 'the file system there holds no file of this size: take another one'],
+  EMFILE: ['IO', 'too many files are open: raise the limit with ulimit -n'],
+  ENXIO: ['IO', 'the device is gone: attach it again'],
+  ENODEV: ['IO', 'the device is gone: attach it again'],
+  ESRCH: ['IO', 'there is no such process any more: name one that runs'],
   EIO: ['IO', 'the disk fails, or was taken away: look at dmesg'],
   EISDIR: ['IO', 'a directory is in the place of a file: move it away'],
   EEXIST: ['IO', 'something else has that name: see what it is, and move it away'],
@@ -82,9 +92,13 @@ export function optional<T>(operation: string, path: string, run: () => T): T | 
 
 /** Returns the error for a write that took fewer bytes than it was given. */
 export function shortWrite(path: string, expected: number, got: number): EspError {
-  return new EspError('SHORT_WRITE', `${path}: expected to write ${expected} bytes, got ${got}`, {
-    hint: 'see whether it is full, or its disk is failing; then run it again',
-  });
+  return new EspError(
+    'SHORT_WRITE',
+    `${path}: expected to write ${exactSize(expected)}, got ${exactSize(got)}`,
+    {
+      hint: 'see whether it is full, or its disk is failing; then run it again',
+    },
+  );
 }
 
 /** Returns the error for a small file that reads back as something else than was written. */

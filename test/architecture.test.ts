@@ -21,6 +21,8 @@ const FLOORS: readonly (readonly string[])[] = [
     'utf16.ts',
     'bls.ts',
     'version.ts',
+    'quantity.ts',
+    'schema-issue.ts',
   ],
   ['gpt', 'fat', 'process'],
   ['pe', 'verity', 'initrd', 'secureboot', 'disk', 'watch', 'diskformat'],

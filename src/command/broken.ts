@@ -10,7 +10,7 @@ export interface BrokenGeneration {
   readonly generation: string;
   readonly code: EspError['code'];
   readonly message: string;
-  readonly hint: string | undefined;
+  readonly hint: string;
 }
 
 /** Returns what is told of broken generations. */
@@ -19,7 +19,7 @@ export function brokenOf(malformed: readonly Malformed[]): readonly BrokenGenera
     generation: generationName({ profile, number }),
     code: cause.code,
     message: explain(cause),
-    hint: cause.hint,
+    hint: cause.ownHint ?? 'rebuild that system, or delete its generation',
   }));
 }
 
@@ -27,6 +27,6 @@ export function brokenOf(malformed: readonly Malformed[]): readonly BrokenGenera
 export function renderBroken(broken: readonly BrokenGeneration[]): readonly string[] {
   return broken.flatMap(({ generation, message, hint }) => [
     `generation ${printable(generation)} is broken: ${printable(message)}`,
-    ...(hint === undefined ? [] : [`  hint: ${printable(hint)}`]),
+    `  hint: ${printable(hint)}`,
   ]);
 }

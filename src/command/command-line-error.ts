@@ -1,6 +1,8 @@
 /** Says what is wrong with a command line, and what its writer most likely meant. */
+
 import type { CommanderError } from 'commander';
 import { EspError } from '../error.ts';
+import { counted } from '../quantity.ts';
 import { nearest } from '../settings/nearest.ts';
 import type { Option } from '../settings/option.ts';
 import { ALL_SETTINGS } from '../settings/verb-options.ts';
@@ -26,7 +28,19 @@ export function commandLineError(
   if (error.code === 'commander.unknownCommand')
     return usageError(message, suggest(word, wordsAfter(argv[argv.indexOf(word) - 1])));
   if (error.code === 'commander.unknownOption') return unknownOption(word, message, verb);
-  return usageError(message, '', verb);
+  return usageError(plain(message), '', verb);
+}
+
+/** The words of commander for what is missing or too much, as all other messages have them. */
+function plain(message: string): string {
+  const missing = /^missing required argument '(.*)'/.exec(message)?.[1];
+  if (missing !== undefined) return `expected ${missing}, got nothing`;
+  const [, option, value] =
+    /^option '(?:-\w, )?(--[\w-]+) <(.*)>' argument missing/.exec(message) ?? [];
+  if (option !== undefined) return `${option}: expected ${value}, got nothing`;
+  const [, most, got] = /Expected (\d+) arguments? but got \d+: (.*)\.$/.exec(message) ?? [];
+  if (most === undefined) return message;
+  return `expected ${most === '0' ? 'no operand' : `at most ${counted(Number(most), 'operand')}`}, got ${got}`;
 }
 
 /** Adds the verb's help as a hint to an error about settings that has no hint. */

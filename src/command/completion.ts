@@ -1,8 +1,10 @@
 /** `completion`: the script that a shell reads once, and the words that it asks for at each Tab. */
+
 import type { Context } from '../context.ts';
 import { EspError } from '../error.ts';
 import { openSource } from '../generation/sources.ts';
 import { generationName } from '../plan/wanted.ts';
+import { choices } from '../quantity.ts';
 import type { Invocation } from '../settings/invocation.ts';
 import { readSettings } from '../settings/settings.ts';
 import { type Candidates, candidatesFor } from './candidates.ts';
@@ -68,7 +70,7 @@ export async function completionScript(
   const script = new Map(Object.entries(COMPLETION_SCRIPTS)).get(shell);
   if (script === undefined) {
     throw new EspError('CONFIG_INVALID', `${shell}: no script for this shell`, {
-      hint: `there are ${Object.keys(COMPLETION_SCRIPTS).join(', ')}`,
+      hint: choices(Object.keys(COMPLETION_SCRIPTS)),
     });
   }
   print(script.trimEnd());

@@ -1,4 +1,5 @@
 /** `confine`: writes a drop-in that lets a service see its closure and nothing else. */
+
 import { dirname, resolve } from 'node:path';
 import * as v from 'valibot';
 import { type Confinement, planConfinement, type Request } from '../confine/confinement.ts';
@@ -6,6 +7,7 @@ import { DROP_IN_MARK, EMPTY_ROOT } from '../confine/drop-in.ts';
 import { queryNixStore } from '../confine/store.ts';
 import type { Context } from '../context.ts';
 import { EspError } from '../error.ts';
+import { counted } from '../quantity.ts';
 import type { RawSettings } from '../settings/configuration-file.ts';
 import { misuse, readFlags } from '../settings/flags.ts';
 import type { Invocation } from '../settings/invocation.ts';
@@ -38,7 +40,7 @@ export async function confine(
 function summary(file: string, changed: boolean, { binds, unit }: Confinement): string {
   const reload = unit.isOfSystem ? '\nrun systemctl daemon-reload, and restart the service' : '';
   const did = changed ? 'written' : 'unchanged';
-  return `${file}: ${did}, ${binds.length} paths${changed ? reload : ''}`;
+  return `${file}: ${did}, ${counted(binds.length, 'path')}${changed ? reload : ''}`;
 }
 
 const schema = v.strictObject({

@@ -1,4 +1,5 @@
 /** `firmware list`, `register` and `forget`: the boot entries of firmware. */
+
 import type { Context } from '../context.ts';
 import { EspError, EXIT_WARNINGS } from '../error.ts';
 import {
@@ -12,6 +13,7 @@ import {
 import { ownLoaders, ownPlaces } from '../firmware/own-loaders.ts';
 import { openVariables } from '../firmware/variables.ts';
 import { bootVariableName } from '../loader/boot-option.ts';
+import { choices } from '../quantity.ts';
 import type { Invocation } from '../settings/invocation.ts';
 import { readSettings, type Settings } from '../settings/settings.ts';
 import { printable } from '../terminal/printable.ts';
@@ -148,6 +150,6 @@ function named(entries: readonly FirmwareEntry[], operand: string): number {
   );
   if (found) return found.number;
   throw new EspError('CONFIG_INVALID', `${operand}: firmware has no such boot entry`, {
-    hint: `there are ${entries.map(({ number }) => bootVariableName(number)).join(', ') || 'none'}`,
+    hint: choices(entries.map(({ number }) => bootVariableName(number))),
   });
 }

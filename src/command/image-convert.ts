@@ -6,10 +6,10 @@ import { EspError, EXIT_WARNINGS } from '../error.ts';
 import { outputForm, writeOutput } from '../image/convert-image.ts';
 import { openImage } from '../image/opened-image.ts';
 import { requireOutput } from '../image/output.ts';
+import { formatSize } from '../quantity.ts';
 import { readFlags } from '../settings/flags.ts';
 import type { Invocation } from '../settings/invocation.ts';
 import { flag } from '../settings/value-schemas.ts';
-import { formatSize } from '../terminal/size.ts';
 
 const VERB = 'image convert';
 

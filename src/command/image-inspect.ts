@@ -6,11 +6,11 @@ import type { InspectedEsp } from '../image/inspect-esp.ts';
 import { type InspectedImage, inspectImage } from '../image/inspect-image.ts';
 import type { InspectedPair } from '../image/inspect-verity.ts';
 import { openImage } from '../image/opened-image.ts';
+import { formatSize } from '../quantity.ts';
 import { readFlags } from '../settings/flags.ts';
 import type { Invocation } from '../settings/invocation.ts';
 import { flag } from '../settings/value-schemas.ts';
 import { printable } from '../terminal/printable.ts';
-import { formatSize } from '../terminal/size.ts';
 import { formatTable } from '../terminal/table.ts';
 
 const VERB = 'image inspect';

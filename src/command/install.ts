@@ -1,7 +1,7 @@
 /** `install`, `plan`, `repair`, `gc`: survey, plan and apply, each with its own purpose. */
 
 import type { Context } from '../context.ts';
-import { EspError, EXIT_FAILED, EXIT_WARNINGS } from '../error.ts';
+import { EspError, EXIT_FAILED, EXIT_WARNINGS, explain } from '../error.ts';
 import { countablePattern } from '../esp/layout.ts';
 import type { Variables } from '../firmware/variables.ts';
 import { namedDefault } from '../inspection/named-default.ts';
@@ -180,7 +180,8 @@ async function report(
   const [primary, ...mirrors] = outcomes;
   const failed = mirrors.filter(({ failure }) => failure);
   for (const { root, failure } of failed) {
-    (await log()).error({ esp: root, code: failure?.code }, failure?.message);
+    const { code, hint } = failure ?? {};
+    (await log()).error({ esp: root, code, hint }, explain(failure));
   }
   if (primary?.failure)
     throw verb === 'plan' ? primary.failure : withMirrors(primary.failure, mirrors);
@@ -194,7 +195,7 @@ async function report(
 function withMirrors(cause: EspError, mirrors: readonly Outcome[]): EspError {
   const isTouched = ({ failure }: Outcome) => !failure || failure.status === EXIT_FAILED;
   if (cause.status === EXIT_FAILED || !mirrors.some(isTouched)) return cause;
-  return new EspError('UNFINISHED', 'the primary ESP is as it was, the others are done', {
+  return new EspError('UNFINISHED', 'the primary ESP is as it was, and a mirror was written', {
     cause,
     hint: cause.hint,
   });

@@ -30,9 +30,14 @@ export function kernelAdd(invocation: Invocation, context: Context): Promise<num
 /** Forgets one kernel. One that is not kept is no error, because a package may be removed twice. */
 export function kernelRemove(invocation: Invocation, context: Context): Promise<number> {
   const [release] = invocation.operands;
-  return change('kernel remove', invocation, context, async (changing) =>
-    removeKernels((each) => each === release, changing),
-  );
+  return change('kernel remove', invocation, context, async (changing) => {
+    const done = removeKernels((each) => each === release, changing);
+    if (done.kernels.length > 0) return done;
+    return {
+      ...done,
+      notes: [`${release} is not kept: there was nothing to forget`, ...done.notes],
+    };
+  });
 }
 
 /** Makes what is kept equal what is installed. */
@@ -84,7 +89,7 @@ function told({ release, generation, is }: ChangedKernel): string {
 }
 
 function nextLine(next: number | undefined): string {
-  if (next === undefined) return 'no kernel can boot next';
+  if (next === undefined) return 'no kernel is kept that can boot next';
   return `generation ${next} is the current one: \`espalier install\` makes it boot next`;
 }
 

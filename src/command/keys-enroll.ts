@@ -12,7 +12,7 @@ import {
   readEnrolment,
 } from '../enrolment/enrolment-files.ts';
 import { refusedEntries } from '../enrolment/entry-trust.ts';
-import { readDbx } from '../enrolment/others.ts';
+import { forbiddenTrust, readDbx } from '../enrolment/others.ts';
 import { type KeySet, keyPaths, loadKeySet } from '../enrolment/set.ts';
 import { trustedSignatures } from '../enrolment/trusted-signatures.ts';
 import { EXIT_WARNINGS } from '../error.ts';
@@ -90,6 +90,7 @@ export async function keysEnroll(
   const keys = loadKeySet(directory, settings['allow-insecure-key'], context);
   const { signatures, remarks } = trustedSignatures(keys, wishesOf(wishes, context), disk);
   const dbx = wishes.dbx === undefined ? undefined : readDbx(wishes.dbx, disk);
+  const taken = wishes.dbx && dbx ? forbiddenTrust(wishes.dbx, dbx, signatures.db) : [];
   const roots = espRoots(settings, context);
   const place = enrolmentDirectory(wishes.name);
   const wanted = { directory, keys, signatures };
@@ -109,6 +110,7 @@ export async function keysEnroll(
   };
   const warnings = [
     ...remarks,
+    ...taken,
     ...(await warningsOf(roots, { ...settings, certificate }, firmware, context)),
   ];
   const done = { directory, name: wishes.name, time: new Date(time * 1000).toISOString(), esps };

@@ -9,6 +9,7 @@ import type { Context } from '../context.ts';
 import { hash } from '../digest.ts';
 import { keyPaths } from '../enrolment/set.ts';
 import { EspError } from '../error.ts';
+import { requireKeyElsewhere } from '../esp/untrusted-source.ts';
 import { KEY_NAMES, type KeyVariable } from '../secureboot/key-variable.ts';
 import { readFlags } from '../settings/flags.ts';
 import type { Invocation } from '../settings/invocation.ts';
@@ -51,6 +52,7 @@ const SECONDS_OF_DAY = 86_400;
  * Makes PK, KEK and db, each with a certificate. With `--next` it makes the key that will replace
  * db's. It never touches keys that exist.
  * @throws {KEYS_EXIST}
+ * @throws {KEY_INSECURE} when they would lie on FAT
  * @throws {KEY_INVALID} with `--next`, when there is no key of db to replace
  */
 export async function keysGenerate(
@@ -64,6 +66,7 @@ export async function keysGenerate(
   const place = next ? `${keys}/${NEXT}` : keys;
   if (next) requireFile('certificate', keyPaths(directory, 'db').certificate, disk);
   requireNone(place, context);
+  requireKeyElsewhere(place, false, disk);
   const owner = readOwner(directory, disk) ?? (await makeOwner(directory, context));
   const wanted = next ? (['db'] as const) : KEY_NAMES;
   const made = await Promise.all(wanted.map((name) => makeKey(name, bits, { now, days })));

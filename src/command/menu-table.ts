@@ -1,10 +1,10 @@
 /** The boot menu as a table for a person: what each entry is, within the width of a terminal. Pure. */
 import type { MenuEntry } from '../plan/menu.ts';
 import type { Meaning, Part, Text } from '../process/styled-text.ts';
+import { formatSize } from '../quantity.ts';
 import { enumerated } from '../terminal/enumeration.ts';
 import { joined } from '../terminal/lines.ts';
 import { printable } from '../terminal/printable.ts';
-import { formatSize } from '../terminal/size.ts';
 import { cut, styledTable, widthOf } from '../terminal/table.ts';
 import type { BrokenGeneration } from './broken.ts';
 import { builtOf, kernelOf } from './menu-entry.ts';

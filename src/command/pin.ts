@@ -1,10 +1,12 @@
 /** `pin` and `unpin`: protect generations from every limit and every deletion. */
+
 import { dirname } from 'node:path';
 import type { Context } from '../context.ts';
 import { EspError } from '../error.ts';
 import type { Generation } from '../generation/generation.ts';
 import { openSource } from '../generation/sources.ts';
 import { generationName } from '../plan/wanted.ts';
+import { choices } from '../quantity.ts';
 import type { Invocation } from '../settings/invocation.ts';
 import { readSettings, type Settings } from '../settings/settings.ts';
 
@@ -64,6 +66,6 @@ function find(operand: string, settings: Settings, context: Context): Generation
   );
   if (found) return found;
   throw new EspError('CONFIG_INVALID', `${operand}: no generation that can boot has this name`, {
-    hint: `there are ${generations.map(generationName).join(', ') || 'none'}`,
+    hint: choices(generations.map(generationName)),
   });
 }

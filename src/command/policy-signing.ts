@@ -1,10 +1,12 @@
 /** `plan --signing-request` and `sign --request` for policies of PCR 11 whose key is on another machine. */
+
 import { hostname } from 'node:os';
 import type { Context } from '../context.ts';
 import { digestOf } from '../digest.ts';
 import { EspError } from '../error.ts';
 import { requireKeyElsewhere } from '../esp/untrusted-source.ts';
 import { KERNEL_BOOT } from '../measure/record.ts';
+import { counted } from '../quantity.ts';
 import { misuse } from '../settings/flags.ts';
 import type { Settings } from '../settings/settings.ts';
 import { commandDigests } from '../signer/command-signer.ts';
@@ -22,7 +24,7 @@ import {
 } from '../signer/policy-key.ts';
 import type { PolicyRule, UnsignedPolicy } from '../survey/policies.ts';
 import { printable } from '../terminal/printable.ts';
-import { requireConsent } from './request-review.ts';
+import { askedBy, requireConsent } from './request-review.ts';
 
 /** Writes down which policies have to be signed elsewhere, before images can be asked for. */
 export async function requestPolicies(
@@ -44,7 +46,7 @@ export async function requestPolicies(
     const lines = policies.map(
       ({ entry, phase, bank }) => `  pcr-policy ${entry}, ${phase}, ${bank}`,
     );
-    const done = `${file}: ${policies.length} policies to be signed; then give --pcr-signatures, and ask for programs`;
+    const done = `${file}: ${counted(policies.length, 'policy', 'policies')} to be signed; then give --pcr-signatures, and ask for programs`;
     print([...lines, done].join('\n'));
   }
 }
@@ -69,11 +71,11 @@ export async function answerPolicies(
       { hint: 'give the key whose public half the other machine installs with' },
     );
   }
-  show(`asked for by ${printable(request.machine ?? 'a machine that does not say which')}:`);
+  show(askedBy(request));
   for (const { what, entry, phase, bank, tbs } of request.policies) {
     show(`  ${what} ${printable(entry)}, ${printable(phase)}, ${printable(bank)}, ${tbs}`);
   }
-  if (asks) await requireConsent(request.policies.length);
+  if (asks) await requireConsent(counted(request.policies.length, 'policy', 'policies'));
   const signatures = key.sign(
     request.policies.map(({ entry, tbs }) => ({ name: entry, bytes: Buffer.from(tbs, 'hex') })),
   );

@@ -3,9 +3,9 @@ import { explain } from '../error.ts';
 import type { Outcome, PassVerb } from '../pass/outcome.ts';
 import type { Removal } from '../plan/elsewhere.ts';
 import type { EntryCompanions, Phase, Plan, SpaceForecast, Step } from '../plan/step.ts';
+import { counted, formatSize } from '../quantity.ts';
 import { enumerated } from '../terminal/enumeration.ts';
 import { printable } from '../terminal/printable.ts';
-import { formatSize } from '../terminal/size.ts';
 import type { Report } from '../transaction/report.ts';
 
 /** Version of the `--json` document. It is raised when its readers have to change. */
@@ -73,7 +73,7 @@ function summary(
   const next = verb === 'repair' || verb === 'gc' ? '' : `; boots next: ${plan.default}`;
   const phases = [plan, ...removals].flatMap((each) => each.phases);
   if (phases.length === 0) return `nothing to do${next}`;
-  if (!report) return `${phases.length} phases${next}`;
+  if (!report) return `${counted(phases.length, 'phase')}${next}`;
   const count = (kind: string) => report.changes.filter((change) => change.kind === kind).length;
   const written = `${count('written')} written (${formatSize(report.written)})`;
   return `${written}, ${count('removed')} removed${next}`;

@@ -1,8 +1,10 @@
 /** What a signer is shown of a request before anything is signed, and what is refused. */
+
 import { createInterface } from 'node:readline/promises';
 import { digestOf } from '../digest.ts';
 import type { Disk } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
+import { exactSize } from '../quantity.ts';
 import { authenticodeDigest } from '../signer/image-digest.ts';
 import type { RequestedProgram, SigningRequest } from '../signer/signing-document.ts';
 import { isBareKernel } from '../signing/bare-kernel.ts';
@@ -67,17 +69,21 @@ function ownCopy({ source }: RequestedProgram, against: string, disk: Disk) {
   return { path, image, isKernel: isBareKernel(file) };
 }
 
+/** Says which machine asks, and when it asked. */
+export function askedBy({ machine, since }: Pick<SigningRequest, 'machine' | 'since'>): string {
+  return `asked for by ${printable(machine ?? 'a machine that does not say which')}, ${printable(since ?? 'at an unknown time')}:`;
+}
+
 /** Returns what the signer is shown, line by line. */
 export function describeRequest(
-  { machine, since }: SigningRequest,
+  request: SigningRequest,
   programs: readonly ReviewedProgram[],
 ): readonly string[] {
-  const from = `asked for by ${printable(machine ?? 'a machine that does not say which')}, ${printable(since ?? 'at an unknown time')}:`;
   return [
-    from,
+    askedBy(request),
     ...programs.map(
       ({ what, path, source, size, image, checked }) =>
-        `  ${what} ${printable(path ?? source ?? '')}, ${size} bytes, digest ${image}${CHECKED[checked]}`,
+        `  ${what} ${printable(path ?? source ?? 'whose name follows from its signature')}, ${exactSize(size)}, digest ${image}${CHECKED[checked]}`,
     ),
   ];
 }
@@ -89,11 +95,11 @@ const CHECKED = {
 } as const;
 
 /** Asks the person at the terminal; without one there is nobody to ask. @throws {SIGNER_FAILED} on a no */
-export async function requireConsent(count: number): Promise<void> {
+export async function requireConsent(what: string): Promise<void> {
   if (!process.stdin.isTTY || !process.stderr.isTTY) return;
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
   try {
-    const answer = await terminal.question(`Sign ${count} programs? [y/N] `);
+    const answer = await terminal.question(`Sign ${what}? [y/N] `);
     if (/^y(es)?$/i.test(answer.trim())) return;
   } finally {
     terminal.close();

@@ -4,12 +4,13 @@ import type { Context } from '../context.ts';
 import { targetsOf } from '../esp/untrusted-source.ts';
 import { misuse } from '../settings/flags.ts';
 import type { Invocation } from '../settings/invocation.ts';
-import { readSettings } from '../settings/settings.ts';
+import { readSettings, type Settings } from '../settings/settings.ts';
 import { asksForPolicies } from '../signer/policy-document.ts';
 import type { Signer } from '../signer/signer.ts';
 import { isBareKernel } from '../signing/bare-kernel.ts';
 import { carryOut, realFile, type Task, taskFor } from '../signing/task.ts';
 import { signerOf } from '../survey/signer-of.ts';
+import { requireOther } from './other-file.ts';
 import { bareKernel } from './request-review.ts';
 
 const VERB = 'sign';
@@ -43,6 +44,7 @@ export async function sign(
     await hand(await answerPolicies(resolve(request), settings, { show, asks }, context));
     return 0;
   }
+  requireNoKey(output, settings, context);
   const loaded = await signerOf(settings, context);
   if (loaded === undefined) {
     throw misuse('expected --certificate and --private-key, or both in the configuration', VERB);
@@ -70,6 +72,12 @@ export async function sign(
   await carryOut(tasks, signer, context);
   print(json ? toDocument(tasks, signer) : tasks.map(renderTask).join('\n'));
   return tell(warnings, verbosity);
+}
+
+/** What is signed must not take the place of the key. @throws {CONFIG_INVALID} */
+function requireNoKey(output: unknown, settings: Settings, context: Context): void {
+  const keys = [settings.certificate, settings['private-key']].filter((key) => key !== undefined);
+  if (typeof output === 'string') requireOther('--output', resolve(output), keys, context);
 }
 
 /** A signed bare kernel starts whatever it is given. @throws {CONFIG_INVALID} naming the kernel */

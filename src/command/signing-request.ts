@@ -1,4 +1,5 @@
 /** Signing on another machine: `plan --signing-request` asks, `sign --request` answers. */
+
 import { hostname } from 'node:os';
 import { resolve } from 'node:path';
 import type { Context } from '../context.ts';
@@ -9,6 +10,7 @@ import type { InitrdSecrets } from '../generation/initrd-secrets.ts';
 import type { Outcome } from '../pass/outcome.ts';
 import { pass } from '../pass/pass.ts';
 import { isImage } from '../plan/step.ts';
+import { counted } from '../quantity.ts';
 import { signedSize } from '../recipe/recipe.ts';
 import { programsToSign, type SignedProgram } from '../recipe/to-sign.ts';
 import { misuse } from '../settings/flags.ts';
@@ -159,7 +161,7 @@ const SIGNED = [
 function renderRequest(request: string, wishes: readonly Wish[]): string {
   return [
     ...wishes.map(({ what, path, source }) => `  ${what} ${path ?? source}`),
-    `${request}: ${wishes.length} programs to be signed`,
+    `${request}: ${counted(wishes.length, 'program')} to be signed`,
   ].join('\n');
 }
 
@@ -185,7 +187,7 @@ export async function answerRequest(
   }
   const programs = reviewRequest(request, review, disk);
   for (const line of describeRequest(request, programs)) review.show(line);
-  if (review.asks) await requireConsent(programs.length);
+  if (review.asks) await requireConsent(counted(programs.length, 'program'));
   signer.prepare?.(
     programs.map(({ path: to, source, what, image }) => ({
       name: to ?? source ?? what,
@@ -202,7 +204,7 @@ export async function answerRequest(
 function bare(imageDigest: Uint8Array, signer: Signer): Uint8Array {
   const signature = bareSignature(signer.sign(imageDigest) ?? new Uint8Array());
   if (signature !== undefined) return signature;
-  throw new EspError('SIGNER_FAILED', 'signature: made none', {
+  throw new EspError('SIGNER_FAILED', 'expected a signature of each program, got none', {
     hint: 'look at what the signing command prints and at its exit status',
   });
 }

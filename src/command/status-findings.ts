@@ -1,8 +1,10 @@
 /** What is to be done about a machine, as `status` tells it: each finding with its next step. Pure. */
+
 import type { Difference } from '../pass/drift.ts';
 import type { LoaderStatus } from '../plan/loader-status.ts';
 import type { MenuEntry } from '../plan/menu.ts';
 import { NOT_THERE } from '../plan/schedule.ts';
+import { counted } from '../quantity.ts';
 import type { SeenEsp, Status } from './status-document.ts';
 
 /** One ESP as the page shows it: what the document says, and what only a person is told. */
@@ -70,7 +72,12 @@ function contentFindings(shown: ShownEsp): readonly Finding[] {
     ...when(nextIsCurrent === false, 'caution', NOT_CURRENT, INSTALL),
     ...overrides.map((text): Finding => ({ weight: 'caution', text })),
     ...when(leftOut.length > 0, 'caution', `no room for generations ${leftOut.join(', ')}`, ROOM),
-    ...when(neighbours > 0, 'caution', `${neighbours} entries are of another machine`, TOKEN),
+    ...when(
+      neighbours > 0,
+      'caution',
+      `${counted(neighbours, 'entry is', 'entries are')} of another machine`,
+      TOKEN,
+    ),
     ...differenceFindings('what the profiles want', unlessTold(fromProfiles, shown)),
     ...differenceFindings('the primary ESP', unlessTold(fromPrimary, shown)),
   ];
@@ -132,7 +139,14 @@ function entryFindings(
   const [first] = told;
   if (first === undefined || told.length <= FEW) return told.map((each) => ({ weight, ...each }));
   const details = told.map(({ text }) => text);
-  return [{ weight, text: `${told.length} entries do not boot`, details, next: first.next }];
+  return [
+    {
+      weight,
+      text: `${counted(told.length, 'entry does', 'entries do')} not boot`,
+      details,
+      next: first.next,
+    },
+  ];
 }
 
 function damageOf({ name, title, id, damage, unsigned }: MenuEntry): string {

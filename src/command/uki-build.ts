@@ -2,7 +2,7 @@
 import type { Context } from '../context.ts';
 import type { Invocation } from '../settings/invocation.ts';
 import { placeImage } from '../transaction/place-image.ts';
-import { readBuildSettings } from '../ukify/build-settings.ts';
+import { isVouchedFor, readBuildSettings } from '../ukify/build-settings.ts';
 import { withImage } from '../ukify/compose.ts';
 import { inputWarnings } from '../ukify/input-checks.ts';
 import { inputsOn } from '../ukify/inputs.ts';
@@ -16,8 +16,8 @@ export async function ukiBuild(
   context: Context,
 ): Promise<number> {
   const { disk } = context;
-  const inputs = inputsOn(disk);
   const given = readBuildSettings(flags, disk);
+  const inputs = inputsOn(disk, isVouchedFor(given));
   if (given['join-pcrsig'] !== undefined) {
     const { completePolicies } = await import('./uki-policies.ts');
     const done = await completePolicies(given, inputs, context);

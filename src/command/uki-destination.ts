@@ -18,8 +18,8 @@ export async function chooseSigner(
   const certificate = settings['secureboot-certificate'];
   if (privateKey === undefined || certificate === undefined)
     return { signer: unsigned, warnings: [] };
-  inputs.file('secureboot-private-key', privateKey);
-  inputs.file('secureboot-certificate', certificate);
+  inputs.key('secureboot-private-key', privateKey);
+  inputs.key('secureboot-certificate', certificate);
   const allowInsecureKey = settings['allow-insecure-key'];
   return keySigner({ certificate, privateKey, allowInsecureKey }, context);
 }

@@ -1,7 +1,9 @@
 /** What `uki build` tells of an image that it wrote. */
+
 import type { Context } from '../context.ts';
 import { EXIT_WARNINGS } from '../error.ts';
 import { type Calculation, calculatedIn, formatCalculation } from '../measure/calculation.ts';
+import { exactSize } from '../quantity.ts';
 import type { Invocation } from '../settings/invocation.ts';
 import { isUnsigned, type Signer } from '../signer/signer.ts';
 import type { Bank } from '../uki/pcr-bank.ts';
@@ -40,7 +42,7 @@ export async function report(
   } else {
     for (const calculation of values) print(formatCalculation(calculation));
     // Whoever asks for what has to be signed hands the output on as it is.
-    const done = `${output}: ${size} bytes, ${certificate === null ? 'not signed' : 'signed'}`;
+    const done = `${output}: ${exactSize(size)}, ${certificate === null ? 'not signed' : 'signed'}`;
     print(toSign ? formatPolicies(toSign) : done);
   }
   if (warnings.length === 0) return 0;

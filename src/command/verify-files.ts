@@ -1,7 +1,7 @@
 /** `verify FILE…` and `uki verify FILE`: the signatures of any EFI program, and who accepts them. */
 import { resolve } from 'node:path';
 import type { Context } from '../context.ts';
-import { EXIT_FAILED, EXIT_WARNINGS } from '../error.ts';
+import { EspError, EXIT_FAILED, EXIT_WARNINGS, explain } from '../error.ts';
 import { firmwareKeys } from '../inspection/firmware-trust.ts';
 import {
   type Judges,
@@ -29,7 +29,8 @@ interface Request {
 /**
  * Lists the signatures of programs. The status is 1 when one is not accepted: by the certificate that
  * is named, else by firmware; without both, when it has no valid signature. It is 5 when firmware
- * cannot tell, or something else is wrong with a program.
+ * cannot tell, or something else is wrong with a program. Of several files one that is no program is told
+ * among the others.
  * @throws {PE_MALFORMED} {SIGNATURE_MALFORMED} {KEY_INVALID}
  */
 export function verifyFiles(
@@ -41,16 +42,34 @@ export function verifyFiles(
   const isThere = disk.stat(variables)?.kind === 'directory';
   const firmware = isThere ? firmwareKeys(variables, disk) : undefined;
   const judges: Judges = { firmware, certificates: certificatesIn(certificate, disk) };
-  const reports = files.map((file): Verified => {
+  const look = (file: string): Verified => {
     using source = disk.open(resolve(file));
     return { file, ...programSignatures(source, file, judges) };
-  });
+  };
+  const results = files.map((file) => (files.length === 1 ? look(file) : lookOrTell(file, look)));
+  const reports = results.filter((result) => 'digests' in result);
   const problems = firmware?.problems ?? [];
-  if (json) print(JSON.stringify({ version: 1, verb, files: reports, problems }, undefined, 2));
-  else print([...reports.flatMap(render), ...problems.map(printable)].join('\n'));
-  if (reports.some((report) => !isAccepted(report))) return EXIT_FAILED;
+  if (json) print(JSON.stringify({ version: 1, verb, files: results, problems }, undefined, 2));
+  else print([...results.flatMap(render), ...problems.map(printable)].join('\n'));
+  if (results.some((result) => !('digests' in result) || !isAccepted(result))) return EXIT_FAILED;
   const isOdd = reports.some(({ findings }) => findings.length > 0) || problems.length > 0;
   return isOdd ? EXIT_WARNINGS : 0;
+}
+
+/** A file that is no program, and why. */
+interface Unreadable {
+  readonly file: string;
+  readonly problem: string;
+}
+
+/** One of several that is no program costs the others nothing. */
+function lookOrTell(file: string, look: (file: string) => Verified): Verified | Unreadable {
+  try {
+    return look(file);
+  } catch (error) {
+    if (!(error instanceof EspError)) throw error;
+    return { file, problem: explain(error) };
+  }
 }
 
 function certificatesIn(path: string | undefined, disk: Context['disk']): Judges['certificates'] {
@@ -67,7 +86,9 @@ function isAccepted({ signatures, starts, digestInDbx }: ProgramReport): boolean
   return starts ?? signatures.some(({ valid }) => valid);
 }
 
-function render({ file, digests, signatures, starts, ...report }: Verified): readonly string[] {
+function render(result: Verified | Unreadable): readonly string[] {
+  if (!('digests' in result)) return [`not verified: ${printable(result.problem)}`];
+  const { file, digests, signatures, starts, ...report } = result;
   const { digestInDb, digestInDbx, findings } = report;
   const verdict =
     starts === null

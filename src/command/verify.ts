@@ -13,6 +13,7 @@ import { ownFiles, standing } from '../plan/present.ts';
 import type { EspView } from '../plan/view.ts';
 import { entriesOf, filesOf } from '../plan/wanted.ts';
 import type { Text } from '../process/styled-text.ts';
+import { counted } from '../quantity.ts';
 import type { Invocation } from '../settings/invocation.ts';
 import { readSettings, type Settings } from '../settings/settings.ts';
 import { policyRule } from '../survey/policies.ts';
@@ -215,7 +216,10 @@ function renderFindings({ esp, problem, findings, notes }: Verified): Text {
   const advice = isEmpty
     ? '  nothing is installed here: `espalier plan` shows what `espalier install` would do'
     : '  `espalier repair` rewrites what fails, from the store';
-  return joined([`${esp}: ${findings.length} findings`, ...lines, advice, ...told], '\n');
+  return joined(
+    [`${esp}: ${counted(findings.length, 'finding')}`, ...lines, advice, ...told],
+    '\n',
+  );
 }
 
 const CAUTION = { text: '-', meaning: 'caution' } as const;

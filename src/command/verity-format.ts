@@ -1,10 +1,12 @@
 /** `verity format`: writes the hash area of data and prints its root hash. */
+
 import { bytesToHex } from '@noble/hashes/utils.js';
 import type * as v from 'valibot';
 import type { Context } from '../context.ts';
 import { openBytes, openRaw } from '../disk/raw-file.ts';
 import { EspError, EXIT_WARNINGS } from '../error.ts';
 import type { RawFile } from '../process/machine.ts';
+import { exactSize } from '../quantity.ts';
 import { misuse, readFlags } from '../settings/flags.ts';
 import type { Invocation } from '../settings/invocation.ts';
 import { dataDigests, type Labour } from '../verity/data-digests.ts';
@@ -15,6 +17,7 @@ import { formatHeader, type Header, headerDocument } from '../verity/header-text
 import { NO_SEED, saltFrom, superblockUuidFrom } from '../verity/seed.ts';
 import { formatSuperblock, type Parameters } from '../verity/superblock.ts';
 import { requireCovered, tailWarning } from '../verity/tail.ts';
+import { isSameFile, requireOther } from './other-file.ts';
 import { formatSchema } from './verity-settings.ts';
 
 const VERB = 'verity format';
@@ -37,6 +40,8 @@ export async function verityFormat(
   const parameters = parametersOf(settings, dataPath, data.size);
   const isSame = isSameFile(context, dataPath, hashPath);
   if (isSame) requireBehind(parameters, settings);
+  const file = settings['root-hash-file'];
+  if (file !== undefined) requireOther('--root-hash-file', file, [dataPath, hashPath], context);
   // Who says how many blocks are data knows what lies behind them.
   const tail = settings['data-blocks'] === undefined ? tailWarning(data, parameters, dataPath) : [];
   requireCovered(tail, settings.strict);
@@ -56,7 +61,6 @@ export async function verityFormat(
       ...(progress && { onHashed: progress.advance }),
     };
     const header = await writeHashArea(hash, data, parameters, settings, labour);
-    const file = settings['root-hash-file'];
     if (file !== undefined) await disk.replaceText(file, bytesToHex(header.rootHash), 'everyone');
     const document = { version: 1, verb: VERB, ...headerDocument(header) };
     print(json ? JSON.stringify(document, undefined, 2) : formatHeader(header, hashPath));
@@ -78,7 +82,10 @@ function parametersOf(settings: Settings, dataPath: string, size: number): Param
   const dataBlocks = settings['data-blocks'] ?? there;
   if (dataBlocks > there || there === 0) {
     const expected = Math.max(1, dataBlocks) * dataBlockSize;
-    throw misuse(`${dataPath}: expected at least ${expected} bytes, got ${size}`, VERB);
+    throw misuse(
+      `${dataPath}: expected at least ${exactSize(expected)}, got ${exactSize(size)}`,
+      VERB,
+    );
   }
   return {
     algorithm: settings.hash,
@@ -89,11 +96,6 @@ function parametersOf(settings: Settings, dataPath: string, size: number): Param
   };
 }
 
-function isSameFile({ disk }: Context, a: string, b: string): boolean {
-  const [one, other] = [disk.stat(a), disk.stat(b)];
-  return one !== undefined && one.device === other?.device && one.inode === other.inode;
-}
-
 function requireBehind(parameters: Parameters, { 'hash-offset': offset }: Settings): void {
   const { dataBlocks, dataBlockSize } = parameters;
   const end = dataBlocks * dataBlockSize;
@@ -102,14 +104,22 @@ function requireBehind(parameters: Parameters, { 'hash-offset': offset }: Settin
   throw new EspError(
     'CONFIG_INVALID',
     `--hash-offset: expected at least ${end}, where the data end in the same file, got ${offset}`,
-    { hint: `cover fewer blocks with --data-blocks, here at most ${fitting}` },
+    {
+      hint:
+        fitting > 0
+          ? `cover fewer blocks with --data-blocks, here at most ${fitting}`
+          : `begin behind the data with --hash-offset ${end}, or name another file for HASH`,
+    },
   );
 }
 
 /** A file can grow. A device cannot, so the hash area must fit. */
 function requireRoom(hash: RawFile, path: string, end: number): void {
   if (!hash.isDevice || hash.size >= end) return;
-  throw misuse(`${path}: expected a device of at least ${end} bytes, got ${hash.size}`, VERB);
+  throw misuse(
+    `${path}: expected a device of at least ${exactSize(end)}, got ${exactSize(hash.size)}`,
+    VERB,
+  );
 }
 
 async function writeHashArea(

@@ -5,7 +5,7 @@
 import type { Context } from '../context.ts';
 import { hash } from '../digest.ts';
 import { openRaw } from '../disk/raw-file.ts';
-import { requireKeyElsewhere } from '../esp/untrusted-source.ts';
+import { requireKeyElsewhere, requireTrusted } from '../esp/untrusted-source.ts';
 import { misuse, readFlags } from '../settings/flags.ts';
 import type { Invocation } from '../settings/invocation.ts';
 import { keyOwner } from '../signer/key-safety.ts';
@@ -14,6 +14,7 @@ import { signRootHash } from '../signer/verity-signature.ts';
 import { chooseRootHash, isRootHash, type RootHash } from '../verity/root-hash.ts';
 import { rootHashesIn } from '../verity/root-hash-source.ts';
 import { formatSignatureDocument } from '../verity/signature-document.ts';
+import { requireOther } from './other-file.ts';
 import { signSchema } from './verity-settings.ts';
 
 const VERB = 'verity sign';
@@ -25,6 +26,7 @@ const SOURCE_LIMIT = 16 * 1024 * 1024;
  * Signs the root hash in SOURCE.
  * @throws {KEY_INVALID} {KEY_INSECURE} as for the signing of images
  * @throws {VERITY_MALFORMED} when SOURCE holds no root hash
+ * @throws {SOURCE_UNTRUSTED} when it lies on FAT
  */
 export async function veritySign(
   { operands: [source = ''], flags, json }: Invocation,
@@ -36,6 +38,9 @@ export async function veritySign(
   if (output === undefined && document === undefined) {
     throw misuse('expected --output, --document or both, got neither', VERB);
   }
+  const inputs = [source, settings.certificate, settings['private-key']];
+  if (output !== undefined) requireOther('--output', output, inputs, context);
+  if (document !== undefined) requireOther('--document', document, inputs, context);
   const { hex } = readRootHash(source, settings.of, context);
   requireKeyElsewhere(settings['private-key'], settings['allow-insecure-key'], disk);
   const { certificate, privateKey } = loadKeyPair(
@@ -66,6 +71,7 @@ function readRootHash(
   designator: 'root' | 'usr' | undefined,
   { disk }: Context,
 ): RootHash {
+  if (!isRootHash(source)) requireTrusted(source, [], disk);
   const content = isRootHash(source)
     ? new TextEncoder().encode(source)
     : disk.read(source, SOURCE_LIMIT);

@@ -1,4 +1,5 @@
 /** The Disk port over a FAT in a region of a file: no mount, no root, and the same bytes every time. */
+
 import { randomBytes } from 'node:crypto';
 import { normalize } from 'node:path';
 import { EspError } from '../error.ts';
@@ -9,6 +10,7 @@ import { type Region, SLOT } from '../fat/region.ts';
 import { FatVolume } from '../fat/volume.ts';
 import { FatWriter, type Manner } from '../fat/writer.ts';
 import { notHeld } from '../io-error.ts';
+import { exactSize } from '../quantity.ts';
 import type { Disk, FileStat, WritableDisk } from './disk.ts';
 import { newFatFile, openFatFile } from './fat-file.ts';
 import { copyAcross } from './mounted-disk.ts';
@@ -97,7 +99,7 @@ function reading({ mount, writer, inner }: Fat): Disk {
       if (entry.size > limit) {
         throw new EspError(
           'FILE_TOO_LARGE',
-          `${path}: expected at most ${limit} bytes, got ${entry.size}`,
+          `${path}: expected at most ${exactSize(limit)}, got ${exactSize(entry.size)}`,
         );
       }
       using file = openFatFile(volume(), path, entry);

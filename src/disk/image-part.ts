@@ -1,9 +1,11 @@
 /** Finds the ESP in the bytes of a disk image, by its partition table or as it was asked for. */
+
 import type { ByteSource } from '../byte-source.ts';
 import { EspError } from '../error.ts';
 import { isBootSector } from '../fat/boot-sector.ts';
 import { MBR_SIZE, MBR_TYPES, readMbr } from '../gpt/mbr.ts';
 import { readPartitionTable } from '../gpt/partition-table.ts';
+import { exactSize } from '../quantity.ts';
 import type { ImagePartition } from './disk.ts';
 import { ESP_TYPES, type ImagePlace } from './image-place.ts';
 
@@ -40,7 +42,7 @@ export function findPart(image: ByteSource, { file, part }: ImagePlace): ImagePa
   requireRaw(image, file);
   if (part !== undefined && 'offset' in part) {
     const { offset } = part;
-    if (offset >= image.size) throw absent(`${file}@${offset}`, `its ${image.size} bytes`);
+    if (offset >= image.size) throw absent(`${file}@${offset}`, `its ${exactSize(image.size)}`);
     return { offset, size: image.size - offset, name: `${file}@${offset}` };
   }
   const partitions = partitionsOf(image, file);

@@ -42,7 +42,8 @@ export class Images implements ImageEsps, Disposable {
   open(path: string, access: 'read' | 'write'): ImageEsp {
     const { disk, environment } = this.#around;
     const named = imagePlace(path, disk);
-    if (named === undefined) throw new EspError('CONFIG_INVALID', `${path}: no disk image`);
+    if (named === undefined)
+      throw new EspError('CONFIG_INVALID', `${path}: expected a disk image, got another path`);
     const place = { ...named, file: disk.realPath(named.file) ?? named.file };
     if (access === 'write') requireIdle(place.file, this.#around);
     const file = this.#file(place, access);
@@ -65,7 +66,11 @@ export class Images implements ImageEsps, Disposable {
   #file({ file }: ImagePlace, access: 'read' | 'write'): RawFile {
     const key = `${access} ${file}`;
     const hostPath = this.#around.disk.hostPath(file);
-    if (hostPath === undefined) throw new EspError('CONFIG_INVALID', `${file}: it is in an image`);
+    if (hostPath === undefined)
+      throw new EspError(
+        'CONFIG_INVALID',
+        `${file}: expected a file of this machine, got one inside a disk image`,
+      );
     const opened = this.#files.get(key) ?? this.#around.machine.openRaw(hostPath, access);
     this.#files.set(key, opened);
     return opened;

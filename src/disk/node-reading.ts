@@ -1,8 +1,10 @@
 /** The reading half of the Disk port over node:fs. */
+
 import * as fs from 'node:fs';
 import { EspError } from '../error.ts';
 import { errno, ioError, isAbsent, missing, optional, translated } from '../io-error.ts';
 import { fill } from '../process/fill.ts';
+import { exactSize } from '../quantity.ts';
 import type { DirectoryEntry, Disk, FileKind, FileStat, FileSystem, OpenFile } from './disk.ts';
 
 /** Reads the real file system. */
@@ -106,7 +108,7 @@ function readWhole(path: string, limit: number): Uint8Array {
     if (bytes !== undefined && bytes.length <= limit) return bytes;
     throw new EspError(
       'FILE_TOO_LARGE',
-      `${path}: expected at most ${limit} bytes, got ${Math.max(size, limit + 1)}`,
+      `${path}: expected at most ${exactSize(limit)}, got ${exactSize(Math.max(size, limit + 1))}`,
     );
   } finally {
     fs.closeSync(fd);

@@ -35,7 +35,7 @@ export function rootedDisk(host: WritableDisk, root: string): WritableDisk {
         : host.read(find(path), limit),
     open: (path) => host.open(find(path)),
     fileSystem: (path) => host.fileSystem(find(path)),
-    hostPath: (path) => host.hostPath(find(path)),
+    hostPath: (path) => hostPathOf(host, find(path)),
   };
   return {
     ...reading,
@@ -116,6 +116,15 @@ function walk(host: Disk, root: string, path: string, followLast: boolean): stri
     left.unshift(...partsOf(target));
   }
   return at;
+}
+
+/** The file system of /dev (linux/magic.h: TMPFS_MAGIC). A disk with a system on it is of another kind. */
+const DEVICES = 0x01021994;
+
+/** A device node on a disk is a way out: its bytes are the host's. In a /dev that was mounted there they are meant. */
+function hostPathOf(host: Disk, at: string): string | undefined {
+  const isNode = host.stat(at)?.kind === 'other' && host.fileSystem(at)?.type !== DEVICES;
+  return isNode ? undefined : host.hostPath(at);
 }
 
 function partsOf(path: string): string[] {

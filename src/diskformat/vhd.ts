@@ -1,5 +1,7 @@
 /** VHD, fixed and dynamic (Virtual Hard Disk Image Format Specification 1.0). Numbers are big-endian. Untrusted bytes. */
+
 import type { ByteSource } from '../byte-source.ts';
+import { exactSize } from '../quantity.ts';
 import { blockSource, type DiskImage, malformed, placeIn, type WriteDisk } from './format.ts';
 import { aligned, bigAt, isZero, viewOf } from './numbers.ts';
 import { writeRaw } from './raw.ts';
@@ -81,7 +83,8 @@ export const writeVhdFixed: WriteDisk = async (disk, sink, settings) => {
 };
 
 function sizeOf(size: number): number {
-  if (size > MAX_VHD) throw malformed('VHD', `a disk of at most ${MAX_VHD} bytes`, size);
+  if (size > MAX_VHD)
+    throw malformed('VHD', `a disk of at most ${exactSize(MAX_VHD)}`, exactSize(size));
   return aligned(size, SECTOR);
 }
 

@@ -85,6 +85,15 @@ export function certificatesIn(
   }
 }
 
+/** Tells whether bytes are a certificate in DER. */
+export function isCertificate(data: Uint8Array): boolean {
+  try {
+    return new X509Certificate(data).raw.length === data.length;
+  } catch {
+    return false;
+  }
+}
+
 /** Returns the common name of a certificate, or undefined when it has none or cannot be read. */
 export function commonNameOf(certificate: X509Certificate | Uint8Array): string | undefined {
   try {

@@ -1,16 +1,17 @@
 /** What the variables of firmware are to hold beside the owner's keys: the certificates of others, and what is there. */
-import { posix } from 'node:path';
 import type { Disk } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
 import type { Guid } from '../guid.ts';
 import { keyVariable } from '../loader/efi-variables.ts';
 import { parseAuthenticatedWrite } from '../secureboot/authenticated-variable.ts';
+import { banOf, isForDbx, parseForbidden } from '../secureboot/forbidden.ts';
 import type { KeyVariable } from '../secureboot/key-variable.ts';
 import { OPTION_ROM_AUTHORITIES } from '../secureboot/microsoft.ts';
 import { parseSignatureLists, type Signature, X509 } from '../secureboot/signature-list.ts';
 import {
   certificatesIn,
   commonNameOf,
+  isCertificate,
   readMicrosoftCertificates,
 } from './microsoft-certificates.ts';
 
@@ -82,7 +83,20 @@ export function missingOptionRoms(entries: readonly OtherEntry[]): readonly stri
  */
 export function readDbx(path: string, disk: Disk): Uint8Array {
   if (disk.stat(path)?.kind !== 'file') throw invalid(path, 'a file', 'none');
-  const bytes = disk.read(path, MAX_DBX);
+  const content = listsIn(disk.read(path, MAX_DBX));
+  if (content === undefined) {
+    throw invalid(path, 'signature lists, or an update of dbx', 'something else');
+  }
+  const wrong = parseSignatureLists(content).find(
+    (each) => !isForDbx(each) || (each.type === X509 && !isCertificate(each.data)),
+  );
+  if (wrong === undefined) return content;
+  const got = `one of type ${wrong.type} with ${wrong.data.length} bytes`;
+  throw invalid(path, 'entries that firmware takes', got);
+}
+
+/** Returns the lists in a file, as they are or in an update; undefined when there are none. */
+function listsIn(bytes: Uint8Array): Uint8Array | undefined {
   for (const contentOf of [(raw: Uint8Array) => parseAuthenticatedWrite(raw).content, listsOf]) {
     try {
       const content = contentOf(bytes);
@@ -91,7 +105,35 @@ export function readDbx(path: string, disk: Disk): Uint8Array {
       if (!(error instanceof EspError)) throw error;
     }
   }
-  throw invalid(path, 'signature lists, or an update of dbx', 'something else');
+  return undefined;
+}
+
+/**
+ * Returns a warning for each certificate that db is to hold and dbx forbids.
+ * @param db the owner's own certificate first
+ * @throws {KEY_INVALID} when dbx forbids that one: nothing would start any more
+ */
+export function forbiddenTrust(
+  path: string,
+  dbx: Uint8Array,
+  [own, ...others]: readonly Signature[],
+): readonly string[] {
+  const forbidden = parseForbidden(dbx);
+  const isForbidden = ({ type, data }: Signature) =>
+    type === X509 && banOf(forbidden, data) !== undefined;
+  if (own !== undefined && isForbidden(own)) {
+    throw new EspError(
+      'KEY_INVALID',
+      `--dbx ${path}: it forbids your own certificate in db, and nothing that it signed would start`,
+      { hint: 'look whether these are the lists of db or of a former key, and not those of dbx' },
+    );
+  }
+  return others
+    .filter(isForbidden)
+    .map(
+      ({ data }) =>
+        `--dbx ${path} forbids ${commonNameOf(data) ?? 'a certificate'}, which db is to hold: nothing that it signed starts`,
+    );
 }
 
 function listsOf(bytes: Uint8Array): Uint8Array {
@@ -100,6 +142,6 @@ function listsOf(bytes: Uint8Array): Uint8Array {
 
 function invalid(path: string, expected: string, got: string): EspError {
   return new EspError('KEY_INVALID', `--dbx ${path}: expected ${expected}, got ${got}`, {
-    hint: `take ${posix.basename(path)} as uefi.org or the vendor publishes it`,
+    hint: 'take the file that uefi.org or the vendor of the machine publishes, as DBXUpdate.bin',
   });
 }

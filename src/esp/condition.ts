@@ -19,7 +19,8 @@ export function exposure(
   if ((mode(root) & OTHERS_ENTER) === 0) return undefined;
   const open = secret.filter((path) => (mode(`${root}/${path}`) & OTHERS_READ) !== 0);
   if (open.length === 0) return undefined;
-  return `every user of this machine may read it, and what holds secrets on it (${open.length} in number: ${open[0]}): mount it with the option umask=0077`;
+  const others = open.length === 1 ? '' : ` and ${open.length - 1} more`;
+  return `every user of this machine may read what holds secrets on it, ${open[0]}${others}: mount it with the option umask=0077`;
 }
 
 /** Offsets and bits of FAT §Boot sector and BPB, and §File allocation table. */

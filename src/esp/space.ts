@@ -1,5 +1,8 @@
 /** Computes space on FAT, which is handed out in clusters. All sizes in bytes. */
+
 import type { Disk } from '../disk/disk.ts';
+import { EspError } from '../error.ts';
+import { exactSize } from '../quantity.ts';
 import { directoryOf, type EspPath, fileName } from './layout.ts';
 
 /** The most that FAT can say of the size of a file (FAT §Directory structure). */
@@ -64,4 +67,12 @@ function missing(paths: readonly EspPath[], present: ReadonlySet<EspPath>): Read
     }
   }
   return found;
+}
+
+/** Returns the error for what FAT cannot hold. `size` in bytes. */
+export function tooLarge(path: string, size: number): EspError {
+  return new EspError(
+    'FILE_TOO_LARGE',
+    `${path}: expected at most ${exactSize(LARGEST_FILE)}, which is all that FAT can hold, got ${exactSize(size)}`,
+  );
 }

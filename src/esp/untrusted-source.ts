@@ -28,7 +28,7 @@ export function trustCheck(targets: readonly string[], disk: Disk): (path: strin
     const where = real === path ? path : `${path}: it leads to ${real}, which`;
     throw new EspError(
       'SOURCE_UNTRUSTED',
-      `${where} lies on ${place}: nothing from there is signed`,
+      `${where} lies on ${place}, ${target === undefined ? 'which is FAT' : 'which this run writes to'}: nothing from there is signed`,
       {
         hint: 'copy it to a file system that nobody else writes to, after a look at what it is, and name it there',
       },
@@ -68,12 +68,23 @@ function mountsOf(disk: Disk): readonly Mount[] {
  */
 export function requireKeyElsewhere(path: string, isAllowed: boolean, disk: Disk): void {
   if (isAllowed) return;
-  const real = disk.realPath(path) ?? path;
+  const real = realPlace(path, disk);
   const place = fatMountOf(real, mountsOf(disk));
   if (place === undefined) return;
   throw new EspError('KEY_INSECURE', `private key ${path}: it lies on ${place}, which is FAT`, {
     hint: 'keep it where only root can read it, on an encrypted disk if there is one, and make a new one',
   });
+}
+
+/** The real path of what may not be there yet: what is above it is. */
+function realPlace(path: string, disk: Disk): string {
+  const missing: string[] = [];
+  for (let at = path; at !== '/' && at !== ''; at = at.slice(0, at.lastIndexOf('/'))) {
+    const real = disk.realPath(at);
+    if (real !== undefined) return [real, ...missing].join('/');
+    missing.unshift(at.slice(at.lastIndexOf('/') + 1));
+  }
+  return path;
 }
 
 /** The directories that settings write to. */

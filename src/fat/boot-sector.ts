@@ -1,5 +1,7 @@
 /** The boot sector of a FAT, and the sector beside it that counts free clusters (FAT §BPB, §FSInfo). */
+
 import { EspError } from '../error.ts';
+import { counted } from '../quantity.ts';
 import { dataOffset, type FatBits, type Geometry } from './geometry.ts';
 
 /** What a boot sector says besides the layout. */
@@ -201,7 +203,7 @@ function contradiction(
     [geometry.clusters > 0, 'no clusters'],
     [geometry.clusters <= MOST_CLUSTERS[bits], `${geometry.clusters} clusters on a FAT${bits}`],
     [sectors * sectorSize <= size, `${sectors} sectors of ${sectorSize} bytes in ${size} bytes`],
-    [entries >= geometry.clusters + 2, `its table has ${entries} entries`],
+    [entries >= geometry.clusters + 2, `its table has ${counted(entries, 'entry', 'entries')}`],
     [tableSectors * sectorSize <= LARGEST_TABLE, `its table has ${tableSectors} sectors`],
     [bits === 32 || geometry.rootSlots > 0, 'no root directory'],
     [bits !== 32 || geometry.rootSlots === 0, 'two root directories'],

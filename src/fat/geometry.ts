@@ -1,5 +1,7 @@
 /** Where everything of a FAT lies, for a size: the arithmetic of mkfs.fat, and the rule for an ESP. */
+
 import { EspError } from '../error.ts';
+import { exactSize } from '../quantity.ts';
 import { SLOT } from './region.ts';
 
 /** How many bits an entry of the allocation table has. */
@@ -90,7 +92,7 @@ export function mkfsGeometry(
   }
   throw new EspError(
     'CONFIG_INVALID',
-    `a FAT${bits ?? ''} of ${size} bytes: no number of clusters fits`,
+    `a FAT${bits ?? ''} of ${exactSize(size)}: no number of clusters fits`,
     { hint: 'choose another size, another kind of FAT, or another size of clusters' },
   );
 }
@@ -109,7 +111,7 @@ export function espGeometry(size: number, sectorSize = SECTOR): Geometry {
   }
   throw new EspError(
     'CONFIG_INVALID',
-    `an ESP of ${size} bytes: expected at least ${smallest}: firmware takes no smaller FAT32`,
+    `an ESP of ${exactSize(size)}: expected at least ${exactSize(smallest)}: firmware takes no smaller FAT32`,
     { hint: 'make the ESP larger; some firmware reads FAT16, if you ask for that' },
   );
 }

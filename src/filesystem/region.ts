@@ -1,5 +1,7 @@
 /** What makers of file systems have to do with their regions. */
+
 import { EspError } from '../error.ts';
+import { exactSize } from '../quantity.ts';
 import type { Region, Workshop } from './request.ts';
 
 /**
@@ -10,7 +12,7 @@ export function whole({ path, size }: Region, needed: number): number {
   if (size === undefined || needed <= size) return needed;
   throw new EspError(
     'IMAGE_FULL',
-    `${path}: the file system needs ${needed} bytes, and its partition has ${size}`,
+    `${path}: the file system needs ${exactSize(needed)}, and its partition has ${exactSize(size)}`,
     { hint: 'give the partition more room' },
   );
 }

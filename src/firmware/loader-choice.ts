@@ -1,7 +1,9 @@
 /** What the boot loader starts once, and always, by its own variables. */
+
 import { EspError } from '../error.ts';
 import type { EntryFile, Inventory } from '../esp/inventory.ts';
 import { countablePattern } from '../esp/layout.ts';
+import { choices } from '../quantity.ts';
 import { utf16Bytes } from '../utf16.ts';
 import { getVariable, removeVariable, setVariable, type Variables } from './variables.ts';
 
@@ -35,7 +37,7 @@ export function entryIdOf({ entries }: Pick<Inventory, 'entries'>, generation: s
   if (found) return found.counter && found.name ? countablePattern(found.id) : found.id;
   const known = entries.map(({ id, name }) => (name ? String(name.generation) : id));
   throw new EspError('CONFIG_INVALID', `${generation}: there is no such boot entry`, {
-    hint: `there are ${[...new Set(known)].join(', ') || 'none'}`,
+    hint: choices([...new Set(known)]),
   });
 }
 

@@ -1,7 +1,9 @@
 /** Writes GUID partition tables as every tool does: both copies, 128 entries (UEFI §5.3). */
+
 import { crc32 } from 'node:zlib';
 import { EspError } from '../error.ts';
 import { type Guid, guidBytes } from '../guid.ts';
+import { exactSize } from '../quantity.ts';
 import { formatMbr, type Mbr, protectivePartition } from './mbr.ts';
 import {
   ENTRIES_SIZE,
@@ -135,7 +137,10 @@ function requireFitting(table: NewTable): void {
   const { partitions, sectorSize, size, firstUsable } = table;
   const end = size - backupSize(sectorSize);
   const wrong = [
-    complaint(size % sectorSize !== 0, `a disk of ${size} bytes is no whole sectors`),
+    complaint(
+      size % sectorSize !== 0,
+      `a disk of ${exactSize(size)} is no whole number of sectors`,
+    ),
     complaint(firstUsable % sectorSize !== 0, `byte ${firstUsable} begins no sector`),
     complaint(firstUsable < tableSectors(sectorSize) * sectorSize, 'partitions would lie over it'),
     ...partitions.flatMap((partition) => complaintsOf(partition, sectorSize, firstUsable, end)),

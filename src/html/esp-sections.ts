@@ -1,6 +1,6 @@
 /** What the page shows of one ESP: its menu, a map of its space, and what firmware starts. Pure. */
 import type { HeldVolume, Holder } from '../plan/holders.ts';
-import { formatSize } from '../terminal/size.ts';
+import { formatSize } from '../quantity.ts';
 import type { ReportedEsp, ReportedProgram } from './machine-report.ts';
 import { html, type Markup } from './markup.ts';
 import { menuSection, nextOn } from './menu-section.ts';

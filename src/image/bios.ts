@@ -1,5 +1,7 @@
 /** A BIOS boot loader as GRUB makes it, told where it lies on this disk (GRUB, boot.S and diskboot.S). */
+
 import { EspError } from '../error.ts';
+import { exactSize } from '../quantity.ts';
 
 /** What is brought. */
 export interface BiosLoader {
@@ -56,9 +58,13 @@ export function placeBiosLoader(
     );
   }
   if (sectors * SECTOR > room) {
-    throw new EspError('IMAGE_FULL', `core: expected at most ${room} bytes, got ${core.length}`, {
-      hint: 'give grub-mkimage fewer modules',
-    });
+    throw new EspError(
+      'IMAGE_FULL',
+      `core: expected at most ${exactSize(room)}, got ${exactSize(core.length)}`,
+      {
+        hint: 'give grub-mkimage fewer modules',
+      },
+    );
   }
   const placed = new Uint8Array(sectors * SECTOR);
   placed.set(core);

@@ -1,4 +1,5 @@
 /** Writes a disk in another format, or as a compressed stream. */
+
 import { setImmediate } from 'node:timers/promises';
 import type { ByteSource } from '../byte-source.ts';
 import type { Context } from '../context.ts';
@@ -7,6 +8,7 @@ import { diskFormat } from '../diskformat/formats.ts';
 import { compressed, compressionOf, findXz } from '../diskformat/stream.ts';
 import { EspError } from '../error.ts';
 import type { RawFile } from '../process/machine.ts';
+import { exactSize } from '../quantity.ts';
 import { uuidFrom } from '../verity/uuid.ts';
 import { placeOutput } from './output.ts';
 
@@ -75,7 +77,7 @@ function diskForm(given: string | undefined, path: string): OutputForm {
     ...(isForAzure && { unit: MEBIBYTE }),
     warningFor: (size) =>
       isForAzure && size % MEBIBYTE !== 0
-        ? `the disk is no whole number of MiB (${size} bytes): Azure refuses such a VHD`
+        ? `the disk is no whole number of MiB (${exactSize(size)}): Azure refuses such a VHD`
         : undefined,
   };
 }

@@ -8,7 +8,12 @@ import type { RawSettings } from '../settings/configuration-file.ts';
 import type { SignerFiles } from '../signer/pem.ts';
 import type { Signer } from '../signer/signer.ts';
 import { placeImage } from '../transaction/place-image.ts';
-import { type BuildSettings, readBuildSettings, readUkifyConfig } from '../ukify/build-settings.ts';
+import {
+  type BuildSettings,
+  isVouchedFor,
+  readBuildSettings,
+  readUkifyConfig,
+} from '../ukify/build-settings.ts';
 import { withImage } from '../ukify/compose.ts';
 import { initrdWarnings } from '../ukify/initrd.ts';
 import { inputWarnings } from '../ukify/input-checks.ts';
@@ -60,8 +65,8 @@ export async function placeUki(
 ): Promise<void> {
   const { disk, processId, signer } = context;
   const output = `${root}${path}`;
-  const inputs = inputsOn(disk);
   const settings = settingsFor({ ...options, output }, key, disk);
+  const inputs = inputsOn(disk, isVouchedFor(settings));
   for (const warning of inputWarnings(settings, inputs, disk)) warn(`${path}: ${warning}`);
   const found = verity && groups.get(verity.group);
   const words = found === undefined ? [] : verityWords({ ...verity?.devices, ...found });

@@ -1,6 +1,8 @@
 /** Where partitions lie, as systemd-repart places them on an empty disk. Offsets and sizes in bytes. */
+
 import { EspError } from '../error.ts';
 import { backupSize } from '../gpt/format-table.ts';
+import { exactSize, formatSize } from '../quantity.ts';
 import type { Extent } from './definition.ts';
 
 /** A partition to place: bounds that its content and its definition give. */
@@ -158,10 +160,10 @@ function placed(sizes: readonly Grown[]): readonly Place[] {
 }
 
 function tooSmall(wishes: readonly Wish[], size: number, smallest: number): EspError {
-  const rows = wishes.map((wish) => `${wish.name} ${minSize(wish) + minPadding(wish)}`);
+  const rows = wishes.map((wish) => `${wish.name} ${formatSize(minSize(wish) + minPadding(wish))}`);
   return new EspError(
     'IMAGE_FULL',
-    `the partitions need a disk of ${smallest} bytes, got ${size}: ${rows.join(', ')}`,
+    `the partitions need a disk of ${exactSize(smallest)}, got ${exactSize(size)}: ${rows.join(', ')}`,
     { hint: 'give a larger size, or auto' },
   );
 }

@@ -1,6 +1,6 @@
 /** Makes a file of EFI variables from what a person named. */
 import type { Context } from '../context.ts';
-import { readDbx } from '../enrolment/others.ts';
+import { forbiddenTrust, readDbx } from '../enrolment/others.ts';
 import { loadOwnerCertificates } from '../enrolment/set.ts';
 import { trustedSignatures } from '../enrolment/trusted-signatures.ts';
 import type { FileOption } from '../loader/boot-option.ts';
@@ -65,16 +65,11 @@ function bytesOf(
   context: Context,
 ): Uint8Array {
   const { disk } = context;
-  const { keys, dbx, time, template } = sources;
-  return variableFile(
-    disk.read(template, MAX_TEMPLATE),
-    {
-      signatures: keys === undefined ? undefined : signaturesOf(keys, sources, context),
-      dbx: dbx === undefined ? undefined : readDbx(dbx, disk),
-      ...{ boot, time },
-    },
-    template,
-  );
+  const { keys, dbx: dbxPath, time, template } = sources;
+  const signatures = keys === undefined ? undefined : signaturesOf(keys, sources, context);
+  const dbx = dbxPath === undefined ? undefined : readDbx(dbxPath, disk);
+  if (dbxPath && dbx && signatures) forbiddenTrust(dbxPath, dbx, signatures.db);
+  return variableFile(disk.read(template, MAX_TEMPLATE), { signatures, dbx, boot, time }, template);
 }
 
 /** A virtual machine has no cards whose programs Microsoft signed, unless somebody gives it one. */

@@ -1,7 +1,9 @@
 /** From the parameters of make-disk-image.nix to sizes and places. */
+
 import { EspError } from '../error.ts';
 import { partitionTypeGuid } from '../gpt/partition-type.ts';
 import type { Guid } from '../guid.ts';
+import { exactSize } from '../quantity.ts';
 import type { Tree } from '../tree/tree.ts';
 import { type BiosLoader, placeBiosLoader } from './bios.ts';
 import type { PartitionDefinition } from './definition.ts';
@@ -171,7 +173,11 @@ const EMPTY: Root = {
 };
 
 function tooLarge(needed: number, room: number): EspError {
-  return new EspError('IMAGE_FULL', `the root file system needs ${needed} bytes, got ${room}`, {
-    hint: `give a disk that is ${Math.ceil((needed - room) / MIB)} MiB larger, or auto`,
-  });
+  return new EspError(
+    'IMAGE_FULL',
+    `the root file system needs ${exactSize(needed)}, got ${exactSize(room)}`,
+    {
+      hint: `give a disk that is ${Math.ceil((needed - room) / MIB)} MiB larger, or auto`,
+    },
+  );
 }

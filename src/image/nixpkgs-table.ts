@@ -1,10 +1,12 @@
 /** The five partition tables of nixpkgs' make-disk-image.nix, sector for sector. Sizes in bytes. */
+
 import { EspError } from '../error.ts';
 import type { NewTable } from '../gpt/format-table.ts';
 import { FILE_DISK, MBR_TYPES, type MbrPartition } from '../gpt/mbr.ts';
 import type { Partition } from '../gpt/partition-table.ts';
 import { partitionTypeGuid } from '../gpt/partition-type.ts';
 import type { Guid } from '../guid.ts';
+import { exactSize } from '../quantity.ts';
 import { asGuid } from './identity.ts';
 
 /** Its `partitionTableType`. */
@@ -100,14 +102,14 @@ export function nixpkgsDiskSize(
  */
 export function nixpkgsLayout(parameters: NixpkgsParameters, size: number): NixpkgsLayout {
   if (size % MIB !== 0) {
-    throw new EspError('CONFIG_INVALID', `a disk of ${size} bytes: expected whole MiB`);
+    throw new EspError('CONFIG_INVALID', `a disk of ${exactSize(size)}: expected whole MiB`);
   }
   const layout = layouts[parameters.table](parameters, size);
   const { root } = layout;
   if (root.size > 0) return layout;
   throw new EspError(
     'IMAGE_FULL',
-    `a disk of ${size} bytes has no room for a root partition from byte ${root.offset} on`,
+    `a disk of ${exactSize(size)} has no room for a root partition from byte ${root.offset} on`,
     { hint: 'give a larger size, or auto' },
   );
 }

@@ -4,7 +4,7 @@ import type { WritableDisk } from '../disk/disk.ts';
 import { makeSized, openRaw } from '../disk/raw-file.ts';
 import { EspError } from '../error.ts';
 import type { Machine, RawFile } from '../process/machine.ts';
-import { formatSize } from '../terminal/size.ts';
+import { formatSize } from '../quantity.ts';
 
 /** Where images are written. */
 export interface Workshop {

@@ -1,8 +1,10 @@
 /** Reads the description of an image: TOML, checked as a whole, every mistake with its line. */
+
 import { dirname } from 'node:path';
 import * as v from 'valibot';
 import type { Disk } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
+import { complaintOf } from '../schema-issue.ts';
 import { nearest } from '../settings/nearest.ts';
 import { lineOf } from './toml-lines.ts';
 import { descriptionSchema, type TomlDescription } from './toml-schema.ts';
@@ -58,7 +60,7 @@ function describe(issue: v.BaseIssue<unknown>, text: string): readonly [number, 
   const line = lineOf(text, path) ?? 1;
   const key = path.join('.');
   if (issue.type !== 'strict_object' || issue.expected !== 'never') {
-    return [line, `${key}: ${issue.message}`];
+    return [line, `${key}: ${complaintOf(issue)}`];
   }
   const last = String(path.at(-1));
   const meant = nearest(last, knownKeys(path));

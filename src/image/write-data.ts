@@ -1,7 +1,9 @@
 /** Writes what partitions hold, and hashes it on the way, so that nothing is read twice. */
+
 import { setImmediate } from 'node:timers/promises';
 import { EspError } from '../error.ts';
 import type { RawFile } from '../process/machine.ts';
+import { exactSize } from '../quantity.ts';
 import { slotSize } from '../verity/algorithm.ts';
 import { blockHasher } from '../verity/block-hasher.ts';
 import { hashArea } from '../verity/hash-area.ts';
@@ -68,7 +70,7 @@ export async function writeHashArea(
   if (needed > hash.size) {
     throw new EspError(
       'IMAGE_FULL',
-      `a hash area: expected ${needed} bytes, got a partition of ${hash.size}`,
+      `a hash area: expected ${exactSize(needed)}, got a partition of ${exactSize(hash.size)}`,
       {
         hint: 'give no size, or a larger one, to the partition with the hash tree',
       },

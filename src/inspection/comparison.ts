@@ -1,4 +1,5 @@
 /** Holds loaders and images that nobody signed against what they are made from, byte for byte. */
+
 import type { ByteSource } from '../byte-source.ts';
 import type { Disk } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
@@ -14,6 +15,7 @@ import { type Content, type ImageContent, isImage } from '../plan/step.ts';
 import type { LoaderView } from '../plan/view.ts';
 import type { WantedEntry } from '../plan/wanted.ts';
 import type { LoaderSource } from '../plan/wanted-system.ts';
+import { exactSize } from '../quantity.ts';
 import { stream } from '../recipe/pieces.ts';
 import { imageLayout } from '../recipe/recipe.ts';
 
@@ -101,7 +103,7 @@ async function loaderDamage(
   if (found.size !== brought.size) {
     const isBare = certificateTable(found, parsePe(found)).length === 0;
     if (!isSame || !isBare) return undefined;
-    return `it has ${found.size} bytes, and ${source.path} of the same version has ${brought.size}`;
+    return `it has ${exactSize(found.size)}, and ${source.path} of the same version has ${exactSize(brought.size)}`;
   }
   const pieces = [{ kind: 'file', path: source.path, offset: 0, size: brought.size }] as const;
   const count = await countDifferent(found, pieces, disk);

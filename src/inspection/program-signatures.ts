@@ -1,6 +1,7 @@
 /** The signatures of any EFI program: by whom, over what, and whether firmware and certificates accept them. */
 import { createHash, type X509Certificate } from 'node:crypto';
 import type { OpenFile } from '../disk/disk.ts';
+import { LARGEST_FILE, tooLarge } from '../esp/space.ts';
 import { authenticodeDigestInput } from '../pe/authenticode.ts';
 import { certificateTable } from '../pe/certificate-table.ts';
 import { parsePe } from '../pe/pe.ts';
@@ -57,9 +58,11 @@ const MAX_SIGNATURES = 16;
 /**
  * Reads a program once and judges every signature on it.
  * @param name what messages call the program
- * @throws {PE_MALFORMED} {SIGNATURE_MALFORMED} when it is no whole program
+ * @throws {PE_MALFORMED} {SIGNATURE_MALFORMED} {FILE_TOO_LARGE} when it is no whole program
  */
 export function programSignatures(file: OpenFile, name: string, judges: Judges): ProgramReport {
+  // What no FAT holds no firmware starts, and a sparse file of it could be hashed for hours.
+  if (file.size > LARGEST_FILE) throw tooLarge(name, file.size);
   const pe = parsePe(file, name);
   const blobs = certificateTable(file, pe).slice(0, MAX_SIGNATURES);
   const digests = digestsOf(file);

@@ -33,6 +33,7 @@ const OS_RELEASE_LIMIT = 64 * 1024;
 /**
  * Reads what is the same for every kernel of a machine.
  * @throws {CONFIG_INVALID} when there is no command line
+ * @throws {SOURCE_UNTRUSTED} when it lies on a FAT file system
  */
 export function openKeeping(settings: Settings, context: Context, takesNoInitrd: boolean): Keeping {
   const { disk } = context;
@@ -41,6 +42,9 @@ export function openKeeping(settings: Settings, context: Context, takesNoInitrd:
     file === undefined ? '' : new TextDecoder().decode(disk.read(file, OS_RELEASE_LIMIT));
   const fields = new Map(parseOsRelease(text));
   const cmdline = kernelCmdline(context);
+  // Both go into images that a key may vouch for.
+  const requireTrusted = trustCheck([], disk);
+  for (const path of [file, cmdline.file]) if (path !== undefined) requireTrusted(path);
   const id = machineId(disk);
   const parameters =
     id === settings['entry-token']

@@ -7,6 +7,8 @@ import { SYSTEM_PARAMETER } from '../uki/cmdline.ts';
 
 /** A command line, and what a person should know of it. */
 export interface KernelCmdline {
+  /** The file that says it; undefined when it is that of the running kernel. */
+  readonly file?: string;
   readonly parameters: readonly string[];
   readonly notes: readonly string[];
   readonly warnings: readonly string[];
@@ -54,5 +56,5 @@ function fromFile(file: string, text: string): KernelCmdline {
   const parameters = lines.flatMap(splitParams);
   const left = parameters.find((word) => word.startsWith('#'));
   const warning = `${file}: ${left} and what follows go to the kernel: a comment has a line of its own`;
-  return { parameters, notes: [], warnings: left === undefined ? [] : [warning] };
+  return { file, parameters, notes: [], warnings: left === undefined ? [] : [warning] };
 }

@@ -2,6 +2,7 @@
 import type { ByteSource } from '../byte-source.ts';
 import { EspError } from '../error.ts';
 import { contentRange, type Pe, readRange, type Section } from '../pe/pe.ts';
+import { counted, exactSize } from '../quantity.ts';
 import { findKnown, sectionTable, splitProfiles } from '../uki/section.ts';
 
 /** In bytes. A section has zeros in memory behind its data; no sound image needs more of them. */
@@ -21,7 +22,7 @@ export function measuredSections(pe: Pe, profile = 0): readonly Section[] {
   if (profile >= Math.max(1, profiles.length)) {
     throw new EspError(
       'CONFIG_INVALID',
-      `profile ${profile}: expected one below ${Math.max(1, profiles.length)}`,
+      `profile ${profile}: the image has ${counted(Math.max(1, profiles.length), 'profile')}, counted from 0`,
     );
   }
   const present = [...chosen, ...base].filter(
@@ -33,7 +34,7 @@ export function measuredSections(pe: Pe, profile = 0): readonly Section[] {
   if (uncertain) {
     throw new EspError(
       'CONFIG_INVALID',
-      `section ${uncertain.name}: the hardware decides which one is measured`,
+      `section ${uncertain.name}: which one is measured depends on the hardware, and cannot be told here`,
     );
   }
   return sectionTable.flatMap(({ name, measured }) => {
@@ -52,7 +53,7 @@ export function* memoryOf(source: ByteSource, section: Section): Generator<Uint8
   if (zeros > MAX_ZEROS) {
     throw new EspError(
       'PE_MALFORMED',
-      `section ${section.name}: expected at most ${MAX_ZEROS} bytes behind its data, got ${zeros}`,
+      `section ${section.name}: expected at most ${exactSize(MAX_ZEROS)} of zeros behind its data, got ${exactSize(zeros)}`,
     );
   }
   yield* readRange(source, range);

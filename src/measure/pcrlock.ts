@@ -1,6 +1,8 @@
 /** Records of measurements as `*.pcrlock` files hold them (systemd.pcrlock(5)). */
+
 import type { ByteSource } from '../byte-source.ts';
 import { EspError } from '../error.ts';
+import { counted } from '../quantity.ts';
 import { BANKS, type Bank } from '../uki/pcr-bank.ts';
 import type { BankDigests, CreateHash } from './bank.ts';
 import { measuredImage, programEvent } from './image.ts';
@@ -60,7 +62,7 @@ export function lockUki(
   if (profiles.length > 1 && profile === undefined) {
     throw new EspError(
       'CONFIG_INVALID',
-      `the image has ${profiles.length} profiles, and each is measured in another way`,
+      `the image has ${counted(profiles.length, 'profile')}, and each is measured in another way`,
       {
         hint: 'name one with --profile, or lock what they have in common with espalier pcrlock lock-pe',
       },

@@ -1,6 +1,8 @@
 /** Whether an image carries a signature that somebody takes for whole, as far as its own bytes say. Pure. */
+
 import type { ByteSource } from '../byte-source.ts';
 import { EspError } from '../error.ts';
+import { counted } from '../quantity.ts';
 import { certificateTable } from './certificate-table.ts';
 import { bytesBehind, type Pe } from './pe.ts';
 
@@ -28,5 +30,8 @@ export function carriesSignature(source: ByteSource, pe: Pe, passes: JudgesSigna
 export function requireNothingBehind(pe: Pe): void {
   const behind = bytesBehind(pe);
   if (behind === 0) return;
-  throw new EspError('PE_MALFORMED', `${behind} bytes lie behind its end, where none should be`);
+  throw new EspError(
+    'PE_MALFORMED',
+    `${counted(behind, 'byte lies', 'bytes lie')} behind its end, where nothing should be`,
+  );
 }

@@ -2,8 +2,10 @@
  * Reads the PE/COFF headers of an untrusted file: where everything lies, and whether the file is
  * whole.
  */
+
 import type { ByteSource } from '../byte-source.ts';
 import { EspError } from '../error.ts';
+import { exactSize } from '../quantity.ts';
 import { type Header, hex, openHeader } from './header.ts';
 
 /** A range of bytes in a file. */
@@ -74,7 +76,7 @@ const optionalHeaders = [
  * @param name the image's name in errors
  * @throws {PE_MALFORMED} when a header is damaged, or something it names is not in the file
  */
-export function parsePe(source: ByteSource, name = 'PE image'): Pe {
+export function parsePe(source: ByteSource, name = 'no whole EFI program'): Pe {
   const header = openHeader(source, name);
   if (header.u16(0) !== 0x5a4d) throw header.fault('DOS header', 0, '"MZ"', hex(header.u16(0)));
   const peOffset = header.u32(0x3c);
@@ -221,7 +223,7 @@ export function readSection(source: ByteSource, section: Section, limit: number)
   if (size > limit)
     throw new EspError(
       'FILE_TOO_LARGE',
-      `section ${JSON.stringify(section.name)} expected at most ${limit} bytes, got ${size}`,
+      `section ${JSON.stringify(section.name)}: expected at most ${exactSize(limit)}, got ${exactSize(size)}`,
     );
   return readExactly(source, offset, size);
 }

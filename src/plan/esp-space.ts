@@ -1,9 +1,11 @@
 /**
  * Checks the space of the ESP when entries are on an XBOOTLDR partition. Pure; all sizes in bytes.
  */
+
 import { LOADER_CONF, volumesOf } from '../esp/layout.ts';
 import { allocated, directoryGrowth } from '../esp/space.ts';
 import { isSector } from '../loader/loader-conf.ts';
+import { exactSize, formatSize } from '../quantity.ts';
 import { CONF_CLUSTERS } from './budget.ts';
 import type { PlanInput } from './plan-input.ts';
 import type { Refusal, SpaceForecast } from './step.ts';
@@ -52,7 +54,7 @@ export function refuseEsp({ free, reserve, peak, after }: SpaceForecast): Refusa
     kind: 'refusal',
     needed,
     available: Math.max(0, free - reserve),
-    message: `the boot loader and ${LOADER_CONF} need ${needed} bytes on the ESP itself; ${free} are free there, ${reserve} of them kept in reserve`,
+    message: `the boot loader and ${LOADER_CONF} need ${exactSize(needed)} on the ESP itself; ${exactSize(free)} free there, of which ${formatSize(reserve)} are kept in reserve`,
     hint: 'free space on the ESP: remove files of others, or lower --reserve; what is ours there goes only once XBOOTLDR has everything',
   };
 }

@@ -1,9 +1,11 @@
 /** What is wrong on an ESP, as far as its own names and lists tell. Pure. */
+
 import type { Inventory } from '../esp/inventory.ts';
 import { ENTRIES, ENTRIES_SREL, type EspPath, LOADER_CONF } from '../esp/layout.ts';
 import { LAYOUT } from '../esp/layout-mark.ts';
 import { namedNext, parseLoaderConf } from '../loader/loader-conf.ts';
 import { matchesPattern } from '../loader/pattern.ts';
+import { exactSize } from '../quantity.ts';
 import type { ExtraView } from './extras.ts';
 import { damageOf } from './loader-settings.ts';
 import { loaderStatus, statusesOf } from './loader-status.ts';
@@ -160,8 +162,8 @@ function extraProblem(
   if (found.kind !== 'file') return 'it is not there';
   const fitting = records.filter(({ size }) => size === found.size);
   if (fitting.length === 0) {
-    const expected = records.map(({ size }) => size).join(' or ');
-    return `it has ${found.size} bytes, expected ${expected}`;
+    const expected = records.map(({ size }) => exactSize(size)).join(' or ');
+    return `it has ${exactSize(found.size)}, expected ${expected}`;
   }
   if (found.unreadable !== undefined) return found.unreadable;
   if (found.digest === undefined) return undefined;

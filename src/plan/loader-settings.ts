@@ -4,6 +4,7 @@ import type { Inventory } from '../esp/inventory.ts';
 import { ENTRIES_SREL, LOADER_CONF } from '../esp/layout.ts';
 import {
   type BootsNext,
+  expectedValue,
   isKnownKey,
   parseKept,
   parseLoaderConf,
@@ -26,7 +27,9 @@ export function loaderSettings(wanted: Wanted, inventory: Inventory, next: Boots
   const { kept, lost } = configured(wanted) ?? inForce(wanted, inventory, next);
   // A file that says what boots next, too, is all that somebody wants to have there.
   const isWhole = wanted.settings['keep-default'] && wanted.loaderConf !== undefined;
-  const isSaid = isWhole || kept.some(([key]) => key === EDITOR_OFF[0]);
+  const isSaid =
+    isWhole ||
+    kept.some(([key, value]) => key === EDITOR_OFF[0] && expectedValue(key, value) === undefined);
   return { kept: isSaid || isUnsigned(wanted.signer) ? kept : [...kept, EDITOR_OFF], lost };
 }
 

@@ -1,5 +1,7 @@
 /** Turns what is wanted, what is there and how much fits into a plan or a refusal. Pure. */
+
 import { allocated } from '../esp/space.ts';
+import { exactSize, formatSize } from '../quantity.ts';
 import { steadyCost } from './budget.ts';
 import { type Choice, choose } from './choice.ts';
 import { forecastEsp, refuseEsp } from './esp-space.ts';
@@ -89,10 +91,12 @@ function refuse(input: PlanInput, { own, kept, budget, clusterSize }: Holdings):
     needed: Math.max(needed, growth),
     available: needed > budget.available ? budget.available : budget.free,
     message: [
-      `generations ${musts.map(({ name }) => name).join(', ')} need ${needed} bytes`,
-      `${budget.available} are to be had: ${inventory.free} free, ${ours} in our own files, ${reserve} kept in reserve`,
-      `${others} are held by others`,
-      ...(needed > budget.available ? [] : [`${growth} must fit beside the last entry that boots`]),
+      `${musts.length === 1 ? 'generation' : 'generations'} ${musts.map(({ name }) => name).join(', ')} ${musts.length === 1 ? 'needs' : 'need'} ${exactSize(needed)}`,
+      `${exactSize(budget.available)} can be had: ${formatSize(inventory.free)} free, ${formatSize(ours)} in our own files, ${formatSize(reserve)} kept in reserve`,
+      `${formatSize(others)} are held by others`,
+      ...(needed > budget.available
+        ? []
+        : [`${exactSize(growth)} must fit beside the last entry that boots`]),
     ].join('; '),
     hint: 'free space on the ESP: delete generations that are not needed (`nix-env --delete-generations old --profile /nix/var/nix/profiles/system`), remove files of others, lower --reserve, or use --format type1, which shares kernels and initrds',
   };

@@ -1,7 +1,9 @@
 /** Compares the wanted files with those on an ESP: which exist and look whole. Pure. */
+
 import type { ExtraFile } from '../esp/extra-manifest.ts';
 import type { BlobFile, Inventory, StrayFile } from '../esp/inventory.ts';
 import { directoryOf, type EspPath } from '../esp/layout.ts';
+import { exactSize } from '../quantity.ts';
 import { inFileOrder } from '../uki/section.ts';
 import { isImage } from './step.ts';
 import { type FileRole, idOf, type WantedFile } from './wanted.ts';
@@ -137,7 +139,9 @@ function difference({ role, content, size }: WantedFile, found: OwnFile): string
   // An addon is made here too, but it is an extra file: its list tells its size and digest.
   const isDescribed = role === 'entry' || role === 'blob';
   if (!isImage(content) || !isDescribed) {
-    return found.size === size ? undefined : `it has ${found.size} bytes, expected ${size}`;
+    return found.size === size
+      ? undefined
+      : `it has ${exactSize(found.size)}, expected ${exactSize(size)}`;
   }
   return sectionsDiffer(inFileOrder(content.sections), found.sections);
 }

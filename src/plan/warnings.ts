@@ -1,8 +1,10 @@
 /** What a person is told of an ESP beside the plan: every warning of a decision, in its order. Pure. */
+
 import { explain } from '../error.ts';
 import type { Inventory } from '../esp/inventory.ts';
 import type { EspPath } from '../esp/layout.ts';
 import type { Salvage } from '../loader/loader-conf.ts';
+import { counted as countOf } from '../quantity.ts';
 import type { Extras } from './extras.ts';
 import { describeDamage, describeEnrolment, describeLost } from './loader-settings.ts';
 import type { Loaders } from './loaders.ts';
@@ -108,6 +110,6 @@ function describeNeighbours({ entries }: Inventory, token: string): string[] {
 function describeUnread({ unread = 0 }: Inventory): string[] {
   if (unread === 0) return [];
   return [
-    `${unread} entries of others are not read, there are too many: what they alone name is not kept`,
+    `${countOf(unread, 'entry of others is', 'entries of others are')} not read, there are too many: what only they name is not kept`,
   ];
 }

@@ -1,10 +1,12 @@
 /** Runs a program without trusting that it ends, or that it ends everything it started. */
+
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { pipeline, Readable, type Writable } from 'node:stream';
 import { errno } from '../io-error.ts';
 import { keepEnds, lastLines } from './last-words.ts';
 import type { Bounds, Complaint, Program } from './machine.ts';
+import { notRun } from './not-run.ts';
 
 /** Milliseconds between two checks of a bound while the program runs. */
 const WATCH_INTERVAL = 100;
@@ -66,7 +68,7 @@ async function start(program: Program): Promise<Child | Complaint> {
     await once(child, 'spawn');
     return child;
   } catch (cause) {
-    return { what: `cannot be run: ${errno(cause) ?? 'unknown error'}`, cause };
+    return { what: `cannot be run: ${notRun(cause)}`, cause };
   }
 }
 

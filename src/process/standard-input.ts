@@ -1,6 +1,8 @@
 /** Reads standard input to its end. */
+
 import { EspError } from '../error.ts';
 import { ioError } from '../io-error.ts';
+import { exactSize } from '../quantity.ts';
 
 /**
  * Returns all of standard input.
@@ -20,7 +22,10 @@ export async function readInput(limit: number): Promise<Uint8Array> {
     throw ioError('read', 'standard input', error);
   }
   if (size > limit) {
-    throw new EspError('FILE_TOO_LARGE', `standard input: expected at most ${limit} bytes`);
+    throw new EspError(
+      'FILE_TOO_LARGE',
+      `standard input: expected at most ${exactSize(limit)}, got more`,
+    );
   }
   return Buffer.concat(chunks);
 }

@@ -4,7 +4,7 @@ import { bytesToHex } from '@noble/hashes/utils.js';
 import { hash } from '../digest.ts';
 import type { Guid } from '../guid.ts';
 import { parseTime, TIME_SIZE } from './efi-time.ts';
-import { parseSignatureLists, X509 } from './signature-list.ts';
+import { parseSignatureLists, type Signature, X509 } from './signature-list.ts';
 import { signedPart } from './signed-part.ts';
 
 /** The algorithms whose digests firmware knows. */
@@ -72,6 +72,22 @@ export function parseForbidden(dbx: Uint8Array): Forbidden {
     }
   }
   return { certificates, images, signedParts };
+}
+
+/** Older digests of images, which firmware takes and nobody here computes: their sizes in bytes. */
+const OTHERS: Readonly<Record<string, number>> = {
+  '826ca512-cf10-4ac9-b187-be01496631bd': 20,
+  '0b6e5233-a65c-44c9-9407-d9ab83bfc8bd': 28,
+};
+
+/**
+ * Tells whether firmware takes a signature into dbx: of one that it does not know, or that has another size,
+ * it refuses the whole write. Whether a certificate can be decoded is the caller's to say.
+ */
+export function isForDbx({ type, data }: Signature): boolean {
+  const part = CERTIFICATE_DIGESTS[type];
+  const size = IMAGE_DIGESTS[type]?.size ?? (part && part.size + TIME_SIZE) ?? OTHERS[type];
+  return type === X509 || size === data.length;
 }
 
 /** A time of zeros, and one that is none, count as always. */

@@ -6,9 +6,9 @@ import { namedDefault } from '../inspection/named-default.ts';
 import type { Outcome } from '../pass/outcome.ts';
 import { type PassContext, pass } from '../pass/pass.ts';
 import type { StandingChoice } from '../plan/wanted-system.ts';
+import { formatSize } from '../quantity.ts';
 import type { Settings } from '../settings/settings.ts';
 import { openSurveyor } from '../survey/surveyor.ts';
-import { formatSize } from '../terminal/size.ts';
 import { findTargets } from '../volumes/volumes.ts';
 import { type Notices, noticesOf, noticesOfFailure } from './notices.ts';
 

@@ -71,7 +71,8 @@ export function announce(known: Notices, current: Notices, log: Log): Notices {
     if (!known.has(key)) log[level](fields, text);
   }
   for (const [key, { text, fields }] of known) {
-    if (!current.has(key)) log.info({ ...fields, was: text }, 'over');
+    if (!current.has(key))
+      log.info({ esp: fields['esp'], code: fields['code'] }, `this is over: ${text}`);
   }
   return new Map([...current].map(([key, notice]) => [key, known.get(key) ?? notice]));
 }

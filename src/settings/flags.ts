@@ -1,6 +1,8 @@
 /** Checks the flags of a single verb against a schema. */
+
 import * as v from 'valibot';
 import { EspError } from '../error.ts';
+import { complaintOf } from '../schema-issue.ts';
 import type { RawSettings } from './configuration-file.ts';
 
 /** Returns the checked flags of a verb. @throws {CONFIG_INVALID} naming the wrong flag */
@@ -13,7 +15,7 @@ export function readFlags<Schema extends v.GenericSchema>(
   if (checked.success) return checked.output;
   const [issue] = checked.issues;
   // Of an option that may be repeated, the path goes on to the number of the value.
-  throw misuse(`--${v.getDotPath(issue)?.replace(/\..*/, '') ?? ''}: ${issue.message}`, verb);
+  throw misuse(`--${v.getDotPath(issue)?.replace(/\..*/, '') ?? ''}: ${complaintOf(issue)}`, verb);
 }
 
 /** Returns the error for a wrong command line. */

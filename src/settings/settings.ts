@@ -1,11 +1,14 @@
 /**
  * Reads and checks settings: flags override the environment, the configuration file and defaults.
  */
+
 import * as v from 'valibot';
 import type { Disk } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
 import { entryToken } from '../generation/entry-token.ts';
 import { chosenSource } from '../generation/sources.ts';
+import { expectedValue } from '../loader/loader-conf.ts';
+import { complaintOf } from '../schema-issue.ts';
 import { CONFIG_FILE, type RawSettings, readConfigurationFile } from './configuration-file.ts';
 import { extraMistake, extraSettings } from './extra-settings.ts';
 import { nearest } from './nearest.ts';
@@ -134,9 +137,12 @@ function checked(
   const missing = namedFiles(settings)
     .filter(([, at]) => disk.stat(at)?.kind !== 'file')
     .map(([where, at]) => [where, `${at} is no file`] as const);
-  const mistakes = [...(impossible ? [impossible] : []), ...missing].map(([where, message]) =>
-    mistake(sources, where, message),
-  );
+  const wrong = [
+    ...loaderMistakes(settings.loader),
+    ...(impossible ? [impossible] : []),
+    ...missing,
+  ];
+  const mistakes = wrong.map(([where, message]) => mistake(sources, where, message));
   return mistakes.length > 0 ? { merged, mistakes } : { settings, merged, mistakes };
 }
 
@@ -172,12 +178,12 @@ function wrongValue(
   const keys = (issue.path ?? []).map(({ key }) => String(key));
   const where = keys.join('.');
   if (!isUnknownKey(issue)) {
-    return mistake(sources, where, `${issue.message}${gotten(keys, merged)}`);
+    return mistake(sources, where, `${complaintOf(issue)}${gotten(keys, merged)}`);
   }
   const [top = '', below] = keys;
   const rows = below === undefined ? ROWS.map(([name]) => name) : keysOfTable(top);
   const meant = nearest(below ?? top, rows);
-  return mistake(sources, where, issue.message, meant && `did you mean ${meant}?`);
+  return mistake(sources, where, complaintOf(issue), meant && `did you mean ${meant}?`);
 }
 
 function isUnknownKey({ type, expected, path }: v.BaseIssue<unknown>): boolean {
@@ -216,6 +222,17 @@ function mistake(
   const source = sources.findLast(({ values }) => top in values);
   const hint = advice ?? source?.hint(where);
   return new EspError('CONFIG_INVALID', `${source?.origin(where) ?? where}: ${message}`, { hint });
+}
+
+/** Values for loader.conf that systemd-boot would pass over. */
+function loaderMistakes(loader: Settings['loader']): (readonly [where: string, message: string])[] {
+  return Object.entries(loader).flatMap(([key, value]) => {
+    const expected = expectedValue(key, String(value));
+    const got = JSON.stringify(value);
+    return expected === undefined
+      ? []
+      : [[`loader.${key}`, `expected ${expected}, got ${got}`] as const];
+  });
 }
 
 /** Files that a run reads late. A missing one is reported before the run starts. */

@@ -177,8 +177,8 @@ export const TABLE = {
     value: 'DOUBLE',
     schema: v.optional(
       v.pipe(
-        v.string('expected a system double'),
-        v.regex(/^[a-z0-9_]+-[a-z0-9]+$/, 'expected a system double'),
+        v.string('expected a system, as x86_64-linux'),
+        v.regex(/^[a-z0-9_]+-[a-z0-9]+$/, 'expected a system, as x86_64-linux'),
       ),
     ),
     help: 'system of this machine, as x86_64-linux: generations for another one are left out',

@@ -115,7 +115,10 @@ function attribute(type: Uint8Array, value: Uint8Array): Uint8Array {
 export function issuerAndSerialNumber(certificate: Uint8Array): Uint8Array {
   const name = nameOf(certificate);
   if (name !== undefined) return sequence(name.issuer, name.serialNumber);
-  throw new EspError('SIGNER_FAILED', 'certificate: no issuer and serial number found in its DER');
+  throw new EspError(
+    'SIGNER_FAILED',
+    'the certificate to sign for: expected an issuer and a serial number in its DER, got none',
+  );
 }
 
 /** An RSA key, or a signature (PKCS#1 v1.5 with SHA-256) that was made elsewhere. */
@@ -126,7 +129,7 @@ export function signed(bytes: Uint8Array, privateKey: SigningKey): Uint8Array {
   try {
     return sign('sha256', bytes, privateKey);
   } catch (cause) {
-    throw new EspError('SIGNER_FAILED', 'private key: cannot sign', { cause });
+    throw new EspError('SIGNER_FAILED', 'the private key cannot sign', { cause });
   }
 }
 

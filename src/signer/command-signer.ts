@@ -2,10 +2,13 @@
  * A signer that runs a command. The command reaches a key in a token, in a TPM or on another
  * machine.
  */
+
 import type { KeyObject } from 'node:crypto';
 import type { Disk } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
 import type { Machine } from '../process/machine.ts';
+import { notRun } from '../process/not-run.ts';
+import { counted } from '../quantity.ts';
 import { type DigestToSign, remoteSigner, type SignDigests } from './certificate-signer.ts';
 import { chainWarnings, type LoadedSigner, loadChain, requireFile, requireRsa } from './pem.ts';
 import { isSignature } from './pkcs1.ts';
@@ -79,7 +82,7 @@ function signAtOnce(command: readonly string[], ask: Ask, publicKey: KeyObject):
     if (lines.length !== digests.length) {
       throw new EspError(
         'SIGNER_FAILED',
-        `signing command ${command[0]}: expected ${digests.length} lines, got ${lines.length}`,
+        `signing command ${command[0]}: expected ${counted(digests.length, 'line')}, got ${lines.length}`,
         { hint: BATCH_HINT },
       );
     }
@@ -110,9 +113,13 @@ function answerOf(
   });
   // A command that does not read its stdin breaks the pipe. Only its answer decides.
   if (status === 0) return stdout;
-  const ended = status === null && signal === null ? '' : `, got ${signal ?? status}`;
-  throw new EspError('SIGNER_FAILED', `signing command ${command[0]}: expected status 0${ended}`, {
+  const what =
+    status === null && signal === null
+      ? `it cannot be run: ${notRun(error)}`
+      : `expected status 0, got ${signal ?? status}`;
+  throw new EspError('SIGNER_FAILED', `signing command ${command[0]}: ${what}`, {
     cause: status === null ? error : undefined,
+    hint: 'run it by hand, and see what it says',
   });
 }
 
@@ -124,7 +131,7 @@ function noSignature(
 ): EspError {
   return new EspError(
     'SIGNER_FAILED',
-    `signing command ${program}: ${name}: expected an RSA signature of the digest for the certificate, got ${size} bytes that are none`,
+    `signing command ${program}: ${name}: expected an RSA signature of the digest for the certificate, got ${size === 0 ? 'nothing' : `${counted(size, 'byte')} that are none`}`,
     { hint },
   );
 }

@@ -43,7 +43,7 @@ export function requireSafeKey(path: string, owner: Owner, disk: Disk): void {
     if (danger === undefined) continue;
     throw new EspError(
       'KEY_INSECURE',
-      `private key ${path}: ${step.path} ${danger.because(step, trusted)}`,
+      `private key ${path}: ${step.path === path ? 'it' : step.path} ${danger.because(step, trusted)}`,
       { hint: danger.hint(step.path) },
     );
   }
@@ -96,12 +96,12 @@ const dangers: readonly Danger[] = [
   {
     applies: ({ stat }, { uid }) => stat.uid !== 0 && stat.uid !== uid,
     because: ({ stat }, { uid }) =>
-      `expected the owner root${uid === 0 ? '' : ` or user ${uid}`}, got user ${stat.uid}`,
+      `belongs to user ${stat.uid}, expected root${uid === 0 ? '' : ` or user ${uid}`}`,
     hint: (path) => `give it to root: chown -h root ${path}`,
   },
   {
     applies: ({ stat }) => stat.kind === 'file' && (stat.mode & OTHERS_MAY_USE) !== 0,
-    because: ({ stat }) => `expected mode 600 or less, got ${octal(stat.mode)}`,
+    because: ({ stat }) => `has mode ${octal(stat.mode)}, expected 600 or less`,
     hint: (path) => `take the rights of group and others away: chmod 600 ${path}`,
   },
   {

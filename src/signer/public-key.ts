@@ -1,7 +1,7 @@
 /** A public key for everyone to see, from what a person names: nothing private may pass for one. */
 import { createPublicKey, X509Certificate } from 'node:crypto';
 import { EspError } from '../error.ts';
-import { hasPrivateKey } from '../secureboot/private-key.ts';
+import { hasPrivateKey, isPrivateKey } from '../secureboot/private-key.ts';
 import { pemBlocks } from './pem.ts';
 
 /**
@@ -11,7 +11,7 @@ import { pemBlocks } from './pem.ts';
  */
 export function publicKeyPem(bytes: Uint8Array, what: string): Uint8Array {
   const text = new TextDecoder().decode(bytes);
-  if (hasPrivateKey(text)) {
+  if (hasPrivateKey(text) || isPrivateKey(bytes)) {
     throw refused(
       what,
       'a private key, which everyone could read in the image',

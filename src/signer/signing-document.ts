@@ -1,8 +1,10 @@
 /** The two documents for signing on another machine: the request, and the answer. */
+
 import * as v from 'valibot';
 import { type Digest, digestBytes, digestOf } from '../digest.ts';
 import type { Disk } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
+import { complaintOf } from '../schema-issue.ts';
 import { digestToSign } from './cms.ts';
 
 /** Raised when its readers have to change. */
@@ -128,7 +130,7 @@ export function readDocument<Schema extends v.GenericSchema>(
   const checked = v.safeParse(schema, parse(path, disk));
   if (checked.success) return checked.output;
   const [issue] = checked.issues;
-  throw wrongDocument(path, `${v.getDotPath(issue) ?? 'document'}: ${issue.message}`);
+  throw wrongDocument(path, `${v.getDotPath(issue) ?? 'document'}: ${complaintOf(issue)}`);
 }
 
 function parse(path: string, disk: Disk): unknown {

@@ -3,11 +3,12 @@
 import type { Context } from '../context.ts';
 import type { Disk } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
-import { LARGEST_FILE } from '../esp/space.ts';
+import { LARGEST_FILE, tooLarge } from '../esp/space.ts';
 import { targetsOf, trustCheck } from '../esp/untrusted-source.ts';
 import type { Bootspec } from '../generation/bootspec.ts';
+import type { Generation } from '../generation/generation.ts';
 import { isUnsigned } from '../signer/signer.ts';
-import { type EntryPolicy, tooLarge } from './entry-maker.ts';
+import type { EntryPolicy } from './entry-maker.ts';
 import type { ChosenFormat } from './stub.ts';
 
 /**
@@ -18,16 +19,16 @@ export function sourceCheck(
   bootspecs: readonly Bootspec[],
   policy: EntryPolicy,
   context: Context,
-): (bootspec: Bootspec) => void {
+): (generation: Generation, bootspec: Bootspec) => void {
   const { settings, chosenFormat } = policy;
   // Most have files that others have too. All are looked at before the table of mounts is read, which a
   // look at a file may change.
   const sizeOf = sizesOf(bootspecs, context.disk);
   const requireTrusted = trustCheck(targetsOf(settings), context.disk);
   const trusted = new Set<string>();
-  return (bootspec) => {
+  return (generation, bootspec) => {
     requireHoldable(bootspec, chosenFormat, sizeOf);
-    for (const path of signedOf(bootspec, policy)) {
+    for (const path of vouchedFor(generation, bootspec, policy)) {
       if (!trusted.has(path)) requireTrusted(path);
       trusted.add(path);
     }
@@ -64,9 +65,25 @@ function requireHoldable(
   if (format.isOneFile && total > LARGEST_FILE) throw tooLarge('its image', total);
 }
 
-/** Bytes from an ESP must not get our signature, whichever system names them. */
-function signedOf(bootspec: Bootspec, { signer, chosenFormat }: EntryPolicy): readonly string[] {
-  if (isUnsigned(signer)) return [];
+/** Whether a key vouches for images: with a signature, or with policies for PCR 11 that let a TPM open a disk. */
+export function vouches({ signer, policies }: EntryPolicy): boolean {
+  return !isUnsigned(signer) || policies !== undefined;
+}
+
+/** What a system is described by: the command line comes from it. */
+const DESCRIPTIONS = ['boot.json', 'kernel-params'];
+
+/** For bytes from an ESP no key must vouch, whichever system names them. */
+function vouchedFor(
+  { toplevel }: Generation,
+  bootspec: Bootspec,
+  policy: EntryPolicy,
+): readonly string[] {
+  if (!vouches(policy)) return [];
   // Of a Type #1 entry nothing but the kernel is signed.
-  return chosenFormat.format.signsKernels ? [bootspec.kernel] : filesOf(bootspec);
+  if (policy.chosenFormat.format.signsKernels) return [bootspec.kernel];
+  const described = [toplevel, bootspec.toplevel].flatMap((system) =>
+    DESCRIPTIONS.map((name) => `${system}/${name}`),
+  );
+  return [...filesOf(bootspec), ...described];
 }

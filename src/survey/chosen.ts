@@ -8,6 +8,7 @@ import { type Retention, type RootReason, retain, superseded } from '../generati
 import type { FoundGenerations } from '../generation/source.ts';
 import { chosenSource } from '../generation/sources.ts';
 import { generationName } from '../plan/wanted.ts';
+import { counted } from '../quantity.ts';
 import type { Settings } from '../settings/settings.ts';
 import { bootedSystem } from './booted.ts';
 
@@ -72,7 +73,7 @@ function noGeneration(
   const where = isNix ? settings.profiles.join(', ') : `the kernels in ${settings['state-dir']}`;
   return new EspError(
     'NO_BOOTABLE_GENERATION',
-    `${where}: no generation can boot, ${malformed.length} are broken`,
+    `${where}: no generation can boot: ${malformed.length === 0 ? 'there is none' : `${counted(malformed.length, 'generation is', 'generations are')} broken`}`,
     {
       hint: isNix
         ? 'nothing was touched; build a system, or name the directory of its profiles with --profiles; where kernels are installed as packages, `espalier kernel sync`'
@@ -125,6 +126,6 @@ function findTarget(
 export function targetBroken({ link, cause }: Malformed): EspError {
   return new EspError('TARGET_BROKEN', `${link}: the system that is to boot next is broken`, {
     cause,
-    hint: cause.hint ?? 'nothing was touched; rebuild it, or install another one by its path',
+    hint: cause.ownHint ?? 'nothing was touched; rebuild it, or install another one by its path',
   });
 }

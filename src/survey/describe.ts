@@ -98,15 +98,33 @@ function releaseOf(
     return undefined;
   const traits = kernels.get(path) ?? readTraits(path, disk);
   kernels.set(path, traits);
-  requireMachine(traits.machine, machine, path);
-  requireCmdlineFits(length, traits.cmdlineLimit, path);
+  requireStarts(bootspec, traits, machine);
   if (!isKnown) cache.put(key, path, stat, digest);
   return traits.release;
 }
 
-function readTraits(path: string, disk: Disk): KernelTraits {
+/**
+ * Returns what the header of a system's kernel says.
+ * @throws {PE_MALFORMED} {GENERATION_BROKEN} when a processor of this machine number does not start it, or it would cut the command line
+ */
+export function startableKernel(
+  bootspec: Bootspec,
+  machine: number,
+  disk: Pick<Disk, 'open'>,
+): KernelTraits {
+  const traits = readTraits(bootspec.kernel, disk);
+  requireStarts(bootspec, traits, machine);
+  return traits;
+}
+
+function readTraits(path: string, disk: Pick<Disk, 'open'>): KernelTraits {
   using source = disk.open(path);
   return kernelTraits(source, path);
+}
+
+function requireStarts(bootspec: Bootspec, traits: KernelTraits, machine: number): void {
+  requireMachine(traits.machine, machine, bootspec.kernel);
+  requireCmdlineFits(cmdlineLength(bootspec), traits.cmdlineLimit, bootspec.kernel);
 }
 
 /** Every kernel takes a command line of so many bytes. */

@@ -2,7 +2,7 @@
 
 import type { Context } from '../context.ts';
 import { EspError } from '../error.ts';
-import { LARGEST_FILE } from '../esp/space.ts';
+import { LARGEST_FILE, tooLarge } from '../esp/space.ts';
 import type { Architecture } from '../loader/architecture.ts';
 import type { DeclaredExtra } from '../plan/extras.ts';
 import type { Format } from '../plan/format/format.ts';
@@ -78,14 +78,6 @@ export function makerOf(
 function requireSizes(entry: WantedEntry): void {
   const file = filesOf(entry).find(({ size }) => size > LARGEST_FILE);
   if (file !== undefined) throw tooLarge(file.path, file.size);
-}
-
-/** Returns the error for what FAT cannot hold. `size` in bytes. */
-export function tooLarge(path: string, size: number): EspError {
-  return new EspError(
-    'FILE_TOO_LARGE',
-    `${path}: expected at most ${LARGEST_FILE} bytes, which is all that FAT can hold, got ${size}`,
-  );
 }
 
 function requireReadable({ cmdline }: WantedEntry, { unreadable }: Format): void {

@@ -8,7 +8,7 @@ import { openSignatureCache, type SignatureCache } from '../disk/signature-cache
 import { EspError } from '../error.ts';
 import { extraRole } from '../esp/extra-manifest.ts';
 import type { EspPath } from '../esp/layout.ts';
-import { LARGEST_FILE } from '../esp/space.ts';
+import { LARGEST_FILE, tooLarge } from '../esp/space.ts';
 import { parseType1 } from '../esp/type1.ts';
 import { targetsOf, trustCheck } from '../esp/untrusted-source.ts';
 import type { Architecture } from '../loader/architecture.ts';
@@ -16,6 +16,7 @@ import { parsePe } from '../pe/pe.ts';
 import type { DeclaredExtra } from '../plan/extras.ts';
 import { fileSection, textSection } from '../plan/section.ts';
 import type { Payload } from '../plan/wanted.ts';
+import { isPrivateKey, TELLING } from '../secureboot/private-key.ts';
 import {
   ADDON_FILES,
   type AddonParts,
@@ -26,7 +27,6 @@ import {
 } from '../settings/extra-settings.ts';
 import type { Settings } from '../settings/settings.ts';
 import { isUnsigned, type Signer } from '../signer/signer.ts';
-import { tooLarge } from './entry-maker.ts';
 import { digestsOf, type Hashed, type Preparing, prepareSigned, signedProgram } from './payload.ts';
 
 /** The extra files that settings declare. */
@@ -94,7 +94,10 @@ export async function declareExtras(
   }
   await remembered.save();
   const sources = [...hashed].map(([path, { stat }]) => [path, stat] as const);
-  const warnings = extras.flatMap((extra) => processorWarning(extra, architecture, context));
+  const warnings = extras.flatMap((extra) => [
+    ...processorWarning(extra, architecture, context),
+    ...secretWarning(extra, context),
+  ]);
   return { declared, sources: new Map(sources), warnings };
 }
 
@@ -117,6 +120,26 @@ function processorWarning(
     if (error instanceof EspError) return [];
     throw error;
   }
+}
+
+/** Whoever takes the disk out reads what is on it. */
+function secretWarning({ key, from }: ExtraSetting, { disk }: Context): string[] {
+  const files = 'source' in from ? [from.source] : 'addon' in from ? partsOf(from.addon) : [];
+  return files
+    .filter((path) => isSecret(path, disk))
+    .map(
+      (path) =>
+        `${key}: ${path} is a private key, and everyone who has the disk can read it there: leave it out, and make a new one`,
+    );
+}
+
+function partsOf(addon: AddonParts): readonly string[] {
+  return ADDON_FILES.flatMap((name) => addon[name] ?? []);
+}
+
+function isSecret(path: string, disk: Context['disk']): boolean {
+  using file = disk.open(path);
+  return isPrivateKey(file.read(0, Math.min(TELLING, file.size)));
 }
 
 const NAMES_PROCESSOR = /(?:x64|ia32|aa64|arm|riscv64|loongarch64)\.efi$/i;
@@ -221,5 +244,8 @@ function named(text: string): readonly EspPath[] {
 }
 
 function unusable({ key }: ExtraSetting, message: string, cause?: EspError): EspError {
-  return new EspError('CONFIG_INVALID', `${key}: ${message}`, cause ? { cause } : {});
+  return new EspError('CONFIG_INVALID', `${key}: ${message}`, {
+    ...(cause && { cause }),
+    hint: `correct ${key} in the configuration, or leave it out`,
+  });
 }

@@ -10,6 +10,7 @@ import { parsePe } from '../pe/pe.ts';
 import { textSection } from '../plan/section.ts';
 import type { SectionContent } from '../plan/step.ts';
 import type { ImageSettings } from '../plan/wanted.ts';
+import { isPrivateKey, TELLING } from '../secureboot/private-key.ts';
 import type { Settings } from '../settings/settings.ts';
 import type { Signer } from '../signer/signer.ts';
 import type { PolicyMaker } from './policies.ts';
@@ -41,6 +42,7 @@ export function imageSettings(
   const extra = Object.entries(settings.sections).flatMap(([name, path]): SectionContent[] => {
     if (path === undefined) return [];
     const bytes = disk.read(path, SECTION_LIMIT);
+    if (isPrivateKey(bytes.subarray(0, TELLING))) throw secretSection(name, path);
     if (TEXT_SECTIONS.has(name)) return [textSection(`.${name}`, new TextDecoder().decode(bytes))];
     const content = { kind: 'file', path } as const;
     return [{ name: `.${name}`, digest: hash(bytes), size: bytes.length, content }];
@@ -54,6 +56,13 @@ export function imageSettings(
   const room = roomIn(stub, architecture, disk);
   const all = policies ? [...extra, policies.section] : extra;
   return { stub, stubSize, fingerprint: signer.fingerprint, room, extra: all };
+}
+
+function secretSection(name: string, path: string): EspError {
+  const message = `sections.${name}: ${path} is a private key, which everyone could read in the images`;
+  return new EspError('CONFIG_INVALID', message, {
+    hint: 'name the file that was meant; if an image with this key was installed, make a new key',
+  });
 }
 
 /**

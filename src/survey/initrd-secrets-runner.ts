@@ -2,6 +2,7 @@
  * Runs a bootspec's `initrdSecrets` program without trusting that it ends, or that it appends
  * little.
  */
+
 import { dirname, join } from 'node:path';
 import type { Context } from '../context.ts';
 import type { FileStat, WritableDisk } from '../disk/disk.ts';
@@ -10,6 +11,7 @@ import type { InitrdSecrets, SecretInitrd, SecretsRunner } from '../generation/i
 import { errno } from '../io-error.ts';
 import { boundedEnvironment } from '../process/environment.ts';
 import { isStale, MARK, processMark } from '../process/process-mark.ts';
+import { exactSize } from '../quantity.ts';
 import { steadyCopy } from './steady-copy.ts';
 
 /** Bounds on a program. `timeout` in seconds, `growth` in bytes. */
@@ -164,7 +166,7 @@ function sizeOf(path: string, disk: WritableDisk): number {
 }
 
 function tooLarge(limit: number): string {
-  return `made the initrd larger than ${limit} bytes`;
+  return `made the initrd larger than ${exactSize(limit)}`;
 }
 
 function failed(program: string, what: string, cause?: unknown): EspError {

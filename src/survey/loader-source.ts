@@ -3,7 +3,7 @@ import type { Disk } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
 import { readLoaderConf } from '../esp/loader-conf-file.ts';
 import type { Architecture } from '../loader/architecture.ts';
-import { isKnownKey, KNOWN_KEYS, parseLoaderConf } from '../loader/loader-conf.ts';
+import { expectedValue, isKnownKey, KNOWN_KEYS, parseLoaderConf } from '../loader/loader-conf.ts';
 import { loaderIdentity } from '../loader/systemd-boot.ts';
 import { sizeOfSigned } from '../pe/certificate-table.ts';
 import type { LoaderSource } from '../plan/wanted-system.ts';
@@ -42,12 +42,14 @@ export function readLoader(
 
 /**
  * Returns the text of the file that the settings name for loader.conf.
- * @throws {CONFIG_INVALID} when a line has a key that systemd-boot does not know: it would pass over it
+ * @throws {CONFIG_INVALID} when a line has a key or a value that systemd-boot would pass over
  */
 export function loaderConfGiven({ 'loader-conf': file }: Settings, disk: Disk): string | undefined {
   if (file === undefined) return undefined;
   const text = readLoaderConf(file, disk);
-  const wrong = parseLoaderConf(text).find(([key]) => !isKnownKey(key))?.[0];
+  const lines = parseLoaderConf(text);
+  requireValues(file, text, lines);
+  const wrong = lines.find(([key]) => !isKnownKey(key))?.[0];
   if (wrong === undefined) return text;
   const meant = nearest(wrong, KNOWN_KEYS);
   throw new EspError(
@@ -55,4 +57,28 @@ export function loaderConfGiven({ 'loader-conf': file }: Settings, disk: Disk): 
     `${file}: ${JSON.stringify(wrong.slice(0, 64))} is no setting of loader.conf`,
     { hint: meant === undefined ? `it knows ${KNOWN_KEYS.join(', ')}` : `did you mean ${meant}?` },
   );
+}
+
+function requireValues(
+  file: string,
+  text: string,
+  lines: readonly (readonly [string, string])[],
+): void {
+  const bare = text
+    .split(/\r?\n/)
+    .map((line) => line.trim())
+    .find((line) => /^[^#\s]\S*$/.test(line));
+  if (bare !== undefined) throw wrongValue(file, bare.slice(0, 64), 'a value behind it');
+  for (const [key, value] of lines) {
+    const expected = expectedValue(key, value);
+    if (expected !== undefined)
+      throw wrongValue(file, key, expected, JSON.stringify(value.slice(0, 64)));
+  }
+}
+
+function wrongValue(file: string, key: string, expected: string, got = 'nothing'): EspError {
+  const message = `${file}: ${key}: expected ${expected}, got ${got}`;
+  return new EspError('CONFIG_INVALID', message, {
+    hint: 'correct it: systemd-boot passes over what it cannot read',
+  });
 }

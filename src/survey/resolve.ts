@@ -10,6 +10,7 @@ import type { Bootspec } from '../generation/bootspec.ts';
 import type { Generation, Malformed } from '../generation/generation.ts';
 import type { SecretInitrd } from '../generation/initrd-secrets.ts';
 import { generationName, type Resolved, type WantedGeneration } from '../plan/wanted.ts';
+import { counted } from '../quantity.ts';
 import { sourceCheck } from './bootspec-sources.ts';
 import { describeVariant, type Making } from './describe.ts';
 import { type EntryPolicy, entryMaker, imagesOf, signsKernels } from './entry-maker.ts';
@@ -52,7 +53,7 @@ export async function resolve(
     const bootspecs = generations.flatMap(variants).map(({ bootspec }) => bootspec);
     const requireSources = sourceCheck(bootspecs, policy, context);
     const prepared = await separate(generations, (generation) => {
-      for (const { bootspec } of variants(generation)) requireSources(bootspec);
+      for (const { bootspec } of variants(generation)) requireSources(generation, bootspec);
       return addSecrets(generation, making);
     });
     const payloads = await takeDigests(prepared.passed, secrets, context, cache);
@@ -172,7 +173,7 @@ function unsteady(secrets: readonly SecretInitrd[]): string[] {
   const count = secrets.filter(({ isSteady }) => isSteady === false).length;
   if (count === 0) return [];
   return [
-    `what a program adds to ${count} initrds is no cpio archive: if it is not the same bytes each time, every run writes their entries anew`,
+    `what a program adds to ${counted(count, 'initrd')} is no cpio archive: if it is not the same bytes each time, every run writes their entries anew`,
   ];
 }
 

@@ -1,7 +1,9 @@
 /** Settles the format where the settings leave it open: by the room that sharing images saves. */
+
 import { AUTO } from '../plan/formats.ts';
 import { hasPart } from '../plan/sharing.ts';
 import type { ImageSettings, Resolved, WantedEntry } from '../plan/wanted.ts';
+import { counted } from '../quantity.ts';
 import { type EntryPolicy, makerOf } from './entry-maker.ts';
 import { withFormat } from './stub.ts';
 
@@ -15,7 +17,7 @@ export function settleFormat<Policy extends EntryPolicy>(
   const { otherwise, stub } = chosenFormat;
   if (otherwise === undefined) return policy;
   const { saved, count, entries } = savings(resolved.map(makerOf(policy, images)));
-  const because = `${count} images in place of ${entries} save ${Math.floor(saved * 100)} % of the room`;
+  const because = `${counted(count, 'image')} in place of ${entries} ${count === 1 ? 'saves' : 'save'} ${Math.floor(saved * 100)} % of the room`;
   if (saved >= AUTO.least) return { ...policy, chosenFormat: { ...chosenFormat, because } };
   const choice = { name: otherwise, because: `sharing pays too little: ${because}`, warnings: [] };
   return { ...policy, chosenFormat: withFormat(choice, stub) };

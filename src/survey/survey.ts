@@ -11,7 +11,8 @@ import { type Architecture, architecture } from '../loader/architecture.ts';
 import { generationName, type WantedEntry, type WantedGeneration } from '../plan/wanted.ts';
 import type { Settings } from '../settings/settings.ts';
 import type { LoadedSigner } from '../signer/pem.ts';
-import { isUnsigned, unsigned } from '../signer/signer.ts';
+import { unsigned } from '../signer/signer.ts';
+import { vouches } from './bootspec-sources.ts';
 import { type ChosenGenerations, chooseGenerations, targetBroken } from './chosen.ts';
 import type { EntryPolicy } from './entry-maker.ts';
 import { declareExtras } from './extras.ts';
@@ -193,11 +194,9 @@ function findSystemd(settings: Settings, target: Generation, { disk }: Context):
 }
 
 /** Loader, stub and the files of sections get our signature too. @throws {SOURCE_UNTRUSTED} */
-function requireOwnParts(
-  { settings, signer, chosenFormat, loader }: EntryPolicy,
-  { disk }: Context,
-): void {
-  if (isUnsigned(signer)) return;
+function requireOwnParts(policy: EntryPolicy, { disk }: Context): void {
+  if (!vouches(policy)) return;
+  const { settings, chosenFormat, loader } = policy;
   for (const path of [loader, chosenFormat.stub, ...Object.values(settings.sections)]) {
     if (path !== undefined) requireTrusted(path, targetsOf(settings), disk);
   }

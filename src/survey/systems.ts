@@ -6,9 +6,11 @@ import { type Generation, type Malformed, systemsOf } from '../generation/genera
 import { ofOneArchitecture } from '../generation/profile.ts';
 import type { FoundGenerations } from '../generation/source.ts';
 import { openSource } from '../generation/sources.ts';
+import { architecture } from '../loader/architecture.ts';
 import type { Systems } from '../plan/menu.ts';
 import type { Settings } from '../settings/settings.ts';
 import { bootedSystem } from './booted.ts';
+import { startableKernel } from './describe.ts';
 
 /**
  * What the profiles and the running machine say. `booted` and `pinned` are what boots those systems: a
@@ -33,6 +35,8 @@ export function readSystems(
   const found = findGenerations(settings, disk, memory);
   const { generations, current: currents, pinned } = found;
   const boots = bootsOf(generations);
+  const others = ofOthers(generations, settings.system);
+  const own = generations.filter(({ link }) => others.every((other) => other.link !== link));
   const running = bootedSystem(settings, { disk, environment });
   const current = currents[0] ?? found.newest;
   const generation = generations.find((candidate) => {
@@ -47,7 +51,7 @@ export function readSystems(
       ? systemsOf(generation).map((system) => system.boots)
       : [current ?? []].flat(),
     pinned: [...pinned].map((system) => boots.get(system) ?? system),
-    malformed: [...found.malformed, ...ofOthers(generations, settings.system)],
+    malformed: [...found.malformed, ...others, ...withoutKernel(own, disk)],
   };
 }
 
@@ -64,6 +68,21 @@ function findGenerations(
     const pinned = new Set(source.pinned());
     return { generations: [], malformed: [], pinned, current: [], newest: undefined };
   }
+}
+
+/** Generations whose kernel no firmware starts: its header tells, and no digest has to be taken. */
+function withoutKernel(generations: readonly Generation[], disk: Disk): readonly Malformed[] {
+  return generations.flatMap(({ profile, number, link, bootspec }) => {
+    try {
+      for (const each of [bootspec, ...bootspec.specialisations.values()]) {
+        startableKernel(each, architecture(each.system).machine, disk);
+      }
+      return [];
+    } catch (cause) {
+      if (!(cause instanceof EspError)) throw cause;
+      return [{ profile, number, link, cause }];
+    }
+  });
 }
 
 /** By every path under which a system is known, what boots it. */

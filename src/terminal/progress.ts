@@ -9,10 +9,10 @@ import {
   terminalColumns,
   writeError,
 } from '../process/standard-output.ts';
+import { formatSize } from '../quantity.ts';
 import { atMost } from './lines.ts';
 import { logStyle } from './log-style.ts';
 import { lookOf, USUAL_COLUMNS } from './screen.ts';
-import { formatSize } from './size.ts';
 
 /** In milliseconds: who waits for less is told nothing. */
 const PATIENCE = 1000;

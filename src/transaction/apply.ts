@@ -1,4 +1,5 @@
 /** Carries out a plan, as the only writer. Each phase is durable before the next one starts. */
+
 import { dirname } from 'node:path';
 import type { Amount, Progress } from '../context.ts';
 import type { FileStat, WritableDisk } from '../disk/disk.ts';
@@ -7,6 +8,7 @@ import type { EspPath } from '../esp/layout.ts';
 import type { Mounted } from '../esp/target.ts';
 import { temporaryName } from '../esp/temporary-name.ts';
 import { isImage, type Phase, type Plan, type Step } from '../plan/step.ts';
+import { exactSize } from '../quantity.ts';
 import type { Signer } from '../signer/signer.ts';
 import { closeGaps, MOST_RESERVED, reserveSlots } from './directory-slots.ts';
 import type { Change, Report } from './report.ts';
@@ -235,7 +237,7 @@ function removeIfPossible(path: string, disk: WritableDisk): void {
 }
 
 function wrongSize(step: Step, size: number): EspError {
-  return new EspError('SHORT_WRITE', `${step.path}: wrote ${size} of ${step.size} bytes`, {
+  return new EspError('SHORT_WRITE', `${step.path}: wrote ${size} of ${exactSize(step.size)}`, {
     hint: 'check the ESP for errors (fsck.fat) and run again',
   });
 }

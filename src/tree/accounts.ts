@@ -1,5 +1,7 @@
 /** Names of users and groups, from the tree's own files: passwd(5) and group(5). */
+
 import { EspError } from '../error.ts';
+import { counted } from '../quantity.ts';
 
 /** Returns the numbers of the names in the text of `/etc/passwd` or `/etc/group`. */
 export function parseAccounts(text: string): ReadonlyMap<string, number> {
@@ -32,7 +34,7 @@ export function accountNumber(
   if (number !== undefined) return number;
   throw new EspError(
     'CONFIG_INVALID',
-    `${kind} ${JSON.stringify(name)}: expected a number or a name in ${ACCOUNT_FILES[kind]} of the image, which has ${known.size} names`,
+    `${kind} ${JSON.stringify(name)}: expected a number or a name in ${ACCOUNT_FILES[kind]} of the image, which has ${counted(known.size, 'name')}`,
     { hint: `put ${ACCOUNT_FILES[kind]} into the image, or give the number` },
   );
 }

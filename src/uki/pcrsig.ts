@@ -1,6 +1,8 @@
 /** The JSON of `.pcrsig`: signed policies by bank, as systemd-measure writes and systemd reads them. */
+
 import * as v from 'valibot';
 import { EspError } from '../error.ts';
+import { complaintOf } from '../schema-issue.ts';
 
 const hexadecimal = v.pipe(v.string(), v.regex(/^([0-9a-f]{2})+$/i, 'expected hexadecimal'));
 
@@ -34,7 +36,7 @@ export function parsePolicies(text: string, what: string): PolicyDocument {
   const checked = v.safeParse(documentSchema, parseJson(text, what));
   if (checked.success) return checked.output;
   const [issue] = checked.issues;
-  throw invalid(what, `${v.getDotPath(issue) ?? 'document'}: ${issue.message}`);
+  throw invalid(what, `${v.getDotPath(issue) ?? 'document'}: ${complaintOf(issue)}`);
 }
 
 function parseJson(text: string, what: string): unknown {

@@ -1,8 +1,10 @@
 /** Reads and checks the settings of `uki build`: flags, over ukify's configuration file. */
+
 import { basename, resolve } from 'node:path';
 import * as v from 'valibot';
 import type { Disk } from '../disk/disk.ts';
 import { DESIGNATORS } from '../gpt/partition-type.ts';
+import { complaintOf } from '../schema-issue.ts';
 import type { RawSettings } from '../settings/configuration-file.ts';
 import { UKI_BUILD_OPTIONS } from '../settings/uki-options.ts';
 import { path as pathGiven } from '../settings/value-schemas.ts';
@@ -76,6 +78,12 @@ const schema = v.strictObject({
  */
 export type BuildSettings = v.InferOutput<typeof schema> & { readonly output: string };
 
+/** Whether a key vouches for what goes into the image: that of Secure Boot, or one of policies for PCR 11. */
+export function isVouchedFor(settings: BuildSettings): boolean {
+  const { 'secureboot-private-key': key, 'pcr-private-key': keys } = settings;
+  return key !== undefined || keys.length > 0 || settings['policy-digest'];
+}
+
 const CONFIG_LIMIT = 1024 * 1024;
 
 /**
@@ -89,7 +97,7 @@ export function readBuildSettings(flags: RawSettings, disk: Disk): BuildSettings
   const checked = v.safeParse(schema, merged);
   if (!checked.success) {
     const [issue] = checked.issues;
-    throw misuse(`--${v.getDotPath(issue)?.replace(/\..*/, '') ?? ''}: ${issue.message}`);
+    throw misuse(`--${v.getDotPath(issue)?.replace(/\..*/, '') ?? ''}: ${complaintOf(issue)}`);
   }
   const settings = checked.output;
   requirePair(settings);

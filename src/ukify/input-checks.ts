@@ -4,7 +4,7 @@ import { hasPrivateKey } from '../secureboot/private-key.ts';
 import { parseOsRelease } from '../uki/os-release.ts';
 import { type BuildSettings, splitSection } from './build-settings.ts';
 import type { Inputs } from './inputs.ts';
-import { misuse } from './misuse.ts';
+import { misuse, secretIn } from './misuse.ts';
 
 /** One text that goes into the image: the option it is from, its value, and the section it makes. */
 interface Text {
@@ -74,7 +74,7 @@ const UTF_16 = [
 function textWarnings({ name, section }: Text, bytes: Uint8Array): readonly string[] {
   const text = new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes);
   if (hasPrivateKey(text)) {
-    throw misuse(`--${name}: got a private key, which everyone could read in the image`);
+    throw secretIn(name);
   }
   if (!TEXTS.includes(section)) return [];
   if (UTF_16.some((mark) => mark.every((byte, at) => bytes[at] === byte))) {

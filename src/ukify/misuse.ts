@@ -6,3 +6,8 @@ import { misuse as misuseOf } from '../settings/flags.ts';
 export function misuse(message: string): EspError {
   return misuseOf(message, 'uki build');
 }
+
+/** Returns the error for a private key where the image would show it. */
+export function secretIn(flag: string): EspError {
+  return misuse(`--${flag}: got a private key, which everyone could read in the image`);
+}

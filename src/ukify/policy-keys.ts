@@ -29,8 +29,8 @@ export async function loadKeys(
   const asked = readPolicyAsked(settings);
   const allowInsecureKey = settings['allow-insecure-key'];
   const signers = asked.groups.map(({ privateKey, publicKey }) => {
-    inputs.file('pcr-private-key', privateKey);
-    if (publicKey !== undefined) inputs.file('pcr-public-key', publicKey);
+    inputs.key('pcr-private-key', privateKey);
+    if (publicKey !== undefined) inputs.key('pcr-public-key', publicKey);
     requireKeyElsewhere(privateKey, allowInsecureKey, disk);
     return loadPolicyKey({ privateKey, publicKey, allowInsecureKey }, keyOwner(context), disk);
   });

@@ -1,6 +1,8 @@
 /** Parses JSON from outside and checks its shape. */
+
 import * as v from 'valibot';
 import { EspError } from '../error.ts';
+import { complaintOf } from '../schema-issue.ts';
 
 /**
  * Returns the value of a JSON text. `name` is the file's name in errors.
@@ -15,7 +17,7 @@ export function parseDocument<Schema extends v.GenericSchema>(
   if (checked.success) return checked.output;
   const [issue] = checked.issues;
   const where = v.getDotPath(issue);
-  throw malformed(`${name}: ${where === null ? '' : `${where}: `}${issue.message}`);
+  throw malformed(`${name}: ${where === null ? '' : `${where}: `}${complaintOf(issue)}`);
 }
 
 function parseJson(text: string, name: string): unknown {

@@ -1,4 +1,5 @@
 /** The findings of a check of data and hash area against a root hash. */
+import { exactSize } from '../quantity.ts';
 
 /** Data or hash area is shorter than the superblock says. In bytes. */
 export interface Short {
@@ -28,7 +29,7 @@ export function describeFinding(finding: Finding, data: string, hash: string): s
     case 'intact':
       return `${data}: intact`;
     case 'short':
-      return `${finding.of === 'data' ? data : hash}: expected at least ${finding.expected} bytes, got ${finding.got}`;
+      return `${finding.of === 'data' ? data : hash}: expected at least ${exactSize(finding.expected)}, got ${exactSize(finding.got)}`;
     case 'root-hash':
       return `${hash}: expected root hash ${finding.expected}, got ${finding.got}`;
     case 'hash-block':

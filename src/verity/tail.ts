@@ -1,6 +1,8 @@
 /** Data that end within a block: nothing covers what lies behind the last whole one. */
+
 import type { ByteSource } from '../byte-source.ts';
 import { EspError } from '../error.ts';
+import { exactSize } from '../quantity.ts';
 import type { Parameters } from './superblock.ts';
 
 /** Returns a warning about the bytes behind the last whole block, if there are fewer than a block of them. */
@@ -12,7 +14,7 @@ export function tailWarning(
   const tail = data.size - dataBlocks * dataBlockSize;
   if (tail <= 0 || tail >= dataBlockSize) return [];
   return [
-    `${name}: its last ${tail} bytes are not covered: they are no whole block of ${dataBlockSize} bytes, and anybody can change them unnoticed`,
+    `${name}: its end, ${exactSize(tail)}, is not covered: it is no whole block of ${dataBlockSize} bytes, and anybody can change it unnoticed`,
   ];
 }
 

@@ -247,7 +247,7 @@ describe('entry', () => {
     const machine = await installed(t);
     const { error } = await run(machine, 'entry', 'next', '7');
     assert.equal(error?.status, 2);
-    assert.equal(error?.hint, 'there are 1, 2');
+    assert.equal(error?.hint, 'name one of 1, 2');
     assert.equal((await run(machine, 'entry', 'next')).error?.status, 2);
   });
 

@@ -151,7 +151,7 @@ for (const format of FORMATS) {
       const { status, error } = await machine.run('install', '--format', format);
       assert.equal(status, 3);
       assert.equal(error?.code, 'NO_BOOTABLE_GENERATION');
-      assert.match(error.message, /2 are broken/);
+      assert.match(error.message, /2 generations are broken/);
       assert.match(error.hint ?? '', /nothing was touched/);
       assert.deepEqual(machine.tree(), before);
     });

@@ -3,15 +3,18 @@ import { X509Certificate } from 'node:crypto';
 import * as fs from 'node:fs';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
+import { nodeDisk } from '../../src/disk/node-disk.ts';
 import { EspError } from '../../src/error.ts';
 import type { Guid } from '../../src/guid.ts';
 import { parseAuthenticatedWrite } from '../../src/secureboot/authenticated-variable.ts';
+import { IMAGE_SHA256 } from '../../src/secureboot/forbidden.ts';
 import { KEY_NAMES, KEY_VARIABLES, type KeyVariable } from '../../src/secureboot/key-variable.ts';
 import {
   formatSignatureLists,
   parseSignatureLists,
   X509,
 } from '../../src/secureboot/signature-list.ts';
+import { authenticodeDigest } from '../../src/signer/image-digest.ts';
 import { run } from '../lab/run.ts';
 import { installCommand, missingTools } from '../lab/tools.ts';
 import { aKeyDirectory, aMicrosoftCertificate } from './a-key-directory.ts';
@@ -31,6 +34,11 @@ async function aMachineWithKeys(t: TestContext): Promise<Machine> {
   const { status } = await machine.runWith({}, 'install', ...machine.arguments(), ...pair, '-q');
   assert.equal(status, 0);
   return machine;
+}
+
+function programDigest(path: string): Uint8Array {
+  using program = nodeDisk().open(path);
+  return authenticodeDigest(program);
 }
 
 function enrollWith(
@@ -269,9 +277,9 @@ describe('keys enroll', () => {
 
   test('--dbx is written beside the keys, signed by KEK, and entries are judged by it', async (t) => {
     const machine = await aMachineWithKeys(t);
-    const pem = fs.readFileSync(join(machine.root, 'sbctl/keys/db/db.pem'));
-    const data = Uint8Array.from(new X509Certificate(pem).raw);
-    const lists = formatSignatureLists([{ type: X509, owner: MICROSOFT as Guid, data }]);
+    const [entry = ''] = machine.paths(/EFI.Linux/);
+    const data = programDigest(join(machine.esp, entry));
+    const lists = formatSignatureLists([{ type: IMAGE_SHA256, owner: MICROSOFT as Guid, data }]);
     const file = join(machine.root, 'dbx.esl');
     fs.writeFileSync(file, lists);
     const { status, output } = await enroll(machine, BRAVE, '--dbx', file, '--json');
@@ -292,6 +300,42 @@ describe('keys enroll', () => {
     assert.deepEqual(fs.readFileSync(place), auth);
     fs.writeFileSync(file, 'no lists');
     assert.equal((await enroll(machine, BRAVE, '--dbx', file)).error?.code, 'KEY_INVALID');
+  });
+
+  describe('--dbx is refused, and nothing is written', () => {
+    const list = (type: string, data: Uint8Array) =>
+      formatSignatureLists([{ type: type as Guid, owner: MICROSOFT as Guid, data }]);
+    const ownPem = (machine: Machine) =>
+      new X509Certificate(fs.readFileSync(join(machine.root, 'sbctl/keys/db/db.pem')));
+    const cases: readonly (readonly [string, (machine: Machine) => Uint8Array, RegExp])[] = [
+      [
+        'that forbids our own certificate',
+        (machine) => list(X509, Uint8Array.from(ownPem(machine).raw)),
+        /forbids your own certificate/,
+      ],
+      [
+        'with a digest of another size',
+        () => list(IMAGE_SHA256, new Uint8Array(7)),
+        /entries that firmware takes, got one of type c1c41626-.* with 7 bytes/,
+      ],
+      ['with a certificate that is none', () => list(X509, new Uint8Array(300)), /got one of type/],
+      [
+        'with a type that firmware does not know',
+        () => list('11111111-2222-3333-4444-555555555555', new Uint8Array(32)),
+        /got one of type 11111111-/,
+      ],
+    ];
+    for (const [what, dbx, expected] of cases) {
+      test(what, async (t) => {
+        const machine = await aMachineWithKeys(t);
+        const file = join(machine.root, 'dbx.esl');
+        fs.writeFileSync(file, dbx(machine));
+        const { error } = await enroll(machine, BRAVE, '--dbx', file);
+        assert.equal(error?.code, 'KEY_INVALID');
+        assert.match(error.message, expected);
+        assert.deepEqual(machine.paths(/loader.keys/), []);
+      });
+    }
   });
 
   test('a run that fails anywhere leaves the old set, or none that is complete', async (t) => {

@@ -201,10 +201,35 @@ describe('loader.conf', () => {
     }
   });
 
+  test('a value that the loader would pass over is refused, in a file and in the configuration', async (t) => {
+    const machine = aMachine(t);
+    const given = join(machine.root, 'given.conf');
+    for (const [key, value] of [
+      ['editor', 'maybe'],
+      ['timeout', '-1'],
+      ['timeout', '3 # seconds'],
+      ['console-mode', 'big'],
+      ['secure-boot-enroll', 'yes'],
+    ] as const) {
+      fs.writeFileSync(given, `${key} ${value}\n`);
+      const inFile = await machine.run('install', '--loader-conf', given);
+      fs.writeFileSync(given, `[loader]\n${key} = "${value}"\n`);
+      const inConfig = await machine.run('install', '--config', given);
+      for (const { error } of [inFile, inConfig]) {
+        assert.equal(error?.code, 'CONFIG_INVALID', `${key} ${value}`);
+        assert.match(error.message, new RegExp(`${key}: expected .*, got "${value}"`));
+      }
+    }
+    fs.writeFileSync(given, 'timeout=3\n');
+    const { error } = await machine.run('install', '--loader-conf', given);
+    assert.match(error?.message ?? '', /timeout=3: expected a value behind it, got nothing$/);
+    assert.deepEqual(machine.tree(), {});
+  });
+
   test('settings that do not fit into a sector are a mistake, and nothing is touched', async (t) => {
     const machine = aMachine(t);
     const given = join(machine.root, 'loader.conf');
-    fs.writeFileSync(given, `timeout 1\nbeep ${'y'.repeat(600)}\n`);
+    fs.writeFileSync(given, `timeout 1\nlog-level ${'y'.repeat(600)}\n`);
     const before = machine.tree();
     const { status, error } = await machine.run('install', '--loader-conf', given);
     assert.equal(status, 2);
@@ -214,10 +239,13 @@ describe('loader.conf', () => {
 
   test('what cannot stay of the settings on the ESP is told once, and stops nothing', async (t) => {
     const machine = aMachine(t);
-    machine.put('loader/loader.conf', `timeout 1\nbeep ${'y'.repeat(600)}\n\u0001x y\neditor no\n`);
+    machine.put(
+      'loader/loader.conf',
+      `timeout 1\nlog-level ${'y'.repeat(600)}\n\u0001x y\neditor no\n`,
+    );
     const { status, output } = await machine.run('install', '--json');
     assert.equal(status, 5);
-    assert.match(JSON.parse(output).warnings[0], /left out: "beep", "\\u0001x"$/);
+    assert.match(JSON.parse(output).warnings[0], /left out: "log-level", "\\u0001x"$/);
     assert.match(machine.read('loader/loader.conf'), /^timeout 1\neditor no$/m);
     assert.equal((await machine.run('install')).status, 0);
   });

@@ -204,7 +204,7 @@ const REFUSED = [
   [['7'], /7: no such file, and no entry/],
   [['1', '--bank', 'md5'], /--bank.*expected one of sha1/],
   [['1', '--profile', 'x'], /--profile.*expected a number/],
-  [['1', '--profile', '1'], /profile 1: expected one below 1/],
+  [['1', '--profile', '1'], /profile 1: the image has 1 profile, counted from 0/],
   [['1', '--secure-boot', 'maybe'], /expected on or off/],
 ] as const;
 

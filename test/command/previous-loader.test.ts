@@ -105,7 +105,7 @@ for (const [what, content, problem] of [
     machine.put(PREVIOUS, content);
     const { output, status } = await machine.run('verify');
     assert.equal(status, 5);
-    assert.match(output, /1 findings\n {2}- EFI\/systemd\/systemd-boot-fallbackx64\.efi: /);
+    assert.match(output, /1 finding\n {2}- EFI\/systemd\/systemd-boot-fallbackx64\.efi: /);
     assert.match(output, problem);
     assert.equal((await machine.run('status')).status, 5);
     ran(machine, '257');

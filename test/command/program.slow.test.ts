@@ -47,9 +47,17 @@ describe('a process', () => {
       /unknown option '--limt' /,
       /did you mean --limit\? see espalier install --help$/m,
     ],
-    [['install', 'a', 'b'], /too many arguments/, /hint: see espalier install --help$/m],
-    [['install', '--limit'], /argument missing/, /hint: see espalier install --help$/m],
-    [['list', '/nix/store/x'], /too many arguments/, /hint: see espalier list --help$/m],
+    [
+      ['install', 'a', 'b'],
+      /expected at most 1 operand, got a, b /,
+      /hint: see espalier install --help$/m,
+    ],
+    [
+      ['install', '--limit'],
+      /--limit: expected N, got nothing/,
+      /hint: see espalier install --help$/m,
+    ],
+    [['list', '/nix/store/x'], /expected no operand, got /, /hint: see espalier list --help$/m],
     [
       ['install', '--limit', 'many'],
       /--limit: expected a number from 0, got "many"/,

@@ -165,7 +165,13 @@ describe('keys', () => {
     ['that is none', 'no key at all', 0o600, 'KEY_INVALID', /expected PEM with a PRIVATE KEY/],
     ['of another certificate', another.privateKey, 0o600, 'KEY_INVALID', /is not the key of/],
     ['that is encrypted', encrypted.privateKey, 0o600, 'KEY_INVALID', /it is encrypted/],
-    ['that others can read', privateKeyPem, 0o644, 'KEY_INSECURE', /expected mode 600 or less/],
+    [
+      'that others can read',
+      privateKeyPem,
+      0o644,
+      'KEY_INSECURE',
+      /it has mode 644, expected 600 or less/,
+    ],
   ];
   for (const [what, pem, mode, code, message] of mistakes) {
     test(`a private key ${what} is told before anything is written`, async (t) => {
@@ -211,7 +217,7 @@ describe('space', () => {
       status: 4,
       code: 'ESP_FULL',
       message:
-        /generations 1 need \d+ bytes; 8192 are to be had: 8192 free, 0 in our own files, 0 kept in reserve/,
+        /generation 1 needs \d+ bytes \(.* KiB\); 8192 bytes can be had: 8\.0 KiB free, 0 B in our own files, 0 B kept in reserve/,
       hint: /nix-env --delete-generations/,
     });
   });

@@ -8,8 +8,10 @@ import { nodeDisk } from '../../src/disk/node-disk.ts';
 import { rootedDisk } from '../../src/disk/rooted-disk.ts';
 import { explain } from '../../src/error.ts';
 import { findParts } from '../lab/parts.ts';
-import { certificatePath } from '../signer/test-key.ts';
-import { aMachine, type Machine } from './a-machine.ts';
+import { run } from '../lab/run.ts';
+import { certificatePath, privateKeyPem } from '../signer/test-key.ts';
+import { aKernel, aMachine, type Machine } from './a-machine.ts';
+import { STUB } from './a-uki.ts';
 
 /** Everything below a directory; links are not followed. */
 function* below(directory: string): Generator<fs.Dirent> {
@@ -35,6 +37,9 @@ function detach({ root }: Machine): void {
     }
   }
 }
+
+const HASH = 'a'.repeat(64);
+const SIGNING = ['--certificate', '/db.pem', '--private-key', '/db.key', '--allow-insecure-key'];
 
 const inside = [
   ...['--esp', '/esp', '--allow-directory', '--profiles', '/nix/var/nix/profiles'],
@@ -184,6 +189,77 @@ describe('whatever links a mounted system has, the host stays as it is:', () => 
       assert.equal(fs.readFileSync(host.file, 'utf8'), 'of the host');
     });
   }
+
+  const others: readonly (readonly [string, string, 'directory' | 'file', readonly string[]])[] = [
+    ['the kernels that are kept', 'state', 'directory', ['kernel', 'add', '6.1.0', '/linux']],
+    ['their files', 'state/files', 'directory', ['kernel', 'add', '6.1.0', '/linux']],
+    ['their links', 'state/generations', 'directory', ['kernel', 'add', '6.1.0', '/linux']],
+    ['the directory of keys', 'sb', 'directory', ['keys', 'generate', '--bits', '2048', '/sb']],
+    ['the owner of keys', 'sb/GUID', 'file', ['keys', 'generate', '--bits', '2048', '/sb']],
+    ['a copy of the configuration', 'run/copy', 'file', ['config', 'copy', '/run/copy']],
+    ['where that copy goes', 'run', 'directory', ['config', 'copy', '/run/copy']],
+    ['a program that is signed', 'out', 'file', ['sign', '/a.efi', '--output', '/out', ...SIGNING]],
+    ['one that is signed in place', 'in', 'file', ['sign', '/in', ...SIGNING]],
+    [
+      'the signature of a root hash',
+      'out',
+      'file',
+      ['verity', 'sign', HASH, '--output', '/out', ...SIGNING],
+    ],
+    [
+      'a root hash',
+      'out',
+      'file',
+      ['verity', 'format', '/data', '/hash', '--root-hash-file', '/out'],
+    ],
+    [
+      'an image',
+      'out',
+      'file',
+      ['uki', 'build', '--linux', '/linux', '--stub', '/stub', '--output', '/out'],
+    ],
+    ['a pin that is removed', 'pins/system-1-link', 'file', ['unpin', '--pins', '/pins', '1']],
+    ['a disk', 'out', 'file', ['image', 'convert', '/data', '/out', '--format', 'vdi', '--force']],
+  ];
+  for (const [what, path, kind, args] of others) {
+    test(`${what}, by ${args.slice(0, 2).join(' ')}`, async (t) => {
+      const [machine, host] = [aMachine(t), aHost(t)];
+      detach(machine);
+      const put = (name: string, bytes: Uint8Array | string) =>
+        fs.writeFileSync(join(machine.root, name), bytes, { mode: 0o600 });
+      put('data', Buffer.alloc(8192));
+      put('linux', aKernel());
+      put('stub', STUB);
+      put('a.efi', aKernel('a'));
+      put('db.pem', fs.readFileSync(certificatePath));
+      put('db.key', privateKeyPem);
+      fs.mkdirSync(join(machine.root, 'etc'));
+      put('etc/espalier.toml', 'limit = 3\n');
+      fs.mkdirSync(join(machine.root, 'etc/kernel'));
+      put('etc/kernel/cmdline', 'root=x');
+      plant(machine, path, kind === 'file' ? host.file : host.directory);
+      const environment = {
+        ESPALIER_ROOT: machine.root,
+        ESPALIER_STATE_DIR: '/state',
+        ESPALIER_PROFILES: '/nix/var/nix/profiles',
+      };
+      await machine.runWith({ environment }, ...args);
+      assert.deepEqual(fs.readdirSync(host.directory), ['file']);
+      assert.equal(fs.readFileSync(host.file, 'utf8'), 'of the host');
+    });
+  }
+
+  test('a device that stands in the place of a file', async (t) => {
+    if (process.getuid?.() !== 0) return t.skip('SKIPPED, needs root: mknod');
+    const machine = aMachine(t);
+    fs.writeFileSync(join(machine.root, 'data'), Buffer.alloc(8192));
+    // The numbers of a loop device that nobody attached.
+    run('mknod', [join(machine.root, 'hash'), 'b', '7', '250']);
+    const environment = { ESPALIER_ROOT: machine.root };
+    const { error } = await machine.runWith({ environment }, 'verity', 'format', '/data', '/hash');
+    const isDev = nodeDisk().fileSystem(machine.root)?.type === 0x01021994;
+    if (!isDev) assert.match(error?.message ?? '', /\/hash: expected a file of the running system/);
+  });
 
   test('what would be the temporary file of a text', async (t) => {
     const [machine, host] = [aMachine(t), aHost(t)];

@@ -101,6 +101,22 @@ describe('a broken generation', () => {
     assert.match(output, /^espalier_generation_broken\{generation="1",.*hint="repair .*"\} 1$/m);
   });
 
+  for (const [what, shapes, broken] of [
+    ['', [{ version: '1', kernel: 'no program' }, {}], '1'],
+    [', where it is to boot next', [{}, { version: '1', kernel: 'no program' }], '2'],
+  ] as const) {
+    test(`that no firmware starts is told by list and metrics${what}`, async (t) => {
+      const machine = aMachine(t, { generations: shapes });
+      const said = new RegExp(`^generation ${broken} is broken: .*\n {2}hint: rebuild that`, 'm');
+      assert.match((await machine.run('list')).output, said);
+      const { output } = await machine.run('status', '--metrics');
+      assert.match(output, /^espalier_generations_broken\{esp="[^"]+"\} 1$/m);
+      const { error } = await machine.run('install');
+      assert.equal(error?.code, broken === '2' ? 'TARGET_BROKEN' : undefined);
+      assert.match(error?.hint ?? 'rebuild it', /rebuild it/);
+    });
+  }
+
   test('that only a look into its kernel finds is told by status', async (t) => {
     const machine = aMachine(t, { generations: [{ version: '1', kernel: 'no program' }, {}] });
     const { status, output } = await machine.run('status');

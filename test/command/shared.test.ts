@@ -295,7 +295,7 @@ describe('the format auto', () => {
   test('shares images where that saves room, and says so', async (t) => {
     const { name, because } = await chosen(sharing(t));
     assert.equal(name, 'shared');
-    assert.match(because, /^1 images in place of 3 save 6\d % of the room$/);
+    assert.match(because, /^1 image in place of 3 saves 6\d % of the room$/);
   });
 
   test('makes an image for each generation where sharing saves nothing', async (t) => {

@@ -110,6 +110,23 @@ describe('sign --request', () => {
   });
 });
 
+test('sign and verity sign write over no key, certificate or root hash', async (t) => {
+  const { bench, key } = await aBench(t);
+  const pair = ['--certificate', certificatePath, '--private-key', key];
+  const file = bench.put('a.efi', LOADER);
+  const hash = bench.put('usr.roothash', 'a'.repeat(64));
+  for (const args of [
+    ['sign', file, ...pair, '--output', key],
+    ['verity', 'sign', hash, ...pair, '--output', key],
+    ['verity', 'sign', hash, ...pair, '--document', hash],
+  ]) {
+    const { error } = await bench.run(args);
+    assert.match(error?.message ?? '', /^--\w+: .* which would be lost$/);
+  }
+  assert.equal(fs.readFileSync(key, 'utf8'), privateKeyPem);
+  assert.equal(fs.readFileSync(hash, 'utf8'), 'a'.repeat(64));
+});
+
 test('sign FILE refuses a bare kernel unless it is asked for, and leaves it as it is', async (t) => {
   const { bench, key } = await aBench(t);
   const file = bench.put('linux', KERNEL);

@@ -140,6 +140,26 @@ describe('refused', () => {
       (b) => ['--cmdline', `@${b.put('k', privateKeyPem)}`],
       /--cmdline: got a private key/,
     ],
+    [
+      'a private key as an initrd',
+      (b) => ['--initrd', b.put('k', privateKeyPem)],
+      /--initrd: got a private key/,
+    ],
+    [
+      'a private key as a picture',
+      (b) => ['--splash', b.put('k', privateKeyPem)],
+      /--splash: got a private key/,
+    ],
+    [
+      'a private key in DER as a section',
+      (b) => ['--section', `.x:@${b.put('k', ec.export({ type: 'pkcs8', format: 'der' }))}`],
+      /--section: got a private key/,
+    ],
+    [
+      'a private key in DER as --pcrpkey',
+      (b) => ['--pcrpkey', b.put('k', ec.export({ type: 'sec1', format: 'der' }))],
+      /got a private key/,
+    ],
     ['a certificate in DER', (b) => ['--pcrpkey', b.put('k', certificateDer)], /in PEM, got/],
     ['a text', (b) => ['--pcrpkey', b.put('k', 'hello')], /in PEM, got something else/],
     [

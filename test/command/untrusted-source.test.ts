@@ -3,11 +3,23 @@ import assert from 'node:assert/strict';
 import * as fs from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
+import type { Disk } from '../../src/disk/disk.ts';
 import { nodeDisk } from '../../src/disk/node-disk.ts';
 import { certificatePath, privateKeyPem } from '../signer/test-key.ts';
 import { aKernel, aMachine, aSystemdBoot } from './a-machine.ts';
+import { aWorkbench } from './a-uki.ts';
 
 const SIGNED = aSystemdBoot('255');
+
+/** Reads as the disk does, and says that FAT is mounted at a path. */
+function withStick(stick: string): Disk['read'] {
+  const disk = nodeDisk();
+  const line = `9 1 8:9 / ${stick} rw,relatime - vfat /dev/sdx1 rw\n`;
+  return (path, limit) =>
+    path === '/proc/self/mountinfo'
+      ? Buffer.concat([disk.read(path, limit), Buffer.from(line)])
+      : disk.read(path, limit);
+}
 
 /** A machine with a key, and a stick with FAT beside its ESP. */
 function aStick(t: TestContext) {
@@ -16,12 +28,7 @@ function aStick(t: TestContext) {
   fs.mkdirSync(at('stick'));
   fs.writeFileSync(at('db.key'), privateKeyPem, { mode: 0o600 });
   const keys = ['--certificate', certificatePath, '--private-key', at('db.key')];
-  const disk = nodeDisk();
-  const line = `9 1 8:9 / ${at('stick')} rw,relatime - vfat /dev/sdx1 rw\n`;
-  const read: typeof disk.read = (path, limit) =>
-    path === '/proc/self/mountinfo'
-      ? Buffer.concat([disk.read(path, limit), Buffer.from(line)])
-      : disk.read(path, limit);
+  const read = withStick(at('stick'));
   const run = (verb: string, ...args: readonly string[]) =>
     machine.runWith({ disk: { read } }, verb, ...args, '--quiet');
   const install = (...args: readonly string[]) =>
@@ -114,6 +121,92 @@ describe('it is refused', () => {
   });
 });
 
+describe('what a key would vouch for is refused on FAT', () => {
+  /** Runs a verb on a bench that has a key, and a stick with FAT. */
+  function aStickBench(t: TestContext) {
+    const bench = aWorkbench(t);
+    const key = bench.put('db.key', privateKeyPem);
+    fs.chmodSync(key, 0o600);
+    for (const name of ['linux', 'initrd', 'systemd']) {
+      fs.cpSync(bench.path(name), bench.path(`stick/${name}`), { recursive: true });
+    }
+    bench.put('stick/cmdline', 'quiet');
+    const read = withStick(bench.path('stick'));
+    return { bench, key, run: (args: readonly string[]) => bench.run(args, { read }) };
+  }
+
+  const cases: readonly (readonly [string, (at: (name: string) => string) => string[]])[] = [
+    ['kernel', (at) => ['--linux', at('linux')]],
+    ['initrd', (at) => ['--initrd', at('initrd')]],
+    ['command line', (at) => ['--cmdline', `@${at('cmdline')}`]],
+    ['section', (at) => ['--section', `.mine:@${at('cmdline')}`]],
+    ['picture', (at) => ['--splash', at('cmdline')]],
+    ['stub', (at) => ['--systemd', at('systemd')]],
+  ];
+  for (const [what, flags] of cases) {
+    test(`as ${what} of uki build, with the key of Secure Boot or of policies`, async (t) => {
+      const { bench, key, run } = aStickBench(t);
+      const given = flags((name) => bench.path(`stick/${name}`));
+      for (const signed of [
+        ['--secureboot-private-key', key, '--secureboot-certificate', certificatePath],
+        ['--pcr-private-key', key],
+      ]) {
+        const { error } = await run(['uki', 'build', ...bench.arguments(), ...given, ...signed]);
+        assert.equal(error?.code, 'SOURCE_UNTRUSTED', error?.message);
+        assert.equal(fs.existsSync(bench.path('out.efi')), false);
+      }
+      const unsigned = await run(['uki', 'build', ...bench.arguments(), ...given]);
+      assert.equal(unsigned.error, undefined);
+    });
+  }
+
+  test('as the root hash of verity sign', async (t) => {
+    const { bench, key, run } = aStickBench(t);
+    const hash = bench.put('stick/usr.roothash', 'a'.repeat(64));
+    const pair = ['--certificate', certificatePath, '--private-key', key];
+    const { error } = await run(['verity', 'sign', hash, ...pair, '--output', bench.path('s')]);
+    assert.equal(error?.code, 'SOURCE_UNTRUSTED');
+    assert.equal(fs.existsSync(bench.path('s')), false);
+  });
+
+  for (const [what, path] of [
+    ['the description of a system', 'boot.json'],
+    ['its kernel', 'kernel'],
+  ] as const) {
+    test(`as ${what}, where policies for PCR 11 are signed and images are not`, async (t) => {
+      const stick = aStick(t);
+      const { machine } = stick;
+      const at = path === 'kernel' ? fs.realpathSync(join(machine.toplevel(1), path)) : '';
+      const file = at || join(machine.toplevel(1), path);
+      const policies = ['--allow-unsigned', '--pcr-private-key', stick.at('db.key')];
+      const args = ['install', ...machine.arguments(), ...policies];
+      assert.equal((await stick.run('plan', ...args.slice(1))).status, 0);
+      fs.copyFileSync(file, stick.at('stick/it'));
+      fs.rmSync(file);
+      fs.symlinkSync(stick.at('stick/it'), file);
+      assert.equal((await stick.run(...(args as [string, ...string[]]))).status, 5);
+      assert.deepEqual(machine.installed(), [2]);
+      // With the key of Secure Boot likewise.
+      assert.equal((await stick.install()).status, 5);
+      assert.deepEqual(machine.installed(), [2]);
+    });
+  }
+
+  test('as the command line of installed kernels', async (t) => {
+    const stick = aStick(t);
+    fs.writeFileSync(stick.at('stick/cmdline'), 'root=x init=/bin/sh');
+    const environment = { KERNEL_INSTALL_CONF_ROOT: stick.at('stick') };
+    const args = ['kernel', 'add', '6.1.0', stick.at('linux'), '--state-dir', stick.at('state')];
+    fs.writeFileSync(stick.at('linux'), aKernel());
+    const { error } = await stick.machine.runWith(
+      { disk: { read: withStick(stick.at('stick')) }, environment },
+      ...args,
+    );
+    assert.equal(error?.code, 'SOURCE_UNTRUSTED');
+    assert.equal(fs.existsSync(stick.at('state')), false);
+  });
+});
+
 describe('a private key', () => {
   const insecure = ['--allow-insecure-key'];
 
@@ -127,6 +220,37 @@ describe('a private key', () => {
       assert.match(error.message, /FAT/);
       assert.equal((await stick.install('--private-key', key, ...insecure)).status, 0);
     }
+  });
+
+  test('is not made on FAT, and nothing of it is left there', async (t) => {
+    const stick = aStick(t);
+    fs.symlinkSync(stick.at('stick'), stick.at('link'));
+    for (const directory of [stick.at('stick/keys'), stick.at('link/keys')]) {
+      const { error } = await stick.run('keys', 'generate', '--bits', '2048', directory);
+      assert.equal(error?.code, 'KEY_INSECURE');
+      assert.deepEqual(fs.readdirSync(stick.at('stick')), []);
+    }
+  });
+
+  test('as a section of every image is refused', async (t) => {
+    const stick = aStick(t);
+    const config = stick.at('config.toml');
+    for (const section of ['splash', 'ucode', 'sbat']) {
+      fs.writeFileSync(config, `[sections]\n${section} = "${stick.at('db.key')}"\n`);
+      const { error } = await stick.install('--config', config);
+      assert.equal(error?.code, 'CONFIG_INVALID');
+      assert.match(error.message, new RegExp(`sections.${section}: .* is a private key`));
+    }
+    assert.deepEqual(stick.machine.installed(), []);
+  });
+
+  test('among the files for the ESP is warned of', async (t) => {
+    const stick = aStick(t);
+    const config = stick.at('config.toml');
+    fs.writeFileSync(config, `[extra-files]\n"EFI/x" = "${stick.at('db.key')}"\n`);
+    const { status, output } = await stick.install('--config', config, '--json');
+    assert.equal(status, 5);
+    assert.match(JSON.parse(output).warnings.join(), /db\.key is a private key, and everyone/);
   });
 
   test('in a work tree of git is warned of', async (t) => {

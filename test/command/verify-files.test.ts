@@ -174,6 +174,24 @@ describe('verify FILE', () => {
     assert.equal(JSON.parse(output).verb, 'uki verify');
   });
 
+  test('one of several that is no program is told, and costs the others nothing', async (t) => {
+    const bench = await aBench(t);
+    const { status, files } = await verify(bench, bench.path('initrd'), bench.path('a.efi'));
+    assert.equal(status, 1);
+    assert.match(files[0].problem, /initrd: DOS header/);
+    assert.equal(files[1].signatures.length, 1);
+    const { output } = await bench.run(['verify', bench.path('initrd'), bench.path('a.efi')]);
+    assert.match(output, /^not verified: .*initrd: DOS header/);
+  });
+
+  test('a file that no FAT holds is refused before it is read', async (t) => {
+    const bench = await aBench(t);
+    fs.truncateSync(bench.path('a.efi'), 2 ** 33);
+    const { error } = await bench.run(['verify', bench.path('a.efi')]);
+    assert.equal(error?.code, 'FILE_TOO_LARGE');
+    assert.match(error.message, /got 8589934592 bytes \(8\.0 GiB\)$/);
+  });
+
   test('a file that is no program is refused by name', async (t) => {
     const bench = await aBench(t);
     const { error } = await bench.run(['verify', bench.path('initrd')]);

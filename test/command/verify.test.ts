@@ -166,7 +166,7 @@ test('pinning what is not there names what is; unpinning what is not pinned says
   const machine = aMachine(t, { generations: [{}, {}] });
   const missing = await machine.run('pin', '7', ...pinsOf(machine));
   assert.equal(missing.status, 2);
-  assert.match(missing.error?.hint ?? '', /there are 2, 1/);
+  assert.match(missing.error?.hint ?? '', /name one of 2, 1/);
   assert.equal((await machine.run('unpin', '1', ...pinsOf(machine))).status, 2);
 });
 

@@ -86,7 +86,7 @@ describe('a thin image of ours', () => {
   test('is damaged, and costs little, when a section is larger than any that we make', () => {
     const sections = [section('.cmdline', 'x'.repeat(9_000_000)), ...SECTIONS];
     const entry = scan(nameOf(sections, 'unsigned'), anImage('unsigned', { sections }));
-    assert.match(entry.damage ?? '', /section "\.cmdline" expected at most/);
+    assert.match(entry.damage ?? '', /section "\.cmdline": expected at most/);
     assert.ok(entry.name, 'and still ours');
   });
 

@@ -165,7 +165,7 @@ describe('a failure', () => {
     for (const number of [1, 2]) writeFileSync(join(machine.toplevel(number), 'boot.json'), '{');
     const { status, error } = await install();
     assert.equal(status, 1);
-    assert.match(error?.message ?? '', /no generation can boot, 2 are broken/);
+    assert.match(error?.message ?? '', /no generation can boot: 2 generations are broken/);
     assert.deepEqual(machine.tree(), before);
   });
 

@@ -120,7 +120,7 @@ describe('what is there', () => {
     assert.deepEqual(outline(plan), ['put: +initrd-2.efi']);
     assert.equal(
       plan.phases[0]?.steps[0]?.because,
-      'it is damaged: it has 7 bytes, expected 81920',
+      'it is damaged: it has 7 bytes, expected 81920 bytes (80.0 KiB)',
     );
   });
 

@@ -26,7 +26,10 @@ test('a program is stopped when it does what it may not', async () => {
 test('a program that is not there is a complaint of a run, and an error of an answer', async () => {
   const argv = ['/nonexistent/program'];
   const complaint = await machine.run({ argv, directory: '/', environment }, { timeout: 60 });
-  assert.equal(complaint?.what, 'cannot be run: ENOENT');
+  assert.equal(
+    complaint?.what,
+    'cannot be run: there is no such program, or not the interpreter that it names',
+  );
   const { status, error } = machine.ask({ argv, timeout: 60_000, limit: 10, messages: 'kept' });
   assert.equal(status, null);
   assert.ok(error);

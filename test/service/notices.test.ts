@@ -48,7 +48,7 @@ describe('a notice', () => {
     assert.deepEqual(hear(full), []);
     assert.deepEqual(
       hear(() => none),
-      ['info over /boot: ESP_FULL'],
+      ['info this is over: /boot: ESP_FULL'],
     );
     assert.deepEqual(hear(full), ['error /boot: ESP_FULL']);
   });
@@ -67,7 +67,11 @@ describe('a notice', () => {
     hear(() => noticesOf([failing('/boot', 'ESP_FULL')]));
     assert.deepEqual(
       hear(() => noticesOf([failing('/boot', 'ESP_READ_ONLY'), failing('/mirror', 'ESP_FULL')])),
-      ['error /boot: ESP_READ_ONLY', 'error /mirror: ESP_FULL', 'info over /boot: ESP_FULL'],
+      [
+        'error /boot: ESP_READ_ONLY',
+        'error /mirror: ESP_FULL',
+        'info this is over: /boot: ESP_FULL',
+      ],
     );
   });
 
@@ -81,7 +85,7 @@ describe('a notice', () => {
     assert.deepEqual(hear(unfinished('ESP_FULL')), []);
     assert.deepEqual(hear(unfinished('ESP_READ_ONLY')), [
       'error unfinished: because ESP_READ_ONLY',
-      'info over unfinished: because ESP_FULL',
+      'info this is over: unfinished: because ESP_FULL',
     ]);
   });
 
@@ -91,10 +95,10 @@ describe('a notice', () => {
       noticesOfFailure(new EspError('TARGET_BROKEN', `system-${number}-link`), known);
     hear(() => noticesOf([failing('/boot', 'ESP_FULL')]));
     assert.deepEqual(hear(broken(1)), ['error system-1-link']);
-    assert.deepEqual(hear(broken(2)), ['error system-2-link', 'info over system-1-link']);
+    assert.deepEqual(hear(broken(2)), ['error system-2-link', 'info this is over: system-1-link']);
     assert.deepEqual(
       hear(() => noticesOf([fine('/boot')])),
-      ['info over system-2-link', 'info over /boot: ESP_FULL'],
+      ['info this is over: system-2-link', 'info this is over: /boot: ESP_FULL'],
     );
   });
 

@@ -109,7 +109,7 @@ describe('espalier watch', { concurrency: 4 }, () => {
       await service.end();
       const about = service.log.filter(({ code }) => code === 'ESP_NOT_MOUNTED');
       assert.deepEqual(
-        about.map(({ level, msg }) => [level, msg === 'over']),
+        about.map(({ level, msg }) => [level, msg.startsWith('this is over: ')]),
         [
           [50, false],
           [30, true],
@@ -134,7 +134,7 @@ describe('espalier watch', { concurrency: 4 }, () => {
       await service.end();
       assert.deepEqual(
         service.log.flatMap(({ code, msg }) =>
-          code === 'ESP_NOT_MOUNTED' ? [msg === 'over'] : [],
+          code === 'ESP_NOT_MOUNTED' ? [msg.startsWith('this is over: ')] : [],
         ),
         [false, true],
       );

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { EspError } from '../../src/error.ts';
-import { SETTINGS } from '../../src/loader/loader-conf.ts';
+import { expectedValue, SETTINGS } from '../../src/loader/loader-conf.ts';
 import type { RawSettings } from '../../src/settings/configuration-file.ts';
 import { readSettings } from '../../src/settings/settings.ts';
 import { ROWS } from '../../src/settings/verb-options.ts';
@@ -155,7 +155,9 @@ describe('what an error names', () => {
   });
 
   test('every setting of loader.conf may be made, and no other: what boots next is not one', async () => {
-    const all = SETTINGS.map((key) => `${key} = "x"\n`).join('');
+    const fitting = (key: string) =>
+      ['x', 'no', '3', 'off'].find((value) => expectedValue(key, value) === undefined);
+    const all = SETTINGS.map((key) => `${key} = "${fitting(key)}"\n`).join('');
     const { loader } = await read({}, {}, `[loader]\n${all}`);
     assert.deepEqual(Object.keys(loader), SETTINGS);
     for (const key of ['default', 'preferred', 'time-out', 'Editor']) {

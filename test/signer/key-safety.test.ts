@@ -49,19 +49,19 @@ const store = { '/nix': {}, '/nix/store': { mode: 0o1775 }, '/nix/store/abc-db.k
 const refused: Readonly<Record<string, readonly [RegExp, Readonly<Record<string, Node>>, Owner?]>> =
   {
     'a key that its group can read': [
-      /db\.key expected mode 600 or less, got 640$/,
+      /db\.key: it has mode 640, expected 600 or less$/,
       { '/etc/keys/db.key': { ...KEY, mode: 0o100640 } },
     ],
     'a key that everyone can read': [
-      /expected mode 600 or less, got 644$/,
+      /has mode 644, expected 600 or less$/,
       { '/etc/keys/db.key': { ...KEY, mode: 0o644 } },
     ],
     'a key of somebody else': [
-      /expected the owner root, got user 1000$/,
+      /belongs to user 1000, expected root$/,
       { '/etc/keys/db.key': { ...KEY, uid: 1000 } },
     ],
     'a key of somebody who is neither root nor us': [
-      /expected the owner root or user 1000, got user 1001$/,
+      /belongs to user 1001, expected root or user 1000$/,
       { '/etc/keys/db.key': { ...KEY, uid: 1001 } },
       { uid: 1000, stores: [] },
     ],
@@ -74,7 +74,7 @@ const refused: Readonly<Record<string, readonly [RegExp, Readonly<Record<string,
       { '/etc': { mode: 0o777 } },
     ],
     'a key below a directory of somebody else': [
-      /: \/etc expected the owner root, got user 7$/,
+      /: \/etc belongs to user 7, expected root$/,
       { '/etc': { uid: 7 } },
     ],
     'a key in the Nix store, behind a link': [
@@ -99,7 +99,7 @@ const refused: Readonly<Record<string, readonly [RegExp, Readonly<Record<string,
       },
     ],
     'a link that somebody else can turn elsewhere': [
-      /db\.key expected the owner root, got user 5$/,
+      /db\.key: it belongs to user 5, expected root$/,
       {
         '/etc/keys/db.key': { link: '/etc/real.key', uid: 5 },
         '/etc/real.key': KEY,

@@ -74,7 +74,7 @@ const mount = 'mount -t vfat -o umask=0077,noatime /dev/vda /boot';
 
 /** How often the journal has an error of this code, as an error and as over. */
 const complaints = (code: string): string =>
-  `journalctl -o cat -u espalier-watch | grep ${code} | sed 's/^over (.*/OVER/;/^OVER$/!s/.*/TOLD/'`;
+  `journalctl -o cat -u espalier-watch | grep ${code} | sed 's/^this is over: .*/OVER/;/^OVER$/!s/.*/TOLD/'`;
 
 /** A file that says that it is larger than what its clusters hold: to read it is an error of the file system. */
 const TRAP = 'TRAP';

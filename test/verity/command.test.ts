@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, linkSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { describe, type TestContext, test } from 'node:test';
 import { attempt, run } from '../lab/run.ts';
 import { isRoot } from '../lab/tools.ts';
@@ -90,7 +90,7 @@ describe('espalier verity format', () => {
   test('tells of data that end within a block, and with --strict refuses them', async (t) => {
     const { data, hash, rootHash } = someFiles(t);
     writeFileSync(data, new Uint8Array(40_961).fill(7));
-    const strict = { code: 'VERITY_MALFORMED', message: /its last 1 bytes are not covered/ };
+    const strict = { code: 'VERITY_MALFORMED', message: /its end, 1 byte, is not covered/ };
     await assert.rejects(verity('format', data, hash, '--strict'), strict);
     assert.equal(existsSync(hash), false);
     const flags = ['--root-hash-file', rootHash];
@@ -144,6 +144,20 @@ describe('espalier verity format', () => {
     });
   }
 
+  test('writes the root hash over neither data nor hash area, by whatever name', async (t) => {
+    const { at, data, hash } = someFiles(t);
+    const before = readFileSync(data);
+    linkSync(data, at('another-name'));
+    for (const file of [data, hash, at('another-name')]) {
+      await assert.rejects(verity('format', data, hash, '--root-hash-file', file), {
+        code: 'CONFIG_INVALID',
+        message: /^--root-hash-file: .* which would be lost$/,
+      });
+      assert.deepEqual(readFileSync(data), before);
+    }
+    assert.equal(existsSync(hash), false);
+  });
+
   test('works below another root, and what it writes there everyone may read', async (t) => {
     const { at, data, hash, rootHash } = someFiles(t);
     const flags = ['/usr.erofs', '/usr.verity', '--root-hash-file', '/usr.roothash'];
@@ -170,7 +184,7 @@ describe('espalier verity format', () => {
     const verified = await verity('verify', dataDevice, hashDevice, '--root-hash-file', rootHash);
     assert.equal(verified.status, 0);
     await assert.rejects(verity('format', dataDevice, device(at('small'))), {
-      message: /expected a device of at least 8192 bytes, got 4096$/,
+      message: /expected a device of at least 8192 bytes, got 4096 bytes$/,
     });
   });
 });

@@ -33,7 +33,7 @@ describe('a root hash that nobody wrote down', () => {
     });
     const short = { ...pair, data: blockSource(data.subarray(512)) };
     await assert.rejects(rootHashOfPair(short, 'usr.verity', labour), {
-      message: 'usr.erofs: expected at least 1228800 bytes, got 1228288',
+      message: 'usr.erofs: expected at least 1228800 bytes (1.2 MiB), got 1228288 bytes (1.2 MiB)',
     });
   });
 });

@@ -140,8 +140,8 @@ export const plan: readonly Mutant[] = [
   {
     id: 'plan/outdated-size-unseen',
     file: 'src/plan/present.ts',
-    find: 'return found.size === size ? undefined :',
-    replace: 'return found.size <= size ? undefined :',
+    find: 'return found.size === size\n',
+    replace: 'return found.size <= size\n',
     killedBy: { file: PLAN, title: /a file of the wrong size is damaged/ },
     why: 'A kernel that was cut short would count as whole, and the machine would not boot it.',
   },
