@@ -24,6 +24,8 @@ export interface SeenEsp {
   /** Where the XBOOTLDR partition is mounted, if there is one. */
   readonly xbootldr?: string;
   readonly bootsNext: string | undefined;
+  /** Why that does not start, as far as headers and firmware tell; absent when nothing speaks against it. */
+  readonly nextProblem?: string;
   /** Whether what boots next is a system of the current generation; undefined when there is no profile to ask. */
   readonly nextIsCurrent: boolean | undefined;
   /** Whether the running system boots next; undefined when the running system is unknown. */

@@ -15,7 +15,7 @@ import {
   type Wanted,
 } from '../pass/drift.ts';
 import { readEsps } from '../pass/read-esps.ts';
-import { loaderStatus } from '../plan/loader-status.ts';
+import { lacksOurs, loaderStatus } from '../plan/loader-status.ts';
 import { type MenuEntry, menuOf, type SharedImage, sharedImages } from '../plan/menu.ts';
 import { isBad } from '../plan/menu-order.ts';
 import { type Note, notesOf } from '../plan/notes.ts';
@@ -155,10 +155,12 @@ function describeEsp(
   const neighbours = inventory.entries.filter(({ isNeighbour }) => isNeighbour).length;
   const shared = sharedImages(inventory);
   const own = [...inventory.blobs, ...inventory.entries.filter(({ name }) => name !== undefined)];
+  const problem = next && problemWith(next, view);
   return {
     esp: root,
     ...(xbootldr === undefined ? {} : { xbootldr }),
     bootsNext: next?.id,
+    ...(problem === undefined ? {} : { nextProblem: problem }),
     nextIsCurrent: current === undefined ? undefined : currentBoots.some(isFor),
     nextIsBooted: booted === undefined ? undefined : isFor(booted),
     loaders: view.loaders.map(loaderStatus),
@@ -184,6 +186,12 @@ function describeEsp(
   };
 }
 
+/** Says why what should boot next does not start. */
+function problemWith({ damage, unsigned }: MenuEntry, view: EspView): string | undefined {
+  if (view.loaders.map(loaderStatus).every(lacksOurs)) return 'no copy of our boot loader starts';
+  return damage ?? (view.firmware?.secureBoot === true ? unsigned : undefined);
+}
+
 /** Damaged, or ours without the signature that firmware asks for. */
 function isWanting({ damage, unsigned, generation }: MenuEntry): boolean {
   return damage !== undefined || (unsigned !== undefined && generation !== undefined);
@@ -203,14 +211,14 @@ function renderEsp(status: EspStatus): string {
   const trouble = status.problem ? [`  PROBLEM:    ${printable(status.problem.message)}`] : [];
   if (!('entries' in status)) return [`${status.esp}:`, ...trouble].join('\n');
   const { esp, xbootldr, bootsNext, nextIsCurrent, loaders, space, espSpace, leftOut } = status;
-  const { sharedImages: shared = [] } = status;
+  const { sharedImages: shared = [], nextProblem } = status;
   const drift = nextIsCurrent ? '  (as the profile says)' : '  (NOT what the profile says)';
   const without = leftOut.length > 0 ? `; no room for generations ${leftOut.join(', ')}` : '';
   return [
     `${esp}${xbootldr === undefined ? '' : ` and ${xbootldr}`}:`,
     ...trouble,
     ...(status.firmware ?? []).map((text) => `  FIRMWARE:   ${printable(text)}`),
-    `  boots next: ${printable(bootsNext ?? 'nothing')}${nextIsCurrent === undefined ? '' : drift}${status.nextIsBad ? '  (BAD: no tries left)' : ''}`,
+    `  boots next: ${printable(bootsNext ?? 'nothing')}${nextIsCurrent === undefined ? '' : drift}${status.nextIsBad ? '  (BAD: no tries left)' : ''}${nextProblem === undefined ? '' : `  (DOES NOT START: ${printable(nextProblem)})`}`,
     ...loaders.map(
       ({ path, is, problem }) =>
         `  loader:     ${path}  ${is}${problem ? `  (${printable(problem)})` : ''}`,

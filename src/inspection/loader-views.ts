@@ -5,6 +5,8 @@ import { loaderPlaces } from '../esp/layout.ts';
 import type { Target } from '../esp/target.ts';
 import { type Architecture, hostArchitecture } from '../loader/architecture.ts';
 import { loaderIdentity } from '../loader/systemd-boot.ts';
+import type { LoaderSignature } from '../loader/upgrade.ts';
+import type { JudgesSignature } from '../pe/carried-signature.ts';
 import { type LoaderStatus, loaderStatus } from '../plan/loader-status.ts';
 import type { LoaderView } from '../plan/view.ts';
 import type { Settings } from '../settings/settings.ts';
@@ -14,6 +16,8 @@ import type { Verifier } from '../signer/signer.ts';
 export interface Judging {
   readonly architecture: Architecture;
   readonly verifier: Verifier | undefined;
+  /** Tells of a signature whether firmware refuses the very program that it is over. */
+  readonly bans?: JudgesSignature | undefined;
 }
 
 /**
@@ -47,13 +51,14 @@ export async function loaderStatuses(
 /** Reads both copies, and judges their signatures when there is a verifier. */
 export async function viewLoaders(
   { root, tree }: Pick<Target, 'root' | 'tree'>,
-  { architecture, verifier }: Judging,
+  judging: Judging,
 ): Promise<readonly LoaderView[]> {
   const views: LoaderView[] = [];
+  const { architecture } = judging;
   const places = loaderPlaces(architecture);
   for (const place of ['systemd', 'fallback'] as const) {
     const path = places[place];
-    const found = await view(`${root}/${path}`, verifier, tree);
+    const found = await view(`${root}/${path}`, judging, tree);
     const { installed } = found;
     const isForOther =
       installed.kind === 'systemd-boot' && installed.machine !== architecture.machine;
@@ -92,7 +97,7 @@ function asDamaged(
 
 async function view(
   path: string,
-  verifier: Verifier | undefined,
+  judging: Judging,
   disk: Disk,
 ): Promise<Omit<LoaderView, 'place' | 'path'>> {
   const stat = disk.linkStat(path);
@@ -101,13 +106,14 @@ async function view(
   }
   using file = disk.open(path);
   const installed = loaderIdentity(file);
-  const judges = installed.kind === 'systemd-boot' ? verifier : undefined;
-  const signature = judges ? await judge(file, judges) : 'not-checked';
+  const isOurs = installed.kind === 'systemd-boot';
+  const signature = isOurs ? await judge(file, judging) : 'not-checked';
   return { size: stat.size, installed, signature };
 }
 
 // Loading cryptography costs as much as the rest of an idle run, so only a run that signs does it.
-async function judge(file: OpenFile, verifier: Verifier): Promise<'valid' | 'invalid'> {
+async function judge(file: OpenFile, { verifier, bans }: Judging): Promise<LoaderSignature> {
+  if (verifier === undefined) return 'not-checked';
   const { judgeSignature } = await import('./signature.ts');
-  return judgeSignature(file, verifier);
+  return judgeSignature(file, verifier, bans);
 }

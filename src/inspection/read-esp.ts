@@ -7,10 +7,11 @@ import { takeOverKernels } from '../esp/kernel-install.ts';
 import type { EspPath } from '../esp/layout.ts';
 import { lookupOn } from '../esp/lookup.ts';
 import { type OwnSystems, setNeighboursApart } from '../esp/neighbours.ts';
-import type { SignedBy } from '../esp/scan-entries.ts';
 import { scanInventory } from '../esp/scan-inventory.ts';
+import { withStartFaults } from '../esp/start-faults.ts';
 import type { Target } from '../esp/target.ts';
 import type { Architecture } from '../loader/architecture.ts';
+import { EFI_VARIABLES } from '../loader/efi-variables.ts';
 import type { DeclaredExtra } from '../plan/extras.ts';
 import { IMAGE_KINDS } from '../plan/images.ts';
 import { keyOf } from '../plan/present.ts';
@@ -23,6 +24,7 @@ import type { Survey } from '../survey/surveyed.ts';
 import { scanBootTree } from './boot-tree.ts';
 import type { Made } from './comparison.ts';
 import { type Closeness, viewExtras } from './extra-views.ts';
+import { askFor } from './firmware-demands.ts';
 import { viewFirmware } from './firmware-view.ts';
 import { judgingFor, viewLoaders } from './loader-views.ts';
 
@@ -48,6 +50,8 @@ export interface Look {
   readonly policies?: PolicyRule | undefined;
   /** What is wanted, by which policies are judged without reading whole images. */
   readonly wanted?: readonly WantedEntry[];
+  /** Path of the boot loader that would be installed; absent where nobody asks for that. */
+  readonly brings?: string;
   /** What unsigned files are held against; absent where that is not known, or not asked. */
   readonly made?: Made | undefined;
 }
@@ -68,6 +72,7 @@ export function lookFor(survey: Survey, deep = false): Look {
     verifier: isUnsigned(signer) ? undefined : signer,
     policies: survey.policies,
     wanted: entriesOf(survey),
+    brings: survey.loader.path,
     made: deep ? madeOf(survey) : undefined,
   };
 }
@@ -113,13 +118,17 @@ function adopted(
 export async function readEsp(target: Target, look: Look, context: Context): Promise<EspView> {
   const { root, xbootldr, tree, disk, warnings } = target;
   const token = look.settings['entry-token'];
-  const signedBy = await signaturesOn(look);
+  const variables = variablesFor(look, context);
+  const { demands, judging } = await askFor(look, variables, context);
   const { inventory: scanned, elsewhere } = scanBootTree(target, (from, at) => {
-    const found = scanInventory(from, at, token, IMAGE_KINDS, signedBy);
+    const found = scanInventory(from, at, token, IMAGE_KINDS, demands);
     const taken = look.adopts ? adopted(found, look, from, at) : found;
-    return look.ownSystems ? setNeighboursApart(taken, look.ownSystems, context.disk) : taken;
+    const { ownSystems } = look;
+    return withStartFaults(
+      ownSystems ? setNeighboursApart(taken, ownSystems, context.disk) : taken,
+    );
   });
-  const seen = { inventory: scanned, loaders: await viewLoaders(target, look) };
+  const seen = { inventory: scanned, loaders: await viewLoaders(target, judging) };
   const looked = look.deep ? await examined(target, seen, look, context) : seen;
   const { loaders } = looked;
   const inventory = await withPolicies(target, looked.inventory, look);
@@ -136,18 +145,9 @@ export async function readEsp(target: Target, look: Look, context: Context): Pro
     loaders,
     extras: viewExtras(root, wanting, inventory, tree),
     absent: absentFrom(target, look, inventory),
-    firmware: await firmwareFor(look, loaders, context),
+    firmware: await firmwareFor(look, loaders, context, variables),
     warnings,
   };
-}
-
-/** Which signatures the files of ours should carry. */
-async function signaturesOn({ settings, verifier }: Look): Promise<SignedBy> {
-  const certificate = verifier?.certificate;
-  if (certificate === undefined) return {};
-  const { isWholeSignature } = await import('../signer/cms-verification.ts');
-  const images = (signature: Uint8Array) => isWholeSignature(signature, certificate);
-  return { images, kernels: settings['sign-kernels'] ? images : undefined };
 }
 
 type Seen = Pick<EspView, 'inventory' | 'loaders'>;
@@ -190,17 +190,22 @@ function absentFrom(
   return new Set([...asked].filter(isAbsent));
 }
 
-/**
- * EFI variables of this machine say nothing about a directory that is filled for another machine.
- */
-async function firmwareFor(
-  { settings }: Look,
-  [, fallback]: EspView['loaders'],
-  context: Context,
-): Promise<FirmwareView | undefined> {
+/** EFI variables of this machine say nothing about a directory that is filled for another machine. */
+function variablesFor({ settings }: Look, context: Context): string | undefined {
+  const given = context.environment['ESPALIER_EFIVARS'];
   const isOther = settings['allow-directory'] || isElsewhere(context);
-  if (isOther && context.environment['ESPALIER_EFIVARS'] === undefined) return undefined;
+  return given ?? (isOther ? undefined : EFI_VARIABLES);
+}
+
+async function firmwareFor(
+  look: Look,
+  [, fallback]: EspView['loaders'],
+  { disk }: Context,
+  variables: string | undefined,
+): Promise<FirmwareView | undefined> {
+  if (variables === undefined) return undefined;
+  const { settings, brings } = look;
   // Whether a boot entry leads to ours matters only where another system's program has its other path.
   const asksOptions = fallback?.installed.kind === 'foreign';
-  return viewFirmware(settings.certificate, asksOptions, context);
+  return viewFirmware({ certificate: settings.certificate, asksOptions, brings }, variables, disk);
 }

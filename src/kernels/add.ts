@@ -6,7 +6,7 @@ import type { Link } from '../generation/generation.ts';
 import { kernelPlaces } from '../generation/installed-kernels.ts';
 import { hostArchitecture, systemOf } from '../loader/architecture.ts';
 import type { Settings } from '../settings/settings.ts';
-import { kernelTraits, requireMachine } from '../uki/kernel.ts';
+import { kernelTraits, requireStarts } from '../uki/kernel.ts';
 import { parseOsRelease } from '../uki/os-release.ts';
 import { findDevicetree } from './devicetree.ts';
 import { type InstalledFiles, initrdPlaces } from './installed.ts';
@@ -67,7 +67,7 @@ export interface Added {
 /**
  * Keeps a kernel. Without its initrd or its modules it becomes a generation that cannot be installed.
  * @throws {PE_MALFORMED} when firmware cannot start it
- * @throws {GENERATION_BROKEN} when it is for another processor
+ * @throws {GENERATION_BROKEN} when firmware would not start it
  * @throws {SOURCE_UNTRUSTED} when one of its files lies on a FAT file system
  */
 export async function addKernel(files: InstalledFiles, keeping: Keeping): Promise<Added> {
@@ -110,11 +110,10 @@ function absentInitrd({ release }: InstalledFiles, keeping: Keeping): string | u
 /** The kernel tells what it is for; on its own machine it has to be for that. */
 function systemOfKernel(image: string, { disk }: Context): string {
   using source = disk.open(image);
-  const { machine } = kernelTraits(source, image);
-  const system = systemOf(machine);
-  if (system !== undefined) return system;
-  requireMachine(machine, hostArchitecture().machine, image);
-  return '';
+  const kernel = kernelTraits(source, image);
+  const system = systemOf(kernel.machine);
+  requireStarts(kernel, system === undefined ? hostArchitecture().machine : kernel.machine, image);
+  return system ?? '';
 }
 
 function troublesOf({ release, initrds, modules }: InstalledFiles, keeping: Keeping): string[] {

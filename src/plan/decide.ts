@@ -19,7 +19,7 @@ import type { Roots } from './roots.ts';
 import type { Scope } from './scope.ts';
 import { type Joining, shareImages } from './sharing.ts';
 import { sparedLast } from './spared.ts';
-import { requireStartable } from './startable.ts';
+import { requireLoaderTaken, requireStartable } from './startable.ts';
 import type { Plan, Refusal } from './step.ts';
 import { type EspView, placeOn } from './view.ts';
 import { entriesOf, filesOf, type WantedGeneration } from './wanted.ts';
@@ -60,6 +60,7 @@ export function decide(given: WantedSystem, seen: EspView, scope: Scope): Decisi
   const { wanted, byProfiles, keepsDefault } = settle(system, view, scope);
   const { inventory } = view;
   const loaders = decideLoaders(wanted, view.loaders);
+  requireLoaderTaken(loaders, wanted, view.firmware);
   const roots = rootsOf(wanted, view, scope);
   const { next, warnings: uncounted } = loaderDefault(
     wanted,

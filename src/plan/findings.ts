@@ -6,7 +6,7 @@ import { namedNext, parseLoaderConf } from '../loader/loader-conf.ts';
 import { matchesPattern } from '../loader/pattern.ts';
 import type { ExtraView } from './extras.ts';
 import { damageOf } from './loader-settings.ts';
-import { loaderStatus } from './loader-status.ts';
+import { lacksOurs, loaderStatus } from './loader-status.ts';
 import { menuOf } from './menu.ts';
 import { goneNext, hasOurName } from './menu-order.ts';
 import { notReached, refusals, startedElsewhere } from './startable.ts';
@@ -53,7 +53,7 @@ function firmwareFindings(view: EspView): readonly Finding[] {
 /** One copy that does not start needs a look; where no other one is ours, nothing of ours starts. */
 function loaderFindings({ loaders }: EspView): readonly Finding[] {
   const copies = loaders.map(loaderStatus);
-  const fatal = copies.every(({ is, problem }) => problem !== undefined || is === 'foreign');
+  const fatal = copies.every(lacksOurs);
   return copies.flatMap(({ path, problem }) =>
     problem === undefined ? [] : [{ path, problem, fatal }],
   );

@@ -1,5 +1,6 @@
 /** Describes a copy of the boot loader for a status. Pure. */
 import type { EspPath } from '../esp/layout.ts';
+import { SIGNATURE_PROBLEMS } from '../loader/upgrade.ts';
 import type { LoaderView } from './view.ts';
 
 /** One copy of the loader. */
@@ -10,9 +11,15 @@ export interface LoaderStatus {
   readonly problem?: string;
 }
 
+/** Tells whether ours does not start from a copy, or is not in its place. */
+export function lacksOurs({ is, problem }: LoaderStatus): boolean {
+  return problem !== undefined || is === 'foreign';
+}
+
 /** Returns what a copy is, and what is wrong with it. */
 export function loaderStatus(view: LoaderView): LoaderStatus {
   const { path, place, installed, signature, isForOther = false } = view;
+  const refused = SIGNATURE_PROBLEMS[signature];
   switch (installed.kind) {
     case 'absent':
       return { path, is: 'absent', problem: 'it is not there' };
@@ -27,9 +34,7 @@ export function loaderStatus(view: LoaderView): LoaderStatus {
         path,
         is: `systemd-boot ${installed.version}`,
         ...(isForOther && { problem: 'it is for another processor' }),
-        ...(signature === 'invalid' && {
-          problem: 'its signature is not valid for the certificate',
-        }),
+        ...(refused && { problem: refused }),
       };
   }
 }

@@ -1,6 +1,7 @@
 /** Decides which copies of the boot loader are written. Pure. */
 import { decideLoader } from '../loader/upgrade.ts';
 import { isUnsigned } from '../signer/signer.ts';
+import { loaderStatus } from './loader-status.ts';
 import type { LoaderCopy } from './plan-input.ts';
 import type { LoaderView } from './view.ts';
 import type { WantedSystem } from './wanted-system.ts';
@@ -21,8 +22,7 @@ export function decideLoaders(
     view,
     decision: decideLoader({ ...view, source, force: settings.force }),
   }));
-  const starts = ({ installed, signature }: LoaderView) =>
-    installed.kind === 'systemd-boot' && signature !== 'invalid';
+  const starts = (view: LoaderView) => loaderStatus(view).problem === undefined;
   return {
     copies: decided
       .filter(({ decision }) => decision.kind === 'replace')

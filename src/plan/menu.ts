@@ -1,8 +1,9 @@
 /** The boot menu as systemd-boot will show it: entries, order, and what each entry is. Pure. */
 import type { EntryFile, Inventory } from '../esp/inventory.ts';
-import { type BootCounter, ENTRIES, type EntryName, type EspPath } from '../esp/layout.ts';
+import type { BootCounter, EntryName, EspPath } from '../esp/layout.ts';
 import { bootsSystem } from '../uki/cmdline.ts';
 import { compareEntries, nextOf } from './menu-order.ts';
+import { blobsByPath, refusalOf } from './refused.ts';
 import type { EspView } from './view.ts';
 
 /** The systems with which entries are compared. Real paths. */
@@ -51,7 +52,7 @@ export function menuOf(
 ): readonly MenuEntry[] {
   const sorted = inventory.entries.toSorted(compareEntries);
   const first = nextOf(inventory, sorted);
-  const blobs = new Map(inventory.blobs.map((blob) => [blob.path.toLowerCase(), blob]));
+  const blobs = blobsByPath(inventory);
   const namers = namersIn(sorted);
   const namersOf = (path: EspPath) => namers.get(path.toLowerCase()) ?? [];
   return sorted.map((entry) => {
@@ -60,9 +61,6 @@ export function menuOf(
     const sharers = imageOf(entry)
       .flatMap(namersOf)
       .filter((id) => id !== entry.id);
-    // Firmware itself starts what a Type #1 entry names. A thin image vouches for its kernel.
-    const isType1 = entry.path.toLowerCase().startsWith(`${ENTRIES}/`);
-    const bare = isType1 ? named.find((blob) => blob?.unsigned !== undefined) : undefined;
     const broken = named.find((blob) => blob?.damage !== undefined);
     return {
       id: entry.id,
@@ -79,7 +77,7 @@ export function menuOf(
       booted: booted !== undefined && bootsSystem(entry.cmdline, booted),
       pinned: pinned.some((system) => bootsSystem(entry.cmdline, system)),
       counter: entry.counter,
-      unsigned: entry.unsigned ?? (bare && `it names ${bare.path}: ${bare.unsigned}`),
+      unsigned: refusalOf(entry, blobs),
       damage:
         entry.damage ??
         missingFile(entry, absent) ??

@@ -2,6 +2,7 @@
 import { EspError } from '../error.ts';
 import type { BootOption } from '../loader/boot-option.ts';
 import { isUnsigned } from '../signer/signer.ts';
+import type { Loaders } from './loaders.ts';
 import type { EspView, FirmwareView } from './view.ts';
 import type { WantedSystem } from './wanted-system.ts';
 
@@ -38,6 +39,23 @@ export function requireStartable(
     {
       hint: 'sign with a certificate that espalier keys status finds in firmware, or turn Secure Boot off until this one is enrolled',
     },
+  );
+}
+
+/**
+ * Refuses to write a boot loader whose digest is in dbx.
+ * @throws {SECURE_BOOT_UNTRUSTED}
+ */
+export function requireLoaderTaken(
+  { copies }: Loaders,
+  { loader: { path, version } }: Pick<WantedSystem, 'loader'>,
+  firmware: FirmwareView | undefined,
+): void {
+  if (copies.length === 0 || firmware?.bansLoader !== true) return;
+  throw new EspError(
+    'SECURE_BOOT_UNTRUSTED',
+    `${path}: Secure Boot is on, and dbx has the digest of this systemd-boot ${version}: it would not start`,
+    { hint: 'install another version of systemd, or name one with --systemd' },
   );
 }
 

@@ -5,7 +5,7 @@ import type { OtherVolume } from '../esp/target.ts';
 import type { BootOption } from '../loader/boot-option.ts';
 import type { LoaderVariable } from '../loader/efi-variables.ts';
 import type { LoaderIdentity } from '../loader/systemd-boot.ts';
-import type { LoaderPlace } from '../loader/upgrade.ts';
+import type { LoaderPlace, LoaderSignature } from '../loader/upgrade.ts';
 import type { ExtraView } from './extras.ts';
 
 /** One copy of the boot loader. */
@@ -17,8 +17,8 @@ export interface LoaderView {
   readonly installed: { readonly kind: 'absent' } | LoaderIdentity;
   /** Whether it is for another processor than this path is. */
   readonly isForOther?: boolean;
-  /** How the certificate of the settings judges its signature. */
-  readonly signature: 'valid' | 'invalid' | 'not-checked';
+  /** How its signature is judged. */
+  readonly signature: LoaderSignature;
 }
 
 /** What this machine's firmware and boot loader report in EFI variables. */
@@ -32,6 +32,8 @@ export interface FirmwareView {
   readonly trustsCertificate: boolean | undefined;
   /** Why dbx refuses what our certificate signs; undefined when it does not, or nobody asked. */
   readonly forbids: string | undefined;
+  /** Whether dbx has the digest of the boot loader that would be installed. */
+  readonly bansLoader?: boolean;
   /**
    * The boot entries in their order; undefined when firmware does not say, or nobody asked: they matter
    * where the fallback path is another system's.

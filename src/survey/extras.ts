@@ -13,6 +13,7 @@ import { parseType1 } from '../esp/type1.ts';
 import { targetsOf, trustCheck } from '../esp/untrusted-source.ts';
 import type { Architecture } from '../loader/architecture.ts';
 import { parsePe } from '../pe/pe.ts';
+import { startFault } from '../pe/program.ts';
 import type { DeclaredExtra } from '../plan/extras.ts';
 import { fileSection, textSection } from '../plan/section.ts';
 import type { Payload } from '../plan/wanted.ts';
@@ -94,12 +95,12 @@ export async function declareExtras(
   }
   await remembered.save();
   const sources = [...hashed].map(([path, { stat }]) => [path, stat] as const);
-  const warnings = extras.flatMap((extra) => processorWarning(extra, architecture, context));
+  const warnings = extras.flatMap((extra) => startWarning(extra, architecture, context));
   return { declared, sources: new Map(sources), warnings };
 }
 
-/** Firmware starts no program for another processor. One whose name says which it is for is meant so. */
-function processorWarning(
+/** A program that firmware here does not start is told. One whose name says which processor it is for is meant so. */
+function startWarning(
   { key, path, from }: ExtraSetting,
   { machine, efi }: Architecture,
   { disk }: Context,
@@ -107,12 +108,9 @@ function processorWarning(
   if (!('source' in from) || !/\.efi$/i.test(path) || NAMES_PROCESSOR.test(path)) return [];
   try {
     using file = disk.open(from.source);
-    const { machine: got } = parsePe(file);
-    if (got === machine) return [];
-    const other = `0x${got.toString(16)}`;
-    return [
-      `${key}: ${from.source} is a program for another processor (machine ${other}): firmware of this machine (${efi}) does not start it`,
-    ];
+    const fault = startFault(parsePe(file), machine, true);
+    if (fault === undefined) return [];
+    return [`${key}: firmware of this machine (${efi}) does not start ${from.source}: ${fault}`];
   } catch (error) {
     if (error instanceof EspError) return [];
     throw error;

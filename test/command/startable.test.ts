@@ -2,10 +2,11 @@
 import assert from 'node:assert/strict';
 import * as fs from 'node:fs';
 import { join } from 'node:path';
-import { describe, test } from 'node:test';
+import { describe, type TestContext, test } from 'node:test';
 import type { Guid } from '../../src/guid.ts';
 import { IMAGE_SECURITY_DATABASE, KEY_VARIABLES } from '../../src/secureboot/key-variable.ts';
 import { formatSignatureLists, X509 } from '../../src/secureboot/signature-list.ts';
+import { OPTIONAL_HEADER } from '../pe/a-pe.ts';
 import { certificateDer, certificatePath, privateKeyPem } from '../signer/test-key.ts';
 import { aKernel, aMachine, type Machine } from './a-machine.ts';
 
@@ -65,6 +66,53 @@ describe('a kernel for another processor', () => {
   });
 });
 
+describe('a kernel that is no EFI application', () => {
+  const driver = Uint8Array.from(aKernel());
+  new DataView(driver.buffer).setUint16(OPTIONAL_HEADER + 68, 11, true);
+  for (const format of ['uki', 'type1']) {
+    test(`breaks its generation in the format ${format}: firmware does not start it`, async (t) => {
+      const machine = aMachine(t, { generations: [{}, { kernel: driver }] });
+      const { error } = await machine.run('install', '--format', format);
+      assert.match(String(error?.cause), /no EFI application: expected subsystem 10, got 11/);
+    });
+  }
+});
+
+describe('a device tree', () => {
+  /** A machine whose older generation names these bytes as its device tree. */
+  function withDevicetree(t: TestContext, bytes: Uint8Array): Machine {
+    const machine = aMachine(t, { generations: [{}, {}] });
+    const devicetree = join(machine.root, 'board.dtb');
+    fs.writeFileSync(devicetree, bytes);
+    const path = join(machine.toplevel(1), 'boot.json');
+    const document = JSON.parse(fs.readFileSync(path, 'utf8'));
+    document['org.nixos.systemd-boot'] = { devicetree };
+    fs.writeFileSync(path, JSON.stringify(document));
+    return machine;
+  }
+  /** Returns a tree of `size` bytes that says that it has `total` (Devicetree Specification §5.2). */
+  function aTree(size: number, total = size): Uint8Array {
+    const bytes = new Uint8Array(size);
+    const view = new DataView(bytes.buffer);
+    view.setUint32(0, 0xd00dfeed);
+    view.setUint32(4, total);
+    return bytes;
+  }
+
+  test('that is none, or is cut short, breaks its generation', async (t) => {
+    for (const bytes of [new Uint8Array(64), aTree(64, 65), new TextEncoder().encode('/dts-v1/;')])
+      for (const format of ['uki', 'type1']) {
+        const machine = withDevicetree(t, bytes);
+        assert.equal((await machine.run('install', '--format', format)).status, 5);
+        assert.deepEqual(machine.installed(), [2]);
+      }
+  });
+
+  test('that is whole is installed', async (t) => {
+    assert.equal((await withDevicetree(t, aTree(64)).run('install')).status, 0);
+  });
+});
+
 test('an extra program for another processor is told, unless its name says so', async (t) => {
   const machine = aMachine(t);
   const source = join(machine.root, 'shell.efi');
@@ -78,7 +126,10 @@ test('an extra program for another processor is told, unless its name says so', 
     const ran = await machine.run('install', '--json', '--config', config);
     assert.equal(ran.status, status);
     const [warning = ''] = JSON.parse(ran.output).warnings;
-    assert.match(warning, status === 0 ? /^$/ : /shell\.efi is a program for another processor/);
+    assert.match(
+      warning,
+      status === 0 ? /^$/ : /does not start .*shell\.efi: it is for another processor/,
+    );
   }
 });
 
@@ -87,7 +138,7 @@ test('a stub for another processor is refused by its path', async (t) => {
   const stub = join(machine.root, 'arm.efi.stub');
   fs.writeFileSync(stub, forArm64(aKernel()));
   const { error } = await machine.run('install', '--stub', stub);
-  assert.match(error?.message ?? '', /arm\.efi\.stub: expected a stub for x64, got .* 0xaa64/);
+  assert.match(error?.message ?? '', /arm\.efi\.stub: expected a stub for x64: .* got 0xaa64/);
 });
 
 describe('a command line', () => {
@@ -96,6 +147,20 @@ describe('a command line', () => {
     const machine = aMachine(t, { generations: [{}, { kernelParams }, {}] });
     assert.equal((await machine.run('install')).status, 5);
     assert.deepEqual(machine.installed(), [1, 3]);
+  });
+
+  test('that addons make too long breaks its generation, where the stub takes addons', async (t) => {
+    const machine = aMachine(t, { generations: [{ kernelParams: ['y'.repeat(1500)] }] });
+    fs.writeFileSync(join(machine.systemd, 'lib/systemd/boot/efi/addonx64.efi.stub'), aKernel());
+    const config = join(machine.root, 'espalier.toml');
+    const install = (format: string) =>
+      machine.run('install', '--config', config, '--format', format);
+    fs.writeFileSync(config, `[addons.more]\ncmdline = "${'z'.repeat(600)}"\n`);
+    const { error } = await install('uki');
+    assert.match(String(error?.cause), /has \d+ bytes, 601 of them from addons/);
+    assert.equal((await install('type1')).status, 0);
+    fs.writeFileSync(config, '[addons.more]\ncmdline = "z"\n');
+    assert.equal((await install('uki')).status, 0);
   });
 
   test('that is as long as the kernel takes is installed', async (t) => {

@@ -16,6 +16,7 @@ export const SHARED = {
   signsKernels: false,
   tellsRelease: true,
   takesEspInitrds: false,
+  takesAddons: true,
   carriesPolicies: true,
   isOneFile: true,
   stub: {

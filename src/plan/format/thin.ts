@@ -12,6 +12,7 @@ export const THIN = {
   signsKernels: false,
   tellsRelease: false,
   takesEspInitrds: false,
+  takesAddons: false,
   carriesPolicies: false,
   isOneFile: false,
   stub: {

@@ -11,6 +11,7 @@ export const TYPE1 = {
   signsKernels: true,
   tellsRelease: false,
   takesEspInitrds: true,
+  takesAddons: false,
   carriesPolicies: false,
   isOneFile: false,
   want: wantType1,

@@ -9,6 +9,7 @@ export const UKI = {
   signsKernels: false,
   tellsRelease: true,
   takesEspInitrds: false,
+  takesAddons: true,
   carriesPolicies: true,
   isOneFile: true,
   stub: {},
