@@ -192,9 +192,9 @@ function problemWith({ damage, unsigned }: MenuEntry, view: EspView): string | u
   return damage ?? (view.firmware?.secureBoot === true ? unsigned : undefined);
 }
 
-/** Damaged, or ours without the signature that firmware asks for. */
-function isWanting({ damage, unsigned, generation }: MenuEntry): boolean {
-  return damage !== undefined || (unsigned !== undefined && generation !== undefined);
+/** Ours, and damaged or without the signature that firmware asks for. */
+function isWanting({ damage, unsigned, own }: MenuEntry): boolean {
+  return own && (damage ?? unsigned) !== undefined;
 }
 
 function render({ booted, current, bootedIsCurrent, broken = [], esps }: Status): string {

@@ -119,13 +119,11 @@ function requireDirectories(disk: Disk, root: string, token: string): void {
   }
 }
 
-/** What is no file is another's: a rename cannot replace a directory. */
+/** A directory is told as such, and a rename replaces whatever else is no file. */
 function readLayout(disk: Disk, path: string): LayoutMark {
   const stat = disk.linkStat(path);
-  if (stat === undefined) return {};
-  if (stat.kind !== 'file') {
-    return { layout: `a ${stat.kind === 'other' ? 'special file' : stat.kind}` };
-  }
+  if (stat === undefined || stat.kind === 'directory') return {};
+  if (stat.kind !== 'file') return { layoutDamage: 'it is no file' };
   if (stat.size > LIMIT.srel) return { layoutDamage: NO_WORD };
   return parseLayoutMark(disk.read(path, LIMIT.srel));
 }

@@ -102,7 +102,8 @@ async function view(
 ): Promise<Omit<LoaderView, 'place' | 'path'>> {
   const stat = disk.linkStat(path);
   if (stat?.kind !== 'file') {
-    return { size: stat?.size ?? 0, installed: { kind: 'absent' }, signature: 'not-checked' };
+    const kind = stat?.kind === 'directory' ? 'directory' : 'absent';
+    return { size: stat?.size ?? 0, installed: { kind }, signature: 'not-checked' };
   }
   using file = disk.open(path);
   const installed = loaderIdentity(file);

@@ -11,7 +11,7 @@ import { scanInventory } from '../esp/scan-inventory.ts';
 import { withStartFaults } from '../esp/start-faults.ts';
 import type { Target } from '../esp/target.ts';
 import type { Architecture } from '../loader/architecture.ts';
-import { EFI_VARIABLES } from '../loader/efi-variables.ts';
+import { EFI_VARIABLES, loaderVariable } from '../loader/efi-variables.ts';
 import type { DeclaredExtra } from '../plan/extras.ts';
 import { IMAGE_KINDS } from '../plan/images.ts';
 import { keyOf } from '../plan/present.ts';
@@ -67,7 +67,7 @@ export function lookFor(survey: Survey, deep = false): Look {
     ownSystems: survey.ownSystems,
     declared: extras,
     closeness: deep ? 'bytes' : 'decisive',
-    named: entriesOf(survey).flatMap(({ others = [] }) => others),
+    named: [...entriesOf(survey), ...extras].flatMap(({ others = [] }) => others),
     architecture,
     verifier: isUnsigned(signer) ? undefined : signer,
     policies: survey.policies,
@@ -145,7 +145,7 @@ export async function readEsp(target: Target, look: Look, context: Context): Pro
     loaders,
     extras: viewExtras(root, wanting, inventory, tree),
     absent: absentFrom(target, look, inventory),
-    firmware: await firmwareFor(look, loaders, context, variables),
+    firmware: await firmwareFor(target, { look, loaders, variables }, context),
     warnings,
   };
 }
@@ -160,8 +160,8 @@ async function examined(
 ): Promise<Seen> {
   const { examine } = await import('./examination.ts');
   const found = { inventory: await examine(target, inventory, context), loaders };
-  if (made === undefined) return found;
-  const { holdAgainst } = await import('./comparison.ts');
+  const { holdAgainst, holdCopies } = await import('./comparison.ts');
+  if (made === undefined) return { ...found, loaders: holdCopies(loaders, target) };
   return holdAgainst(found, made, target, context.disk);
 }
 
@@ -198,14 +198,30 @@ function variablesFor({ settings }: Look, context: Context): string | undefined 
 }
 
 async function firmwareFor(
-  look: Look,
-  [, fallback]: EspView['loaders'],
+  { root, tree, partitions }: Target,
+  { look, loaders: [, fallback], variables }: Asking,
   { disk }: Context,
-  variables: string | undefined,
 ): Promise<FirmwareView | undefined> {
   if (variables === undefined) return undefined;
   const { settings, brings } = look;
-  // Whether a boot entry leads to ours matters only where another system's program has its other path.
-  const asksOptions = fallback?.installed.kind === 'foreign';
-  return viewFirmware({ certificate: settings.certificate, asksOptions, brings }, variables, disk);
+  const from = loaderVariable(disk, variables, 'LoaderDevicePartUUID')?.toLowerCase();
+  // A machine that came from here comes from here. Each boot entry is a variable of its own, and slow to read.
+  const isReached = partitions.length === 0 || (from !== undefined && partitions.includes(from));
+  const asksOptions = fallback?.installed.kind === 'foreign' || !isReached;
+  const question = { certificate: settings.certificate, asksOptions, brings };
+  const view = await viewFirmware(question, variables, disk);
+  const isFile = (path: string) =>
+    tree.stat(`${root}${path.replaceAll('\\', '/')}`)?.kind === 'file';
+  const bootOptions = view.bootOptions?.map((option) => ({
+    ...option,
+    isThere: option.path?.startsWith('\\') === true && isFile(option.path),
+  }));
+  return { ...view, bootOptions };
+}
+
+/** What is asked of firmware, and about which loaders. */
+interface Asking {
+  readonly look: Look;
+  readonly loaders: EspView['loaders'];
+  readonly variables: string | undefined;
 }

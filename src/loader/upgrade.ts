@@ -25,7 +25,7 @@ export interface LoaderQuestion {
   /** The loader that we bring. */
   readonly source: { readonly version: string; readonly machine: number };
   /** The loader on the ESP. */
-  readonly installed: { readonly kind: 'absent' } | LoaderIdentity;
+  readonly installed: { readonly kind: 'absent' | 'directory' } | LoaderIdentity;
   /** What is to be said of the signature of the loader on the ESP. */
   readonly signature: LoaderSignature;
   /** Whether a person asked for ours even when the same or a newer version is there. */
@@ -51,6 +51,12 @@ export function decideLoader(question: LoaderQuestion): LoaderDecision {
 }
 
 const rules: readonly Rule[] = [
+  {
+    // No rename replaces a directory. The other copy starts meanwhile.
+    kind: 'leave-foreign',
+    applies: ({ installed }) => installed.kind === 'directory',
+    because: () => 'it is a directory: move it away',
+  },
   {
     kind: 'replace',
     applies: ({ installed }) => installed.kind === 'absent',

@@ -61,6 +61,7 @@ export function decide(given: WantedSystem, seen: EspView, scope: Scope): Decisi
   const { inventory } = view;
   const loaders = decideLoaders(wanted, view.loaders);
   requireLoaderTaken(loaders, wanted, view.firmware);
+  requireLoaderPlace(view);
   const roots = rootsOf(wanted, view, scope);
   const { next, warnings: uncounted } = loaderDefault(
     wanted,
@@ -180,11 +181,20 @@ function requireFiles(planned: Plan | Refusal, view: EspView): void {
   const steps = planned.phases.flatMap((phase) => phase.steps);
   const found = steps.find(({ path }) => taken.has(path.toLowerCase()));
   if (!found) return;
-  throw new EspError(
-    'FOREIGN_LAYOUT',
-    `${placeOn(view, found.path)}: expected a file, got a directory`,
-    { hint: 'nothing was touched; move the directory away' },
-  );
+  throw directoryAt(placeOn(view, found.path));
+}
+
+function directoryAt(path: string): EspError {
+  return new EspError('FOREIGN_LAYOUT', `${path}: expected a file, got a directory`, {
+    hint: 'nothing was touched; move the directory away',
+  });
+}
+
+/** One directory in the place of a boot loader costs a copy, and two of them the machine. */
+function requireLoaderPlace(view: EspView): void {
+  const [first] = view.loaders;
+  const isTaken = view.loaders.every(({ installed }) => installed.kind === 'directory');
+  if (first && isTaken) throw directoryAt(placeOn(view, first.path));
 }
 
 /** Returns what protects entries that nothing wants. */

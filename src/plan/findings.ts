@@ -67,15 +67,21 @@ function entryFindings(view: EspView): readonly Finding[] {
   const enforces = view.firmware?.secureBoot === true;
   const decides = decisive(view.inventory);
   return [
-    ...entries.flatMap(({ path, unsigned, generation, default: isDefault }): Finding[] =>
-      unsigned === undefined || generation === undefined
+    ...entries.flatMap(({ path, unsigned, own, default: isDefault }): Finding[] =>
+      unsigned === undefined || !own
         ? []
         : [{ path, problem: unsigned, fatal: isDefault && enforces }],
     ),
-    ...entries.flatMap(({ path, damage, generation, default: isDefault }): Finding[] =>
-      damage === undefined || generation === undefined
+    ...entries.flatMap(({ path, damage, own, generation, default: isDefault }): Finding[] =>
+      damage === undefined || !(own || isDefault)
         ? []
-        : [{ path, problem: damage, fatal: isDefault || generation === decides }],
+        : [
+            {
+              path,
+              problem: damage,
+              fatal: isDefault || (generation !== undefined && generation === decides),
+            },
+          ],
     ),
     ...[...view.inventory.entries, ...view.inventory.blobs].flatMap(
       ({ path, unauthorised }): Finding[] =>
@@ -100,7 +106,11 @@ function decisive({ entries, loaderConf }: Inventory): number | undefined {
 /** The two files with fixed names that tell a loader what to show; one of another loader is none of our concern. */
 function settingsFindings({ inventory }: EspView): readonly Finding[] {
   if (!inventory.entries.some(({ name }) => name !== undefined)) return [];
-  return [...loaderConfFindings(inventory), ...layoutFindings(inventory)];
+  // What stands in their place is told among the leftovers.
+  const taken = new Set(inventory.subdirectories?.map((path) => path.toLowerCase()));
+  return [...loaderConfFindings(inventory), ...layoutFindings(inventory)].filter(
+    ({ path }) => !taken.has(path.toLowerCase()),
+  );
 }
 
 function loaderConfFindings(inventory: Inventory): readonly Finding[] {

@@ -23,6 +23,8 @@ export function loaderStatus(view: LoaderView): LoaderStatus {
   switch (installed.kind) {
     case 'absent':
       return { path, is: 'absent', problem: 'it is not there' };
+    case 'directory':
+      return { path, is: 'a directory', problem: 'it is a directory: move it away' };
     case 'malformed':
       return { path, is: 'malformed', problem: installed.because };
     case 'foreign':

@@ -3,6 +3,7 @@ import type { EntryFile, Inventory } from '../esp/inventory.ts';
 import type { BootCounter, EntryName, EspPath } from '../esp/layout.ts';
 import { bootsSystem } from '../uki/cmdline.ts';
 import { compareEntries, nextOf } from './menu-order.ts';
+import { keyOf } from './present.ts';
 import { blobsByPath, refusalOf } from './refused.ts';
 import type { EspView } from './view.ts';
 
@@ -30,6 +31,8 @@ export interface MenuEntry {
   readonly generation: number | undefined;
   /** Its generation and specialisation, as `5` or `5-gaming`; undefined for an entry of others. */
   readonly name: string | undefined;
+  /** Whether this program keeps it: of a generation, or declared in the settings. */
+  readonly own: boolean;
   /** Whether it has a name as ours have, and is another machine's; absent when it is not. */
   readonly neighbour?: true;
   /** Whether it boots when nobody chooses, as far as files tell. */
@@ -47,12 +50,15 @@ export interface MenuEntry {
 
 /** Returns the menu of an ESP. */
 export function menuOf(
-  { inventory, absent }: Pick<EspView, 'inventory' | 'absent'>,
+  { inventory, absent, extras }: Pick<EspView, 'inventory' | 'absent' | 'extras'>,
   { booted, pinned }: Systems,
 ): readonly MenuEntry[] {
   const sorted = inventory.entries.toSorted(compareEntries);
   const first = nextOf(inventory, sorted);
   const blobs = blobsByPath(inventory);
+  const declared = new Set(
+    extras.filter(({ records }) => records.length > 0).map(({ path }) => keyOf(path)),
+  );
   const namers = namersIn(sorted);
   const namersOf = (path: EspPath) => namers.get(path.toLowerCase()) ?? [];
   return sorted.map((entry) => {
@@ -72,6 +78,7 @@ export function menuOf(
       ...(sharers.length > 0 ? { sharesWith: sharers } : {}),
       generation: entry.name?.generation,
       name: entry.name && nameOf(entry.name),
+      own: entry.name !== undefined || declared.has(keyOf(entry.path)),
       ...(entry.isNeighbour ? { neighbour: true as const } : {}),
       default: entry === first,
       booted: booted !== undefined && bootsSystem(entry.cmdline, booted),

@@ -14,7 +14,7 @@ export interface LoaderView {
   readonly path: EspPath;
   /** In bytes; 0 when there is no file. */
   readonly size: number;
-  readonly installed: { readonly kind: 'absent' } | LoaderIdentity;
+  readonly installed: { readonly kind: 'absent' | 'directory' } | LoaderIdentity;
   /** Whether it is for another processor than this path is. */
   readonly isForOther?: boolean;
   /** How its signature is judged. */

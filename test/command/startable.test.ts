@@ -133,6 +133,35 @@ test('an extra program for another processor is told, unless its name says so', 
   }
 });
 
+test('a declared entry whose program is not on the ESP is told by install, verify and status', async (t) => {
+  const machine = aMachine(t);
+  const config = join(machine.root, 'espalier.toml');
+  fs.writeFileSync(config, '[extra-entries]\n"tool.conf" = "title T\\nefi /EFI/tool.efi\\n"\n');
+  const run = (verb: string) => machine.run(verb, '--json', '--config', config);
+  const told = /tool\.conf does not boot: EFI\/tool\.efi is not on the ESP/;
+  for (const verb of ['install', 'install'] as const) {
+    const { status, output } = await run(verb);
+    assert.equal(status, 5);
+    assert.match(output, told);
+  }
+  assert.equal((await run('verify')).status, 5);
+  assert.equal((await run('status')).status, 5);
+  machine.put('EFI/tool.efi', aKernel());
+  assert.equal((await run('install')).status, 0);
+  assert.equal((await run('status')).status, 0);
+});
+
+test('an entry of others whose program is gone is a note, and keeps nobody from being well', async (t) => {
+  const machine = aMachine(t);
+  await machine.run('install');
+  machine.put('loader/entries/old.conf', 'title Old\nlinux /gone\n');
+  for (const verb of ['verify', 'status']) {
+    const { status, output } = await machine.run(verb);
+    assert.equal(status, 0);
+    assert.match(output, /old\.conf.*does not boot: gone is not there/);
+  }
+});
+
 test('a stub for another processor is refused by its path', async (t) => {
   const machine = aMachine(t);
   const stub = join(machine.root, 'arm.efi.stub');
