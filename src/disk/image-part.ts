@@ -61,7 +61,7 @@ export function findPart(image: ByteSource, { file, part }: ImagePlace): ImagePa
 
 /** Returns whether a partition has the type of an ESP. */
 export function isEsp({ scheme, type }: Pick<ImagePartition, 'scheme' | 'type'>): boolean {
-  return type === ESP_TYPES[scheme];
+  return Object.hasOwn(ESP_TYPES, scheme) && type === ESP_TYPES[scheme];
 }
 
 function absent(what: string, among: string): EspError {

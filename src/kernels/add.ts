@@ -1,9 +1,9 @@
 /** Keeps an installed kernel as a generation: its files, its command line, its place in the menu. */
-import type { Context } from '../context.ts';
+import { type Context, isElsewhere } from '../context.ts';
 import { trustCheck } from '../esp/untrusted-source.ts';
 import { machineId } from '../generation/entry-token.ts';
 import type { Link } from '../generation/generation.ts';
-import { kernelPlaces } from '../generation/installed-kernels.ts';
+import { realPlaces } from '../generation/installed-kernels.ts';
 import { hostArchitecture, systemOf } from '../loader/architecture.ts';
 import type { Settings } from '../settings/settings.ts';
 import { kernelTraits, requireStarts } from '../uki/kernel.ts';
@@ -47,7 +47,7 @@ export function openKeeping(settings: Settings, context: Context, takesNoInitrd:
       ? [...cmdline.parameters, `systemd.machine_id=${id}`]
       : cmdline.parameters;
   return {
-    store: { disk, places: kernelPlaces(settings['state-dir']) },
+    store: { disk, places: realPlaces(settings['state-dir'], disk) },
     context,
     cmdline: { ...cmdline, parameters },
     label: fields.get('PRETTY_NAME') ?? 'Linux',
@@ -108,11 +108,12 @@ function absentInitrd({ release }: InstalledFiles, keeping: Keeping): string | u
 }
 
 /** The kernel tells what it is for; on its own machine it has to be for that. */
-function systemOfKernel(image: string, { disk }: Context): string {
-  using source = disk.open(image);
+function systemOfKernel(image: string, context: Context): string {
+  using source = context.disk.open(image);
   const kernel = kernelTraits(source, image);
   const system = systemOf(kernel.machine);
-  requireStarts(kernel, system === undefined ? hostArchitecture().machine : kernel.machine, image);
+  const isForHost = system === undefined || !isElsewhere(context);
+  requireStarts(kernel, isForHost ? hostArchitecture().machine : kernel.machine, image);
   return system ?? '';
 }
 

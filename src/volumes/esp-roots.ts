@@ -58,7 +58,7 @@ export function requireTarget(
   const { root, partition } = locate(path, settings, context, access);
   if (partition === undefined) return { root };
   const { scheme = '', type } = partition;
-  const expected = ESP_TYPES[scheme];
+  const expected = Object.hasOwn(ESP_TYPES, scheme) ? ESP_TYPES[scheme] : undefined;
   if (expected === undefined || type === undefined || type === expected) return { root, partition };
   throw new EspError(
     'CONFIG_INVALID',

@@ -8,6 +8,7 @@ import { IMAGE_SECURITY_DATABASE, KEY_VARIABLES } from '../../src/secureboot/key
 import { formatSignatureLists, X509 } from '../../src/secureboot/signature-list.ts';
 import { OPTIONAL_HEADER } from '../pe/a-pe.ts';
 import { certificateDer, certificatePath, privateKeyPem } from '../signer/test-key.ts';
+import { aDevicetree } from '../uki/a-devicetree.ts';
 import { aKernel, aMachine, type Machine } from './a-machine.ts';
 
 /** Returns a program that says that it is for another processor (PE/COFF §Machine Types). */
@@ -90,17 +91,12 @@ describe('a device tree', () => {
     fs.writeFileSync(path, JSON.stringify(document));
     return machine;
   }
-  /** Returns a tree of `size` bytes that says that it has `total` (Devicetree Specification §5.2). */
-  function aTree(size: number, total = size): Uint8Array {
-    const bytes = new Uint8Array(size);
-    const view = new DataView(bytes.buffer);
-    view.setUint32(0, 0xd00dfeed);
-    view.setUint32(4, total);
-    return bytes;
-  }
-
   test('that is none, or is cut short, breaks its generation', async (t) => {
-    for (const bytes of [new Uint8Array(64), aTree(64, 65), new TextEncoder().encode('/dts-v1/;')])
+    for (const bytes of [
+      new Uint8Array(64),
+      aDevicetree('x', 42),
+      new TextEncoder().encode('/dts-v1/;'),
+    ])
       for (const format of ['uki', 'type1']) {
         const machine = withDevicetree(t, bytes);
         assert.equal((await machine.run('install', '--format', format)).status, 5);
@@ -109,7 +105,7 @@ describe('a device tree', () => {
   });
 
   test('that is whole is installed', async (t) => {
-    assert.equal((await withDevicetree(t, aTree(64)).run('install')).status, 0);
+    assert.equal((await withDevicetree(t, aDevicetree()).run('install')).status, 0);
   });
 });
 
