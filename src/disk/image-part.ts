@@ -13,7 +13,7 @@ export interface ImagePart {
   readonly size: number;
   /** How it is named once it is found. */
   readonly name: string;
-  /** Undefined where there is no partition table, or nobody looked. */
+  /** Undefined where there is no partition table, or no partition begins there. */
   readonly partition?: ImagePartition;
   /** Of that partition. */
   readonly number?: number;
@@ -37,7 +37,8 @@ export function findPart(image: ByteSource, { file, part }: ImagePlace): ImagePa
   if (part !== undefined && 'offset' in part) {
     const { offset } = part;
     if (offset >= image.size) throw absent(`${file}@${offset}`, `its ${image.size} bytes`);
-    return { offset, size: image.size - offset, name: `${file}@${offset}` };
+    const name = `${file}@${offset}`;
+    return { offset, size: image.size - offset, name, ...partitionAt(offset, image, file) };
   }
   const partitions = partitionsOf(image, file);
   if (partitions === undefined && part === undefined) {
@@ -57,6 +58,23 @@ export function findPart(image: ByteSource, { file, part }: ImagePlace): ImagePa
   }
   const { number, offset, size, ...partition } = found;
   return { offset, size, name: `${file}#${number}`, partition, number };
+}
+
+/** Returns the partition that begins at an offset. Whoever names an offset may do so for want of a whole table. */
+function partitionAt(
+  offset: number,
+  image: ByteSource,
+  file: string,
+): Pick<ImagePart, 'partition' | 'number'> & { readonly size?: number } {
+  try {
+    const found = partitionsOf(image, file)?.find((each) => each.offset === offset);
+    if (found === undefined) return {};
+    const { number, offset: _, size, ...partition } = found;
+    return { size, partition, number };
+  } catch (error) {
+    if (error instanceof EspError) return {};
+    throw error;
+  }
 }
 
 /** Returns whether a partition has the type of an ESP. */
