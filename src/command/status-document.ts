@@ -48,7 +48,7 @@ export interface SeenEsp {
   readonly fromProfiles: readonly Difference[] | undefined;
   /** How a mirror differs from the primary; undefined when it is the primary or the only ESP. */
   readonly fromPrimary: readonly Difference[] | undefined;
-  /** Why firmware starts nothing of this ESP, or starts another partition; absent when it does. */
+  /** Why firmware starts nothing of this ESP or another entry of it, or another partition; absent when it does not. */
   readonly firmware?: readonly string[];
   /** What is there, changes how the machine boots, and is not ours. */
   readonly notes: readonly Note[];

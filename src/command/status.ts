@@ -18,6 +18,7 @@ import { readEsps } from '../pass/read-esps.ts';
 import { lacksOurs, loaderStatus } from '../plan/loader-status.ts';
 import { type MenuEntry, menuOf, type SharedImage, sharedImages } from '../plan/menu.ts';
 import { isBad } from '../plan/menu-order.ts';
+import { overrides } from '../plan/next-boot.ts';
 import { type Note, notesOf } from '../plan/notes.ts';
 import { notReached, refusals, startedElsewhere } from '../plan/startable.ts';
 import type { EspView } from '../plan/view.ts';
@@ -135,8 +136,13 @@ function writeFailure(root: string, settings: Settings, context: Context): EspEr
 }
 
 /** What firmware says against this ESP. */
-function firmwareOf(view: EspView): Pick<SeenEsp, 'firmware'> {
-  const told = [...refusals(view.firmware), ...startedElsewhere(view), ...notReached(view)];
+function firmwareOf(view: EspView, next: string | undefined): Pick<SeenEsp, 'firmware'> {
+  const told = [
+    ...refusals(view.firmware),
+    ...startedElsewhere(view),
+    ...notReached(view),
+    ...(next === undefined ? [] : overrides(view.firmware, next)),
+  ];
   return told.length > 0 ? { firmware: told } : {};
 }
 
@@ -164,7 +170,7 @@ function describeEsp(
     nextIsCurrent: current === undefined ? undefined : currentBoots.some(isFor),
     nextIsBooted: booted === undefined ? undefined : isFor(booted),
     loaders: view.loaders.map(loaderStatus),
-    ...firmwareOf(view),
+    ...firmwareOf(view, next?.id),
     notes: notesOf(view),
     entries: entries.length,
     damaged: entries.filter(isWanting).length,

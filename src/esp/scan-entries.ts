@@ -80,7 +80,7 @@ export interface Demands {
 export const UNSIGNED =
   'it does not carry a whole signature of our certificate: firmware refuses it under Secure Boot';
 /** What is wrong with a file that firmware refuses whoever signed it. */
-export const BANNED = 'dbx has its digest: firmware refuses it, whoever signed it';
+const BANNED = 'dbx has its digest: firmware refuses it, whoever signed it';
 
 /** Reads the entries among files: all of ours, and some of others'. `unread` counts the rest. */
 export function scanEntries(

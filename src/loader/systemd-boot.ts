@@ -23,18 +23,18 @@ const VERSION = /^[A-Za-z0-9~\-^.+_]{1,64}$/;
 
 /**
  * Returns what the file of a boot loader is, from its headers and one small section. A truncated
- * file is malformed, whatever it says, and so is one that firmware would not start. Only the sections count: other loaders and forged files
+ * file is malformed, whatever it says, and so is a systemd-boot that firmware would not start. Only the sections count: other loaders and forged files
  * contain the text of the marker elsewhere.
  */
 export function loaderIdentity(source: ByteSource): LoaderIdentity {
   try {
     const pe = parsePe(source, 'boot loader');
-    const fault = startFault(pe, pe.machine);
-    if (fault !== undefined) return { kind: 'malformed', because: fault };
     const version = markedVersion(source, pe);
-    return version === undefined
-      ? { kind: 'foreign' }
-      : { kind: 'systemd-boot', version, machine: pe.machine };
+    if (version === undefined) return { kind: 'foreign' };
+    const fault = startFault(pe, pe.machine);
+    return fault === undefined
+      ? { kind: 'systemd-boot', version, machine: pe.machine }
+      : { kind: 'malformed', because: fault };
   } catch (error) {
     if (error instanceof EspError && error.code === 'PE_MALFORMED') {
       return { kind: 'malformed', because: error.message };

@@ -14,6 +14,7 @@ import { targetsOf, trustCheck } from '../esp/untrusted-source.ts';
 import type { Architecture } from '../loader/architecture.ts';
 import { parsePe } from '../pe/pe.ts';
 import { startFault } from '../pe/program.ts';
+import { requireSoundSections } from '../pe/section-findings.ts';
 import type { DeclaredExtra } from '../plan/extras.ts';
 import { fileSection, textSection } from '../plan/section.ts';
 import type { Payload } from '../plan/wanted.ts';
@@ -194,10 +195,16 @@ async function payloadOf(
   const plain = { path: source, size: stat.size, digest };
   if (!sign || isUnsigned(signer)) return plain;
   try {
+    using program = context.disk.open(source);
+    requireSoundSections(parsePe(program, source), source);
     return await signedProgram(plain, stat, signer, context, cache);
   } catch (cause) {
     if (!(cause instanceof EspError) || cause.code !== 'PE_MALFORMED') throw cause;
-    throw unusable(extra, `${source}: it is no EFI program, and cannot be signed`, cause);
+    throw unusable(
+      extra,
+      `it is no whole EFI program, and cannot be signed: ${cause.message}`,
+      cause,
+    );
   }
 }
 

@@ -4,7 +4,7 @@ import { EspError } from '../error.ts';
 import { readLoaderConf } from '../esp/loader-conf-file.ts';
 import type { Architecture } from '../loader/architecture.ts';
 import { isKnownKey, KNOWN_KEYS, parseLoaderConf } from '../loader/loader-conf.ts';
-import { loaderIdentity } from '../loader/systemd-boot.ts';
+import { type LoaderIdentity, loaderIdentity } from '../loader/systemd-boot.ts';
 import { sizeOfSigned } from '../pe/certificate-table.ts';
 import type { LoaderSource } from '../plan/wanted-system.ts';
 import { nearest } from '../settings/nearest.ts';
@@ -34,10 +34,18 @@ export function readLoader(
     const size = isUnsigned(signer) ? file.size : sizeOfSigned(file, path, signer.signatureSize);
     return { path, version: identity.version, machine, size };
   }
-  const got = identity.kind === 'systemd-boot' ? 'one for another processor' : identity.kind;
-  throw new EspError('CONFIG_INVALID', `${path}: expected systemd-boot, got ${got}`, {
-    hint: HINT,
-  });
+  throw new EspError(
+    'CONFIG_INVALID',
+    `${path}: expected systemd-boot, got ${wordsFor(identity)}`,
+    {
+      hint: HINT,
+    },
+  );
+}
+
+function wordsFor(identity: LoaderIdentity): string {
+  if (identity.kind === 'malformed') return `a damaged program: ${identity.because}`;
+  return identity.kind === 'foreign' ? 'another program' : 'one for another processor';
 }
 
 /**

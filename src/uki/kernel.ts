@@ -2,7 +2,7 @@
 import type { ByteSource } from '../byte-source.ts';
 import { EspError } from '../error.ts';
 import { findSection, NX_COMPAT, parsePe, readSection } from '../pe/pe.ts';
-import { startFault } from '../pe/program.ts';
+import { otherProcessor, startFault } from '../pe/program.ts';
 import { kernelRelease, setupCmdlineSize } from './uname.ts';
 
 /** Facts from the headers of a kernel. */
@@ -15,8 +15,8 @@ export interface KernelTraits {
   readonly sbat: Uint8Array | undefined;
   /** PE/COFF machine number. */
   readonly machine: number;
-  /** PE/COFF subsystem number. */
-  readonly subsystem: number;
+  /** Why firmware of its own processor would not start it; undefined when it would. */
+  readonly fault: string | undefined;
   /** The longest command line that it takes, in bytes; what is beyond is cut off. */
   readonly cmdlineLimit: number;
 }
@@ -44,7 +44,7 @@ export function kernelTraits(source: ByteSource, name = 'kernel'): KernelTraits 
   return {
     release: kernelRelease(source),
     machine: pe.machine,
-    subsystem: pe.subsystem,
+    fault: startFault(pe, pe.machine),
     cmdlineLimit: setupCmdlineSize(source) ?? CMDLINE_LIMITS[pe.machine] ?? DEFAULT_LIMIT,
     nxCompat: (pe.dllCharacteristics & NX_COMPAT) !== 0,
     sbat: sbat === undefined ? undefined : readSection(source, sbat, MAX_SBAT),
@@ -57,11 +57,11 @@ export function kernelTraits(source: ByteSource, name = 'kernel'): KernelTraits 
  * @throws {GENERATION_BROKEN}
  */
 export function requireStarts(
-  kernel: Pick<KernelTraits, 'machine' | 'subsystem'>,
+  kernel: Pick<KernelTraits, 'machine' | 'fault'>,
   machine: number,
   path: string,
 ): void {
-  const fault = startFault(kernel, machine);
+  const fault = otherProcessor(kernel.machine, machine) ?? kernel.fault;
   if (fault === undefined) return;
   throw new EspError('GENERATION_BROKEN', `${path}: ${fault}`, {
     hint: 'rebuild the system for this processor, with a kernel that firmware starts',

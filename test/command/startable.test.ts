@@ -6,7 +6,7 @@ import { describe, type TestContext, test } from 'node:test';
 import type { Guid } from '../../src/guid.ts';
 import { IMAGE_SECURITY_DATABASE, KEY_VARIABLES } from '../../src/secureboot/key-variable.ts';
 import { formatSignatureLists, X509 } from '../../src/secureboot/signature-list.ts';
-import { OPTIONAL_HEADER } from '../pe/a-pe.ts';
+import { OPTIONAL_HEADER, PE_OFFSET } from '../pe/a-pe.ts';
 import { certificateDer, certificatePath, privateKeyPem } from '../signer/test-key.ts';
 import { aDevicetree } from '../uki/a-devicetree.ts';
 import { aKernel, aMachine, type Machine } from './a-machine.ts';
@@ -16,6 +16,15 @@ function forArm64(program: Uint8Array): Uint8Array {
   const bytes = Uint8Array.from(program);
   const view = new DataView(bytes.buffer);
   view.setUint16(view.getUint32(0x3c, true) + 4, 0xaa64, true);
+  return bytes;
+}
+
+/** Returns a program whose second section is loaded over the first one. */
+function overlapping(program: Uint8Array): Uint8Array {
+  const bytes = Uint8Array.from(program);
+  const view = new DataView(bytes.buffer);
+  const table = OPTIONAL_HEADER + view.getUint16(PE_OFFSET + 20, true);
+  view.setUint32(table + 40 + 12, view.getUint32(table + 12, true), true);
   return bytes;
 }
 
@@ -77,6 +86,26 @@ describe('a kernel that is no EFI application', () => {
       assert.match(String(error?.cause), /no EFI application: expected subsystem 10, got 11/);
     });
   }
+});
+
+test('a kernel whose sections lie over each other breaks its generation, in every format', async (t) => {
+  const kernel = overlapping(aKernel());
+  for (const format of ['uki', 'type1']) {
+    const machine = aMachine(t, { generations: [{}, { kernel }] });
+    const { error } = await machine.run('install', '--format', format);
+    assert.match(String(error?.cause), /section "\.data" at \S+ overlaps section "\.text"/);
+  }
+});
+
+test('an extra program whose sections lie over each other is not signed', async (t) => {
+  const machine = aMachine(t);
+  const source = join(machine.root, 'tool.efi');
+  fs.writeFileSync(source, overlapping(aKernel()));
+  const config = join(machine.root, 'espalier.toml');
+  fs.writeFileSync(config, `[extra-files]\n"tool.efi" = { source = "${source}", sign = true }\n`);
+  const { status, error } = await installSigned(machine, '--config', config);
+  assert.equal(status, 2);
+  assert.match(error?.message ?? '', /cannot be signed: .* overlaps section/);
 });
 
 describe('a device tree', () => {
