@@ -13,7 +13,7 @@ import {
 import { parseSignatureLists, type Signature, X509 } from '../secureboot/signature-list.ts';
 import { isIssuedBy } from '../signer/chain.ts';
 import { authenticodeDigest } from '../signer/image-digest.ts';
-import { type ListedSignature, readSignature } from '../signer/signature-listing.ts';
+import { digestNamed, type ListedSignature, readSignature } from '../signer/signature-listing.ts';
 import type { Verifier } from '../signer/signer.ts';
 
 /** What firmware holds to judge a program by. */
@@ -85,18 +85,17 @@ export function firmwareJudge(keys: FirmwareKeys): FirmwareJudge {
     const read = readSignature(signature);
     return typeof read === 'string' ? undefined : read;
   };
+  const banned = keys.forbidden;
   const isTaken = (read: ListedSignature | undefined) =>
     read?.verifies === true &&
     firmwareTrusts(read.chain, keys) !== false &&
     banOfChain(read.chain, keys) === undefined;
   return {
     takes: (signature) => isTaken(listed(signature)),
-    bans: (signature) => {
-      const { digestName, digest } = (keys.forbidden?.images.size && listed(signature)) || {};
-      return keys.forbidden && digestName
-        ? forbidsImage(keys.forbidden, { [digestName]: digest })
-        : false;
-    },
+    bans: (signature) =>
+      banned !== undefined &&
+      banned.images.size > 0 &&
+      forbidsImage(banned, digestNamed(signature)),
     verifier: {
       verify: (signatures, imageDigest) => {
         const digest = Buffer.from(imageDigest).toString('hex');
