@@ -6,6 +6,7 @@ import type { Disk } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
 import { entryToken } from '../generation/entry-token.ts';
 import { chosenSource } from '../generation/sources.ts';
+import { valueFault } from '../loader/loader-values.ts';
 import { CONFIG_FILE, type RawSettings, readConfigurationFile } from './configuration-file.ts';
 import { extraMistake, extraSettings } from './extra-settings.ts';
 import { nearest } from './nearest.ts';
@@ -134,8 +135,14 @@ function checked(
   const missing = namedFiles(settings)
     .filter(([, at]) => disk.stat(at)?.kind !== 'file')
     .map(([where, at]) => [where, `${at} is no file`] as const);
-  const mistakes = [...(impossible ? [impossible] : []), ...missing].map(([where, message]) =>
-    mistake(sources, where, message),
+  const unread = Object.entries(settings.loader).flatMap(([key, value]) => {
+    const fault = valueFault(key, value);
+    return fault === undefined
+      ? []
+      : [[`loader.${key}`, `${fault}, got ${quoted(value)}`] as const];
+  });
+  const mistakes = [...(impossible ? [impossible] : []), ...unread, ...missing].map(
+    ([where, message]) => mistake(sources, where, message),
   );
   return mistakes.length > 0 ? { merged, mistakes } : { settings, merged, mistakes };
 }
@@ -200,6 +207,10 @@ function gotten(keys: readonly string[], merged: RawSettings): string {
   );
   if (typeof value === 'string') return value === '' ? '' : `, got ${JSON.stringify(cut(value))}`;
   return ['number', 'boolean', 'bigint'].includes(typeof value) ? `, got ${value}` : '';
+}
+
+function quoted(value: unknown): string {
+  return JSON.stringify(cut(String(value)));
 }
 
 function cut(text: string): string {

@@ -3,7 +3,7 @@
 import type { Context } from '../context.ts';
 import { digestOf, hash } from '../digest.ts';
 import type { DigestCache } from '../disk/digest-cache.ts';
-import type { FileStat } from '../disk/disk.ts';
+import type { Disk, FileStat } from '../disk/disk.ts';
 import { openSignatureCache, type SignatureCache } from '../disk/signature-cache.ts';
 import { EspError } from '../error.ts';
 import { extraRole } from '../esp/extra-manifest.ts';
@@ -28,6 +28,7 @@ import {
 } from '../settings/extra-settings.ts';
 import type { Settings } from '../settings/settings.ts';
 import { isUnsigned, type Signer } from '../signer/signer.ts';
+import { requireDevicetree } from '../uki/devicetree.ts';
 import { tooLarge } from './entry-maker.ts';
 import { digestsOf, type Hashed, type Preparing, prepareSigned, signedProgram } from './payload.ts';
 
@@ -84,7 +85,14 @@ export async function declareExtras(
       continue;
     }
     if ('addon' in from) {
-      declared.push(await addonExtra(extra, from.addon, hashed, { stub, sign, context }));
+      declared.push(
+        await addonExtra(extra, from.addon, hashed, {
+          stub,
+          sign,
+          machine: architecture.machine,
+          context,
+        }),
+      );
       continue;
     }
     const payload = await payloadOf(extra, from, hashed, { signer, context, cache });
@@ -142,17 +150,42 @@ function rememberingSign(
   };
 }
 
+/** What addons are made with. */
+interface AddonMaking {
+  readonly stub: string;
+  readonly sign: Signer['sign'];
+  readonly machine: number;
+  readonly context: Context;
+}
+
+/** The stub of an image takes no addon for another processor, and no device tree that is none. */
+function requireWhole(extra: ExtraSetting, stub: string, machine: number, disk: Disk): void {
+  const dtb = 'addon' in extra.from ? extra.from.addon.dtb : undefined;
+  try {
+    using program = disk.open(stub);
+    const fault = startFault(parsePe(program, stub), machine);
+    if (fault !== undefined) throw unusable(extra, `${stub}: ${fault}`);
+    if (dtb === undefined || disk.stat(dtb)?.kind !== 'file') return;
+    using tree = disk.open(dtb);
+    requireDevicetree(tree, dtb);
+  } catch (cause) {
+    if (!(cause instanceof EspError) || cause.code === 'CONFIG_INVALID') throw cause;
+    throw unusable(extra, cause.message, cause);
+  }
+}
+
 /** Makes an addon of its parts, and tells what it will be. */
 async function addonExtra(
   extra: ExtraSetting,
   parts: AddonParts,
   hashed: ReadonlyMap<string, Hashed>,
-  { stub, sign, context }: { stub: string; sign: Signer['sign']; context: Context },
+  { stub, sign, machine, context }: AddonMaking,
 ): Promise<DeclaredExtra> {
   const { disk } = context;
   if (disk.stat(stub)?.kind !== 'file') {
     throw unusable(extra, `${stub}: there is no stub for addons, which systemd has from 254 on`);
   }
+  requireWhole(extra, stub, machine, disk);
   const { cmdline, uname } = parts;
   const sections = [
     ...(cmdline === undefined ? [] : [textSection('.cmdline', cmdline)]),

@@ -1,9 +1,11 @@
 /** Reads the boot loader that we bring, and the file with its settings. */
+import type { Line } from '../bls.ts';
 import type { Disk } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
 import { readLoaderConf } from '../esp/loader-conf-file.ts';
 import type { Architecture } from '../loader/architecture.ts';
 import { isKnownKey, KNOWN_KEYS, parseLoaderConf } from '../loader/loader-conf.ts';
+import { valueFault } from '../loader/loader-values.ts';
 import { type LoaderIdentity, loaderIdentity } from '../loader/systemd-boot.ts';
 import { sizeOfSigned } from '../pe/certificate-table.ts';
 import type { LoaderSource } from '../plan/wanted-system.ts';
@@ -43,6 +45,16 @@ export function readLoader(
   );
 }
 
+/** What the loader passes over is missing without a word, as the menu is without its timeout. */
+function requireValues(lines: readonly Line[], file: string): void {
+  for (const [key, value] of lines) {
+    const fault = valueFault(key, value);
+    if (fault === undefined) continue;
+    const got = JSON.stringify(value.slice(0, 64));
+    throw new EspError('CONFIG_INVALID', `${file}: ${key}: ${fault}, got ${got}`);
+  }
+}
+
 function wordsFor(identity: LoaderIdentity): string {
   if (identity.kind === 'malformed') return `a damaged program: ${identity.because}`;
   return identity.kind === 'foreign' ? 'another program' : 'one for another processor';
@@ -55,8 +67,12 @@ function wordsFor(identity: LoaderIdentity): string {
 export function loaderConfGiven({ 'loader-conf': file }: Settings, disk: Disk): string | undefined {
   if (file === undefined) return undefined;
   const text = readLoaderConf(file, disk);
-  const wrong = parseLoaderConf(text).find(([key]) => !isKnownKey(key))?.[0];
-  if (wrong === undefined) return text;
+  const lines = parseLoaderConf(text);
+  const wrong = lines.find(([key]) => !isKnownKey(key))?.[0];
+  if (wrong === undefined) {
+    requireValues(lines, file);
+    return text;
+  }
   const meant = nearest(wrong, KNOWN_KEYS);
   throw new EspError(
     'CONFIG_INVALID',

@@ -204,7 +204,7 @@ describe('loader.conf', () => {
   test('settings that do not fit into a sector are a mistake, and nothing is touched', async (t) => {
     const machine = aMachine(t);
     const given = join(machine.root, 'loader.conf');
-    fs.writeFileSync(given, `timeout 1\nbeep ${'y'.repeat(600)}\n`);
+    fs.writeFileSync(given, `timeout 1\nlog-level ${'y'.repeat(600)}\n`);
     const before = machine.tree();
     const { status, error } = await machine.run('install', '--loader-conf', given);
     assert.equal(status, 2);

@@ -155,13 +155,31 @@ describe('what an error names', () => {
   });
 
   test('every setting of loader.conf may be made, and no other: what boots next is not one', async () => {
-    const all = SETTINGS.map((key) => `${key} = "x"\n`).join('');
-    const { loader } = await read({}, {}, `[loader]\n${all}`);
+    const all = SETTINGS.map((key) => `${key} = ${/enroll/.test(key) ? '"manual"' : '1'}\n`);
+    const own = all.filter((line) => !line.startsWith('secure-boot-enroll-'));
+    const rest = 'secure-boot-enroll-action = "reboot"\nsecure-boot-enroll-timeout-sec = 15\n';
+    const { loader } = await read({}, {}, `[loader]\n${own.join('')}${rest}`);
     assert.deepEqual(Object.keys(loader), SETTINGS);
     for (const key of ['default', 'preferred', 'time-out', 'Editor']) {
       const named = new RegExp(`^/etc/espalier\\.toml: loader\\.${key}: `);
       await rejectsWith('CONFIG_INVALID', named, read({}, {}, `[loader]\n${key} = "x"`));
     }
+  });
+
+  test('a value of loader.conf that the loader passes over is a mistake: it may cost the menu', async () => {
+    for (const [line, expected] of [
+      ['timeout = "soon"', 'seconds, menu-force'],
+      ['timeout = -1', 'seconds, menu-force'],
+      ['editor = "maybe"', 'yes or no'],
+      ['console-mode = "wide"', 'a number, auto'],
+      ['secure-boot-enroll = "always"', 'off, manual'],
+    ] as const) {
+      const named = new RegExp(`^/etc/espalier\\.toml: loader\\..*: expected ${expected}`);
+      await rejectsWith('CONFIG_INVALID', named, read({}, {}, `[loader]\n${line}`));
+    }
+    const good =
+      'timeout = "menu-force"\neditor = false\nauto-entries = "Yes"\nreboot-on-error = "auto"';
+    assert.equal(Object.keys((await read({}, {}, `[loader]\n${good}`)).loader).length, 4);
   });
 
   test('a misspelt key of the file gets the nearest name as a hint, in plain words', async () => {
