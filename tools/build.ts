@@ -6,7 +6,6 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { bundle, bundleLauncher, linkLzbt, stamp, writeLicenses } from './bundle.ts';
-import { executables } from './executable.ts';
 import { MANUAL, writePages } from './manual.ts';
 
 const root = resolve(import.meta.dirname, '..');
@@ -16,5 +15,9 @@ const file = await bundle(undefined, stamp);
 const made = [file, await bundleLauncher(file), linkLzbt(file), writeLicenses(file)];
 writePages(MANUAL, version);
 made.push(MANUAL);
-if (values.executable) made.push(...(await executables()));
+if (values.executable) {
+  // What puts a program into Node is needed for nothing else.
+  const { executables } = await import('./executable.ts');
+  made.push(...(await executables()));
+}
 console.log(`espalier ${version}: ${made.join(', ')}`);

@@ -139,8 +139,13 @@ export const stamp: Plugin = {
   },
 };
 
-/** Returns the commit of this tree; null when it has changes, or is no checkout. */
+/**
+ * Returns the commit of this tree; null when it has changes, or is no checkout. A build of a copy is told
+ * by BUILD_COMMIT.
+ */
 function commit(): string | null {
+  const told = process.env['BUILD_COMMIT'];
+  if (told) return told;
   const git = (...args: string[]) => spawnSync('git', args, { cwd: root, encoding: 'utf8' });
   const changes = git('status', '--porcelain', '--', 'src', 'package-lock.json');
   if (changes.status !== 0 || changes.stdout !== '') return null;

@@ -71,7 +71,7 @@ export const ENTRY_VERBS: readonly VerbDeclaration[] = [
   {
     name: 'repair',
     own: [RUN_SECRETS],
-    summary: 'read every byte on the ESP and rewrite what fails, from the store',
+    summary: 'read every byte on the ESP, and rewrite or remove what fails',
     example: 'espalier repair --certificate db.pem --private-key db.key',
     load: async () => (await import('./install.ts')).repair,
   },

@@ -46,7 +46,7 @@ export function choose(
     writes,
     defaults,
     own: judged,
-    stale: removalsWithin(scope, unused, generations, lacking, judged),
+    stale: removalsWithin(scope, unused, { generations, lacking, writes, own: judged }),
     growth:
       writeCost(files, budget, clusterSize) +
       (isReplaced ? CONF_CLUSTERS * clusterSize : 0) +

@@ -38,19 +38,55 @@ export function writesWithin(
   );
 }
 
-/**
- * Returns which of our unwanted files may be removed. A collection writes nothing, so it keeps an
- * entry whose successor is missing, and the last entry that boots.
- */
+/** What a plan has decided when it asks what may go. */
+interface Decided {
+  readonly generations: readonly WantedGeneration[];
+  /** What these lack, and what of it is written. */
+  readonly lacking: readonly Write[];
+  readonly writes: readonly Write[];
+  readonly own: OwnFiles;
+}
+
+/** Returns which of our unwanted files may be removed. */
 export function removalsWithin(
   scope: Scope,
   unused: readonly OwnFile[],
-  generations: readonly WantedGeneration[],
-  lacking: readonly Write[],
-  own: OwnFiles,
+  decided: Decided,
 ): readonly OwnFile[] {
-  if (scope === 'all') return unused;
-  if (scope === 'repair') return [];
+  return REMOVALS[scope](unused, decided);
+}
+
+const REMOVALS = {
+  all: (unused) => unused,
+  repair: damagedOnes,
+  gc: collected,
+} as const satisfies Record<
+  Scope,
+  (unused: readonly OwnFile[], decided: Decided) => readonly OwnFile[]
+>;
+
+/** What is damaged and not wanted cannot be mended: it goes, unless an entry that stays names it. */
+function damagedOnes(unused: readonly OwnFile[], { writes, own }: Decided): readonly OwnFile[] {
+  const isDamaged = (role: OwnFile['role']) =>
+    unused.filter((file) => file.role === role && file.damage !== undefined);
+  const entries = isDamaged('entry');
+  const written = new Set(writes.map(({ file }) => keyOf(file.path)));
+  const gone = new Set(entries);
+  const staying = [...own].flatMap(([key, file]) =>
+    written.has(key) || gone.has(file) ? [] : file.references.map(keyOf),
+  );
+  const named = new Set(staying);
+  return [...entries, ...isDamaged('blob').filter(({ path }) => !named.has(keyOf(path)))];
+}
+
+/**
+ * A collection writes nothing, so it keeps an entry whose successor is missing, and the last entry that
+ * boots.
+ */
+function collected(
+  unused: readonly OwnFile[],
+  { generations, lacking, own }: Decided,
+): readonly OwnFile[] {
   const absent = new Set(lacking.map(({ file }) => keyOf(file.path)));
   const waiting = new Set(
     generations

@@ -2,27 +2,28 @@
 {
   config,
   lib,
-  pkgs,
   ...
 }:
 
 let
   cfg = config.boot.espalier;
+  inherit (config.services.fwupd) package;
   signed = "/run/fwupd-efi";
-  place = "-Defi_app_location=";
+  unsigned = "${package.fwupd-efi}/libexec/fwupd/efi";
 in
 {
   config =
     lib.mkIf (cfg.enable && config.services.fwupd.enable && cfg.publicKeyFile != null)
       {
-        # It looks for the program where it is built to look.
-        services.fwupd.package = pkgs.fwupd.overrideAttrs (previous: {
-          mesonFlags = map (
-            flag: if lib.hasPrefix place flag then "${place}${signed}" else flag
-          ) previous.mesonFlags;
-        });
         # Ours is trusted by the firmware itself, so no shim comes before it.
         services.fwupd.uefiCapsuleSettings.DisableShimForSecureBoot = true;
+
+        systemd.services.fwupd = {
+          # fwupd 2.0 and older are told by a variable where the programs are. From 2.1 on they are where
+          # it was built to look: it sees ours there. Nothing is built anew for either.
+          environment.FWUPD_EFIAPPDIR = signed;
+          serviceConfig.BindReadOnlyPaths = [ "-${signed}:${unsigned}" ];
+        };
 
         systemd.services.fwupd-efi = {
           description = "Sign what fwupd starts to update firmware";
@@ -34,11 +35,12 @@ in
             RemainAfterExit = true;
             RuntimeDirectory = baseNameOf signed;
           };
+          # Copies: a link to the place that fwupd sees this directory at would lead to itself.
           script = ''
-            for program in ${config.services.fwupd.package.fwupd-efi}/libexec/fwupd/efi/fwupd*.efi; do
-              name=${signed}/$(basename "$program")
-              ln -sf "$program" "$name"
-              ${lib.getExe cfg.package} sign --config ${cfg.configFile} --output "$name.signed" "$program"
+            for program in ${unsigned}/fwupd*.efi; do
+              copy=${signed}/$(basename "$program")
+              cp "$program" "$copy"
+              ${lib.getExe cfg.package} sign --config ${cfg.configFile} --output "$copy.signed" "$program"
             done
           '';
         };

@@ -68,6 +68,8 @@ in
       }
     ];
 
+    boot.espalier.settings = lib.mkIf enrol.enable { secure-boot-enroll = lib.mkDefault "force"; };
+
     systemd.services.generate-sb-keys = lib.mkIf cfg.autoGenerateKeys.enable {
       description = "Make the keys of Secure Boot";
       wantedBy = [ "multi-user.target" ];

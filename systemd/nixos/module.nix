@@ -11,7 +11,6 @@
 let
   inherit (lib) mkOption types;
   cfg = config.boot.espalier;
-  # Options of nixpkgs' own module say the same here; older ones lack some.
   systemdBoot = config.boot.loader.systemd-boot;
 
   toml = pkgs.formats.toml { };
@@ -106,6 +105,13 @@ let
     ''
   );
 
+  wrongEntries = builtins.filter (name: builtins.match "[^./][^/]*\\.conf" name == null) (
+    lib.attrNames cfg.extraEntries
+  );
+  wrongFiles = builtins.filter (
+    path: lib.hasPrefix "/" path || lib.elem ".." (lib.splitString "/" path)
+  ) (lib.attrNames cfg.extraFiles);
+
   unknownSettings = lib.filter (name: !(lib.elem name (import ./known-settings.nix).names)) (
     lib.attrNames cfg.extraSettings
   );
@@ -120,10 +126,11 @@ let
 in
 {
   imports = [
-    ./services.nix
+    ./fwupd.nix
     ./keys.nix
     ./measured-boot.nix
-    ./fwupd.nix
+    ./services.nix
+    ./systemd-boot.nix
   ];
 
   options.boot.espalier = {
@@ -231,14 +238,14 @@ in
     sortKey = mkOption {
       type = types.str;
       # Entries that were installed before a move from lanzaboote stay in their place.
-      default = "lanza";
+      default = if (systemdBoot.sortKey or "nixos") != "nixos" then systemdBoot.sortKey else "lanza";
+      defaultText = lib.literalMD "`boot.loader.systemd-boot.sortKey` where it is set, else `lanza`";
       description = "What entries are sorted by among those of other systems.";
     };
 
     extraEntries = mkOption {
       type = types.attrsOf types.lines;
-      default = systemdBoot.extraEntries or { };
-      defaultText = lib.literalExpression "config.boot.loader.systemd-boot.extraEntries";
+      default = { };
       example = {
         "memtest86.conf" = ''
           title Memory test
@@ -247,19 +254,19 @@ in
       };
       description = ''
         Entries beside those of the generations, by their names in {file}`loader/entries`. None of them
-        boots unless it is chosen.
+        boots unless it is chosen. Those of {option}`boot.loader.systemd-boot` are among them.
       '';
     };
 
     extraFiles = mkOption {
       type = types.attrsOf types.path;
-      default = systemdBoot.extraFiles or { };
-      defaultText = lib.literalExpression "config.boot.loader.systemd-boot.extraFiles";
+      default = { };
       example = lib.literalExpression ''
         { "EFI/memtest86/memtest.efi" = "''${pkgs.memtest86plus.efi}"; }
       '';
       description = ''
         Files to copy to the ESP, by their paths there. What somebody else has put there is left alone.
+        Those of {option}`boot.loader.systemd-boot` are among them.
       '';
     };
 
@@ -276,7 +283,8 @@ in
 
     bootCounting.initialTries = mkOption {
       type = types.ints.u32;
-      default = 0;
+      default = if systemdBoot.bootCounting.enable or false then systemdBoot.bootCounting.tries else 0;
+      defaultText = lib.literalMD "`boot.loader.systemd-boot.bootCounting.tries` where enabled, else 0";
       description = "How often a new entry is tried before it counts as bad; 0 for no counting.";
     };
 
@@ -294,7 +302,7 @@ in
       default = "";
       description = ''
         Shell commands to run when the entries are installed. The first one that fails ends them, and
-        its status is that of the hook.
+        its status is that of the hook. Those of {option}`boot.loader.systemd-boot` are among them.
       '';
     };
 
@@ -325,6 +333,19 @@ in
         message = ''
           boot.espalier.signExtraFiles names ${lib.head unknownSigned}, and boot.espalier.extraFiles has no
           such file. Name the paths as they are there.
+        '';
+      }
+      {
+        assertion = wrongEntries == [ ];
+        message = ''
+          boot.espalier.extraEntries."${lib.head wrongEntries}": expected a file name that ends in .conf.
+        '';
+      }
+      {
+        assertion = wrongFiles == [ ];
+        message = ''
+          boot.espalier.extraFiles."${lib.head wrongFiles}": expected a path on the ESP that is relative and
+          has no `..`.
         '';
       }
       {
@@ -391,17 +412,6 @@ in
         '';
       }
     ];
-
-    boot.espalier.settings = lib.mapAttrs (_: lib.mkDefault) (
-      {
-        # Without a timeout NixOS waits in the menu; systemd-boot without one shows none.
-        timeout = if config.boot.loader.timeout == null then "menu-force" else config.boot.loader.timeout;
-        console-mode = systemdBoot.consoleMode;
-        inherit (systemdBoot) editor;
-      }
-      // lib.optionalAttrs cfg.autoEnrollKeys.enable { secure-boot-enroll = "force"; }
-      // lib.optionalAttrs (systemdBoot.rebootForBitlocker or false) { reboot-for-bitlocker = true; }
-    );
 
     boot.loader.external = {
       enable = true;

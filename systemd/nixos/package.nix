@@ -1,42 +1,95 @@
-# The program, its second name and its units, for Nix. Nothing is fetched and nothing compiled: the one
-# file that `npm run build` makes is what every other system gets, too. A package set that builds that
-# file itself hands it in as `bundle`.
+# The program, its second name, its units, manual pages and completions, built from this tree by nixpkgs'
+# builder for npm. It is the one file that every other system gets, too; no Node modules are beside it.
 {
   lib,
   stdenvNoCC,
-  makeWrapper,
+  buildNpmPackage,
+  importNpmLock,
   nodejs_24,
+  cacert,
+  makeWrapper,
+  installShellFiles,
   systemd,
-  bundle ? ../../dist/espalier.mjs,
-  # Of the packages that are in it.
-  licenses ? dirOf bundle + "/LICENSES",
+  # Of the tree, as `--version --json` says it.
+  commit ? "",
 }:
 
-assert lib.assertMsg (builtins.pathExists bundle)
-  "${toString bundle}: there is no such file; make it with npm run build";
+let
+  tree = ../..;
+  package = lib.importJSON ../../package.json;
 
-stdenvNoCC.mkDerivation {
-  pname = "espalier";
-  inherit (lib.importJSON ../../package.json) version;
+  packages = import ./npm-packages.nix {
+    inherit
+      lib
+      stdenvNoCC
+      cacert
+      package
+      ;
+    nodejs = nodejs_24;
+    packageLock = lib.importJSON ../../package-lock.json;
+    tools = [ "esbuild" ];
+  };
+in
+buildNpmPackage {
+  pname = package.name;
+  inherit (package) version;
 
-  src = lib.sourceByRegex ../. [ "espalier-.*" ];
-  nativeBuildInputs = [ makeWrapper ];
+  env.BUILD_COMMIT = commit;
 
-  dontConfigure = true;
-  dontBuild = true;
+  # By what it is made of, so that nothing else of a checkout gets into the store or changes the package.
+  src = lib.fileset.toSource {
+    root = tree;
+    fileset = lib.fileset.unions [
+      ../../LICENSE
+      ../../package.json
+      ../../package-lock.json
+      (lib.fileset.fileFilter (file: file.hasExt "ts") ../../src)
+      (lib.fileset.fileFilter (file: file.hasExt "ts") ../../tools)
+      (lib.fileset.fileFilter (file: file.hasExt "service" || file.hasExt "timer") ../.)
+    ];
+  };
+
+  nodejs = nodejs_24;
+  npmDeps = importNpmLock {
+    inherit (package) version;
+    pname = package.name;
+    package = packages.package';
+    packageLock = packages.packageLock';
+    packageSourceOverrides = packages.sources;
+  };
+  npmConfigHook = importNpmLock.npmConfigHook;
+  # esbuild's script would only look for what is there.
+  npmRebuildFlags = [ "--ignore-scripts" ];
+
+  nativeBuildInputs = [
+    makeWrapper
+    installShellFiles
+  ];
+
+  buildPhase = ''
+    runHook preBuild
+    node tools/build.ts
+    runHook postBuild
+  '';
 
   installPhase = ''
     runHook preInstall
 
     library=$out/lib/espalier
-    install -D -m 644 ${bundle} $library/espalier.mjs
-    install -D -m 644 ${licenses} $out/share/doc/espalier/LICENSES
+    install -D -m 644 dist/espalier.mjs $library/espalier.mjs
+    install -D -m 644 dist/LICENSES $out/share/doc/espalier/LICENSES
     # The program looks at the name that it is started under.
     ln -s espalier.mjs $library/lzbt-systemd
     makeWrapper ${lib.getExe nodejs_24} $out/bin/espalier --add-flags $library/espalier.mjs
     makeWrapper ${lib.getExe nodejs_24} $out/bin/lzbt-systemd --add-flags $library/lzbt-systemd
 
-    install -D -m 644 -t $out/lib/systemd/system espalier-*
+    installManPage dist/man/*
+    for shell in bash fish zsh; do
+      node dist/espalier.mjs completion script $shell > espalier.$shell
+    done
+    installShellCompletion espalier.{bash,fish,zsh}
+
+    install -D -m 644 -t $out/lib/systemd/system systemd/espalier-*
     for unit in $out/lib/systemd/system/*.service; do
       substituteInPlace $unit \
         --replace-fail /usr/bin/node ${lib.getExe nodejs_24} \
@@ -50,7 +103,7 @@ stdenvNoCC.mkDerivation {
   '';
 
   meta = {
-    description = "Installs boot entries on an EFI System Partition";
+    inherit (package) description;
     license = lib.licenses.mit;
     mainProgram = "espalier";
     platforms = lib.platforms.linux;

@@ -18,6 +18,9 @@ let
     ++ lib.optional (xbootldr != null) xbootldr
     ++ named [ "cache-dir" ]
     ++ named (lib.filter (name: name != "esp") known.write)
+    ++ lib.optional (
+      settings.efi-entry or false || settings.clear-overrides or false
+    ) "/sys/firmware/efi/efivars"
     # A signed copy gets its name by a rename, for which its directory is written to.
     ++ map dirOf (lib.attrValues (settings.extra-sign or { }));
   xbootldr = settings.xbootldr or cfg.xbootldrMountPoint;

@@ -24,6 +24,9 @@ type Wrong = 'gone' | 'size' | 'text' | 'signature' | 'headers' | 'inside';
 const DEEP: readonly Wrong[] = ['headers', 'inside'];
 
 const SECTOR = 512;
+/** An image that generations share, and what an entry says of the one that it shares. */
+const SHARED_IMAGE = /^EFI\/nixos\/uki-/;
+const SHARES = /^linux \/EFI\/nixos\/uki-\S+\noptions @\d+$/m;
 const TEXT = /\.(conf|srel|txt)$/;
 
 /** Holds runs against a tree that is whole. */
@@ -67,18 +70,24 @@ export class LieDetector {
     return new Map(
       [...this.#good.files.keys()].flatMap((path): [string, Wrong][] => {
         const wrong = isForeign(path) ? undefined : this.#wrongOf(tree, path, isDeep);
-        return wrong ? [[path, wrong]] : [];
+        const isLeft = wrong === 'gone' && SHARED_IMAGE.test(path) && !isNamed(tree, path);
+        return wrong && !isLeft ? [[path, wrong]] : [];
       }),
     );
   }
 
   #wrongOf(tree: FolderTree, path: string, isDeep: boolean): Wrong | undefined {
     const [found, meant] = [tree, this.#good].map(({ files }) => files.get(path));
+    if (found !== undefined && this.#isShared(tree, path)) return undefined;
     if (found === undefined || meant === undefined) return 'gone';
     if (found.sha256 === meant.sha256 || this.#isAsGood(tree, path, isDeep)) return undefined;
     if (TEXT.test(path)) return this.#saysLess(tree, path) ? 'text' : undefined;
     const [bytes, good] = [tree.read(path), this.#good.read(path)];
     if (found.size !== meant.size) return lostSignature(bytes, good) ? 'signature' : 'size';
+    return this.#wrongWithin(bytes, good, isDeep);
+  }
+
+  #wrongWithin(bytes: Uint8Array, good: Uint8Array, isDeep: boolean): Wrong | undefined {
     const place = placeOf(bytes, good);
     if (place === 'signature' && !isDeep && this.#isOfAnother(bytes)) return undefined;
     const isSeen = isDeep || !DEEP.includes(place) || (isLoadable(good) && !isLoadable(bytes));
@@ -89,6 +98,14 @@ export class LieDetector {
   #saysLess(tree: Tree, path: string): boolean {
     const [own, good] = [tree, this.#good].map((which) => textOf(which, path)?.trim());
     return path === LOADER_CONF ? !/^timeout \S/m.test(own ?? '') : own !== good;
+  }
+
+  /** A generation may share another image than it did, if that is whole and its profile is the entry's own. */
+  #isShared(tree: FolderTree, path: string): boolean {
+    const isImage = SHARED_IMAGE.test(path) && !this.#good.files.has(path);
+    const [own, good] = [tree, this.#good].map((which) => textOf(which, path)?.replace(SHARES, ''));
+    const isEntry = SHARES.test(textOf(tree, path) ?? '') && own === good;
+    return (isImage || isEntry) && this.#truth.accepts(tree, path);
   }
 
   /** A program with another byte behind its end, or where nobody looks, starts the same. */
@@ -131,8 +148,7 @@ export class LieDetector {
     if (wrong !== 'gone' || verb === 'status' || verb === 'install') return true;
     // An entry that is gone leaves no trace for those that look at what is there.
     const isEntry = menuOf(this.#good).some((entry) => entry.path === path);
-    const isNamed = menuOf(after).some(({ files }) => files.includes(path));
-    return isNamed || (!isEntry && !path.startsWith('EFI/nixos/'));
+    return isNamed(after, path) || (!isEntry && !path.startsWith('EFI/nixos/'));
   }
 
   /** Tells whether a copy of the loader starts an entry that is whole, with all that this names. */
@@ -161,6 +177,10 @@ export class LieDetector {
 function hasLeft({ verb, status }: Told, previous: Told | undefined): boolean {
   const isMended = previous?.verb === 'repair' && previous.status === 0;
   return isMended && verb.startsWith('verify') && status !== 0;
+}
+
+function isNamed(tree: Tree, path: string): boolean {
+  return menuOf(tree).some(({ files }) => files.includes(path));
 }
 
 function isMarked(bytes: Uint8Array): boolean {

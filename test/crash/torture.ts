@@ -2,7 +2,7 @@
  * `npm run torture`: damages ESPs of every format at random, runs verbs on what is left, and looks for a
  * lie: all is well, or done, where the machine does not start what it should.
  */
-import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -47,7 +47,7 @@ async function torture(asked: typeof values): Promise<number> {
     console.error(missing.length > 0 ? `install the tools: ${installCommand(missing)}` : HELP);
     return 2;
   }
-  const folder = workFolder();
+  const folder = workFolder(seed);
   const victims = [];
   for (const world of worlds) victims.push(await Victim.of(world, join(folder, world.name)));
   let end = performance.now() + minutes * 60_000;
@@ -61,11 +61,14 @@ async function torture(asked: typeof values): Promise<number> {
   return tallies.some(({ lies }) => lies > 0) ? 1 : 0;
 }
 
-/** Makes a directory, in memory if possible, that lasts as long as this process. */
-function workFolder(): string {
+/**
+ * Makes a directory, in memory if possible, that lasts as long as this process. Paths are parts of what
+ * is installed: the same seed has the same one.
+ */
+function workFolder(seed: number): string {
   const parent = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
-  mkdirSync(parent, { recursive: true });
-  const folder = mkdtempSync(join(parent, 'espalier-torture-'));
+  const folder = join(parent, `espalier-torture-${seed}`);
+  mkdirSync(folder, { recursive: true });
   process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
   return folder;
 }

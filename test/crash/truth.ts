@@ -221,7 +221,7 @@ class Tools {
     const [, image = '', profile, options] =
       /^linux \/(\S+)\noptions @(\d+)\n[\s\S]*^options (.*)$/m.exec(text) ?? [];
     if (profile !== undefined) {
-      const bytes = readFileSync(join(tree.folder, image));
+      const bytes = tree.files.has(image) ? tree.read(image) : nothing;
       const [id, cmdline] = ['.profile', '.cmdline'].map((name) =>
         profileText(bytes, Number(profile), name),
       );

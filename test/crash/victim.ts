@@ -1,5 +1,5 @@
 /** An ESP that is damaged again and again, and what the program says of it. */
-import { cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { processContext } from '../../src/command/process-context.ts';
@@ -37,6 +37,11 @@ export const TORTURED: readonly Tortured[] = [
   {
     name: 'type1-signed',
     settings: (world) => ['--format', 'type1', '--sign-kernels', ...world.signedBy('key')],
+  },
+  { name: 'shared', settings: () => ['--format', 'shared'] },
+  {
+    name: 'shared-signed',
+    settings: (world) => ['--format', 'shared', ...world.signedBy('key')],
   },
   { name: 'thin', settings: thin },
   { name: 'thin-signed', settings: (world) => [...thin(world), ...world.signedBy('key')] },
@@ -84,8 +89,9 @@ export class Victim {
     }
     world.boots(2);
     const all = world.settings(...settings(world));
-    world.put('EFI/Microsoft/Boot/bootmgfw.efi', world.payload.loader('252'));
+    world.put('EFI/Microsoft/Boot/bootmgfw.efi', aPe({ sections: [CODE] }));
     world.put('EFI/nixos/notes.txt', 'somebody keeps notes here\n');
+    age(root);
     world.run(['install', ...all]);
     const good = readFolder(world.esp);
     return new Victim(name, world, all, new Truth(world, good, good));
@@ -158,6 +164,14 @@ export class Victim {
       uid: real.uid || 1,
       print: (text) => void lines.push(text),
     };
+  }
+}
+
+/** Makes every file an hour old: what was only just written may still change, and no cache trusts it. */
+function age(folder: string): void {
+  const hourAgo = Date.now() / 1000 - 3600;
+  for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {
+    if (entry.isFile()) utimesSync(join(entry.parentPath, entry.name), hourAgo, hourAgo);
   }
 }
 

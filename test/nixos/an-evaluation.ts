@@ -1,4 +1,7 @@
-/** Evaluates configurations with the module, by Debian's Nix and without nixpkgs: what the module uses of it stands in beside this file. */
+/**
+ * Evaluates configurations with the module, by Debian's Nix and without nixpkgs: what the module uses of
+ * it stands in beside this file.
+ */
 import { chmodSync, mkdtempSync, readdirSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,13 +12,31 @@ import { missingTools } from '../lab/tools.ts';
 export const skipWithoutNix =
   missingTools(['nix-bin']).length > 0 && 'SKIPPED, needs Debian’s nix-bin';
 
+/** nixpkgs' library and what stands in for it: everything is to hold with both. */
+export const LIBRARIES: readonly {
+  readonly library: string;
+  readonly checkout: string | undefined;
+  readonly skip: string | false;
+}[] = [
+  { library: 'what stands in for nixpkgs', checkout: undefined, skip: skipWithoutNix },
+  {
+    library: 'the library of nixpkgs',
+    checkout: process.env['NIXPKGS_LIB'],
+    skip:
+      skipWithoutNix ||
+      (process.env['NIXPKGS_LIB'] === undefined &&
+        'SKIPPED, needs a checkout of nixpkgs or of its library, named by NIXPKGS_LIB'),
+  },
+];
+
 /** A place for a store of its own, with the text files that an evaluation makes in it. */
 export interface Workplace {
   readonly folder: string;
   readonly environment: Readonly<Record<string, string>>;
 }
 
-export function makeWorkplace(): Workplace {
+/** @param checkout of nixpkgs' library, instead of what stands in for it */
+export function makeWorkplace(checkout = ''): Workplace {
   const folder = realpathSync(mkdtempSync(join(tmpdir(), 'espalier-nixos-')));
   return {
     folder,
@@ -26,6 +47,8 @@ export function makeWorkplace(): Workplace {
       NIX_LOG_DIR: join(folder, 'log'),
       NIX_CONF_DIR: folder,
       HOME: folder,
+      NIXPKGS_LIB: checkout,
+      PACKAGES: join(folder, 'packages'),
     },
   };
 }
@@ -44,12 +67,14 @@ export interface Unit {
   readonly reloadTriggers: readonly string[];
   readonly unitConfig: Readonly<Record<string, unknown>>;
   readonly serviceConfig: Readonly<Record<string, unknown>>;
+  readonly environment: Readonly<Record<string, string>>;
 }
 
 /** What a configuration makes of a system. Files are paths of real ones. */
 export interface System {
   /** The messages of the assertions that fail. */
   readonly complaints: readonly string[];
+  readonly warnings: readonly string[];
   readonly hook: string;
   readonly configFile: string;
   readonly installCommand: string;
@@ -66,7 +91,6 @@ export interface System {
     readonly targets: Readonly<Record<string, Unit>>;
     readonly timers: Readonly<Record<string, Unit>>;
   };
-  readonly fwupd: { readonly mesonFlags: readonly string[] };
 }
 
 /** Returns what an attribute of `evaluate.nix` says of a configuration, the text of a NixOS module. */
@@ -105,7 +129,7 @@ export function espalierIs(settings: string, beside = '', place = '/packages/esp
   return `{
     boot.espalier = {
       enable = true;
-      package = { outPath = "${place}"; meta.mainProgram = "espalier"; };
+      package = { type = "derivation"; name = "espalier"; outPath = "${place}"; meta.mainProgram = "espalier"; };
       ${settings}
     };
     ${beside}

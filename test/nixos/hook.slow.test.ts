@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
-import { aMachine, MAIN } from '../command/a-machine.ts';
+import { aMachine } from '../command/a-machine.ts';
 import { attempt } from '../lab/run.ts';
 import {
   espalierIs,
@@ -13,6 +13,7 @@ import {
   systemOf,
   type Workplace,
 } from './an-evaluation.ts';
+import { installs, systemOn } from './on-a-machine.ts';
 
 const TOPLEVEL = '/nix/store/0-nixos-system';
 
@@ -82,25 +83,9 @@ suite('the hook', { skip: skipWithoutNix }, () => {
 
   test('installs a system with Espalier itself', (t) => {
     const machine = aMachine(t, { generations: [{}, {}, {}] });
-    const program = join(machine.root, 'package');
-    mkdirSync(join(program, 'bin'), { recursive: true });
-    const script = `#!/bin/sh\nexec ${process.execPath} ${MAIN} "$@"\n`;
-    writeFileSync(join(program, 'bin/espalier'), script, { mode: 0o755 });
-    const settings = `
-      allowUnsigned = true;
-      configurationLimit = 2;
-      settings.timeout = 7;
-      extraSettings = {
-        allow-directory = true;
-        profiles = "${machine.profiles}";
-        systemd = "${machine.systemd}";
-        booted = "${machine.root}/booted";
-        cache-dir = "${machine.root}/cache";
-      };`;
-    const esp = `boot.loader.efi.efiSysMountPoint = "${machine.esp}";`;
-    const { hook } = systemOf(espalierIs(settings, esp, program), workplace);
-    const env = { ...machine.environment(), NODE_DISABLE_COMPILE_CACHE: '1' };
-    const { status, stderr } = attempt('sh', [hook, machine.toplevel(2)], { env });
+    const settings = 'configurationLimit = 2; settings.timeout = 7;';
+    const { hook } = systemOn(machine, settings, '', workplace);
+    const { status, stderr } = installs(machine, hook, 2);
     assert.equal(status, 0, stderr);
     assert.deepEqual(machine.installed(), [2, 3]);
     assert.equal(machine.next(), 2);

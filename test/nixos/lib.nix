@@ -80,7 +80,7 @@ let
     else if (option.readOnly or false) && given != [ ] then
       throw "The option `${show path}' is read-only, but it is set."
     else if wrong != [ ] then
-      throw "A definition for option `${show path}' is not of type `${option.type.name}'."
+      throw "A definition for option `${show path}' is not of type `${option.type.description}'."
     else
       option.type.merge path values;
 
@@ -100,22 +100,42 @@ let
         )
       ) options;
 
-  # All modules that a module leads to, called.
+  # All modules that a module leads to, called. One that is a file counts once.
   collect =
     arguments: module:
     let
-      called = if isAttrs module || isFunction module then module else import module;
+      isFile = !(isAttrs module || isFunction module);
+      called = if isFile then import module else module;
       given = if isFunction called then called arguments else called;
     in
     concatMap (collect arguments) (given.imports or [ ])
     ++ [
-      (
-        if given ? options || given ? config || given ? imports then
-          { options = { }; config = { }; } // given
-        else
-          { options = { }; config = given; }
-      )
+      {
+        file = if isFile then toString module else null;
+        module =
+          if given ? options || given ? config || given ? imports then
+            {
+              options = { };
+              config = removeAttrs given [
+                "imports"
+                "options"
+              ];
+            }
+            // given
+          else
+            {
+              options = { };
+              config = given;
+            };
+      }
     ];
+  onlyOnce = foldl' (
+    found: each:
+    if each.file != null && builtins.any (one: one.file == each.file) found then
+      found
+    else
+      found ++ [ each ]
+  ) [ ];
 
   mergeOptions = foldl' (
     found: options:
@@ -134,7 +154,14 @@ let
     ) options
   ) { };
 
-  type = name: check: merge: { inherit name check merge; };
+  type = description: check: merge: { inherit description check merge; };
+  # As nixpkgs puts a type into the description of a list or set of it.
+  within =
+    { description, ... }:
+    if builtins.match "(one of|.*submodule).*" description == null then
+      description
+    else
+      "(${description})";
   only =
     path: values:
     let
@@ -144,36 +171,48 @@ let
       first
     else
       throw "The option `${show path}' has conflicting definition values.";
+  isBelow = root: path: lib.hasPrefix "${root}/" "${path}/";
   isPathLike = value: builtins.isPath value || isString value || value ? outPath;
 
   types = rec {
     anything = type "anything" (_: true) (
-      path: values: if all isAttrs values && !(builtins.head values ? outPath) then (attrsOf anything).merge path values else only path values
+      path: values:
+      if all isAttrs values && !(builtins.head values ? outPath) then
+        (attrsOf anything).merge path values
+      else
+        only path values
     );
+    unspecified = type "unspecified value" (_: true) only;
     bool = type "boolean" builtins.isBool only;
     str = type "string" isString only;
     lines = type "strings concatenated with \"\\n\"" isString (_: concatStringsSep "\n");
     int = type "signed integer" builtins.isInt only;
-    ints.u32 = type "32 bit unsigned integer" (value: builtins.isInt value && value >= 0) only;
-    package = type "package" (value: isAttrs value && value ? outPath) only;
+    ints.u32 = type "32 bit unsigned integer; between 0 and 4294967295 (both inclusive)" (
+      value: builtins.isInt value && value >= 0 && value < 4294967296
+    ) only;
+    package = type "package" (value: isAttrs value && value.type or null == "derivation") only;
     path = type "absolute path" (
-      value: isPathLike value && builtins.substring 0 1 (toString value) == "/"
+      value: isPathLike value && builtins.substring 0 1 "${toString value}" == "/"
     ) only;
     externalPath = type "absolute path not in the Nix store" (
-      value: path.check value && !(lib.hasPrefix builtins.storeDir (toString value))
+      value:
+      path.check value
+      && builtins.match "${builtins.storeDir}/[0-9a-z]{32}-.*" (toString value) == null
     ) only;
-    enum = values: type "one of ${builtins.toJSON values}" (value: elem value values) only;
+    enum =
+      values:
+      type "one of ${concatStringsSep ", " (map builtins.toJSON values)}" (value: elem value values) only;
     nullOr =
       inner:
-      type "null or ${inner.name}" (value: value == null || inner.check value) (
+      type "null or ${inner.description}" (value: value == null || inner.check value) (
         path: values: if all (value: value == null) values then null else inner.merge path values
       );
     listOf =
       inner:
-      type "list of ${inner.name}" (value: isList value && all inner.check value) (_: concatLists);
+      type "list of ${within inner}" (value: isList value && all inner.check value) (_: concatLists);
     attrsOf =
       inner:
-      type "attribute set of ${inner.name}" isAttrs (
+      type "attribute set of ${within inner}" isAttrs (
         path: values:
         let
           pushed = concatMap pushDown values;
@@ -184,10 +223,18 @@ let
         )
       );
     submodule =
-      { options ? { }, freeformType ? null }:
-      type "submodule" isAttrs (
-        path: values: if freeformType != null then freeformType.merge path values else evalOptions path options values
-      );
+      module:
+      let
+        given = name: if isFunction module then module { inherit name; } else module;
+      in
+      # A set that is free takes any name.
+      if (given "") ? freeformType then
+        (given "").freeformType
+        // {
+          description = "open submodule of ${(given "").freeformType.description}";
+        }
+      else
+        type "submodule" isAttrs (path: evalOptions path (given (lib.last path)).options);
   };
 
   lib = rec {
@@ -215,6 +262,7 @@ let
     mkMerge = contents: { _type = "merge"; inherit contents; };
     mkOverride = priority: content: { _type = "override"; inherit priority content; };
     mkDefault = mkOverride 1000;
+    mkForce = mkOverride 50;
     literalExpression = text: text;
     literalMD = text: text;
 
@@ -230,10 +278,21 @@ let
       in
       start >= 0 && builtins.substring start (-1) text == suffix;
     replaceStrings = builtins.replaceStrings;
-    escapeShellArg = value: "'${replaceStrings [ "'" ] [ "'\\''" ] (toString value)}'";
+    escapeShellArg =
+      value:
+      if builtins.match "[[:alnum:],._+:@%/-]+" (toString value) != null then
+        toString value
+      else
+        "'${replaceStrings [ "'" ] [ "'\\''" ] (toString value)}'";
     escapeShellArgs = values: concatStringsSep " " (map escapeShellArg values);
     getExe = package: getExe' package package.meta.mainProgram;
     getExe' = package: name: "${package}/bin/${name}";
+
+    last = list: builtins.elemAt list (builtins.length list - 1);
+    splitString = separator: text: filter isString (builtins.split separator text);
+    nameValuePair = name: value: { inherit name value; };
+    mapAttrs' = make: set: builtins.listToAttrs (lib.mapAttrsToList make set);
+    inherit genAttrs;
 
     toList = value: if isList value then value else [ value ];
     any = builtins.any;
@@ -258,13 +317,29 @@ let
       separator: key: value:
       "${key}${separator}${if builtins.isBool value then boolToString value else toString value}";
 
-    sourceByRegex =
-      path: expressions:
-      builtins.path {
-        inherit path;
-        name = "source";
-        filter = file: _: any (expression: builtins.match expression (baseNameOf file) != null) expressions;
-      };
+    # A set of files says of a path, and of what kind it is, whether it is in the set.
+    fileset = {
+      unions = parts: path: kind: any (part: fileset.has part path kind) parts;
+      fileFilter =
+        keeps: root: path: kind:
+        isBelow (toString root) path
+        && (
+          kind == "directory"
+          || keeps { hasExt = extension: lib.hasSuffix ".${extension}" path; }
+        );
+      has =
+        part: path: kind:
+        if isFunction part then part path kind else path == toString part;
+      toSource =
+        { root, fileset }:
+        builtins.path {
+          path = root;
+          name = "source";
+          filter = path: kind: fileset path kind;
+        };
+    };
+
+    fetchers.proxyImpureEnvVars = [ "https_proxy" ];
 
     licenses.mit = "MIT";
     platforms.linux = [ "x86_64-linux" ];
@@ -273,7 +348,8 @@ let
     evalModules =
       { modules, specialArgs }:
       let
-        all = concatMap (collect (specialArgs // { inherit lib config options; })) modules;
+        collected = concatMap (collect (specialArgs // { inherit lib config options; })) modules;
+        all = map (each: each.module) (onlyOnce collected);
         options = mergeOptions (map (module: module.options) all);
         config = evalOptions [ ] options (map (module: module.config) all);
       in

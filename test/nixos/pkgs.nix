@@ -1,9 +1,11 @@
 # As much of nixpkgs' packages as the module and the package use. Text files are real ones, in the store
-# of whoever evaluates; packages are but places.
+# of whoever evaluates; packages are but places, unless they are built with builders.nix.
 { lib }:
 let
+  packages = builtins.getEnv "PACKAGES";
   place = name: meta: {
-    outPath = "/packages/${name}";
+    type = "derivation";
+    outPath = "${packages}/${name}";
     inherit name meta;
   };
   program = name: place name { mainProgram = name; };
@@ -41,20 +43,20 @@ let
       in
       function (wanted // arguments);
     stdenv.hostPlatform.system = "x86_64-linux";
-    stdenvNoCC.mkDerivation = attributes: place attributes.pname attributes.meta // attributes;
+    inherit (import ./builders.nix) stdenvNoCC importNpmLock buildNpmPackage;
+    cacert = place "cacert" { };
+    installShellFiles = place "install-shell-files" { };
     makeWrapper = place "make-wrapper" { };
+    memtest86plus.efi = "${place "memtest86plus" { }}/memtest.efi";
+    netbootxyz-efi = place "netboot.xyz.efi" { };
+    edk2-uefi-shell = place "edk2-uefi-shell" { };
     nodejs_24 = place "nodejs" { mainProgram = "node"; } // {
       version = "24.15.0";
     };
     systemd = place "systemd" { };
-    sbctl.src = "/packages/sbctl-source";
+    sbctl.src = "${packages}/sbctl-source";
     fwupd = place "fwupd" { } // {
-      fwupd-efi = "/packages/fwupd-efi";
-      mesonFlags = [
-        "-Dplugins=all"
-        "-Defi_app_location=/usr/libexec/fwupd/efi"
-      ];
-      overrideAttrs = change: pkgs.fwupd // change pkgs.fwupd;
+      fwupd-efi = "${packages}/fwupd-efi";
     };
 
     writeShellScript = name: text: builtins.toFile name "#!/bin/sh\n${text}";

@@ -49,8 +49,19 @@ describe('a repair', () => {
     ]);
   });
 
-  test('removes nothing', () => {
+  test('removes nothing that is whole', () => {
     assert.deepEqual(repair({ has: [one, two, aWanted({ number: 9 })] }), []);
+  });
+
+  test('removes what is damaged, not wanted, and not named by what stays', () => {
+    const nine = aWanted({ number: 9 });
+    assert.deepEqual(repair(damaged(/generation-9/, two, nine)), [
+      'remove-entries: -generation-9.conf',
+    ]);
+    assert.deepEqual(repair(damaged(/initrd-9/, two, nine)), []);
+    const { blobs } = damaged(/initrd-9/, two, nine);
+    const { entries } = anInventory({ has: [two] });
+    assert.deepEqual(repair({ entries, blobs }), ['remove-blobs: -initrd-9.efi']);
   });
 
   test('leaves alone what boots next, unless nothing says so', () => {
