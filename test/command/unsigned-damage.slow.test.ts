@@ -112,16 +112,18 @@ test('a boot loader of somebody else stays as it is', async (t) => {
 describe('without the store a deep look finds', () => {
   for (const [what, place, status] of [
     ['a loader that differs from its copy', SYSTEMD, 5],
+    // The time in the headers means nothing to firmware, and no digest covers it.
     ['an image whose checksum is that of other bytes', 'image', 1],
   ] as const) {
     test(what, async (t) => {
       const machine = aMachineWithStub(t);
-      await machine.run('install');
+      await machine.run('install', '--format', 'uki');
       fs.rmSync(machine.profiles, { recursive: true });
       const verify = () => machine.run('verify', '--deep');
       assert.equal((await verify()).status, 0);
       const image = machine.paths(/generation-2-/)[0] ?? '';
-      flip(machine, place === 'image' ? image : place, CODE, 3);
+      if (place === 'image') flip(machine, image, 'PE\0\0', 8);
+      else flip(machine, place, CODE, 3);
       const found = await verify();
       assert.equal(found.status, status, found.output);
     });
