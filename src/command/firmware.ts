@@ -9,7 +9,7 @@ import {
   register,
   startsFrom,
 } from '../firmware/boot-entries.ts';
-import { ownLoaders } from '../firmware/own-loaders.ts';
+import { ownLoaders, ownPlaces } from '../firmware/own-loaders.ts';
 import { openVariables } from '../firmware/variables.ts';
 import { bootVariableName } from '../loader/boot-option.ts';
 import type { Invocation } from '../settings/invocation.ts';
@@ -136,7 +136,7 @@ function ours(
   settings: Settings,
   context: Context,
 ): readonly number[] {
-  const own = ownLoaders(settings, context);
+  const own = ownPlaces(settings, context);
   const isOurs = (entry: FirmwareEntry) =>
     own.some(({ partition, path }) => startsFrom(entry, partition.uuid, path));
   return entries.filter(isOurs).map(({ number }) => number);

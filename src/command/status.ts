@@ -15,11 +15,12 @@ import {
   type Wanted,
 } from '../pass/drift.ts';
 import { readEsps } from '../pass/read-esps.ts';
-import { lacksOurs, loaderStatus } from '../plan/loader-status.ts';
+import { lacksOurs, loaderStatus, statusesOf } from '../plan/loader-status.ts';
 import { type MenuEntry, menuOf, type SharedImage, sharedImages } from '../plan/menu.ts';
 import { isBad } from '../plan/menu-order.ts';
 import { overrides } from '../plan/next-boot.ts';
 import { type Note, notesOf } from '../plan/notes.ts';
+import { startedPrevious } from '../plan/running-loader.ts';
 import { notReached, refusals, startedElsewhere } from '../plan/startable.ts';
 import type { EspView } from '../plan/view.ts';
 import type { Invocation } from '../settings/invocation.ts';
@@ -140,6 +141,7 @@ function firmwareOf(view: EspView, next: string | undefined): Pick<SeenEsp, 'fir
   const told = [
     ...refusals(view.firmware),
     ...startedElsewhere(view),
+    ...startedPrevious(view),
     ...notReached(view),
     ...(next === undefined ? [] : overrides(view.firmware, next)),
   ];
@@ -169,7 +171,7 @@ function describeEsp(
     ...(problem === undefined ? {} : { nextProblem: problem }),
     nextIsCurrent: current === undefined ? undefined : currentBoots.some(isFor),
     nextIsBooted: booted === undefined ? undefined : isFor(booted),
-    loaders: view.loaders.map(loaderStatus),
+    loaders: statusesOf(view.loaders),
     ...firmwareOf(view, next?.id),
     notes: notesOf(view),
     entries: entries.length,
@@ -194,7 +196,8 @@ function describeEsp(
 
 /** Says why what should boot next does not start. */
 function problemWith({ damage, unsigned }: MenuEntry, view: EspView): string | undefined {
-  if (view.loaders.map(loaderStatus).every(lacksOurs)) return 'no copy of our boot loader starts';
+  const copies = view.loaders.filter(({ place }) => place !== 'previous');
+  if (copies.map(loaderStatus).every(lacksOurs)) return 'no copy of our boot loader starts';
   return damage ?? (view.firmware?.secureBoot === true ? unsigned : undefined);
 }
 

@@ -14,21 +14,30 @@ export function espPath(...parts: readonly string[]): EspPath {
 export const IMAGES = espPath('EFI', 'Linux');
 export const ENTRIES = espPath('loader', 'entries');
 export const LOADER_CONF = espPath('loader', 'loader.conf');
-/** The directories of the two copies of the boot loader. */
+/** The directories of the copies of the boot loader. */
 export const LOADER_DIRECTORIES = {
   systemd: espPath('EFI', 'systemd'),
   fallback: espPath('EFI', 'BOOT'),
 } as const;
 
-/** Returns the paths of the two copies of the boot loader, given their file names. */
-export function loaderPlaces(names: { readonly loader: string; readonly fallback: string }): {
+/** The file names of the boot loader: of its two copies, and of the one before it. */
+interface LoaderNames {
+  readonly loader: string;
+  readonly fallback: string;
+  readonly previous: string;
+}
+
+/** Returns the paths of the two copies of the boot loader, and of the one before it. */
+export function loaderPlaces(names: LoaderNames): {
   readonly systemd: EspPath;
   readonly fallback: EspPath;
+  readonly previous: EspPath;
 } {
   const { systemd, fallback } = LOADER_DIRECTORIES;
   return {
     systemd: espPath(systemd, names.loader),
     fallback: espPath(fallback, names.fallback),
+    previous: espPath(systemd, names.previous),
   };
 }
 

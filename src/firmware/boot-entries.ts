@@ -56,11 +56,14 @@ export interface Startable {
   readonly partition: PartitionPlace;
   /** With backslashes. */
   readonly path: string;
+  /** Whether firmware should come to it only after the program before it in the list. */
+  readonly isFallback: boolean;
 }
 
 /**
  * Makes an entry of firmware for each program that has none, the lowest free number for each, and puts it
- * before the others. One that is there stays as it is; one that BootOrder lost goes to its end.
+ * before the others, or a fallback behind what it is the fallback of. One that is there stays as it is; one
+ * that BootOrder lost goes to its end.
  * @param first whether those that are there go before the others, too
  * @returns the numbers of entries that were made or moved
  * @throws {FIRMWARE_REFUSED}
@@ -89,11 +92,23 @@ export function register(
       formatBootOption({ title, partition, path }),
     );
   }
-  const ahead = first ? known : made;
-  const behind = known.filter((number) => !ahead.includes(number) && !order.includes(number));
-  const wish = [...ahead, ...order.filter((number) => !ahead.includes(number)), ...behind];
+  const moved = first ? known : made;
+  const lost = known.filter((number) => !moved.includes(number) && !order.includes(number));
+  const leaders = new Map(
+    wanted.flatMap(({ isFallback }, at) => (isFallback ? [[known[at], known[at - 1]]] : [])),
+  );
+  const isLed = (number: number) =>
+    leaders.has(number) && !moved.includes(leaders.get(number) ?? 0);
+  const staying = [...order.filter((number) => !moved.includes(number)), ...lost];
+  const wish = [
+    ...moved.filter((number) => !isLed(number)),
+    ...staying.flatMap((number) => [
+      number,
+      ...moved.filter((other) => isLed(other) && leaders.get(other) === number),
+    ]),
+  ];
   const isMoved = setVariable(variables, 'global', 'BootOrder', formatBootOrder(wish));
-  return isMoved ? [...new Set([...ahead, ...behind])] : made;
+  return isMoved ? [...new Set([...moved, ...lost])] : made;
 }
 
 /** Whether an entry starts a program of a partition. Firmware compares paths without regard to case. */

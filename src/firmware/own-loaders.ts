@@ -2,7 +2,7 @@
 import type { Context } from '../context.ts';
 import type { Disk } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
-import { espPath, LOADER_DIRECTORIES } from '../esp/layout.ts';
+import { type EspPath, loaderPlaces } from '../esp/layout.ts';
 import { parseGuid } from '../guid.ts';
 import { hostArchitecture } from '../loader/architecture.ts';
 import type { PartitionPlace } from '../loader/boot-option.ts';
@@ -11,12 +11,12 @@ import { type Esp, findEsps } from '../volumes/esp-roots.ts';
 import type { Partition } from '../volumes/partition.ts';
 import type { Startable } from './boot-entries.ts';
 
-/** What bootctl calls the loader and the one before it, which bootctl keeps. */
+/** What bootctl calls the loader; the one before it is called a fallback. */
 const TITLE = 'Linux Boot Manager';
 
 /**
- * Returns the loaders that firmware should start: on each ESP ours, and behind it the one that bootctl keeps
- * of an earlier version, where there is one.
+ * Returns the loaders that firmware should start: on each ESP ours, and behind it the previous one, where there
+ * is one.
  * @param title what firmware’s menu shows
  * @throws {FIRMWARE_ABSENT} when nobody tells which partition an ESP is, or no loader is on it
  */
@@ -26,21 +26,37 @@ export function ownLoaders(
   title: string = TITLE,
 ): readonly Startable[] {
   const { disk } = context;
-  const { efi, loader } = hostArchitecture(settings.system);
+  const places = ownPlaces(settings, context, title);
+  return [...Map.groupBy(places, ({ root }) => root)].flatMap(([root, loaders]) => {
+    const there = loaders.filter(({ file }) => disk.stat(`${root}/${file}`)?.kind === 'file');
+    if (there.length === 0) throw lacksLoader(root, loaders[0]?.file ?? '');
+    return there.map((each, index) => ({ ...each, isFallback: index > 0 }));
+  });
+}
+
+/** Where one of our loaders is, or may have been. */
+interface OwnPlace extends Omit<Startable, 'isFallback'> {
+  /** Mount point of the ESP. */
+  readonly root: string;
+  readonly file: EspPath;
+}
+
+/** Returns where our loaders lie, be they there or not. Throws as {@link ownLoaders} does. */
+export function ownPlaces(
+  settings: Settings,
+  context: Context,
+  title: string = TITLE,
+): readonly OwnPlace[] {
+  const { systemd, previous } = loaderPlaces(hostArchitecture(settings.system));
   return findEsps(settings, context, 'read').flatMap((esp, index) => {
     if (esp.failure) throw esp.failure;
+    const { root } = esp;
     const partition = placeOf(esp, context);
     const name = index === 0 ? title : `${title}, mirror ${index}`;
-    const all = [
-      { title: name, file: espPath(LOADER_DIRECTORIES.systemd, loader) },
-      {
-        title: `Fallback ${name}`,
-        file: espPath(LOADER_DIRECTORIES.systemd, `systemd-boot-fallback${efi}.efi`),
-      },
+    return [
+      { root, title: name, partition, file: systemd, path: firmwareForm(systemd) },
+      { root, title: `Fallback ${name}`, partition, file: previous, path: firmwareForm(previous) },
     ];
-    const there = all.filter(({ file }) => disk.stat(`${esp.root}/${file}`)?.kind === 'file');
-    if (there.length === 0) throw lacksLoader(esp.root, loader);
-    return there.map((each) => ({ title: each.title, partition, path: firmwareForm(each.file) }));
   });
 }
 
@@ -50,13 +66,9 @@ function firmwareForm(path: string): string {
 }
 
 function lacksLoader(root: string, loader: string): EspError {
-  return new EspError(
-    'FIRMWARE_ABSENT',
-    `${root}: there is no EFI/systemd/${loader} for firmware to start`,
-    {
-      hint: 'espalier install puts it there',
-    },
-  );
+  return new EspError('FIRMWARE_ABSENT', `${root}: there is no ${loader} for firmware to start`, {
+    hint: 'espalier install puts it there',
+  });
 }
 
 /** In bytes. */

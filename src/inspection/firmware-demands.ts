@@ -23,12 +23,12 @@ const NOT_TAKEN =
  * @param variables directory of the EFI variables; undefined where they say nothing about the ESP
  */
 export async function askFor(
-  { settings, architecture, verifier }: Asking,
+  { settings, architecture, verifier, brought }: Asking,
   variables: string | undefined,
   { disk }: Context,
 ): Promise<Asked> {
   const { machine } = architecture;
-  const judging = { architecture, verifier };
+  const judging = { architecture, verifier, ...(brought === undefined ? {} : { brought }) };
   const enforces = variables !== undefined && secureBoot(disk, variables) === true;
   const certificate = verifier?.certificate;
   if (!enforces && certificate === undefined) return { demands: { machine }, judging };
@@ -52,6 +52,6 @@ export async function askFor(
       kernels: settings['sign-kernels'] ? images : (one) => isOurs(one) || takes(one),
       bans,
     },
-    judging: { architecture, verifier: verifier ?? ofFirmware, bans },
+    judging: { ...judging, verifier: verifier ?? ofFirmware, bans },
   };
 }

@@ -1,13 +1,15 @@
-/** Reads the two copies of the boot loader on an ESP. */
+/** Reads the copies of the boot loader on an ESP, and the one before them. */
+import { type ByteSource, bytesSource } from '../byte-source.ts';
 import type { Context } from '../context.ts';
-import type { Disk, OpenFile } from '../disk/disk.ts';
-import { loaderPlaces } from '../esp/layout.ts';
+import { hash } from '../digest.ts';
+import type { Disk } from '../disk/disk.ts';
+import { type EspPath, loaderPlaces } from '../esp/layout.ts';
 import type { Target } from '../esp/target.ts';
 import { type Architecture, hostArchitecture } from '../loader/architecture.ts';
 import { loaderIdentity } from '../loader/systemd-boot.ts';
 import type { LoaderSignature } from '../loader/upgrade.ts';
 import type { JudgesSignature } from '../pe/carried-signature.ts';
-import { type LoaderStatus, loaderStatus } from '../plan/loader-status.ts';
+import { type LoaderStatus, loaderStatus, statusesOf } from '../plan/loader-status.ts';
 import type { LoaderView } from '../plan/view.ts';
 import type { Settings } from '../settings/settings.ts';
 import type { Verifier } from '../signer/signer.ts';
@@ -18,6 +20,8 @@ export interface Judging {
   readonly verifier: Verifier | undefined;
   /** Tells of a signature whether firmware refuses the very program that it is over. */
   readonly bans?: JudgesSignature | undefined;
+  /** The version that may replace them; absent where nothing is to be installed. */
+  readonly brought?: string;
 }
 
 /**
@@ -35,7 +39,7 @@ export async function judgingFor(
   return { architecture: names, verifier: loadVerifier(certificate, disk) };
 }
 
-/** Returns the state of both copies below a mount point. Throws as {@link judgingFor} does. */
+/** Returns the state of the loaders below a mount point. Throws as {@link judgingFor} does. */
 export async function loaderStatuses(
   root: string,
   settings: Pick<Settings, 'certificate' | 'system'>,
@@ -45,18 +49,18 @@ export async function loaderStatuses(
     { root, tree: context.disk },
     await judgingFor(settings, context),
   );
-  return views.map(loaderStatus);
+  return statusesOf(views);
 }
 
-/** Reads both copies, and judges their signatures when there is a verifier. */
+/** Reads both copies and the previous loader, and judges their signatures when there is a verifier. */
 export async function viewLoaders(
   { root, tree }: Pick<Target, 'root' | 'tree'>,
   judging: Judging,
 ): Promise<readonly LoaderView[]> {
-  const views: LoaderView[] = [];
   const { architecture } = judging;
+  const views: LoaderView[] = [];
   const places = loaderPlaces(architecture);
-  for (const place of ['systemd', 'fallback'] as const) {
+  for (const place of ['systemd', 'fallback', 'previous'] as const) {
     const path = places[place];
     const found = await view(`${root}/${path}`, judging, tree);
     const { installed } = found;
@@ -64,7 +68,37 @@ export async function viewLoaders(
       installed.kind === 'systemd-boot' && installed.machine !== architecture.machine;
     views.push({ place, path, ...found, ...(isForOther ? { isForOther } : {}) });
   }
-  return views.map((each) => asDamaged(each, views, { root, tree }));
+  const judged = views.map((each) => asDamaged(each, views, { root, tree }));
+  if (!mayRotate(judged, judging)) return judged;
+  return withDigest(judged, (path) => tree.read(`${root}/${path}`, MAX_LOADER), judging);
+}
+
+/** In bytes. */
+const MAX_LOADER = 16 * 1024 * 1024;
+
+/** Whether the first copy may become the previous loader: it is about to be replaced, or that one is bad. */
+function mayRotate([own, , previous]: readonly LoaderView[], { brought }: Judging): boolean {
+  if (own?.installed.kind !== 'systemd-boot' || !previous || brought === undefined) return false;
+  if (loaderStatus(own).problem !== undefined) return false;
+  const isBad = statusesOf([previous]).some(({ problem }) => problem !== undefined);
+  return own.installed.version !== brought || isBad;
+}
+
+/**
+ * Adds the digest of the first copy if it is whole. What was judged is what has this digest: the file is read
+ * once for both. Nothing but an equal copy vouches for a loader without a signature.
+ */
+async function withDigest(
+  [own, copy, ...others]: readonly LoaderView[],
+  read: (path: EspPath) => Uint8Array,
+  judging: Judging,
+): Promise<readonly LoaderView[]> {
+  if (!own || !copy) return [];
+  const bytes = read(own.path);
+  const isWhole = judging.verifier
+    ? (await judge(bytesSource(bytes), judging)) === 'valid'
+    : copy.installed.kind === 'systemd-boot' && Buffer.compare(bytes, read(copy.path)) === 0;
+  return [isWhole ? { ...own, digest: hash(bytes) } : own, copy, ...others];
 }
 
 const SECTOR = 512;
@@ -113,7 +147,7 @@ async function view(
 }
 
 // Loading cryptography costs as much as the rest of an idle run, so only a run that signs does it.
-async function judge(file: OpenFile, { verifier, bans }: Judging): Promise<LoaderSignature> {
+async function judge(file: ByteSource, { verifier, bans }: Judging): Promise<LoaderSignature> {
   if (verifier === undefined) return 'not-checked';
   const { judgeSignature } = await import('./signature.ts');
   return judgeSignature(file, verifier, bans);

@@ -46,6 +46,8 @@ export interface Look {
   readonly architecture: Architecture;
   /** Judges the loaders; absent when nothing is signed. */
   readonly verifier: Verifier | undefined;
+  /** The version of the boot loader that may be installed; absent where none is. */
+  readonly brought?: string;
   /** Whose policies for PCR 11 images should carry; absent where nobody asks. */
   readonly policies?: PolicyRule | undefined;
   /** What is wanted, by which policies are judged without reading whole images. */
@@ -70,6 +72,7 @@ export function lookFor(survey: Survey, deep = false): Look {
     named: [...entriesOf(survey), ...extras].flatMap(({ others = [] }) => others),
     architecture,
     verifier: isUnsigned(signer) ? undefined : signer,
+    brought: survey.loader.version,
     policies: survey.policies,
     wanted: entriesOf(survey),
     brings: survey.loader.path,

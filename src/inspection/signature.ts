@@ -1,5 +1,5 @@
 /** Tells how the signature of a boot loader on an ESP is judged. */
-import type { OpenFile } from '../disk/disk.ts';
+import type { ByteSource } from '../byte-source.ts';
 import { EspError } from '../error.ts';
 import type { LoaderSignature } from '../loader/upgrade.ts';
 import type { JudgesSignature } from '../pe/carried-signature.ts';
@@ -13,7 +13,7 @@ import type { Verifier } from '../signer/signer.ts';
  * no valid signature.
  */
 export function judgeSignature(
-  file: OpenFile,
+  file: ByteSource,
   verifier: Verifier,
   bans?: JudgesSignature,
 ): LoaderSignature {

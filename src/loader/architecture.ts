@@ -10,6 +10,8 @@ export interface Architecture {
   readonly loader: string;
   /** `BOOT<ARCH>.EFI`: the file that firmware starts when nothing else is set (UEFI §3.5.1.1). */
   readonly fallback: string;
+  /** `systemd-boot-fallback<arch>.efi`: bootctl's name, in `EFI/systemd`, of the loader before this one. */
+  readonly previous: string;
   /** `linux<arch>.efi.stub`: systemd's stub. */
   readonly stub: string;
 }
@@ -46,6 +48,7 @@ export function architecture(system: string): Architecture {
     machine,
     loader: `systemd-boot${efi}.efi`,
     fallback: `BOOT${efi.toUpperCase()}.EFI`,
+    previous: `systemd-boot-fallback${efi}.efi`,
     stub: `linux${efi}.efi.stub`,
   };
 }

@@ -17,6 +17,7 @@ export const LOADER_VARIABLES = [
   'LoaderEntryOneShot',
   'LoaderEntryPreferred',
   'LoaderEntrySelected',
+  'LoaderImageIdentifier',
   'LoaderInfo',
 ] as const;
 
@@ -72,8 +73,8 @@ export function forbiddenVariable(disk: Disk, directory: string): Uint8Array | u
 
 /**
  * Returns the text of one of systemd-boot's variables, or undefined when it is absent, empty or no
- * text. Entries are named with their suffix and without their boot counter. LoaderBootCountPath is
- * the path of a file, with backslashes and with its counter.
+ * text. Entries are named with their suffix and without their boot counter. LoaderBootCountPath and
+ * LoaderImageIdentifier are paths of files, with backslashes; the first with its counter.
  */
 export function loaderVariable(
   disk: Disk,

@@ -3,8 +3,11 @@
 import { compareVersions } from '../version.ts';
 import type { LoaderIdentity } from './systemd-boot.ts';
 
-/** Which of the two copies: `EFI/systemd/systemd-boot<arch>.efi` or `EFI/BOOT/BOOT<ARCH>.EFI`. */
-export type LoaderPlace = 'systemd' | 'fallback';
+/**
+ * Which loader: one of the two copies, `EFI/systemd/systemd-boot<arch>.efi` and `EFI/BOOT/BOOT<ARCH>.EFI`,
+ * or the one before them, `EFI/systemd/systemd-boot-fallback<arch>.efi`.
+ */
+export type LoaderPlace = 'systemd' | 'fallback' | 'previous';
 
 /**
  * How a signature is judged: by our certificate, or where none is named by firmware's own lists. `banned`
@@ -21,7 +24,7 @@ export const SIGNATURE_PROBLEMS: Readonly<Partial<Record<LoaderSignature, string
 
 /** Everything that the decision depends on. */
 export interface LoaderQuestion {
-  readonly place: LoaderPlace;
+  readonly place: Exclude<LoaderPlace, 'previous'>;
   /** The loader that we bring. */
   readonly source: { readonly version: string; readonly machine: number };
   /** The loader on the ESP. */

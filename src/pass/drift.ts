@@ -5,7 +5,7 @@ import { EspError } from '../error.ts';
 import type { Inventory } from '../esp/inventory.ts';
 import { type EspPath, KEPT_SETTINGS, LOADER_CONF } from '../esp/layout.ts';
 import { decide } from '../plan/decide.ts';
-import { loaderStatus } from '../plan/loader-status.ts';
+import { statusesOf } from '../plan/loader-status.ts';
 import { hasOurName, nextOf } from '../plan/menu-order.ts';
 import { MOVED, ownFiles } from '../plan/present.ts';
 import { NOT_THERE } from '../plan/schedule.ts';
@@ -158,6 +158,7 @@ const MENDS: Readonly<Record<PhaseName, Exclude<Difference['kind'], 'damaged'>>>
   'extra-entries': 'missing',
   'remove-entries': 'stale',
   'remove-blobs': 'stale',
+  'remove-loaders': 'stale',
   'remove-lists': 'stale',
 };
 
@@ -173,7 +174,9 @@ function differenceOf(phase: PhaseName, { path, because }: Step): Difference {
 export function differencesFrom(primary: EspView, mirror: EspView): readonly Difference[] {
   const [theirs, ours] = [ownFiles(primary.inventory), ownFiles(mirror.inventory)];
   const lacking = [...theirs].filter(([key]) => !ours.has(key));
-  const loaders = primary.loaders.map(loaderStatus);
+  const copies = (view: EspView) =>
+    statusesOf(view.loaders.filter(({ place }) => place !== 'previous'));
+  const loaders = copies(primary);
   const settings = ({ inventory }: EspView) => new TextDecoder().decode(inventory.loaderConf);
   return [
     ...lacking.map(
@@ -187,7 +190,7 @@ export function differencesFrom(primary: EspView, mirror: EspView): readonly Dif
       if (!theirs.has(key)) return [{ kind: 'stale', path, because: 'the primary ESP lacks it' }];
       return damage === undefined ? [] : [{ kind: 'damaged', path, because: damage }];
     }),
-    ...mirror.loaders.map(loaderStatus).flatMap(({ path, is }, index): Difference[] => {
+    ...copies(mirror).flatMap(({ path, is }, index): Difference[] => {
       const expected = loaders[index]?.is;
       return expected === is || expected === undefined
         ? []

@@ -5,6 +5,7 @@
 import type { Inventory } from '../esp/inventory.ts';
 import { type EspPath, volumesOf } from '../esp/layout.ts';
 import { allocated, directoryGrowth } from '../esp/space.ts';
+import type { PlanInput } from './plan-input.ts';
 import { keyOf, type OwnFiles, standing } from './present.ts';
 import type { WantedFile } from './wanted.ts';
 
@@ -27,13 +28,8 @@ export interface LoaderCost {
   readonly peak: number;
   /** Permanently, beyond the present copies. */
   readonly growth: number;
-}
-
-/** A loader copy, and the file that it replaces, if any. Sizes in bytes. */
-export interface LoaderSizes {
-  readonly path: EspPath;
-  readonly size: number;
-  readonly replaces: number;
+  /** By those that are removed, in the end. */
+  readonly freed: number;
 }
 
 /**
@@ -47,11 +43,11 @@ export const CONF_CLUSTERS = 5;
 export function budgetOf(
   inventory: Inventory,
   own: OwnFiles,
-  given: { reserve: number; loaders: readonly LoaderSizes[] },
+  given: Pick<PlanInput, 'reserve' | 'loaders' | 'unusedLoaders'>,
 ): Budget {
   const { clusterSize, directories, espSpace } = inventory;
   const { reserve } = given;
-  const loaders = espSpace ? [] : given.loaders;
+  const [loaders, unused] = espSpace ? [[], []] : [given.loaders, given.unusedLoaders ?? []];
   const size = (bytes: number) => allocated(bytes, clusterSize);
   const sum = (sizes: readonly number[]) => sizes.reduce((total, bytes) => total + size(bytes), 0);
   const swept = inventory.temporaries.filter(
@@ -76,6 +72,7 @@ export function budgetOf(
         (total, copy) => total + Math.max(0, size(copy.size) - size(copy.replaces)),
         names,
       ),
+      freed: sum(unused.map((file) => file.size)),
     },
     directories,
   };

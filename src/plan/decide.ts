@@ -10,7 +10,7 @@ import { decideExtras } from './extras.ts';
 import { withKeptCounters } from './kept-counters.ts';
 import { loaderDefault } from './loader-default.ts';
 import { damageOf, loaderSettings } from './loader-settings.ts';
-import { decideLoaders } from './loaders.ts';
+import { decideLoaders, type Loaders, withoutPrevious } from './loaders.ts';
 import { goneNext, nextOf } from './menu-order.ts';
 import { type NextBoot, nextBoot } from './next-boot.ts';
 import { plan } from './plan.ts';
@@ -59,8 +59,6 @@ export function decide(given: WantedSystem, seen: EspView, scope: Scope): Decisi
   const view = { ...seen, inventory: { ...spared.inventory, extras: extras.own } };
   const { wanted, byProfiles, keepsDefault } = settle(system, view, scope);
   const { inventory } = view;
-  const loaders = decideLoaders(wanted, view.loaders);
-  requireLoaderTaken(loaders, wanted, view.firmware);
   requireLoaderPlace(view);
   const roots = rootsOf(wanted, view, scope);
   const { next, warnings: uncounted } = loaderDefault(
@@ -73,8 +71,12 @@ export function decide(given: WantedSystem, seen: EspView, scope: Scope): Decisi
   const conf = formatLoaderConf(settings.kept, keepsDefault ? undefined : next);
   const loaderConf = new TextDecoder().decode(conf);
   const { reserve } = wanted.settings;
-  const input = { inventory, roots, loaders: loaders.copies, loaderConf, reserve, scope, extras };
-  const planned = planShared({ ...wanted, ...input, lacksNext: lacksNext(inventory) });
+  const input = { inventory, roots, loaderConf, reserve, scope, extras };
+  const { planned, loaders } = planLoaders(
+    { ...wanted, ...input, lacksNext: lacksNext(inventory) },
+    decideLoaders(wanted, view, scope),
+  );
+  requireLoaderTaken(loaders, wanted, view.firmware);
   requireFiles(planned, view);
   const left = removalsFrom(view.elsewhere, planned, wanted, { roots, scope });
   const named = (keepsDefault && lastValue(settings.kept, 'default')) || wanted.default;
@@ -91,6 +93,25 @@ export function decide(given: WantedSystem, seen: EspView, scope: Scope): Decisi
       ...warningsOf(wanted, view, { planned, loaders, counted, settings, extras, scope }),
     ],
   };
+}
+
+/** Plans with the previous boot loader, unless a generation would lose its place to it. */
+function planLoaders(
+  input: Omit<PlanInput, 'loaders'>,
+  loaders: Loaders,
+): { readonly planned: Plan | Refusal; readonly loaders: Loaders } {
+  const withLoaders = ({ copies, unused }: Loaders) =>
+    planShared({ ...input, loaders: copies, unusedLoaders: unused });
+  const lacking = (planned: Plan | Refusal) =>
+    'kind' in planned ? Number.POSITIVE_INFINITY : planned.leftOut.length;
+  const planned = withLoaders(loaders);
+  const less = withoutPrevious(loaders);
+  const isFull = lacking(planned) > input.leftOut.length;
+  if (!isFull || less.copies.length === loaders.copies.length) return { planned, loaders };
+  const without = withLoaders(less);
+  return lacking(without) < lacking(planned)
+    ? { planned: without, loaders: less }
+    : { planned, loaders };
 }
 
 /**
@@ -193,7 +214,9 @@ function directoryAt(path: string): EspError {
 /** One directory in the place of a boot loader costs a copy, and two of them the machine. */
 function requireLoaderPlace(view: EspView): void {
   const [first] = view.loaders;
-  const isTaken = view.loaders.every(({ installed }) => installed.kind === 'directory');
+  const isTaken = view.loaders
+    .filter(({ place }) => place !== 'previous')
+    .every(({ installed }) => installed.kind === 'directory');
   if (first && isTaken) throw directoryAt(placeOn(view, first.path));
 }
 

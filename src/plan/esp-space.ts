@@ -8,13 +8,13 @@ import { CONF_CLUSTERS } from './budget.ts';
 import type { PlanInput } from './plan-input.ts';
 import type { Refusal, SpaceForecast } from './step.ts';
 
-type Input = Pick<PlanInput, 'inventory' | 'loaders' | 'reserve' | 'scope'>;
+type Input = Pick<PlanInput, 'inventory' | 'loaders' | 'unusedLoaders' | 'reserve' | 'scope'>;
 
 /**
  * Returns what boot loader and loader.conf take of the ESP; undefined when it has the entries too.
  */
 export function forecastEsp(input: Input): SpaceForecast | undefined {
-  const { inventory, reserve, scope } = input;
+  const { inventory, reserve, scope, unusedLoaders = [] } = input;
   const { espSpace, loaderConf, directories } = inventory;
   if (!espSpace) return undefined;
   const { clusterSize, total } = espSpace;
@@ -39,7 +39,7 @@ export function forecastEsp(input: Input): SpaceForecast | undefined {
     free,
     reserve,
     peak: names + sum(loaders.map((copy) => size(copy.size))) + conf,
-    after: free - growth,
+    after: free - growth + sum(unusedLoaders.map((file) => size(file.size))),
   };
 }
 

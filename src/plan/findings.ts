@@ -6,9 +6,10 @@ import { namedNext, parseLoaderConf } from '../loader/loader-conf.ts';
 import { matchesPattern } from '../loader/pattern.ts';
 import type { ExtraView } from './extras.ts';
 import { damageOf } from './loader-settings.ts';
-import { lacksOurs, loaderStatus } from './loader-status.ts';
+import { lacksOurs, loaderStatus, statusesOf } from './loader-status.ts';
 import { menuOf } from './menu.ts';
 import { goneNext, hasOurName } from './menu-order.ts';
+import { startedPrevious } from './running-loader.ts';
 import { notReached, refusals, startedElsewhere } from './startable.ts';
 import type { EspView } from './view.ts';
 
@@ -42,19 +43,24 @@ function firmwareFindings(view: EspView): readonly Finding[] {
   const { path } = loader;
   return [
     ...refusals(view.firmware).map((problem) => ({ path, problem, fatal: true })),
-    ...[...startedElsewhere(view), ...notReached(view)].map((problem) => ({
-      path,
-      problem,
-      fatal: false,
-    })),
+    ...[...startedElsewhere(view), ...startedPrevious(view), ...notReached(view)].map(
+      (problem) => ({
+        path,
+        problem,
+        fatal: false,
+      }),
+    ),
   ];
 }
 
-/** One copy that does not start needs a look; where no other one is ours, nothing of ours starts. */
-function loaderFindings({ loaders }: EspView): readonly Finding[] {
-  const copies = loaders.map(loaderStatus);
+/**
+ * One copy that does not start needs a look; where no other one is ours, nothing of ours starts. Whether
+ * firmware ever starts the previous loader is for its boot entries to say.
+ */
+function loaderFindings(view: EspView): readonly Finding[] {
+  const copies = view.loaders.filter(({ place }) => place !== 'previous').map(loaderStatus);
   const fatal = copies.every(lacksOurs);
-  return copies.flatMap(({ path, problem }) =>
+  return statusesOf(view.loaders).flatMap(({ path, problem }) =>
     problem === undefined ? [] : [{ path, problem, fatal }],
   );
 }

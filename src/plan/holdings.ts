@@ -19,7 +19,7 @@ export interface Holdings {
 
 /** Returns our files, and those that no choice may remove. */
 export function holdingsOf(input: PlanInput): Holdings {
-  const { inventory, loaders, reserve } = input;
+  const { inventory } = input;
   const own = ownFiles(inventory);
   const kept = new Set([...protectedKeys(input.roots, inventory, own), ...namedKeys(input)]);
   const { extras = NO_EXTRAS, scope } = input;
@@ -27,7 +27,7 @@ export function holdingsOf(input: PlanInput): Holdings {
   return {
     own,
     kept,
-    budget: budgetOf(inventory, own, { reserve, loaders }),
+    budget: budgetOf(inventory, own, input),
     clusterSize: inventory.clusterSize,
   };
 }

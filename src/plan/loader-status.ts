@@ -16,6 +16,15 @@ export function lacksOurs({ is, problem }: LoaderStatus): boolean {
   return problem !== undefined || is === 'foreign';
 }
 
+/** Returns what each loader is. No ESP has to have a previous one. */
+export function statusesOf(views: readonly LoaderView[]): readonly LoaderStatus[] {
+  return views
+    .filter(({ place, installed: { kind } }) => {
+      return place !== 'previous' || (kind !== 'absent' && kind !== 'directory');
+    })
+    .map(loaderStatus);
+}
+
 /** Returns what a copy is, and what is wrong with it. */
 export function loaderStatus(view: LoaderView): LoaderStatus {
   const { path, place, installed, signature, isForOther = false } = view;

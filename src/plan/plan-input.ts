@@ -17,6 +17,13 @@ export interface LoaderCopy {
   readonly because: string;
 }
 
+/** A file in a boot loader's place that is removed in the end. Size in bytes. */
+export interface UnusedLoader {
+  readonly path: EspPath;
+  readonly size: number;
+  readonly because: string;
+}
+
 /** Everything that a plan depends on. */
 export interface PlanInput {
   readonly inventory: Inventory;
@@ -31,6 +38,8 @@ export interface PlanInput {
   readonly roots: Roots;
   /** Copies of the loader to write, one after the other. */
   readonly loaders: readonly LoaderCopy[];
+  /** What is removed of them once all others are as they should be; absent when nothing is. */
+  readonly unusedLoaders?: readonly UnusedLoader[];
   /** The content of loader.conf: one sector of text. */
   readonly loaderConf: string;
   /** In bytes. Space to keep free for others. */

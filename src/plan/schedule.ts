@@ -39,7 +39,7 @@ export function schedule(
       free: inventory.free,
       reserve,
       peak: choice.growth - sizeOf(freed),
-      after: budget.free - choice.growth + sizeOf(choice.stale),
+      after: budget.free - choice.growth + sizeOf(choice.stale) + budget.loaders.freed,
     },
   };
 }
@@ -75,6 +75,7 @@ function phasesOf(
     ['extra-entries', writes('extra-entry')],
     ['remove-entries', removals(late, 'entry', 'extra-entry')],
     ['remove-blobs', removals(late, 'blob', 'extra-file')],
+    ['remove-loaders', (input.unusedLoaders ?? []).map((file) => removal(file, file.because))],
     ['remove-lists', removals(late, 'manifest')],
   ];
 }

@@ -2,7 +2,6 @@
 import { EspError } from '../error.ts';
 import type { BootOption } from '../loader/boot-option.ts';
 import { isUnsigned } from '../signer/signer.ts';
-import type { Loaders } from './loaders.ts';
 import type { EspView, FirmwareView } from './view.ts';
 import type { WantedSystem } from './wanted-system.ts';
 
@@ -47,7 +46,7 @@ export function requireStartable(
  * @throws {SECURE_BOOT_UNTRUSTED}
  */
 export function requireLoaderTaken(
-  { copies }: Loaders,
+  { copies }: { readonly copies: readonly unknown[] },
   { loader: { path, version } }: Pick<WantedSystem, 'loader'>,
   firmware: FirmwareView | undefined,
 ): void {

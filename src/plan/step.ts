@@ -10,6 +10,11 @@ export type Content =
   | { readonly kind: 'digest'; readonly digest: Digest }
   /** A copy of the file. */
   | { readonly kind: 'file'; readonly path: string }
+  /**
+   * A copy of a file of the ESP itself, by its path there: what has this digest was judged, and nothing
+   * else is copied.
+   */
+  | { readonly kind: 'copied'; readonly path: EspPath; readonly digest: Digest }
   /** A PE file with our Authenticode signature added. */
   | { readonly kind: 'signed'; readonly path: string }
   /** An image of an earlier run that stays as it is. It is never written. */
@@ -82,6 +87,7 @@ export type PhaseName =
   | 'extra-entries'
   | 'remove-entries'
   | 'remove-blobs'
+  | 'remove-loaders'
   | 'remove-lists';
 
 /** Returns the step that removes a file. Size in bytes. */

@@ -1,4 +1,5 @@
 /** The view of one ESP, as a value: everything there that a decision depends on. */
+import type { Digest } from '../digest.ts';
 import type { Inventory } from '../esp/inventory.ts';
 import { type EspPath, volumesOf } from '../esp/layout.ts';
 import type { OtherVolume } from '../esp/target.ts';
@@ -19,6 +20,11 @@ export interface LoaderView {
   readonly isForOther?: boolean;
   /** How its signature is judged. */
   readonly signature: LoaderSignature;
+  /**
+   * Of all bytes, where these are known to be whole: our certificate signed them, or the other copy
+   * has the same. Only told of the first copy, and only where it may become the previous loader.
+   */
+  readonly digest?: Digest;
 }
 
 /** What this machine's firmware and boot loader report in EFI variables. */
@@ -60,7 +66,7 @@ export interface EspView {
   /** PARTUUIDs of this ESP and its mirrors, in lower case, as far as anybody can tell. */
   readonly partitions: readonly string[];
   readonly elsewhere: readonly VolumeView[];
-  /** `EFI/systemd` first, `EFI/BOOT` second. */
+  /** `EFI/systemd` first, `EFI/BOOT` second, then the previous loader. */
   readonly loaders: readonly LoaderView[];
   readonly extras: readonly ExtraView[];
   /** Paths that entries name although no file is there. */

@@ -12,6 +12,8 @@ export interface Policy {
   /** In bytes. */
   readonly reserve: number;
   readonly force: boolean;
+  /** Whether the previous boot loader is kept. */
+  readonly 'loader-fallback': boolean;
   readonly 'require-verity': boolean;
   /** Whether firmware gets a boot entry for our boot loader afterwards. */
   readonly 'efi-entry'?: boolean;

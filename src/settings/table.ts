@@ -259,6 +259,13 @@ export const TABLE = {
     verbs: [...LIKE_INSTALL, 'status'],
     reach: 'nothing',
   }),
+  'loader-fallback': setting({
+    value: 'true|false',
+    schema: v.optional(flag, true),
+    help: 'keep the boot loader before this one, for when firmware cannot start this one',
+    verbs: SURVEYING,
+    reach: 'nothing',
+  }),
   ...FILE_TABLES,
 };
 

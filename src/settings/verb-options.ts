@@ -49,10 +49,10 @@ export function optionsNamed(...names: readonly SettingName[]): readonly Option[
 }
 
 /** Returns a setting's default for a person; undefined for a switch, and without a default. */
-export function defaultOf({ schema, fallback }: Setting): string | undefined {
+export function defaultOf({ schema, fallback, ...row }: Setting): string | undefined {
   if (fallback !== undefined) return fallback;
   const value = 'default' in schema ? schema.default : undefined;
-  if (value === undefined || typeof value === 'boolean') return undefined;
+  if (value === undefined || row.value === undefined) return undefined;
   return String(value);
 }
 

@@ -90,7 +90,7 @@ function needsTemporary({ kind }: Step): boolean {
 }
 
 /** Returns where on the disk a step's path lies. */
-function placeOf({ path }: Step, { root, locate }: Site): string {
+function placeOf({ path }: { readonly path: EspPath }, { root, locate }: Site): string {
   return locate?.(path) ?? `${root}/${path}`;
 }
 
@@ -150,7 +150,8 @@ function giveNames(staged: readonly Staged[], { disk }: Site): string[] {
     // boot from the damaged file. What only lacks a signature or a policy may boot: it is replaced only
     // when another entry boots that lacks neither (see spared.ts). For a loader copy or loader.conf:
     // the name may be missing for a moment; then the other loader copy boots, which is whole and not
-    // being changed, or the loader uses its own default. For an extra file with new content: no entry
+    // being changed, or the loader uses its own default. The previous loader gets its new content
+    // before the loader that this is a copy of is replaced: so of three, two are whole meanwhile. For an extra file with new content: no entry
     // of ours names it, and the list that says it is ours is durable.
     disk.rename(temporary, path);
     if (isNew) return [path];
@@ -167,7 +168,7 @@ function changeInPlace(step: Step, site: Site): void {
   if (step.kind === 'remove') {
     // SAFETY: no wanted or protected entry names this file: the plan wrote such entries, or led them
     // elsewhere, in an earlier phase. It removes an entry only when another one that boots is there, so that one
-    // boots.
+    // boots. A previous loader goes when the two copies are durable, and firmware starts those.
     disk.remove(placeOf(step, site));
   } else if (step.kind === 'overwrite') {
     // SAFETY: this writes one sector, so it holds the old text or the new one. Either names a
@@ -197,7 +198,8 @@ async function stage(
       const path = placeOf(step, site);
       const temporary = `${dirname(path)}/${nextName()}`;
       begun.push(temporary);
-      const size = await writeContent(step.content, temporary, site);
+      const place = (path: EspPath) => placeOf({ path }, site);
+      const size = await writeContent(step.content, temporary, { ...site, place });
       if (!isImage(step.content) && size !== step.size) throw wrongSize(step, size);
       staged.push({ step, path, temporary, size });
     }

@@ -1,5 +1,8 @@
 /** Writes the content that a recipe describes as a new file. */
+import { hash } from '../digest.ts';
 import type { FileStat, WritableDisk } from '../disk/disk.ts';
+import { EspError } from '../error.ts';
+import type { EspPath } from '../esp/layout.ts';
 import { type Content, isImage } from '../plan/step.ts';
 import { signedFile, stream } from '../recipe/pieces.ts';
 import { bytesOf, imageLayout } from '../recipe/recipe.ts';
@@ -12,7 +15,12 @@ export interface ContentSources {
   readonly signer: Signer;
   /** The sources as they were when their digests were taken, by path. */
   readonly sources: ReadonlyMap<string, FileStat>;
+  /** Where on `disk` a path of the ESP lies. */
+  readonly place: (path: EspPath) => string;
 }
+
+/** In bytes. Only boot loaders are copied on the ESP. */
+const MAX_COPIED = 16 * 1024 * 1024;
 
 /**
  * Writes content to a new file, makes it durable and returns its size in bytes. Memory does not grow
@@ -51,7 +59,21 @@ export async function writeContent(
       requireUnchanged([content.path], workshop);
       return layout.size;
     }
+    case 'copied': {
+      const from = workshop.place(content.path);
+      const bytes = disk.read(from, MAX_COPIED);
+      if (hash(bytes) !== content.digest) throw changed(from);
+      await fill(disk, path, (file) => file.write(bytes));
+      return bytes.length;
+    }
     case 'kept':
       throw new RangeError('"content" expected something to write, got what stays as it is');
   }
+}
+
+/** What was judged is what is copied, and nothing else. */
+function changed(path: string): EspError {
+  return new EspError('SOURCE_CHANGED', `${path}: it is not what it was when it was looked at`, {
+    hint: 'run again when nothing else writes to the ESP',
+  });
 }

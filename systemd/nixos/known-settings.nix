@@ -46,6 +46,7 @@
     "disk"
     "require-verity"
     "force"
+    "loader-fallback"
     "loader"
     "extra-files"
     "extra-entries"

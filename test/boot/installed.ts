@@ -54,9 +54,9 @@ export interface InstallOptions {
   readonly signKernels?: boolean;
   /** The settings of loader.conf; by default none but a menu that does not wait. */
   readonly loaderConf?: string;
-  /** Where records for systemd-pcrlock go. */
   /** The key that signs policies for PCR 11. */
   readonly policyKey?: string;
+  /** Where records for systemd-pcrlock go. */
   readonly pcrlock?: string;
   /** How often a new entry is tried. */
   readonly bootCounting?: number;
@@ -64,6 +64,8 @@ export interface InstallOptions {
   readonly config?: string;
   /** The number of the generation to boot next; by default the profile's current one. */
   readonly generation?: number;
+  /** A directory of EFI variables, as firmware would tell them. */
+  readonly variables?: string;
 }
 
 /** The world has one generation that cannot be read, so a good run ends with a warning. */
@@ -90,7 +92,7 @@ export function install(options: InstallOptions): void {
   const parts = theParts();
   if (!options.isImage) mkdirSync(esp, { recursive: true });
   const target = world.generations.find(({ number }) => number === generation)?.toplevel;
-  const { status, stderr } = espalier([
+  const args = [
     'install',
     ...['--esp', esp, ...(options.isImage ? [] : ['--allow-directory'])],
     ...['--profiles', world.profiles, '--format', format],
@@ -109,7 +111,10 @@ export function install(options: InstallOptions): void {
     ...['--boot-counting', `${options.bootCounting ?? 0}`],
     ...(options.config === undefined ? [] : ['--config', placeConfig(world, options.config)]),
     ...(target === undefined ? [] : [target]),
-  ]);
+  ];
+  const { variables } = options;
+  const env = variables === undefined ? {} : { ESPALIER_EFIVARS: variables };
+  const { status, stderr } = espalier(args, { env });
   assert.equal(status, doneWithWarnings, stderr);
 }
 
@@ -124,8 +129,11 @@ export function bootDirectory(
   return bootImage({ parts: theParts(), image, secureBoot, tpm });
 }
 
-/** Makes a disk with an empty ESP of ours, found by its type behind another partition. */
-export function makeDisk(disk: string, size: number): void {
+/**
+ * Makes a disk with an empty ESP of ours, found by its type behind another partition. Returns where that
+ * begins, in bytes.
+ */
+export function makeDisk(disk: string, size: number): number {
   const content = `${disk}.content`;
   writeFileSync(content, '');
   truncateSync(content, size);
@@ -138,6 +146,7 @@ export function makeDisk(disk: string, size: number): void {
     ...{ region: windowOf(file, offset, size), label: 'ESP', volumeId: 0x1234_abcd },
     ...{ hidden: offset / 512, epoch: 0 },
   });
+  return offset;
 }
 
 /** Asserts that a boot came up with the generation of that number. */

@@ -5,14 +5,19 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, suite, test } from 'node:test';
 import { bytesSource } from '../../src/byte-source.ts';
+import { loaderIdentity } from '../../src/loader/systemd-boot.ts';
+import { espalier } from '../lab/espalier.ts';
 import { makeKeys, placeEnrolment } from '../lab/keys.ts';
 import { makeProfiles } from '../lab/profiles.ts';
+import { bootImage } from '../lab/qemu.ts';
+import { run } from '../lab/run.ts';
 import { predictPcr11 } from '../measure/predict.ts';
 import {
   assertBooted,
   bootDirectory,
   type InstallOptions,
   install,
+  makeDisk,
   once,
   theParts,
   whatIsMissing,
@@ -50,6 +55,33 @@ suite('entries that share an image', () => {
     assert.match(boot.proof?.entry ?? '', /^nixos-generation-2-[a-z2-7]{52}/);
   });
 
+  test('boot from the loader before, systemd-boot 254, where firmware cannot start the newer one', {
+    skip,
+  }, async () => {
+    const disk = join(folder, 'previous.raw');
+    const offset = makeDisk(disk, 160 * 1024 * 1024);
+    const options: InstallOptions = {
+      ...{ esp: disk, isImage: true, world: world(), format: 'shared', generation: 2 },
+      ...{ stub: theParts().stub[257], bootCounting: 3 },
+    };
+    install({ ...options, systemd: '254' });
+    install({ ...options, systemd: '257', variables: ranLoader(theParts().systemdBoot[254]) });
+    const [own, previous] = ['', '-fallback'].map((of) => `EFI/systemd/systemd-boot${of}x64.efi`);
+    const garbage = join(folder, 'garbage');
+    writeFileSync(garbage, 'MZ, and no program\n'.repeat(5000));
+    run('mcopy', ['-o', '-i', `${disk}@@${offset}`, garbage, `::/${own}`]);
+    const file = join(folder, 'previous.fd');
+    const boots = ['--boot', own ?? '', '--boot', previous ?? ''];
+    const made = ['image', 'efi-vars', theParts().ovmf.vars, '--output', file, '--image', disk];
+    assert.equal(espalier([...made, ...boots]).status, 0);
+    const secureBoot = { kind: 'off', variables: file } as const;
+    const boot = await bootImage({ parts: theParts(), image: disk, secureBoot });
+    assertBooted(boot, '2');
+    assert.match(boot.console, /failed to load Boot0000/);
+    assert.match(boot.console, /loading Boot0001/);
+    assert.match(boot.proof?.line ?? '', / loader=systemd-boot_254\./);
+  });
+
   test('keep their command line under Secure Boot, and measure as predicted: systemd 262', {
     skip,
   }, async () => {
@@ -80,6 +112,17 @@ suite('entries that share an image', () => {
     assert.equal(boot.proof?.secureBoot, true);
   });
 });
+
+/** EFI variables that say that a loader started this machine, from its place. */
+function ranLoader(path: string): string {
+  const identity = loaderIdentity(bytesSource(readFileSync(path)));
+  assert.ok(identity.kind === 'systemd-boot');
+  const directory = mkdtempSync(join(tmpdir(), 'espalier-efivars-'));
+  after(() => rmSync(directory, { recursive: true, force: true }));
+  const value = Buffer.from(`\u0007\0systemd-boot ${identity.version}\0`, 'utf16le');
+  writeFileSync(join(directory, 'LoaderInfo-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f'), value);
+  return directory;
+}
 
 /** The entry of a generation itself: its file, and where that leads. */
 function entryOf(esp: string, generation: number) {

@@ -6,7 +6,7 @@ import { describe, type TestContext, test } from 'node:test';
 import { nodeDisk } from '../../src/disk/node-disk.ts';
 import { ioError } from '../../src/io-error.ts';
 import { parseBootOption, parseBootOrder } from '../../src/loader/boot-option.ts';
-import { aMachine, type Machine, type Ran } from './a-machine.ts';
+import { aMachine, aSystemdBoot, type Machine, type Ran } from './a-machine.ts';
 
 const PARTUUID = '0a1b2c3d-1122-3344-5566-77889900aabb';
 const GLOBAL = '8be4df61-93ca-11d2-aa0d-00e098032b8c';
@@ -101,6 +101,25 @@ describe('firmware register', () => {
     assert.equal((await run(machine, 'firmware', 'register')).output, 'nothing to do');
     await run(machine, 'firmware', 'register', '--first');
     assert.deepEqual(order(machine), [0, 1]);
+  });
+
+  test('puts the loader before it behind it, and forget removes both, be they there or not', async (t) => {
+    const machine = await installed(t);
+    await run(machine, 'firmware', 'register');
+    const previous = 'EFI/systemd/systemd-boot-fallbackx64.efi';
+    machine.put(previous, aSystemdBoot('256'));
+    const { output } = await run(machine, 'firmware', 'register');
+    assert.equal(output, 'set Boot0002 and BootOrder');
+    assert.deepEqual(order(machine), [0, 2, 1]);
+    const option = parseBootOption(variable(machine, 'Boot0002') ?? new Uint8Array());
+    assert.equal(option?.title, 'Fallback Linux Boot Manager');
+    assert.equal(option?.path, '\\EFI\\systemd\\systemd-boot-fallbackx64.efi');
+    machine.variable('BootOrder', 'global', Uint8Array.of(2, 0, 1, 0, 0, 0));
+    await run(machine, 'firmware', 'register', '--first');
+    assert.deepEqual(order(machine), [0, 2, 1]);
+    fs.rmSync(join(machine.esp, previous));
+    const forgotten = await run(machine, 'firmware', 'forget');
+    assert.equal(forgotten.output, 'removed Boot0000, Boot0002');
   });
 
   test('is refused where nobody tells the partition', async (t) => {

@@ -41,7 +41,7 @@ suite('a directory whose middle was lost', { skip }, () => {
     bytes.set(slotOf('NIXOS-~2EFI'), gap + 4 * SLOT);
     bytes.set(slotOf('OTHER   TXT'), gap + 5 * SLOT);
     writeFileSync(image, bytes);
-    const command = commandOf(['install', ...world.settings()]);
+    const command = commandOf({ action: () => ['install', ...world.settings()] }, world);
     const members = membersOf(world, await bundle(join(folder, 'espalier.mjs')));
     const listing = `ls /boot/EFI/Linux; ${command}`;
     const [ran] = await runInGuest({ parts: theParts(), image, members, commands: [listing] });
@@ -71,7 +71,10 @@ suite('a directory that the program writes to', { skip }, () => {
     const image = join(folder, 'esp.img');
     makeEmptyImage(image, 64 << 20);
     const install = (limit: string) =>
-      commandOf(['install', ...world.settings('--format', 'type1', '--limit', limit)]);
+      commandOf(
+        { action: () => ['install', ...world.settings('--format', 'type1', '--limit', limit)] },
+        world,
+      );
     const sizes = 'ls -ldn $(find /boot -mindepth 2 -type d)';
     const ran = await runInGuest({
       parts: theParts(),

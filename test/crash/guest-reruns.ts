@@ -27,7 +27,7 @@ export async function rerunInGuest(
     more,
     members: membersOf(world, bundle),
     commands: [...images.values()].map((_, index) =>
-      onDisk(index, commandOf(scenario.action(world), ESP)),
+      onDisk(index, commandOf(scenario, world, ESP)),
     ),
     limit: PATIENCE,
   });

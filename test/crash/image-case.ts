@@ -103,16 +103,19 @@ async function runOnto(image: string, scenario: Scenario, world: World): Promise
   const openRaw: typeof real.machine.openRaw = (path, use) =>
     logged(real.machine.openRaw(path, use), requests);
   const machine = { ...real.machine, openRaw };
-  const status = await runHere([...scenario.action(world), '--esp', image], { ...real, machine });
+  const status = await runHere(scenario, world, image, { ...real, machine });
   assert.ok(DONE.includes(status), `${scenario.name} ended with ${status}`);
   return requests;
 }
 
 async function runHere(
-  args: readonly string[],
+  { action }: Pick<Scenario, 'action'>,
+  world: World,
+  image: string,
   context: ReturnType<typeof processContext>,
 ): Promise<number> {
-  return run([...usedBy(args), '--quiet'], '0.0.0', { ...context, print: () => {} });
+  const args = [...usedBy([...action(world), '--esp', image]), '--quiet'];
+  return run(args, '0.0.0', { ...context, print: () => {} });
 }
 
 /** Logs whole sectors: a disk has no others. */
@@ -210,8 +213,7 @@ class Court {
     copyFileSync(image, copy);
     try {
       const context = processContext(pathToFileURL(MAIN));
-      const args = [...this.#scenario.action(this.#world), '--esp', copy];
-      const status = await runHere(args, context);
+      const status = await runHere(this.#scenario, this.#world, copy, context);
       if (!DONE.includes(status)) return broken(`the next run ended with ${status}`);
     } catch (error) {
       if (!(error instanceof EspError)) throw error;

@@ -4,11 +4,13 @@ import { choiceOf, KNOWLEDGE } from './boot-menu.ts';
 import { isLoadable } from './pe-section.ts';
 import type { Tree } from './tree.ts';
 import {
+  ALL_LOADERS,
   EXTRA_ENTRY,
   isForeign,
   KEPT_SETTINGS,
   LOADER_CONF,
   LOADERS,
+  PREVIOUS,
   type Truth,
   type Window,
 } from './truth.ts';
@@ -50,10 +52,21 @@ const opinions: readonly Opinion[] = [
       const has = LOADERS.some((path) => truth.isWhole(tree, path));
       return [
         ...(had && !has ? ['no copy of the boot loader is whole'] : []),
-        ...LOADERS.filter((path) => isTorn(tree, path, truth)).map(
+        ...ALL_LOADERS.filter((path) => isTorn(tree, path, truth)).map(
           (path) => `${path} would start and is not whole`,
         ),
       ];
+    },
+  },
+  {
+    // With the loader before them they are three, and only one of them is ever in doubt.
+    clause: 'loader',
+    judge(tree, truth) {
+      if (!truth.isWhole(truth.after, PREVIOUS)) return [];
+      const [had = 0, has = 0] = [truth.before, tree].map(
+        (which) => ALL_LOADERS.filter((path) => truth.isWhole(which, path)).length,
+      );
+      return has < Math.min(had, 2) ? [`${has} loaders of three are whole`] : [];
     },
   },
   {
@@ -123,7 +136,7 @@ export function judgeTree(tree: Tree, truth: Truth): Judgement {
   return {
     findings,
     windows: [
-      ...(LOADERS.some(isLess) ? (['one-loader'] as const) : []),
+      ...(ALL_LOADERS.some(isLess) ? (['one-loader'] as const) : []),
       ...(hadSettings && !hasSettings ? (['no-settings'] as const) : []),
       ...(hasTornSettings(tree, truth) ? (['torn-settings'] as const) : []),
       ...(newlyBroken(tree, truth).some((path) => !truth.after.files.has(path))

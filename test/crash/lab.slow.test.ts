@@ -21,10 +21,10 @@ const skip = whatIsMissing([
 ]);
 
 const LEAST: Thoroughness = { seed: 1, samples: 6, boots: 0, guests: 0, again: 0 };
-/** A new entry and a removal, both loader copies, and files that entries share. */
+/** A new entry and a removal, all loaders, and files that entries share. */
 const BOUNDED: Readonly<Record<string, Partial<Thoroughness>>> = {
   'limit-reached': { boots: 1, guests: 2 },
-  'loader-upgrade': { guests: 2 },
+  'previous-loader': { guests: 2 },
   'shared-files': { isSmall: true },
 };
 

@@ -53,9 +53,16 @@ export function membersOf(world: World, bundle: string): readonly Member[] {
   return [memberFrom(OURS.slice(1), bundle), ...members];
 }
 
-/** Returns the command by which a guest runs the program on a mounted ESP. */
-export function commandOf(args: readonly string[], esp = '/boot'): string {
-  return ['node', OURS, ...usedBy(args), '--esp', esp].map((word) => `'${word}'`).join(' ');
+/** Returns the command by which a guest runs a scenario's action on a mounted ESP. */
+export function commandOf(
+  { action }: Pick<Scenario, 'action'>,
+  world: World,
+  esp = '/boot',
+): string {
+  const variables = Object.entries(world.environment).map(([name, value]) => `${name}=${value}`);
+  return ['env', ...variables, 'node', OURS, ...usedBy(action(world)), '--esp', esp]
+    .map((word) => `'${word}'`)
+    .join(' ');
 }
 
 /** Runs a scenario's action in a guest on an ESP that holds what the world's does. */
@@ -80,7 +87,7 @@ export async function recordOn(
     image: after,
     log,
     members: membersOf(world, bundle),
-    commands: [commandOf(scenario.action(world))],
+    commands: [commandOf(scenario, world)],
     limit: PATIENCE,
   });
   assert.ok(ran && DONE.includes(ran.status), `${scenario.name}: ${ran?.output}`);

@@ -61,6 +61,7 @@ function imageOf(world: World, generation: number): string {
 
 const SYSTEMD_BOOT = 'EFI/systemd/systemd-bootx64.efi';
 const FALLBACK = 'EFI/BOOT/BOOTX64.EFI';
+const PREVIOUS = 'EFI/systemd/systemd-boot-fallbackx64.efi';
 
 /** Settings of somebody else: longer than a sector, and with a default of their own. */
 const FOREIGN_SETTINGS = [
@@ -143,6 +144,18 @@ export const SCENARIOS: readonly Scenario[] = [
     prepare(world) {
       world.brings('252');
       lived(world, 1);
+      world.brings('257');
+    },
+    action: install,
+  },
+  {
+    name: 'previous-loader',
+    about: 'the loader that runs takes the place of the one before it, and a newer one comes',
+    prepare(world) {
+      world.brings('254');
+      lived(world, 1);
+      world.put(PREVIOUS, world.payload.loader('252'));
+      world.starts('254');
       world.brings('257');
     },
     action: install,

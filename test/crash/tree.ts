@@ -11,6 +11,8 @@ export interface EspFile {
   readonly size: number;
   /** Its clusters end before it does: firmware refuses to read it. */
   readonly isCutOff: boolean;
+  /** Offset in bytes of its first cluster, where that is known: two names of one file have the same. */
+  readonly start?: number | undefined;
 }
 
 /** Every file by its path. */
@@ -116,7 +118,7 @@ export class ImageReader {
     const key = `${size} ${numbersOf(image, runs)}`;
     const sha256 = this.#digests.get(key) ?? hash('sha256', joined(image.bytes, runs));
     this.#digests.set(key, sha256);
-    return [path, { sha256, size, isCutOff }];
+    return [path, { sha256, size, isCutOff, start: runs[0]?.start }];
   }
 }
 

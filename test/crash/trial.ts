@@ -1,5 +1,5 @@
 /** One scenario's moments: each rebuilt, judged, mended, and brought to its end by another run. */
-import { copyFileSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { attempt } from '../lab/run.ts';
 import { choiceOf } from './boot-menu.ts';
@@ -130,12 +130,16 @@ class Court {
     const esp = join(this.#bench.folder, 'rerun');
     rmSync(esp, { recursive: true, force: true });
     mkdirSync(esp);
-    for (const path of tree.files.keys()) {
+    for (const [index, [path, { start = index }]] of [...tree.files].entries()) {
       mkdirSync(dirname(join(esp, path)), { recursive: true });
       writeFileSync(join(esp, path), tree.read(path));
+      // Two names of one file have one time, and no other two: as where each is written by itself.
+      utimesSync(join(esp, path), start, start);
     }
     const args = [...scenario.action(world), ...world.onDirectory(esp)];
-    const { status, stderr } = attempt(process.execPath, [this.#bench.bundle, ...args]);
+    const { status, stderr } = attempt(process.execPath, [this.#bench.bundle, ...args], {
+      env: world.environment,
+    });
     if (!DONE.includes(status)) return broken(`the next run ended with ${status}: ${stderr}`);
     const { different, windows } = this.#truth.endOf(readFolder(esp), tree);
     if (different.length > 0) return broken(`after the next run differ: ${different.join(', ')}`);

@@ -11,6 +11,9 @@ import { differences, type FolderTree, type Tree, textOf } from './tree.ts';
 import type { World } from './world.ts';
 
 export const LOADERS = ['EFI/systemd/systemd-bootx64.efi', 'EFI/BOOT/BOOTX64.EFI'] as const;
+/** The loader before these, which firmware starts where the first of them fails. */
+export const PREVIOUS = 'EFI/systemd/systemd-boot-fallbackx64.efi';
+export const ALL_LOADERS = [...LOADERS, PREVIOUS] as const;
 export const LOADER_CONF = 'loader/loader.conf';
 /** What a loader.conf is to become, for as long as it is being replaced. */
 export const KEPT_SETTINGS = 'loader/espalier-settings.conf';
@@ -59,7 +62,7 @@ const OURS = [
   /^(EFI\/extra\/|loader\/entries\/extra\.conf$)/,
   /(^|\/)\.espalier-\d+-\d+\.tmp$/,
   /^loader\/(loader\.conf|espalier-settings\.conf|entries\.srel)$/,
-  ...LOADERS.map((path) => new RegExp(`^${path.replaceAll('.', '\\.')}$`)),
+  ...ALL_LOADERS.map((path) => new RegExp(`^${path.replaceAll('.', '\\.')}$`)),
 ];
 
 export function isForeign(path: string): boolean {
@@ -185,7 +188,7 @@ class Tools {
     this.#bare = new Set(
       sources.flatMap((path) => withoutSignature(readFileSync(path)) ?? []).map(digest),
     );
-    this.#loaders = (['252', '257'] as const).map((version) =>
+    this.#loaders = (['252', '254', '257'] as const).map((version) =>
       digest(world.payload.loader(version)),
     );
     this.#certificates = filesBelow(join(world.root, 'keys')).filter((path) =>
@@ -211,7 +214,8 @@ class Tools {
     if (/^EFI\/(nixos|extra)\//.test(path)) {
       return this.#store.has(sha256) || this.#isSignedKernel(join(tree.folder, path));
     }
-    if (LOADERS.some((loader) => loader === path)) return this.#isLoader(join(tree.folder, path));
+    if (ALL_LOADERS.some((loader) => loader === path))
+      return this.#isLoader(join(tree.folder, path));
     return path.startsWith('loader/entries/') && this.#isEntry(tree, path);
   }
 

@@ -3,8 +3,10 @@ import assert from 'node:assert/strict';
 import * as fs from 'node:fs';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { bytesSource } from '../../src/byte-source.ts';
 import { processContext } from '../../src/command/process-context.ts';
 import { run } from '../../src/command/program.ts';
+import { loaderIdentity } from '../../src/loader/systemd-boot.ts';
 import { aKernel, aSystemdBoot, MAIN } from '../command/a-machine.ts';
 import { aProfiles } from '../generation/a-generation.ts';
 import { espalier } from '../lab/espalier.ts';
@@ -16,7 +18,7 @@ import { aPe, countingBytes } from '../pe/a-pe.ts';
 import { dyingDisk } from './dying-disk.ts';
 
 /** Versions of systemd that a world can bring. */
-export type LoaderVersion = '252' | '257';
+export type LoaderVersion = '252' | '254' | '257';
 
 /** What generations and boot loaders are made of. */
 export interface Payload {
@@ -119,6 +121,23 @@ export class World {
     ];
   }
 
+  /** Says that systemd-boot of this version started the machine. */
+  starts(version: LoaderVersion): void {
+    const identity = loaderIdentity(bytesSource(this.payload.loader(version)));
+    assert.ok(identity.kind === 'systemd-boot');
+    fs.mkdirSync(this.#at('efivars'), { recursive: true });
+    // Four bytes of attributes, then the text.
+    const value = Buffer.from(`\u0007\0systemd-boot ${identity.version}\0`, 'utf16le');
+    const name = 'efivars/LoaderInfo-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f';
+    fs.writeFileSync(this.#at(name), value);
+  }
+
+  /** The variables of the environment with which every run takes place. */
+  get environment(): Readonly<Record<string, string>> {
+    const efivars = this.#at('efivars');
+    return fs.existsSync(efivars) ? { ESPALIER_EFIVARS: efivars } : {};
+  }
+
   /** Returns the settings by which `esp` is taken as it is, a plain directory. */
   onDirectory(esp: string = this.esp): string[] {
     return ['--esp', esp, '--allow-directory'];
@@ -126,7 +145,9 @@ export class World {
 
   /** Runs the program on the world's ESP, as part of what happened before. */
   run(args: readonly string[]): void {
-    const { status, stderr } = espalier([...args, ...this.onDirectory()]);
+    const { status, stderr } = espalier([...args, ...this.onDirectory()], {
+      env: this.environment,
+    });
     assert.ok(DONE.includes(status), `espalier ${args[0]} ended with ${status}: ${stderr}`);
   }
 
@@ -134,7 +155,8 @@ export class World {
   async runUntilKilled(args: readonly string[], changes: number): Promise<void> {
     const real = processContext(pathToFileURL(MAIN));
     const disk = dyingDisk(real.disk, this.esp, changes);
-    const context = { ...real, disk, host: disk, print: () => {} };
+    const environment = { ...real.environment, ...this.environment };
+    const context = { ...real, environment, disk, host: disk, print: () => {} };
     await assert.rejects(run([...args, ...this.onDirectory(), '--quiet'], '0.0.0', context));
   }
 

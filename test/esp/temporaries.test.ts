@@ -35,6 +35,18 @@ describe('an unfinished file', () => {
     });
   }
 
+  test('that was written at another time is a copy, and nobody’s twin', () => {
+    const files = { '/boot/d/.espalier-1-1.tmp': kernel, '/boot/d/kernel.efi': kernel };
+    const disk = new MemoryDisk({ files });
+    const { stat } = disk;
+    disk.stat = (path) => {
+      const found = stat.call(disk, path);
+      return found && { ...found, modified: found.modified + (path.endsWith('.tmp') ? 2000 : 0) };
+    };
+    const listed = NAMES.map((name) => ({ name, path: espPath('d', name) }));
+    assert.equal(scanTemporaries(disk, '/boot', listed)[0]?.twin, undefined);
+  });
+
   test('that is shorter is nobody’s twin', () => {
     assert.equal(twinOf(kernel.subarray(0, -1)), undefined);
   });

@@ -236,7 +236,7 @@ function limited(
     [...limits, process.execPath, ...node, program, ...verb],
     {
       encoding: 'utf8',
-      env: { ...process.env, XDG_RUNTIME_DIR: world.root },
+      env: { ...process.env, ...world.environment, XDG_RUNTIME_DIR: world.root },
       timeout: FOREVER,
       killSignal: 'SIGKILL',
     },

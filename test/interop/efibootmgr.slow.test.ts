@@ -29,7 +29,7 @@ test('efibootmgr and we agree on boot entries and their order', { skip }, (t) =>
   const partition = { number: 2, first: 2048, sectors: 204800, uuid: PARTUUID };
   const path = '\\EFI\\systemd\\systemd-bootx64.efi';
   const wanted = ['Linux Boot Manager', 'Träger'].map((title, index) => {
-    return { title, partition, path: index === 0 ? path : '\\second.efi' };
+    return { title, partition, path: index === 0 ? path : '\\second.efi', isFallback: index > 0 };
   });
   assert.deepEqual(register(variables, wanted, false), [0, 1]);
   const env = { EFIVARFS_PATH: `${directory}/`, LIBEFIVAR_OPS: 'efivarfs' };

@@ -1,10 +1,10 @@
-/** The real parts of the tests: loaders and stubs of three systemd versions, a kernel, a shell and a firmware. */
+/** The real parts of the tests: loaders and stubs of four systemd versions, a kernel, a shell and a firmware. */
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { findMirror, hasDebianTools, openSuite } from './debian.ts';
 
 /** The systemd versions by the Debian suite that has them; `262` is sid's, whatever number that has by now. */
-export type SystemdVersion = '252' | '257' | '262';
+export type SystemdVersion = '252' | '254' | '257' | '262';
 
 /** Where every real part lies. All are absolute paths. */
 export interface Parts {
@@ -38,8 +38,13 @@ export const cacheFolder = resolve(import.meta.dirname, '../../.cache');
 
 const partsFolder = join(cacheFolder, 'parts');
 
-type SuiteName = 'bookworm' | 'trixie' | 'sid';
-const suiteOf: Record<SystemdVersion, SuiteName> = { 252: 'bookworm', 257: 'trixie', 262: 'sid' };
+type SuiteName = 'bookworm' | 'bookworm-backports' | 'trixie' | 'sid';
+const suiteOf: Record<SystemdVersion, SuiteName> = {
+  252: 'bookworm',
+  254: 'bookworm-backports',
+  257: 'trixie',
+  262: 'sid',
+};
 
 /** What comes from each suite. A package given as a pattern is found among the dependencies of its meta package. */
 const packages: Record<SuiteName, readonly string[]> = {
@@ -49,6 +54,7 @@ const packages: Record<SuiteName, readonly string[]> = {
     ...['systemd-boot', 'libsystemd-shared', 'libip4tc2', 'libkmod2', 'libseccomp2', 'libssl3'],
     ...['libgcrypt20', 'libgpg-error0', 'liblz4-1', 'libpam0g', 'libaudit1', 'libcap-ng0'],
   ],
+  'bookworm-backports': ['systemd-boot-efi'],
   trixie: ['systemd-boot-efi', 'systemd-ukify'],
   sid: ['systemd-boot-efi', 'systemd-ukify'],
 };
@@ -112,6 +118,7 @@ function locate(folder: string): Parts | undefined {
     join(folder, suiteOf[version], 'usr/lib/systemd/boot/efi', name);
   const each = (of: (version: SystemdVersion) => string): Record<SystemdVersion, string> => ({
     252: of('252'),
+    254: of('254'),
     257: of('257'),
     262: of('262'),
   });

@@ -9,8 +9,8 @@ import { attempt, environment, run } from './run.ts';
 
 /** How the firmware starts. */
 export type SecureBoot =
-  /** No Secure Boot at all. */
-  | { readonly kind: 'off' }
+  /** No Secure Boot at all; firmware has no variables, or these. */
+  | { readonly kind: 'off'; readonly variables?: string }
   /** Setup mode: systemd-boot enrols the keys it finds on the ESP and restarts the machine. `save` gets the variables. */
   | { readonly kind: 'enrol'; readonly save?: string }
   /** Enforcing from the start, with variables that an enrolment saved. */
@@ -86,10 +86,8 @@ export async function bootImage(options: BootOptions): Promise<Boot> {
   const variables = join(folder, 'vars.fd');
   const chip = tpm ? startTpm(folder) : undefined;
   try {
-    copyFileSync(
-      secureBoot.kind === 'enforcing' ? secureBoot.variables : parts.ovmf.vars,
-      variables,
-    );
+    const given = secureBoot.kind === 'enrol' ? undefined : secureBoot.variables;
+    copyFileSync(given ?? parts.ovmf.vars, variables);
     const args = [
       ...firmware(parts, variables, secureBoot),
       ...drive(image, 'format=raw,if=virtio'),

@@ -8,6 +8,7 @@ test('x86_64-linux has the names that firmware and systemd know', () => {
     machine: 0x8664,
     loader: 'systemd-bootx64.efi',
     fallback: 'BOOTX64.EFI',
+    previous: 'systemd-boot-fallbackx64.efi',
     stub: 'linuxx64.efi.stub',
   });
 });

@@ -98,7 +98,7 @@ test('no damage to a loader does more than change what it is taken for', () => {
 
 const parts = findParts();
 
-for (const version of ['252', '257', '262'] as const) {
+for (const version of ['252', '254', '257', '262'] as const) {
   test(`the real systemd-boot ${version} and its stub are told apart`, {
     skip: parts === undefined && 'SKIPPED, missing parts: node test/lab/fetch.ts',
   }, () => {

@@ -14,6 +14,7 @@ const SETTINGS: NextBootQuestion['settings'] = {
   'boot-counting': 0,
   reserve: 0,
   force: false,
+  'loader-fallback': true,
   'require-verity': false,
   'keep-default': false,
   loader: {},

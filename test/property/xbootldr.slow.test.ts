@@ -72,7 +72,7 @@ async function installed(start: World): Promise<Tree> {
 }
 
 suite('moving entries', () => {
-  for (const format of ['uki', 'type1', 'thin'] as const) {
+  for (const format of ['uki', 'shared', 'type1', 'thin'] as const) {
     for (const [move, { before: first, after: second, from, to }] of Object.entries(MOVES)) {
       const about = `${move}, ${format}`;
 

@@ -46,9 +46,11 @@ const image: ImageContent = {
   ],
 };
 
+const place = (path: string) => `/boot/${path}`;
+
 /** Writes content to a new file and returns its bytes. */
 async function realised(content: Content, by: Signer, disk = aDisk()): Promise<Uint8Array> {
-  const workshop = { disk, signer: by, sources: new Map() };
+  const workshop = { disk, signer: by, sources: new Map(), place };
   const size = await writeContent(content, '/boot/file', workshop);
   const bytes = disk.read('/boot/file', Number.POSITIVE_INFINITY);
   assert.equal(bytes.length, size);
@@ -143,7 +145,7 @@ describe('sources', () => {
         { ...stat, modified: stat.modified + 1 },
         { ...stat, size: stat.size + 1 },
       ]) {
-        const workshop = { disk: aDisk(), signer, sources: new Map([['/s/kernel', other]]) };
+        const workshop = { disk: aDisk(), signer, sources: new Map([['/s/kernel', other]]), place };
         await assert.rejects(writeContent(content, '/boot/file', workshop), {
           code: 'SOURCE_CHANGED',
         });

@@ -103,6 +103,14 @@ export const esp: readonly Mutant[] = [
     why: 'loader.conf would be written where the boot loader does not read it.',
   },
   {
+    id: 'esp/twin-of-another-time',
+    file: 'src/esp/temporaries.ts',
+    find: 'String(disk.stat(path)?.modified)',
+    replace: "''",
+    killedBy: { file: 'test/esp/temporaries.test.ts', title: /is a copy, and nobody’s twin/ },
+    why: 'A loader whose copy was cut short would never be replaced by a newer one.',
+  },
+  {
     id: 'esp/twin-by-size-alone',
     file: 'src/esp/temporaries.ts',
     find: '  (disk, path) => digestsOf(disk, path, HEAD, HEAD),\n  (disk, path, size) => digestsOf(disk, path, CHUNK, size),\n',

@@ -5,6 +5,7 @@ const CONF = 'test/loader/loader-conf.test.ts';
 const SALVAGE = 'test/loader/salvage.test.ts';
 const UPGRADE = 'test/loader/upgrade.test.ts';
 const VERSION = 'test/version.test.ts';
+const LOADERS = 'test/plan/loaders.test.ts';
 
 export const loader: readonly Mutant[] = [
   {
@@ -123,5 +124,21 @@ export const loader: readonly Mutant[] = [
       title: /next and default name an entry that is there/,
     },
     why: 'Every pass of the watcher would wear out the memory of firmware.',
+  },
+  {
+    id: 'loader/previous-after-the-newer-one',
+    file: 'src/plan/loaders.ts',
+    find: 'copies: [...previous.written, ...own]',
+    replace: 'copies: [...own, ...previous.written]',
+    killedBy: { file: LOADERS, title: /is replaced by a later one that ran/ },
+    why: 'The newer loader would be its own fallback, and the one that ran would be gone.',
+  },
+  {
+    id: 'loader/previous-never-ran',
+    file: 'src/plan/previous-loader.ts',
+    find: 'const hasRun = running?.version === version && ',
+    replace: 'const hasRun = ',
+    killedBy: { file: LOADERS, title: /is none that never ran/ },
+    why: 'A loader that starts on no machine would take the place of the one that does.',
   },
 ];
