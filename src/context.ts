@@ -3,6 +3,21 @@ import type { ImageEsps, WritableDisk } from './disk/disk.ts';
 import type { GenerationMemory } from './generation/generation.ts';
 import type { SecretsRunner } from './generation/initrd-secrets.ts';
 import type { Environment, Machine } from './process/machine.ts';
+import type { Text } from './process/styled-text.ts';
+
+/** How much of something there is. `bytes` in bytes. */
+export interface Amount {
+  readonly bytes?: number;
+  readonly files?: number;
+}
+
+/** Hears what is at work, so that whoever waits can be told. */
+export interface Progress {
+  /** Something else is at work from now on, and nothing of it is done. */
+  readonly begin: (what: string, total?: Amount) => void;
+  /** So many more bytes and files of it are done. */
+  readonly advance: (bytes: number, files?: number) => void;
+}
 
 /** Everything a verb may touch. */
 export interface Context {
@@ -25,7 +40,11 @@ export interface Context {
   readonly given?: ReadonlySet<string>;
   /** Whether nothing is asked of keys that are elsewhere, because nothing will be written. */
   readonly looksOnly?: true;
-  readonly print: (text: string) => void;
+  readonly print: (text: Text) => void;
+  /** Absent where nobody waits. */
+  readonly progress?: Progress;
+  /** How many columns a printed line may fill; without it, 80. */
+  readonly columns?: () => number;
   /** The disk images that hold the ESPs; absent where ESPs are mounted, or the verb knows no images. */
   readonly images?: ImageEsps;
   /** Whether systems are taken whose `init` is not there, as lanzaboote takes them. */

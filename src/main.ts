@@ -3,7 +3,7 @@
 import { HASH_WORKER, serveHashWorker } from './disk/hash-files.ts';
 import { EspError, EXIT_BUG, explain } from './error.ts';
 import { openRaw } from './process/raw-file.ts';
-import { unsteered } from './process/standard-output.ts';
+import { unsteered } from './process/styled-text.ts';
 import { BLOCK_THREAD, serveBlockThread } from './verity/block-thread.ts';
 
 /** Which of the two executables this is, by the name that it was started under. */

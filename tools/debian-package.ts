@@ -189,7 +189,7 @@ fi
   prerm: `#!/bin/sh
 set -e
 if [ "$1" = remove ] && [ -d /run/systemd/system ]; then
-  systemctl disable --now espalier-watch.service espalier-verify.timer || true
+  systemctl disable --now espalier-watch.service espalier-verify.timer espalier-metrics.timer || true
 fi
 `,
   postrm: `#!/bin/sh

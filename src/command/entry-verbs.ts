@@ -48,15 +48,18 @@ export const ENTRY_VERBS: readonly VerbDeclaration[] = [
   },
   {
     name: 'list',
-    own: [{ name: 'long', help: 'also file names, and nothing cut to fit 80 columns' }],
+    own: [{ name: 'long', help: 'also file names, and nothing cut to fit the terminal' }],
     summary: 'list the boot entries on the ESP',
     example: 'espalier list --esp /boot',
     load: async () => (await import('./list.ts')).list,
   },
   {
     name: 'status',
-    own: [{ name: 'metrics', help: 'print metrics for a text file of node_exporter' }],
-    summary: 'show what boots now, what boots next, the loader and the space',
+    own: [
+      { name: 'metrics', help: 'print metrics for a text file of node_exporter' },
+      { name: 'output', value: 'FILE', help: 'file for --metrics, written as a whole' },
+    ],
+    summary: 'show whether it starts and what, what is to be done, and how full it is',
     example: 'espalier status --json',
     load: async () => (await import('./status.ts')).status,
   },

@@ -34,7 +34,7 @@ export async function imageBuild(
   const { job, output: described } = await readJob(description, settings, context);
   const output = settings.output ?? described;
   if (output === undefined) throw misuse('expected --output, got none', VERB);
-  return makeWith({ json, verbosity }, context, async (means) => {
+  return makeWith(verbosity, context, async (means) => {
     const made = await makeOrPlan(job, output, settings, means);
     return json ? asJson(made, output.given, job.isSplit) : asTable(made);
   });

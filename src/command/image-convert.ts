@@ -10,7 +10,6 @@ import { requireOutput } from '../image/output.ts';
 import { readFlags } from '../settings/flags.ts';
 import type { Invocation } from '../settings/invocation.ts';
 import { flag } from '../settings/value-schemas.ts';
-import { startProgress } from '../terminal/progress.ts';
 import { formatSize } from '../terminal/size.ts';
 
 const VERB = 'image convert';
@@ -38,12 +37,7 @@ export async function imageConvert(
     throw new EspError('CONFIG_INVALID', `${output}: it is the image that is read`);
   }
   requireOutput(path, { needed: 0, isForced: force }, context.disk);
-  const progress = startProgress(json || verbosity !== 0);
-  try {
-    await writeOutput(disk, path, form, context, progress.say);
-  } finally {
-    progress.stop();
-  }
+  await writeOutput(disk, path, form, context);
   const size = context.disk.stat(path)?.size ?? 0;
   const warning = form.warningFor(disk.size);
   const told = { from: disk.format, to: form.name, output, diskSize: disk.size, size };

@@ -34,7 +34,7 @@ export async function imageFinish(
   const path = settings['uki-path'] ?? job.esp.ukis[0]?.path ?? `/EFI/Linux/${basename(uki)}`;
   const esp = { ...job.esp, ukis: [{ path, source: uki }] };
   const finishing = { image, output: output.path, job: { ...job, esp }, rootHashes };
-  return makeWith({ json, verbosity }, context, async (means) => {
+  return makeWith(verbosity, context, async (means) => {
     const made = await finishImage(finishing, means);
     return json
       ? JSON.stringify(repartRows(made, output.given, false), undefined, '\t')

@@ -15,7 +15,6 @@ import type { ExtraReport } from '../signing/extra.ts';
 import type { Survey } from '../survey/surveyed.ts';
 import { openSurveyor, type Wants } from '../survey/surveyor.ts';
 import type { Log } from '../terminal/log.ts';
-import { startProgress } from '../terminal/progress.ts';
 import { groundFor } from '../volumes/image-targets.ts';
 import { findTargets } from '../volumes/volumes.ts';
 import { renderOutcome, toDocument } from './report.ts';
@@ -77,40 +76,34 @@ async function surveyAndPass(
   verb: PassVerb,
   roots: readonly string[],
   settings: Settings,
-  { operands: [toplevel], json, verbosity, variables }: Asked,
+  { operands: [toplevel], verbosity, variables }: Asked,
   { context, log }: RunContext,
 ): Promise<RunResult> {
-  const progress = startProgress(json || verbosity !== 0);
-  try {
-    const asking = verb === 'plan' ? await askingInstead(settings, context) : undefined;
-    using surveyor = await openSurveyor(settings, toplevel, context, asking);
-    const { notices, cautions } = surveyor.known();
-    for (const caution of cautions) (await log()).warn(caution);
-    if (verbosity > 0) for (const notice of notices) (await log()).info(notice);
-    const signing = await extraSigning(verb, settings, surveyor.known().signer, context);
-    const outcomes = await pass(
-      roots,
-      variables ? keepsDefault(surveyor, roots, context) : surveyor,
-      {
-        verb,
-        context,
-        log,
-        tellsChanges: verbosity > 0,
-        say: progress.say,
-        lockTimeout: settings['lock-timeout'],
-        likely: signing.likely,
-      },
-    );
-    if (variables && !outcomes[0]?.failure) await startOnce(surveyor.known().default, variables);
-    // A failed primary ESP fails the run, so the programs beside it stay unsigned.
-    const extra = outcomes[0]?.failure ? NOTHING : await signing.sign();
-    return {
-      outcomes,
-      extra: { ...extra, warnings: [...extra.warnings, ...unsignedNames(asking)] },
-    };
-  } finally {
-    progress.stop();
-  }
+  const asking = verb === 'plan' ? await askingInstead(settings, context) : undefined;
+  using surveyor = await openSurveyor(settings, toplevel, context, asking);
+  const { notices, cautions } = surveyor.known();
+  for (const caution of cautions) (await log()).warn(caution);
+  if (verbosity > 0) for (const notice of notices) (await log()).info(notice);
+  const signing = await extraSigning(verb, settings, surveyor.known().signer, context);
+  const outcomes = await pass(
+    roots,
+    variables ? keepsDefault(surveyor, roots, context) : surveyor,
+    {
+      verb,
+      context,
+      log,
+      tellsChanges: verbosity > 0,
+      lockTimeout: settings['lock-timeout'],
+      likely: signing.likely,
+    },
+  );
+  if (variables && !outcomes[0]?.failure) await startOnce(surveyor.known().default, variables);
+  // A failed primary ESP fails the run, so the programs beside it stay unsigned.
+  const extra = outcomes[0]?.failure ? NOTHING : await signing.sign();
+  return {
+    outcomes,
+    extra: { ...extra, warnings: [...extra.warnings, ...unsignedNames(asking)] },
+  };
 }
 
 /** What a person asks for; with variables, one start of what is installed. */

@@ -10,6 +10,7 @@ import type { Invocation } from '../settings/invocation.ts';
 import { readSettings } from '../settings/settings.ts';
 import { readSystems } from '../survey/systems.ts';
 import { printable } from '../terminal/printable.ts';
+import { USUAL_COLUMNS } from '../terminal/screen.ts';
 import { groundFor } from '../volumes/image-targets.ts';
 import { brokenOf, renderBroken } from './broken.ts';
 import { renderMenu } from './menu-table.ts';
@@ -34,9 +35,10 @@ export async function list({ flags, json }: Invocation, given: Context): Promise
     print(JSON.stringify({ version: 1, verb: 'list', ...told, esps: menus }, undefined, 2));
     return status;
   }
+  const columns = context.columns?.() ?? USUAL_COLUMNS;
   for (const { esp, entries, problem, notes } of menus) {
     if (menus.length > 1) print(`${esp}:`);
-    print(problem ?? renderMenu(entries, broken, { long: long === true }));
+    print(problem ?? renderMenu(entries, broken, { long: long === true, columns }));
     for (const note of notes) print(renderNote(note));
   }
   for (const line of renderBroken(broken)) print(line);

@@ -1,12 +1,13 @@
-/** The boot menu as a table for a person: what each entry is, within 80 columns. Pure. */
+/** The boot menu as a table for a person: what each entry is, within the width of a terminal. Pure. */
 import type { MenuEntry } from '../plan/menu.ts';
+import type { Meaning, Part, Text } from '../process/styled-text.ts';
+import { joined } from '../terminal/lines.ts';
 import { printable } from '../terminal/printable.ts';
 import { formatSize } from '../terminal/size.ts';
-import { cut, formatTable, widthOf } from '../terminal/table.ts';
+import { cut, styledTable, widthOf } from '../terminal/table.ts';
 import type { BrokenGeneration } from './broken.ts';
+import { builtOf, kernelOf } from './menu-entry.ts';
 
-/** In columns of a terminal. */
-const WIDTH = 80;
 /** The cells that may be cut to fit, in this order, and how much of each has to stay. */
 const CUTTABLE: readonly (readonly [column: number, least: number])[] = [
   [2, 12],
@@ -18,6 +19,8 @@ const HEAD = ['GENERATION', 'BUILT', 'KERNEL', 'SIZE', 'STATE'] as const;
 export interface MenuOptions {
   /** Also file names, and nothing is cut. */
   readonly long: boolean;
+  /** The width that the table fills at most, unless it is long. */
+  readonly columns: number;
 }
 
 /**
@@ -27,18 +30,45 @@ export interface MenuOptions {
 export function renderMenu(
   entries: readonly MenuEntry[],
   broken: readonly BrokenGeneration[],
-  { long }: MenuOptions,
-): string {
-  const rows = [
-    ...entries.map((entry) => [...cellsOf(entry), ...(long ? [printable(entry.path)] : [])]),
-    ...broken.map(({ generation }) => [printable(generation), '', '', '', 'broken']),
+  { long, columns }: MenuOptions,
+): Text {
+  const rows: readonly Row[] = [
+    ...entries.map((entry) => ({
+      cells: cellsOf(entry),
+      states: statesOf(entry),
+      path: entry.path,
+    })),
+    ...broken.map(({ generation }) => ({
+      cells: [printable(generation), '', '', ''],
+      states: [{ text: 'broken', meaning: 'bad' } as const],
+      path: '',
+    })),
   ];
   if (rows.length === 0) return 'no boot entries';
-  const table = long ? formatTable([...HEAD, 'FILE'], rows) : formatTable(HEAD, fitted(rows));
+  const head = [...HEAD, ...(long ? ['FILE'] : [])].map(heading);
+  const table = styledTable(
+    head,
+    (long ? rows : fitted(rows, columns)).map(({ cells, states, path }) => [
+      ...[...cells, joined(states, ', ')],
+      ...(long ? [printable(path)] : []),
+    ]),
+  );
   const damaged = entries.flatMap((entry) =>
     entry.damage === undefined ? [] : [`${nameOf(entry)}: damaged: ${printable(entry.damage)}`],
   );
-  return [table, ...shares(entries), ...damaged].join('\n');
+  return joined([table, ...shares(entries), ...damaged], '\n');
+}
+
+/** One line of the table. */
+interface Row {
+  /** What stands before the states. */
+  readonly cells: readonly string[];
+  readonly states: readonly Part[];
+  readonly path: string;
+}
+
+function heading(text: string): Text {
+  return { text, meaning: 'heading' };
 }
 
 /** Of images that entries share: removing one of the entries frees next to nothing. */
@@ -61,37 +91,25 @@ function enumerated(names: readonly string[]): string {
 }
 
 /** Returns the rows with the longest cells cut, as far as the table is wider than a terminal. */
-function fitted(rows: readonly (readonly string[])[]): readonly (readonly string[])[] {
-  const cells = rows.map((row) => [...row]);
+function fitted(rows: readonly Row[], columns: number): readonly Row[] {
+  const fitting = rows.map((row) => ({ ...row, cells: [...row.cells] }));
   for (const [column, least] of CUTTABLE) {
-    const width = widthOf(formatTable(HEAD, cells));
-    const widest = widthOf(cells.map((row) => row[column] ?? '').join('\n'));
-    const room = Math.max(least, widest - Math.max(0, width - WIDTH));
-    for (const row of cells) row[column] = cut(row[column] ?? '', room);
+    const all = fitting.map(({ cells, states }) => [...cells, joined(states, ', ')]);
+    const width = widthOf(styledTable(HEAD, all));
+    const widest = widthOf(fitting.map(({ cells }) => cells[column] ?? '').join('\n'));
+    const room = Math.max(least, widest - Math.max(0, width - columns));
+    for (const { cells } of fitting) cells[column] = cut(cells[column] ?? '', room);
   }
-  return cells;
+  return fitting;
 }
 
 function cellsOf(entry: MenuEntry): string[] {
-  const states = statesOf(entry).join(', ');
-  return [nameOf(entry), builtOf(entry), kernelOf(entry), sizeOf(entry), states];
+  return [nameOf(entry), builtOf(entry), kernelOf(entry), sizeOf(entry)];
 }
 
 /** Returns the generation and its specialisation; of an entry of others what the menu shows. */
 function nameOf({ name, title, id }: MenuEntry): string {
   return printable(name ?? title ?? id);
-}
-
-/** The version of an entry of ours ends with the day on which its generation was built. */
-function builtOf({ name, version = '' }: MenuEntry): string {
-  return (name === undefined ? undefined : /\d{4}-\d\d-\d\d$/.exec(version)?.[0]) ?? '';
-}
-
-/** The title of an entry of ours names the kernel, or its version begins with it. */
-function kernelOf({ name, title = '', version = '' }: MenuEntry): string {
-  if (name === undefined) return '';
-  const found = /\(Linux ([^()]+)\)/.exec(title) ?? /^(\d[^\s,]*),/.exec(version);
-  return printable(found?.[1] ?? '');
 }
 
 /** Returns what goes with the entry, and what others need as well. */
@@ -100,17 +118,19 @@ function sizeOf({ size, frees }: MenuEntry): string {
 }
 
 /** What a person should know of an entry before it is chosen, the most important first. */
-function statesOf(entry: MenuEntry): string[] {
+function statesOf(entry: MenuEntry): readonly Part[] {
   const { counter, damage, unsigned } = entry;
-  const states: readonly (readonly [boolean, string])[] = [
-    [damage !== undefined, 'damaged'],
-    [entry.default, 'next'],
-    [entry.booted, 'running'],
+  const states: readonly (readonly [boolean, string, Meaning?])[] = [
+    [damage !== undefined, 'damaged', 'bad'],
+    [entry.default, 'next', 'good'],
+    [entry.booted, 'running', 'good'],
     [entry.pinned, 'pinned'],
-    [counter?.triesLeft === 0, 'bad: no tries left'],
-    [(counter?.triesLeft ?? 0) > 0, `tries left: ${counter?.triesLeft}`],
-    [unsigned !== undefined, 'not signed by us'],
-    [entry.neighbour === true, 'of another machine'],
+    [counter?.triesLeft === 0, 'bad: no tries left', 'bad'],
+    [(counter?.triesLeft ?? 0) > 0, `tries left: ${counter?.triesLeft}`, 'caution'],
+    [unsigned !== undefined, 'not signed by us', 'caution'],
+    [entry.neighbour === true, 'of another machine', 'quiet'],
   ];
-  return states.flatMap(([holds, state]) => (holds ? [state] : []));
+  return states.flatMap(([holds, text, meaning]) =>
+    holds ? [meaning === undefined ? text : { text, meaning }] : [],
+  );
 }

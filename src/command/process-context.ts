@@ -4,9 +4,11 @@ import { nodeDisk } from '../disk/node-disk.ts';
 import { EspError } from '../error.ts';
 import { nodeMachine } from '../process/node-machine.ts';
 import { writeOutput } from '../process/standard-output.ts';
+import { partsOf, type Text } from '../process/styled-text.ts';
 import type { RawSettings } from '../settings/configuration-file.ts';
 import { fromEnvironment } from '../settings/settings.ts';
 import { secretsRunner } from '../survey/initrd-secrets-runner.ts';
+import { columnsOf, lookOf } from '../terminal/screen.ts';
 
 /**
  * Returns the context of this process. `program` is the program's own file; `onCrowd` is called when a
@@ -22,7 +24,11 @@ export function processContext(program: URL, onCrowd?: () => void): Context {
     uid: process.getuid?.() ?? 0,
     processId: process.pid,
     now: Math.floor(Date.now() / 1000),
-    print: (text: string) => writeOutput(`${text}\n`),
+    print: (text: Text) =>
+      writeOutput(typeof text === 'string' ? `${text}\n` : [...partsOf(text), '\n'], () =>
+        lookOf(process.env),
+      ),
+    columns: () => columnsOf(process.env),
   };
   return { ...context, runSecrets: secretsRunner(context) };
 }

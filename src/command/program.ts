@@ -5,6 +5,8 @@ import { EXIT_USAGE } from '../error.ts';
 import type { RawSettings } from '../settings/configuration-file.ts';
 import type { Invocation } from '../settings/invocation.ts';
 import { chooseLogStyle, isJournal } from '../terminal/log-style.ts';
+import { openProgress } from '../terminal/progress.ts';
+import { chooseColour } from '../terminal/screen.ts';
 import { commandLineError, isMisuse, withHelp } from './command-line-error.ts';
 import { versionDocument } from './identity.ts';
 import { contextBelow } from './process-context.ts';
@@ -63,17 +65,20 @@ async function perform(
   invocation: Invocation,
   context: Context,
 ): Promise<number> {
-  const { root, 'run-secrets': runsSecrets, 'log-format': format, ...flags } = invocation.flags;
+  const { root, 'run-secrets': runsSecrets, ...given } = invocation.flags;
+  const { 'log-format': format, color, ...flags } = given;
   const { environment, host } = context;
   chooseLogStyle(format ?? environment['ESPALIER_LOG_FORMAT'], isJournal(host, environment));
+  chooseColour(color);
   const named = root ?? context.environment['ESPALIER_ROOT'];
   const asked = { flags, runsSecrets: runsSecrets === true };
   const below = typeof named === 'string' ? await contextBelow(named, context, asked) : context;
   const isLook = verb.runsNothing === true && !asked.runsSecrets;
   const looks = verb.runsNothing === true ? { ...below, looksOnly: true as const } : below;
   const allowed = isLook ? { ...looks, runSecrets: undefined } : looks;
+  using progress = openProgress(invocation, environment);
   try {
-    return await (await verb.load(VERBS))({ ...invocation, flags }, allowed);
+    return await (await verb.load(VERBS))({ ...invocation, flags }, { ...allowed, progress });
   } catch (error) {
     throw withHelp(error, verb);
   }
@@ -112,7 +117,8 @@ function declare(
     .option('--json', 'print a JSON document')
     .option('-v, --verbose', 'log more; -vv logs every step', (_, before: number) => before + 1, 0)
     .option('-q, --quiet', 'log errors only')
-    .option('--log-format <text|json>', 'how lines of the log look (default: text)')
+    .option('--log-format <FORMAT>', 'lines of the log: text or json (default: text)')
+    .option('--color <WHEN>', 'colours: auto, always or never (default: auto)')
     .addHelpText('after', `\nExample:\n  $ ${example}`)
     .action(async (...parameters: unknown[]) => {
       const named = parameters.slice(0, operands.length).flat();

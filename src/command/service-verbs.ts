@@ -30,7 +30,7 @@ export const SERVICE_VERBS: readonly VerbDeclaration[] = [
   {
     name: 'units',
     own: UNIT_OPTIONS,
-    summary: 'write the unit files of the watcher, of install for hooks and of the weekly verify',
+    summary: 'write the unit files of the watcher, of install for hooks, of verify and of metrics',
     example: 'espalier units --prefix /usr/local --kernel-hooks',
     load: async () => (await import('./units.ts')).units,
   },

@@ -62,7 +62,6 @@ export async function planRequest(
     context,
     log: async () => openLog(verbosity),
     tellsChanges: false,
-    say: () => undefined,
     lockTimeout: settings['lock-timeout'],
   });
   const [primary, ...mirrors] = outcomes;

@@ -74,7 +74,7 @@ async function buildAt(
   inputs: Inputs,
   { words, ...context }: Context & { signer: Signer; words: readonly string[] },
 ): Promise<Built> {
-  const { disk, signer, processId } = context;
+  const { disk, signer, processId, progress } = context;
   const wants = wantsPolicies(settings);
   const asked = wants
     ? await (await import('./uki-policies.ts')).loadKeys(settings, inputs, context)
@@ -84,6 +84,10 @@ async function buildAt(
   const policies = await asked?.make(worded);
   const layout = buildLayout(policies ? { ...worded, policies: policies.texts } : worded);
   requirePlace(output, inputs, disk);
-  const size = await placeImage(layout, output, { disk, signer, processId, sources: inputs.seen });
+  progress?.begin(`building ${output}`, { bytes: layout.size });
+  const size = await placeImage(layout, output, {
+    ...{ disk, signer, processId, sources: inputs.seen },
+    ...(progress && { progress }),
+  });
   return { size, ...(policies ? { policies } : {}) };
 }

@@ -83,6 +83,7 @@ async function readInstallation(
 ): Promise<Installation & Pick<HookInstallation, 'stateDirectory'>> {
   const { disk, environment, machine } = context;
   const config = textOf(flags, 'config');
+  const metricsDirectory = textOf(flags, 'metrics-directory');
   // A service does not inherit the environment of whoever runs `units`: only files count.
   const settings = await readSettings(config === undefined ? {} : { config }, {}, disk);
   return {
@@ -90,6 +91,7 @@ async function readInstallation(
     program: requireBundle(fileURLToPath(machine.program)),
     notify: theNotifier(disk, environment['PATH'] ?? ''),
     ...(config === undefined ? {} : { config: resolve(config) }),
+    ...(metricsDirectory === undefined ? {} : { metricsDirectory: resolve(metricsDirectory) }),
     ...reach(settings, config, disk),
     stateDirectory: settings['state-dir'],
   };

@@ -38,6 +38,11 @@ export const COMMON_OPTIONS: readonly Option[] = [
   { name: 'verbose', help: 'log more; twice logs every step' },
   { name: 'quiet', help: 'log errors only' },
   { name: 'log-format', value: 'text|json', help: 'how lines of the log look (default: text)' },
+  {
+    name: 'color',
+    value: 'auto|always|never',
+    help: 'colours in what is printed (default: auto)',
+  },
   { name: 'help', help: 'show the options' },
 ];
 

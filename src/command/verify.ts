@@ -12,10 +12,12 @@ import { type Note, notesOf } from '../plan/notes.ts';
 import { ownFiles, standing } from '../plan/present.ts';
 import type { EspView } from '../plan/view.ts';
 import { entriesOf, filesOf } from '../plan/wanted.ts';
+import type { Text } from '../process/styled-text.ts';
 import type { Invocation } from '../settings/invocation.ts';
 import { readSettings, type Settings } from '../settings/settings.ts';
 import { policyRule } from '../survey/policies.ts';
 import type { Search } from '../survey/root-hash-check.ts';
+import { joined } from '../terminal/lines.ts';
 import type { Log } from '../terminal/log.ts';
 import { printable } from '../terminal/printable.ts';
 import { lockAll } from '../volumes/esp-lock.ts';
@@ -199,17 +201,21 @@ async function rootHashFindings(view: EspView, search: Search): Promise<readonly
   return findings;
 }
 
-function renderFindings({ esp, problem, findings, notes }: Verified): string {
-  if (problem) return `${esp}: not verified: ${problem}`;
+function renderFindings({ esp, problem, findings, notes }: Verified): Text {
+  if (problem) return [`${esp}: `, { text: 'not verified', meaning: 'bad' }, `: ${problem}`];
   const told = notes.map(({ path, note }) => `  = ${printable(path)}: ${printable(note)}`);
-  if (findings.length === 0) return [`${esp}: all is well`, ...told].join('\n');
-  const lines = findings.map(
-    ({ path, problem, fatal }) =>
-      `  ${fatal ? '!' : '-'} ${printable(path)}: ${printable(problem)}`,
-  );
+  if (findings.length === 0) {
+    return joined([[`${esp}: `, { text: 'all is well', meaning: 'good' }], ...told], '\n');
+  }
+  const lines = findings.map(({ path, problem, fatal }): Text => {
+    const mark = fatal ? ({ text: '!', meaning: 'bad' } as const) : CAUTION;
+    return ['  ', mark, ` ${printable(path)}: ${printable(problem)}`];
+  });
   const isEmpty = findings.some(({ path }) => path === ENTRIES);
   const advice = isEmpty
     ? '  nothing is installed here: `espalier plan` shows what `espalier install` would do'
     : '  `espalier repair` rewrites what fails, from the store';
-  return [`${esp}: ${findings.length} findings`, ...lines, advice, ...told].join('\n');
+  return joined([`${esp}: ${findings.length} findings`, ...lines, advice, ...told], '\n');
 }
+
+const CAUTION = { text: '-', meaning: 'caution' } as const;

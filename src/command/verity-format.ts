@@ -31,7 +31,7 @@ export async function verityFormat(
   { operands: [dataPath = '', hashPath = ''], flags, json, verbosity }: Invocation,
   context: Context,
 ): Promise<number> {
-  const { disk, machine, print } = context;
+  const { disk, machine, print, progress } = context;
   const settings = readFlags(formatSchema, flags, VERB);
   using data = openBytes(dataPath, context);
   const parameters = parametersOf(settings, dataPath, data.size);
@@ -48,7 +48,13 @@ export async function verityFormat(
     // SAFETY: the area is written in place: what booted by the one that was here does not any more.
     // Nothing boots by the new one before its root hash is in a command line.
     if (!isSame && hash.size > end) hash.cut(end);
-    const labour = { name: dataPath, thread: { machine, path: disk.hostPath(dataPath) } };
+    progress?.begin(`hashing ${dataPath}`, {
+      bytes: parameters.dataBlocks * parameters.dataBlockSize,
+    });
+    const labour = {
+      ...{ name: dataPath, thread: { machine, path: disk.hostPath(dataPath) } },
+      ...(progress && { onHashed: progress.advance }),
+    };
     const header = await writeHashArea(hash, data, parameters, settings, labour);
     const file = settings['root-hash-file'];
     if (file !== undefined) await disk.replaceText(file, bytesToHex(header.rootHash), 'everyone');

@@ -30,7 +30,7 @@ export async function verityVerify(
   { operands: [dataPath = '', hashPath = '', rootHashText], flags, json, verbosity }: Invocation,
   context: Context,
 ): Promise<number> {
-  const { disk, machine, print } = context;
+  const { disk, machine, print, progress } = context;
   const settings = readFlags(verifySchema, flags, VERB);
   const offset = settings['hash-offset'];
   const file = settings['root-hash-file'];
@@ -43,7 +43,13 @@ export async function verityVerify(
   using hash = openBytes(hashPath, context);
   const parameters = readSuperblock(hash, offset, hashPath);
   const rootHash = readRootHash(text, parameters);
-  const labour = { name: dataPath, thread: { machine, path: disk.hostPath(dataPath) } };
+  progress?.begin(`checking ${dataPath}`, {
+    bytes: parameters.dataBlocks * parameters.dataBlockSize,
+  });
+  const labour = {
+    ...{ name: dataPath, thread: { machine, path: disk.hostPath(dataPath) } },
+    ...(progress && { onHashed: progress.advance }),
+  };
   const finding = await checkAll({ data, hash, parameters, offset }, rootHash, labour);
   const document = { version: 1, verb: VERB, rootHash: bytesToHex(rootHash), finding };
   print(

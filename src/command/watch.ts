@@ -1,5 +1,5 @@
 /** `watch`: runs the passes of `install` in a loop, as a service that follows the profiles. */
-import type { Context } from '../context.ts';
+import type { Context, Progress } from '../context.ts';
 import { EspError, explain } from '../error.ts';
 import { openSource } from '../generation/sources.ts';
 import { type Claim, claimEsps } from '../service/claim.ts';
@@ -83,6 +83,11 @@ export async function watch({ flags, verbosity }: Invocation, context: Context):
   return 0;
 }
 
+/** Nobody waits for a service: its journal says what it does, to those who ask for every step. */
+function loggedProgress(log: Log): Progress {
+  return { begin: (what) => log.debug(what), advance: () => undefined };
+}
+
 /** Makes one pass. It watches the profiles before it reads them, so it misses no change. */
 async function reconcile(state: State, lookout: Lookout, run: WatchRun): Promise<Outcome> {
   const { context, log, herald, signal } = run;
@@ -93,10 +98,9 @@ async function reconcile(state: State, lookout: Lookout, run: WatchRun): Promise
   const troubles = await lookout.arm(openSource(state.settings, context.disk).watched());
   const { memory, settled } = await follow(state.settings, state.memory, {
     verb: 'watch',
-    context: { ...context, now: Math.floor(Date.now() / 1000) },
+    context: { ...context, now: Math.floor(Date.now() / 1000), progress: loggedProgress(log) },
     log: async () => log,
     tellsChanges: true,
-    say: (text) => log.debug(text),
     // The holder of the lock does what this pass would do. The next pass finds little left.
     lockTimeout: 0,
     signal,

@@ -1,5 +1,4 @@
 /** Computes the SHA-256 of one file of a disk, piece by piece. */
-import type { Hash } from 'node:crypto';
 import { setImmediate } from 'node:timers/promises';
 import { type Digest, digestOf } from '../digest.ts';
 import { EspError } from '../error.ts';
@@ -29,6 +28,7 @@ export function hashBuffer(): Uint8Array {
 
 /**
  * Returns the digest of a file's content. Memory does not grow with the file.
+ * @param onRead called with how many bytes more were read
  * @throws {SOURCE_CHANGED} when the file does not hold `size` bytes
  * @throws {IO} when it cannot be read
  */
@@ -36,9 +36,14 @@ export async function hashFile(
   { path, size }: SizedFile,
   disk: Pick<Disk, 'open'>,
   buffer: Uint8Array,
+  onRead?: (bytes: number) => void,
 ): Promise<Digest> {
   const sha256 = createSha256();
-  const got = await feed(sha256, { path, size }, disk, buffer).catch((error: unknown) => {
+  const take = (bytes: Uint8Array) => {
+    sha256.update(bytes);
+    onRead?.(bytes.length);
+  };
+  const got = await feed(take, { path, size }, disk, buffer).catch((error: unknown) => {
     throw ioError('hash', path, fromKernel(error));
   });
   if (got === size) return digestOf(sha256.digest());
@@ -56,7 +61,7 @@ function fromKernel(error: unknown): unknown {
 
 /** Returns a file's size at opening. The file is hashed only if it is not larger than expected. */
 async function feed(
-  sha256: Hash,
+  take: (bytes: Uint8Array) => void,
   { path, size }: SizedFile,
   disk: Pick<Disk, 'open'>,
   buffer: Uint8Array,
@@ -67,7 +72,7 @@ async function feed(
   for (let piece = 1; read < file.size; piece++) {
     const bytes = file.readInto(read, buffer);
     if (bytes.length === 0) break;
-    sha256.update(bytes);
+    take(bytes);
     read += bytes.length;
     if (piece % PIECES_PER_TURN === 0) await setImmediate();
   }

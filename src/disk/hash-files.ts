@@ -14,6 +14,8 @@ export interface HashOptions {
   readonly machine?: Pick<Machine, 'startThread'>;
   /** Called for each file that cannot be hashed. Without it, the first such file throws. */
   readonly onUnreadable?: (path: string, error: EspError) => void;
+  /** Called with how many bytes, and how many whole files, more were read. */
+  readonly onRead?: (bytes: number, files: number) => void;
 }
 
 /** In bytes. Below it, starting a thread costs more than it saves. */
@@ -48,11 +50,16 @@ export async function hashFiles(
   );
   const next = new Int32Array(new SharedArrayBuffer(4));
   const digests = new Map<string, Digest>();
-  const helper = await startHelper(queue, next, { disk, machine: options.machine }, digests);
+  const { machine, onRead } = options;
+  const helper = await startHelper(queue, next, { disk, machine }, ({ path, size }, digest) => {
+    digests.set(path, digest);
+    onRead?.(size, 1);
+  });
   const buffer = hashBuffer();
   const hashHere = async (file: SizedFile): Promise<void> => {
     try {
-      digests.set(file.path, await hashFile(file, disk, buffer));
+      digests.set(file.path, await hashFile(file, disk, buffer, (bytes) => onRead?.(bytes, 0)));
+      onRead?.(0, 1);
     } catch (error) {
       if (!(error instanceof EspError) || options.onUnreadable === undefined) throw error;
       options.onUnreadable(file.path, error);
@@ -99,12 +106,12 @@ interface HelperSource {
   readonly machine: HashOptions['machine'];
 }
 
-/** Starts a second thread when there is enough work for two. Its answers go into `digests`. */
+/** Starts a second thread when there is enough work for two. `onDigest` hears its answers. */
 async function startHelper(
   files: readonly SizedFile[],
   next: HashJob['next'],
   { disk, machine }: HelperSource,
-  digests: Map<string, Digest>,
+  onDigest: (file: SizedFile, digest: Digest) => void,
 ): Promise<Helper | undefined> {
   const total = files.reduce((sum, file) => sum + file.size, 0);
   if (machine === undefined || files.length < 2 || total < WORTH_A_THREAD) return undefined;
@@ -115,7 +122,7 @@ async function startHelper(
   if (queue.length < files.length) return undefined;
   const job: HashJob = { queue, next };
   const thread = await machine.startThread(HASH_WORKER, job);
-  return thread && { done: collect(thread, files, digests), stop: () => thread.stop() };
+  return thread && { done: collect(thread, files, onDigest), stop: () => thread.stop() };
 }
 
 /**
@@ -125,7 +132,7 @@ async function startHelper(
 function collect(
   thread: Thread,
   files: readonly SizedFile[],
-  digests: Map<string, Digest>,
+  onDigest: (file: SizedFile, digest: Digest) => void,
 ): Promise<void> {
   return new Promise((resolve) => {
     thread.onEnd(resolve);
@@ -133,7 +140,7 @@ function collect(
       if (answer === null) return resolve();
       const [index, digest] = answer as HashAnswer;
       const file = files[index];
-      if (file !== undefined) digests.set(file.path, digest);
+      if (file !== undefined) onDigest(file, digest);
     });
   });
 }

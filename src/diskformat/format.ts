@@ -14,7 +14,7 @@ export interface WriteSettings {
   /** What would be random: sixteen bytes, for formats with identifiers. */
   readonly identity: Uint8Array;
   /** Called with how many bytes of the disk are done. */
-  readonly progress?: (done: number) => void;
+  readonly progress?: (done: number) => Promise<unknown> | undefined;
 }
 
 /** Writes a disk in a format. Holes and zeros take no room, where the format can leave them out. */

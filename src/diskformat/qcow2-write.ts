@@ -69,7 +69,7 @@ async function writeRange(
   start: number,
   file: Clusters,
   pack: Pack,
-  progress: ((done: number) => void) | undefined,
+  progress: Parameters<WriteDisk>[2]['progress'],
 ): Promise<BigUint64Array> {
   const l2 = new BigUint64Array(L2_ENTRIES);
   const end = Math.min(disk.size, start + L2_ENTRIES * CLUSTER);
@@ -89,7 +89,7 @@ async function writeRange(
       l2[index] =
         piece.length < CLUSTER ? file.squeeze(piece) : BigInt(file.append(piece)) | COPIED;
     }
-    progress?.(Math.min(end, from + BATCH * CLUSTER));
+    await progress?.(Math.min(end, from + BATCH * CLUSTER));
   }
   return l2;
 }

@@ -12,7 +12,7 @@ export const writeRaw: WriteDisk = async (disk, sink, { progress }) => {
   for (let at = 0; at < disk.size; at += PIECE) {
     const piece = disk.readInto(at, memory.subarray(0, Math.min(PIECE, disk.size - at)));
     if (!isZero(piece)) sink.writeAt(at, piece);
-    progress?.(at + piece.length);
+    await progress?.(at + piece.length);
   }
   sink.cut(disk.size);
 };

@@ -50,7 +50,7 @@ export const writeVdi: WriteDisk = async (disk, sink, { identity, progress }) =>
       sink.writeAt(data + allocated * BLOCK, memory);
       mapView.setUint32(block * 4, allocated++, true);
     }
-    progress?.(Math.min(disk.size, (block + 1) * BLOCK));
+    await progress?.(Math.min(disk.size, (block + 1) * BLOCK));
   }
   sink.writeAt(FIELD.end, map);
   sink.writeAt(0, header(disk.size, blocks, allocated, data, identity));

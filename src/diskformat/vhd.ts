@@ -63,7 +63,7 @@ export const writeVhd: WriteDisk = async (disk, sink, { identity, progress }) =>
       viewOf(table).setUint32(index * 4, end / SECTOR);
       end += memory.length;
     }
-    progress?.(Math.min(disk.size, (index + 1) * BLOCK));
+    await progress?.(Math.min(disk.size, (index + 1) * BLOCK));
   }
   const end512 = footer(size, DYNAMIC, BigInt(FOOTER_SIZE), identity);
   sink.writeAt(0, end512);

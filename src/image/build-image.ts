@@ -1,5 +1,7 @@
 /** Makes a disk image: writes partitions in the order in which they depend on each other, then the table. */
+
 import { bytesToHex } from '@noble/hashes/utils.js';
+import type { Progress } from '../context.ts';
 import type { Workshop } from '../filesystem/request.ts';
 import { formatPartitionTable } from '../gpt/format-table.ts';
 import { formatMbr, MBR_SIZE } from '../gpt/mbr.ts';
@@ -33,8 +35,7 @@ export interface Making {
   /** Where the image lies meanwhile. */
   readonly path: string;
   readonly workshop: Workshop;
-  /** Hears what is being done, as text for a person. */
-  readonly say: (text: string) => void;
+  readonly progress?: Progress | undefined;
   /** Signs a root hash; undefined where there is no key. */
   readonly sign?: ((rootHash: string) => SignatureDocument) | undefined;
   /** Fills what depends on root hashes: the ESP. */
@@ -49,10 +50,9 @@ export async function makeImage(
   plan: ImagePlan,
   making: Making,
 ): Promise<readonly MadePartition[]> {
-  const tell = teller(plan, making.say);
   const rootHashes = new Map<string, string>();
   for (const partition of plan.partitions) {
-    const hash = await writePartition(partition, plan, making, tell(partition));
+    const hash = await writePartition(partition, plan, making);
     const group = groupOf(partition.definition);
     if (hash !== undefined && group !== undefined) rootHashes.set(group, bytesToHex(hash));
   }
@@ -65,16 +65,16 @@ export async function makeImage(
 
 /** Returns the root hash of data that have a hash tree. */
 async function writePartition(
-  { definition, filling, place }: PlannedPartition,
+  { definition, filling, place, label }: PlannedPartition,
   plan: ImagePlan,
   making: Making,
-  wrote: (bytes: number) => void,
 ): Promise<Uint8Array | undefined> {
-  const writing = { image: making.image, wrote };
+  const { image, progress } = making;
+  progress?.begin(`writing ${label}`, { bytes: filling.size });
+  const writing = { image, wrote: (bytes: number) => progress?.advance(bytes) };
   const area = hashAreaOf({ definition, filling, place }, plan);
   if (filling.kind === 'made') {
     await makeInPlace(filling, place, making);
-    wrote(filling.size);
   }
   if (area === undefined) {
     await writeData(piecesOf(filling, making.workshop.disk), place, writing);
@@ -176,17 +176,4 @@ function writeTable(
   for (const { offset, bytes } of formatPartitionTable({ ...table, size, partitions })) {
     image.writeAt(offset, bytes);
   }
-}
-
-const MIB = 1024 * 1024;
-
-/** Returns who counts the bytes of all partitions and tells them. */
-function teller({ partitions }: ImagePlan, say: (text: string) => void) {
-  const total = partitions.reduce((sum, { filling }) => sum + filling.size, 0);
-  let done = 0;
-  return ({ label }: PlannedPartition) =>
-    (bytes: number): void => {
-      done += bytes;
-      say(`writing ${label}: ${Math.floor(done / MIB)} of ${Math.ceil(total / MIB)} MiB`);
-    };
 }

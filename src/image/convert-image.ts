@@ -1,4 +1,5 @@
 /** Writes a disk in another format, or as a compressed stream. */
+import { setImmediate } from 'node:timers/promises';
 import type { ByteSource } from '../byte-source.ts';
 import type { Context } from '../context.ts';
 import { digestBytes, hash } from '../digest.ts';
@@ -14,12 +15,15 @@ export interface OutputForm {
   readonly name: string;
   /** Whether it is compressed as a whole, and no disk before it is unpacked. */
   readonly isStream: boolean;
-  readonly write: (disk: Required<ByteSource>, to: RawFile, say: Say) => Promise<void>;
+  readonly write: (disk: Required<ByteSource>, to: RawFile, tell: Tell) => Promise<void>;
   readonly warningFor: (size: number) => string | undefined;
 }
 
-/** Hears how many bytes are done. */
-type Say = (done: number) => void;
+/** Hears how many bytes are done. Whoever waits for it gives signals and timers their turn. */
+type Tell = (done: number) => Promise<unknown> | undefined;
+
+/** In milliseconds: how long they wait for their turn at most. */
+const TURN = 50;
 
 const MEBIBYTE = 1024 * 1024;
 
@@ -46,9 +50,9 @@ export function outputForm(
   return {
     name: `raw, ${compression}`,
     isStream: true,
-    async write(disk, to, say) {
+    async write(disk, to, tell) {
       let at = 0;
-      for await (const piece of compressed(disk, compression, context, say)) {
+      for await (const piece of compressed(disk, compression, context, (done) => void tell(done))) {
         to.writeAt(at, piece);
         at += piece.length;
       }
@@ -91,15 +95,18 @@ export async function writeOutput(
   disk: Required<ByteSource>,
   output: string,
   form: OutputForm,
-  context: Pick<Context, 'disk' | 'machine'>,
-  say: (text: string) => void,
+  context: Pick<Context, 'disk' | 'machine' | 'progress'>,
 ): Promise<void> {
-  let shown = -1;
-  const progress: Say = (done) => {
-    const percent = Math.floor((done / Math.max(1, disk.size)) * 100);
-    if (percent === shown) return;
-    shown = percent;
-    say(`writing ${form.name}: ${percent} %`);
+  const { progress } = context;
+  progress?.begin(`writing ${output} as ${form.name}`, { bytes: disk.size });
+  let told = 0;
+  let turned = Date.now();
+  const tell: Tell = (done) => {
+    progress?.advance(done - told);
+    told = done;
+    if (Date.now() - turned < TURN) return undefined;
+    turned = Date.now();
+    return setImmediate();
   };
-  await placeOutput(output, 0, context, (image) => form.write(disk, image, progress));
+  await placeOutput(output, 0, context, (image) => form.write(disk, image, tell));
 }

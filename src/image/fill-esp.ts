@@ -30,7 +30,6 @@ export interface EspFilling {
   readonly signer: Signer;
   readonly context: Context;
   readonly log: () => Promise<Log>;
-  readonly say: (text: string) => void;
   readonly warn: (warning: string) => void;
 }
 
@@ -50,7 +49,7 @@ export async function fillFats(
     if (content.kind !== 'fat') continue;
     const root = `${filling.name}#${index + 1}`;
     const { image, time } = filling;
-    filling.say(`filling ${label}`);
+    filling.context.progress?.begin(`filling ${label}`);
     const context = withNewEsp(
       { image, place, label, uuid: content.uuid, time, root },
       filling.context,
@@ -115,7 +114,7 @@ async function copyUki(
 /** Does what `install --esp` does, with the profiles of the machine that makes the image. */
 async function putEntries(
   { settings: raw, toplevel }: InstallDescription,
-  { log, say, warn }: EspFilling,
+  { log, warn }: EspFilling,
   root: string,
   context: Context,
 ): Promise<void> {
@@ -124,7 +123,7 @@ async function putEntries(
   using surveyor = await openSurveyor(settings, toplevel, context);
   for (const caution of surveyor.known().cautions) warn(caution);
   const [outcome] = await pass([root], surveyor, {
-    ...{ verb: 'install', context, log, say, tellsChanges: false },
+    ...{ verb: 'install', context, log, tellsChanges: false },
     lockTimeout: settings['lock-timeout'],
   });
   for (const warning of outcome?.warnings ?? []) warn(warning);

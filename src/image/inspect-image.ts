@@ -55,7 +55,9 @@ export async function inspectImage(
   const numbered = partitionsOf(disk, name);
   const gpt = numbered?.[0]?.scheme === 'gpt' ? readPartitionTable(disk, name) : undefined;
   const verity =
-    gpt === undefined ? [] : await inspectPairs(disk, gpt.partitions, { name, isDeep });
+    gpt === undefined
+      ? []
+      : await inspectPairs(disk, gpt.partitions, { name, isDeep, progress: context.progress });
   const partitions = (numbered ?? []).map((partition) => inspected(partition, gpt, disk));
   const whole = numbered === undefined ? probe(disk) : undefined;
   const rootHashes = verity.flatMap(({ rootHash }) => rootHash ?? []);

@@ -1,4 +1,5 @@
 /** Which partitions of a disk protect each other by hash trees, and whether they fit. */
+import type { Progress } from '../context.ts';
 import type { Partition } from '../gpt/partition-table.ts';
 import { type Designator, type PartitionType, parsePartitionType } from '../gpt/partition-type.ts';
 import type { BlockSource } from '../verity/data-pieces.ts';
@@ -20,6 +21,13 @@ export interface InspectedPair {
   readonly problem: string | undefined;
 }
 
+/** How an image is looked at. */
+interface Looking {
+  readonly name: string;
+  readonly isDeep: boolean;
+  readonly progress?: Progress | undefined;
+}
+
 interface Typed extends Partition {
   readonly role: PartitionType;
 }
@@ -31,7 +39,7 @@ interface Typed extends Partition {
 export async function inspectPairs(
   disk: BlockSource,
   partitions: readonly Partition[],
-  { name, isDeep }: { readonly name: string; readonly isDeep: boolean },
+  looking: Looking,
 ): Promise<readonly InspectedPair[]> {
   const typed: Typed[] = partitions.flatMap((partition) => {
     const role = parsePartitionType(partition.type);
@@ -40,7 +48,7 @@ export async function inspectPairs(
   const pairs: InspectedPair[] = [];
   for (const hash of typed.filter(({ role }) => role.content === 'verity')) {
     const candidates = typed.filter(({ role }) => isDataOf(role, hash.role));
-    pairs.push(await inspectOne(disk, hash, candidates, { name, isDeep }));
+    pairs.push(await inspectOne(disk, hash, candidates, looking));
   }
   return pairs;
 }
@@ -57,7 +65,7 @@ async function inspectOne(
   disk: BlockSource,
   hash: Typed,
   candidates: readonly Typed[],
-  { name, isDeep }: { readonly name: string; readonly isDeep: boolean },
+  { name, isDeep, progress }: Looking,
 ): Promise<InspectedPair> {
   const { designator, architecture } = hash.role;
   const common = { designator, architecture, hash: hash.number, isDeep };
@@ -67,8 +75,10 @@ async function inspectOne(
     const called = `${name} partition ${hash.number}`;
     const { finding: top } = await judgePair(sources, called, rootHash);
     if (top.kind !== 'intact') continue;
+    if (isDeep) progress?.begin(`checking ${called}`, { bytes: data.size });
+    const deep = { name, ...(progress && { onHashed: progress.advance }) };
     const { finding } = isDeep
-      ? await judgePair(sources, called, rootHash, { deep: { name } })
+      ? await judgePair(sources, called, rootHash, { deep })
       : { finding: top };
     return { ...common, data: data.number, rootHash, problem: problemOf(finding, data, hash) };
   }

@@ -21,7 +21,6 @@ import { splitFor, splitImage } from './split.ts';
 export interface RunMeans {
   readonly context: Context;
   readonly log: () => Promise<Log>;
-  readonly say: (text: string) => void;
   readonly warn: (warning: string) => void;
 }
 
@@ -92,7 +91,7 @@ async function buildImage(
     const raw = isRaw ? path : `${workshop.scratch}/disk.raw`;
     const made = await placeOutput(raw, plan.size, context, async (image, at) => {
       const partitions = await makeImage(plan, {
-        ...{ image, path: at, workshop, say: means.say, sign },
+        ...{ image, path: at, workshop, progress: context.progress, sign },
         fillLast: (planned, rootHashes) =>
           fillFats(planned, rootHashes, espFilling(job, { image, signer, name: path }, means)),
       });
@@ -108,12 +107,12 @@ async function buildImage(
 async function convert(
   raw: string,
   { path, form }: { readonly path: string; readonly form: OutputForm },
-  { context, say, warn }: RunMeans,
+  { context, warn }: RunMeans,
 ): Promise<void> {
   using disk = context.disk.open(raw);
   const warning = form.warningFor(disk.size);
   if (warning !== undefined) warn(warning);
-  await writeOutput(disk, path, form, context, say);
+  await writeOutput(disk, path, form, context);
 }
 
 /** Returns what an image would be. Programs whose result nobody can know before are run. */

@@ -1,6 +1,7 @@
 /** Reads every byte of our files on an ESP and compares it with their names. */
 import { createHash } from 'node:crypto';
-import type { Context } from '../context.ts';
+import { setImmediate } from 'node:timers/promises';
+import type { Amount, Context } from '../context.ts';
 import { type Digest, digestOf, hash } from '../digest.ts';
 import type { OpenFile } from '../disk/disk.ts';
 import { hashFiles } from '../disk/hash-files.ts';
@@ -25,42 +26,67 @@ import { unsigned } from '../signer/signer.ts';
 export async function examine(
   target: Pick<Target, 'root' | 'tree'>,
   inventory: Inventory,
-  { machine }: Context,
+  { machine, progress }: Context,
 ): Promise<Inventory> {
   const pathOf = ({ path }: BlobFile) => `${target.root}/${path}`;
   const unreadable = new Map<string, string>();
+  progress?.begin(`checking ${target.root}`, amountOf(inventory));
   const digests = await hashFiles(
     inventory.blobs
       .filter(({ name }) => !isImageBlob(name))
       .map((blob) => ({ path: pathOf(blob), size: blob.size })),
     target.tree,
-    { machine, onUnreadable: (path, error) => unreadable.set(path, explain(error)) },
+    {
+      ...{ machine, onUnreadable: (path, error) => unreadable.set(path, explain(error)) },
+      ...(progress && { onRead: progress.advance }),
+    },
   );
-  const examineBlob = (blob: BlobFile): BlobFile => {
+  const examineBlob = async (blob: BlobFile): Promise<BlobFile> => {
     const path = pathOf(blob);
     if (isImageBlob(blob.name)) return examineImage(blob);
     const wrong = digests.get(path) !== blob.name.digest;
     return wrong ? { ...blob, damage: unreadable.get(path) ?? NOT_ITS_NAME } : blob;
   };
-  const examineImage = <File extends BlobFile | EntryFile>(file: File): File => {
+  const examineImage = async <File extends BlobFile | EntryFile>(file: File): Promise<File> => {
     if (!file.name || file.damage !== undefined) return file;
+    // Signals and what is told of the work get their turn between two images.
+    await setImmediate();
     try {
       using opened = target.tree.open(`${target.root}/${file.path}`);
       const isNamed = identities(opened).includes(file.name.digest);
-      if (!isNamed) return { ...file, damage: NOT_ITS_NAME };
-      return isAsSummed(opened) ? file : { ...file, damage: NOT_ITS_SUM };
+      const isWhole = isNamed && isAsSummed(opened);
+      progress?.advance(file.size, 1);
+      if (isWhole) return file;
+      return { ...file, damage: isNamed ? NOT_ITS_SUM : NOT_ITS_NAME };
     } catch (error) {
       if (!(error instanceof EspError)) throw error;
       return { ...file, damage: explain(error) };
     }
   };
-  const examineEntry = (entry: EntryFile): EntryFile =>
+  const examineEntry = async (entry: EntryFile): Promise<EntryFile> =>
     entry.name && isProgram(entry.name) ? examineImage(entry) : entry;
   return {
     ...inventory,
-    blobs: inventory.blobs.map(examineBlob),
-    entries: inventory.entries.map(examineEntry),
+    blobs: await inOrder(inventory.blobs, examineBlob),
+    entries: await inOrder(inventory.entries, examineEntry),
   };
+}
+
+/** Does one after the other, because each reads a whole file. */
+async function inOrder<Item>(
+  items: readonly Item[],
+  work: (item: Item) => Promise<Item>,
+): Promise<readonly Item[]> {
+  const done: Item[] = [];
+  for (const item of items) done.push(await work(item));
+  return done;
+}
+
+/** Every file that is read as a whole. */
+function amountOf({ blobs, entries }: Inventory): Amount {
+  const programs = entries.filter(({ name }) => name !== undefined && isProgram(name));
+  const files = [...blobs, ...programs];
+  return { bytes: files.reduce((sum, { size }) => sum + size, 0), files: files.length };
 }
 
 const NOT_ITS_NAME = 'its content is not what its name says';

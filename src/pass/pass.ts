@@ -29,8 +29,6 @@ export interface PassContext {
   readonly log: () => Promise<Log>;
   /** Whether to log changes. When nobody reads them, the log is not opened. */
   readonly tellsChanges: boolean;
-  /** Receives what the pass does, as text for a person. */
-  readonly say: (text: string) => void;
   /** Seconds to wait while another run holds the ESP. */
   readonly lockTimeout: number;
   /** Programs beside the ESPs that this run will have signed too, if it asks for signatures. */
@@ -170,14 +168,14 @@ async function askForSignatures(
 function siteOf(
   target: Target,
   { signer, sources }: Survey,
-  { context, say, signal }: PassContext,
+  { context, signal }: PassContext,
 ): Site {
   const { root, disk, locate, mounted, renew } = target;
   return {
     ...{ root, disk, locate, mounted, signer, sources },
     // An image gets the same bytes from every run: no process's number, and one file after the other.
     ...(renew === undefined ? { processId: context.processId } : { processId: 0, parallel: 1 }),
-    onPhase: ({ name, steps }) => say(`${root}: ${name}, ${steps.length} files`),
+    ...(context.progress && { progress: context.progress }),
     ...(signal && { signal }),
   };
 }

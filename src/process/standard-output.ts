@@ -1,44 +1,66 @@
 /** Text on standard output and standard error, without the stream machinery that it does not need. */
 import * as fs from 'node:fs';
 import { errno } from '../io-error.ts';
+import { type Look, shown, type Text, unsteered } from './styled-text.ts';
 
-const STANDARD_OUTPUT = 1;
-const STANDARD_ERROR = 2;
+export const STANDARD_OUTPUT = 1;
+export const STANDARD_ERROR = 2;
 /** Milliseconds between two tries on a pipe that is full. */
 const POLL = 5;
-
-/**
- * Returns text in which every character that could control a terminal has its JSON escape. Line
- * ends and tabs stay. Names and titles come from places where anyone may have put such characters.
- * The meaning of a JSON document stays the same.
- */
-export function unsteered(text: string): string {
-  return text.replace(/(?![\n\t])[\p{Cc}\p{Cf}]/gu, escaped);
-}
-
-function escaped(character: string): string {
-  return character
-    .split('')
-    .map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
-    .join('');
-}
 
 /**
  * Writes text to standard output. What was done is done: that it cannot be told is one line on standard
  * error and no failure. A reader that has gone away, as `head` does, is not even that.
  */
-export function writeOutput(text: string): void {
-  const lost = writeAll(STANDARD_OUTPUT, unsteered(text));
+export function writeOutput(text: Text, look: () => Look): void {
+  clearPassing();
+  const lost = writeAll(STANDARD_OUTPUT, asWritten(text, look));
   if (lost !== undefined && tellsLoss()) {
     writeAll(STANDARD_ERROR, `what was done could not be told: standard output: ${lost}\n`);
   }
 }
 
 /** Writes text to standard error; what is lost there is one line on standard output, but for `--json`. */
-export function writeError(text: string): void {
-  const lost = writeAll(STANDARD_ERROR, text);
+export function writeError(text: Text, look: () => Look): void {
+  clearPassing();
+  const lost = writeAll(STANDARD_ERROR, asWritten(text, look));
   if (lost === undefined || process.argv.includes('--json') || !tellsLoss()) return;
   writeAll(STANDARD_OUTPUT, `a warning could not be told: standard error: ${lost}\n`);
+}
+
+/** Whether a file of this process is a terminal. */
+export function isTerminal(file: number): boolean {
+  return process.getBuiltinModule('node:tty').isatty(file);
+}
+
+/** Returns how many columns the terminal has on which a file appears; undefined when it is none. */
+export function terminalColumns(file: number): number | undefined {
+  if (!isTerminal(file)) return undefined;
+  return (file === STANDARD_ERROR ? process.stderr : process.stdout).columns;
+}
+
+/** Moves to the beginning of the line, and empties it (ECMA-48 §8.3.41). */
+const EMPTIED = '\r\u001b[K';
+
+/** Whether a line stands on the terminal that gives way to the next text. */
+let isPassing = false;
+
+/** Shows a line on standard error, which is a terminal, until there is other text, or another such line. */
+export function showPassing(line: string, look: Look): void {
+  writeAll(STANDARD_ERROR, `${EMPTIED}${shown(line, look)}`);
+  isPassing = true;
+}
+
+/** Takes away the line of {@link showPassing}, if there is one. */
+export function clearPassing(): void {
+  if (!isPassing) return;
+  isPassing = false;
+  writeAll(STANDARD_ERROR, EMPTIED);
+}
+
+/** Plain text, as a JSON document is, means nothing in particular: nothing is asked of the environment. */
+function asWritten(text: Text, look: () => Look): string {
+  return typeof text === 'string' ? unsteered(text) : shown(text, look());
 }
 
 let hasToldLoss = false;

@@ -16,6 +16,11 @@ export const UNIT_OPTIONS: readonly Option[] = [
     value: 'DIR',
     help: 'where --kernel-hooks writes those of kernel-install, dpkg and pacman (default: /etc)',
   },
+  {
+    name: 'metrics-directory',
+    value: 'DIR',
+    help: 'where node_exporter collects text files (default: /var/lib/prometheus/node-exporter)',
+  },
   { name: 'node', value: 'FILE', help: 'Node that the services run on (default: this one)' },
   {
     name: 'config',

@@ -10,7 +10,7 @@ export const ROWS = Object.entries(TABLE) as readonly (readonly [SettingName, Se
 const ROOT: Option = {
   name: 'root',
   value: 'DIR',
-  help: 'a system that is mounted there: all other paths are inside it',
+  help: 'a system mounted there: all other paths are inside',
 };
 
 /** Options that name the configuration file and the root of the system. */

@@ -4,7 +4,7 @@ import type { Context } from '../context.ts';
 import type { Digest } from '../digest.ts';
 import type { DigestCache } from '../disk/digest-cache.ts';
 import type { Disk, FileStat } from '../disk/disk.ts';
-import { hashFiles } from '../disk/hash-files.ts';
+import { type HashOptions, hashFiles } from '../disk/hash-files.ts';
 import { EspError } from '../error.ts';
 import type { Bootspec } from '../generation/bootspec.ts';
 import type { Generation } from '../generation/generation.ts';
@@ -59,11 +59,22 @@ export function takeDigests(
   return digestsOf(filesOf(generations, secrets), private_, context, cache);
 }
 
+/** Tells whoever waits that files are read, and returns what tells how much of them is. */
+function reading(
+  files: readonly { readonly size: number }[],
+  progress: Context['progress'],
+): Pick<HashOptions, 'onRead'> {
+  if (progress === undefined || files.length === 0) return {};
+  const bytes = files.reduce((sum, { size }) => sum + size, 0);
+  progress.begin('reading generations', { bytes, files: files.length });
+  return { onRead: progress.advance };
+}
+
 /** Finds the digests of files. It does not cache private files, and leaves out unreadable ones. */
 export async function digestsOf(
   paths: ReadonlySet<string>,
   private_: ReadonlySet<string>,
-  { disk, machine }: Context,
+  { disk, machine, progress }: Context,
   cache: DigestCache,
 ): Promise<ReadonlyMap<string, Hashed>> {
   const known = new Map<string, Hashed>();
@@ -75,7 +86,10 @@ export async function digestsOf(
     else if (stat) unknown.set(path, stat);
   }
   const files = [...unknown].map(([path, { size }]) => ({ path, size }));
-  const hashed = await hashFiles(files, disk, { machine, onUnreadable: () => undefined });
+  const hashed = await hashFiles(files, disk, {
+    ...{ machine, onUnreadable: () => undefined },
+    ...reading(files, progress),
+  });
   for (const [path, stat] of unknown) {
     const digest = hashed.get(path);
     if (digest) known.set(path, { stat, digest });

@@ -9,6 +9,7 @@ import { EspError } from '../error.ts';
 import type { Trouble } from '../plan/wanted-system.ts';
 import type { Settings } from '../settings/settings.ts';
 import { devicesOnCmdline, type NamedDevice } from '../verity/cmdline.ts';
+import type { Labour } from '../verity/data-digests.ts';
 import { findPair, judgePair, type PairFinding, type PairOnDisk } from '../verity/disk-pair.ts';
 import { describeFinding } from '../verity/finding.ts';
 import { isRootHash, partitionUuids } from '../verity/root-hash.ts';
@@ -88,10 +89,23 @@ async function lookHere(device: NamedDevice, search: Search): Promise<Trouble | 
   const { finding } = await judgePair({ data, hash }, hashPath, rootHash, {
     ...(hashOffset === undefined ? {} : { hashOffset }),
     ...(search.deep && {
-      deep: { name: dataPath, thread: { machine, path: host.hostPath(dataPath) } },
+      deep: {
+        ...{ name: dataPath, thread: { machine, path: host.hostPath(dataPath) } },
+        ...checking(dataPath, data.size, search.context),
+      },
     }),
   });
   return describeFindingAt(finding, designator, dataPath, hashPath);
+}
+
+/** Tells whoever waits that data are hashed, and returns what tells how much of them is. */
+function checking(
+  path: string,
+  bytes: number | undefined,
+  { progress }: Context,
+): Pick<Labour, 'onHashed'> {
+  progress?.begin(`checking ${path}`, bytes === undefined ? {} : { bytes });
+  return progress ? { onHashed: progress.advance } : {};
 }
 
 /** Returns udev's link for a device name of /etc/fstab, or undefined for any other name. */
@@ -122,7 +136,7 @@ async function lookOnDisks(
     using disk = openBytes(path, context);
     const pair = await findPair(disk, path, rootHash, {
       ...(hashOffset === undefined ? {} : { hashOffset }),
-      ...(deep && { deep: { name: path } }),
+      ...(deep && { deep: { name: path, ...checking(path, undefined, context) } }),
     });
     if (pair.kind === 'absent') {
       absent ??= pair;

@@ -1,7 +1,9 @@
 /** Logs to stderr: plain sentences, or JSON for a program; with priorities for the journal. */
 import { pino } from 'pino';
-import { unsteered, writeError } from '../process/standard-output.ts';
+import { STANDARD_ERROR, writeError } from '../process/standard-output.ts';
+import type { Meaning, Text } from '../process/styled-text.ts';
 import { type LogStyle, logStyle } from './log-style.ts';
+import { lookOf } from './screen.ts';
 
 /** Where events go. The message is constant, and the varying parts are in the fields. */
 export type Log = Pick<pino.Logger, 'debug' | 'info' | 'warn' | 'error'>;
@@ -14,6 +16,8 @@ const NAMES: Readonly<Record<number, string>> = {
   50: 'error',
 };
 
+const MEANINGS: Readonly<Record<number, Meaning>> = { 40: 'caution', 50: 'bad' };
+
 /** Priorities of syslog(3), by level. */
 const PRIORITIES: Readonly<Record<number, number>> = { 20: 7, 30: 6, 40: 4, 50: 3 };
 
@@ -25,18 +29,22 @@ export function openLog(verbosity: number): Log {
   const options = { level: LEVELS[verbosity] ?? 'debug', base: null };
   const written = WRITTEN[logStyle()];
   // Written synchronously, so that a run that ends badly does not lose its last lines.
-  return pino(options, { write: (line) => writeError(unsteered(written(line))) });
+  const look = () => ({ ...lookOf(process.env, STANDARD_ERROR), isAscii: false });
+  return pino(options, { write: (line) => writeError(written(line), look) });
 }
 
 /** Returns a line of JSON as each style writes it. */
-const WRITTEN: Readonly<Record<LogStyle, (line: string) => string>> = {
+const WRITTEN: Readonly<Record<LogStyle, (line: string) => Text>> = {
   json: (line) => line,
   // The journal has the name of the service and the priority beside the text.
   'journal-json': (line) => `${priorityOf(line)}${line}`,
   journal: (line) => `${priorityOf(line)}${sentence(line)}\n`,
   text(line) {
     const { level } = JSON.parse(line) as { readonly level: number };
-    return `espalier: ${NAMES[level] ?? level}: ${sentence(line)}\n`;
+    const name = NAMES[level] ?? String(level);
+    const meaning = MEANINGS[level];
+    const word = meaning === undefined ? name : { text: name, meaning };
+    return ['espalier: ', word, `: ${sentence(line)}\n`];
   },
 };
 

@@ -1,26 +1,40 @@
 /** Formats text for a terminal in columns. */
 
 import stringWidth from 'string-width';
+import { type Part, partsOf, plain, type Text } from '../process/styled-text.ts';
+import { joined } from './lines.ts';
 
 /** Returns rows under a head. Each column is as wide as its widest cell; the last is not padded. */
 export function formatTable(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  return plain(styledTable(head, rows));
+}
+
+/** Returns rows under a head as {@link formatTable} does, with what their cells mean. */
+export function styledTable(
+  head: readonly Text[],
+  rows: readonly (readonly Text[])[],
+): readonly Part[] {
   const all = [head, ...rows];
-  const widths = head.map((_, column) =>
-    Math.max(...all.map((cells) => stringWidth(cells[column] ?? ''))),
+  const widths = head.map((_, column) => Math.max(...all.map((row) => widthOf(row[column] ?? ''))));
+  return joined(
+    all.map((row) => {
+      const last = row.findLastIndex((cell) => plain(cell) !== '');
+      return row.slice(0, last + 1).flatMap((cell, column) => {
+        const gap = column === last ? 0 : (widths[column] ?? 0) - widthOf(cell) + 2;
+        return [...partsOf(cell), ' '.repeat(gap)];
+      });
+    }),
+    '\n',
   );
-  return all
-    .map((cells) =>
-      cells
-        .map((cell, column) => cell + ' '.repeat((widths[column] ?? 0) - stringWidth(cell)))
-        .join('  ')
-        .trimEnd(),
-    )
-    .join('\n');
 }
 
 /** Returns how many columns of a terminal the widest line of a text fills. */
-export function widthOf(text: string): number {
-  return Math.max(...text.split('\n').map((line) => stringWidth(line)));
+export function widthOf(text: Text): number {
+  return Math.max(
+    ...plain(text)
+      .split('\n')
+      .map((line) => stringWidth(line)),
+  );
 }
 
 /** Returns text that fills no more columns of a terminal than these; an ellipsis stands for the rest. */

@@ -1,5 +1,6 @@
 /** Carries out a plan, as the only writer. Each phase is durable before the next one starts. */
 import { dirname } from 'node:path';
+import type { Amount, Progress } from '../context.ts';
 import type { FileStat, WritableDisk } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
 import type { EspPath } from '../esp/layout.ts';
@@ -28,8 +29,8 @@ export interface Site {
    * Mount points as they were when the plan was made; without them, `root` as it is at the start.
    */
   readonly mounted?: Mounted;
-  /** Called before each phase, for progress; may be absent. */
-  readonly onPhase?: (phase: Phase) => void;
+  /** Hears of each phase, and of what is written in it; may be absent. */
+  readonly progress?: Progress;
   /** Ends the work before the next phase. The report tells what was done until then. */
   readonly signal?: AbortSignal;
 }
@@ -60,7 +61,7 @@ export async function apply(plan: Plan, site: Site): Promise<Report> {
     // SAFETY: between two phases everything is durable and nothing is half done, so this moment is
     // as safe as the end. The next boot gets a whole entry, the old one or the new one.
     if (site.signal?.aborted) break;
-    site.onPhase?.(phase);
+    site.progress?.begin(`${site.root}: ${phase.name}`, amountOf(phase));
     const nextName = () => temporaryName(site.processId, count++);
     requireMounted(mounted, site);
     await makeDirectories(phase, site, reserves);
@@ -87,6 +88,13 @@ function requireMounted(mounted: Mounted, { disk }: Site): void {
 /** Returns whether a step writes its content under a temporary name first. */
 function needsTemporary({ kind }: Step): boolean {
   return kind === 'write' || kind === 'replace';
+}
+
+/** What is written in a phase; a removal takes no time that anybody would wait for. */
+function amountOf({ steps }: Phase): Amount {
+  const written = steps.filter(needsTemporary);
+  const bytes = written.reduce((sum, { size }) => sum + size, 0);
+  return written.length === 0 ? {} : { bytes, files: written.length };
 }
 
 /** Returns where on the disk a step's path lies. */
@@ -200,6 +208,7 @@ async function stage(
       begun.push(temporary);
       const place = (path: EspPath) => placeOf({ path }, site);
       const size = await writeContent(step.content, temporary, { ...site, place });
+      site.progress?.advance(0, 1);
       if (!isImage(step.content) && size !== step.size) throw wrongSize(step, size);
       staged.push({ step, path, temporary, size });
     }

@@ -1,5 +1,6 @@
 /** Assembles an image: its pieces are read once, hashed and summed on the way, and signed last. */
 import { createHash, type Hash } from 'node:crypto';
+import type { Progress } from '../context.ts';
 import type { Disk, FileStat, NewFile, Readers, WritableDisk } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
 import { attachSignature } from '../pe/certificate-table.ts';
@@ -15,6 +16,8 @@ export interface Assembling {
   readonly signer: Signer;
   /** Who may read it: its owner alone unless set, because an image may carry secrets. */
   readonly readers?: Readers;
+  /** Hears how many bytes are written. */
+  readonly progress?: Progress;
 }
 
 /**
@@ -24,7 +27,7 @@ export interface Assembling {
 export async function assemble(
   layout: ImageLayout,
   path: string,
-  { disk, signer, readers }: Assembling,
+  { disk, signer, readers, progress }: Assembling,
 ): Promise<number> {
   const { checksumOffset, certificateEntryOffset } = layout;
   const sha256 = createHash('sha256');
@@ -40,6 +43,7 @@ export async function assemble(
         hashCovered(sha256, bytes, offset, layout.digestRanges);
         checksum.update(bytes);
         offset += bytes.length;
+        progress?.advance(bytes.length);
         return written;
       });
       const signature = signer.sign(sha256.digest());

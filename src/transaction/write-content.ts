@@ -1,4 +1,5 @@
 /** Writes the content that a recipe describes as a new file. */
+import type { Progress } from '../context.ts';
 import { hash } from '../digest.ts';
 import type { FileStat, WritableDisk } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
@@ -17,10 +18,14 @@ export interface ContentSources {
   readonly sources: ReadonlyMap<string, FileStat>;
   /** Where on `disk` a path of the ESP lies. */
   readonly place: (path: EspPath) => string;
+  readonly progress?: Progress;
 }
 
 /** In bytes. Only boot loaders are copied on the ESP. */
 const MAX_COPIED = 16 * 1024 * 1024;
+
+/** In milliseconds: how often a copy that the kernel makes is looked at. */
+const GLANCE = 500;
 
 /**
  * Writes content to a new file, makes it durable and returns its size in bytes. Memory does not grow
@@ -46,16 +51,22 @@ export async function writeContent(
     case 'digest': {
       const bytes = bytesOf(content);
       await fill(disk, path, (file) => file.write(bytes));
+      workshop.progress?.advance(bytes.length);
       return bytes.length;
     }
     case 'file':
-      await disk.copy(content.path, path);
+      await watchedCopy(content.path, path, workshop);
       requireUnchanged([content.path], workshop);
       return disk.stat(path)?.size ?? 0;
     case 'signed': {
       using source = disk.open(content.path);
       const layout = signedFile(source, content.path, workshop.signer);
-      await fill(disk, path, (file) => stream(layout.pieces, disk, (bytes) => file.write(bytes)));
+      await fill(disk, path, (file) =>
+        stream(layout.pieces, disk, (bytes) => {
+          workshop.progress?.advance(bytes.length);
+          return file.write(bytes);
+        }),
+      );
       requireUnchanged([content.path], workshop);
       return layout.size;
     }
@@ -64,10 +75,32 @@ export async function writeContent(
       const bytes = disk.read(from, MAX_COPIED);
       if (hash(bytes) !== content.digest) throw changed(from);
       await fill(disk, path, (file) => file.write(bytes));
+      workshop.progress?.advance(bytes.length);
       return bytes.length;
     }
     case 'kept':
       throw new RangeError('"content" expected something to write, got what stays as it is');
+  }
+}
+
+/** Copies a file. Only the size of the copy tells how far the kernel has come. */
+async function watchedCopy(
+  from: string,
+  to: string,
+  { disk, progress }: ContentSources,
+): Promise<void> {
+  let told = 0;
+  const tell = () => {
+    const size = disk.stat(to)?.size ?? told;
+    progress?.advance(size - told);
+    told = size;
+  };
+  const timer = progress && setInterval(tell, GLANCE).unref();
+  try {
+    await disk.copy(from, to);
+    if (progress) tell();
+  } finally {
+    clearInterval(timer);
   }
 }
 

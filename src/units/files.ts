@@ -4,6 +4,7 @@
 
 import { dirname } from 'node:path';
 import type { Reach } from './reach.ts';
+import { type Directive, SANDBOX } from './sandbox.ts';
 
 /** What differs from machine to machine. All paths are absolute. */
 export interface Installation extends Reach {
@@ -15,16 +16,18 @@ export interface Installation extends Reach {
   readonly notify: string;
   /** The configuration file, when it is not the usual one. */
   readonly config?: string;
+  /** The directory from which node_exporter collects text files, when it is not Debian's. */
+  readonly metricsDirectory?: string;
 }
+
+/** Where Debian's node_exporter collects text files. */
+const METRICS_DIRECTORY = '/var/lib/prometheus/node-exporter';
 
 /** A unit file by its name. */
 export interface UnitFile {
   readonly name: string;
   readonly text: string;
 }
-
-/** Lines of a unit file, and the reason for them, which becomes a comment. */
-type Directive = readonly [reason: string, ...lines: readonly string[]];
 
 /** Returns the unit files for an installation. */
 export function unitFiles(installation: Installation): readonly UnitFile[] {
@@ -33,6 +36,8 @@ export function unitFiles(installation: Installation): readonly UnitFile[] {
     { name: 'espalier-install.service', text: installService(installation) },
     { name: 'espalier-verify.service', text: verifyService(installation) },
     { name: 'espalier-verify.timer', text: verifyTimer() },
+    { name: 'espalier-metrics.service', text: metricsService(installation) },
+    { name: 'espalier-metrics.timer', text: metricsTimer() },
   ];
 }
 
@@ -124,6 +129,51 @@ function verifyTimer(): string {
   });
 }
 
+function metricsService(installation: Installation): string {
+  const { metricsDirectory: directory = METRICS_DIRECTORY, writable } = installation;
+  return unit({
+    Unit: [
+      ['Shown by systemctl status.', 'Description=Metrics of the ESP for node_exporter'],
+      [
+        'Where nobody collects text files there is nothing to do.',
+        `ConditionPathIsDirectory=${directory.replaceAll('%', '%%')}`,
+      ],
+    ],
+    Service: [
+      ['It writes one file and ends.', 'Type=oneshot'],
+      [
+        JITLESS,
+        exec(
+          'ExecStart',
+          installation,
+          ...['status', '--metrics', '--output', `${directory}/espalier.prom`],
+        ),
+      ],
+      ['That something needs a look (5) is what the metrics say.', 'SuccessExitStatus=5'],
+      ['Nobody waits for it.', 'CPUSchedulingPolicy=idle', 'IOSchedulingClass=idle'],
+      ...everyService({ ...installation, writable: [...writable, directory] }),
+    ],
+  });
+}
+
+function metricsTimer(): string {
+  return unit({
+    Unit: [
+      [
+        'Shown by systemctl list-timers.',
+        'Description=Metrics of the ESP every quarter of an hour',
+      ],
+    ],
+    Timer: [
+      ['The ESPs are mounted by then.', 'OnBootSec=2min'],
+      ['A look costs a fifth of a second of CPU time.', 'OnUnitActiveSec=15min'],
+      ['Machines that share a host do not do it together.', 'RandomizedDelaySec=1min'],
+      ['The exact moment is all the same, so nobody is woken for it.', 'AccuracySec=1min'],
+    ],
+    Install: [['It is one of the machine’s regular jobs.', 'WantedBy=timers.target']],
+  });
+}
+
 const HEADER =
   '# Written by `espalier units`. Change it with `systemctl edit`, which this does not undo.\n';
 
@@ -159,73 +209,9 @@ function everyService({ program, writable, readable }: Installation): readonly D
       'Confined, it reads settings, profiles, store and keys as they are at its start, and tells systemd.',
       `BindReadOnlyPaths=${paths(readable)}`,
     ],
-    ...sandbox,
+    ...SANDBOX,
   ];
 }
-
-/**
- * Rights that no service of ours needs. Confinement leaves nothing for ProtectSystem= to protect.
- */
-const sandbox: readonly Directive[] = [
-  [
-    'The ESP, the state and the keys are root’s own: it needs no power over what is not.',
-    'CapabilityBoundingSet=',
-  ],
-  ['Nothing that it starts can get more than it has.', 'NoNewPrivileges=yes'],
-  ['Whoever it could become in here is nobody outside.', 'PrivateUsers=yes'],
-  ['It speaks to nobody on any network.', 'PrivateNetwork=yes'],
-  ['Should a drop-in give it the network, it gives the addresses too.', 'IPAddressDeny=any'],
-  ['The one socket is that of systemd.', 'RestrictAddressFamilies=AF_UNIX'],
-  [
-    'The ESP is a mounted file system: its block device is not needed.',
-    'PrivateDevices=yes',
-    'DevicePolicy=closed',
-  ],
-  ['Its temporary files are nobody’s business.', 'PrivateTmp=yes'],
-  ['What it might mount stays with it; what the machine mounts arrives.', 'PrivateMounts=yes'],
-  ['Nothing that boots lies in a home.', 'ProtectHome=yes'],
-  ['It reads the clock and never sets it.', 'ProtectClock=yes'],
-  ['It has no use for another host name.', 'ProtectHostname=yes'],
-  ['It changes no setting of the kernel.', 'ProtectKernelTunables=yes'],
-  [
-    'The file systems it needs are mounted already, so it loads no module.',
-    'ProtectKernelModules=yes',
-  ],
-  [
-    'Its own log goes to the journal, and that of the kernel is not its business.',
-    'ProtectKernelLogs=yes',
-  ],
-  [
-    'It has one process and short-lived children: nothing to sort into control groups.',
-    'ProtectControlGroups=yes',
-  ],
-  ['Processes of other users are not its business.', 'ProtectProc=invisible'],
-  ['Of /proc it reads its own mount table and nothing about the machine.', 'ProcSubset=pid'],
-  ['It starts no containers, so it makes no name spaces.', 'RestrictNamespaces=yes'],
-  ['Nobody waits for it by the millisecond.', 'RestrictRealtime=yes'],
-  ['FAT has no setuid files, and it makes them nowhere else.', 'RestrictSUIDSGID=yes'],
-  [
-    'It makes the system calls of its own architecture and of no other.',
-    'LockPersonality=yes',
-    'SystemCallArchitectures=native',
-  ],
-  [
-    'With --jitless V8 needs no memory that is both written and executed.',
-    'MemoryDenyWriteExecute=yes',
-  ],
-  [
-    'Of system calls, those of a service without privileges; what else it tries fails.',
-    'SystemCallFilter=@system-service',
-    'SystemCallFilter=~@privileged @resources',
-    'SystemCallErrorNumber=EPERM',
-  ],
-  ['What it writes beside the ESP is for root alone.', 'UMask=0077'],
-  ['It may hold the private key, and a crash must not write that to a disk.', 'LimitCORE=0'],
-  [
-    'Large files pass through it piece by piece: what grows like this is out of hand.',
-    'MemoryMax=50%',
-  ],
-];
 
 function exec(name: string, installation: Installation, ...verb: string[]): string {
   const { config } = installation;

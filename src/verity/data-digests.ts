@@ -2,6 +2,7 @@
  * Computes the digests of all data blocks in order, on two threads when there is enough to hash.
  */
 import { setImmediate } from 'node:timers/promises';
+import { slotSize } from './algorithm.ts';
 import { ENDED, startBlockThread, type ThreadStart } from './block-thread.ts';
 import {
   type BlockSource,
@@ -19,6 +20,8 @@ export interface Labour {
   readonly name: string;
   /** What starts a second thread. Without it there is one thread. */
   readonly thread?: ThreadStart;
+  /** Called with how many more bytes of the data are hashed. */
+  readonly onHashed?: (bytes: number) => void;
 }
 
 /** In bytes. Below it, starting a thread costs more than it saves. */
@@ -31,7 +34,7 @@ const WORTH_A_THREAD = 64 * 1024 * 1024;
 export async function* dataDigests(
   source: BlockSource,
   { algorithm, salt, dataBlockSize: blockSize, dataBlocks }: Parameters,
-  { name, thread: start }: Labour,
+  { name, thread: start, onHashed }: Labour,
 ): AsyncGenerator<Uint8Array> {
   const hash = { algorithm, salt, blockSize, name, size: dataBlocks * blockSize };
   const pieces = pieceCount(hash);
@@ -49,6 +52,7 @@ export async function* dataDigests(
       await setImmediate();
       for (let digests = done.get(due); digests !== undefined; digests = done.get(++due)) {
         done.delete(due);
+        onHashed?.((digests.length / slotSize(algorithm)) * blockSize);
         yield digests;
       }
       setDue(queue, due);

@@ -60,6 +60,8 @@ in
       the watcher: the ESP then follows the profiles, also when generations are deleted, and what is
       found damaged is mended'';
     verify.enable = lib.mkEnableOption "a look at every byte on the ESP once a week";
+    metrics.enable = lib.mkEnableOption ''
+      metrics of the ESP for node_exporter, in /var/lib/prometheus/node-exporter if that is there'';
   };
 
   config = lib.mkIf cfg.enable {
@@ -68,6 +70,9 @@ in
     systemd.services = {
       espalier-install.serviceConfig = confined;
       espalier-verify.serviceConfig = confined;
+      espalier-metrics.serviceConfig = confined // {
+        BindPaths = confined.BindPaths ++ [ (bind "/var/lib/prometheus/node-exporter") ];
+      };
       espalier-watch = {
         # NixOS takes no [Install] section from packages.
         wantedBy = lib.optional cfg.watch.enable "multi-user.target";
@@ -80,5 +85,6 @@ in
       };
     };
     systemd.timers.espalier-verify.wantedBy = lib.optional cfg.verify.enable "timers.target";
+    systemd.timers.espalier-metrics.wantedBy = lib.optional cfg.metrics.enable "timers.target";
   };
 }

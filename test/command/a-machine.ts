@@ -10,6 +10,7 @@ import type { Context } from '../../src/context.ts';
 import type { WritableDisk } from '../../src/disk/disk.ts';
 import { EspError } from '../../src/error.ts';
 import type { SecretsRunner } from '../../src/generation/initrd-secrets.ts';
+import { plain } from '../../src/process/styled-text.ts';
 import { aProfiles, aRoot, type GenerationShape } from '../generation/a-generation.ts';
 import { type ASection, aPe, countingBytes } from '../pe/a-pe.ts';
 import { usedBy } from '../support/used-by.ts';
@@ -230,7 +231,8 @@ export class Machine {
       environment: { ...this.environment(), ...environment },
       // Not the superuser: locks then lie in a directory of this test's own.
       uid: real.uid || 1,
-      print: (text) => void lines.push(text),
+      print: (text) => void lines.push(plain(text)),
+      columns: () => 80,
     };
     const output = () => lines.join('\n');
     try {

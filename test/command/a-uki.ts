@@ -10,6 +10,7 @@ import { run } from '../../src/command/program.ts';
 import type { Context } from '../../src/context.ts';
 import type { WritableDisk } from '../../src/disk/disk.ts';
 import { EspError } from '../../src/error.ts';
+import { plain } from '../../src/process/styled-text.ts';
 import { aPe, countingBytes } from '../pe/a-pe.ts';
 
 const SBAT = 'sbat,1,SBAT Version,sbat,1,https://github.com/rhboot/shim/blob/main/SBAT.md\n';
@@ -73,7 +74,7 @@ export class Workbench {
       ...real,
       disk: { ...real.disk, ...difference },
       environment: this.environment,
-      print: (text) => void lines.push(text),
+      print: (text) => void lines.push(plain(text)),
     };
     try {
       const status = await run(args, '0', context);

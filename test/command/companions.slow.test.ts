@@ -36,7 +36,9 @@ for (const verb of ['list', 'verify', 'status']) {
     const { status, output } = await look(machine, verb);
     assert.equal(status, 0, output);
     for (const path of NAMED) {
-      const line = output.split('\n').find((each) => each.includes(path)) ?? '';
+      // A line of `status` goes on below, further to the right.
+      const lines = output.replace(/\n {14,}/g, ' ').split('\n');
+      const line = lines.find((each) => each.includes(path)) ?? '';
       assert.match(line, /not Espalier’s: an? (addon|credential|extension)/, path);
     }
     const [{ notes }] = JSON.parse((await look(machine, verb, '--json')).output).esps;
@@ -126,7 +128,7 @@ test('secure-boot-enroll force of somebody else is told until a configuration sa
     assert.match(JSON.parse(output).warnings[0], /secure-boot-enroll force, and no configuration/);
   }
   for (const verb of ['list', 'verify', 'status']) {
-    assert.match((await look(machine, verb)).output, /secure-boot-enroll force: in Setup Mode/);
+    assert.match((await look(machine, verb)).output, /secure-boot-enroll force: in\s+Setup Mode/);
   }
   const config = join(machine.root, 'espalier.toml');
   fs.writeFileSync(config, '[loader]\nsecure-boot-enroll = "force"\n');

@@ -260,7 +260,7 @@ test('what a counter says is listed, and counted in the status', async (t) => {
   assert.deepEqual(notes, ['3  next, tries left: 2', '1', '2  bad: no tries left']);
   const status = await show('status');
   assert.equal(status.status, 0);
-  assert.match(status.output, /entries: +3, 1 on trial, 1 bad/);
+  assert.match(status.output, /3 entries, 1 on trial, 1 bad/);
   const metrics = (await show('status', '--metrics')).output;
   assert.match(metrics, /^espalier_entries_bad\{.* 1$/m);
   assert.match(metrics, /^espalier_entries_on_trial\{.* 1$/m);

@@ -54,9 +54,9 @@ describe('a program whose digest is in dbx', () => {
     const { machine, run } = await enforcing(t, 2);
     await bans(machine, machine.paths(/generation-2-/)[0] ?? '');
     assert.equal((await run('verify')).status, 1);
-    const said = await run('status');
+    const said = await run('status', '--json');
     assert.equal(said.status, 5);
-    assert.match(said.output, /boots next: .*DOES NOT START: dbx has its digest/);
+    assert.match(said.output, /"nextProblem": "dbx has its digest/);
     assert.equal((await run('install')).status, 5);
     assert.equal(machine.next(), 1);
     assert.match((await run('install')).output, /nothing to do/);
@@ -88,7 +88,7 @@ describe('a program whose digest is in dbx', () => {
     const { machine, run } = await enforcing(t, 1);
     await bans(machine, SYSTEMD);
     assert.equal((await run('verify')).status, 1);
-    assert.match((await run('status')).output, /no copy of our boot loader starts/);
+    assert.match((await run('status', '--json')).output, /no copy of our boot loader starts/);
     const { status, error } = await run('install');
     assert.equal(status, 3);
     assert.match(error?.message ?? '', /dbx has the digest of this systemd-boot 257\.9/);
@@ -106,9 +106,14 @@ describe('Secure Boot without a certificate in the settings', () => {
     const verified = await machine.run('verify');
     assert.equal(verified.status, 1);
     assert.match(verified.output, /Linux\/.*: it carries no signature that firmware .* takes/);
-    const { status, output } = await machine.runWith({}, 'status', ...machine.arguments());
+    const { status, output } = await machine.runWith(
+      {},
+      'status',
+      '--json',
+      ...machine.arguments(),
+    );
     assert.equal(status, 5);
-    assert.match(output, /DOES NOT START: no copy of our boot loader starts/);
+    assert.match(output, /"nextProblem": "no copy of our boot loader starts/);
   });
 
   test('takes what db knows', async (t) => {

@@ -17,6 +17,36 @@ async function machineWith(t: Parameters<typeof aMachine>[0], format = 'uki'): P
 const view = (machine: Machine, verb: 'list' | 'status', ...args: readonly string[]) =>
   machine.runWith({}, verb, ...machine.arguments(), ...args);
 
+const SAMPLE =
+  /^([a-zA-Z_:][\w:]*)(\{(?:[a-zA-Z_]\w*="(?:[^"\\\n]|\\[\\n"])*",?)*\})? (-?\d+(?:\.\d+)?)$/;
+
+/**
+ * What a reader of Prometheus' text format would refuse (exposition_formats.md §Text-based format): each
+ * metric has one group, with its HELP and TYPE first, no series comes twice, and the last line ends.
+ */
+function complaintsOfExposition(exposition: string): string[] {
+  const lines = exposition.split('\n');
+  const last = lines.pop();
+  const rows = lines.map((line) => {
+    const [, kind = 'SAMPLE', of, value] = /^# (HELP|TYPE) (\S+) (.+)$/.exec(line) ?? [];
+    return { line, kind, name: of ?? SAMPLE.exec(line)?.[1], value };
+  });
+  const groups = rows.filter(({ name }, index) => name !== rows[index - 1]?.name);
+  const twice = (all: readonly (string | undefined)[]) =>
+    all.filter((each, index) => all.indexOf(each) !== index).map((each) => `twice: ${each}`);
+  const samples = rows.filter(({ kind }) => kind === 'SAMPLE');
+  return [
+    ...(last === '' ? [] : [`a line without an end: ${last}`]),
+    ...rows.filter(({ name }) => name === undefined).map(({ line }) => `no such line: ${line}`),
+    ...twice(groups.map(({ name }) => name)),
+    ...twice(samples.map(({ line }) => line.replace(/ \S+$/, ''))),
+    ...groups.filter(({ kind }) => kind !== 'HELP').map(({ line }) => `no HELP above: ${line}`),
+    ...samples
+      .filter(({ name }) => !rows.some((row) => row.name === name && row.value === 'gauge'))
+      .map(({ line }) => `no gauge: ${line}`),
+  ];
+}
+
 describe('list', () => {
   test('entries come as in the menu, with marks for what boots next and what runs', async (t) => {
     for (const format of ['uki', 'type1']) {
@@ -99,9 +129,9 @@ test('an EFI variable that has another entry boot is in the status', async (t) =
   await machine.run('install');
   assert.equal((await machine.run('status')).status, 0);
   machine.loaderVariable('LoaderEntryDefault', machine.paths(/generation-1-/)[0]?.slice(10) ?? '');
-  const { status, output } = await machine.run('status');
+  const { status, output } = await machine.run('status', '--json');
   assert.equal(status, 5);
-  assert.match(output, /FIRMWARE: +the EFI variable LoaderEntryDefault is .*generation-1-/);
+  assert.match(output, /the EFI variable LoaderEntryDefault is .*generation-1-/);
 });
 
 describe('status', () => {
@@ -110,12 +140,14 @@ describe('status', () => {
     machine.boots(3);
     const { status, output } = await view(machine, 'status');
     assert.equal(status, 0);
-    assert.match(output, new RegExp(`^running: +${machine.toplevel(3)}$`, 'm'));
-    assert.match(output, /boots next: nixos-generation-3-.*\(as the profile says\)/);
+    assert.match(output, /^Starts: +yes/m);
+    assert.match(output, /^Next: +generation 3, .*\(as the profile says\)\n +nixos-generation-3-/m);
+    assert.match(output, /^Running: +generation 3\n +\/\S+-system-3-/m);
+    assert.match(output, /^To do: +nothing$/m);
     assert.match(output, /EFI\/systemd\/systemd-bootx64\.efi {2}systemd-boot 257\.9/);
     assert.match(output, /EFI\/BOOT\/BOOTX64\.EFI {2}systemd-boot 257\.9/);
-    assert.match(output, /entries: +4$/m);
-    assert.match(output, /space: .* of .* free, .* ours/);
+    assert.match(output, /^Menu: +4 entries$/m);
+    assert.match(output, /^ +█.*\n +█ ours .* {2}░ free /m);
   });
 
   test('drift and damage are told, and by the exit status', async (t) => {
@@ -128,7 +160,8 @@ describe('status', () => {
     fs.truncateSync(`${machine.esp}/${machine.paths(/generation-1-/)[0]}`, 700);
     const damaged = await view(machine, 'status');
     assert.equal(damaged.status, 5);
-    assert.match(damaged.output, /5, 1 damaged/);
+    assert.match(damaged.output, /5 entries, 1 damaged/);
+    assert.match(damaged.output, /! generation 1 is damaged: .*\n[\s\S]*→ espalier repair/);
   });
 
   test('its document is as stable as that of plan', async (t) => {
@@ -168,6 +201,35 @@ describe('status', () => {
     assert.ok(values.some((line) => /drift\{.*"running and profile"\} 1$/.test(line)));
   });
 
+  test('its metrics are what the text collector of node_exporter takes', async (t) => {
+    const machine = aMachine(t, {
+      generations: [{ specialisations: { 'a"b\\\\c': {} } }, { tag: 'x' }],
+    });
+    await machine.run('install');
+    fs.rmSync(`${machine.toplevel(2)}/init`);
+    const mirror = `${machine.root}/a "mirror"`;
+    fs.mkdirSync(mirror);
+    const file = `${machine.root}/espalier.prom`;
+    fs.writeFileSync(file, 'old\n');
+    const old = fs.statSync(file).ino;
+    const args = ['--esp', mirror, '--metrics'];
+    const told = await machine.run('status', ...args);
+    const { output, status } = await machine.run('status', ...args, '--output', file);
+    assert.deepEqual([output, status], ['', 5]);
+    const written = fs.readFileSync(file, 'utf8');
+    // Another program may change how much is free meanwhile.
+    const names = (exposition: string) => exposition.replace(/ \d+$/gm, '');
+    assert.equal(names(written), names(`${told.output}\n`));
+    assert.notEqual(fs.statSync(file).ino, old, 'it is another file under the old name');
+    assert.equal(fs.statSync(file).mode & 0o777, 0o644);
+    assert.deepEqual(complaintsOfExposition(written), []);
+    const wrong = complaintsOfExposition('a 1\na 1\nb{c="\\x"} y\nend').join();
+    for (const what of [/without an end/, /no such line/, /twice/, /no HELP/, /no gauge/])
+      assert.match(wrong, what);
+    const alone = await view(machine, 'status', '--output', file);
+    assert.deepEqual([alone.status, fs.readFileSync(file, 'utf8')], [2, written]);
+  });
+
   test('to look runs no program that adds secrets; what differs is then not told', async (t) => {
     const secrets = 'echo ran >>"$(dirname "$0")/../ran"; echo secret >>"$1"';
     const machine = aMachine(t, { generations: [{}, { secrets }] });
@@ -188,7 +250,7 @@ describe('status', () => {
     const machine = await machineWith(t);
     const { status, output } = await view(machine, 'status', '--profiles', '/none');
     assert.equal(status, 0);
-    assert.match(output, /profile: +none/);
-    assert.match(output, /boots next: nixos-generation-3-\S+$/m);
+    assert.match(output, /^Profile: +none$/m);
+    assert.match(output, /^Next: +generation 3, [^()]*\n +nixos-generation-3-\S+$/m);
   });
 });

@@ -186,7 +186,7 @@ test('list tells who shares an image, and status what has to go for it to go', a
   }
   assert.match((await machine.run('list')).output, /^3, 2, 1 share [\d.]+ KiB$/m);
   const { output } = await machine.run('status', '--format', 'shared');
-  assert.match(output, /shared: .* free once generations 3, 2, 1 are gone/);
+  assert.match(output, /shared: .* free\s+once\s+generations\s+3, 2, 1 are gone/);
 });
 
 describe('what is damaged', () => {

@@ -181,9 +181,9 @@ test('an entry of others whose program is gone is a note, and keeps nobody from 
   await machine.run('install');
   machine.put('loader/entries/old.conf', 'title Old\nlinux /gone\n');
   for (const verb of ['verify', 'status']) {
-    const { status, output } = await machine.run(verb);
+    const { status, output } = await machine.run(verb, '--json');
     assert.equal(status, 0);
-    assert.match(output, /old\.conf.*does not boot: gone is not there/);
+    assert.match(output, /old\.conf[^}]*does not boot: gone is not there/);
   }
 });
 
@@ -239,7 +239,10 @@ test('a certificate in dbx installs nothing, and verify tells it', async (t) => 
     ...STATUS(machine),
   );
   assert.equal(told.status, 5);
-  assert.match(told.output, /FIRMWARE: +Secure Boot is on, and firmware refuses our certificate/);
+  assert.match(
+    told.output,
+    /no, not from here: Secure Boot is on,\s+and\s+firmware\s+refuses\s+our\s+certificate/,
+  );
 });
 
 test('with the first certificate the only generation is signed, and there is nothing to say', async (t) => {
@@ -290,7 +293,7 @@ describe('an image that lost its signature', () => {
     assert.deepEqual(machine.tree(), before);
     const told = await machine.runWith({}, ...STATUS(machine));
     assert.equal(told.status, 5);
-    assert.match(told.output, /entries: +1, 1 damaged/);
+    assert.match(told.output, /1 entry, 1 damaged/);
   });
 
   test('is healed with Secure Boot on: it does not boot', async (t) => {

@@ -6,6 +6,7 @@ import { describe, type TestContext, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { processContext } from '../../src/command/process-context.ts';
 import { run } from '../../src/command/program.ts';
+import { plain, type Text } from '../../src/process/styled-text.ts';
 
 /** Makes a unit file in a directory of its own. */
 function aUnitFile(t: TestContext): string {
@@ -21,7 +22,7 @@ async function confine(...parameters: string[]): Promise<string> {
   const lines: string[] = [];
   const context = {
     ...processContext(pathToFileURL(import.meta.filename)),
-    print: (text: string) => void lines.push(text),
+    print: (text: Text) => void lines.push(plain(text)),
   };
   assert.equal(await run(['confine', '-q', ...parameters], '0', context), 0);
   return lines.join('\n');

@@ -6,6 +6,7 @@ import { processContext } from '../../src/command/process-context.ts';
 import { run } from '../../src/command/program.ts';
 import type { Context } from '../../src/context.ts';
 import { EspError } from '../../src/error.ts';
+import { plain } from '../../src/process/styled-text.ts';
 import { aSystemdBoot, MAIN } from '../command/a-machine.ts';
 import { aPe, countingBytes } from '../pe/a-pe.ts';
 import { usedBy } from '../support/used-by.ts';
@@ -162,7 +163,7 @@ export class Victim {
         ESPALIER_EFIVARS: join(this.#world.root, 'efivars'),
       },
       uid: real.uid || 1,
-      print: (text) => void lines.push(text),
+      print: (text) => void lines.push(plain(text)),
     };
   }
 }

@@ -7,6 +7,7 @@ import { pathToFileURL } from 'node:url';
 import { processContext } from '../../src/command/process-context.ts';
 import { run } from '../../src/command/program.ts';
 import { VERBS } from '../../src/command/verbs.ts';
+import { plain, type Text } from '../../src/process/styled-text.ts';
 import { commandsIn, ROOT, readPages } from './markdown.ts';
 
 /** Returns the name of the verb that a command line begins with, or undefined when there is none. */
@@ -19,7 +20,7 @@ function verbOf(words: readonly string[]): string | undefined {
 /** Returns the options that the help of a verb shows. */
 async function optionsOf(verb: string): Promise<ReadonlySet<string>> {
   const lines: string[] = [];
-  const print = (text: string) => void lines.push(text);
+  const print = (text: Text) => void lines.push(plain(text));
   await run([...verb.split(' '), '--help'], '', { ...processContext(pathToFileURL(ROOT)), print });
   const help = lines.join('\n');
   assert.match(help, /^Usage: espalier /);

@@ -13,6 +13,7 @@ import { EspError } from '../../src/error.ts';
 import { formatFat } from '../../src/fat/format.ts';
 import { mkfsGeometry } from '../../src/fat/geometry.ts';
 import { formatMbr } from '../../src/gpt/mbr.ts';
+import { plain, type Text } from '../../src/process/styled-text.ts';
 import { MAIN } from '../command/a-machine.ts';
 import { smallPayload, World } from '../crash/world.ts';
 import { aDisk } from '../gpt/a-disk.ts';
@@ -66,7 +67,7 @@ async function espalier(
   const context = { ...processContext(pathToFileURL(MAIN)), ...given };
   try {
     const all = usedBy([...verb.split(' '), ...args, ...world.settings()]);
-    const print = (text: string) => void printed.push(text);
+    const print = (text: Text) => void printed.push(plain(text));
     const status = await run([...all, '--quiet'], '0.0.0', { ...context, print });
     return { status, output: printed.join('\n') };
   } catch (error) {

@@ -4,6 +4,7 @@ import { describe, type TestContext, test } from 'node:test';
 import { gunzipSync, zstdDecompressSync } from 'node:zlib';
 import { processContext } from '../../src/command/process-context.ts';
 import { run } from '../../src/command/program.ts';
+import { plain, type Text } from '../../src/process/styled-text.ts';
 import { aDisk } from '../diskformat/a-disk.ts';
 import { attempt } from '../lab/run.ts';
 import { aDirectory } from '../tree/a-tree.ts';
@@ -15,7 +16,7 @@ async function convert(
   const lines: string[] = [];
   const context = {
     ...processContext(new URL('../support/hash-worker.ts', import.meta.url)),
-    print: (text: string) => void lines.push(text),
+    print: (text: Text) => void lines.push(plain(text)),
   };
   const status = await run(['image', 'convert', ...parameters], '0', context);
   return { status, text: lines.join('\n') };

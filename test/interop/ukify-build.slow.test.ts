@@ -10,6 +10,7 @@ import { bytesSource } from '../../src/byte-source.ts';
 import { processContext } from '../../src/command/process-context.ts';
 import { run as espalier } from '../../src/command/program.ts';
 import { parsePe } from '../../src/pe/pe.ts';
+import { plain, type Text } from '../../src/process/styled-text.ts';
 import { formatCpio, memberOf } from '../lab/cpio.ts';
 import { findParts } from '../lab/parts.ts';
 import { run } from '../lab/run.ts';
@@ -34,7 +35,7 @@ async function ours(...args: readonly string[]): Promise<string> {
   const lines: string[] = [];
   const context = {
     ...processContext(pathToFileURL(import.meta.filename)),
-    print: (text: string) => void lines.push(text),
+    print: (text: Text) => void lines.push(plain(text)),
   };
   assert.equal(await espalier(['uki', ...args], '0', context), 0);
   return lines.join('\n');

@@ -9,6 +9,7 @@ import { bytesSource } from '../../src/byte-source.ts';
 import { processContext } from '../../src/command/process-context.ts';
 import { run as espalier } from '../../src/command/program.ts';
 import { parsePe } from '../../src/pe/pe.ts';
+import { plain, type Text } from '../../src/process/styled-text.ts';
 import { findParts } from '../lab/parts.ts';
 import { hasPolicyTools, policyTools } from '../lab/policy-tools.ts';
 import { run } from '../lab/run.ts';
@@ -38,7 +39,7 @@ async function ours(...args: readonly string[]): Promise<string> {
   const lines: string[] = [];
   const context = {
     ...processContext(pathToFileURL(import.meta.filename)),
-    print: (text: string) => void lines.push(text),
+    print: (text: Text) => void lines.push(plain(text)),
   };
   const argv = ['uki', 'build', '--allow-insecure-key', ...args];
   assert.equal(await espalier(argv, '0', context), 0);

@@ -6,6 +6,7 @@ import { pathToFileURL } from 'node:url';
 import { exitStatus, run } from '../../src/command/lzbt.ts';
 import { processContext } from '../../src/command/process-context.ts';
 import { EspError } from '../../src/error.ts';
+import { plain, type Text } from '../../src/process/styled-text.ts';
 import { aMachine, MAIN, type Machine, type Ran } from '../command/a-machine.ts';
 import type { GenerationShape } from '../generation/a-generation.ts';
 import { aPe, countingBytes } from '../pe/a-pe.ts';
@@ -84,7 +85,7 @@ async function runLzbt(
     environment,
     // Not the superuser: locks then lie in a directory of this test's own.
     uid: real.uid || 1,
-    print: (text: string) => void lines.push(text),
+    print: (text: Text) => void lines.push(plain(text)),
   };
   try {
     return { status: await run(args, '', context), output: lines.join('\n') };

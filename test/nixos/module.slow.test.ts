@@ -239,6 +239,12 @@ function moduleHolds(checkout: string | undefined): void {
     assert.deepEqual(systemd.services['espalier-watch']?.wantedBy, ['multi-user.target']);
     assert.deepEqual(systemd.services['espalier-watch']?.reloadTriggers, [configFile]);
     assert.deepEqual(systemd.timers['espalier-verify']?.wantedBy, ['timers.target']);
+    assert.deepEqual(systemd.timers['espalier-metrics']?.wantedBy, []);
+    const metrics = systemd.services['espalier-metrics']?.serviceConfig;
+    assert.deepEqual(
+      (metrics?.['BindPaths'] as string[] | undefined)?.at(-1),
+      '"-/var/lib/prometheus/node-exporter"',
+    );
 
     const { writable, readable } = reach(await settingsIn(configFile), undefined, nodeDisk());
     const quoted = (path: string) => `"-${path.replaceAll('%', '%%')}"`;

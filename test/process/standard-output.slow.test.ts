@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { unsteered } from '../../src/process/standard-output.ts';
+import { unsteered } from '../../src/process/styled-text.ts';
 
 test('what steers a terminal is shown instead of obeyed; lines and columns stay', () => {
   const hostile = 'a\u001b[2J\u009b1m\u202e\u200b\r\u{e0041}\n\tb';

@@ -52,7 +52,6 @@ export async function passOver(
     context,
     log: () => Promise.reject(new Error('nobody reads the log')),
     tellsChanges: false,
-    say: () => undefined,
     lockTimeout: 0,
     ...tools,
   });

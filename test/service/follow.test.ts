@@ -99,10 +99,12 @@ describe('a pass', () => {
 
   test('that fails with a bug is not called unsettled', async (t) => {
     const machine = aMachine(t);
-    const say = () => {
+    const begin = () => {
       throw new TypeError('a bug');
     };
-    await assert.rejects(passOver(machine, undefined, { say }), TypeError);
+    const { context } = await aService(machine);
+    const buggy = { ...context, progress: { begin, advance: () => undefined } };
+    await assert.rejects(passOver(machine, undefined, { context: buggy }), TypeError);
   });
 });
 

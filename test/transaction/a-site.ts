@@ -1,4 +1,5 @@
 /** Plans made by hand, and a disk in memory to carry them out on. */
+import type { Progress } from '../../src/context.ts';
 import type { FileStat } from '../../src/disk/disk.ts';
 import { espPath } from '../../src/esp/layout.ts';
 import type { Content, Phase, PhaseName, Plan, Step } from '../../src/plan/step.ts';
@@ -58,4 +59,10 @@ export function files(disk: MemoryDisk): Record<string, string> {
       new TextDecoder().decode(bytes),
     ]),
   );
+}
+
+/** Returns what hears the name of each phase before it begins. */
+export function onPhase(hear: (name: string) => unknown): Progress {
+  const begin = (what: string) => void hear(what.slice(what.indexOf(': ') + 2));
+  return { begin, advance: () => undefined };
 }

@@ -4,7 +4,7 @@ import { EspError } from '../../src/error.ts';
 import { apply } from '../../src/transaction/apply.ts';
 import { faultyDisk } from '../support/faulty-disk.ts';
 import { type MemoryDisk, PowerLoss } from '../support/memory-disk.ts';
-import { aPlan, aSite, files, overwrite, remove, replace, text, write } from './a-site.ts';
+import { aPlan, aSite, files, onPhase, overwrite, remove, replace, text, write } from './a-site.ts';
 
 const SECTOR = 'default b\n'.padEnd(512, '\n');
 
@@ -110,18 +110,35 @@ describe('a plan that is carried out', () => {
 
   test('tells each phase before it begins', async () => {
     const names: string[] = [];
-    const onPhase = ({ name }: { name: string }) => void names.push(name);
-    await apply(everything, aSite({ files: start }, { onPhase }).site);
+    const done = { bytes: 0, files: 0 };
+    const progress = {
+      begin: (what: string) => void names.push(what),
+      advance(bytes: number, count = 0) {
+        done.bytes += bytes;
+        done.files += count;
+      },
+    };
+    const { changes, written } = await apply(
+      everything,
+      aSite({ files: start }, { progress }).site,
+    );
     assert.deepEqual(
       names,
-      everything.phases.map(({ name }) => name),
+      everything.phases.map(({ name }) => `/boot: ${name}`),
     );
+    // What is overwritten in place is one sector, for which nobody waits.
+    const inPlace = changes.filter(({ phase }) => phase === 'default');
+    assert.equal(
+      done.files,
+      changes.filter(({ kind }) => kind === 'written').length - inPlace.length,
+    );
+    assert.equal(done.bytes, written - inPlace.reduce((sum, { size }) => sum + size, 0));
   });
 
   test('ends between two phases when it is told to, with what it did until then', async () => {
     const controller = new AbortController();
-    const onPhase = ({ name }: { name: string }) => name === 'publish' && controller.abort();
-    const { disk, site } = aSite({ files: start }, { onPhase, signal: controller.signal });
+    const progress = onPhase((name) => name === 'publish' && controller.abort());
+    const { disk, site } = aSite({ files: start }, { progress, signal: controller.signal });
     const { changes } = await apply(everything, site);
     assert.deepEqual(
       changes.map(({ phase }) => phase),
@@ -135,10 +152,10 @@ describe('a plan that is carried out', () => {
 async function powerLostAfter(index: number, seed: number): Promise<MemoryDisk> {
   let phases = 0;
   const { disk, site } = aSite({ files: start });
-  const onPhase = () => {
+  const progress = onPhase(() => {
     if (phases++ === index + 1) disk.failPowerAt(0);
-  };
-  await assert.rejects(apply(everything, { ...site, onPhase }), PowerLoss);
+  });
+  await assert.rejects(apply(everything, { ...site, progress }), PowerLoss);
   disk.crash(seed);
   return disk;
 }

@@ -4,7 +4,7 @@ import { describe, test } from 'node:test';
 import type { FileStat, WritableDisk } from '../../src/disk/disk.ts';
 import { apply } from '../../src/transaction/apply.ts';
 import { faultyDisk } from '../support/faulty-disk.ts';
-import { aPlan, aSite, files, text, write } from './a-site.ts';
+import { aPlan, aSite, files, onPhase, text, write } from './a-site.ts';
 
 const plan = aPlan(
   ['put', write('EFI/nixos/kernel', text('kernel'))],
@@ -44,9 +44,9 @@ describe('a mount point', () => {
       const { disk, site } = aSite();
       const now = (disk.stat('/boot')?.[field] ?? 0) + 1;
       const started: string[] = [];
-      const onPhase = ({ name }: { readonly name: string }) => void started.push(name);
+      const progress = onPhase((name) => started.push(name));
       const elsewhere = moving(disk, 1, { [field]: now });
-      await assert.rejects(apply(plan, { ...site, disk: elsewhere, onPhase }), GONE);
+      await assert.rejects(apply(plan, { ...site, disk: elsewhere, progress }), GONE);
       assert.deepEqual(started, ['put']);
       assert.deepEqual(Object.keys(files(disk)), ['EFI/nixos/kernel']);
     });

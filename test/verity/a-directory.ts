@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { processContext } from '../../src/command/process-context.ts';
 import { run } from '../../src/command/program.ts';
+import { plain, type Text } from '../../src/process/styled-text.ts';
 
 /** Makes a directory that is gone after the test, and returns what makes paths in it. */
 export function aDirectory(t: TestContext): (name: string) => string {
@@ -33,7 +34,7 @@ export async function verityBelow(
   const context = {
     ...processContext(new URL('../support/hash-worker.ts', import.meta.url)),
     environment: { ESPALIER_ROOT: root },
-    print: (text: string) => void lines.push(text),
+    print: (text: Text) => void lines.push(plain(text)),
   };
   const status = await run(['verity', ...parameters], '0', context);
   return { status, text: lines.join('\n') };

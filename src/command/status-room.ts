@@ -1,0 +1,87 @@
+/** How full an ESP is, as `status` draws it. Pure. */
+import type { Text } from '../process/styled-text.ts';
+import { bar, type Share } from '../terminal/bar.ts';
+import { unbroken, wrapped } from '../terminal/lines.ts';
+import { printable } from '../terminal/printable.ts';
+import { formatSize } from '../terminal/size.ts';
+import type { SeenEsp } from './status-document.ts';
+import type { ShownEsp } from './status-findings.ts';
+
+/** In columns. A bar that is wider says no more. */
+const WIDEST_BAR = 64;
+
+/** How many are named. An ESP that was replaced lacks all files, which would fill the screen. */
+const NAMED = 5;
+
+/** Returns the first of these lines, and how many there are besides. */
+export function firstOf(lines: readonly string[]): readonly string[] {
+  const rest = lines.length - NAMED;
+  return [...lines.slice(0, NAMED), ...(rest > 0 ? [`and ${rest} more`] : [])];
+}
+
+/** Returns what fills the volumes of an ESP, and how many more generations fit. */
+export function roomLines({ status, reserve }: ShownEsp, width: number): readonly Text[] {
+  const { space, espSpace, xbootldr, sharedImages = [] } = status;
+  const { roomFor } = space;
+  const others = space.total - space.free - space.ours;
+  const fits: Text =
+    roomFor === 0
+      ? { text: 'no room for another generation', meaning: 'caution' }
+      : `room for about ${roomFor} more ${roomFor === 1 ? 'generation' : 'generations'}`;
+  return [
+    ...volumeLines(xbootldr ?? status.esp, { ...space, others, reserve }, width),
+    fits,
+    ...firstOf(sharedImages.map(renderShared)).flatMap((line) => wrapped(line, width)),
+    ...(espSpace === undefined
+      ? []
+      : volumeLines(
+          status.esp,
+          { ...espSpace, ours: 0, others: espSpace.total - espSpace.free, reserve },
+          width,
+        )),
+  ];
+}
+
+/** What lies on a volume. In bytes. */
+interface Volume {
+  readonly total: number;
+  readonly free: number;
+  readonly ours: number;
+  readonly others: number;
+  readonly reserve: number;
+}
+
+function volumeLines(path: string, volume: Volume, width: number): readonly Text[] {
+  const { total, free, ours, others, reserve } = volume;
+  const kept = Math.min(free, reserve);
+  const shares: readonly (Share & { readonly what: string })[] = [
+    { what: 'ours', amount: ours, glyph: '█' },
+    { what: ours === 0 ? 'used' : 'others', amount: others, glyph: '▓' },
+    { what: 'reserve', amount: kept, glyph: '▒' },
+    { what: 'free', amount: free - kept, glyph: '░', meaning: 'quiet' },
+  ];
+  const legend = shares.flatMap(({ amount, glyph, what }) =>
+    amount > 0 ? [unbroken(`${glyph} ${what} ${formatSize(amount)}`)] : [],
+  );
+  return [
+    `${printable(path)}, ${formatSize(total)}`,
+    bar(shares, Math.min(WIDEST_BAR, width)),
+    ...wrapped(legend.join(`${unbroken(' ')} `), width),
+  ];
+}
+
+/** Where generations share an image, removing one of them frees next to nothing. */
+function renderShared({
+  path,
+  size,
+  entries,
+}: NonNullable<SeenEsp['sharedImages']>[number]): string {
+  const numbers = entries.map((id) => /-generation-(\d+)-/.exec(id)?.[1] ?? id);
+  const names = [...new Set(numbers)];
+  const more = names.length > NAMED ? ` and ${names.length - NAMED} more` : '';
+  const of = names
+    .slice(0, NAMED)
+    .map((name) => printable(name))
+    .join(', ');
+  return `shared: ${formatSize(size)}, free once generations ${of}${more} are gone (${printable(path)})`;
+}
