@@ -78,7 +78,8 @@ async function change(
     for (const line of [...kernels.map(told), nextLine(next), ...notes]) print(line);
   }
   for (const warning of warnings) log.warn(warning);
-  return warnings.length > 0 ? EXIT_WARNINGS : 0;
+  const isStuck = next === undefined && kernels.some(({ is }) => is !== 'removed');
+  return warnings.length > 0 || isStuck ? EXIT_WARNINGS : 0;
 }
 
 const WORDS = { added: 'added', unchanged: 'as before', removed: 'removed', failed: 'not kept' };

@@ -24,6 +24,8 @@ export interface SeenEsp {
   /** Where the XBOOTLDR partition is mounted, if there is one. */
   readonly xbootldr?: string;
   readonly bootsNext: string | undefined;
+  /** Why that does not start, as far as headers and firmware tell; absent when nothing speaks against it. */
+  readonly nextProblem?: string;
   /** Whether what boots next is a system of the current generation; undefined when there is no profile to ask. */
   readonly nextIsCurrent: boolean | undefined;
   /** Whether the running system boots next; undefined when the running system is unknown. */
@@ -46,7 +48,7 @@ export interface SeenEsp {
   readonly fromProfiles: readonly Difference[] | undefined;
   /** How a mirror differs from the primary; undefined when it is the primary or the only ESP. */
   readonly fromPrimary: readonly Difference[] | undefined;
-  /** Why firmware starts nothing of this ESP, or starts another partition; absent when it does. */
+  /** Why firmware starts nothing of this ESP or another entry of it, or another partition; absent when it does not. */
   readonly firmware?: readonly string[];
   /** What is there, changes how the machine boots, and is not ours. */
   readonly notes: readonly Note[];

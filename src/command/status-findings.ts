@@ -34,8 +34,8 @@ export interface Finding {
 }
 
 /** Damaged, or ours without the signature that firmware asks for. */
-export function isWanting({ damage, unsigned, generation }: MenuEntry): boolean {
-  return damage !== undefined || (unsigned !== undefined && generation !== undefined);
+export function isWanting({ damage, unsigned, own }: MenuEntry): boolean {
+  return own && (damage ?? unsigned) !== undefined;
 }
 
 /** Returns what is to be done that concerns no ESP in particular. */

@@ -9,7 +9,7 @@ import type { Malformed } from '../generation/generation.ts';
 import { lookAlone, lookFor } from '../inspection/read-esp.ts';
 import { differencesFrom, driftOf, openWanted, type Wanted } from '../pass/drift.ts';
 import { readEsps } from '../pass/read-esps.ts';
-import { loaderStatus, statusesOf } from '../plan/loader-status.ts';
+import { lacksOurs, loaderStatus, statusesOf } from '../plan/loader-status.ts';
 import { type MenuEntry, menuOf, sharedImages } from '../plan/menu.ts';
 import { isBad } from '../plan/menu-order.ts';
 import { overrides } from '../plan/next-boot.ts';
@@ -166,8 +166,9 @@ function obstaclesOf(view: EspView): readonly string[] {
 }
 
 /** What firmware says against this ESP. */
-function firmwareOf(view: EspView): Pick<SeenEsp, 'firmware'> {
-  const told = [...obstaclesOf(view), ...startedPrevious(view)];
+function firmwareOf(view: EspView, next: string | undefined): Pick<SeenEsp, 'firmware'> {
+  const own = next === undefined ? [] : overrides(view.firmware, next);
+  const told = [...obstaclesOf(view), ...startedPrevious(view), ...own];
   return told.length > 0 ? { firmware: told } : {};
 }
 
@@ -185,14 +186,16 @@ function describeEsp(
   const neighbours = inventory.entries.filter(({ isNeighbour }) => isNeighbour).length;
   const shared = sharedImages(inventory);
   const own = [...inventory.blobs, ...inventory.entries.filter(({ name }) => name !== undefined)];
+  const problem = next && problemWith(next, view);
   return {
     esp: root,
     ...(xbootldr === undefined ? {} : { xbootldr }),
     bootsNext: next?.id,
+    ...(problem === undefined ? {} : { nextProblem: problem }),
     nextIsCurrent: current === undefined ? undefined : currentBoots.some(isFor),
     nextIsBooted: booted === undefined ? undefined : isFor(booted),
     loaders: statusesOf(view.loaders),
-    ...firmwareOf(view),
+    ...firmwareOf(view, next?.id),
     notes: notesOf(view),
     entries: entries.length,
     damaged: entries.filter(isWanting).length,
@@ -212,4 +215,11 @@ function describeEsp(
       espSpace: { total: inventory.espSpace.total, free: inventory.espSpace.free },
     }),
   };
+}
+
+/** Says why what should boot next does not start. */
+function problemWith({ damage, unsigned }: MenuEntry, view: EspView): string | undefined {
+  const copies = view.loaders.filter(({ place }) => place !== 'previous');
+  if (copies.map(loaderStatus).every(lacksOurs)) return 'no copy of our boot loader starts';
+  return damage ?? (view.firmware?.secureBoot === true ? unsigned : undefined);
 }

@@ -144,11 +144,13 @@ export interface ImagePartition {
 export interface ImageEsp {
   /** The path under which `disk` shows it, and by which it is opened again. */
   readonly root: string;
+  /** Tells one file system from another, by whatever names a file has. */
+  readonly identity: string;
   /** Every other path leads where it did. */
   readonly disk: WritableDisk;
   /** Reads it anew, as after waiting for a lock. @throws {FAT_MALFORMED} */
   readonly renew: () => void;
-  /** Undefined where there is no partition table, or nobody looked. */
+  /** Undefined where there is no partition table, or no partition begins there. */
   readonly partition?: ImagePartition | undefined;
   /** Why firmware may not read it; undefined when it will. */
   readonly complaint?: string | undefined;

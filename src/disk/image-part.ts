@@ -15,7 +15,7 @@ export interface ImagePart {
   readonly size: number;
   /** How it is named once it is found. */
   readonly name: string;
-  /** Undefined where there is no partition table, or nobody looked. */
+  /** Undefined where there is no partition table, or no partition begins there. */
   readonly partition?: ImagePartition;
   /** Of that partition. */
   readonly number?: number;
@@ -43,7 +43,8 @@ export function findPart(image: ByteSource, { file, part }: ImagePlace): ImagePa
   if (part !== undefined && 'offset' in part) {
     const { offset } = part;
     if (offset >= image.size) throw absent(`${file}@${offset}`, `its ${exactSize(image.size)}`);
-    return { offset, size: image.size - offset, name: `${file}@${offset}` };
+    const name = `${file}@${offset}`;
+    return { offset, size: image.size - offset, name, ...partitionAt(offset, image, file) };
   }
   const partitions = partitionsOf(image, file);
   if (partitions === undefined && part === undefined) {
@@ -65,9 +66,26 @@ export function findPart(image: ByteSource, { file, part }: ImagePlace): ImagePa
   return { offset, size, name: `${file}#${number}`, partition, number, sectorSize };
 }
 
+/** Returns the partition that begins at an offset. Whoever names an offset may do so for want of a whole table. */
+function partitionAt(
+  offset: number,
+  image: ByteSource,
+  file: string,
+): Pick<ImagePart, 'partition' | 'number'> & { readonly size?: number } {
+  try {
+    const found = partitionsOf(image, file)?.find((each) => each.offset === offset);
+    if (found === undefined) return {};
+    const { number, offset: _, size, ...partition } = found;
+    return { size, partition, number };
+  } catch (error) {
+    if (error instanceof EspError) return {};
+    throw error;
+  }
+}
+
 /** Returns whether a partition has the type of an ESP. */
 export function isEsp({ scheme, type }: Pick<ImagePartition, 'scheme' | 'type'>): boolean {
-  return type === ESP_TYPES[scheme];
+  return Object.hasOwn(ESP_TYPES, scheme) && type === ESP_TYPES[scheme];
 }
 
 function absent(what: string, among: string): EspError {

@@ -55,7 +55,9 @@ export class Images implements ImageEsps, Disposable {
     });
     const shown = mountedDisk(disk, name, fat.disk);
     const complaint = firmwareComplaint(fat.geometry);
-    return { root: name, disk: shown, renew: fat.renew, partition, complaint };
+    const { device, inode } = disk.stat(place.file) ?? GONE;
+    const identity = `${device}:${inode}@${offset}`;
+    return { root: name, identity, disk: shown, renew: fat.renew, partition, complaint };
   }
 
   [Symbol.dispose](): void {

@@ -16,19 +16,21 @@ const MOUNT_TABLE = '/proc/self/mountinfo';
  * @param root the host's real path of the root
  */
 export function rootedDisk(host: WritableDisk, root: string): WritableDisk {
-  const find = (path: string) => walk(host, root, path, true);
+  const find = (path: string) => reached(walk(host, root, path, true), path);
   /** Where a name itself lies: only for calls that do not follow a link there, or the host's would be followed. */
-  const name = (path: string) => walk(host, root, path, false);
+  const name = (path: string) => reached(walk(host, root, path, false), path);
+  /** Where links lead round in circles there is nothing, as on the host: whoever only looks goes on. */
+  const seen = <Found>(path: string, isName: boolean, look: (at: string) => Found) => {
+    const at = walk(host, root, path, !isName);
+    return at === undefined ? undefined : look(at);
+  };
   const inside = (path: string) => path.slice(root.length) || '/';
   const reading: Disk = {
-    stat: (path) => host.stat(find(path)),
-    linkStat: (path) => host.linkStat(name(path)),
-    list: (path) => host.list(find(path)),
-    readLink: (path) => host.readLink(name(path)),
-    realPath: (path) => {
-      const real = find(path);
-      return host.stat(real) ? inside(real) : undefined;
-    },
+    stat: (path) => seen(path, false, (at) => host.stat(at)),
+    linkStat: (path) => seen(path, true, (at) => host.linkStat(at)),
+    list: (path) => seen(path, false, (at) => host.list(at)),
+    readLink: (path) => seen(path, true, (at) => host.readLink(at)),
+    realPath: (path) => seen(path, false, (real) => (host.stat(real) ? inside(real) : undefined)),
     read: (path, limit) =>
       path === MOUNT_TABLE
         ? new TextEncoder().encode(mountsBelow(root, host.read(MOUNT_TABLE, limit)))
@@ -93,9 +95,10 @@ async function replaceText(
 
 /**
  * Resolves a path as the kernel does for a process whose root is `root` (chroot(2)). Returns the
- * host's path. From the first name that does not exist on, the rest is appended unchanged.
+ * host's path, or undefined where links lead round in circles. From the first name that does not exist on,
+ * the rest is appended unchanged.
  */
-function walk(host: Disk, root: string, path: string, followLast: boolean): string {
+function walk(host: Disk, root: string, path: string, followLast: boolean): string | undefined {
   const left = partsOf(path);
   let links = 0;
   let at = root;
@@ -111,7 +114,7 @@ function walk(host: Disk, root: string, path: string, followLast: boolean): stri
       at = next;
       continue;
     }
-    if (++links > MAX_LINKS) throw tooManyLinks(path);
+    if (++links > MAX_LINKS) return undefined;
     if (target.startsWith('/')) at = root;
     left.unshift(...partsOf(target));
   }
@@ -152,8 +155,9 @@ function mountsBelow(root: string, table: Uint8Array): string {
     .join('\n');
 }
 
-function tooManyLinks(path: string): EspError {
-  return new EspError('FILE_MISSING', `${path}: too many links`, {
+function reached(at: string | undefined, path: string): string {
+  if (at !== undefined) return at;
+  throw new EspError('FILE_MISSING', `${path}: too many links`, {
     hint: 'one of them leads back to another: correct it',
   });
 }

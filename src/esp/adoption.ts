@@ -35,7 +35,7 @@ export function takeOver(inventory: Inventory, disk: Disk, root: string, token: 
   const known = new Set([...blobs, ...manifests, ...entries].map(({ path }) => path));
   const isStray = (path: EspPath) =>
     !known.has(path) &&
-    !FWUPD.test(fileName(path)) &&
+    !GUESTS.test(fileName(path)) &&
     !isTemporaryName(fileName(path)) &&
     (directoryOf(path) === blobDirectory(token) || isManaged(path));
   const strays = [blobDirectory(token), IMAGES].flatMap((directory) =>
@@ -48,8 +48,12 @@ export function takeOver(inventory: Inventory, disk: Disk, root: string, token: 
   return { ...inventory, entries, strays, marks: marksOf(disk, root, token) };
 }
 
-/** Staged firmware updates start from here: fwupd, and fwupdate before it, are guests in this directory. */
-const FWUPD = /^fwup/i;
+/**
+ * Guests in this directory. Staged firmware updates start from here, by fwupd or fwupdate before it; and
+ * whoever calls an installation of GRUB, shim or rEFInd after the system has their programs here, for FAT has
+ * one name for NixOS and nixos. A kernel has its store path or its release in its name.
+ */
+const GUESTS = /^(?:fwup.*|(?:shim|grub|mm|fb|boot|refind|memtest)[a-z0-9_]*\.(?:efi|cfg|csv))/i;
 
 /**
  * No more directories are read once there are so many marks, or once so many were read: on a damaged FAT

@@ -16,8 +16,12 @@ export interface BlobFile {
   readonly sections?: readonly { readonly name: string; readonly size: number }[];
   /** Why the file's header contradicts its name. */
   readonly damage?: string;
+  /** Why firmware of this machine would not start it, whoever's it is. */
+  readonly fault?: string;
   /** Why firmware would refuse it although it is whole: it lacks the signature that it should have. */
   readonly unsigned?: string;
+  /** Why firmware refuses it although it is whole and signed: nothing that is written here helps. */
+  readonly banned?: string;
   /** Why a TPM opens nothing for it although it boots: it lacks a policy that it should have. */
   readonly unauthorised?: string;
 }
@@ -50,8 +54,12 @@ export interface EntryFile {
   /** For an image: name and VirtualSize in bytes of each section. */
   readonly sections?: readonly { readonly name: string; readonly size: number }[];
   readonly damage?: string;
+  /** Why firmware of this machine would not start it, whoever's it is. */
+  readonly fault?: string;
   /** Why firmware would refuse it although it is whole: it lacks the signature that it should have. */
   readonly unsigned?: string;
+  /** Why firmware refuses it although it is whole and signed: nothing that is written here helps. */
+  readonly banned?: string;
   /** Why a TPM opens nothing for it although it boots: it lacks a policy that it should have. */
   readonly unauthorised?: string;
 }

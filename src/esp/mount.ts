@@ -4,6 +4,9 @@ import { EspError } from '../error.ts';
 
 /** One line of the mount table. */
 export interface Mount {
+  readonly id: string;
+  /** The `id` of the mount that it lies on. */
+  readonly parent: string;
   readonly point: string;
   readonly type: string;
   /** What is mounted: for a file system on a disk, the path of its device. */
@@ -26,12 +29,13 @@ export function parseMounts(text: string): Mount[] {
   return text.split('\n').flatMap((line) => {
     const fields = line.split(' ');
     const divider = fields.indexOf('-', 6);
-    const [device, root, point, options] = fields.slice(2, 6);
+    const [id = '', parent = '', device, root, point, options] = fields.slice(0, 6);
     const [type, source = '', superOptions] = fields.slice(divider + 1);
     if (divider < 0 || !device || !root || !point || !options || !type) return [];
     const readOnly = [options, superOptions ?? ''].some((list) => list.split(',').includes('ro'));
     const [at, from, part] = [point, source, root].map(decodeOctal);
-    return [{ point: at ?? '', type, source: from ?? '', readOnly, device, root: part ?? '' }];
+    const places = { point: at ?? '', source: from ?? '', root: part ?? '' };
+    return [{ id, parent, ...places, type, readOnly, device }];
   });
 }
 
@@ -42,11 +46,29 @@ function decodeOctal(text: string): string {
   );
 }
 
-/** Returns what is mounted at a path. */
+/** Returns what is mounted at a path, and can be seen there. */
 export function mountAt(disk: Disk, path: string): Mount | undefined {
   // Reading the directory triggers an automount before the table is read.
   disk.list(path);
-  return readMounts(disk).findLast(({ point }) => point === path);
+  const mounts = readMounts(disk);
+  return mounts.findLast((mount) => mount.point === path && !isHidden(mount, mounts));
+}
+
+/**
+ * Tells whether something was mounted over a directory above a mount point later: the table still has the
+ * mount, and the path leads into what hides it.
+ */
+function isHidden({ id, parent, point }: Mount, mounts: readonly Mount[]): boolean {
+  const below = mounts.find((mount) => mount.id === parent);
+  if (below === undefined) return false;
+  const isAbove = (other: Mount) => other.id !== id && point.startsWith(`${bare(other.point)}/`);
+  return mounts.some(
+    (other) =>
+      isAbove(other) &&
+      other.id !== parent &&
+      (other.point.length > below.point.length ||
+        (other.point === below.point && other.parent === parent)),
+  );
 }
 
 /** Reads the mount table. @throws {FILE_MISSING} where there is none */

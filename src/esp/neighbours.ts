@@ -17,8 +17,8 @@ export interface OwnSystems {
 /**
  * Returns an inventory in which entries of another machine count as somebody else's. An entry is one
  * when it leads to a system that is no generation here, does not run here, is not in this store, and
- * was not ours at an earlier run. One that is damaged, or has the name of an entry that is wanted here, is
- * none. Where nothing is remembered yet, the ESP decides as a whole: one
+ * was not ours at an earlier run. One that has the name of an entry that is wanted here is none, and neither
+ * is one that is damaged, unless whole ones of another machine are there. Where nothing is remembered yet, the ESP decides as a whole: one
  * entry that leads to a system of this machine makes all of them ours, for they may be of generations
  * that were deleted.
  */
@@ -37,13 +37,19 @@ export function setNeighboursApart(
     }),
   );
   if (!remembered && [...systems.values()].some((found) => found.isHere)) return inventory;
-  const isNeighbour = (entry: EntryFile) => {
+  const isUnknown = (entry: EntryFile) => {
     const found = systems.get(entry);
-    if (found === undefined || found.isHere || remembered?.has(found.system)) return false;
-    // Damage may have hit the very text that tells where an entry leads. Its name tells, too.
-    if (entry.damage !== undefined || entries.has(entry.id.toLowerCase())) return false;
-    return !(entry.name && broken.has(entry.name.generation));
+    if (found?.isHere || (found && remembered?.has(found.system))) return false;
+    if (entry.name === undefined || entries.has(entry.id.toLowerCase())) return false;
+    return !broken.has(entry.name.generation);
   };
+  // Damage may have hit the very text that tells where an entry leads. Where nobody else has entries it
+  // is ours; beside another machine's it may be one of those, which their owner mends.
+  const isShared = inventory.entries.some(
+    (entry) => systems.has(entry) && entry.damage === undefined && isUnknown(entry),
+  );
+  const isNeighbour = (entry: EntryFile) =>
+    isShared && isUnknown(entry) && (systems.has(entry) || entry.damage !== undefined);
   return {
     ...inventory,
     entries: inventory.entries.map((entry) => {

@@ -2,11 +2,11 @@
 import { lastValue, parseLines } from '../bls.ts';
 import type { ByteSource } from '../byte-source.ts';
 import type { Disk } from '../disk/disk.ts';
-import { carriesSignature, requireNothingBehind } from '../pe/carried-signature.ts';
+import { requireNothingBehind } from '../pe/carried-signature.ts';
 import { type Pe, parsePe, readSection } from '../pe/pe.ts';
 import type { BlobFile } from './inventory.ts';
 import { type BlobName, type EspPath, isImageBlob, isProgram, parseBlobName } from './layout.ts';
-import { type ListedFile, type SignedBy, UNSIGNED } from './scan-entries.ts';
+import { type Demands, firmwareSays, type ListedFile } from './scan-entries.ts';
 import { attempt, decode, ifThere } from './untrusted.ts';
 
 /** In bytes. No profile of ours has a longer description. */
@@ -17,10 +17,10 @@ export function scanBlob(
   disk: Disk,
   root: string,
   { name, path }: ListedFile,
-  signedBy: SignedBy,
+  demands: Demands,
 ): BlobFile[] {
   const parsed = parseBlobName(name);
-  return parsed ? ifThere(() => readBlob(disk, `${root}/${path}`, path, parsed, signedBy)) : [];
+  return parsed ? ifThere(() => readBlob(disk, `${root}/${path}`, path, parsed, demands)) : [];
 }
 
 function readBlob(
@@ -28,20 +28,19 @@ function readBlob(
   at: string,
   path: EspPath,
   name: BlobName,
-  { images, kernels }: SignedBy,
+  demands: Demands,
 ): BlobFile {
   using file = disk.open(at);
   const blob: BlobFile = { path, size: file.size, name };
   if (!isProgram(name)) return blob;
-  const certificate = isImageBlob(name) ? images : kernels;
+  const signed = isImageBlob(name) ? demands.images : demands.kernels;
   let found: Partial<BlobFile> = {};
   const damage = attempt(() => {
     const pe = parsePe(file);
     // A kernel that nobody signed may have anything behind its end.
     if (isImageBlob(name) || pe.certificateTable.size > 0) requireNothingBehind(pe);
     if (isImageBlob(name)) found = partsOf(file, pe);
-    const isSigned = certificate === undefined || carriesSignature(file, pe, certificate);
-    if (!isSigned) found = { ...found, unsigned: UNSIGNED };
+    found = { ...found, ...firmwareSays(file, pe, demands, signed) };
   });
   return { ...blob, ...found, ...(damage === undefined ? {} : { damage }) };
 }

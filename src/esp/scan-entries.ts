@@ -12,6 +12,7 @@ import {
   requireNothingBehind,
 } from '../pe/carried-signature.ts';
 import { type Pe, parsePe, readSection } from '../pe/pe.ts';
+import { startFault } from '../pe/program.ts';
 import { type ImageKind, imageKindOf } from './image-kind.ts';
 import type { EntryFile } from './inventory.ts';
 import {
@@ -59,18 +60,27 @@ export interface EntryScan {
   readonly kindOf: Lookup;
   readonly token: string;
   readonly imageKinds: readonly ImageKind[];
-  readonly signedBy: SignedBy;
+  readonly demands: Demands;
 }
 
-/** Which signatures files of ours should carry; absent where nobody asks. */
-export interface SignedBy {
+/** What firmware asks of programs; what is absent nobody asks. */
+export interface Demands {
+  /** PE/COFF machine number of its processor. */
+  readonly machine?: number | undefined;
+  /** Whose signatures files of ours should carry. */
   readonly images?: JudgesSignature | undefined;
   readonly kernels?: JudgesSignature | undefined;
+  /** What is said of a file without such a signature. */
+  readonly lacks?: string;
+  /** Tells of a signature whether firmware refuses the very program that it is over. */
+  readonly bans?: JudgesSignature | undefined;
 }
 
 /** What is wrong with a file that lacks its signature. */
 export const UNSIGNED =
   'it does not carry a whole signature of our certificate: firmware refuses it under Secure Boot';
+/** What is wrong with a file that firmware refuses whoever signed it. */
+const BANNED = 'dbx has its digest: firmware refuses it, whoever signed it';
 
 /** Reads the entries among files: all of ours, and some of others'. `unread` counts the rest. */
 export function scanEntries(
@@ -145,7 +155,7 @@ function pointerOf(bytes: Uint8Array, digest: Digest): Pointer | undefined {
 }
 
 function scanImage({ path, name }: Listed, scan: EntryScan): EntryFile {
-  const { disk, root, imageKinds, signedBy } = scan;
+  const { disk, root, imageKinds, demands } = scan;
   using file = disk.open(`${root}/${path}`);
   const foreign = { path, size: file.size, ...identity(path), references: [], cmdline: '' };
   let entry: EntryFile = { ...foreign, ...(name ? { name } : {}) };
@@ -158,11 +168,27 @@ function scanImage({ path, name }: Listed, scan: EntryScan): EntryFile {
     if (!name || !isMarked) return;
     requireNothingBehind(pe);
     kind.requireIdentity?.(file, pe, name.digest);
-    const isUnsigned = signedBy.images && !carriesSignature(file, pe, signedBy.images);
-    if (isUnsigned) entry = { ...entry, unsigned: UNSIGNED };
+    entry = { ...entry, ...firmwareSays(file, pe, demands, demands.images) };
   });
   const problem = damage ?? otherNumber(entry.name, entry.version);
   return problem === undefined ? entry : { ...entry, damage: problem };
+}
+
+/** Returns what firmware has against a program that is whole. */
+export function firmwareSays(
+  file: ByteSource,
+  pe: Pe,
+  { machine, lacks = UNSIGNED, bans }: Demands,
+  signed: JudgesSignature | undefined,
+): Pick<EntryFile, 'fault' | 'unsigned' | 'banned'> {
+  const fault = machine === undefined ? undefined : startFault(pe, machine);
+  const isUnsigned = signed !== undefined && !carriesSignature(file, pe, signed);
+  const isBanned = bans !== undefined && carriesSignature(file, pe, bans);
+  return {
+    ...(fault === undefined ? {} : { fault }),
+    ...(isUnsigned ? { unsigned: lacks } : {}),
+    ...(isBanned ? { banned: BANNED } : {}),
+  };
 }
 
 /**

@@ -22,7 +22,7 @@ import { type LayoutMark, NO_WORD, parseLayoutMark } from './layout-mark.ts';
 import { subdirectoriesIn } from './listings.ts';
 import { lookupOn } from './lookup.ts';
 import { scanBlob } from './scan-blob.ts';
-import { type SignedBy, scanEntries } from './scan-entries.ts';
+import { type Demands, scanEntries } from './scan-entries.ts';
 import { scanTemporaries } from './temporaries.ts';
 import { readSmall } from './untrusted.ts';
 
@@ -44,7 +44,7 @@ function ourDirectories(token: string): readonly EspPath[] {
  * Reads an ESP's inventory.
  * @param root the directory at which the ESP is mounted
  * @param imageKinds every kind of image that there may be of ours
- * @param signedBy whose signatures our files should carry
+ * @param demands what firmware asks of our programs
  * @throws {ESP_NOT_MOUNTED} when there is no such directory
  * @throws {FOREIGN_LAYOUT} when a file or link is where a directory should be
  */
@@ -53,7 +53,7 @@ export function scanInventory(
   root: string,
   token: string,
   imageKinds: readonly ImageKind[],
-  signedBy: SignedBy = {},
+  demands: Demands = {},
 ): Inventory {
   const space = disk.fileSystem(root);
   if (!space) throw new EspError('ESP_NOT_MOUNTED', `${root}: no such directory`);
@@ -71,10 +71,10 @@ export function scanInventory(
   }
   const subdirectories = subdirectoriesIn(listings);
   const companions = scanCompanions(disk, root, listings);
-  const blobs = files(blobDirectory(token)).flatMap((file) => scanBlob(disk, root, file, signedBy));
+  const blobs = files(blobDirectory(token)).flatMap((file) => scanBlob(disk, root, file, demands));
   const { entries, unread } = scanEntries(
     { images: files(IMAGES), texts: files(ENTRIES) },
-    { disk, root, kindOf: lookupOn(disk, root), token, imageKinds, signedBy },
+    { disk, root, kindOf: lookupOn(disk, root), token, imageKinds, demands },
   );
   return {
     ...(companions.length > 0 ? { companions } : {}),
@@ -119,13 +119,11 @@ function requireDirectories(disk: Disk, root: string, token: string): void {
   }
 }
 
-/** What is no file is another's: a rename cannot replace a directory. */
+/** A directory is told as such, and a rename replaces whatever else is no file. */
 function readLayout(disk: Disk, path: string): LayoutMark {
   const stat = disk.linkStat(path);
-  if (stat === undefined) return {};
-  if (stat.kind !== 'file') {
-    return { layout: `a ${stat.kind === 'other' ? 'special file' : stat.kind}` };
-  }
+  if (stat === undefined || stat.kind === 'directory') return {};
+  if (stat.kind !== 'file') return { layoutDamage: 'it is no file' };
   if (stat.size > LIMIT.srel) return { layoutDamage: NO_WORD };
   return parseLayoutMark(disk.read(path, LIMIT.srel));
 }

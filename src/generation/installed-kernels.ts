@@ -25,6 +25,21 @@ export function kernelPlaces(state: string): KernelPlaces {
   };
 }
 
+/**
+ * Returns where to keep kernels, by real paths: links lead there, and are compared with what is there. Not
+ * all of the directory has to exist.
+ */
+export function realPlaces(state: string, disk: Disk): KernelPlaces {
+  const names: string[] = [];
+  let directory = state;
+  while (disk.realPath(directory) === undefined && directory.lastIndexOf('/') > 0) {
+    const end = directory.lastIndexOf('/');
+    names.unshift(directory.slice(end));
+    directory = directory.slice(0, end);
+  }
+  return kernelPlaces((disk.realPath(directory) ?? directory) + names.join(''));
+}
+
 /** Returns the links of kept kernels with their releases, the newest first. */
 export function kernelLinks(disk: Disk, directory: string): Link[] {
   return findGenerationLinks(disk, directory)

@@ -57,7 +57,7 @@ function described(view: EspView, rootHashes: readonly string[]): Omit<Inspected
   const first = entries.find((entry) => entry.default);
   const cmdline = view.inventory.entries.find(({ path }) => path === first?.path)?.cmdline ?? '';
   const loaders = view.loaders.flatMap(({ path, installed }) =>
-    installed.kind === 'absent'
+    installed.kind === 'absent' || installed.kind === 'directory'
       ? []
       : [
           {

@@ -70,6 +70,27 @@ export async function holdAgainst(
   return { inventory: { ...inventory, entries, blobs }, loaders: views };
 }
 
+/**
+ * Returns the loaders, with the fallback damaged where it differs from the other copy of the same version:
+ * without what they were made from, nobody can tell which of two that nobody signed is whole.
+ */
+export function holdCopies(
+  loaders: readonly LoaderView[],
+  { root, tree }: Pick<Target, 'root' | 'tree'>,
+): readonly LoaderView[] {
+  const [own, fallback] = loaders;
+  if (own?.installed.kind !== 'systemd-boot' || fallback?.installed.kind !== 'systemd-boot')
+    return loaders;
+  if (own.installed.version !== fallback.installed.version || own.size !== fallback.size)
+    return loaders;
+  using one = tree.open(`${root}/${own.path}`);
+  using other = tree.open(`${root}/${fallback.path}`);
+  const isSigned = [one, other].some((file) => certificateTable(file, parsePe(file)).length > 0);
+  if (isSigned || different(one.read(0, one.size), other.read(0, other.size)) === 0) return loaders;
+  const because = `it differs from ${own.path} of the same version, and one of them is damaged`;
+  return [own, { ...fallback, installed: malformed(because) }];
+}
+
 function malformed(because: string): LoaderView['installed'] {
   return { kind: 'malformed', because };
 }
@@ -93,7 +114,7 @@ async function loaderDamage(
   tree: Disk,
   disk: Disk,
 ): Promise<string | undefined> {
-  if (installed.kind === 'absent' || installed.kind === 'malformed') return undefined;
+  if (installed.kind !== 'systemd-boot' && installed.kind !== 'foreign') return undefined;
   using found = tree.open(`${root}/${path}`);
   using brought = disk.open(source.path);
   const isSame =

@@ -11,6 +11,7 @@ import type { BlobFile, EntryFile, Inventory } from '../esp/inventory.ts';
 import { isImageBlob, isProgram } from '../esp/layout.ts';
 import type { Target } from '../esp/target.ts';
 import { certificateTable } from '../pe/certificate-table.ts';
+import { createChecksum } from '../pe/checksum.ts';
 import { contentRange, parsePe, readRange } from '../pe/pe.ts';
 import { IMAGE_KINDS } from '../plan/images.ts';
 import { signersIn } from '../signer/cms-verification.ts';
@@ -52,9 +53,11 @@ export async function examine(
     await setImmediate();
     try {
       using opened = target.tree.open(`${target.root}/${file.path}`);
-      const isWhole = identities(opened).includes(file.name.digest);
+      const isNamed = identities(opened).includes(file.name.digest);
+      const isWhole = isNamed && isAsSummed(opened);
       progress?.advance(file.size, 1);
-      return isWhole ? file : { ...file, damage: NOT_ITS_NAME };
+      if (isWhole) return file;
+      return { ...file, damage: isNamed ? NOT_ITS_SUM : NOT_ITS_NAME };
     } catch (error) {
       if (!(error instanceof EspError)) throw error;
       return { ...file, damage: explain(error) };
@@ -87,6 +90,28 @@ function amountOf({ blobs, entries }: Inventory): Amount {
 }
 
 const NOT_ITS_NAME = 'its content is not what its name says';
+const NOT_ITS_SUM = 'its bytes do not add up to the checksum in its headers';
+
+/**
+ * A name says nothing of the stub in an image. Where nobody signed it, the checksum that was written with it
+ * stands for all of its bytes, whether or not the store is at hand.
+ */
+function isAsSummed(file: OpenFile): boolean {
+  const pe = parsePe(file);
+  if (certificateTable(file, pe).length > 0) return true;
+  const [field, behind] = [pe.checksumOffset, pe.checksumOffset + CHECKSUM_SIZE];
+  const checksum = createChecksum();
+  for (const bytes of readRange(file, { offset: 0, size: field })) checksum.update(bytes);
+  checksum.update(new Uint8Array(CHECKSUM_SIZE));
+  const rest = { offset: behind, size: file.size - behind };
+  for (const bytes of readRange(file, rest)) checksum.update(bytes);
+  const written = file.read(field, CHECKSUM_SIZE);
+  const view = new DataView(written.buffer, written.byteOffset, written.length);
+  return view.getUint32(0, true) === checksum.finish(file.size);
+}
+
+/** In bytes. */
+const CHECKSUM_SIZE = 4;
 
 /**
  * Returns the digests that an image's name may have: one per signature, or that of the unsigned

@@ -3,9 +3,18 @@ import { X509Certificate } from 'node:crypto';
 import type { Disk } from '../disk/disk.ts';
 import { EspError, explain } from '../error.ts';
 import { forbiddenVariable, hasShim, keyVariable } from '../loader/efi-variables.ts';
-import { type Ban, banOf, type Forbidden, parseForbidden } from '../secureboot/forbidden.ts';
+import {
+  type Ban,
+  banOf,
+  type Forbidden,
+  forbidsImage,
+  parseForbidden,
+} from '../secureboot/forbidden.ts';
 import { parseSignatureLists, type Signature, X509 } from '../secureboot/signature-list.ts';
 import { isIssuedBy } from '../signer/chain.ts';
+import { authenticodeDigest } from '../signer/image-digest.ts';
+import { digestNamed, type ListedSignature, readSignature } from '../signer/signature-listing.ts';
+import type { Verifier } from '../signer/signer.ts';
 
 /** What firmware holds to judge a program by. */
 export interface FirmwareKeys {
@@ -59,6 +68,54 @@ export function knowsChain(
   { known }: FirmwareKeys,
 ): boolean | undefined {
   return known?.some(({ type, data }) => type === X509 && vouchesFor(data, chain));
+}
+
+/** Firmware as who judges programs by their signatures alone, or together with the digest of the program. */
+export interface FirmwareJudge {
+  /** Tells whether a signature is whole, and of a chain that firmware takes. */
+  readonly takes: (signature: Uint8Array) => boolean;
+  /** Tells whether dbx has the digest of the program that a signature is over. */
+  readonly bans: (signature: Uint8Array) => boolean;
+  readonly verifier: Verifier;
+}
+
+/** Returns who judges as firmware does. What cannot be told, as where shim starts first, speaks for a program. */
+export function firmwareJudge(keys: FirmwareKeys): FirmwareJudge {
+  const listed = (signature: Uint8Array) => {
+    const read = readSignature(signature);
+    return typeof read === 'string' ? undefined : read;
+  };
+  const banned = keys.forbidden;
+  const isTaken = (read: ListedSignature | undefined) =>
+    read?.verifies === true &&
+    firmwareTrusts(read.chain, keys) !== false &&
+    banOfChain(read.chain, keys) === undefined;
+  return {
+    takes: (signature) => isTaken(listed(signature)),
+    bans: (signature) =>
+      banned !== undefined &&
+      banned.images.size > 0 &&
+      forbidsImage(banned, digestNamed(signature)),
+    verifier: {
+      verify: (signatures, imageDigest) => {
+        const digest = Buffer.from(imageDigest).toString('hex');
+        const isValid = signatures
+          .map(listed)
+          .some((read) => read?.digest === digest && isTaken(read));
+        return isValid
+          ? { kind: 'valid' }
+          : { kind: 'invalid', because: 'firmware does not take it' };
+      },
+    },
+  };
+}
+
+/** Tells whether dbx has the digest of a program. */
+export function bansProgram(path: string, { forbidden }: FirmwareKeys, disk: Disk): boolean {
+  if (forbidden === undefined || forbidden.images.size === 0) return false;
+  using program = disk.open(path);
+  const sha256 = Buffer.from(authenticodeDigest(program)).toString('hex');
+  return forbidsImage(forbidden, { sha256 });
 }
 
 /** Why dbx keeps what a chain signs from starting: which certificate it names, and how. */

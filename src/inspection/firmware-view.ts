@@ -1,25 +1,29 @@
 /** Reads what this machine's firmware and boot loader say through EFI variables. */
-import type { Context } from '../context.ts';
+import type { Disk } from '../disk/disk.ts';
 import {
   bootOptions,
-  EFI_VARIABLES,
   LOADER_VARIABLES,
   loaderVariable,
   secureBoot,
 } from '../loader/efi-variables.ts';
 import type { FirmwareView } from '../plan/view.ts';
 
-/**
- * Reads the variables.
- * @param certificate path of the certificate that signs our programs
- * @param asksOptions whether anybody asks for the boot entries, each of which is a variable of its own
- */
+/** What is asked of firmware. */
+interface Question {
+  /** Path of the certificate that signs our programs. */
+  readonly certificate: string | undefined;
+  /** Whether anybody asks for the boot entries, each of which is a variable of its own. */
+  readonly asksOptions: boolean;
+  /** Path of the boot loader that would be installed. */
+  readonly brings: string | undefined;
+}
+
+/** Reads the variables in a directory. */
 export async function viewFirmware(
-  certificate: string | undefined,
-  asksOptions: boolean,
-  { disk, environment }: Context,
+  { certificate, asksOptions, brings }: Question,
+  directory: string,
+  disk: Disk,
 ): Promise<FirmwareView> {
-  const directory = environment['ESPALIER_EFIVARS'] ?? EFI_VARIABLES;
   const enforces = secureBoot(disk, directory);
   const variables = LOADER_VARIABLES.flatMap((name) => {
     const value = loaderVariable(disk, directory, name);
@@ -29,7 +33,7 @@ export async function viewFirmware(
     secureBoot: enforces,
     bootOptions: asksOptions ? bootOptions(disk, directory) : undefined,
     ...(enforces === true && certificate !== undefined
-      ? await judged(certificate, directory, disk)
+      ? await judged(certificate, brings, directory, disk)
       : { trustsCertificate: undefined, forbids: undefined }),
     variables: Object.fromEntries(variables),
   };
@@ -38,17 +42,21 @@ export async function viewFirmware(
 // Cryptography is loaded only here: it costs as much as all the rest of an idle run.
 async function judged(
   certificate: string,
+  brings: string | undefined,
   directory: string,
-  disk: Context['disk'],
-): Promise<Pick<FirmwareView, 'trustsCertificate' | 'forbids'>> {
+  disk: Disk,
+): Promise<Pick<FirmwareView, 'trustsCertificate' | 'forbids' | 'bansLoader'>> {
   const { loadChain } = await import('../signer/pem.ts');
-  const { banOfChain, firmwareKeys, firmwareTrusts } = await import('./firmware-trust.ts');
+  const { banOfChain, bansProgram, firmwareKeys, firmwareTrusts } = await import(
+    './firmware-trust.ts'
+  );
   const loaded = loadChain(certificate, disk);
   const chain = [loaded.certificate, ...loaded.intermediates];
   const keys = firmwareKeys(directory, disk);
   const ban = banOfChain(chain, keys);
   return {
     trustsCertificate: firmwareTrusts(chain, keys),
+    bansLoader: brings !== undefined && bansProgram(brings, keys, disk),
     forbids: ban && `dbx has the ${ban.by} of ${ban.certificate}`,
   };
 }

@@ -7,7 +7,9 @@ import { type EspPath, loaderPlaces } from '../esp/layout.ts';
 import type { Target } from '../esp/target.ts';
 import { type Architecture, hostArchitecture } from '../loader/architecture.ts';
 import { loaderIdentity } from '../loader/systemd-boot.ts';
-import { type LoaderStatus, statusesOf } from '../plan/loader-status.ts';
+import type { LoaderSignature } from '../loader/upgrade.ts';
+import type { JudgesSignature } from '../pe/carried-signature.ts';
+import { type LoaderStatus, loaderStatus, statusesOf } from '../plan/loader-status.ts';
 import type { LoaderView } from '../plan/view.ts';
 import type { Settings } from '../settings/settings.ts';
 import type { Verifier } from '../signer/signer.ts';
@@ -16,6 +18,8 @@ import type { Verifier } from '../signer/signer.ts';
 export interface Judging {
   readonly architecture: Architecture;
   readonly verifier: Verifier | undefined;
+  /** Tells of a signature whether firmware refuses the very program that it is over. */
+  readonly bans?: JudgesSignature | undefined;
   /** The version that may replace them; absent where nothing is to be installed. */
   readonly brought?: string;
 }
@@ -53,12 +57,12 @@ export async function viewLoaders(
   { root, tree }: Pick<Target, 'root' | 'tree'>,
   judging: Judging,
 ): Promise<readonly LoaderView[]> {
-  const { architecture, verifier } = judging;
+  const { architecture } = judging;
   const views: LoaderView[] = [];
   const places = loaderPlaces(architecture);
   for (const place of ['systemd', 'fallback', 'previous'] as const) {
     const path = places[place];
-    const found = await view(`${root}/${path}`, verifier, tree);
+    const found = await view(`${root}/${path}`, judging, tree);
     const { installed } = found;
     const isForOther =
       installed.kind === 'systemd-boot' && installed.machine !== architecture.machine;
@@ -66,7 +70,7 @@ export async function viewLoaders(
   }
   const judged = views.map((each) => asDamaged(each, views, { root, tree }));
   if (!mayRotate(judged, judging)) return judged;
-  return withDigest(judged, (path) => tree.read(`${root}/${path}`, MAX_LOADER), verifier);
+  return withDigest(judged, (path) => tree.read(`${root}/${path}`, MAX_LOADER), judging);
 }
 
 /** In bytes. */
@@ -75,7 +79,7 @@ const MAX_LOADER = 16 * 1024 * 1024;
 /** Whether the first copy may become the previous loader: it is about to be replaced, or that one is bad. */
 function mayRotate([own, , previous]: readonly LoaderView[], { brought }: Judging): boolean {
   if (own?.installed.kind !== 'systemd-boot' || !previous || brought === undefined) return false;
-  if (own.isForOther || own.signature === 'invalid') return false;
+  if (loaderStatus(own).problem !== undefined) return false;
   const isBad = statusesOf([previous]).some(({ problem }) => problem !== undefined);
   return own.installed.version !== brought || isBad;
 }
@@ -87,12 +91,12 @@ function mayRotate([own, , previous]: readonly LoaderView[], { brought }: Judgin
 async function withDigest(
   [own, copy, ...others]: readonly LoaderView[],
   read: (path: EspPath) => Uint8Array,
-  verifier: Verifier | undefined,
+  judging: Judging,
 ): Promise<readonly LoaderView[]> {
   if (!own || !copy) return [];
   const bytes = read(own.path);
-  const isWhole = verifier
-    ? (await judge(bytesSource(bytes), verifier)) === 'valid'
+  const isWhole = judging.verifier
+    ? (await judge(bytesSource(bytes), judging)) === 'valid'
     : copy.installed.kind === 'systemd-boot' && Buffer.compare(bytes, read(copy.path)) === 0;
   return [isWhole ? { ...own, digest: hash(bytes) } : own, copy, ...others];
 }
@@ -127,24 +131,24 @@ function asDamaged(
 
 async function view(
   path: string,
-  verifier: Verifier | undefined,
+  judging: Judging,
   disk: Disk,
 ): Promise<Omit<LoaderView, 'place' | 'path'>> {
   const stat = disk.linkStat(path);
   if (stat?.kind !== 'file') {
-    const isTaken = stat?.kind === 'directory';
-    const absent = { installed: { kind: 'absent' }, signature: 'not-checked' } as const;
-    return { size: stat?.size ?? 0, ...absent, ...(isTaken && { isTaken }) };
+    const kind = stat?.kind === 'directory' ? 'directory' : 'absent';
+    return { size: stat?.size ?? 0, installed: { kind }, signature: 'not-checked' };
   }
   using file = disk.open(path);
   const installed = loaderIdentity(file);
-  const judges = installed.kind === 'systemd-boot' ? verifier : undefined;
-  const signature = judges ? await judge(file, judges) : 'not-checked';
+  const isOurs = installed.kind === 'systemd-boot';
+  const signature = isOurs ? await judge(file, judging) : 'not-checked';
   return { size: stat.size, installed, signature };
 }
 
 // Loading cryptography costs as much as the rest of an idle run, so only a run that signs does it.
-async function judge(file: ByteSource, verifier: Verifier): Promise<'valid' | 'invalid'> {
+async function judge(file: ByteSource, { verifier, bans }: Judging): Promise<LoaderSignature> {
+  if (verifier === undefined) return 'not-checked';
   const { judgeSignature } = await import('./signature.ts');
-  return judgeSignature(file, verifier);
+  return judgeSignature(file, verifier, bans);
 }

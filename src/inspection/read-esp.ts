@@ -7,10 +7,11 @@ import { takeOverKernels } from '../esp/kernel-install.ts';
 import type { EspPath } from '../esp/layout.ts';
 import { lookupOn } from '../esp/lookup.ts';
 import { type OwnSystems, setNeighboursApart } from '../esp/neighbours.ts';
-import type { SignedBy } from '../esp/scan-entries.ts';
 import { scanInventory } from '../esp/scan-inventory.ts';
+import { withStartFaults } from '../esp/start-faults.ts';
 import type { Target } from '../esp/target.ts';
 import type { Architecture } from '../loader/architecture.ts';
+import { EFI_VARIABLES, loaderVariable } from '../loader/efi-variables.ts';
 import type { DeclaredExtra } from '../plan/extras.ts';
 import { IMAGE_KINDS } from '../plan/images.ts';
 import { keyOf } from '../plan/present.ts';
@@ -23,6 +24,7 @@ import type { Survey } from '../survey/surveyed.ts';
 import { scanBootTree } from './boot-tree.ts';
 import type { Made } from './comparison.ts';
 import { type Closeness, viewExtras } from './extra-views.ts';
+import { askFor } from './firmware-demands.ts';
 import { viewFirmware } from './firmware-view.ts';
 import { judgingFor, viewLoaders } from './loader-views.ts';
 
@@ -50,6 +52,8 @@ export interface Look {
   readonly policies?: PolicyRule | undefined;
   /** What is wanted, by which policies are judged without reading whole images. */
   readonly wanted?: readonly WantedEntry[];
+  /** Path of the boot loader that would be installed; absent where nobody asks for that. */
+  readonly brings?: string;
   /** What unsigned files are held against; absent where that is not known, or not asked. */
   readonly made?: Made | undefined;
 }
@@ -65,12 +69,13 @@ export function lookFor(survey: Survey, deep = false): Look {
     ownSystems: survey.ownSystems,
     declared: extras,
     closeness: deep ? 'bytes' : 'decisive',
-    named: entriesOf(survey).flatMap(({ others = [] }) => others),
+    named: [...entriesOf(survey), ...extras].flatMap(({ others = [] }) => others),
     architecture,
     verifier: isUnsigned(signer) ? undefined : signer,
     brought: survey.loader.version,
     policies: survey.policies,
     wanted: entriesOf(survey),
+    brings: survey.loader.path,
     made: deep ? madeOf(survey) : undefined,
   };
 }
@@ -116,13 +121,17 @@ function adopted(
 export async function readEsp(target: Target, look: Look, context: Context): Promise<EspView> {
   const { root, xbootldr, tree, disk, warnings } = target;
   const token = look.settings['entry-token'];
-  const signedBy = await signaturesOn(look);
+  const variables = variablesFor(look, context);
+  const { demands, judging } = await askFor(look, variables, context);
   const { inventory: scanned, elsewhere } = scanBootTree(target, (from, at) => {
-    const found = scanInventory(from, at, token, IMAGE_KINDS, signedBy);
+    const found = scanInventory(from, at, token, IMAGE_KINDS, demands);
     const taken = look.adopts ? adopted(found, look, from, at) : found;
-    return look.ownSystems ? setNeighboursApart(taken, look.ownSystems, context.disk) : taken;
+    const { ownSystems } = look;
+    return withStartFaults(
+      ownSystems ? setNeighboursApart(taken, ownSystems, context.disk) : taken,
+    );
   });
-  const seen = { inventory: scanned, loaders: await viewLoaders(target, look) };
+  const seen = { inventory: scanned, loaders: await viewLoaders(target, judging) };
   const looked = look.deep ? await examined(target, seen, look, context) : seen;
   const { loaders } = looked;
   const inventory = await withPolicies(target, looked.inventory, look);
@@ -139,18 +148,9 @@ export async function readEsp(target: Target, look: Look, context: Context): Pro
     loaders,
     extras: viewExtras(root, wanting, inventory, tree),
     absent: absentFrom(target, look, inventory),
-    firmware: await firmwareFor(look, loaders, context),
+    firmware: await firmwareFor(target, { look, loaders, variables }, context),
     warnings,
   };
-}
-
-/** Which signatures the files of ours should carry. */
-async function signaturesOn({ settings, verifier }: Look): Promise<SignedBy> {
-  const certificate = verifier?.certificate;
-  if (certificate === undefined) return {};
-  const { isWholeSignature } = await import('../signer/cms-verification.ts');
-  const images = (signature: Uint8Array) => isWholeSignature(signature, certificate);
-  return { images, kernels: settings['sign-kernels'] ? images : undefined };
 }
 
 type Seen = Pick<EspView, 'inventory' | 'loaders'>;
@@ -163,8 +163,8 @@ async function examined(
 ): Promise<Seen> {
   const { examine } = await import('./examination.ts');
   const found = { inventory: await examine(target, inventory, context), loaders };
-  if (made === undefined) return found;
-  const { holdAgainst } = await import('./comparison.ts');
+  const { holdAgainst, holdCopies } = await import('./comparison.ts');
+  if (made === undefined) return { ...found, loaders: holdCopies(loaders, target) };
   return holdAgainst(found, made, target, context.disk);
 }
 
@@ -193,17 +193,38 @@ function absentFrom(
   return new Set([...asked].filter(isAbsent));
 }
 
-/**
- * EFI variables of this machine say nothing about a directory that is filled for another machine.
- */
-async function firmwareFor(
-  { settings }: Look,
-  [, fallback]: EspView['loaders'],
-  context: Context,
-): Promise<FirmwareView | undefined> {
+/** EFI variables of this machine say nothing about a directory that is filled for another machine. */
+function variablesFor({ settings }: Look, context: Context): string | undefined {
+  const given = context.environment['ESPALIER_EFIVARS'];
   const isOther = settings['allow-directory'] || isElsewhere(context);
-  if (isOther && context.environment['ESPALIER_EFIVARS'] === undefined) return undefined;
-  // Whether a boot entry leads to ours matters only where another system's program has its other path.
-  const asksOptions = fallback?.installed.kind === 'foreign';
-  return viewFirmware(settings.certificate, asksOptions, context);
+  return given ?? (isOther ? undefined : EFI_VARIABLES);
+}
+
+async function firmwareFor(
+  { root, tree, partitions }: Target,
+  { look, loaders: [, fallback], variables }: Asking,
+  { disk }: Context,
+): Promise<FirmwareView | undefined> {
+  if (variables === undefined) return undefined;
+  const { settings, brings } = look;
+  const from = loaderVariable(disk, variables, 'LoaderDevicePartUUID')?.toLowerCase();
+  // A machine that came from here comes from here. Each boot entry is a variable of its own, and slow to read.
+  const isReached = partitions.length === 0 || (from !== undefined && partitions.includes(from));
+  const asksOptions = fallback?.installed.kind === 'foreign' || !isReached;
+  const question = { certificate: settings.certificate, asksOptions, brings };
+  const view = await viewFirmware(question, variables, disk);
+  const isFile = (path: string) =>
+    tree.stat(`${root}${path.replaceAll('\\', '/')}`)?.kind === 'file';
+  const bootOptions = view.bootOptions?.map((option) => ({
+    ...option,
+    isThere: option.path?.startsWith('\\') === true && isFile(option.path),
+  }));
+  return { ...view, bootOptions };
+}
+
+/** What is asked of firmware, and about which loaders. */
+interface Asking {
+  readonly look: Look;
+  readonly loaders: EspView['loaders'];
+  readonly variables: string | undefined;
 }

@@ -1,12 +1,12 @@
 /** Keeps an installed kernel as a generation: its files, its command line, its place in the menu. */
-import type { Context } from '../context.ts';
+import { type Context, isElsewhere } from '../context.ts';
 import { trustCheck } from '../esp/untrusted-source.ts';
 import { machineId } from '../generation/entry-token.ts';
 import type { Link } from '../generation/generation.ts';
-import { kernelPlaces } from '../generation/installed-kernels.ts';
+import { realPlaces } from '../generation/installed-kernels.ts';
 import { hostArchitecture, systemOf } from '../loader/architecture.ts';
 import type { Settings } from '../settings/settings.ts';
-import { kernelTraits, requireMachine } from '../uki/kernel.ts';
+import { kernelTraits, requireStarts } from '../uki/kernel.ts';
 import { parseOsRelease } from '../uki/os-release.ts';
 import { findDevicetree } from './devicetree.ts';
 import { type InstalledFiles, initrdPlaces } from './installed.ts';
@@ -51,7 +51,7 @@ export function openKeeping(settings: Settings, context: Context, takesNoInitrd:
       ? [...cmdline.parameters, `systemd.machine_id=${id}`]
       : cmdline.parameters;
   return {
-    store: { disk, places: kernelPlaces(settings['state-dir']) },
+    store: { disk, places: realPlaces(settings['state-dir'], disk) },
     context,
     cmdline: { ...cmdline, parameters },
     label: fields.get('PRETTY_NAME') ?? 'Linux',
@@ -71,7 +71,7 @@ export interface Added {
 /**
  * Keeps a kernel. Without its initrd or its modules it becomes a generation that cannot be installed.
  * @throws {PE_MALFORMED} when firmware cannot start it
- * @throws {GENERATION_BROKEN} when it is for another processor
+ * @throws {GENERATION_BROKEN} when firmware would not start it
  * @throws {SOURCE_UNTRUSTED} when one of its files lies on a FAT file system
  */
 export async function addKernel(files: InstalledFiles, keeping: Keeping): Promise<Added> {
@@ -112,13 +112,13 @@ function absentInitrd({ release }: InstalledFiles, keeping: Keeping): string | u
 }
 
 /** The kernel tells what it is for; on its own machine it has to be for that. */
-function systemOfKernel(image: string, { disk }: Context): string {
-  using source = disk.open(image);
-  const { machine } = kernelTraits(source, image);
-  const system = systemOf(machine);
-  if (system !== undefined) return system;
-  requireMachine(machine, hostArchitecture().machine, image);
-  return '';
+function systemOfKernel(image: string, context: Context): string {
+  using source = context.disk.open(image);
+  const kernel = kernelTraits(source, image);
+  const system = systemOf(kernel.machine);
+  const isForHost = system === undefined || !isElsewhere(context);
+  requireStarts(kernel, isForHost ? hostArchitecture().machine : kernel.machine, image);
+  return system ?? '';
 }
 
 function troublesOf({ release, initrds, modules }: InstalledFiles, keeping: Keeping): string[] {

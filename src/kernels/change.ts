@@ -1,7 +1,7 @@
 /** Adds and removes installed kernels, and settles which of them boots next. */
 import type { Context } from '../context.ts';
 import { EspError, explain } from '../error.ts';
-import { kernelLinks, kernelPlaces } from '../generation/installed-kernels.ts';
+import { kernelLinks, realPlaces } from '../generation/installed-kernels.ts';
 import type { Settings } from '../settings/settings.ts';
 import { bootedSystem } from '../survey/booted.ts';
 import { addKernel, openKeeping } from './add.ts';
@@ -72,7 +72,7 @@ export function removeKernels(
   { settings, context }: Pick<Changing, 'settings' | 'context'>,
 ): KernelChange {
   const { disk } = context;
-  const store = { disk, places: kernelPlaces(settings['state-dir']) };
+  const store = { disk, places: realPlaces(settings['state-dir'], disk) };
   const gone = kernelLinks(disk, store.places.links).filter(
     ({ release }) => release !== undefined && isGone(release),
   );

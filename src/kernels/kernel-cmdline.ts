@@ -24,7 +24,7 @@ const OF_LOADERS = ['BOOT_IMAGE', 'initrd', 'systemd.machine_id', SYSTEM_PARAMET
 /**
  * Returns the command line of installed kernels: `/etc/kernel/cmdline`, else `/usr/lib/kernel/cmdline`,
  * else that of the running kernel without what loaders add. kernel-install can name another directory.
- * @throws {CONFIG_INVALID} when none of them is there
+ * @throws {CONFIG_INVALID} when none of them is there, or what is there is no text
  */
 export function kernelCmdline(
   context: Pick<Context, 'disk' | 'host' | 'environment'>,
@@ -52,6 +52,11 @@ export function kernelCmdline(
 
 /** Only a whole line is a comment: behind a parameter, `#` and what follows go to the kernel. */
 function fromFile(file: string, text: string): KernelCmdline {
+  if (/[\0\ufffd]/.test(text)) {
+    throw new EspError('CONFIG_INVALID', `${file}: expected UTF-8 text, got other bytes or a NUL`, {
+      hint: 'write it anew as plain text, as root=UUID=… ro quiet',
+    });
+  }
   const lines = text.split(/\r?\n/).filter((line) => !/^\s*#/.test(line));
   const parameters = lines.flatMap(splitParams);
   const left = parameters.find((word) => word.startsWith('#'));

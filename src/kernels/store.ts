@@ -1,4 +1,5 @@
 /** The store of installed kernels: files by their digest, and systems that name them. */
+import { basename } from 'node:path';
 import { base32, type Digest, hash, parseBase32 } from '../digest.ts';
 import { digestIn } from '../disk/digest-in.ts';
 import type { Disk, WritableDisk } from '../disk/disk.ts';
@@ -100,7 +101,10 @@ export async function keepSystem(
   return toplevel;
 }
 
-/** Removes systems but those that are wanted, and files that no system left names. */
+/**
+ * Removes systems but those that are wanted, and files that no system left names. Names tell digests: the
+ * directory may have been moved, and be reached by a link since.
+ */
 export function collect(
   { disk, places: { systems, files } }: KernelStore,
   wanted: ReadonlySet<string>,
@@ -109,12 +113,12 @@ export function collect(
   for (const { name } of disk.list(systems) ?? []) {
     const toplevel = `${systems}/${name}`;
     if (!wanted.has(toplevel)) disk.removeTemporary(toplevel);
-    else for (const file of namedFiles(disk, toplevel)) named.add(file);
+    else for (const file of namedFiles(disk, toplevel)) named.add(basename(file));
   }
   for (const { name } of disk.list(files) ?? []) {
     const path = `${files}/${name}`;
     // SAFETY: entries on the ESP hold their own copies: what booted before boots still.
-    if (!named.has(path)) disk.remove(path);
+    if (!named.has(name)) disk.remove(path);
   }
 }
 

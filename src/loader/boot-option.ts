@@ -12,6 +12,8 @@ export interface BootOption {
   readonly path: string | undefined;
   /** What firmware’s own menu shows. */
   readonly title: string;
+  /** Whether it leads to a file that is on the ESP; absent where nobody looked. */
+  readonly isThere?: boolean;
 }
 
 /** Where a partition is, as a device path says it (UEFI §10.3.5.1). In sectors of the disk. */

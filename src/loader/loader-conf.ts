@@ -49,38 +49,6 @@ export function isKnownKey(key: string): boolean {
   return KNOWN_KEYS.includes(key);
 }
 
-/** What systemd-boot reads as yes or no (loader.conf(5); `parse_boolean` of systemd-boot). */
-const YES_OR_NO = { pattern: /^(1|0|yes|no|y|n|true|false|t|f|on|off)$/, expected: 'yes or no' };
-
-/** The values of which systemd-boot reads some alone; of any other it keeps what it does by itself. */
-const VALUES: Readonly<Record<string, { pattern: RegExp; expected: string }>> = {
-  timeout: {
-    pattern: /^(\d{1,10}|menu-force|menu-hidden|menu-disabled)$/,
-    expected: 'seconds, menu-force, menu-hidden or menu-disabled',
-  },
-  'console-mode': {
-    pattern: /^(\d{1,10}|auto|max|keep)$/,
-    expected: 'a number, auto, max or keep',
-  },
-  editor: YES_OR_NO,
-  'auto-entries': YES_OR_NO,
-  'auto-firmware': YES_OR_NO,
-  'auto-poweroff': YES_OR_NO,
-  'auto-reboot': YES_OR_NO,
-  beep: YES_OR_NO,
-  'reboot-for-bitlocker': YES_OR_NO,
-  'secure-boot-enroll': {
-    pattern: /^(off|manual|if-safe|force)$/,
-    expected: 'off, manual, if-safe or force',
-  },
-};
-
-/** Returns what systemd-boot expects in place of a value that it would pass over. */
-export function expectedValue(key: string, value: string): string | undefined {
-  const known = VALUES[key];
-  return known === undefined || known.pattern.test(value) ? undefined : known.expected;
-}
-
 /** Returns the settings in a loader.conf, in order (loader.conf(5)). */
 export function parseLoaderConf(text: string): Line[] {
   return parseLines(text);

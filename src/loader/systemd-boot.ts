@@ -3,6 +3,7 @@ import { lastValue, parseLines } from '../bls.ts';
 import type { ByteSource } from '../byte-source.ts';
 import { EspError } from '../error.ts';
 import { findSection, type Pe, parsePe, readSection } from '../pe/pe.ts';
+import { startFault } from '../pe/program.ts';
 
 /** What a file in a boot loader's place is. `machine` is the PE/COFF machine number. */
 export type LoaderIdentity =
@@ -22,16 +23,18 @@ const VERSION = /^[A-Za-z0-9~\-^.+_]{1,64}$/;
 
 /**
  * Returns what the file of a boot loader is, from its headers and one small section. A truncated
- * file is malformed, whatever it says. Only the sections count: other loaders and forged files
+ * file is malformed, whatever it says, and so is a systemd-boot that firmware would not start. Only the sections count: other loaders and forged files
  * contain the text of the marker elsewhere.
  */
 export function loaderIdentity(source: ByteSource): LoaderIdentity {
   try {
     const pe = parsePe(source, 'boot loader');
     const version = markedVersion(source, pe);
-    return version === undefined
-      ? { kind: 'foreign' }
-      : { kind: 'systemd-boot', version, machine: pe.machine };
+    if (version === undefined) return { kind: 'foreign' };
+    const fault = startFault(pe, pe.machine);
+    return fault === undefined
+      ? { kind: 'systemd-boot', version, machine: pe.machine }
+      : { kind: 'malformed', because: fault };
   } catch (error) {
     if (error instanceof EspError && error.code === 'PE_MALFORMED') {
       return { kind: 'malformed', because: error.message };

@@ -9,15 +9,28 @@ import type { LoaderIdentity } from './systemd-boot.ts';
  */
 export type LoaderPlace = 'systemd' | 'fallback' | 'previous';
 
+/**
+ * How a signature is judged: by our certificate, or where none is named by firmware's own lists. `banned`
+ * is what firmware refuses whoever signed it.
+ */
+export type LoaderSignature = 'valid' | 'invalid' | 'not-taken' | 'banned' | 'not-checked';
+
+/** Why firmware does not start a loader with such a signature. */
+export const SIGNATURE_PROBLEMS: Readonly<Partial<Record<LoaderSignature, string>>> = {
+  invalid: 'its signature is not valid for our certificate',
+  'not-taken': 'it carries no signature that firmware of this machine takes, and Secure Boot is on',
+  banned: 'dbx has its digest: firmware refuses it, whoever signed it',
+};
+
 /** Everything that the decision depends on. */
 export interface LoaderQuestion {
   readonly place: Exclude<LoaderPlace, 'previous'>;
   /** The loader that we bring. */
   readonly source: { readonly version: string; readonly machine: number };
   /** The loader on the ESP. */
-  readonly installed: { readonly kind: 'absent' } | LoaderIdentity;
-  /** How our certificate judges the signature of the loader on the ESP. */
-  readonly signature: 'valid' | 'invalid' | 'not-checked';
+  readonly installed: { readonly kind: 'absent' | 'directory' } | LoaderIdentity;
+  /** What is to be said of the signature of the loader on the ESP. */
+  readonly signature: LoaderSignature;
   /** Whether a person asked for ours even when the same or a newer version is there. */
   readonly force: boolean;
 }
@@ -41,6 +54,12 @@ export function decideLoader(question: LoaderQuestion): LoaderDecision {
 }
 
 const rules: readonly Rule[] = [
+  {
+    // No rename replaces a directory. The other copy starts meanwhile.
+    kind: 'leave-foreign',
+    applies: ({ installed }) => installed.kind === 'directory',
+    because: () => 'it is a directory: move it away',
+  },
   {
     kind: 'replace',
     applies: ({ installed }) => installed.kind === 'absent',
@@ -76,8 +95,8 @@ const rules: readonly Rule[] = [
     // This comes before any version check: a loader that firmware refuses starts nothing. So ours
     // replaces it even when ours is older. "Never downgrade" protects a machine that boots.
     kind: 'replace',
-    applies: ({ signature }) => signature === 'invalid',
-    because: () => 'its signature is not valid for our certificate',
+    applies: ({ signature }) => SIGNATURE_PROBLEMS[signature] !== undefined,
+    because: ({ signature }) => SIGNATURE_PROBLEMS[signature] ?? signature,
   },
   {
     kind: 'replace',

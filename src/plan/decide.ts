@@ -19,7 +19,7 @@ import type { Roots } from './roots.ts';
 import type { Scope } from './scope.ts';
 import { type Joining, shareImages } from './sharing.ts';
 import { sparedLast } from './spared.ts';
-import { requireStartable } from './startable.ts';
+import { requireLoaderTaken, requireStartable } from './startable.ts';
 import type { Plan, Refusal } from './step.ts';
 import { type EspView, placeOn } from './view.ts';
 import { entriesOf, filesOf, type WantedGeneration } from './wanted.ts';
@@ -59,6 +59,7 @@ export function decide(given: WantedSystem, seen: EspView, scope: Scope): Decisi
   const view = { ...seen, inventory: { ...spared.inventory, extras: extras.own } };
   const { wanted, byProfiles, keepsDefault } = settle(system, view, scope);
   const { inventory } = view;
+  requireLoaderPlace(view);
   const roots = rootsOf(wanted, view, scope);
   const { next, warnings: uncounted } = loaderDefault(
     wanted,
@@ -75,6 +76,7 @@ export function decide(given: WantedSystem, seen: EspView, scope: Scope): Decisi
     { ...wanted, ...input, lacksNext: lacksNext(inventory) },
     decideLoaders(wanted, view, scope),
   );
+  requireLoaderTaken(loaders, wanted, view.firmware);
   requireFiles(planned, view);
   const left = removalsFrom(view.elsewhere, planned, wanted, { roots, scope });
   const named = (keepsDefault && lastValue(settings.kept, 'default')) || wanted.default;
@@ -200,11 +202,22 @@ function requireFiles(planned: Plan | Refusal, view: EspView): void {
   const steps = planned.phases.flatMap((phase) => phase.steps);
   const found = steps.find(({ path }) => taken.has(path.toLowerCase()));
   if (!found) return;
-  throw new EspError(
-    'FOREIGN_LAYOUT',
-    `${placeOn(view, found.path)}: expected a file, got a directory`,
-    { hint: 'nothing was touched; move the directory away' },
-  );
+  throw directoryAt(placeOn(view, found.path));
+}
+
+function directoryAt(path: string): EspError {
+  return new EspError('FOREIGN_LAYOUT', `${path}: expected a file, got a directory`, {
+    hint: 'nothing was touched; move the directory away',
+  });
+}
+
+/** One directory in the place of a boot loader costs a copy, and two of them the machine. */
+function requireLoaderPlace(view: EspView): void {
+  const [first] = view.loaders;
+  const isTaken = view.loaders
+    .filter(({ place }) => place !== 'previous')
+    .every(({ installed }) => installed.kind === 'directory');
+  if (first && isTaken) throw directoryAt(placeOn(view, first.path));
 }
 
 /** Returns what protects entries that nothing wants. */

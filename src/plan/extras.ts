@@ -57,6 +57,8 @@ export interface Extras {
   readonly wanted: readonly WantedFile[];
   /** The files that the entries among them name. */
   readonly named: readonly EspPath[];
+  /** Those entries, each with the files that it names. */
+  readonly entries: readonly Pick<DeclaredExtra, 'path' | 'others'>[];
   readonly own: readonly ExtraFile[];
   readonly warnings: readonly string[];
 }
@@ -111,6 +113,7 @@ export function decideExtras(cases: readonly ExtraView[], token: string): Extras
   return {
     wanted: [...manifestOf(wanted, token), ...wanted.map(wantedFile)],
     named: wanted.flatMap(({ others }) => others),
+    entries: wanted.filter(({ others }) => others.length > 0),
     own: verdicts.flatMap(({ path, found: { size }, verdict }): ExtraFile[] => {
       const own = { role: extraRole(path), path, size };
       if (verdict.kind === 'ours') return [own];

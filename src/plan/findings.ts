@@ -8,7 +8,7 @@ import { matchesPattern } from '../loader/pattern.ts';
 import { exactSize } from '../quantity.ts';
 import type { ExtraView } from './extras.ts';
 import { damageOf } from './loader-settings.ts';
-import { loaderStatus, statusesOf } from './loader-status.ts';
+import { lacksOurs, loaderStatus, statusesOf } from './loader-status.ts';
 import { menuOf } from './menu.ts';
 import { goneNext, hasOurName } from './menu-order.ts';
 import { startedPrevious } from './running-loader.ts';
@@ -61,7 +61,7 @@ function firmwareFindings(view: EspView): readonly Finding[] {
  */
 function loaderFindings(view: EspView): readonly Finding[] {
   const copies = view.loaders.filter(({ place }) => place !== 'previous').map(loaderStatus);
-  const fatal = copies.every(({ is, problem }) => problem !== undefined || is === 'foreign');
+  const fatal = copies.every(lacksOurs);
   return statusesOf(view.loaders).flatMap(({ path, problem }) =>
     problem === undefined ? [] : [{ path, problem, fatal }],
   );
@@ -75,15 +75,21 @@ function entryFindings(view: EspView): readonly Finding[] {
   const enforces = view.firmware?.secureBoot === true;
   const decides = decisive(view.inventory);
   return [
-    ...entries.flatMap(({ path, unsigned, generation, default: isDefault }): Finding[] =>
-      unsigned === undefined || generation === undefined
+    ...entries.flatMap(({ path, unsigned, own, default: isDefault }): Finding[] =>
+      unsigned === undefined || !own
         ? []
         : [{ path, problem: unsigned, fatal: isDefault && enforces }],
     ),
-    ...entries.flatMap(({ path, damage, generation, default: isDefault }): Finding[] =>
-      damage === undefined || generation === undefined
+    ...entries.flatMap(({ path, damage, own, generation, default: isDefault }): Finding[] =>
+      damage === undefined || !(own || isDefault)
         ? []
-        : [{ path, problem: damage, fatal: isDefault || generation === decides }],
+        : [
+            {
+              path,
+              problem: damage,
+              fatal: isDefault || (generation !== undefined && generation === decides),
+            },
+          ],
     ),
     ...[...view.inventory.entries, ...view.inventory.blobs].flatMap(
       ({ path, unauthorised }): Finding[] =>
@@ -108,7 +114,11 @@ function decisive({ entries, loaderConf }: Inventory): number | undefined {
 /** The two files with fixed names that tell a loader what to show; one of another loader is none of our concern. */
 function settingsFindings({ inventory }: EspView): readonly Finding[] {
   if (!inventory.entries.some(({ name }) => name !== undefined)) return [];
-  return [...loaderConfFindings(inventory), ...layoutFindings(inventory)];
+  // What stands in their place is told among the leftovers.
+  const taken = new Set(inventory.subdirectories?.map((path) => path.toLowerCase()));
+  return [...loaderConfFindings(inventory), ...layoutFindings(inventory)].filter(
+    ({ path }) => !taken.has(path.toLowerCase()),
+  );
 }
 
 function loaderConfFindings(inventory: Inventory): readonly Finding[] {

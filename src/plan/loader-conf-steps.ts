@@ -57,8 +57,10 @@ export function defaultPhases(
 }
 
 /** BLS §Locations: the file that marks an ESP as one with Type #1 entries. */
-function layoutMark({ layout, layoutDamage }: Inventory): Step[] {
-  if (layout !== undefined) return [];
+function layoutMark({ layout, layoutDamage, subdirectories = [] }: Inventory): Step[] {
+  const isTaken = subdirectories.some((path) => path.toLowerCase() === ENTRIES_SREL);
+  // No boot loader reads it, so a directory in its place is told, and keeps nothing from being installed.
+  if (layout !== undefined || isTaken) return [];
   const because = layoutDamage === undefined ? 'it is not there' : `it is damaged: ${layoutDamage}`;
   return [textStep('write', ENTRIES_SREL, LAYOUT_MARK, because)];
 }

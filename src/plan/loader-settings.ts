@@ -4,7 +4,6 @@ import type { Inventory } from '../esp/inventory.ts';
 import { ENTRIES_SREL, LOADER_CONF } from '../esp/layout.ts';
 import {
   type BootsNext,
-  expectedValue,
   isKnownKey,
   parseKept,
   parseLoaderConf,
@@ -12,6 +11,7 @@ import {
   salvageSettings,
 } from '../loader/loader-conf.ts';
 import { type LoaderConfDamage, loaderConfDamage } from '../loader/loader-conf-damage.ts';
+import { valueFault } from '../loader/loader-values.ts';
 import { isUnsigned } from '../signer/signer.ts';
 import type { WantedSystem } from './wanted-system.ts';
 
@@ -29,7 +29,7 @@ export function loaderSettings(wanted: Wanted, inventory: Inventory, next: Boots
   const isWhole = wanted.settings['keep-default'] && wanted.loaderConf !== undefined;
   const isSaid =
     isWhole ||
-    kept.some(([key, value]) => key === EDITOR_OFF[0] && expectedValue(key, value) === undefined);
+    kept.some(([key, value]) => key === EDITOR_OFF[0] && valueFault(key, value) === undefined);
   return { kept: isSaid || isUnsigned(wanted.signer) ? kept : [...kept, EDITOR_OFF], lost };
 }
 

@@ -1,5 +1,6 @@
 /** Describes a copy of the boot loader for a status. Pure. */
 import type { EspPath } from '../esp/layout.ts';
+import { SIGNATURE_PROBLEMS } from '../loader/upgrade.ts';
 import type { LoaderView } from './view.ts';
 
 /** One copy of the loader. */
@@ -10,19 +11,29 @@ export interface LoaderStatus {
   readonly problem?: string;
 }
 
+/** Tells whether ours does not start from a copy, or is not in its place. */
+export function lacksOurs({ is, problem }: LoaderStatus): boolean {
+  return problem !== undefined || is === 'foreign';
+}
+
 /** Returns what each loader is. No ESP has to have a previous one. */
 export function statusesOf(views: readonly LoaderView[]): readonly LoaderStatus[] {
   return views
-    .filter(({ place, installed }) => place !== 'previous' || installed.kind !== 'absent')
+    .filter(({ place, installed: { kind } }) => {
+      return place !== 'previous' || (kind !== 'absent' && kind !== 'directory');
+    })
     .map(loaderStatus);
 }
 
 /** Returns what a copy is, and what is wrong with it. */
 export function loaderStatus(view: LoaderView): LoaderStatus {
   const { path, place, installed, signature, isForOther = false } = view;
+  const refused = SIGNATURE_PROBLEMS[signature];
   switch (installed.kind) {
     case 'absent':
       return { path, is: 'absent', problem: 'it is not there' };
+    case 'directory':
+      return { path, is: 'a directory', problem: 'it is a directory: move it away' };
     case 'malformed':
       return { path, is: 'malformed', problem: installed.because };
     case 'foreign':
@@ -34,9 +45,7 @@ export function loaderStatus(view: LoaderView): LoaderStatus {
         path,
         is: `systemd-boot ${installed.version}`,
         ...(isForOther && { problem: 'it is for another processor' }),
-        ...(signature === 'invalid' && {
-          problem: 'its signature is not valid for the certificate',
-        }),
+        ...(refused && { problem: refused }),
       };
   }
 }

@@ -83,8 +83,8 @@ function settlePrevious(
   }
 }
 
-function startsFrom({ installed, signature }: LoaderView): boolean {
-  return installed.kind === 'systemd-boot' && signature !== 'invalid';
+function startsFrom(view: LoaderView): boolean {
+  return loaderStatus(view).problem === undefined;
 }
 
 /** A run that writes no loader leaves a bad one, too, where there is no better one. */

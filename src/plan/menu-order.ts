@@ -1,7 +1,14 @@
 /** Orders entries as systemd-boot's menu does, and finds the one that boots by default. Pure. */
 import { lastValue } from '../bls.ts';
 import type { EntryFile, Inventory } from '../esp/inventory.ts';
-import { type BootCounter, type EspPath, fileName, parseBlobName } from '../esp/layout.ts';
+import {
+  type BootCounter,
+  ENTRIES_SREL,
+  type EspPath,
+  fileName,
+  LOADER_CONF,
+  parseBlobName,
+} from '../esp/layout.ts';
 import { namedNext, parseLoaderConf } from '../loader/loader-conf.ts';
 import { matchesPattern } from '../loader/pattern.ts';
 import { compareVersions } from '../version.ts';
@@ -34,11 +41,14 @@ function isOurName(pattern: string): boolean {
   return /-generation-\d+-(?:.*-)?[a-z2-7]{52}(?:\*|\+\d+(?:-\d+)?)?\.(?:conf|efi)$/.test(pattern);
 }
 
-/** Tells whether a path has the name of an entry, a kernel or an initrd of ours. */
+/** Tells whether a path has the name of an entry, a kernel or an initrd of ours, or of settings. */
 export function hasOurName(path: EspPath): boolean {
+  if (SETTINGS.has(path.toLowerCase())) return true;
   const name = fileName(path);
   return isOurName(name) || parseBlobName(name) !== undefined;
 }
+
+const SETTINGS: ReadonlySet<string> = new Set([LOADER_CONF, ENTRIES_SREL]);
 
 /** Orders entries as the menu does (BLS §Sorting). Bad entries come last. */
 export function compareEntries(a: SortedBy, b: SortedBy): number {

@@ -1,9 +1,11 @@
 /** The boot menu as systemd-boot will show it: entries, order, and what each entry is. Pure. */
 import type { EntryFile, Inventory } from '../esp/inventory.ts';
-import { type BootCounter, ENTRIES, type EntryName, type EspPath } from '../esp/layout.ts';
+import type { BootCounter, EntryName, EspPath } from '../esp/layout.ts';
 import { bootsSystem } from '../uki/cmdline.ts';
 import { companionsOf } from './companions.ts';
 import { compareEntries, nextOf } from './menu-order.ts';
+import { keyOf } from './present.ts';
+import { blobsByPath, refusalOf } from './refused.ts';
 import type { EspView } from './view.ts';
 
 /** The systems with which entries are compared. Real paths. */
@@ -32,6 +34,8 @@ export interface MenuEntry {
   readonly generation: number | undefined;
   /** Its generation and specialisation, as `5` or `5-gaming`; undefined for an entry of others. */
   readonly name: string | undefined;
+  /** Whether this program keeps it: of a generation, or declared in the settings. */
+  readonly own: boolean;
   /** Whether it has a name as ours have, and is another machine's; absent when it is not. */
   readonly neighbour?: true;
   /** Whether it boots when nobody chooses, as far as files tell. */
@@ -49,12 +53,15 @@ export interface MenuEntry {
 
 /** Returns the menu of an ESP. */
 export function menuOf(
-  { inventory, absent }: Pick<EspView, 'inventory' | 'absent'>,
+  { inventory, absent, extras }: Pick<EspView, 'inventory' | 'absent' | 'extras'>,
   { booted, pinned }: Systems,
 ): readonly MenuEntry[] {
   const sorted = inventory.entries.toSorted(compareEntries);
   const first = nextOf(inventory, sorted);
-  const blobs = new Map(inventory.blobs.map((blob) => [blob.path.toLowerCase(), blob]));
+  const blobs = blobsByPath(inventory);
+  const declared = new Set(
+    extras.filter(({ records }) => records.length > 0).map(({ path }) => keyOf(path)),
+  );
   const namers = namersIn(sorted);
   const namersOf = (path: EspPath) => namers.get(path.toLowerCase()) ?? [];
   return sorted.map((entry) => {
@@ -63,9 +70,6 @@ export function menuOf(
     const sharers = imageOf(entry)
       .flatMap(namersOf)
       .filter((id) => id !== entry.id);
-    // Firmware itself starts what a Type #1 entry names. A thin image vouches for its kernel.
-    const isType1 = entry.path.toLowerCase().startsWith(`${ENTRIES}/`);
-    const bare = isType1 ? named.find((blob) => blob?.unsigned !== undefined) : undefined;
     const broken = named.find((blob) => blob?.damage !== undefined);
     const companions = companionsOf(entry, inventory.companions ?? []);
     return {
@@ -79,12 +83,13 @@ export function menuOf(
       ...(companions.length > 0 ? { companions } : {}),
       generation: entry.name?.generation,
       name: entry.name && nameOf(entry.name),
+      own: entry.name !== undefined || declared.has(keyOf(entry.path)),
       ...(entry.isNeighbour ? { neighbour: true as const } : {}),
       default: entry === first,
       booted: booted !== undefined && bootsSystem(entry.cmdline, booted),
       pinned: pinned.some((system) => bootsSystem(entry.cmdline, system)),
       counter: entry.counter,
-      unsigned: entry.unsigned ?? (bare && `it names ${bare.path}: ${bare.unsigned}`),
+      unsigned: refusalOf(entry, blobs),
       damage:
         entry.damage ??
         missingFile(entry, absent) ??

@@ -1,9 +1,11 @@
 /** Decides what boots next. No other place does. Pure. */
 import { EspError } from '../error.ts';
+import type { Inventory } from '../esp/inventory.ts';
 import { type EspPath, entryId } from '../esp/layout.ts';
 import { matchesPattern } from '../loader/pattern.ts';
 import { comingCounter } from './kept-counters.ts';
 import { isBad } from './menu-order.ts';
+import { banOf, blobsByPath } from './refused.ts';
 import { mustHave, standIn } from './stand-in.ts';
 import type { EspView, FirmwareView } from './view.ts';
 import { entriesOf, type WantedEntry } from './wanted.ts';
@@ -39,6 +41,7 @@ export interface NextBoot {
  * missing files change nothing
  * @throws {VERITY_ABSENT} when no reachable entry is left, or when --require-verity forbids another
  * one
+ * @throws {SECURE_BOOT_UNTRUSTED} when dbx has the digest of that entry, and there is no other
  */
 export function nextBoot(
   question: NextBootQuestion,
@@ -47,11 +50,9 @@ export function nextBoot(
 ): NextBoot {
   const reachable = nextReachable(question);
   const chosen = standingChoice(question, reachable.id) ?? reachable.id;
-  const failing = isGiven
-    ? new Map<string, string>()
-    : failures(question, inventory.entries.filter(isBad), absent);
+  const failing = isGiven ? new Map<string, string>() : failures(question, inventory, absent);
   const good = failing.has(chosen)
-    ? nextGood(chosen, failing, question)
+    ? nextGood(chosen, failing, question, inventory)
     : { id: chosen, warnings: [] };
   const { musts, wishes } = mustHave(mustHave(question, reachable.id), good.id);
   return {
@@ -114,9 +115,10 @@ function standingChoice(question: NextBootQuestion, byProfiles: string): string 
 /** Returns why entries do not boot, by ID: a file is missing, or no tries are left. */
 function failures(
   question: NextBootQuestion,
-  bad: readonly { readonly id: string }[],
+  inventory: Inventory,
   absent: ReadonlySet<EspPath>,
 ): ReadonlyMap<string, string> {
+  const bad = inventory.entries.filter(isBad);
   const comingBad = entriesOf(question).filter((entry) => comingCounter(entry)?.triesLeft === 0);
   return new Map([
     ...[...bad, ...comingBad].map(
@@ -125,17 +127,42 @@ function failures(
     ...lackingFiles(question, absent).map(
       ({ id }) => [id, 'does not boot without a file that is not on the ESP'] as const,
     ),
+    ...bannedIn(question, inventory),
   ]);
+}
+
+/** Our entries that firmware refuses whoever signs them, and those that would name such a file. */
+function bannedIn(question: NextBootQuestion, inventory: Inventory): ReadonlyMap<string, string> {
+  const blobs = blobsByPath(inventory);
+  const coming = entriesOf(question).map(({ id, file: { path }, blobs: named }) => {
+    return { id, path, references: named.map((blob) => blob.path) };
+  });
+  const own = inventory.entries.filter(({ name }) => name !== undefined);
+  return new Map(
+    [...coming, ...own].flatMap((entry): (readonly [id: string, because: string])[] => {
+      const because = banOf(entry, blobs);
+      return because === undefined ? [] : [[entry.id, `does not start: ${because}`]];
+    }),
+  );
+}
+
+function refused(id: string, because: string): EspError {
+  return new EspError('SECURE_BOOT_UNTRUSTED', `${id} ${because}`, {
+    hint: 'nothing was touched, and no other system could boot in its place: build one anew, so that it has another digest',
+  });
 }
 
 function nextGood(
   id: string,
   failing: ReadonlyMap<string, string>,
   question: NextBootQuestion,
+  inventory: Inventory,
 ): Candidate {
   const isGood = (entry: WantedEntry) =>
     !failing.has(entry.id) && !isUnreachable(question, entry.id);
   const other = standIn(question, isGood);
+  const ban = bannedIn(question, inventory).get(id);
+  if (other === undefined && ban !== undefined) throw refused(id, ban);
   const instead = other
     ? `${other.id} is made the one that boots next`
     : 'there is no other to boot next';

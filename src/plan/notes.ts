@@ -5,6 +5,7 @@ import type { Companion } from '../esp/companions.ts';
 import type { Inventory } from '../esp/inventory.ts';
 import { type EspPath, LOADER_CONF } from '../esp/layout.ts';
 import { parseLoaderConf } from '../loader/loader-conf.ts';
+import { menuOf } from './menu.ts';
 import { isReachKnown } from './startable.ts';
 import type { EspView } from './view.ts';
 
@@ -22,6 +23,7 @@ export function notesOf(view: EspView): readonly Note[] {
   return [
     ...otherFallback(view),
     ...enrolment(inventory),
+    ...deadEntries(view),
     ...[inventory, ...elsewhere.map((volume) => volume.inventory)]
       .flatMap(({ companions = [] }) => companions)
       .filter(({ path }, at, all) => all.findIndex((other) => other.path === path) === at)
@@ -38,6 +40,15 @@ function otherFallback(view: EspView): readonly Note[] {
   if (!own || fallback?.installed.kind !== 'foreign' || isReachKnown(view)) return [];
   const note = `another system’s: firmware starts it, unless a boot entry of firmware leads to ${own.path}, which cannot be told here`;
   return [{ path: fallback.path, note }];
+}
+
+/** Entries of others that name what is not there: whoever made them has to know, and nothing of ours waits for it. */
+function deadEntries(view: EspView): readonly Note[] {
+  return menuOf(view, { booted: undefined, pinned: [] }).flatMap(({ path, damage, own }) =>
+    damage === undefined || own
+      ? []
+      : [{ path, note: `not Espalier’s, and does not boot: ${damage}` }],
+  );
 }
 
 const WORDS: Readonly<Record<Companion['kind'], string>> = {

@@ -29,7 +29,7 @@ export function decidePrevious(question: PreviousQuestion): PreviousDecision {
   const isThere = previous.installed.kind !== 'absent';
   // Nothing else is known to start.
   const isNeeded = isRunning(previous, running) && versionOf(previous) !== undefined;
-  if (previous.isTaken || isNeeded) return { kind: 'keep' };
+  if (previous.installed.kind === 'directory' || isNeeded) return { kind: 'keep' };
   if (!isWanted) {
     return isThere ? { kind: 'remove', because: 'loader-fallback is off' } : { kind: 'keep' };
   }

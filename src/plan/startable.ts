@@ -41,6 +41,23 @@ export function requireStartable(
   );
 }
 
+/**
+ * Refuses to write a boot loader whose digest is in dbx.
+ * @throws {SECURE_BOOT_UNTRUSTED}
+ */
+export function requireLoaderTaken(
+  { copies }: { readonly copies: readonly unknown[] },
+  { loader: { path, version } }: Pick<WantedSystem, 'loader'>,
+  firmware: FirmwareView | undefined,
+): void {
+  if (copies.length === 0 || firmware?.bansLoader !== true) return;
+  throw new EspError(
+    'SECURE_BOOT_UNTRUSTED',
+    `${path}: Secure Boot is on, and dbx has the digest of this systemd-boot ${version}: it would not start`,
+    { hint: 'install another version of systemd, or name one with --systemd' },
+  );
+}
+
 /** Says why firmware starts nothing that our certificate signs. */
 export function refusals(firmware: FirmwareView | undefined): readonly string[] {
   if (firmware?.secureBoot !== true) return [];
@@ -72,26 +89,51 @@ export function isReachKnown({ firmware, partitions }: Pick<EspView, 'firmware' 
   return firmware?.bootOptions !== undefined && partitions.length > 0;
 }
 
+type Seen = Pick<EspView, 'firmware' | 'partitions' | 'loaders'>;
+
 /**
- * Says that firmware does not come to our boot loader: another system has the fallback path, and no
- * boot entry leads to ours. Nothing is said where partitions or boot entries are not known.
+ * Says that firmware does not come to our boot loader: a boot entry that starts another program of this ESP
+ * comes first, or another system has the fallback path and no boot entry leads to ours. Nothing is said
+ * where partitions or boot entries are not known.
  */
-export function notReached({
-  firmware,
-  partitions,
-  loaders,
-}: Pick<EspView, 'firmware' | 'partitions' | 'loaders'>): readonly string[] {
-  const [own, fallback] = loaders;
-  const options = firmware?.bootOptions ?? [];
-  if (!isReachKnown({ firmware, partitions }) || !own || !fallback) return [];
-  if (fallback.installed.kind !== 'foreign') return [];
-  const path = `\\${own.path.replaceAll('/', '\\')}`;
-  const isOurs = (option: BootOption) =>
-    option.isActive &&
-    option.path?.toLowerCase() === path.toLowerCase() &&
-    (option.partition === undefined || partitions.includes(option.partition));
-  if (options.some(isOurs)) return [];
+export function notReached(view: Seen): readonly string[] {
+  const [own, fallback] = view.loaders;
+  if (!isReachKnown(view) || !own || !fallback) return [];
+  const { first, isOurs } = firstStarted(view);
+  const isForeign = fallback.installed.kind === 'foreign';
+  if (isOurs || (first === undefined && !isForeign)) return [];
+  const why = first
+    ? `its boot entry ${JSON.stringify(first.title)} starts ${first.path}, and none before it leads to ${own.path}`
+    : `${fallback.path} is another system's, and no boot entry of firmware leads to ${own.path}`;
   return [
-    `firmware does not start our boot loader: ${fallback.path} is another system's, and no boot entry of firmware leads to ${own.path}; make one with: efibootmgr --create --disk DISK --part NUMBER --label 'Linux Boot Manager' --loader '${path}'`,
+    `firmware does not start our boot loader: ${why}; make one with espalier firmware register, or with: efibootmgr --create --disk DISK --part NUMBER --label 'Linux Boot Manager' --loader '${firmwareForm(own.path)}'`,
   ];
+}
+
+/** Returns the first boot entry that is known to start something of this ESP, and whether that is ours. */
+function firstStarted({ firmware, partitions, loaders }: Seen): {
+  readonly first: BootOption | undefined;
+  readonly isOurs: boolean;
+} {
+  const paths = loaders
+    .filter(({ installed, place }) => place === 'systemd' || installed.kind !== 'foreign')
+    .map(({ path }) => firmwareForm(path).toLowerCase());
+  const isHere = ({ partition }: BootOption) =>
+    partition === undefined || partitions.includes(partition);
+  const leadsToOurs = (option: BootOption) =>
+    isHere(option) && paths.includes(option.path?.toLowerCase() ?? '');
+  // Whoever started this time from here has chosen the order of the entries.
+  const from = firmware?.variables.LoaderDevicePartUUID?.toLowerCase();
+  const isChosen = from !== undefined && partitions.includes(from);
+  const first = firmware?.bootOptions?.find(
+    (option) =>
+      option.isActive &&
+      (leadsToOurs(option) || (!isChosen && option.isThere === true && isHere(option))),
+  );
+  return { first, isOurs: first !== undefined && leadsToOurs(first) };
+}
+
+/** Returns a path of the ESP as firmware writes it. */
+function firmwareForm(path: string): string {
+  return `\\${path.replaceAll('/', '\\')}`;
 }

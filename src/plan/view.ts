@@ -6,7 +6,7 @@ import type { OtherVolume } from '../esp/target.ts';
 import type { BootOption } from '../loader/boot-option.ts';
 import type { LoaderVariable } from '../loader/efi-variables.ts';
 import type { LoaderIdentity } from '../loader/systemd-boot.ts';
-import type { LoaderPlace } from '../loader/upgrade.ts';
+import type { LoaderPlace, LoaderSignature } from '../loader/upgrade.ts';
 import type { ExtraView } from './extras.ts';
 
 /** One copy of the boot loader. */
@@ -15,13 +15,11 @@ export interface LoaderView {
   readonly path: EspPath;
   /** In bytes; 0 when there is no file. */
   readonly size: number;
-  readonly installed: { readonly kind: 'absent' } | LoaderIdentity;
-  /** Whether a directory has its name. */
-  readonly isTaken?: boolean;
+  readonly installed: { readonly kind: 'absent' | 'directory' } | LoaderIdentity;
   /** Whether it is for another processor than this path is. */
   readonly isForOther?: boolean;
-  /** How the certificate of the settings judges its signature. */
-  readonly signature: 'valid' | 'invalid' | 'not-checked';
+  /** How its signature is judged. */
+  readonly signature: LoaderSignature;
   /**
    * Of all bytes, where these are known to be whole: our certificate signed them, or the other copy
    * has the same. Only told of the first copy, and only where it may become the previous loader.
@@ -40,6 +38,8 @@ export interface FirmwareView {
   readonly trustsCertificate: boolean | undefined;
   /** Why dbx refuses what our certificate signs; undefined when it does not, or nobody asked. */
   readonly forbids: string | undefined;
+  /** Whether dbx has the digest of the boot loader that would be installed. */
+  readonly bansLoader?: boolean;
   /**
    * The boot entries in their order; undefined when firmware does not say, or nobody asked: they matter
    * where the fallback path is another system's.

@@ -15,6 +15,8 @@ export interface Policy {
   /** Whether the previous boot loader is kept. */
   readonly 'loader-fallback': boolean;
   readonly 'require-verity': boolean;
+  /** Whether firmware gets a boot entry for our boot loader afterwards. */
+  readonly 'efi-entry'?: boolean;
   /** Whether EFI variables that override what was installed are cleared afterwards. */
   readonly 'clear-overrides'?: boolean;
   /** Whether the file of loader settings may say what boots next. */

@@ -15,7 +15,7 @@ import type { Scope } from './scope.ts';
 import { notReached, startedElsewhere } from './startable.ts';
 import type { Plan, Refusal } from './step.ts';
 import type { EspView } from './view.ts';
-import { generationName } from './wanted.ts';
+import { entriesOf, filesOf, generationName } from './wanted.ts';
 import type { WantedSystem } from './wanted-system.ts';
 
 /** What a decision knows when its warnings are told. */
@@ -48,14 +48,30 @@ export function warningsOf(
     ...describeUnread(inventory),
     ...describeNeighbours(inventory, wanted.settings['entry-token']),
     ...extras.warnings,
+    ...lackingExtras(wanted, extras, absent),
     ...lackingFiles(wanted, absent).map(
       ({ id, path }) => `${id} does not boot: ${path} is not on the ESP`,
     ),
     ...(scope === 'repair' ? describeUnmended(planned, wanted, inventory) : []),
     ...overrides(firmware, wanted.default, wanted.settings['clear-overrides']),
     ...startedElsewhere(view),
-    ...notReached(view),
+    ...(wanted.settings['efi-entry'] ? [] : notReached(view)),
   ];
+}
+
+/** What a declared entry names may come with it, or with a generation. */
+function lackingExtras(
+  wanted: WantedSystem,
+  { entries, wanted: coming }: Extras,
+  absent: ReadonlySet<EspPath>,
+): string[] {
+  const files = [...coming, ...entriesOf(wanted).flatMap(filesOf)];
+  const written = new Set(files.map(({ path }) => path.toLowerCase()));
+  return entries.flatMap(({ path, others }) =>
+    others
+      .filter((other) => absent.has(other) && !written.has(other.toLowerCase()))
+      .map((other) => `${path} does not boot: ${other} is not on the ESP`),
+  );
 }
 
 /** Returns the warning about a broken generation. */

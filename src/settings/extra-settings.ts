@@ -47,14 +47,20 @@ export const extraEntries = v.optional(
 /** By file name: the file to copy. */
 export const companions = v.optional(v.record(v.string(), absolute, 'expected a table'), {});
 
+/** The stub takes what follows a NUL for nothing, and other control characters for blanks. */
+const line = v.pipe(
+  v.string('expected text'),
+  v.check((text) => !/\p{Cc}/u.test(text), 'expected one line without control characters'),
+);
+
 /** By name: what an addon adds to every image. */
 export const addons = v.optional(
   v.record(
     v.string(),
     v.strictObject(
       {
-        cmdline: v.optional(v.string('expected text')),
-        uname: v.optional(v.string('expected text')),
+        cmdline: v.optional(line),
+        uname: v.optional(line),
         ucode: v.optional(absolute),
         dtb: v.optional(absolute),
         initrd: v.optional(absolute),

@@ -7,7 +7,7 @@ import type { Disk } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
 import { entryToken } from '../generation/entry-token.ts';
 import { chosenSource } from '../generation/sources.ts';
-import { expectedValue } from '../loader/loader-conf.ts';
+import { valueFault } from '../loader/loader-values.ts';
 import { complaintOf } from '../schema-issue.ts';
 import { CONFIG_FILE, type RawSettings, readConfigurationFile } from './configuration-file.ts';
 import { extraMistake, extraSettings } from './extra-settings.ts';
@@ -208,6 +208,10 @@ function gotten(keys: readonly string[], merged: RawSettings): string {
   return ['number', 'boolean', 'bigint'].includes(typeof value) ? `, got ${value}` : '';
 }
 
+function quoted(value: unknown): string {
+  return JSON.stringify(cut(String(value)));
+}
+
 function cut(text: string): string {
   return text.length > SHOWN ? `${text.slice(0, SHOWN)}…` : text;
 }
@@ -227,11 +231,10 @@ function mistake(
 /** Values for loader.conf that systemd-boot would pass over. */
 function loaderMistakes(loader: Settings['loader']): (readonly [where: string, message: string])[] {
   return Object.entries(loader).flatMap(([key, value]) => {
-    const expected = expectedValue(key, String(value));
-    const got = JSON.stringify(value);
-    return expected === undefined
+    const fault = valueFault(key, value);
+    return fault === undefined
       ? []
-      : [[`loader.${key}`, `expected ${expected}, got ${got}`] as const];
+      : [[`loader.${key}`, `${fault}, got ${quoted(value)}`] as const];
   });
 }
 

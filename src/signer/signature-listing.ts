@@ -46,8 +46,15 @@ const DIGESTS: readonly (readonly [DigestName, Uint8Array])[] = [
 /** More than a chain has; the rest of a hostile signature is not looked at. */
 const MAX_CERTIFICATES = 32;
 
-/** Returns what a signature says (PKCS#7 §9, Authenticode), or why it is none. */
-export function readSignature(bytes: Uint8Array): ListedSignature | string {
+/** What a signature is about, and by whom it may be. */
+interface Spoken {
+  readonly indirect: Element;
+  readonly algorithm: Element | undefined;
+  readonly digest: Element | undefined;
+  readonly rest: readonly Element[];
+}
+
+function spokenIn(bytes: Uint8Array): Spoken | string {
   const [type, wrapped] = childrenOf(parseDer(withoutPadding(bytes)), SEQUENCE);
   if (!sameBytes(type?.whole, SIGNED_DATA)) return 'it is not PKCS#7 SignedData';
   const [, , contentInfo, ...rest] = childrenOf(childrenOf(wrapped, EXPLICIT_0)[0], SEQUENCE);
@@ -57,6 +64,23 @@ export function readSignature(bytes: Uint8Array): ListedSignature | string {
     return 'it does not speak about an image';
   }
   const [algorithm, digest] = childrenOf(childrenOf(indirect, SEQUENCE)[1], SEQUENCE);
+  return { indirect, algorithm, digest, rest };
+}
+
+/** Returns the digest of the program that a signature names, in hexadecimal by its algorithm. */
+export function digestNamed(bytes: Uint8Array): Partial<Record<DigestName, string>> {
+  const spoken = spokenIn(bytes);
+  if (typeof spoken === 'string') return {};
+  const name = digestNameOf(spoken.algorithm);
+  if (name === undefined || spoken.digest?.tag !== OCTET_STRING) return {};
+  return { [name]: Buffer.from(spoken.digest.content).toString('hex') };
+}
+
+/** Returns what a signature says (PKCS#7 §9, Authenticode), or why it is none. */
+export function readSignature(bytes: Uint8Array): ListedSignature | string {
+  const spoken = spokenIn(bytes);
+  if (typeof spoken === 'string') return spoken;
+  const { indirect, algorithm, digest, rest } = spoken;
   const signers = childrenOf(rest.at(-1), SET);
   if (digest?.tag !== OCTET_STRING || signers.length !== 1) {
     return `expected a digest and one signer, got ${signers.length}`;

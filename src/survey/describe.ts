@@ -13,11 +13,12 @@ import { modulesRelease } from '../generation/modules.ts';
 import type { DeclaredExtra } from '../plan/extras.ts';
 import type { Payload, Resolved } from '../plan/wanted.ts';
 import { formatCmdline } from '../uki/cmdline.ts';
+import { requireDevicetree } from '../uki/devicetree.ts';
 import {
   type KernelTraits,
   kernelTraits,
   requireCmdlineFits,
-  requireMachine,
+  requireStarts,
 } from '../uki/kernel.ts';
 import { type EntryPolicy, signsKernels } from './entry-maker.ts';
 import { type Hashed, signedProgram, type Variant } from './payload.ts';
@@ -49,6 +50,7 @@ export async function describeVariant(
   const hashed = find(bootspec.kernel, payloads);
   const { name, format } = policy.chosenFormat;
   if (!format.takesEspInitrds) requireOwnInitrd(bootspec, name);
+  if (bootspec.devicetree !== undefined) lookAtDevicetree(bootspec.devicetree, payloads, making);
   const kernel = await kernelPayload(payload(bootspec.kernel), hashed, making);
   const release = releaseOf(bootspec, hashed, making);
   const uname = format.tellsRelease
@@ -82,7 +84,7 @@ function kernelPayload(
 /**
  * Returns the release of a kernel, where it had to be read. That a kernel is an EFI program for this
  * processor is enough to know, once, unless its entry tells the release or has a long command line.
- * @throws {GENERATION_BROKEN} when the kernel is for another processor, or would cut the command line
+ * @throws {GENERATION_BROKEN} when firmware would not start the kernel, or the kernel would cut the command line
  */
 function releaseOf(
   bootspec: Bootspec,
@@ -91,30 +93,38 @@ function releaseOf(
 ): string | undefined {
   const path = bootspec.kernel;
   const { machine } = policy.architecture;
-  const key = `efi-program-${machine.toString(16)}`;
-  const length = cmdlineLength(bootspec);
+  const key = `efi-application-${machine.toString(16)}`;
+  const added = policy.chosenFormat.format.takesAddons ? policy.settings.addons : {};
+  const own = lengthOf(formatCmdline(bootspec.init, bootspec.kernelParams));
   const isKnown = cache.get(key, path, stat) !== undefined;
-  if (isKnown && length <= SHORT_CMDLINE && !policy.chosenFormat.format.tellsRelease)
+  if (
+    isKnown &&
+    own + lengthAdded(added) <= SHORT_CMDLINE &&
+    !policy.chosenFormat.format.tellsRelease
+  )
     return undefined;
   const traits = kernels.get(path) ?? readTraits(path, disk);
   kernels.set(path, traits);
-  requireStarts(bootspec, traits, machine);
+  requireStarts(traits, machine, path);
+  const { cmdlineLimit, release } = traits;
+  requireCmdlineFits({ own, added: lengthAdded(added, release) }, cmdlineLimit, path);
   if (!isKnown) cache.put(key, path, stat, digest);
   return traits.release;
 }
 
 /**
- * Returns what the header of a system's kernel says.
+ * Makes sure that a system's kernel starts by itself.
  * @throws {PE_MALFORMED} {GENERATION_BROKEN} when a processor of this machine number does not start it, or it would cut the command line
  */
-export function startableKernel(
-  bootspec: Bootspec,
+export function requireKernel(
+  { kernel, init, kernelParams }: Bootspec,
   machine: number,
   disk: Pick<Disk, 'open'>,
-): KernelTraits {
-  const traits = readTraits(bootspec.kernel, disk);
-  requireStarts(bootspec, traits, machine);
-  return traits;
+): void {
+  const traits = readTraits(kernel, disk);
+  requireStarts(traits, machine, kernel);
+  const own = lengthOf(formatCmdline(init, kernelParams));
+  requireCmdlineFits({ own, added: 0 }, traits.cmdlineLimit, kernel);
 }
 
 function readTraits(path: string, disk: Pick<Disk, 'open'>): KernelTraits {
@@ -122,17 +132,39 @@ function readTraits(path: string, disk: Pick<Disk, 'open'>): KernelTraits {
   return kernelTraits(source, path);
 }
 
-function requireStarts(bootspec: Bootspec, traits: KernelTraits, machine: number): void {
-  requireMachine(traits.machine, machine, bootspec.kernel);
-  requireCmdlineFits(cmdlineLength(bootspec), traits.cmdlineLimit, bootspec.kernel);
-}
+type Addons = EntryPolicy['settings']['addons'];
 
 /** Every kernel takes a command line of so many bytes. */
 const SHORT_CMDLINE = 1023;
 
-function cmdlineLength({ init, kernelParams }: Bootspec): number {
-  return new TextEncoder().encode(formatCmdline(init, kernelParams)).length;
+function lengthOf(cmdline: string): number {
+  return new TextEncoder().encode(cmdline).length;
 }
+
+/**
+ * Returns how many bytes addons of the settings add to each command line.
+ * @param release leaves out addons of other kernels, where it is known
+ */
+function lengthAdded(addons: Addons, release?: string): number {
+  return Object.values(addons)
+    .filter(({ uname }) => !uname || !release || uname === release)
+    .reduce((sum, { cmdline }) => sum + (cmdline ? lengthOf(` ${cmdline}`) : 0), 0);
+}
+
+/** What is no device tree is told by the few bytes at its start, once. */
+function lookAtDevicetree(
+  path: string,
+  payloads: ReadonlyMap<string, Hashed>,
+  { context: { disk }, cache }: Making,
+): void {
+  const { stat, digest } = find(path, payloads);
+  if (cache.get(DEVICETREE, path, stat) !== undefined) return;
+  using source = disk.open(path);
+  requireDevicetree(source, path);
+  cache.put(DEVICETREE, path, stat, digest);
+}
+
+const DEVICETREE = 'devicetree';
 
 /** Takes a declared file from its source, and not from the ESP. */
 function extraInitrdsOf(

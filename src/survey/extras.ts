@@ -3,7 +3,7 @@
 import type { Context } from '../context.ts';
 import { digestOf, hash } from '../digest.ts';
 import type { DigestCache } from '../disk/digest-cache.ts';
-import type { FileStat } from '../disk/disk.ts';
+import type { Disk, FileStat } from '../disk/disk.ts';
 import { openSignatureCache, type SignatureCache } from '../disk/signature-cache.ts';
 import { EspError } from '../error.ts';
 import { extraRole } from '../esp/extra-manifest.ts';
@@ -13,6 +13,8 @@ import { parseType1 } from '../esp/type1.ts';
 import { targetsOf, trustCheck } from '../esp/untrusted-source.ts';
 import type { Architecture } from '../loader/architecture.ts';
 import { parsePe } from '../pe/pe.ts';
+import { startFault } from '../pe/program.ts';
+import { requireSoundSections } from '../pe/section-findings.ts';
 import type { DeclaredExtra } from '../plan/extras.ts';
 import { fileSection, textSection } from '../plan/section.ts';
 import type { Payload } from '../plan/wanted.ts';
@@ -27,6 +29,7 @@ import {
 } from '../settings/extra-settings.ts';
 import type { Settings } from '../settings/settings.ts';
 import { isUnsigned, type Signer } from '../signer/signer.ts';
+import { requireDevicetree } from '../uki/devicetree.ts';
 import { digestsOf, type Hashed, type Preparing, prepareSigned, signedProgram } from './payload.ts';
 
 /** The extra files that settings declare. */
@@ -82,7 +85,8 @@ export async function declareExtras(
       continue;
     }
     if ('addon' in from) {
-      declared.push(await addonExtra(extra, from.addon, hashed, { stub, sign, context }));
+      const making = { stub, sign, machine: architecture.machine, context };
+      declared.push(await addonExtra(extra, from.addon, hashed, making));
       continue;
     }
     const payload = await payloadOf(extra, from, hashed, { signer, context, cache });
@@ -94,28 +98,25 @@ export async function declareExtras(
   }
   await remembered.save();
   const sources = [...hashed].map(([path, { stat }]) => [path, stat] as const);
-  const warnings = extras.flatMap((extra) => [
-    ...processorWarning(extra, architecture, context),
-    ...secretWarning(extra, context),
-  ]);
+  const warningsOf = [startWarning, secretWarning];
+  const warnings = extras.flatMap((extra) =>
+    warningsOf.flatMap((about) => about(extra, context, architecture)),
+  );
   return { declared, sources: new Map(sources), warnings };
 }
 
-/** Firmware starts no program for another processor. One whose name says which it is for is meant so. */
-function processorWarning(
+/** A program that firmware here does not start is told. One whose name says which processor it is for is meant so. */
+function startWarning(
   { key, path, from }: ExtraSetting,
-  { machine, efi }: Architecture,
   { disk }: Context,
+  { machine, efi }: Architecture,
 ): string[] {
   if (!('source' in from) || !/\.efi$/i.test(path) || NAMES_PROCESSOR.test(path)) return [];
   try {
     using file = disk.open(from.source);
-    const { machine: got } = parsePe(file);
-    if (got === machine) return [];
-    const other = `0x${got.toString(16)}`;
-    return [
-      `${key}: ${from.source} is a program for another processor (machine ${other}): firmware of this machine (${efi}) does not start it`,
-    ];
+    const fault = startFault(parsePe(file), machine, true);
+    if (fault === undefined) return [];
+    return [`${key}: firmware of this machine (${efi}) does not start ${from.source}: ${fault}`];
   } catch (error) {
     if (error instanceof EspError) return [];
     throw error;
@@ -166,17 +167,42 @@ function rememberingSign(
   };
 }
 
+/** What addons are made with. */
+interface AddonMaking {
+  readonly stub: string;
+  readonly sign: Signer['sign'];
+  readonly machine: number;
+  readonly context: Context;
+}
+
+/** The stub of an image takes no addon for another processor, and no device tree that is none. */
+function requireWhole(extra: ExtraSetting, stub: string, machine: number, disk: Disk): void {
+  const dtb = 'addon' in extra.from ? extra.from.addon.dtb : undefined;
+  try {
+    using program = disk.open(stub);
+    const fault = startFault(parsePe(program, stub), machine);
+    if (fault !== undefined) throw unusable(extra, `${stub}: ${fault}`);
+    if (dtb === undefined || disk.stat(dtb)?.kind !== 'file') return;
+    using tree = disk.open(dtb);
+    requireDevicetree(tree, dtb);
+  } catch (cause) {
+    if (!(cause instanceof EspError) || cause.code === 'CONFIG_INVALID') throw cause;
+    throw unusable(extra, cause.message, cause);
+  }
+}
+
 /** Makes an addon of its parts, and tells what it will be. */
 async function addonExtra(
   extra: ExtraSetting,
   parts: AddonParts,
   hashed: ReadonlyMap<string, Hashed>,
-  { stub, sign, context }: { stub: string; sign: Signer['sign']; context: Context },
+  { stub, sign, machine, context }: AddonMaking,
 ): Promise<DeclaredExtra> {
   const { disk } = context;
   if (disk.stat(stub)?.kind !== 'file') {
     throw unusable(extra, `${stub}: there is no stub for addons, which systemd has from 254 on`);
   }
+  requireWhole(extra, stub, machine, disk);
   const { cmdline, uname } = parts;
   const sections = [
     ...(cmdline === undefined ? [] : [textSection('.cmdline', cmdline)]),
@@ -219,10 +245,16 @@ async function payloadOf(
   const plain = { path: source, size: stat.size, digest };
   if (!sign || isUnsigned(signer)) return plain;
   try {
+    using program = context.disk.open(source);
+    requireSoundSections(parsePe(program, source), source);
     return await signedProgram(plain, stat, signer, context, cache);
   } catch (cause) {
     if (!(cause instanceof EspError) || cause.code !== 'PE_MALFORMED') throw cause;
-    throw unusable(extra, `${source}: it is no EFI program, and cannot be signed`, cause);
+    throw unusable(
+      extra,
+      `it is no whole EFI program, and cannot be signed: ${cause.message}`,
+      cause,
+    );
   }
 }
 

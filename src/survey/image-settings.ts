@@ -7,6 +7,7 @@ import { EspError } from '../error.ts';
 import type { Architecture } from '../loader/architecture.ts';
 import { roomForSections } from '../pe/append-sections.ts';
 import { parsePe } from '../pe/pe.ts';
+import { startFault } from '../pe/program.ts';
 import { textSection } from '../plan/section.ts';
 import type { SectionContent } from '../plan/step.ts';
 import type { ImageSettings } from '../plan/wanted.ts';
@@ -67,15 +68,14 @@ function secretSection(name: string, path: string): EspError {
 
 /**
  * Returns how many sections a stub can get.
- * @throws {CONFIG_INVALID} when it is for another processor: firmware would start no image of it
+ * @throws {CONFIG_INVALID} when firmware would start no image of it
  */
 function roomIn(stub: string, { machine, efi }: Architecture, disk: Disk): number {
   using source = disk.open(stub);
   const pe = parsePe(source, stub);
-  if (pe.machine === machine) return roomForSections(pe);
-  throw new EspError(
-    'CONFIG_INVALID',
-    `${stub}: expected a stub for ${efi}, got one for machine 0x${pe.machine.toString(16)}`,
-    { hint: 'name the stub for this processor with --stub, or its systemd with --systemd' },
-  );
+  const fault = startFault(pe, machine);
+  if (fault === undefined) return roomForSections(pe);
+  throw new EspError('CONFIG_INVALID', `${stub}: expected a stub for ${efi}: ${fault}`, {
+    hint: 'name the stub for this processor with --stub, or its systemd with --systemd',
+  });
 }

@@ -3,8 +3,9 @@ import type { Disk } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
 import { readLoaderConf } from '../esp/loader-conf-file.ts';
 import type { Architecture } from '../loader/architecture.ts';
-import { expectedValue, isKnownKey, KNOWN_KEYS, parseLoaderConf } from '../loader/loader-conf.ts';
-import { loaderIdentity } from '../loader/systemd-boot.ts';
+import { isKnownKey, KNOWN_KEYS, parseLoaderConf } from '../loader/loader-conf.ts';
+import { valueFault } from '../loader/loader-values.ts';
+import { type LoaderIdentity, loaderIdentity } from '../loader/systemd-boot.ts';
 import { sizeOfSigned } from '../pe/certificate-table.ts';
 import type { LoaderSource } from '../plan/wanted-system.ts';
 import { nearest } from '../settings/nearest.ts';
@@ -34,10 +35,18 @@ export function readLoader(
     const size = isUnsigned(signer) ? file.size : sizeOfSigned(file, path, signer.signatureSize);
     return { path, version: identity.version, machine, size };
   }
-  const got = identity.kind === 'systemd-boot' ? 'one for another processor' : identity.kind;
-  throw new EspError('CONFIG_INVALID', `${path}: expected systemd-boot, got ${got}`, {
-    hint: HINT,
-  });
+  throw new EspError(
+    'CONFIG_INVALID',
+    `${path}: expected systemd-boot, got ${wordsFor(identity)}`,
+    {
+      hint: HINT,
+    },
+  );
+}
+
+function wordsFor(identity: LoaderIdentity): string {
+  if (identity.kind === 'malformed') return `a damaged program: ${identity.because}`;
+  return identity.kind === 'foreign' ? 'another program' : 'one for another processor';
 }
 
 /**
@@ -59,6 +68,7 @@ export function loaderConfGiven({ 'loader-conf': file }: Settings, disk: Disk): 
   );
 }
 
+/** What the loader passes over is missing without a word, as the menu is without its timeout. */
 function requireValues(
   file: string,
   text: string,
@@ -68,16 +78,15 @@ function requireValues(
     .split(/\r?\n/)
     .map((line) => line.trim())
     .find((line) => /^[^#\s]\S*$/.test(line));
-  if (bare !== undefined) throw wrongValue(file, bare.slice(0, 64), 'a value behind it');
+  if (bare !== undefined) throw wrongValue(file, bare.slice(0, 64), 'expected a value behind it');
   for (const [key, value] of lines) {
-    const expected = expectedValue(key, value);
-    if (expected !== undefined)
-      throw wrongValue(file, key, expected, JSON.stringify(value.slice(0, 64)));
+    const fault = valueFault(key, value);
+    if (fault !== undefined) throw wrongValue(file, key, fault, JSON.stringify(value.slice(0, 64)));
   }
 }
 
-function wrongValue(file: string, key: string, expected: string, got = 'nothing'): EspError {
-  const message = `${file}: ${key}: expected ${expected}, got ${got}`;
+function wrongValue(file: string, key: string, fault: string, got = 'nothing'): EspError {
+  const message = `${file}: ${key}: ${fault}, got ${got}`;
   return new EspError('CONFIG_INVALID', message, {
     hint: 'correct it: systemd-boot passes over what it cannot read',
   });

@@ -10,7 +10,7 @@ import { architecture } from '../loader/architecture.ts';
 import type { Systems } from '../plan/menu.ts';
 import type { Settings } from '../settings/settings.ts';
 import { bootedSystem } from './booted.ts';
-import { startableKernel } from './describe.ts';
+import { requireKernel } from './describe.ts';
 
 /**
  * What the profiles and the running machine say. `booted` and `pinned` are what boots those systems: a
@@ -75,7 +75,7 @@ function withoutKernel(generations: readonly Generation[], disk: Disk): readonly
   return generations.flatMap(({ profile, number, link, bootspec }) => {
     try {
       for (const each of [bootspec, ...bootspec.specialisations.values()]) {
-        startableKernel(each, architecture(each.system).machine, disk);
+        requireKernel(each, architecture(each.system).machine, disk);
       }
       return [];
     } catch (cause) {

@@ -2,6 +2,7 @@
 import type { ByteSource } from '../byte-source.ts';
 import { EspError } from '../error.ts';
 import { findSection, NX_COMPAT, parsePe, readSection } from '../pe/pe.ts';
+import { otherProcessor, startFault } from '../pe/program.ts';
 import { kernelRelease, setupCmdlineSize } from './uname.ts';
 
 /** Facts from the headers of a kernel. */
@@ -14,6 +15,8 @@ export interface KernelTraits {
   readonly sbat: Uint8Array | undefined;
   /** PE/COFF machine number. */
   readonly machine: number;
+  /** Why firmware of its own processor would not start it; undefined when it would. */
+  readonly fault: string | undefined;
   /** The longest command line that it takes, in bytes; what is beyond is cut off. */
   readonly cmdlineLimit: number;
 }
@@ -41,6 +44,7 @@ export function kernelTraits(source: ByteSource, name = 'kernel'): KernelTraits 
   return {
     release: kernelRelease(source),
     machine: pe.machine,
+    fault: startFault(pe, pe.machine),
     cmdlineLimit: setupCmdlineSize(source) ?? CMDLINE_LIMITS[pe.machine] ?? DEFAULT_LIMIT,
     nxCompat: (pe.dllCharacteristics & NX_COMPAT) !== 0,
     sbat: sbat === undefined ? undefined : readSection(source, sbat, MAX_SBAT),
@@ -48,29 +52,37 @@ export function kernelTraits(source: ByteSource, name = 'kernel'): KernelTraits 
 }
 
 /**
- * Requires that a program is for the processor of the system that starts it.
+ * Requires that firmware of a processor starts a kernel.
+ * @param machine PE/COFF machine number
  * @throws {GENERATION_BROKEN}
  */
-export function requireMachine(got: number, expected: number, path: string): void {
-  if (got === expected) return;
-  const name = (machine: number) => `0x${machine.toString(16).padStart(4, '0')}`;
-  throw new EspError(
-    'GENERATION_BROKEN',
-    `${path}: it is for another processor: expected machine ${name(expected)}, got ${name(got)}`,
-    { hint: 'rebuild the system for this processor' },
-  );
+export function requireStarts(
+  kernel: Pick<KernelTraits, 'machine' | 'fault'>,
+  machine: number,
+  path: string,
+): void {
+  const fault = otherProcessor(kernel.machine, machine) ?? kernel.fault;
+  if (fault === undefined) return;
+  throw new EspError('GENERATION_BROKEN', `${path}: ${fault}`, {
+    hint: 'rebuild the system for this processor, with a kernel that firmware starts',
+  });
 }
 
 /**
  * Requires that a kernel takes a command line whole: what stands at its end, as a root hash, would be lost.
- * @param length bytes
+ * @param length bytes of its own, and what addons add to it
  * @throws {GENERATION_BROKEN}
  */
-export function requireCmdlineFits(length: number, limit: number, path: string): void {
-  if (length <= limit) return;
+export function requireCmdlineFits(
+  { own, added = 0 }: { readonly own: number; readonly added?: number },
+  limit: number,
+  path: string,
+): void {
+  if (own + added <= limit) return;
+  const more = added > 0 ? `, ${added} of them from addons` : '';
   throw new EspError(
     'GENERATION_BROKEN',
-    `its command line has ${length} bytes, and ${path} takes at most ${limit} and cuts off the rest`,
-    { hint: 'shorten boot.kernelParams' },
+    `its command line has ${own + added} bytes${more}, and ${path} takes at most ${limit} and cuts off the rest`,
+    { hint: `shorten boot.kernelParams${added > 0 ? ', or the cmdline of [addons]' : ''}` },
   );
 }

@@ -14,7 +14,12 @@ import { publicKeyPem } from '../signer/public-key.ts';
 import { isUnsigned, type Signer } from '../signer/signer.ts';
 import { bytesSection, type ImageParts, joinedInitrds, profileSections } from '../uki/build.ts';
 import { collapseBlanks } from '../uki/cmdline.ts';
-import { type KernelTraits, kernelTraits, requireCmdlineFits } from '../uki/kernel.ts';
+import {
+  type KernelTraits,
+  kernelTraits,
+  requireCmdlineFits,
+  requireStarts,
+} from '../uki/kernel.ts';
 import type { UkiSection } from '../uki/uki.ts';
 import { type BuildSettings, splitSection } from './build-settings.ts';
 import type { Inputs } from './inputs.ts';
@@ -73,7 +78,7 @@ export function gatherParts(
 function requireWholeCmdline(sections: readonly UkiSection[], kernel: Kernel | undefined): void {
   const cmdline = sections.find(({ name }) => name === '.cmdline')?.content;
   if (!kernel || cmdline?.kind !== 'bytes') return;
-  requireCmdlineFits(cmdline.bytes.length, kernel.traits.cmdlineLimit, kernel.path);
+  requireCmdlineFits({ own: cmdline.bytes.length }, kernel.traits.cmdlineLimit, kernel.path);
 }
 
 /** A kernel and what its file says of it. Size in bytes. */
@@ -87,7 +92,9 @@ function lookAtKernel(path: string, inputs: Inputs, disk: Disk): Kernel {
   const file = inputs.file('linux', path);
   return withFile(path, disk, (source) => {
     requireSoundSections(parsePe(source, path), path);
-    return { ...file, traits: kernelTraits(source, path) };
+    const traits = kernelTraits(source, path);
+    requireStarts(traits, traits.machine, path);
+    return { ...file, traits };
   });
 }
 

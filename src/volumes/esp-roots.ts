@@ -14,6 +14,8 @@ export interface Esp {
   readonly root: string;
   /** What udev knows of its partition; absent for a directory, and where udev knows nothing. */
   readonly partition?: Partition;
+  /** Of one in a disk image: tells its file system from another, by whatever name it was asked for. */
+  readonly identity?: string;
   /** Why it cannot be used. */
   readonly failure?: EspError;
 }
@@ -39,7 +41,7 @@ export function findEsps(
   });
   requireOne(found);
   const esps = [...new Map(found.map((esp) => [esp.root, esp])).values()];
-  if (!settings['allow-directory']) requireDevices(esps, disk);
+  requireApart(esps, settings['allow-directory'], disk);
   return esps;
 }
 
@@ -55,11 +57,12 @@ export function requireTarget(
   context: Context,
   access: Access,
 ): Esp {
-  const { root, partition } = locate(path, settings, context, access);
-  if (partition === undefined) return { root };
+  const found = locate(path, settings, context, access);
+  const { root, partition } = found;
+  if (partition === undefined) return found;
   const { scheme = '', type } = partition;
-  const expected = ESP_TYPES[scheme];
-  if (expected === undefined || type === undefined || type === expected) return { root, partition };
+  const expected = Object.hasOwn(ESP_TYPES, scheme) ? ESP_TYPES[scheme] : undefined;
+  if (expected === undefined || type === undefined || type === expected) return found;
   throw new EspError(
     'CONFIG_INVALID',
     `${root}: firmware does not start from it: expected a partition of type ${expected}, got ${scheme} ${type}`,
@@ -71,9 +74,9 @@ export function requireTarget(
 
 function locate(path: string, settings: Settings, context: Context, access: Access): Esp {
   if (imagePlace(path, context.disk) !== undefined) {
-    const { root, partition } = openImage(path, context, access);
+    const { root, identity, partition } = openImage(path, context, access);
     const ofNoDisk = { disk: undefined, number: undefined, offset: undefined, size: undefined };
-    return { root, ...(partition && { partition: { ...partition, ...ofNoDisk } }) };
+    return { root, identity, ...(partition && { partition: { ...partition, ...ofNoDisk } }) };
   }
   const root = requireEsp(context.disk, path, settings['allow-directory'], access);
   const partition = settings['allow-directory'] ? undefined : partitionAt(root, context);
@@ -91,11 +94,15 @@ export function openImage(path: string, { images }: Context, access: Access): Im
   });
 }
 
-/** Two mount points of one partition are one ESP: as two mirrors, neither protects from anything. */
-function requireDevices(esps: readonly Esp[], disk: Context['disk']): void {
+/**
+ * Two mount points of one partition are one ESP: as two mirrors, neither protects from anything. Two names of
+ * one image are worse, for two writers would not know of each other.
+ */
+function requireApart(esps: readonly Esp[], isPlain: boolean, disk: Context['disk']): void {
   const seen = new Map<string, string>();
-  for (const { root, failure } of esps) {
-    const device = failure ? undefined : mountAt(disk, root)?.device;
+  const deviceAt = (root: string) => (isPlain ? undefined : mountAt(disk, root)?.device);
+  for (const { root, failure, identity } of esps) {
+    const device = failure ? undefined : (identity ?? deviceAt(root));
     if (device === undefined) continue;
     const other = seen.get(device);
     if (other !== undefined) {

@@ -147,6 +147,7 @@ const REFUSED = [
   ['[addons]\n"a/b" = { cmdline = "x" }', /addons/],
   ['[addons]\nempty = {}', /expected cmdline, initrd, ucode or dtb/],
   ['[addons]\na = { linux = "/x" }', /addons/],
+  ['[addons]\na = { cmdline = "a\\u0000b" }', /one line without control characters/],
 ] as const;
 
 for (const [text, expected] of REFUSED) {

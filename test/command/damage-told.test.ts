@@ -140,6 +140,30 @@ describe('a loader', () => {
 });
 
 describe('a directory in the place of a file', () => {
+  for (const path of [SYSTEMD, FALLBACK, 'loader/entries.srel']) {
+    test(`keeps no generation from being installed, where the machine starts without it: ${path}`, async (t) => {
+      const { machine, run } = await installed(t);
+      fs.rmSync(join(machine.esp, path));
+      fs.mkdirSync(join(machine.esp, path));
+      machine.generations([{ initrd: 'one' }, { initrd: 'two' }, { initrd: 'three' }]);
+      assert.match((await run('verify')).output, /it is a directory.*move it away/);
+      const { status, output } = await run('install', '--json');
+      assert.equal(status, 5);
+      assert.match(output, /is a directory/);
+      assert.deepEqual(machine.installed(), [1, 2, 3]);
+    });
+  }
+
+  test('is refused where both copies of the loader are one', async (t) => {
+    const { machine, run } = await installed(t);
+    for (const path of [SYSTEMD, FALLBACK]) {
+      fs.rmSync(join(machine.esp, path));
+      fs.mkdirSync(join(machine.esp, path));
+    }
+    assert.equal((await run('install')).error?.code, 'FOREIGN_LAYOUT');
+    assert.equal((await run('verify')).status, 1);
+  });
+
   test('costs the generation that needs the file, and is told by every verb', async (t) => {
     const { machine, run } = await installed(t);
     const path = machine.paths(/generation-1-/)[0] ?? '';

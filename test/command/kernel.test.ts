@@ -4,6 +4,7 @@ import * as fs from 'node:fs';
 import { test } from 'node:test';
 import { parseType1 } from '../../src/esp/type1.ts';
 import { aDistribution, type Distribution, MACHINE_ID } from '../kernels/a-distribution.ts';
+import { OPTIONAL_HEADER } from '../pe/a-pe.ts';
 import { aKernel } from './a-machine.ts';
 
 const OLD = '6.1.0-9-amd64';
@@ -65,6 +66,48 @@ test('an initrd that was rebuilt is a new generation, and the one before stays u
   await install(debian);
   assert.deepEqual(debian.state('systems').length, 1);
   assert.deepEqual(debian.state('files').length, 2);
+});
+
+test('kernels are kept where links lead, and none is forgotten for it', async (t) => {
+  const debian = aDistribution(t, OLD, NEW);
+  fs.mkdirSync(debian.path('data/var'), { recursive: true });
+  fs.symlinkSync('data/var', debian.path('var'));
+  await install(debian);
+  assert.deepEqual(debian.installed(), [1, 2]);
+  const before = [debian.state('systems'), debian.state('files')];
+  await install(debian);
+  assert.deepEqual([debian.state('systems'), debian.state('files')], before);
+  assert.match((await debian.run('install')).output, /nothing to do/);
+});
+
+test('kernels stay when the directory that keeps them is moved and linked', async (t) => {
+  const debian = aDistribution(t, OLD, NEW);
+  await install(debian);
+  const before = [debian.state('systems'), debian.state('files')];
+  fs.renameSync(debian.path('var'), debian.path('elsewhere'));
+  fs.symlinkSync('elsewhere', debian.path('var'));
+  await debian.run('kernel', 'remove', 'none');
+  assert.deepEqual([debian.state('systems'), debian.state('files')], before);
+});
+
+test('a command line that is no text keeps no kernel', async (t) => {
+  for (const text of ['root=/dev/vda2\0x', Buffer.from('\ufeffroot=/dev/vda2', 'utf16le')]) {
+    const debian = aDistribution(t, NEW);
+    debian.put('etc/kernel/cmdline', text);
+    const { status, error } = await debian.run('kernel', 'sync');
+    assert.equal(status, 2);
+    assert.match(error?.message ?? '', /etc\/kernel\/cmdline: expected UTF-8 text/);
+  }
+});
+
+test('a kernel that firmware does not start stops no other', async (t) => {
+  const debian = aDistribution(t, OLD, NEW);
+  const kernel = Uint8Array.from(aKernel(NEW));
+  new DataView(kernel.buffer).setUint16(OPTIONAL_HEADER + 68, 3, true);
+  debian.put(`boot/vmlinuz-${NEW}`, kernel);
+  assert.equal((await debian.run('kernel', 'sync')).status, 5);
+  assert.equal((await debian.run('install')).status, 0);
+  assert.deepEqual(debian.installed(), [1]);
 });
 
 test('what did not change makes no generation', async (t) => {

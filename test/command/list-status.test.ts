@@ -124,6 +124,16 @@ describe('list', () => {
   });
 });
 
+test('an EFI variable that has another entry boot is in the status', async (t) => {
+  const machine = aMachine(t, { generations: [{}, {}] });
+  await machine.run('install');
+  assert.equal((await machine.run('status')).status, 0);
+  machine.loaderVariable('LoaderEntryDefault', machine.paths(/generation-1-/)[0]?.slice(10) ?? '');
+  const { status, output } = await machine.run('status', '--json');
+  assert.equal(status, 5);
+  assert.match(output, /the EFI variable LoaderEntryDefault is .*generation-1-/);
+});
+
 describe('status', () => {
   test('it says what boots next, that this is current, the loaders and the space', async (t) => {
     const machine = await machineWith(t);

@@ -91,6 +91,25 @@ test('an entry whose text is damaged is no neighbour’s, and is healed', async 
   assert.deepEqual(machine.tree(), before);
 });
 
+for (const format of ['uki', 'type1']) {
+  test(`a damaged entry beside another machine’s is left to its owner (${format})`, async (t) => {
+    const first = aResident(t, 'first');
+    const second = aResident(t, 'second');
+    const run = (machine: Machine) => installOn(first, machine, '--format', format);
+    await run(first);
+    await run(second);
+    const [entry = ''] = entriesOf(first).filter((path) =>
+      first.read(path).includes(`${first.toplevel(1)}/init`),
+    );
+    const whole = first.tree()[entry];
+    fs.truncateSync(`${first.esp}/${entry}`, 90);
+    await run(second);
+    assert.ok(entriesOf(first).includes(entry));
+    await run(first);
+    assert.equal(first.tree()[entry], whole);
+  });
+}
+
 test('a collection spares the entries of another machine', async (t) => {
   const first = aResident(t, 'first');
   const second = aResident(t, 'second');

@@ -72,9 +72,12 @@ test('a generation whose number has no place in a name on the ESP is set apart',
 });
 
 describe('--adopt', () => {
-  const guests = ['fwupdx64.efi', 'fwupdx64.efi.signed', 'FWUPDIA32.EFI', 'fwupx64.efi'];
+  const guests = [
+    ...['fwupdx64.efi', 'fwupdx64.efi.signed', 'FWUPDIA32.EFI', 'fwupx64.efi'],
+    ...['grubx64.efi', 'shimx64.efi', 'mmx64.efi', 'BOOTX64.CSV', 'refind_x64.efi'],
+  ];
 
-  test('leaves what fwupd put among the kernels', async (t) => {
+  test('leaves what fwupd and other boot loaders put among the kernels', async (t) => {
     const machine = aMachine(t);
     for (const name of guests) machine.put(`EFI/nixos/${name}`, name);
     machine.put('EFI/nixos/old-kernel.efi', 'stray');

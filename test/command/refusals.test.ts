@@ -258,7 +258,7 @@ test('a systemd without a boot loader, or with something else in its place, is a
   await refused(machine, () => machine.run('install', '--format', 'type1'), {
     status: 2,
     code: 'CONFIG_INVALID',
-    message: /expected systemd-boot, got malformed/,
+    message: /expected systemd-boot, got a damaged program: .*DOS header/,
     hint: /--systemd/,
   });
   fs.unlinkSync(loader);

@@ -101,6 +101,19 @@ test('no link inside leads out of the root', async (t) => {
   assert.equal(fs.existsSync(outside), false);
 });
 
+test('links that lead round in circles cost what is behind them, as on the machine itself', async (t) => {
+  const machine = aMachine(t, { generations: [{}, {}] });
+  detach(machine);
+  fs.rmSync(machine.link(1));
+  fs.symlinkSync('system-1-link', machine.link(1));
+  fs.symlinkSync('pins', join(machine.root, 'pins'));
+  const args = ['--root', machine.root, ...inside, '--pins', '/pins', '--json'];
+  const { status, output, error } = await machine.runWith({}, 'install', ...args);
+  assert.equal(status, 5, error?.message);
+  assert.match(output, /generation 1 is broken/);
+  assert.deepEqual(machine.installed(), [2]);
+});
+
 test('the target is named by its path inside', async (t) => {
   const machine = aMachine(t, { generations: [{ initrd: 'one' }, { initrd: 'two' }] });
   detach(machine);

@@ -2,11 +2,13 @@
 import assert from 'node:assert/strict';
 import * as fs from 'node:fs';
 import { join } from 'node:path';
-import { describe, test } from 'node:test';
+import { describe, type TestContext, test } from 'node:test';
 import type { Guid } from '../../src/guid.ts';
 import { IMAGE_SECURITY_DATABASE, KEY_VARIABLES } from '../../src/secureboot/key-variable.ts';
 import { formatSignatureLists, X509 } from '../../src/secureboot/signature-list.ts';
+import { OPTIONAL_HEADER, PE_OFFSET } from '../pe/a-pe.ts';
 import { certificateDer, certificatePath, privateKeyPem } from '../signer/test-key.ts';
+import { aDevicetree } from '../uki/a-devicetree.ts';
 import { aKernel, aMachine, type Machine } from './a-machine.ts';
 
 /** Returns a program that says that it is for another processor (PE/COFF §Machine Types). */
@@ -14,6 +16,15 @@ function forArm64(program: Uint8Array): Uint8Array {
   const bytes = Uint8Array.from(program);
   const view = new DataView(bytes.buffer);
   view.setUint16(view.getUint32(0x3c, true) + 4, 0xaa64, true);
+  return bytes;
+}
+
+/** Returns a program whose second section is loaded over the first one. */
+function overlapping(program: Uint8Array): Uint8Array {
+  const bytes = Uint8Array.from(program);
+  const view = new DataView(bytes.buffer);
+  const table = OPTIONAL_HEADER + view.getUint16(PE_OFFSET + 20, true);
+  view.setUint32(table + 40 + 12, view.getUint32(table + 12, true), true);
   return bytes;
 }
 
@@ -65,6 +76,68 @@ describe('a kernel for another processor', () => {
   });
 });
 
+describe('a kernel that is no EFI application', () => {
+  const driver = Uint8Array.from(aKernel());
+  new DataView(driver.buffer).setUint16(OPTIONAL_HEADER + 68, 11, true);
+  for (const format of ['uki', 'type1']) {
+    test(`breaks its generation in the format ${format}: firmware does not start it`, async (t) => {
+      const machine = aMachine(t, { generations: [{}, { kernel: driver }] });
+      const { error } = await machine.run('install', '--format', format);
+      assert.match(String(error?.cause), /no EFI application: expected subsystem 10, got 11/);
+    });
+  }
+});
+
+test('a kernel whose sections lie over each other breaks its generation, in every format', async (t) => {
+  const kernel = overlapping(aKernel());
+  for (const format of ['uki', 'type1']) {
+    const machine = aMachine(t, { generations: [{}, { kernel }] });
+    const { error } = await machine.run('install', '--format', format);
+    assert.match(String(error?.cause), /section "\.data" at \S+ overlaps section "\.text"/);
+  }
+});
+
+test('an extra program whose sections lie over each other is not signed', async (t) => {
+  const machine = aMachine(t);
+  const source = join(machine.root, 'tool.efi');
+  fs.writeFileSync(source, overlapping(aKernel()));
+  const config = join(machine.root, 'espalier.toml');
+  fs.writeFileSync(config, `[extra-files]\n"tool.efi" = { source = "${source}", sign = true }\n`);
+  const { status, error } = await installSigned(machine, '--config', config);
+  assert.equal(status, 2);
+  assert.match(error?.message ?? '', /cannot be signed: .* overlaps section/);
+});
+
+describe('a device tree', () => {
+  /** A machine whose older generation names these bytes as its device tree. */
+  function withDevicetree(t: TestContext, bytes: Uint8Array): Machine {
+    const machine = aMachine(t, { generations: [{}, {}] });
+    const devicetree = join(machine.root, 'board.dtb');
+    fs.writeFileSync(devicetree, bytes);
+    const path = join(machine.toplevel(1), 'boot.json');
+    const document = JSON.parse(fs.readFileSync(path, 'utf8'));
+    document['org.nixos.systemd-boot'] = { devicetree };
+    fs.writeFileSync(path, JSON.stringify(document));
+    return machine;
+  }
+  test('that is none, or is cut short, breaks its generation', async (t) => {
+    for (const bytes of [
+      new Uint8Array(64),
+      aDevicetree('x', 42),
+      new TextEncoder().encode('/dts-v1/;'),
+    ])
+      for (const format of ['uki', 'type1']) {
+        const machine = withDevicetree(t, bytes);
+        assert.equal((await machine.run('install', '--format', format)).status, 5);
+        assert.deepEqual(machine.installed(), [2]);
+      }
+  });
+
+  test('that is whole is installed', async (t) => {
+    assert.equal((await withDevicetree(t, aDevicetree()).run('install')).status, 0);
+  });
+});
+
 test('an extra program for another processor is told, unless its name says so', async (t) => {
   const machine = aMachine(t);
   const source = join(machine.root, 'shell.efi');
@@ -78,7 +151,39 @@ test('an extra program for another processor is told, unless its name says so', 
     const ran = await machine.run('install', '--json', '--config', config);
     assert.equal(ran.status, status);
     const [warning = ''] = JSON.parse(ran.output).warnings;
-    assert.match(warning, status === 0 ? /^$/ : /shell\.efi is a program for another processor/);
+    assert.match(
+      warning,
+      status === 0 ? /^$/ : /does not start .*shell\.efi: it is for another processor/,
+    );
+  }
+});
+
+test('a declared entry whose program is not on the ESP is told by install, verify and status', async (t) => {
+  const machine = aMachine(t);
+  const config = join(machine.root, 'espalier.toml');
+  fs.writeFileSync(config, '[extra-entries]\n"tool.conf" = "title T\\nefi /EFI/tool.efi\\n"\n');
+  const run = (verb: string) => machine.run(verb, '--json', '--config', config);
+  const told = /tool\.conf does not boot: EFI\/tool\.efi is not on the ESP/;
+  for (const verb of ['install', 'install'] as const) {
+    const { status, output } = await run(verb);
+    assert.equal(status, 5);
+    assert.match(output, told);
+  }
+  assert.equal((await run('verify')).status, 5);
+  assert.equal((await run('status')).status, 5);
+  machine.put('EFI/tool.efi', aKernel());
+  assert.equal((await run('install')).status, 0);
+  assert.equal((await run('status')).status, 0);
+});
+
+test('an entry of others whose program is gone is a note, and keeps nobody from being well', async (t) => {
+  const machine = aMachine(t);
+  await machine.run('install');
+  machine.put('loader/entries/old.conf', 'title Old\nlinux /gone\n');
+  for (const verb of ['verify', 'status']) {
+    const { status, output } = await machine.run(verb, '--json');
+    assert.equal(status, 0);
+    assert.match(output, /old\.conf[^}]*does not boot: gone is not there/);
   }
 });
 
@@ -87,7 +192,7 @@ test('a stub for another processor is refused by its path', async (t) => {
   const stub = join(machine.root, 'arm.efi.stub');
   fs.writeFileSync(stub, forArm64(aKernel()));
   const { error } = await machine.run('install', '--stub', stub);
-  assert.match(error?.message ?? '', /arm\.efi\.stub: expected a stub for x64, got .* 0xaa64/);
+  assert.match(error?.message ?? '', /arm\.efi\.stub: expected a stub for x64: .* got 0xaa64/);
 });
 
 describe('a command line', () => {
@@ -96,6 +201,20 @@ describe('a command line', () => {
     const machine = aMachine(t, { generations: [{}, { kernelParams }, {}] });
     assert.equal((await machine.run('install')).status, 5);
     assert.deepEqual(machine.installed(), [1, 3]);
+  });
+
+  test('that addons make too long breaks its generation, where the stub takes addons', async (t) => {
+    const machine = aMachine(t, { generations: [{ kernelParams: ['y'.repeat(1500)] }] });
+    fs.writeFileSync(join(machine.systemd, 'lib/systemd/boot/efi/addonx64.efi.stub'), aKernel());
+    const config = join(machine.root, 'espalier.toml');
+    const install = (format: string) =>
+      machine.run('install', '--config', config, '--format', format);
+    fs.writeFileSync(config, `[addons.more]\ncmdline = "${'z'.repeat(600)}"\n`);
+    const { error } = await install('uki');
+    assert.match(String(error?.cause), /has \d+ bytes, 601 of them from addons/);
+    assert.equal((await install('type1')).status, 0);
+    fs.writeFileSync(config, '[addons.more]\ncmdline = "z"\n');
+    assert.equal((await install('uki')).status, 0);
   });
 
   test('that is as long as the kernel takes is installed', async (t) => {

@@ -21,7 +21,7 @@ function anEntry(number: number, more: Partial<MenuEntry> = {}): MenuEntry {
     path: espPath(`EFI/Linux/${id}`),
     ...{ size: 60 * MIB, frees: 60 * MIB, generation: number, name: String(number) },
     ...{ default: false, booted: false, pinned: false, counter: undefined },
-    ...{ damage: undefined, unsigned: undefined },
+    ...{ damage: undefined, unsigned: undefined, own: true },
     ...more,
   };
 }

@@ -5,14 +5,17 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { bytesSource } from '../../src/byte-source.ts';
 import { findSection, parsePe, readSection } from '../../src/pe/pe.ts';
+import { aDevicetree } from '../uki/a-devicetree.ts';
 import { aMachine, type Machine } from './a-machine.ts';
+
+const DEVICETREE = aDevicetree();
 
 /** A machine whose system has a sort key and a device tree. */
 function aBoard(t: TestContext): Machine {
   const machine = aMachine(t, { generations: [] });
   const devicetree = join(machine.root, 'nix/store/board/board.dtb');
   mkdirSync(join(devicetree, '..'), { recursive: true });
-  writeFileSync(devicetree, 'a device tree');
+  writeFileSync(devicetree, DEVICETREE);
   const extensions = { 'org.nixos.systemd-boot': { sortKey: 'board', devicetree } };
   machine.generations([{ extensions }]);
   return machine;
@@ -24,7 +27,7 @@ test('a device tree and a sort key are in a Type #1 entry', async (t) => {
   const entry = machine.read(machine.paths(/^loader\/entries\//)[0] ?? '');
   assert.match(entry, /^sort-key board$/m);
   const path = /^devicetree \/(EFI\/nixos\/devicetree-.*\.efi)$/m.exec(entry)?.[1] ?? '';
-  assert.equal(machine.read(path), 'a device tree');
+  assert.deepEqual(readFileSync(join(machine.esp, path)), Buffer.from(DEVICETREE));
 });
 
 test('a device tree and a sort key are in a UKI', async (t) => {
@@ -35,10 +38,10 @@ test('a device tree and a sort key are in a UKI', async (t) => {
   const pe = parsePe(source);
   const read = (name: string) => {
     const section = findSection(pe, name);
-    return section ? new TextDecoder().decode(readSection(source, section, 4096)) : undefined;
+    return section && Buffer.from(readSection(source, section, 4096));
   };
-  assert.equal(read('.dtb'), 'a device tree');
-  assert.match(read('.osrel') ?? '', /^ID=board$/m);
+  assert.deepEqual(read('.dtb'), Buffer.from(DEVICETREE));
+  assert.match(String(read('.osrel')), /^ID=board$/m);
 });
 
 test('settings of the boot loader are written for it, and the entry that boots next beside them', async (t) => {

@@ -250,8 +250,10 @@ describe('hostile trees', () => {
     });
   }
 
-  test('a mark of the layout that is no file is another’s', () => {
-    assert.equal(scan({ 'loader/entries.srel/inside': 'x' }).layout, 'a directory');
+  test('a directory in the place of the mark of the layout is one, and says nothing', () => {
+    const { layout, layoutDamage, subdirectories } = scan({ 'loader/entries.srel/inside': 'x' });
+    assert.deepEqual([layout, layoutDamage], [undefined, undefined]);
+    assert.deepEqual(subdirectories, ['loader/entries.srel']);
   });
 
   test('of 3,000 entries of others a thousand are read, and of ours all', () => {
@@ -279,12 +281,12 @@ describe('hostile trees', () => {
     fs.symlinkSync(join(root, 'secret'), join(root, 'loader/entries/b.conf'));
     fs.symlinkSync('c.conf', join(root, 'loader/entries/c.conf'));
     fs.symlinkSync('/dev/zero', join(root, 'loader/entries.srel'));
-    const { entries, layout } = scanInventory(nodeDisk(), root, 'nixos', IMAGE_KINDS);
+    const { entries, layoutDamage } = scanInventory(nodeDisk(), root, 'nixos', IMAGE_KINDS);
     assert.deepEqual(
       entries.map(({ title }) => title),
       ['A'],
     );
-    assert.equal(layout, 'a link');
+    assert.equal(layoutDamage, 'it is no file');
   });
 
   test('any sections at all are read without a complaint', () => {

@@ -33,6 +33,8 @@ describe('the mount table', () => {
       '1 2 3:4 /sub\\040volume /x rw,ro-ish - vfat /dev/x rw\n';
     assert.deepEqual(parseMounts(table), [
       {
+        id: '36',
+        parent: '35',
         point: '/boot',
         type: 'vfat',
         source: '/dev/sda1',
@@ -41,6 +43,8 @@ describe('the mount table', () => {
         root: '/',
       },
       {
+        id: '36',
+        parent: '35',
         point: '/mnt/my usb\\x',
         type: 'fuseblk',
         source: '/dev/sda1',
@@ -49,6 +53,8 @@ describe('the mount table', () => {
         root: '/',
       },
       {
+        id: '37',
+        parent: '35',
         point: '/dev',
         type: 'devtmpfs',
         source: 'devtmpfs',
@@ -57,6 +63,8 @@ describe('the mount table', () => {
         root: '/',
       },
       {
+        id: '1',
+        parent: '2',
         point: '/x',
         type: 'vfat',
         source: '/dev/x',
@@ -95,6 +103,22 @@ describe('an ESP', () => {
     throwsWith('ESP_NOT_MOUNTED', () => requireEsp(disk, '/none', false));
     throwsWith('ESP_NOT_MOUNTED', () => requireEsp(disk, '/none', true));
     throwsWith('ESP_NOT_MOUNTED', () => requireEsp(disk, '/boot/x', true));
+  });
+
+  test('is not one that a later mount above it hides', () => {
+    const at = (id: number, parent: number, point: string, type = 'ext4') =>
+      `${id} ${parent} 8:${id} / ${point} rw - ${type} /dev/sda${id} rw\n`;
+    const table = (...lines: readonly string[]) =>
+      new MemoryDisk({
+        files: { '/proc/self/mountinfo': at(1, 0, '/') + lines.join(''), '/boot/efi/x': '' },
+      });
+    const seen = table(at(2, 1, '/boot'), at(3, 2, '/boot/efi', 'vfat'));
+    assert.equal(requireEsp(seen, '/boot/efi', false), '/boot/efi');
+    for (const hidden of [
+      table(at(3, 1, '/boot/efi', 'vfat'), at(4, 1, '/boot')),
+      table(at(2, 1, '/boot'), at(3, 2, '/boot/efi', 'vfat'), at(4, 2, '/boot')),
+    ])
+      throwsWith('ESP_NOT_MOUNTED', () => requireEsp(hidden, '/boot/efi', false));
   });
 
   test('is not another file system, and not one that is read-only', () => {

@@ -124,6 +124,27 @@ describe('an ESP in a disk image', () => {
     assert.equal(mirrored.status, 0, mirrored.error?.message);
   });
 
+  test('is one, under whichever names: two writers would not know of each other', async () => {
+    const image = place('names.raw');
+    const hard = join(folder, 'hard.raw');
+    fs.linkSync(image, hard);
+    const before = digestOf(image);
+    for (const other of [`${image}@${512 * (2 + 32 + 8)}`, hard]) {
+      const { status, error } = await espalier('install', ['--esp', image, '--esp', other]);
+      assert.equal(status, 2);
+      assert.match(error?.message ?? '', /are the same file system/);
+    }
+    assert.equal(digestOf(image), before);
+  });
+
+  test('at an offset where a partition of another type begins is refused', async () => {
+    const image = join(folder, 'linux.raw');
+    fs.writeFileSync(image, aDisk([{ type: LINUX, uuid: UUID(1), bytes: anEsp() }]));
+    const { status, error } = await espalier('install', ['--esp', `${image}@${512 * (2 + 32)}`]);
+    assert.equal(status, 2);
+    assert.match(error?.message ?? '', /firmware does not start from it/);
+  });
+
   test('is found in a table of MS-DOS, where unused places keep their number', async () => {
     const image = join(folder, 'dos.raw');
     const esp = anEsp();

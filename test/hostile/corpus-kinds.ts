@@ -81,11 +81,14 @@ const directory: Planting = (path) => {
   fs.writeFileSync(join(path, 'foreign'), 'foreign');
 };
 
+/** The machine starts from the other copy of the loader, and without the mark of the layout. */
+const SPARED: readonly string[] = FIXED.filter((path) => !path.endsWith('loader.conf'));
+
 const directories: readonly HostileCase[] = [...FIXED, 'entry', 'kernel', 'initrd'].map(
   (place) => ({
     name: `a directory where ${place} should be`,
     format: 'type1',
-    stops: 'FOREIGN_LAYOUT',
+    ...(SPARED.includes(place) ? {} : { stops: 'FOREIGN_LAYOUT' as const }),
     plant: (site) => {
       const { entry, blobs } = site.current;
       const names: Readonly<Record<string, string | undefined>> = {

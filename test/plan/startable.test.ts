@@ -80,6 +80,28 @@ describe('a boot loader of ours beside another system’s fallback', () => {
     assert.match(told(...others)[0] ?? '', /no boot entry .* efibootmgr --create/);
   });
 
+  test('is not reached while an entry that starts another program of this ESP comes first', () => {
+    const grub = { ...option, title: 'debian', path: '\\EFI\\debian\\shimx64.efi', isThere: true };
+    assert.match(told(grub, option)[0] ?? '', /"debian" starts .*shimx64\.efi.* firmware register/);
+    assert.deepEqual(told(option, grub), []);
+    assert.deepEqual(told({ ...grub, isThere: false }, option), []);
+    assert.deepEqual(told({ ...grub, isActive: false }, option), []);
+    assert.deepEqual(told({ ...grub, partition: 'cc' }, option), []);
+    const ours = loaders.map((loader) => ({
+      ...loader,
+      installed: { kind: 'systemd-boot', version: '257', machine: 0x8664 } as const,
+    }));
+    const seen = (bootOptions: readonly BootOption[], from?: string) =>
+      notReached({
+        firmware: firmware({ bootOptions, variables: from ? { LoaderDevicePartUUID: from } : {} }),
+        partitions: ['bb'],
+        loaders: ours,
+      });
+    assert.equal(seen([grub]).length, 1);
+    assert.deepEqual(seen([grub], 'BB'), []);
+    assert.deepEqual(seen([{ ...option, path: '\\EFI\\BOOT\\BOOTX64.EFI' }, grub]), []);
+  });
+
   test('is reached by the fallback path where that is ours', () => {
     const ours = loaders.map((loader) => ({ ...loader, installed: { kind: 'absent' as const } }));
     const seen = { firmware: firmware({ bootOptions: [] }), partitions: ['bb'], loaders: ours };

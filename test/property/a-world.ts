@@ -336,7 +336,7 @@ function plantDigests(disk: MemoryDisk, extras: Tree): void {
   const rows = [...PAYLOADS, ...extras].map(([path, bytes]) => {
     const stat = disk.stat(path);
     const { device, inode, size, modified, changed } = stat ?? {};
-    const keys = path === BROKEN_KERNEL ? ['file'] : ['file', 'efi-program-8664'];
+    const keys = path === BROKEN_KERNEL ? ['file'] : ['file', 'efi-application-8664'];
     return keys.map((key) => [...[key, path, device, inode, size, modified, changed], hash(bytes)]);
   });
   disk.plant(`${CACHE}/digests.json`, JSON.stringify({ version: 1, rows: rows.flat() }));

@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { EspError } from '../../src/error.ts';
-import { expectedValue, SETTINGS } from '../../src/loader/loader-conf.ts';
+import { SETTINGS } from '../../src/loader/loader-conf.ts';
+import { valueFault } from '../../src/loader/loader-values.ts';
 import type { RawSettings } from '../../src/settings/configuration-file.ts';
 import { readSettings } from '../../src/settings/settings.ts';
 import { ROWS } from '../../src/settings/verb-options.ts';
@@ -156,7 +157,7 @@ describe('what an error names', () => {
 
   test('every setting of loader.conf may be made, and no other: what boots next is not one', async () => {
     const fitting = (key: string) =>
-      ['x', 'no', '3', 'off'].find((value) => expectedValue(key, value) === undefined);
+      ['x', 'no', '3', 'off', 'reboot'].find((value) => valueFault(key, value) === undefined);
     const all = SETTINGS.map((key) => `${key} = "${fitting(key)}"\n`).join('');
     const { loader } = await read({}, {}, `[loader]\n${all}`);
     assert.deepEqual(Object.keys(loader), SETTINGS);
@@ -164,6 +165,23 @@ describe('what an error names', () => {
       const named = new RegExp(`^/etc/espalier\\.toml: loader\\.${key}: `);
       await rejectsWith('CONFIG_INVALID', named, read({}, {}, `[loader]\n${key} = "x"`));
     }
+  });
+
+  test('a value of loader.conf that the loader passes over is a mistake: it may cost the menu', async () => {
+    for (const [line, expected] of [
+      ['timeout = "soon"', 'seconds, menu-force'],
+      ['timeout = -1', 'seconds, menu-force'],
+      ['editor = "maybe"', 'yes or no'],
+      ['editor = "No"', 'yes or no'],
+      ['console-mode = "wide"', 'a number, auto'],
+      ['secure-boot-enroll = "always"', 'off, manual'],
+    ] as const) {
+      const named = new RegExp(`^/etc/espalier\\.toml: loader\\..*: expected ${expected}`);
+      await rejectsWith('CONFIG_INVALID', named, read({}, {}, `[loader]\n${line}`));
+    }
+    const good =
+      'timeout = "menu-force"\neditor = false\nauto-entries = "yes"\nreboot-on-error = "auto"';
+    assert.equal(Object.keys((await read({}, {}, `[loader]\n${good}`)).loader).length, 4);
   });
 
   test('a misspelt key of the file gets the nearest name as a hint, in plain words', async () => {

@@ -11,7 +11,7 @@ import { aPe, countingBytes } from '../pe/a-pe.ts';
 const parts = findParts();
 
 /** What every kernel for this processor tells when its header does not say otherwise. */
-const X64 = { machine: 0x8664, cmdlineLimit: 2047 };
+const X64 = { fault: undefined, machine: 0x8664, cmdlineLimit: 2047 };
 
 /** The setup header of an x86 kernel whose version string lies at `0x200 + pointer`. */
 function aSetup(version: string, pointer = 0x100): Uint8Array {

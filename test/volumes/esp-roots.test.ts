@@ -13,6 +13,13 @@ async function found(shape: SystemShape): Promise<unknown> {
 }
 
 describe('ESPs', () => {
+  test('are not judged by a kind of table that nobody knows, whatever udev calls it', async () => {
+    for (const scheme of ['sgi', 'constructor', '__proto__']) {
+      const text = `E:ID_PART_ENTRY_SCHEME=${scheme}\nE:ID_PART_ENTRY_TYPE=x\n`;
+      assert.deepEqual(await found({ files: { '/run/udev/data/b8:1': text } }), [[ESP]]);
+    }
+  });
+
   test('are those of the settings, the first of them first', async () => {
     assert.deepEqual(await found({ settings: { esp: [BOOT, ESP] } }), [[BOOT], [ESP]]);
   });

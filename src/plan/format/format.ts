@@ -31,6 +31,8 @@ interface Common {
    * so an image that is signed with all its parts cannot have any.
    */
   readonly takesEspInitrds: boolean;
+  /** Whether its stub adds addons to what boots. */
+  readonly takesAddons: boolean;
   /** Why its entries carry no policies for PCR 11, by which a TPM opens secrets; absent when they do. */
   readonly lacksPolicies?: string;
   /** Whether kernel, initrd and device tree become one file, which FAT has to hold as a whole. */

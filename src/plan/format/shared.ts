@@ -16,6 +16,7 @@ export const SHARED = {
   signsKernels: false,
   tellsRelease: true,
   takesEspInitrds: false,
+  takesAddons: true,
   isOneFile: true,
   stub: {
     since: { version: '257', because: 'knows no profiles, by which entries share an image' },

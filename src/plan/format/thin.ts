@@ -12,6 +12,7 @@ export const THIN = {
   signsKernels: false,
   tellsRelease: false,
   takesEspInitrds: false,
+  takesAddons: false,
   lacksPolicies: 'the stub of lanzaboote hands none on to the initrd',
   isOneFile: false,
   stub: {

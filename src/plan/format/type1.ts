@@ -11,6 +11,7 @@ export const TYPE1 = {
   signsKernels: true,
   tellsRelease: false,
   takesEspInitrds: true,
+  takesAddons: false,
   lacksPolicies: 'it boots without a stub, which would measure into PCR 11',
   isOneFile: false,
   want: wantType1,

@@ -9,6 +9,7 @@ export const UKI = {
   signsKernels: false,
   tellsRelease: true,
   takesEspInitrds: false,
+  takesAddons: true,
   isOneFile: true,
   stub: {},
   want: wantUki,

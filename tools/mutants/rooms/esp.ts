@@ -233,9 +233,17 @@ export const esp: readonly Mutant[] = [
   {
     id: 'esp/first-mount-counts',
     file: 'src/esp/mount.ts',
-    find: 'return readMounts(disk).findLast(({ point }) => point === path);',
-    replace: 'return readMounts(disk).find(({ point }) => point === path);',
+    find: 'return mounts.findLast((mount) =>',
+    replace: 'return mounts.find((mount) =>',
     killedBy: { file: 'test/esp/mount.test.ts', title: /is what was mounted last/ },
     why: 'With an automount no ESP would ever be found.',
+  },
+  {
+    id: 'esp/hidden-mount-counts',
+    file: 'src/esp/mount.ts',
+    find: 'mount.point === path && !isHidden(mount, mounts)',
+    replace: 'mount.point === path',
+    killedBy: { file: 'test/esp/mount.test.ts', title: /a later mount above it hides/ },
+    why: 'Files would be written into the directory that hides the ESP.',
   },
 ];

@@ -71,7 +71,7 @@ export const loader: readonly Mutant[] = [
   {
     id: 'loader/bad-signature-kept',
     file: 'src/loader/upgrade.ts',
-    find: "applies: ({ signature }) => signature === 'invalid',",
+    find: 'applies: ({ signature }) => SIGNATURE_PROBLEMS[signature] !== undefined,',
     replace: 'applies: () => false,',
     killedBy: { file: UPGRADE, title: /a newer loader that firmware would refuse is replaced/ },
     why: 'Firmware would refuse the loader, and the machine would not boot.',

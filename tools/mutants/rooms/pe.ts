@@ -103,4 +103,12 @@ export const pe: readonly Mutant[] = [
     killedBy: { file: TABLE, title: /every PKCS#7 entry is read, and entries of other kinds/ },
     why: 'An entry of another kind would be judged as a signature.',
   },
+  {
+    id: 'pe/subsystem-not-asked',
+    file: 'src/pe/program.ts',
+    find: 'subsystem === APPLICATION ||',
+    replace: 'subsystem >= 0 ||',
+    killedBy: { file: 'test/pe/program.test.ts', title: /what is no application does not start/ },
+    why: 'A kernel that firmware does not start would be made the default.',
+  },
 ];
