@@ -30,7 +30,7 @@ const forecast = object({ total: count, free: count, reserve: count, peak: count
 const leftOut = list(object({ generation: text, because: text }));
 const plan = object(
   { phases, default: text, entries: list(text), leftOut, space: forecast },
-  { espSpace: forecast },
+  { espSpace: forecast, companions: list(object({ entry: text, files: list(text) })) },
 );
 const change = object({
   phase: text,
@@ -67,6 +67,8 @@ const menuEntry = object(
     title: text,
     version: text,
     sharesWith: list(text),
+    companions: list(text),
+    own: flag,
     generation: count,
     name: text,
     neighbour: flag,

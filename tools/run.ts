@@ -3,11 +3,12 @@
  * need real parts, firmware or patience: their files are named `.slow.test.ts`.
  */
 import { spawnSync } from 'node:child_process';
-import { globSync, mkdtempSync, rmSync } from 'node:fs';
+import { globSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { run as runTests } from 'node:test';
 import { spec } from 'node:test/reporters';
+import { pathToFileURL } from 'node:url';
 import { bundle } from './bundle.ts';
 
 const root = resolve(import.meta.dirname, '..');
@@ -48,19 +49,31 @@ const longest: readonly string[] = [
   'test/fault/strace.slow.test.ts',
 ];
 
-/** Returns the test files in the order in which they are started: the quick ones fill the gaps at the end. */
-function testFiles(): string[] {
+/**
+ * Returns the files to run in the order in which they are started. A slow one has a process of its own;
+ * the quick ones share a few at the end, where they fill the gaps: a start costs more than most of them.
+ */
+function testFiles(folder: string): string[] {
   const all = globSync('test/**/*.test.ts', { cwd: root }).sort();
   const unknown = longest.filter((file) => !all.includes(file));
   if (unknown.length > 0) throw new Error(`expected test files, got none at ${unknown.join(', ')}`);
   const isSlow = (file: string): boolean => file.endsWith('.slow.test.ts');
   const [slow, rest] = [all.filter(isSlow), all.filter((file) => !isSlow(file))];
-  return quick ? rest : [...new Set([...longest, ...slow, ...rest])];
+  const groups = Object.values(Object.groupBy(rest, (file) => rest.indexOf(file) % GROUPS));
+  const shared = groups.flatMap((files = [], index) => {
+    const group = join(folder, `quick-${index}.test.ts`);
+    const url = (file: string): string => JSON.stringify(pathToFileURL(join(root, file)).href);
+    writeFileSync(group, files.map((file) => `import ${url(file)};\n`).join(''));
+    return group;
+  });
+  return quick ? shared : [...new Set([...longest, ...slow]), ...shared];
 }
 
-/** Runs every test file in a process of its own, two at a time, and returns whether all passed. */
+const GROUPS = 8;
+
+/** Runs every test, in two processes at a time, and returns whether all passed. */
 async function runAllTests(): Promise<boolean> {
-  const events = runTests({ files: testFiles(), concurrency: 2, cwd: root });
+  const events = runTests({ files: testFiles(folder), concurrency: 2, cwd: root });
   let passed = false;
   events.on('test:summary', ({ file, success }) => {
     if (file === undefined) passed = success;
@@ -78,9 +91,9 @@ async function timed(name: string, work: () => boolean | Promise<boolean>): Prom
 }
 
 // What V8 compiles for one process serves the next: thousands of them load the same sources.
-const compiled = mkdtempSync(join(tmpdir(), 'espalier-compiled-'));
-process.on('exit', () => rmSync(compiled, { recursive: true, force: true }));
-process.env['NODE_COMPILE_CACHE'] = compiled;
+const folder = mkdtempSync(join(tmpdir(), 'espalier-tests-'));
+process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
+process.env['NODE_COMPILE_CACHE'] = join(folder, 'compiled');
 
 const failed: string[] = [];
 for (const { name, command } of checks) {

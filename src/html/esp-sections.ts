@@ -1,6 +1,6 @@
 /** What the page shows of one ESP: its menu, a map of its space, and what firmware starts. Pure. */
 import type { HeldVolume, Holder } from '../plan/holders.ts';
-import { formatSize } from '../quantity.ts';
+import { counted, formatSize } from '../quantity.ts';
 import type { ReportedEsp, ReportedProgram } from './machine-report.ts';
 import { html, type Markup } from './markup.ts';
 import { menuSection, nextOn } from './menu-section.ts';
@@ -89,7 +89,7 @@ function renderProgram({ name, problem, ...program }: ReportedProgram): Markup {
 
 function policies(registers: NonNullable<ReportedProgram['registers']>): string {
   const count = registers.filter(({ key }) => key !== undefined).length;
-  return count === 0 ? 'none' : `in ${count} of ${registers.length} phases`;
+  return count === 0 ? 'none' : `in ${count} of ${counted(registers.length, 'phase')}`;
 }
 
 /** The first of them is at hand, the others on request. */

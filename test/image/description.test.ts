@@ -186,7 +186,10 @@ describe('a description', () => {
     assert.equal(partitions.length, 2);
     const esp = `sector-size = 4096\n[[partition]]\ntype = "esp"\n`;
     const { error } = await buildFrom(bench, `${esp}size = "256MiB"\n`, '--force');
-    assert.match(error?.message ?? '', /expected at least 269484032: firmware takes no smaller/);
+    assert.match(
+      error?.message ?? '',
+      /expected at least 269484032 bytes \(257.0 MiB\): firmware takes no smaller/,
+    );
   });
 
   test('is made anew over what a killed run left', async (t) => {
