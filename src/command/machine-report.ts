@@ -3,7 +3,7 @@
 import { resolve } from 'node:path';
 import { lastValue } from '../bls.ts';
 import type { Context } from '../context.ts';
-import { type EspError, EXIT_USAGE, EXIT_WARNINGS, explain } from '../error.ts';
+import { type EspError, EXIT_WARNINGS } from '../error.ts';
 import {
   compareGenerations,
   type Generation,
@@ -16,7 +16,7 @@ import type { MachineReport, ReportedEsp, ReportedGeneration } from '../html/mac
 import { reportPage } from '../html/page.ts';
 import { lookAlone, lookFor } from '../inspection/read-esp.ts';
 import { parseLoaderConf } from '../loader/loader-conf.ts';
-import { driftOf, openWanted, type Wanted } from '../pass/drift.ts';
+import { openWanted, type Wanted } from '../pass/drift.ts';
 import { readEsps } from '../pass/read-esps.ts';
 import { heldVolumes } from '../plan/holders.ts';
 import { statusesOf } from '../plan/loader-status.ts';
@@ -27,13 +27,14 @@ import { generationName } from '../plan/wanted.ts';
 import type { Invocation } from '../settings/invocation.ts';
 import { readSettings, type Settings } from '../settings/settings.ts';
 import { type KnownSystems, readSystems } from '../survey/systems.ts';
-import { expected, requireTarget } from '../volumes/esp-roots.ts';
+import { expected } from '../volumes/esp-roots.ts';
 import { groundFor } from '../volumes/image-targets.ts';
 import { openTarget } from '../volumes/volumes.ts';
 import { brokenOf } from './broken.ts';
-import { brokenFindings, espFindings, type Known, problemFinding } from './report-findings.ts';
+import { espFindings, problemFinding } from './report-findings.ts';
 import { programsOn } from './report-programs.ts';
-import type { Problem } from './status-document.ts';
+import { machineFindings } from './status-findings.ts';
+import { drifted, problemOf } from './trouble.ts';
 
 /** Prints the page, or writes it as a whole. The exit status says whether something is to be done. */
 export async function report({ flags, json }: Invocation, given: Context): Promise<number> {
@@ -70,14 +71,10 @@ async function reportOn(settings: Settings, context: Context): Promise<MachineRe
     at: context.now,
     booted: systems.running,
     current: systems.current,
-    findings: brokenFindings(broken),
+    findings: machineFindings({ broken }),
     generations: generationsOf(esps, systems, settings, context),
     esps,
   };
-}
-
-function problemOf(failure: EspError): Problem {
-  return { code: failure.code, message: explain(failure), hint: failure.hint };
 }
 
 function unreadable(esp: string, failure: EspError): ReportedEsp {
@@ -106,7 +103,7 @@ function describeEsp(
   return {
     esp: root,
     ...(xbootldr === undefined ? {} : { xbootldr }),
-    findings: espFindings(view, knownOf(view, wanted, settings, context)),
+    findings: espFindings(view, drifted(view, wanted, settings, context)),
     notes: notesOf(view),
     menu: menuOf(view, systems),
     timeout: lastValue(conf, 'timeout'),
@@ -114,28 +111,6 @@ function describeEsp(
     volumes: heldVolumes(view, settings.reserve),
     programs: programsOn(view, tree, context),
   };
-}
-
-function knownOf(view: EspView, wanted: Wanted, settings: Settings, context: Context): Known {
-  const drift = driftOf(view, wanted);
-  const failure =
-    writeFailure(view.root, settings, context) ?? ('failure' in drift ? drift.failure : undefined);
-  // A usage error means that there is no key or no profile, as on a rescue system: nothing to compare.
-  const isProblem = failure && failure.status !== EXIT_USAGE;
-  return {
-    problem: isProblem ? problemOf(failure) : undefined,
-    differences: 'failure' in drift ? undefined : drift.differences,
-    leftOut: 'failure' in drift ? [] : drift.leftOut.map(({ generation }) => generation),
-  };
-}
-
-function writeFailure(root: string, settings: Settings, context: Context): EspError | undefined {
-  try {
-    requireTarget(root, settings, context, 'write');
-    return undefined;
-  } catch (error) {
-    return expected(error);
-  }
 }
 
 /** Returns what the source has, and what became of each. */

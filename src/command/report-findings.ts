@@ -10,38 +10,19 @@ import { startedPrevious } from '../plan/running-loader.ts';
 import { NOT_THERE } from '../plan/schedule.ts';
 import { notReached, refusals, startedElsewhere } from '../plan/startable.ts';
 import type { EspView } from '../plan/view.ts';
-import type { BrokenGeneration } from './broken.ts';
+import { counted } from '../quantity.ts';
 import type { Problem } from './status-document.ts';
+import { CHOOSE, INSTALL, NEVER_UP, OF_OTHERS, REPAIR, ROOM, TOKEN } from './status-findings.ts';
+import type { Drifted } from './trouble.ts';
 
-/** What is known of an ESP besides its view. */
-export interface Known {
-  /** What keeps `install` from it. */
-  readonly problem?: Problem | undefined;
-  /** How it differs from the profiles; undefined where that is not known. */
-  readonly differences?: readonly Difference[] | undefined;
-  /** Generations for which there is no room. */
-  readonly leftOut: readonly string[];
-}
-
-const INSTALL = 'espalier install';
-const REPAIR = 'espalier repair';
 /** An ESP that was replaced lacks every file. */
 const MOST_DIFFERENCES = 10;
 
-/** Returns what is said of generations that cannot be installed. */
-export function brokenFindings(broken: readonly BrokenGeneration[]): readonly ReportFinding[] {
-  return broken.map(({ generation, message, hint }) => ({
-    weight: 'caution',
-    text: `generation ${generation} is broken: ${message}`,
-    next: hint,
-  }));
-}
-
 /** Returns what is to be done about an ESP, what may keep it from starting first. */
-export function espFindings(view: EspView, known: Known): readonly ReportFinding[] {
+export function espFindings(view: EspView, known: Drifted): readonly ReportFinding[] {
   const found = findingsOf(view);
   const files = new Set<string>(found.map(({ path }) => path));
-  const { problem, differences = [], leftOut } = known;
+  const { problem, fromProfiles: differences = [], leftOut } = known;
   const all: readonly ReportFinding[] = [
     ...(problem ? [problemFinding(problem)] : []),
     ...found.map((finding) => told(finding, view)),
@@ -53,7 +34,7 @@ export function espFindings(view: EspView, known: Known): readonly ReportFinding
           {
             weight: 'caution',
             text: `no room for generations ${leftOut.join(', ')}`,
-            next: 'espalier gc',
+            next: ROOM,
           } as const,
         ]
       : []),
@@ -90,13 +71,13 @@ function nextFindings({ inventory, firmware }: EspView): readonly ReportFinding[
   const neighbours = inventory.entries.filter(({ isNeighbour }) => isNeighbour).length;
   const bad: ReportFinding = {
     weight: 'bad',
-    text: 'what boots next was tried as often as it may be, and never came up',
-    next: `${INSTALL} with the path of a system that is known to boot`,
+    text: NEVER_UP,
+    next: CHOOSE,
   };
   const foreign: ReportFinding = {
     weight: 'caution',
-    text: `${neighbours} ${neighbours === 1 ? 'entry is' : 'entries are'} of another machine`,
-    next: 'give each machine a name of its own with --entry-token',
+    text: `${counted(neighbours, 'entry is', 'entries are')} of another machine`,
+    next: TOKEN,
   };
   return [
     ...(next && isBad(next) ? [bad] : []),
@@ -117,8 +98,7 @@ function foreignFindings(view: EspView): readonly ReportFinding[] {
   if (first === undefined) return [];
   const others = more.length > 0 ? `, and ${more.length} more entries of others are damaged` : '';
   const text = `${first.damage}${others}`;
-  const next = 'whoever put it there may mend it';
-  return [{ weight: 'caution', path: first.path, text, next }];
+  return [{ weight: 'caution', path: first.path, text, next: OF_OTHERS }];
 }
 
 function differenceFindings(differences: readonly Difference[]): readonly ReportFinding[] {

@@ -39,7 +39,7 @@ export function isWanting({ damage, unsigned, own }: MenuEntry): boolean {
 }
 
 /** Returns what is to be done that concerns no ESP in particular. */
-export function machineFindings({ broken = [] }: Status): readonly Finding[] {
+export function machineFindings({ broken = [] }: Pick<Status, 'broken'>): readonly Finding[] {
   return broken.map(({ generation, message, hint }) => ({
     weight: 'bad',
     text: `generation ${generation} is broken: ${message}`,
@@ -50,7 +50,8 @@ export function machineFindings({ broken = [] }: Status): readonly Finding[] {
 /** Returns what is to be done about an ESP, what keeps it from starting first. */
 export function espFindings(shown: ShownEsp): readonly Finding[] {
   const { problem, firmware = [] } = shown.status;
-  const told = firmware.filter((text) => text !== problem?.message);
+  const elsewhere = new Set([problem?.message, ...shown.overrides]);
+  const told = firmware.filter((text) => !elsewhere.has(text));
   return [
     ...when(problem !== undefined, 'bad', problem?.message ?? '', problem?.hint),
     ...told.map((text): Finding => ({ weight: 'bad', text, next: stepForFirmware(text) })),
@@ -83,14 +84,14 @@ function contentFindings(shown: ShownEsp): readonly Finding[] {
   ];
 }
 
-const NEVER_UP = 'what boots next was tried as often as it may be, and never came up';
+export const NEVER_UP = 'what boots next was tried as often as it may be, and never came up';
 const NOT_CURRENT = 'what boots next is NOT what the profile says';
-const INSTALL = 'espalier install';
-const REPAIR = 'espalier repair';
-const CHOOSE = 'espalier install with the path of a system that is known to boot';
-const OF_OTHERS = 'whoever put it there may mend it';
-const ROOM = 'espalier gc frees what nothing needs; a lower --limit keeps fewer generations';
-const TOKEN = 'give each machine a name of its own with --entry-token';
+export const INSTALL = 'espalier install';
+export const REPAIR = 'espalier repair';
+export const CHOOSE = 'espalier install with the path of a system that is known to boot';
+export const OF_OTHERS = 'whoever put it there may mend it';
+export const ROOM = 'espalier gc frees what nothing needs; a lower --limit keeps fewer generations';
+export const TOKEN = 'give each machine a name of its own with --entry-token';
 
 const EMPTY: Finding = { weight: 'bad', text: 'nothing is installed here', next: INSTALL };
 

@@ -110,7 +110,7 @@ type Verdict = readonly [word: string, meaning: Meaning, text: string];
 
 function verdictOf(esp: PageEsp): Verdict {
   if (!('menu' in esp)) return ['unknown', 'bad', `: ${harmless(esp.status.problem.message)}`];
-  const { status, menu, obstacles, copies, isSecureBoot } = esp;
+  const { status, menu, obstacles, copies, isSecureBoot, overrides } = esp;
   const next = menu.find((entry) => entry.default);
   const [told] = obstacles;
   const own = copies.filter(({ is }) => is !== 'foreign');
@@ -125,6 +125,7 @@ function verdictOf(esp: PageEsp): Verdict {
   if (own.some(({ problem }) => problem !== undefined)) {
     return ['yes', 'caution', ', by the other copy of the boot loader'];
   }
+  if (overrides.length > 0) return ['yes', 'caution', ', but with another entry: see below'];
   if (status.firmware !== undefined) return ['yes', 'caution', ', as it came up last: see below'];
   return ['yes', 'good', ', as far as names, sizes and headers tell'];
 }

@@ -3,11 +3,11 @@
  */
 
 import type { Context } from '../context.ts';
-import { EspError, EXIT_USAGE, EXIT_WARNINGS, explain } from '../error.ts';
+import { EspError, EXIT_WARNINGS } from '../error.ts';
 import { allocated } from '../esp/space.ts';
 import type { Malformed } from '../generation/generation.ts';
 import { lookAlone, lookFor } from '../inspection/read-esp.ts';
-import { differencesFrom, driftOf, openWanted, type Wanted } from '../pass/drift.ts';
+import { differencesFrom, openWanted } from '../pass/drift.ts';
 import { readEsps } from '../pass/read-esps.ts';
 import { lacksOurs, loaderStatus, statusesOf } from '../plan/loader-status.ts';
 import { type MenuEntry, menuOf, sharedImages } from '../plan/menu.ts';
@@ -22,12 +22,12 @@ import { readSettings, type Settings } from '../settings/settings.ts';
 import { type KnownSystems, readSystems } from '../survey/systems.ts';
 import { USUAL_COLUMNS } from '../terminal/screen.ts';
 import { bootsSystem } from '../uki/cmdline.ts';
-import { expected, requireTarget } from '../volumes/esp-roots.ts';
 import { groundFor } from '../volumes/image-targets.ts';
 import { brokenOf } from './broken.ts';
-import type { EspStatus, Problem, SeenEsp, Status } from './status-document.ts';
+import type { EspStatus, SeenEsp, Status } from './status-document.ts';
 import { isWanting, type ShownEsp } from './status-findings.ts';
 import type { PageEsp } from './status-page.ts';
+import { drifted, problemOf } from './trouble.ts';
 
 /** Shows the status of every ESP. The exit status says whether something has drifted. */
 export async function status({ flags, json }: Invocation, given: Context): Promise<number> {
@@ -109,41 +109,6 @@ async function describeEsps(
   }
   const malformed = 'survey' in wanted ? wanted.survey.quarantined : systems.malformed;
   return { pages, malformed };
-}
-
-function problemOf(failure: EspError): Problem {
-  return { code: failure.code, message: explain(failure), hint: failure.hint };
-}
-
-/**
- * Returns what differs from what the profiles want, and what would keep `install` from mending it.
- */
-function drifted(
-  view: EspView,
-  wanted: Wanted,
-  settings: Settings,
-  context: Context,
-): Pick<SeenEsp, 'fromProfiles' | 'leftOut' | 'problem'> {
-  const drift = driftOf(view, wanted);
-  const failure =
-    writeFailure(view.root, settings, context) ?? ('failure' in drift ? drift.failure : undefined);
-  // A usage error means that there is no key or no profile, as on a rescue system: nothing to
-  // compare.
-  const isProblem = failure && failure.status !== EXIT_USAGE;
-  return {
-    fromProfiles: 'failure' in drift ? undefined : drift.differences,
-    leftOut: 'failure' in drift ? [] : drift.leftOut.map(({ generation }) => generation),
-    ...(isProblem ? { problem: problemOf(failure) } : {}),
-  };
-}
-
-function writeFailure(root: string, settings: Settings, context: Context): EspError | undefined {
-  try {
-    requireTarget(root, settings, context, 'write');
-    return undefined;
-  } catch (error) {
-    return expected(error);
-  }
 }
 
 /** What firmware and its variables make of the files; a person alone is told. */
