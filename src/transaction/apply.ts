@@ -160,8 +160,9 @@ async function giveNames(staged: readonly Staged[], { disk }: Site): Promise<str
     // when another entry boots that lacks neither (see spared.ts). For a loader copy or loader.conf:
     // the name may be missing for a moment; then the other loader copy boots, which is whole and not
     // being changed, or the loader uses its own default. The previous loader gets its new content
-    // before the loader that this is a copy of is replaced: so of three, two are whole meanwhile. For an extra file with new content: no entry
-    // of ours names it, and the list that says it is ours is durable.
+    // before the loader that this is a copy of is replaced: so of three, two are whole meanwhile. For an
+    // extra file with new content: no entry of ours names it, and the list that says it is ours is
+    // durable.
     disk.rename(temporary, path);
     if (isNew) fresh.push(path);
     // SAFETY: as for the rename. Until this is done the name leads to clusters that are already
