@@ -34,8 +34,8 @@ const inOtherOrder = (phases: string): Swap => ({
 });
 const unsyncedNames: Swap = {
   file: 'disk/node-writing.ts',
-  text: 'withFile(path, fs.constants.O_RDONLY, fs.fsyncSync)',
-  by: '{}',
+  text: 'withHandle(path, fs.constants.O_RDONLY, (handle) => handle.sync())',
+  by: 'Promise.resolve()',
 };
 
 export const INVERSIONS: readonly Inversion[] = [

@@ -121,7 +121,7 @@ const steps = {
     ${until(`${service} | grep "read-only"`)}; rm /boot/${TRAP}
     mount -o remount,rw /boot; rm /boot/${TRAP}; ${until(installed(8))}`,
   full: (switchTo: Switch) => `dd if=/dev/zero of=/boot/filler bs=64k; ${switchTo(9)}
-    ${until(`${service} | grep "to be had"`)}; sleep 4; ${service}; ${installed(8)}
+    ${until(`${service} | grep "can be had"`)}; sleep 4; ${service}; ${installed(8)}
     rm /boot/filler; ${until(installed(9))}; ${complaints('ESP_FULL')}`,
   verify: 'systemctl start espalier-verify && journalctl -o cat -u espalier-verify',
   hook: 'systemctl start espalier-install && journalctl -o cat -u espalier-install',
