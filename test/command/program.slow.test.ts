@@ -76,12 +76,12 @@ describe('a process', () => {
   }
 
   const refused: readonly (readonly [readonly string[], RegExp])[] = [
-    [['pin', '--format', 'uki', '1'], /install, plan, watch, status, verify, .* do; /],
-    [['list', '--limit', 'many'], /install, plan, watch, status, repair.* gc.* do; /],
+    [['pin', '--format', 'uki', '1'], /install, plan, watch, status, report, verify, .* do; /],
+    [['list', '--limit', 'many'], /install, plan, watch, status, report, repair.* gc.* do; /],
     [['verify', '--private-key=x'], / gc, verity sign, .* and sign do; /],
     [['install', '--rescan', '3'], /watch does; see espalier install --help/],
     [['status', '--lock-timeout', '3'], /install, .* and keys enroll do; /],
-    [['gc', '--force'], /install, plan, watch, status, repair.* do; /],
+    [['gc', '--force'], /install, plan, watch, status, report, repair.* do; /],
   ];
   for (const [args, users] of refused) {
     test(`${args.join(' ')} is refused, and the hint names the verbs that use the option`, (t) => {

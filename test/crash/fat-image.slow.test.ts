@@ -44,7 +44,9 @@ suite('the reader of FAT images', { skip }, () => {
   const theirs = (image: string): Tree => readImage(image, join(folder, `tree-${count}`));
 
   function assertAlike(image: string): void {
-    assert.deepEqual([...ours(image).files], [...theirs(image).files]);
+    // Other people's tools do not tell where a file begins.
+    const found = [...ours(image).files].map(([path, { start: _, ...file }]) => [path, file]);
+    assert.deepEqual(found, [...theirs(image).files]);
   }
 
   const many = Object.fromEntries(

@@ -257,7 +257,7 @@ describe('a file system', { skip }, () => {
     assert.ok(readFileSync(at('one')).equals(readFileSync(at('two')).subarray(0, 4096 * 256)));
     await assert.rejects(makeAt(at('three'), 0, 'swap', [], { size: 9 * 4096 }), {
       code: 'IMAGE_FULL',
-      message: /needs 40960 bytes, and its partition has 36864/,
+      message: /needs 40960 bytes \(40.0 KiB\), and its partition has 36864/,
     });
     rmSync(at('three'));
     assert.equal(readdirSync(at()).length, 2);
