@@ -10,6 +10,7 @@ import {
   mkdirSync,
   mkdtempSync,
   readFileSync,
+  renameSync,
   rmSync,
   writeFileSync,
 } from 'node:fs';
@@ -93,13 +94,15 @@ function nodePackage(architecture: Architecture): string {
   const version = process.versions.node;
   const cache = join(root, '.cache', `${name}-${version}`);
   const folder = join(cache, 'package');
-  if (!existsSync(join(folder, 'LICENSE'))) {
-    mkdirSync(cache, { recursive: true });
-    const archive = `${name}-${version}.tgz`;
-    called('npm', ['pack', '--silent', `${name}@${version}`], cache);
-    called('tar', ['-xzf', archive, 'package/bin/node', 'package/LICENSE'], cache);
-    rmSync(join(cache, archive));
-  }
+  if (existsSync(folder)) return folder;
+  mkdirSync(cache, { recursive: true });
+  const fetched = mkdtempSync(join(cache, 'fetched-'));
+  called('npm', ['pack', '--silent', `${name}@${version}`], fetched);
+  const archive = `${name}-${version}.tgz`;
+  called('tar', ['-xzf', archive, 'package/bin/node', 'package/LICENSE'], fetched);
+  // Another run may have brought it meanwhile: it is there as a whole or not at all.
+  if (!existsSync(folder)) renameSync(join(fetched, 'package'), folder);
+  rmSync(fetched, { recursive: true });
   return folder;
 }
 
