@@ -7,7 +7,7 @@ import { aPathInMemory } from './in-memory.ts';
 import { examineOperations } from './port.ts';
 
 /** A prime, so that all kinds of faults are met. */
-const stride = isUnhurried ? 1 : 23;
+const stride = isUnhurried ? 1 : 31;
 
 describe('when an operation on the disk fails', () => {
   for (const [offset, scenario] of FAULTY.entries()) {

@@ -9,7 +9,7 @@ import { aPathInMemory } from './in-memory.ts';
 import { examineCalls } from './strace.ts';
 
 /** A prime, so that all kinds of faults are met. */
-const stride = isUnhurried ? 1 : 97;
+const stride = isUnhurried ? 1 : 151;
 
 const missing = missingTools(['strace']);
 const skip =

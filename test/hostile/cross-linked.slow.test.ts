@@ -38,7 +38,7 @@ const CROSS_LINKS: readonly CrossLink[] = [
   { name: 'both copies of the loader', from: /BOOTX64\.EFI$/, to: /systemd-bootx64\.efi$/ },
 ];
 
-const LOOKS = [['list'], ['status'], ['verify', '--deep'], ['plan']];
+const LOOKS = [['status'], ['verify', '--deep'], ['plan']];
 const CHANGES = [['gc'], ['repair'], ['install']];
 /** Done, failed, refused, no room, or something to say: no bug, and no misuse. */
 const HONEST = [0, 1, 3, 4, 5];
