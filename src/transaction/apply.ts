@@ -154,15 +154,14 @@ async function giveNames(staged: readonly Staged[], { disk }: Site): Promise<str
   const fresh: string[] = [];
   for (const { path, temporary } of staged) {
     const isNew = disk.stat(path) === undefined;
-    // SAFETY: the new content is durable under its temporary name. For a new name: what booted
-    // before boots still, whether or not the name arrives. For a damaged file's name: nothing could
-    // boot from the damaged file. What only lacks a signature or a policy may boot: it is replaced only
-    // when another entry boots that lacks neither (see spared.ts). For a loader copy or loader.conf:
-    // the name may be missing for a moment; then the other loader copy boots, which is whole and not
-    // being changed, or the loader uses its own default. The previous loader gets its new content
-    // before the loader that this is a copy of is replaced: so of three, two are whole meanwhile. For an
-    // extra file with new content: no entry of ours names it, and the list that says it is ours is
-    // durable.
+    // SAFETY: the new content is durable under its temporary name. For a new name: what booted before
+    // boots still, whether or not the name arrives. For a damaged file's name: nothing could boot from
+    // the damaged file. What only lacks a signature or a policy may boot: it is replaced only when another
+    // entry boots that lacks neither (see spared.ts). For a loader copy or loader.conf: the name may be
+    // missing for a moment; then the other loader copy boots, which is whole and not being changed, or the
+    // loader uses its own default. The previous loader gets its new content before the loader that this is
+    // a copy of is replaced: so of three, two are whole meanwhile. For an extra file with new content: no
+    // entry of ours names it, and the list that says it is ours is durable.
     disk.rename(temporary, path);
     if (isNew) fresh.push(path);
     // SAFETY: as for the rename. Until this is done the name leads to clusters that are already
