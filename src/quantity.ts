@@ -27,6 +27,12 @@ export function choices(names: readonly string[]): string {
   return names.length === 1 ? `there is only ${names[0]}` : `name one of ${names.join(', ')}`;
 }
 
+/** Returns the first of many names with commas between them, and how many more there are. */
+export function enumerated(names: readonly (string | number)[], most = 8): string {
+  const more = names.length - most;
+  return `${names.slice(0, most).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
+}
+
 /** Returns how many there are: `1 file`, `2 files`. */
 export function counted(count: number, noun: string, plural = `${noun}s`): string {
   return `${count} ${count === 1 ? noun : plural}`;

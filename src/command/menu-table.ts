@@ -1,8 +1,7 @@
 /** The boot menu as a table for a person: what each entry is, within the width of a terminal. Pure. */
 import type { MenuEntry } from '../plan/menu.ts';
 import type { Meaning, Part, Text } from '../process/styled-text.ts';
-import { formatSize } from '../quantity.ts';
-import { enumerated } from '../terminal/enumeration.ts';
+import { enumerated, formatSize } from '../quantity.ts';
 import { joined } from '../terminal/lines.ts';
 import { printable } from '../terminal/printable.ts';
 import { cut, styledTable, widthOf } from '../terminal/table.ts';

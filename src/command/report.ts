@@ -3,8 +3,7 @@ import { explain } from '../error.ts';
 import type { Outcome, PassVerb } from '../pass/outcome.ts';
 import type { Removal } from '../plan/elsewhere.ts';
 import type { EntryCompanions, Phase, Plan, SpaceForecast, Step } from '../plan/step.ts';
-import { counted, formatSize } from '../quantity.ts';
-import { enumerated } from '../terminal/enumeration.ts';
+import { counted, enumerated, formatSize } from '../quantity.ts';
 import { printable } from '../terminal/printable.ts';
 import type { Report } from '../transaction/report.ts';
 

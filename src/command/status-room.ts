@@ -1,8 +1,7 @@
 /** How full an ESP is, as `status` draws it. Pure. */
 import type { Text } from '../process/styled-text.ts';
-import { formatSize } from '../quantity.ts';
+import { enumerated, formatSize } from '../quantity.ts';
 import { bar, type Share } from '../terminal/bar.ts';
-import { enumerated } from '../terminal/enumeration.ts';
 import { unbroken, wrapped } from '../terminal/lines.ts';
 import { printable } from '../terminal/printable.ts';
 import type { SeenEsp } from './status-document.ts';

@@ -1,6 +1,7 @@
 /** What is wrong with an ESP as a file system: who may read it, and whether it was left in order. */
 import type { ByteSource } from '../byte-source.ts';
 import type { Disk } from '../disk/disk.ts';
+import { enumerated } from '../quantity.ts';
 import type { EspPath } from './layout.ts';
 
 const OTHERS_READ = 0o004;
@@ -19,8 +20,7 @@ export function exposure(
   if ((mode(root) & OTHERS_ENTER) === 0) return undefined;
   const open = secret.filter((path) => (mode(`${root}/${path}`) & OTHERS_READ) !== 0);
   if (open.length === 0) return undefined;
-  const others = open.length === 1 ? '' : ` and ${open.length - 1} more`;
-  return `every user of this machine may read what holds secrets on it, ${open[0]}${others}: mount it with the option umask=0077`;
+  return `every user of this machine may read what holds secrets on it, ${enumerated(open, 1)}: mount it with the option umask=0077`;
 }
 
 /** Offsets and bits of FAT §Boot sector and BPB, and §File allocation table. */

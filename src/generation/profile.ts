@@ -1,6 +1,7 @@
 /** Reads Nix profiles: their generations, and which of those are current. */
 import type { Disk } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
+import { enumerated } from '../quantity.ts';
 import type { Leniency } from './bootspec.ts';
 import { quote } from './complaint.ts';
 import {
@@ -155,7 +156,9 @@ function mixed(generations: readonly Generation[], wanted: string | undefined): 
       systems.set(system, names.at(-1) === name ? names : [...names, name]);
     }
   }
-  const found = [...systems].map(([system, names]) => `${system} (generation ${shorten(names)})`);
+  const found = [...systems].map(
+    ([system, names]) => `${system} (generation ${enumerated(names, 10)})`,
+  );
   return new EspError(
     'MIXED_ARCHITECTURES',
     `expected every generation to be for ${wanted ?? 'the same system'}, got ${found.join(' and ')}`,
@@ -166,10 +169,4 @@ function mixed(generations: readonly Generation[], wanted: string | undefined): 
           : 'build a system for this machine, or correct --system',
     },
   );
-}
-
-/** Returns the first few of many names. */
-function shorten(names: readonly string[]): string {
-  const more = names.length - 10;
-  return `${names.slice(0, 10).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
 }

@@ -2,6 +2,7 @@
 import type { BlobFile, Inventory } from '../esp/inventory.ts';
 import { volumesOf } from '../esp/layout.ts';
 import { allocated } from '../esp/space.ts';
+import { enumerated } from '../quantity.ts';
 import type { EspView } from './view.ts';
 
 /** The kinds of holders, in the order in which they are told. */
@@ -136,9 +137,7 @@ function sharedHolder(
   const taken = allocated(size, clusterSize);
   if (generations.length === 0)
     return { kind: 'unused', name: 'No generation any more', size: taken };
-  const more = generations.length - NAMED;
-  const named = generations.slice(0, NAMED).join(', ');
-  const name = `Shared by generations ${named}${more > 0 ? ` and ${more} more` : ''}`;
+  const name = `Shared by generations ${enumerated(generations, NAMED)}`;
   return { kind: 'shared', name, size: taken };
 }
 

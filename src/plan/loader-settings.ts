@@ -12,6 +12,7 @@ import {
 } from '../loader/loader-conf.ts';
 import { type LoaderConfDamage, loaderConfDamage } from '../loader/loader-conf-damage.ts';
 import { valueFault } from '../loader/loader-values.ts';
+import { enumerated } from '../quantity.ts';
 import { isUnsigned } from '../signer/signer.ts';
 import type { WantedSystem } from './wanted-system.ts';
 
@@ -113,12 +114,8 @@ const NAMED = 5;
 /** Returns a warning about the settings that do not stay. */
 export function describeLost(keys: readonly string[]): string[] {
   if (keys.length === 0) return [];
-  const named = keys
-    .slice(0, NAMED)
-    .map((key) => JSON.stringify(key.slice(0, 40)))
-    .join(', ');
-  const more = keys.length > NAMED ? ` and ${keys.length - NAMED} more` : '';
+  const quoted = keys.map((key) => JSON.stringify(key.slice(0, 40)));
   return [
-    `${LOADER_CONF}: settings that do not fit or cannot be read are left out: ${named}${more}`,
+    `${LOADER_CONF}: settings that do not fit or cannot be read are left out: ${enumerated(quoted, NAMED)}`,
   ];
 }

@@ -4,7 +4,7 @@ import { explain } from '../error.ts';
 import type { Inventory } from '../esp/inventory.ts';
 import type { EspPath } from '../esp/layout.ts';
 import type { Salvage } from '../loader/loader-conf.ts';
-import { counted as countOf } from '../quantity.ts';
+import { counted as countOf, enumerated } from '../quantity.ts';
 import type { Extras } from './extras.ts';
 import { describeDamage, describeEnrolment, describeLost } from './loader-settings.ts';
 import type { Loaders } from './loaders.ts';
@@ -117,9 +117,8 @@ const NAMED = 3;
 function describeNeighbours({ entries }: Inventory, token: string): string[] {
   const ids = entries.filter(({ isNeighbour }) => isNeighbour).map(({ id }) => id);
   if (ids.length === 0) return [];
-  const more = ids.length > NAMED ? ` and ${ids.length - NAMED} more` : '';
   return [
-    `${ids.slice(0, NAMED).join(', ')}${more} lead to systems that neither this store nor these profiles know: they are kept as another machine's. Give each machine on this ESP a name of its own with --entry-token (here it is ${token}); if they are old entries of this machine, remove them with \`espalier install --take-over\``,
+    `${enumerated(ids, NAMED)} lead to systems that neither this store nor these profiles know: they are kept as another machine's. Give each machine on this ESP a name of its own with --entry-token (here it is ${token}); if they are old entries of this machine, remove them with \`espalier install --take-over\``,
   ];
 }
 
