@@ -5,20 +5,9 @@ import { understood } from '../settings/value-schemas.ts';
 import { parseUuid } from '../verity/uuid.ts';
 import { parseBytes } from './definition-values.ts';
 import { NIXPKGS_TABLES, parseBootSize } from './nixpkgs-table.ts';
-import { UKI_ENTRIES } from './uki-options.ts';
+import { text, texts, UKI_ENTRIES } from './uki-options.ts';
 
-const text = v.string('expected a text');
 const path = v.pipe(text, v.nonEmpty('expected a path, got nothing'));
-const texts = v.union(
-  [
-    v.array(text),
-    v.pipe(
-      text,
-      v.transform((one) => [one]),
-    ),
-  ],
-  'expected a text, or a list of texts',
-);
 const flag = v.optional(v.boolean('expected true or false'));
 const guid = understood(parseGuid, 'a UUID');
 const bytes = v.union(

@@ -31,8 +31,10 @@ const TAKEN = UKI_BUILD_OPTIONS.filter(
   ({ name }) => !(name in SETTLED) && !ELSEWHERE.includes(name),
 );
 
-const text = v.string('expected a text');
-const texts = v.union(
+export const text = v.string('expected a text');
+
+/** One text or several. It becomes a list. */
+export const texts = v.union(
   [
     v.array(text),
     v.pipe(
