@@ -4,7 +4,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import * as fs from 'node:fs';
 import { join } from 'node:path';
-import { describe, test } from 'node:test';
+import { describe, type TestContext, test } from 'node:test';
 import { nodeDisk } from '../../src/disk/node-disk.ts';
 import { acquireLock, lockDirectory } from '../../src/transaction/lock.ts';
 import { aMachine, MAIN, type Machine } from './a-machine.ts';
@@ -12,6 +12,14 @@ import { aMachine, MAIN, type Machine } from './a-machine.ts';
 function espalier(machine: Machine, ...args: readonly string[]) {
   const env = { PATH: process.env['PATH'], ...machine.environment() };
   return spawnSync(process.execPath, [MAIN, ...args], { encoding: 'utf8', env });
+}
+
+function startInstall(t: TestContext, machine: Machine) {
+  const args = ['install', ...machine.arguments(), '--allow-unsigned'];
+  const env = { PATH: process.env['PATH'], ...machine.environment() };
+  const child = spawn(process.execPath, [MAIN, ...args], { env });
+  t.after(() => child.kill());
+  return child;
 }
 
 describe('a process', () => {
@@ -182,10 +190,7 @@ describe('two at once', () => {
   test('a run waits for the one before it, says for whom, and then does its work', async (t) => {
     const machine = aMachine(t);
     const held = await hold(machine);
-    const args = ['install', ...machine.arguments(), '--allow-unsigned'];
-    const env = { PATH: process.env['PATH'], ...machine.environment() };
-    const child = spawn(process.execPath, [MAIN, ...args], { env });
-    t.after(() => child.kill());
+    const child = startInstall(t, machine);
     const [said] = await once(child.stderr, 'data');
     assert.match(String(said), new RegExp(`^espalier: .*: waiting .*process ${process.pid}`));
     assert.deepEqual(machine.tree(), {});
@@ -198,10 +203,7 @@ describe('two at once', () => {
   test('a run that waited goes by the profiles as they are when its turn comes', async (t) => {
     const machine = aMachine(t);
     const held = await hold(machine);
-    const args = ['install', ...machine.arguments(), '--allow-unsigned'];
-    const env = { PATH: process.env['PATH'], ...machine.environment() };
-    const child = spawn(process.execPath, [MAIN, ...args], { env });
-    t.after(() => child.kill());
+    const child = startInstall(t, machine);
     await once(child.stderr, 'data');
     machine.generations([{}, {}]);
     held.release();
