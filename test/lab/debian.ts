@@ -1,5 +1,14 @@
 /** Reads packages of any Debian suite from the machine's own mirror, without root and without installing them. */
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { attempt, run } from './run.ts';
 
@@ -93,13 +102,17 @@ export interface Suite {
   unpack(names: readonly string[], root: string): void;
 }
 
+/** The options of apt for each suite that this process has opened: package lists are fetched and read once. */
+const opened = new Map<string, readonly string[]>();
+
 /**
- * Opens a suite: makes the private configuration in `folder` and fetches its package lists.
+ * Opens a suite: makes a private configuration and fetches its package lists. Packages are downloaded
+ * into `folder`.
  * @throws {Error} when the mirror does not answer or does not have the suite
  */
 export function openSuite(name: string, folder: string, mirror: Mirror): Suite {
-  const options = configure(name, folder, mirror);
-  run('apt-get', [...options, '-qq', 'update']);
+  const options = opened.get(name) ?? fetchLists(name, mirror);
+  opened.set(name, options);
   const download = (names: readonly string[]) => {
     const debs = join(folder, 'debs');
     mkdirSync(debs, { recursive: true });
@@ -118,6 +131,14 @@ export function openSuite(name: string, folder: string, mirror: Mirror): Suite {
       for (const deb of download(names)) run('dpkg', ['-x', deb, root]);
     },
   };
+}
+
+function fetchLists(name: string, mirror: Mirror): readonly string[] {
+  const folder = mkdtempSync(join(tmpdir(), 'espalier-apt-'));
+  process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
+  const options = configure(name, folder, mirror);
+  run('apt-get', [...options, '-qq', 'update']);
+  return options;
 }
 
 function configure(suite: string, folder: string, mirror: Mirror): readonly string[] {
