@@ -20,6 +20,8 @@ export interface BootOptions {
   readonly parts: Parts;
   /** The ESP image; the guest writes to it. */
   readonly image: string;
+  /** Of the disk with the image, in bytes: 512 if not given. */
+  readonly sectorSize?: 512 | 4096;
   readonly secureBoot?: SecureBoot;
   /** Whether the machine has a TPM 2.0: a new one, or one with its state in this folder. Needs swtpm. */
   readonly tpm?: boolean | string;
@@ -84,7 +86,7 @@ export const emulated = ['nokaslr', 'mitigations=off', 'no_timer_check'] as cons
  */
 export async function bootImage(options: BootOptions): Promise<Boot> {
   const { parts, image, secureBoot = { kind: 'off' }, limit = 300 } = options;
-  const { tpm = false, disks = [] } = options;
+  const { tpm = false, disks = [], sectorSize = 512 } = options;
   const folder = mkdtempSync(join(tmpdir(), 'espalier-vm-'));
   const variables = join(folder, 'vars.fd');
   const chip = tpm === false ? undefined : startTpm(folder, tpm === true ? folder : tpm);
@@ -93,7 +95,8 @@ export async function bootImage(options: BootOptions): Promise<Boot> {
     copyFileSync(given ?? parts.ovmf.vars, variables);
     const args = [
       ...firmware(parts, variables, secureBoot),
-      ...[image, ...disks].flatMap((path) => drive(path, 'format=raw,if=virtio')),
+      ...firstDisk(image, sectorSize),
+      ...disks.flatMap((path) => drive(path, 'format=raw,if=virtio')),
       ...(chip?.args ?? []),
     ];
     const { text, ended } = await runMachine(args, { limit, stopAt: givenUp });
@@ -147,6 +150,12 @@ function startTpm(
       if (existsSync(pid)) attempt('kill', [readFileSync(pid, 'utf8').trim()]);
     },
   };
+}
+
+function firstDisk(image: string, sectorSize: number): readonly string[] {
+  const sizes = `logical_block_size=${sectorSize},physical_block_size=${sectorSize}`;
+  const device = ['-device', `virtio-blk-pci,drive=first,${sizes}`];
+  return [...drive(image, 'format=raw,if=none,id=first'), ...device];
 }
 
 /** Returns the arguments for one drive; QEMU wants a comma in a path doubled. */
