@@ -92,13 +92,18 @@ export function requireMatch(
   );
 }
 
+/** What boots an image, and where it goes; without a path, where the description says. */
+interface GivenUki {
+  readonly source: string;
+  readonly path?: string | undefined;
+}
+
 /** An image to finish. */
 export interface Finishing {
   /** Paths; the output may be the image itself. */
   readonly image: string;
   readonly output: string;
-  /** What boots it, and where that goes; without a path, where the description says. */
-  readonly uki: { readonly source: string; readonly path?: string | undefined };
+  readonly uki: GivenUki;
   readonly job: ImageJob;
   readonly rootHashes: readonly RootHash[];
 }
@@ -193,7 +198,7 @@ function noRoom(image: string, what: string): EspError {
  * @throws {CONFIG_INVALID} when the description has several, or none but for a partition that is filled
  */
 function placeFor(
-  { source, path }: Finishing['uki'],
+  { source, path }: GivenUki,
   planned: readonly PlannedPartition[],
   { esp: { ukis } }: ImageJob,
   image: string,

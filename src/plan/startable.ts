@@ -1,15 +1,22 @@
 /** Whether firmware starts what is on an ESP, and what is about to be installed there. Pure. */
 import { EspError } from '../error.ts';
 import type { BootOption } from '../loader/boot-option.ts';
+import { xbootldrFault } from '../loader/systemd-boot.ts';
 import { isUnsigned } from '../signer/signer.ts';
+import type { Scope } from './scope.ts';
 import type { EspView, FirmwareView } from './view.ts';
 import type { WantedSystem } from './wanted-system.ts';
 
 /**
- * Refuses files that firmware would not start: they must not replace files that it starts.
- * @throws {SECURE_BOOT_UNSIGNED} {SECURE_BOOT_UNTRUSTED}
+ * Refuses files that firmware or boot loader would not start: they must not replace files that start.
+ * @throws {SECURE_BOOT_UNSIGNED} {SECURE_BOOT_UNTRUSTED} {CONFIG_INVALID}
  */
-export function requireStartable(
+export function requireStartable(system: WantedSystem, view: EspView, scope: Scope): void {
+  requireTaken(system, view.firmware);
+  if (scope === 'all') requireXbootldrFound(system, view);
+}
+
+function requireTaken(
   { settings: { certificate }, signer, hasBareKernels }: WantedSystem,
   firmware: FirmwareView | undefined,
 ): void {
@@ -39,6 +46,25 @@ export function requireStartable(
       hint: 'sign with a certificate that espalier keys status finds in firmware, or turn Secure Boot off until this one is enrolled',
     },
   );
+}
+
+/**
+ * Refuses entries on an XBOOTLDR partition that the boot loader does not find. Of the one that is there and
+ * the one that is brought, the newer stays.
+ */
+function requireXbootldrFound(
+  { loader }: Pick<WantedSystem, 'loader'>,
+  { xbootldr, sectorSize = 512, loaders }: Pick<EspView, 'xbootldr' | 'sectorSize' | 'loaders'>,
+): void {
+  const there = loaders
+    .filter(({ place }) => place !== 'previous')
+    .flatMap(({ installed }) => (installed.kind === 'systemd-boot' ? installed.version : []));
+  const faults = [loader.version, ...there].map((version) => xbootldrFault(version, sectorSize));
+  const [fault] = faults;
+  if (xbootldr === undefined || fault === undefined || faults.includes(undefined)) return;
+  throw new EspError('CONFIG_INVALID', `${xbootldr}: ${fault}`, {
+    hint: 'name a newer systemd with --systemd, or leave --xbootldr out: entries are then on the ESP',
+  });
 }
 
 /**
