@@ -27,6 +27,8 @@ export interface BootOptions {
   readonly tpm?: boolean | string;
   /** Images of more disks, which the guest may write to. */
   readonly disks?: readonly string[];
+  /** Whether the machine may start anew; by default that is its end, but for an enrolment. */
+  readonly restarts?: boolean;
   /** Seconds until the machine is switched off, whatever it does: 300 if not given. */
   readonly limit?: number;
 }
@@ -87,6 +89,7 @@ export const emulated = ['nokaslr', 'mitigations=off', 'no_timer_check'] as cons
 export async function bootImage(options: BootOptions): Promise<Boot> {
   const { parts, image, secureBoot = { kind: 'off' }, limit = 300 } = options;
   const { tpm = false, disks = [], sectorSize = 512 } = options;
+  const { restarts = secureBoot.kind === 'enrol' } = options;
   const folder = mkdtempSync(join(tmpdir(), 'espalier-vm-'));
   const variables = join(folder, 'vars.fd');
   const chip = tpm === false ? undefined : startTpm(folder, tpm === true ? folder : tpm);
@@ -95,6 +98,7 @@ export async function bootImage(options: BootOptions): Promise<Boot> {
     copyFileSync(given ?? parts.ovmf.vars, variables);
     const args = [
       ...firmware(parts, variables, secureBoot),
+      ...(restarts ? [] : ['-no-reboot']),
       ...firstDisk(image, sectorSize),
       ...disks.flatMap((path) => drive(path, 'format=raw,if=virtio')),
       ...(chip?.args ?? []),
@@ -118,8 +122,6 @@ function firmware(parts: Parts, variables: string, secureBoot: SecureBoot): read
     ...(secure ? ['-global', 'driver=cfi.pflash01,property=secure,value=on'] : []),
     ...drive(code, 'if=pflash,format=raw,unit=0,readonly=on'),
     ...drive(variables, 'if=pflash,format=raw,unit=1'),
-    // an enrolment restarts the machine in the middle
-    ...(secureBoot.kind === 'enrol' ? [] : ['-no-reboot']),
   ];
 }
 
