@@ -13,7 +13,7 @@ import type { WantedSystem } from './wanted-system.ts';
  */
 export function requireStartable(system: WantedSystem, view: EspView, scope: Scope): void {
   requireTaken(system, view.firmware);
-  if (scope === 'all') requireXbootldrFound(system, view);
+  if (scope === 'all') requireFound(system, view);
 }
 
 function requireTaken(
@@ -48,23 +48,30 @@ function requireTaken(
   );
 }
 
-/**
- * Refuses entries on an XBOOTLDR partition that the boot loader does not find. Of the one that is there and
- * the one that is brought, the newer stays.
- */
-function requireXbootldrFound(
-  { loader }: Pick<WantedSystem, 'loader'>,
-  { xbootldr, sectorSize = 512, loaders }: Pick<EspView, 'xbootldr' | 'sectorSize' | 'loaders'>,
-): void {
-  const there = loaders
-    .filter(({ place }) => place !== 'previous')
-    .flatMap(({ installed }) => (installed.kind === 'systemd-boot' ? installed.version : []));
-  const faults = [loader.version, ...there].map((version) => xbootldrFault(version, sectorSize));
-  const [fault] = faults;
-  if (xbootldr === undefined || fault === undefined || faults.includes(undefined)) return;
-  throw new EspError('CONFIG_INVALID', `${xbootldr}: ${fault}`, {
+/** Refuses entries that the boot loader will not find. Of the one that is there and the one that is brought, the newer stays. */
+function requireFound({ loader }: Pick<WantedSystem, 'loader'>, view: EspView): void {
+  const [fault] = entriesNotFound(view, loader.version);
+  if (fault === undefined) return;
+  throw new EspError('CONFIG_INVALID', `${view.xbootldr}: ${fault}`, {
     hint: 'name a newer systemd with --systemd, or leave --xbootldr out: entries are then on the ESP',
   });
+}
+
+/**
+ * Says that no copy of the boot loader finds the entries, which are on an XBOOTLDR partition.
+ * @param brought the version of another copy
+ */
+export function entriesNotFound(
+  { xbootldr, sectorSize = 512, loaders }: Pick<EspView, 'xbootldr' | 'sectorSize' | 'loaders'>,
+  brought?: string,
+): readonly string[] {
+  const there = loaders
+    .filter(({ place }) => place !== 'previous')
+    .map(({ installed }) => (installed.kind === 'systemd-boot' ? installed.version : undefined));
+  const versions = [brought, ...there].filter((version) => version !== undefined);
+  const faults = versions.map((version) => xbootldrFault(version, sectorSize));
+  const [fault] = faults;
+  return xbootldr === undefined || fault === undefined || faults.includes(undefined) ? [] : [fault];
 }
 
 /**
