@@ -114,12 +114,12 @@ function ranLoader(path: string): string {
   return directory;
 }
 
-/** The entry of a generation itself: its file, and where that leads. */
+/** The entry of a generation itself: its file, and which part of the image it boots. */
 function entryOf(esp: string, generation: number) {
   const directory = join(esp, 'loader/entries');
   const mine = new RegExp(`-generation-${generation}-[a-z2-7]{52}`);
   const path = join(directory, readdirSync(directory).find((name) => mine.test(name)) ?? '');
   const text = readFileSync(path, 'utf8');
-  const [, image = '', profile] = /^linux \/(.*)\noptions @(\d+)\n/.exec(text) ?? [];
-  return { path, text, image, profile: Number(profile) };
+  const [, profile] = /^linux \/.*\noptions @(\d+)\n/.exec(text) ?? [];
+  return { path, text, profile: Number(profile) };
 }
