@@ -1,5 +1,5 @@
 /** `image finish`: puts the image that boots a disk onto the ESP of one that was made without it. */
-import { basename, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import type { Context } from '../context.ts';
 import { finishImage, requireMatch, rootHashesOf } from '../image/finish-image.ts';
 import { requireOutput } from '../image/output.ts';
@@ -31,11 +31,10 @@ export async function imageFinish(
   const isForced = settings.force || output.path === image;
   requireOutput(output.path, { needed: 0, isForced }, context.disk);
   const { job } = await readJob(settings.description, settings, context);
-  const path = settings['uki-path'] ?? job.esp.ukis[0]?.path ?? `/EFI/Linux/${basename(uki)}`;
-  const esp = { ...job.esp, ukis: [{ path, source: uki }] };
-  const finishing = { image, output: output.path, job: { ...job, esp }, rootHashes };
+  const placed = { source: uki, path: settings['uki-path'] };
+  const finishing = { image, output: output.path, uki: placed, job, rootHashes };
   return makeWith(verbosity, context, async (means) => {
-    const made = await finishImage(finishing, means);
+    const { made, path } = await finishImage(finishing, means);
     return json
       ? JSON.stringify(repartRows(made, output.given, false), undefined, '\t')
       : `${output.given}: boots by ${path}`;

@@ -15,7 +15,7 @@ import { isBad } from '../plan/menu-order.ts';
 import { overrides } from '../plan/next-boot.ts';
 import { notesOf } from '../plan/notes.ts';
 import { startedPrevious } from '../plan/running-loader.ts';
-import { notReached, refusals, startedElsewhere } from '../plan/startable.ts';
+import { entriesNotFound, notReached, refusals, startedElsewhere } from '../plan/startable.ts';
 import type { EspView } from '../plan/view.ts';
 import type { Invocation } from '../settings/invocation.ts';
 import { readSettings, type Settings } from '../settings/settings.ts';
@@ -125,9 +125,14 @@ function bootsBy(
   };
 }
 
-/** Why firmware starts nothing of this ESP. */
+/** Why firmware or boot loader start nothing of this ESP. */
 function obstaclesOf(view: EspView): readonly string[] {
-  return [...refusals(view.firmware), ...startedElsewhere(view), ...notReached(view)];
+  return [
+    ...refusals(view.firmware),
+    ...startedElsewhere(view),
+    ...notReached(view),
+    ...entriesNotFound(view),
+  ];
 }
 
 /** What firmware says against this ESP. */

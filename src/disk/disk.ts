@@ -152,6 +152,8 @@ export interface ImageEsp {
   readonly renew: () => void;
   /** Undefined where there is no partition table, or no partition begins there. */
   readonly partition?: ImagePartition | undefined;
+  /** Of the disk, in bytes, where there is a partition table. */
+  readonly sectorSize?: number | undefined;
   /** Why firmware may not read it; undefined when it will. */
   readonly complaint?: string | undefined;
 }

@@ -47,7 +47,7 @@ export class Images implements ImageEsps, Disposable {
     const place = { ...named, file: disk.realPath(named.file) ?? named.file };
     if (access === 'write') requireIdle(place.file, this.#around);
     const file = this.#file(place, access);
-    const { offset, size, name, partition } = findPart(file, place);
+    const { offset, size, name, partition, sectorSize } = findPart(file, place);
     const fat = fatDisk({
       region: windowOf(file, offset, size),
       ...{ root: name, access, epoch: epochOf(environment), durable: true },
@@ -57,7 +57,15 @@ export class Images implements ImageEsps, Disposable {
     const complaint = firmwareComplaint(fat.geometry);
     const { device, inode } = disk.stat(place.file) ?? GONE;
     const identity = `${device}:${inode}@${offset}`;
-    return { root: name, identity, disk: shown, renew: fat.renew, partition, complaint };
+    return {
+      root: name,
+      identity,
+      disk: shown,
+      renew: fat.renew,
+      partition,
+      sectorSize,
+      complaint,
+    };
   }
 
   [Symbol.dispose](): void {

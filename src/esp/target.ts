@@ -20,6 +20,8 @@ export interface Target {
    * Mount point of the XBOOTLDR partition, if there is one. It holds the entries and their files.
    */
   readonly xbootldr: string | undefined;
+  /** Of its disk, in bytes; undefined where nobody tells. */
+  readonly sectorSize?: number | undefined;
   /** ESP and XBOOTLDR partition as one tree below `root`, for reading. */
   readonly tree: Disk;
   /** The disk that shows the partitions separately, for writing. */

@@ -1,6 +1,5 @@
 /** Our boot loaders on the ESPs of the settings, as firmware has to name them. */
 import type { Context } from '../context.ts';
-import type { Disk } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
 import { type EspPath, loaderPlaces } from '../esp/layout.ts';
 import { parseGuid } from '../guid.ts';
@@ -8,7 +7,7 @@ import { hostArchitecture } from '../loader/architecture.ts';
 import type { PartitionPlace } from '../loader/boot-option.ts';
 import type { Settings } from '../settings/settings.ts';
 import { type Esp, findEsps } from '../volumes/esp-roots.ts';
-import type { Partition } from '../volumes/partition.ts';
+import { sectorSizeOf } from '../volumes/partition.ts';
 import type { Startable } from './boot-entries.ts';
 
 /** What bootctl calls the loader; the one before it is called a fallback. */
@@ -82,23 +81,12 @@ function placeOf({ root, partition }: Esp, { host }: Context): PartitionPlace {
       hint: 'udev tells it; a directory that stands in for an ESP is none',
     });
   }
-  const perBlock = blockSize(partition, host) / SECTOR;
+  // udev counts sectors of 512 bytes, and firmware those of the disk.
+  const perBlock = (sectorSizeOf(partition, host) ?? SECTOR) / SECTOR;
   return {
     number: Number(number),
     first: Number(offset) / perBlock,
     sectors: Number(size) / perBlock,
     uuid: guid,
   };
-}
-
-/** udev counts sectors of 512 bytes, and firmware the blocks of the disk. */
-function blockSize(partition: Partition | undefined, host: Disk): number {
-  const path = `/sys/dev/block/${partition?.disk}/queue/logical_block_size`;
-  try {
-    const size = Number(new TextDecoder().decode(host.read(path, 64)));
-    return size % SECTOR === 0 && size > 0 ? size : SECTOR;
-  } catch (error) {
-    if (error instanceof EspError) return SECTOR;
-    throw error;
-  }
 }

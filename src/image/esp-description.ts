@@ -10,10 +10,10 @@ export interface InstallDescription {
   readonly toplevel?: string | undefined;
 }
 
-/** An image that is there already, and where it goes on the ESP, as `/EFI/Linux/nixos_1.efi`. */
+/** An image that is there already, and where it goes on its partition, as `/EFI/Linux/nixos_1.efi`. */
 export interface FinishedUki {
   readonly path: string;
-  readonly isOnXbootldr?: never;
+  readonly isOnXbootldr?: boolean | undefined;
   readonly source: string;
 }
 

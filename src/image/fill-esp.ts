@@ -6,6 +6,7 @@ import { EspError } from '../error.ts';
 import { temporaryName } from '../esp/temporary-name.ts';
 import { partitionTypeName } from '../gpt/partition-type.ts';
 import { architecture as architectureOf } from '../loader/architecture.ts';
+import { loaderIdentity, xbootldrFault } from '../loader/systemd-boot.ts';
 import { pass } from '../pass/pass.ts';
 import type { RawFile } from '../process/machine.ts';
 import type { RawSettings } from '../settings/configuration-file.ts';
@@ -92,6 +93,26 @@ async function putBoot(
   const { install } = description;
   if (install !== undefined && esp !== undefined)
     await putEntries(install, filling, { esp, xbootldr }, context);
+  const hasEntries = install !== undefined || description.ukis.some((uki) => uki.isOnXbootldr);
+  if (hasEntries) requireFoundXbootldr({ esp, xbootldr }, filling, context);
+}
+
+/** Refuses entries that the boot loader of the image does not find, whoever brought it. @throws {CONFIG_INVALID} */
+function requireFoundXbootldr(
+  { esp, xbootldr }: Roots,
+  { processor, sectorSize }: EspFilling,
+  { disk }: Context,
+): void {
+  const loader = `${esp}/EFI/BOOT/${architectureOf(`${processor}-linux`).fallback}`;
+  if (xbootldr === undefined || disk.stat(loader)?.kind !== 'file') return;
+  using file = disk.open(loader);
+  const identity = loaderIdentity(file);
+  const fault =
+    identity.kind === 'systemd-boot' ? xbootldrFault(identity.version, sectorSize) : undefined;
+  if (fault === undefined) return;
+  throw new EspError('CONFIG_INVALID', `${xbootldr}: ${fault}`, {
+    hint: 'name a newer systemd, or leave the XBOOTLDR partition out: entries are then on the ESP',
+  });
 }
 
 /** Returns whether a partition is an ESP that is filled here. */

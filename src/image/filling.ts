@@ -49,6 +49,8 @@ export interface FillingSettings {
   /** The time of file systems, in seconds since the epoch. */
   readonly time: number;
   readonly workshop: Workshop;
+  /** Throws for a source that no root hash may vouch for; undefined where none will be signed. */
+  readonly requireTrusted?: ((path: string) => void) | undefined;
   /** Hears why two runs do not give the same bytes, where they do not. */
   readonly warn: (warning: string) => void;
 }
@@ -71,6 +73,7 @@ const PIECE = 256 * 1024;
  * beside the image.
  * @throws {CONFIG_INVALID} when nothing here makes this file system
  * @throws {FILE_MISSING} when a source is not there
+ * @throws {SOURCE_UNTRUSTED} when data that a hash tree protects lie on FAT
  * @throws {TOOL_MISSING} {TOOL_FAILED}
  */
 export async function fillingOf(
@@ -78,14 +81,20 @@ export async function fillingOf(
   identity: FileSystemIdentity,
   settings: FillingSettings,
 ): Promise<Filling> {
-  const { contents, copyBlocks, compression } = definition;
+  const { contents, copyBlocks, compression, verity } = definition;
   const format = definition.format ?? usualFormat(definition);
   const { workshop, tree: treeSettings, time } = settings;
-  if (copyBlocks !== undefined) return blocksOf(copyBlocks, definition, workshop.disk);
+  const requireTrusted = verity?.role === 'data' ? settings.requireTrusted : undefined;
+  if (copyBlocks !== undefined) {
+    const blocks = blocksOf(copyBlocks, definition, workshop.disk);
+    requireTrusted?.(copyBlocks);
+    return blocks;
+  }
   if (format === undefined) return { kind: 'none', size: 0 };
   const { uuid } = identity;
   const all = await withNixDatabases(contents, time, workshop);
-  const tree = buildTree(all, treeSettings, workshop.disk, xattrReader(workshop));
+  const reading = { readXattrs: xattrReader(workshop), requireTrusted };
+  const tree = buildTree(all, treeSettings, workshop.disk, reading);
   if (format === 'vfat') return { kind: 'fat', tree, uuid, size: 0 };
   if (format === 'erofs' && compression === undefined) {
     const layout = layOutErofs(tree);

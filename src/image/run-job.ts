@@ -2,6 +2,7 @@
 import { dirname } from 'node:path';
 import type { Context } from '../context.ts';
 import { EspError } from '../error.ts';
+import { requireTrusted } from '../esp/untrusted-source.ts';
 import type { Workshop } from '../filesystem/request.ts';
 import { type Signer, unsigned } from '../signer/signer.ts';
 import { keySigner } from '../survey/signer-of.ts';
@@ -166,15 +167,29 @@ export async function planJob(
 }
 
 function planOf(
-  { disk, tree, time }: ImageJob,
+  job: ImageJob,
   { unit }: OutputForm,
   workshop: Workshop,
   warn: (warning: string) => void,
 ): Promise<ImagePlan> {
-  const settings = { tree, time, workshop, warn };
+  const { disk, tree, time } = job;
+  const requireTrusted = isVouchedFor(job) ? trustedIn(workshop) : undefined;
+  const settings = { tree, time, workshop, requireTrusted, warn };
   return disk.kind === 'partitions'
     ? planImage({ ...disk, unit }, settings)
     : planNixpkgs(disk, settings);
+}
+
+/** Whether root hashes will be signed: by the key of the image, or elsewhere, before the rest is filled. */
+function isVouchedFor({ disk, key }: ImageJob): boolean {
+  return key !== undefined || disk.deferred.size > 0;
+}
+
+/** Returns what refuses a source on FAT. What was made on the way lies beside the output, wherever that is. */
+function trustedIn({ disk, scratch }: Workshop): (path: string) => void {
+  return (path) => {
+    if (!path.startsWith(`${scratch}/`)) requireTrusted(path, [], disk);
+  };
 }
 
 /** Makes a directory beside the output. What a killed run left there is in nobody's way for longer. */

@@ -139,6 +139,7 @@ export async function readEsp(target: Target, look: Look, context: Context): Pro
   return {
     root,
     xbootldr,
+    sectorSize: target.sectorSize,
     inventory,
     partitions: target.partitions,
     elsewhere: elsewhere.map((volume) => ({

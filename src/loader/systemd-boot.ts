@@ -4,12 +4,25 @@ import type { ByteSource } from '../byte-source.ts';
 import { EspError } from '../error.ts';
 import { findSection, type Pe, parsePe, readSection } from '../pe/pe.ts';
 import { startFault } from '../pe/program.ts';
+import { compareVersions } from '../version.ts';
 
 /** What a file in a boot loader's place is. `machine` is the PE/COFF machine number. */
 export type LoaderIdentity =
   | { readonly kind: 'systemd-boot'; readonly version: string; readonly machine: number }
   | { readonly kind: 'foreign' }
   | { readonly kind: 'malformed'; readonly because: string };
+
+/** The first that reads a partition table in the disk's own sectors. */
+const ANY_SECTORS = '261';
+
+/**
+ * Returns why a systemd-boot finds no XBOOTLDR partition on a disk with sectors of so many bytes; undefined
+ * where it does. Before 261 it reads 512 bytes at once, which firmware refuses where a sector is larger.
+ */
+export function xbootldrFault(version: string, sectorSize: number): string | undefined {
+  if (sectorSize === 512 || compareVersions(version, ANY_SECTORS) >= 0) return undefined;
+  return `systemd-boot ${version} finds no XBOOTLDR partition on a disk with sectors of ${sectorSize} bytes: expected ${ANY_SECTORS} or later`;
+}
 
 /**
  * In bytes. Loaders have some hundred KiB. A larger file is not systemd's and is not read whole.

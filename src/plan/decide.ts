@@ -52,7 +52,7 @@ interface Settled {
  */
 export function decide(given: WantedSystem, seen: EspView, scope: Scope): Decision {
   requireType1(seen);
-  requireStartable(given, seen.firmware);
+  requireStartable(given, seen, scope);
   const system = withoutTaken(given, seen);
   const extras = decideExtras(seen.extras, system.settings['entry-token']);
   const spared = sparedLast(seen, system);

@@ -12,7 +12,7 @@ import { lacksOurs, loaderStatus, statusesOf } from './loader-status.ts';
 import { menuOf } from './menu.ts';
 import { goneNext, hasOurName } from './menu-order.ts';
 import { startedPrevious } from './running-loader.ts';
-import { notReached, refusals, startedElsewhere } from './startable.ts';
+import { entriesNotFound, notReached, refusals, startedElsewhere } from './startable.ts';
 import type { EspView } from './view.ts';
 
 /** One finding. */
@@ -44,7 +44,10 @@ function firmwareFindings(view: EspView): readonly Finding[] {
   if (loader === undefined) return [];
   const { path } = loader;
   return [
-    ...refusals(view.firmware).map((problem) => ({ path, problem, fatal: true })),
+    ...[...refusals(view.firmware), ...entriesNotFound(view)].map((problem) => ({
+      ...{ path, problem },
+      fatal: true,
+    })),
     ...[...startedElsewhere(view), ...startedPrevious(view), ...notReached(view)].map(
       (problem) => ({
         path,

@@ -1,15 +1,22 @@
 /** Whether firmware starts what is on an ESP, and what is about to be installed there. Pure. */
 import { EspError } from '../error.ts';
 import type { BootOption } from '../loader/boot-option.ts';
+import { xbootldrFault } from '../loader/systemd-boot.ts';
 import { isUnsigned } from '../signer/signer.ts';
+import type { Scope } from './scope.ts';
 import type { EspView, FirmwareView } from './view.ts';
 import type { WantedSystem } from './wanted-system.ts';
 
 /**
- * Refuses files that firmware would not start: they must not replace files that it starts.
- * @throws {SECURE_BOOT_UNSIGNED} {SECURE_BOOT_UNTRUSTED}
+ * Refuses files that firmware or boot loader would not start: they must not replace files that start.
+ * @throws {SECURE_BOOT_UNSIGNED} {SECURE_BOOT_UNTRUSTED} {CONFIG_INVALID}
  */
-export function requireStartable(
+export function requireStartable(system: WantedSystem, view: EspView, scope: Scope): void {
+  requireTaken(system, view.firmware);
+  if (scope === 'all') requireFound(system, view);
+}
+
+function requireTaken(
   { settings: { certificate }, signer, hasBareKernels }: WantedSystem,
   firmware: FirmwareView | undefined,
 ): void {
@@ -39,6 +46,32 @@ export function requireStartable(
       hint: 'sign with a certificate that espalier keys status finds in firmware, or turn Secure Boot off until this one is enrolled',
     },
   );
+}
+
+/** Refuses entries that the boot loader will not find. Of the one that is there and the one that is brought, the newer stays. */
+function requireFound({ loader }: Pick<WantedSystem, 'loader'>, view: EspView): void {
+  const [fault] = entriesNotFound(view, loader.version);
+  if (fault === undefined) return;
+  throw new EspError('CONFIG_INVALID', `${view.xbootldr}: ${fault}`, {
+    hint: 'name a newer systemd with --systemd, or leave --xbootldr out: entries are then on the ESP',
+  });
+}
+
+/**
+ * Says that no copy of the boot loader finds the entries, which are on an XBOOTLDR partition.
+ * @param brought the version of another copy
+ */
+export function entriesNotFound(
+  { xbootldr, sectorSize = 512, loaders }: Pick<EspView, 'xbootldr' | 'sectorSize' | 'loaders'>,
+  brought?: string,
+): readonly string[] {
+  const there = loaders
+    .filter(({ place }) => place !== 'previous')
+    .map(({ installed }) => (installed.kind === 'systemd-boot' ? installed.version : undefined));
+  const versions = [brought, ...there].filter((version) => version !== undefined);
+  const faults = versions.map((version) => xbootldrFault(version, sectorSize));
+  const [fault] = faults;
+  return xbootldr === undefined || fault === undefined || faults.includes(undefined) ? [] : [fault];
 }
 
 /**

@@ -61,6 +61,8 @@ export interface EspView {
   readonly root: string;
   /** The XBOOTLDR partition's mount point, if there is one. */
   readonly xbootldr: string | undefined;
+  /** Of its disk, in bytes; undefined where nobody tells. */
+  readonly sectorSize?: number | undefined;
   /** The inventory. Entries of other partitions count as foreign here: the menu shows them all. */
   readonly inventory: Inventory;
   /** PARTUUIDs of this ESP and its mirrors, in lower case, as far as anybody can tell. */

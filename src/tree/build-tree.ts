@@ -3,7 +3,7 @@ import { basename, join } from 'node:path';
 import type { Disk } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
 import { ACCOUNT_FILES, accountNumber, parseAccounts } from './accounts.ts';
-import type { Contents, ReadXattrs, TreeSettings } from './contents.ts';
+import type { Contents, TreeReading, TreeSettings } from './contents.ts';
 import { copyInto } from './copied.ts';
 import { Draft, plainDirectory } from './draft.ts';
 import { owned, type Placing } from './placing.ts';
@@ -23,7 +23,6 @@ const REGISTRATION = '/nix-path-registration';
  * lists and accounts.
  * @throws {CONFIG_INVALID} when two declarations put something at one path, a pattern matches
  * nothing, or a name of a user is not known
- * @param readXattrs reads extended attributes, where declarations ask for them
  * @throws {FILE_MISSING} when a source is not there
  * @throws {TREE_MALFORMED} when a tar file is damaged
  */
@@ -31,11 +30,14 @@ export function buildTree(
   contents: readonly Contents[],
   settings: TreeSettings,
   disk: Disk,
-  readXattrs?: ReadXattrs,
+  reading: TreeReading = {},
 ): Tree {
   const draft = new Draft(settings.time);
+  const { readXattrs, requireTrusted } = reading;
+  const trusted = new Set<number>();
   for (const [index, declaration] of contents.entries()) {
-    put(declaration, describe(declaration, index), { draft, settings, disk, readXattrs });
+    const placing = { draft, settings, disk, readXattrs, requireTrusted, trusted };
+    put(declaration, describe(declaration, index), placing);
   }
   const accounts = {
     user: parseAccounts(textAt(draft, ACCOUNT_FILES.user, disk)),
@@ -66,6 +68,7 @@ const PUT: {
     draft.put(target, { ...plainFile(0), kind: 'link', mode: 0o777, target: to }, by);
   },
   closure({ list, registration, target }, by, placing) {
+    placing.requireTrusted?.(list);
     for (const path of storePaths(list, placing.disk)) {
       const place = target === undefined ? path : join(target, basename(path));
       copyInto({ kind: 'copy', source: path, target: place }, by, placing);

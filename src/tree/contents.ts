@@ -52,6 +52,14 @@ export type Contents =
 /** Returns the extended attributes of a file, and of all below a directory, by path. */
 export type ReadXattrs = (source: string) => ReadonlyMap<string, readonly Xattr[]>;
 
+/** How what declarations name is read. */
+export interface TreeReading {
+  /** Reads extended attributes, where declarations ask for them. */
+  readonly readXattrs?: ReadXattrs | undefined;
+  /** Throws for a file that may not come into this tree. */
+  readonly requireTrusted?: ((path: string) => void) | undefined;
+}
+
 /** What holds for a whole tree. */
 export interface TreeSettings {
   /** The one time of everything, in seconds since the epoch; `kept`: each source has its own. */

@@ -63,6 +63,7 @@ function copyOne(
   // The source itself may be a link to what is meant, as a profile is; below it, links are copied.
   const stat = within === '' ? disk.stat(path) : disk.linkStat(path);
   if (stat === undefined) throw new EspError('FILE_MISSING', `${path} does not exist`);
+  if (stat.kind === 'file') requireTrustedDevice(path, stat, placing);
   const node = { ...drafted(path, stat, copy.by, settings, disk), xattrs: copy.xattrsAt(path) };
   draft.put(target, owned(node, copy), copy.by);
   if (stat.kind !== 'directory' || excluded === 'content') return;
@@ -70,6 +71,17 @@ function copyOne(
     const deeper = within === '' ? name : `${within}/${name}`;
     copyOne(copy, `${path}/${name}`, below(target, name), deeper, placing);
   }
+}
+
+/** Below a directory, other file systems may be mounted. Each is asked about by its first file. */
+function requireTrustedDevice(
+  path: string,
+  { device }: FileStat,
+  { requireTrusted, trusted }: Placing,
+): void {
+  if (requireTrusted === undefined || trusted.has(device)) return;
+  requireTrusted(path);
+  trusted.add(device);
 }
 
 /** Of `mode`: the bits that say of which kind a file is. */

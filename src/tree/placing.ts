@@ -11,6 +11,9 @@ export interface Placing {
   readonly settings: TreeSettings;
   readonly disk: Disk;
   readonly readXattrs: ReadXattrs | undefined;
+  readonly requireTrusted: ((path: string) => void) | undefined;
+  /** The devices of file systems whose files may come into the tree. */
+  readonly trusted: Set<number>;
 }
 
 /** Returns a node with the mode and the owner that a declaration gives. */

@@ -9,7 +9,8 @@ type Tar = Extract<Contents, { kind: 'tar' }>;
 
 /** Puts the members of a tar file into the draft. Their content stays in the file. */
 export function unpackInto({ source, target }: Tar, by: string, placing: Placing): void {
-  const { disk, draft, settings } = placing;
+  const { disk, draft, settings, requireTrusted } = placing;
+  requireTrusted?.(source);
   using file = disk.open(source);
   for (const member of tarMembers(file, source)) {
     const path = below(target, inside(member.path, source));

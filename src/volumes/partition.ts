@@ -1,5 +1,7 @@
 /** What udev knows of the partition that is mounted at a path. Its files are text that others write. */
 import type { Context } from '../context.ts';
+import type { Disk } from '../disk/disk.ts';
+import { EspError } from '../error.ts';
 import { mountAt } from '../esp/mount.ts';
 import { UDEV_DATABASE } from '../settings/table.ts';
 
@@ -22,6 +24,21 @@ export interface Partition {
 
 /** What udev says of one device is a file of a few kilobytes. */
 const ENTRY_LIMIT = 1024 * 1024;
+
+/** Returns the size of the sectors of a partition's disk, in bytes; undefined where the kernel tells none. */
+export function sectorSizeOf(partition: Partition | undefined, host: Disk): number | undefined {
+  const path = `/sys/dev/block/${partition?.disk}/queue/logical_block_size`;
+  try {
+    const size = Number(new TextDecoder().decode(host.read(path, 64)));
+    return size % SECTOR === 0 && size > 0 ? size : undefined;
+  } catch (error) {
+    if (error instanceof EspError) return undefined;
+    throw error;
+  }
+}
+
+/** Every size of sectors is a multiple of it. */
+const SECTOR = 512;
 
 /** Returns the partition that is mounted at a path, or undefined where udev knows nothing about it. */
 export function partitionAt(

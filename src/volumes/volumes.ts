@@ -13,6 +13,7 @@ import { type Access, requireEsp } from '../esp/mount.ts';
 import type { Mounted, OtherVolume, Target } from '../esp/target.ts';
 import type { Settings } from '../settings/settings.ts';
 import { expected, findEsps, openImage, requireTarget } from './esp-roots.ts';
+import { partitionAt, sectorSizeOf } from './partition.ts';
 import { isRead, requireType } from './xbootldr.ts';
 
 /**
@@ -65,6 +66,7 @@ export function openTarget(
   ];
   return {
     ...joined(root, xbootldr, disk),
+    sectorSize: sectorSizeOf(xbootldr ? partitionAt(xbootldr, context) : undefined, context.host),
     partitions,
     others,
     mounted: mountedAt([root, xbootldr ?? root, ...others.map((other) => other.root)], disk),
@@ -90,6 +92,7 @@ function inImage(volumes: readonly ImageEsp[], partitions: readonly string[]): T
   const complaints = volumes.filter(({ complaint }) => complaint !== undefined);
   return {
     ...joined(esp.root, xbootldr?.root, disk),
+    sectorSize: xbootldr?.sectorSize,
     partitions,
     others: xbootldr === undefined ? [] : [{ root: esp.root }],
     mounted: mountedAt(

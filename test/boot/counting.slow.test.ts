@@ -1,6 +1,17 @@
 /** Under real firmware: an entry that never comes up is tried as often as it may be, then another boots. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, suite, test } from 'node:test';
@@ -8,50 +19,47 @@ import { bootTool, bootToolMembers, hasBootTools } from '../lab/boot-tools.ts';
 import { memberOf } from '../lab/cpio.ts';
 import { copyOff, makeEspImage } from '../lab/esp-image.ts';
 import { runInGuest } from '../lab/guest.ts';
-import { makeProfiles } from '../lab/profiles.ts';
+import { type DemoWorld, makeProfiles } from '../lab/profiles.ts';
 import { bootImage } from '../lab/qemu.ts';
 import { run } from '../lab/run.ts';
-import {
-  assertBooted,
-  bootDirectory,
-  install,
-  once,
-  theParts,
-  whatIsMissing,
-} from './installed.ts';
+import { assertBooted, bootDirectory, install, theParts, whatIsMissing } from './installed.ts';
 
 const skip = whatIsMissing(['qemu-system-x86', 'mtools', 'dosfstools']);
 
 const quiet = { MTOOLS_SKIP_CHECK: '1' };
 
-/** Before 260 the entry has to come first in the menu by itself; since then it may be any. */
+/**
+ * Before 260 the entry has to come first in the menu by itself; since then it may be any. Since 258 the
+ * loader starts the machine anew by itself, before that somebody has to.
+ */
 const CASES = [
-  { format: 'uki', systemd: '257', directory: 'EFI/Linux', target: 5, other: 3 },
-  { format: 'shared', systemd: '262', directory: 'loader/entries', target: 3, other: 5 },
+  { format: 'uki', systemd: '257', directory: 'EFI/Linux', target: 5, other: 3, starts: 4 },
+  { format: 'shared', systemd: '262', directory: 'loader/entries', target: 3, other: 5, starts: 1 },
 ] as const;
 
 suite('counted entries under OVMF', () => {
   const folder = mkdtempSync(join(tmpdir(), 'espalier-counting-'));
   after(() => rmSync(folder, { recursive: true, force: true }));
-  const world = once(() => makeProfiles(join(folder, 'world'), theParts()));
 
-  for (const { format, systemd, directory, target, other } of CASES) {
+  for (const { format, systemd, directory, target, other, starts } of CASES) {
     const about = `${format}, systemd-boot ${systemd}`;
-    test(`${about}: two tries, then the newest that is not bad`, { skip }, async () => {
+    test(`${about}: three failed tries, then the newest that is not bad`, { skip }, async () => {
       const esp = join(folder, format);
       const image = `${esp}.img`;
-      // The systems of this world say that they are up and switch off: none is ever blessed.
-      install({ esp, world: world(), format, systemd, generation: target, bootCounting: 2 });
+      const world = makeProfiles(join(folder, `${format}-world`), theParts());
+      breakKernel(world, target);
+      install({ esp, world, format, systemd, generation: target, bootCounting: 3 });
       makeEspImage(image, esp);
-      const boot = () => bootImage({ parts: theParts(), image });
-      assert.equal(counterOf(target, image, directory), '+2');
-      for (const counter of ['+1-1', '+0-2']) {
-        assertBooted(await boot(), `${target}`);
+      const boot = () => bootImage({ parts: theParts(), image, restarts: starts === 1 });
+      assert.equal(counterOf(target, image, directory), '+3');
+      for (const counter of ['+2-1', '+1-2', '+0-3'].slice(0, starts - 1)) {
+        assert.equal((await boot()).proof, undefined);
         assert.equal(counterOf(target, image, directory), counter);
       }
       assertBooted(await boot(), `${other}`);
-      assert.equal(counterOf(target, image, directory), '+0-2');
-      assert.equal(counterOf(other, image, directory), '+1-1');
+      assert.equal(counterOf(target, image, directory), '+0-3');
+      // It says that it is up and switches off: it is never blessed.
+      assert.equal(counterOf(other, image, directory), '+2-1');
     });
   }
 
@@ -59,7 +67,8 @@ suite('counted entries under OVMF', () => {
     skip,
   }, async () => {
     const esp = join(folder, '252');
-    install({ esp, world: world(), systemd: '252', bootCounting: 3 });
+    const world = makeProfiles(join(folder, 'world'), theParts());
+    install({ esp, world, systemd: '252', bootCounting: 3 });
     assertBooted(await bootDirectory(esp), '5');
   });
 });
@@ -107,6 +116,20 @@ suite('systemd-bless-boot on a mounted ESP', () => {
     assert.equal(names.filter((name) => name.includes('-generation-5-')).length, 1);
   });
 });
+
+/** Gives a generation a kernel that firmware starts, and that gives up at once: a stub with nothing inside. */
+function breakKernel({ root, generations }: DemoWorld, generation: number): void {
+  const toplevel = generations.find(({ number }) => number === generation)?.toplevel ?? '';
+  const kernel = join(root, 'nix/store', `${'b'.repeat(32)}-linux-broken`);
+  copyFileSync(theParts().stub[257], kernel);
+  const link = join(toplevel, 'kernel');
+  const whole = readlinkSync(link);
+  rmSync(link);
+  symlinkSync(kernel, link);
+  const document = join(toplevel, 'boot.json');
+  if (!existsSync(document)) return;
+  writeFileSync(document, readFileSync(document, 'utf8').replaceAll(whole, kernel));
+}
 
 /** Returns the counter of a generation's entry as its name on an image has it. */
 function counterOf(generation: number, image: string, directory: string): string | undefined {

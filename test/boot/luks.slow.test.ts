@@ -28,9 +28,19 @@ test('a LUKS volume opens for a generation of a shared image after another has j
   t.after(() => rmSync(folder, { recursive: true, force: true }));
   const world = makeProfiles(join(folder, 'world'), theParts(), luksMembers(theParts()));
   const esp = join(folder, 'esp');
-  const credential = join(folder, 'greeting');
-  writeFileSync(credential, 'sealed');
-  const config = `[addons]\nword = { cmdline = "espalier.addon=1" }\n[credentials]\n"greeting.cred" = "${credential}"\n`;
+  const source = (name: string, content: string): string => {
+    writeFileSync(join(folder, name), content);
+    return JSON.stringify(join(folder, name));
+  };
+  const config = `
+[addons]
+word = { cmdline = "espalier.addon=1" }
+[credentials]
+"greeting.cred" = ${source('greeting', 'sealed')}
+[extensions]
+"tools.sysext.raw" = ${source('tools', 'for /usr')}
+"site.confext.raw" = ${source('site', 'for /etc')}
+`;
   const makeWith = (newest: number, generation = newest) => {
     rmSync(join(world.profiles, 'system'));
     symlinkSync(`system-${newest}-link`, join(world.profiles, 'system'));
@@ -52,7 +62,11 @@ test('a LUKS volume opens for a generation of a shared image after another has j
   const said = boot.console.split('\n').flatMap((line) => line.split(`${luksMark} `)[1] ?? []);
   assert.deepEqual(
     said.map((line) => line.trim()),
-    ['early=1', 'volume=0', '/.extra/global_credentials/greeting.cred=sealed'],
+    [
+      ...['early=1', 'volume=0', '/.extra/global_confext/site.confext.raw=for /etc'],
+      '/.extra/global_credentials/greeting.cred=sealed',
+      '/.extra/global_sysext/tools.sysext.raw=for /usr',
+    ],
     boot.console.slice(-20000),
   );
   assert.match(boot.proof?.cmdline ?? '', / espalier\.addon=1$/);

@@ -11,7 +11,6 @@ import { makeKeys, placeEnrolment } from '../lab/keys.ts';
 import { makeProfiles } from '../lab/profiles.ts';
 import { bootImage } from '../lab/qemu.ts';
 import { run } from '../lab/run.ts';
-import { predictPcr11 } from '../measure/predict.ts';
 import {
   assertBooted,
   bootDirectory,
@@ -23,14 +22,7 @@ import {
   whatIsMissing,
 } from './installed.ts';
 
-const skip = whatIsMissing([
-  'qemu-system-x86',
-  'mtools',
-  'dosfstools',
-  'openssl',
-  'efitools',
-  'swtpm',
-]);
+const skip = whatIsMissing(['qemu-system-x86', 'mtools', 'dosfstools', 'openssl', 'efitools']);
 
 suite('entries that share an image', () => {
   const folder = mkdtempSync(join(tmpdir(), 'espalier-shared-boot-'));
@@ -82,24 +74,22 @@ suite('entries that share an image', () => {
     assert.match(boot.proof?.line ?? '', / loader=systemd-boot_254\./);
   });
 
-  test('keep their command line under Secure Boot, and measure as predicted: systemd 262', {
+  test('keep their command line under Secure Boot, whatever an entry says: systemd 262', {
     skip,
   }, async () => {
     const esp = join(folder, '262');
     placeEnrolment(keys(), esp);
     const loaderConf = 'timeout 0\nsecure-boot-enroll force\n';
     made('262', { systemd: '262', keys: keys(), loaderConf });
-    const { image, profile, path, text } = entryOf(esp, 2);
+    const { profile, path, text } = entryOf(esp, 2);
     const cmdline = /\noptions (init=.*)\n/.exec(text)?.[1];
     writeFileSync(path, text.replace(/options (@\d+)\n/, 'options $1 init=/evil\n'));
     const secureBoot = { kind: 'enrol', save: variables } as const;
-    const boot = await bootDirectory(esp, secureBoot, { tpm: true });
+    const boot = await bootDirectory(esp, secureBoot);
     assertBooted(boot, '2');
     assert.equal(boot.proof?.secureBoot, true);
     assert.equal(boot.proof?.cmdline, cmdline);
     assert.ok(profile > 0);
-    const source = bytesSource(readFileSync(join(esp, image)));
-    assert.equal(boot.measured?.pcr11, predictPcr11(source, { profile }).sha256);
   });
 
   test('boot under systemd-boot 257 with the stub of 262, Secure Boot enforcing', {
@@ -124,12 +114,12 @@ function ranLoader(path: string): string {
   return directory;
 }
 
-/** The entry of a generation itself: its file, and where that leads. */
+/** The entry of a generation itself: its file, and which part of the image it boots. */
 function entryOf(esp: string, generation: number) {
   const directory = join(esp, 'loader/entries');
   const mine = new RegExp(`-generation-${generation}-[a-z2-7]{52}`);
   const path = join(directory, readdirSync(directory).find((name) => mine.test(name)) ?? '');
   const text = readFileSync(path, 'utf8');
-  const [, image = '', profile] = /^linux \/(.*)\noptions @(\d+)\n/.exec(text) ?? [];
-  return { path, text, image, profile: Number(profile) };
+  const [, profile] = /^linux \/.*\noptions @(\d+)\n/.exec(text) ?? [];
+  return { path, text, profile: Number(profile) };
 }

@@ -20,6 +20,9 @@ import {
 
 const skip = whatVerityMisses();
 
+/** A root hash that no partition has. */
+const ANOTHER = 'ab'.repeat(32);
+
 suite('a /usr behind dm-verity', () => {
   const folder = mkdtempSync(join(tmpdir(), 'espalier-verity-'));
   after(() => rmSync(folder, { recursive: true, force: true }));
@@ -29,27 +32,27 @@ suite('a /usr behind dm-verity', () => {
     makeErofs(at('usr.erofs'), at('system/usr'));
     return at('usr.erofs');
   });
-  /** Data and hash area in a partition each. */
-  const pair = once(() => {
+  /**
+   * Data and hash area in a partition each, and a system with two generations, of which the newer one wants
+   * another /usr. Boots it. One byte of /usr was flipped.
+   */
+  const flipped = once(async () => {
     const { rootHash, uuid } = format([usr(), at('usr.verity')]);
     const partitions: readonly GptPartition[] = [
       { type: 'usr', uuid: asUuid(rootHash.slice(0, 32)), content: usr() },
       { type: 'usr-verity', uuid: asUuid(rootHash.slice(-32)), content: at('usr.verity') },
     ];
-    return { rootHash, uuid, partitions };
-  });
-  /** Boots a disk with them, and an image whose initrd dracut makes for it. One byte of /usr was flipped. */
-  const flipped = once(async () => {
-    const { rootHash, uuid, partitions } = pair();
-    const esp = makeEsp('separate', ['--verity', rootHash], at('dracut'));
-    const disk = at('separate.disk');
-    const [, start = 0] = makeGptDisk(disk, [esp, ...partitions]);
+    placeGenerations(at('system'), [rootHash, ANOTHER]);
+    makeGptDisk(at('system/disk'), partitions);
+    const installed = installSystem(at('system'), '/efi', '/disk');
+    const disk = at('installed.disk');
+    const [, start = 0] = makeGptDisk(disk, [espOf('system/efi'), ...partitions]);
     const offset = readFileSync(usr()).indexOf(fragile);
     assert.ok(offset > 0);
     flipByte(disk, start + offset);
     const report = await bootUsr(disk);
     assertIsVerity(report, uuid);
-    return { ...report, block: Math.floor(offset / 4096) };
+    return { ...report, installed, block: Math.floor(offset / 4096) };
   });
 
   test('is found by its root hash alone, and is what the system runs from', { skip }, async () => {
@@ -63,41 +66,30 @@ suite('a /usr behind dm-verity', () => {
     assert.match(console, /read error: Input\/output error/);
   });
 
-  test('with the hash area behind the data, one partition is enough', { skip }, async () => {
+  test('keeps the place of a newer generation whose /usr is not there', { skip }, async () => {
+    const { status, stderr } = (await flipped()).installed;
+    assert.equal(status, doneWithWarnings, stderr);
+    assert.match(stderr, new RegExp(`PARTUUID=${asUuid(ANOTHER.slice(0, 32))}`));
+    assert.match(stderr, /generation-2\S* is not made the one that boots next/);
+  });
+
+  test('with the hash area behind the data, one partition is enough, and dracut makes the initrd', {
+    skip,
+  }, async () => {
     const both = at('usr.both');
     copyFileSync(usr(), both);
     const offset = `${readFileSync(both).length}`;
     const { rootHash, uuid } = format([both, both, '--hash-offset', offset]);
     const hashArea = ['--verity-hash-area', both, '--verity-hash-offset', offset];
-    const esp = makeEsp('both', ['--verity', both, ...hashArea]);
+    placeEsp(at('both'), ['--verity', both, ...hashArea], at('dracut'));
     const disk = at('both.disk');
-    makeGptDisk(disk, [esp, { type: 'usr', uuid: asUuid(rootHash.slice(0, 32)), content: both }]);
+    const data = { type: 'usr', uuid: asUuid(rootHash.slice(0, 32)), content: both } as const;
+    makeGptDisk(disk, [espOf('both'), data]);
     const report = await bootUsr(disk);
     assertIsVerity(report, uuid);
     assert.equal(report.fragile, fragile);
     assert.equal(report.marker, marker);
   });
-
-  test('keeps the place of a newer generation whose /usr is not there', { skip }, async () => {
-    const { rootHash, uuid, partitions } = pair();
-    const another = 'ab'.repeat(32);
-    placeGenerations(at('system'), [rootHash, another]);
-    makeGptDisk(at('system/disk'), partitions);
-    const { status, stderr } = installSystem(at('system'), '/efi', '/disk');
-    assert.equal(status, doneWithWarnings, stderr);
-    assert.match(stderr, new RegExp(`PARTUUID=${asUuid(another.slice(0, 32))}`));
-    assert.match(stderr, /generation-2\S* is not made the one that boots next/);
-    const disk = at('installed.disk');
-    makeGptDisk(disk, [espOf('system/efi'), ...partitions]);
-    const report = await bootUsr(disk);
-    assertIsVerity(report, uuid);
-    assert.equal(report.marker, marker);
-  });
-
-  function makeEsp(name: string, verity: readonly string[], dracutIn?: string): GptPartition {
-    placeEsp(at(name), verity, dracutIn);
-    return espOf(name);
-  }
 
   function espOf(name: string): GptPartition {
     makeEspImage(at(`${name}.esp`), at(name));

@@ -7,18 +7,38 @@ import type { Disk } from '../../src/disk/disk.ts';
 import { nodeDisk } from '../../src/disk/node-disk.ts';
 import { certificatePath, privateKeyPem } from '../signer/test-key.ts';
 import { aKernel, aMachine, aSystemdBoot } from './a-machine.ts';
-import { aWorkbench } from './a-uki.ts';
+import { aWorkbench, type Workbench } from './a-uki.ts';
 
 const SIGNED = aSystemdBoot('255');
 
-/** Reads as the disk does, and says that FAT is mounted at a path. */
-function withStick(stick: string): Disk['read'] {
+/** Reads as the disk does, and says that FAT is mounted at each path. */
+function withStick(...sticks: readonly string[]): Disk['read'] {
   const disk = nodeDisk();
-  const line = `9 1 8:9 / ${stick} rw,relatime - vfat /dev/sdx1 rw\n`;
+  const lines = sticks.map((stick) => `9 1 8:9 / ${stick} rw,relatime - vfat /dev/sdx1 rw\n`);
   return (path, limit) =>
     path === '/proc/self/mountinfo'
-      ? Buffer.concat([disk.read(path, limit), Buffer.from(line)])
+      ? Buffer.concat([disk.read(path, limit), Buffer.from(lines.join(''))])
       : disk.read(path, limit);
+}
+
+/** The description of an image whose /usr a hash tree protects; `data` are contents, or a path of bytes. */
+function aProtectedImage(data: string): string {
+  const usr = data.startsWith('{')
+    ? `format = "erofs"\ncontents = [${data}]`
+    : `copy-blocks = "${data}"`;
+  return `
+[[partition]]
+type = "esp"
+[[partition]]
+type = "usr-verity"
+verity = "hash"
+match = "usr"
+[[partition]]
+type = "usr"
+verity = "data"
+match = "usr"
+${usr}
+`;
 }
 
 /** A machine with a key, and a stick with FAT beside its ESP. */
@@ -131,8 +151,23 @@ describe('what a key would vouch for is refused on FAT', () => {
       fs.cpSync(bench.path(name), bench.path(`stick/${name}`), { recursive: true });
     }
     bench.put('stick/cmdline', 'quiet');
-    const read = withStick(bench.path('stick'));
-    return { bench, key, run: (args: readonly string[]) => bench.run(args, { read }) };
+    bench.put('above/own', 'on the disk');
+    bench.put('above/stick/file', 'on another stick');
+    const [read, linkStat] = [
+      withStick(bench.path('stick'), bench.path('above/stick')),
+      statOf(bench),
+    ];
+    return { bench, key, run: (args: readonly string[]) => bench.run(args, { read, linkStat }) };
+  }
+
+  /** What is mounted has another device number than what it is mounted on. */
+  function statOf(bench: Workbench): Disk['linkStat'] {
+    const disk = nodeDisk();
+    return (path) => {
+      const stat = disk.linkStat(path);
+      const isOther = path.startsWith(bench.path('above/stick'));
+      return stat && isOther ? { ...stat, device: stat.device + 1 } : stat;
+    };
   }
 
   const cases: readonly (readonly [string, (at: (name: string) => string) => string[]])[] = [
@@ -157,6 +192,39 @@ describe('what a key would vouch for is refused on FAT', () => {
       }
       const unsigned = await run(['uki', 'build', ...bench.arguments(), ...given]);
       assert.equal(unsigned.error, undefined);
+    });
+  }
+
+  const dataOf: readonly (readonly [string, (at: (name: string) => string) => string])[] = [
+    ['a directory', (at) => `{ source = "${at('stick/tree')}", target = "/" }`],
+    ['a link to a file', (at) => `{ source = "${at('link')}", target = "/x" }`],
+    ['a pattern', (at) => `{ source = "${at('stick/tree')}/*", target = "/" }`],
+    ['a tar file', (at) => `{ tar = "${at('stick/a.tar')}", target = "/" }`],
+    ['a list of store paths', (at) => `{ source-list = "${at('stick/list')}" }`],
+    ['what is mounted below it', (at) => `{ source = "${at('above')}", target = "/" }`],
+    ['bytes', (at) => at('stick/tree/file')],
+  ];
+  for (const [what, source] of dataOf) {
+    test(`as data under a hash tree of image build: ${what}`, async (t) => {
+      const { bench, key, run } = aStickBench(t);
+      bench.put('stick/tree/file', 'data\n'.repeat(2000));
+      bench.put('stick/list', `${bench.path('stick/tree')}\n`);
+      bench.put('stick/a.tar', new Uint8Array(1024));
+      fs.symlinkSync(bench.path('stick/tree/file'), bench.path('link'));
+      const description = bench.put(
+        'image.toml',
+        aProtectedImage(source((name) => bench.path(name))),
+      );
+      const build = ['image', 'build', description, '--output', bench.path('disk.raw')];
+      const signed = ['--certificate', certificatePath, '--private-key', key];
+      // Who makes the ESP later signs the root hash elsewhere.
+      for (const more of [signed, ['--defer', 'esp']]) {
+        const { error } = await run([...build, ...more]);
+        assert.equal(error?.code, 'SOURCE_UNTRUSTED', error?.message);
+        assert.equal(fs.existsSync(bench.path('disk.raw')), false);
+      }
+      const unsigned = await run([...build, '--dry-run']);
+      assert.equal(unsigned.error, undefined, unsigned.error?.message);
     });
   }
 

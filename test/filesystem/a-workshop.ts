@@ -69,7 +69,9 @@ export async function makeIn(
   if (format === 'erofs' && settings.compression === undefined) {
     return plainErofs(workshop, { path, offset }, contents);
   }
-  const tree = buildTree(contents, STEADY, workshop.disk, xattrReader(workshop));
+  const tree = buildTree(contents, STEADY, workshop.disk, {
+    readXattrs: xattrReader(workshop),
+  });
   const request: Request = { ...PLAIN, tree, ...settings };
   const maker = makerOf(format);
   const plan = maker.plan(request, workshop);

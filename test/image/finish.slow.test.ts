@@ -4,7 +4,7 @@ import { describe, test } from 'node:test';
 import { findPair } from '../../src/verity/disk-pair.ts';
 import type { Workbench } from '../command/a-uki.ts';
 import { blockSource } from '../verity/a-pair.ts';
-import { aVerityBench, build } from './an-image.ts';
+import { aVerityBench, build, type Row } from './an-image.ts';
 
 const OTHER = 'ab'.repeat(32);
 
@@ -73,23 +73,66 @@ describe('image finish', () => {
     });
   }
 
-  test('gives the very bytes of a build in one run', async (t) => {
+  for (const [what, types, describe] of [
+    ['', ['esp'], description],
+    [', with the image for booting on XBOOTLDR', ['esp', 'xbootldr'], onXbootldr],
+  ] as const) {
+    test(`gives the very bytes of a build in one run${what}`, async (t) => {
+      const bench = aVerityBench(t);
+      bench.put('image.toml', describe(bench));
+      const whole = bench.path('whole.raw');
+      const build = ['image', 'build', bench.path('image.toml')];
+      const built = await bench.run([...build, '--output', whole]);
+      assert.equal(built.error, undefined, built.error?.message);
+      const done = await inTwoStages(bench, types);
+      assert.equal(done.error, undefined, done.error?.message);
+      assert.ok(readFileSync(bench.path('stage.raw')).equals(readFileSync(whole)));
+    });
+  }
+
+  for (const [what, change, message] of [
+    ['UKI', '', /its UKI belongs onto the XBOOTLDR partition, which is filled already/],
+    [
+      'entries',
+      '[install]\nallow-unsigned = true\n',
+      /\[install\] puts its entries onto the XBOOTLDR/,
+    ],
+  ] as const) {
+    test(`refuses ${what} for an XBOOTLDR partition that the build filled`, async (t) => {
+      const bench = aVerityBench(t);
+      bench.put('image.toml', `${onXbootldr(bench)}${change}`);
+      const { error, before } = await inTwoStages(bench, ['esp']);
+      assert.equal(error?.code, 'CONFIG_INVALID');
+      assert.match(error?.message ?? '', message);
+      assert.ok(readFileSync(bench.path('stage.raw')).equals(before));
+    });
+  }
+
+  test('refuses a description with a second UKI, which it would lose', async (t) => {
     const bench = aVerityBench(t);
-    bench.put('image.toml', description(bench));
-    const whole = bench.path('whole.raw');
-    const built = await bench.run(['image', 'build', bench.path('image.toml'), '--output', whole]);
-    assert.equal(built.error, undefined, built.error?.message);
-    const stage = bench.path('stage.raw');
-    const staging = ['--defer', 'esp', '--output', stage, '--json'];
-    const { output } = await bench.run(['image', 'build', bench.path('image.toml'), ...staging]);
-    const { roothash = '' } = JSON.parse(output)[1];
-    const uki = await aUki(bench, `quiet usrhash=${roothash}`);
-    const from = ['--description', bench.path('image.toml')];
-    const done = await bench.run(['image', 'finish', stage, uki, ...from]);
-    assert.equal(done.error, undefined, done.error?.message);
-    assert.ok(readFileSync(stage).equals(readFileSync(whole)));
+    const [uki = ''] = /\[partition\.uki\][^[]*/.exec(description(bench)) ?? [];
+    const listed = uki.replace('[partition.uki]', '[[partition.uki]]');
+    const second = listed.replace('a.efi', 'b.efi');
+    bench.put('image.toml', description(bench).replace(uki, `${listed}${second}`));
+    const { error } = await inTwoStages(bench, ['esp']);
+    assert.equal(error?.code, 'CONFIG_INVALID');
+    assert.match(error?.message ?? '', /expected one UKI .* got \/EFI\/Linux\/a.efi, .*b\.efi/);
   });
 });
+
+/** Builds `image.toml` without partitions of these types, and finishes it as `stage.raw`. */
+async function inTwoStages(bench: Workbench, types: readonly string[]) {
+  const [described, stage] = [bench.path('image.toml'), bench.path('stage.raw')];
+  const staging = [...types.flatMap((type) => ['--defer', type]), '--output', stage, '--json'];
+  const { output, error } = await bench.run(['image', 'build', described, ...staging]);
+  assert.equal(error, undefined, error?.message);
+  const rows: readonly Row[] = JSON.parse(output);
+  const rootHash = rows.find(({ type }) => type === 'usr-x86-64')?.roothash;
+  const uki = await aUki(bench, `quiet usrhash=${rootHash}`);
+  const before = readFileSync(stage);
+  const done = await bench.run(['image', 'finish', stage, uki, '--description', described]);
+  return { ...done, before };
+}
 
 describe('a hash tree behind the data, in one partition', () => {
   test('is on the command line with its offset, and the pair is whole', async (t) => {
@@ -138,6 +181,13 @@ describe('a hash tree behind the data, in one partition', () => {
     });
   }
 });
+
+/** The same with the image for booting on an XBOOTLDR partition, beside a file. */
+function onXbootldr(bench: Workbench): string {
+  const beside = 'contents = [{ text = "here", target = "/loader/who" }]';
+  const xbootldr = `[[partition]]\ntype = "xbootldr"\nsize = "34MiB"\n${beside}\n[partition.uki]`;
+  return description(bench).replace('[partition.uki]', xbootldr);
+}
 
 function description(bench: Workbench): string {
   return `

@@ -1,5 +1,6 @@
 /** Entries on an XBOOTLDR partition of an image, and the boot loader on its ESP. */
 import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import { run } from '../lab/run.ts';
 import { installCommand, missingTools } from '../lab/tools.ts';
@@ -65,5 +66,32 @@ describe('an image with an XBOOTLDR partition', { skip }, () => {
     assert.match(refused.error?.message ?? '', /systemd-boot does not read it/);
     const inspected = await machine.runWith({}, 'image', 'inspect', at('disk.raw'), '--json');
     assert.match(JSON.parse(inspected.output).esps[0].boots, /nixos-generation-2-/);
+  });
+
+  test('is refused where the boot loader finds none on a disk with sectors of 4096 bytes', async (t) => {
+    const { machine, at, put } = anExample(t, 'make-disk-image.toml');
+    const none = /systemd-boot 257\.1 finds no XBOOTLDR partition .* 4096 bytes: expected 261/;
+    const build = ['image', 'build', at('image.toml'), '--sector-size', '4096', '--force'];
+    const sized = DESCRIPTION.replaceAll(/size = .*/g, 'size = "300MiB"');
+    put('image.toml', sized);
+    const refused = await machine.runWith({}, ...build);
+    assert.equal(refused.error?.code, 'CONFIG_INVALID');
+    assert.match(refused.error.message, none);
+    assert.equal(existsSync(at('disk.raw')), false);
+
+    // Without entries there is nothing to be found yet, and install asks again.
+    put('image.toml', sized.replace(/\[partition\.uki\].*/s, ''));
+    assert.equal((await machine.runWith({}, ...build)).error, undefined);
+    const place = ['--esp', `${at('disk.raw')}#1`, '--xbootldr', `${at('disk.raw')}#2`];
+    const from = ['--profiles', machine.profiles, '--systemd', at('systemd'), '--allow-unsigned'];
+    const old = await machine.runWith({}, 'install', ...place, ...from);
+    assert.equal(old.error?.code, 'CONFIG_INVALID');
+    assert.match(old.error.message, none);
+    machine.brings('262');
+    const { status } = await machine.runWith({}, 'install', ...place, ...from);
+    assert.equal(status, 0);
+    // The newer one stays.
+    machine.brings('257.1');
+    assert.equal((await machine.runWith({}, 'install', ...place, ...from)).status, 0);
   });
 });

@@ -100,7 +100,7 @@ attach() {
 attach early
 /${PCREXTEND} enter-initrd
 attach volume
-for file in /.extra/global_credentials/*; do echo "${luksMark} $file=$(cat $file)"; done
+for file in /.extra/global_*/*; do echo "${luksMark} $file=$(cat $file)"; done
 `;
 
 /** Returns what an initrd brings that opens its second disk: once before the phase of the initrd, once in it. */

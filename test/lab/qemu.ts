@@ -20,11 +20,15 @@ export interface BootOptions {
   readonly parts: Parts;
   /** The ESP image; the guest writes to it. */
   readonly image: string;
+  /** Of the disk with the image, in bytes: 512 if not given. */
+  readonly sectorSize?: 512 | 4096;
   readonly secureBoot?: SecureBoot;
   /** Whether the machine has a TPM 2.0: a new one, or one with its state in this folder. Needs swtpm. */
   readonly tpm?: boolean | string;
   /** Images of more disks, which the guest may write to. */
   readonly disks?: readonly string[];
+  /** Whether the machine may start anew; by default that is its end, but for an enrolment. */
+  readonly restarts?: boolean;
   /** Seconds until the machine is switched off, whatever it does: 300 if not given. */
   readonly limit?: number;
 }
@@ -69,8 +73,8 @@ export interface Proof {
 const givenUp =
   /UEFI Interactive Shell|No bootable option|Press any key to enter the Boot Manager|Timed out waiting for device|Find image based on IP/;
 
-/** Without what costs an emulator much: a fifth level of page tables, and checks at every access of the kernel. */
-const processor = 'max,la57=off,smap=off,smep=off,pku=off,umip=off';
+/** An old one has no more than is needed, AES included: what is newer costs an emulator much. */
+const processor = 'Westmere';
 
 /**
  * For the command line of every kernel: an emulated processor leaks nothing, and its cycles are dear. On
@@ -84,7 +88,8 @@ export const emulated = ['nokaslr', 'mitigations=off', 'no_timer_check'] as cons
  */
 export async function bootImage(options: BootOptions): Promise<Boot> {
   const { parts, image, secureBoot = { kind: 'off' }, limit = 300 } = options;
-  const { tpm = false, disks = [] } = options;
+  const { tpm = false, disks = [], sectorSize = 512 } = options;
+  const { restarts = secureBoot.kind === 'enrol' } = options;
   const folder = mkdtempSync(join(tmpdir(), 'espalier-vm-'));
   const variables = join(folder, 'vars.fd');
   const chip = tpm === false ? undefined : startTpm(folder, tpm === true ? folder : tpm);
@@ -93,7 +98,9 @@ export async function bootImage(options: BootOptions): Promise<Boot> {
     copyFileSync(given ?? parts.ovmf.vars, variables);
     const args = [
       ...firmware(parts, variables, secureBoot),
-      ...[image, ...disks].flatMap((path) => drive(path, 'format=raw,if=virtio')),
+      ...(restarts ? [] : ['-no-reboot']),
+      ...firstDisk(image, sectorSize),
+      ...disks.flatMap((path) => drive(path, 'format=raw,if=virtio')),
       ...(chip?.args ?? []),
     ];
     const { text, ended } = await runMachine(args, { limit, stopAt: givenUp });
@@ -115,8 +122,6 @@ function firmware(parts: Parts, variables: string, secureBoot: SecureBoot): read
     ...(secure ? ['-global', 'driver=cfi.pflash01,property=secure,value=on'] : []),
     ...drive(code, 'if=pflash,format=raw,unit=0,readonly=on'),
     ...drive(variables, 'if=pflash,format=raw,unit=1'),
-    // an enrolment restarts the machine in the middle
-    ...(secureBoot.kind === 'enrol' ? [] : ['-no-reboot']),
   ];
 }
 
@@ -147,6 +152,12 @@ function startTpm(
       if (existsSync(pid)) attempt('kill', [readFileSync(pid, 'utf8').trim()]);
     },
   };
+}
+
+function firstDisk(image: string, sectorSize: number): readonly string[] {
+  const sizes = `logical_block_size=${sectorSize},physical_block_size=${sectorSize}`;
+  const device = ['-device', `virtio-blk-pci,drive=first,${sizes}`];
+  return [...drive(image, 'format=raw,if=none,id=first'), ...device];
 }
 
 /** Returns the arguments for one drive; QEMU wants a comma in a path doubled. */

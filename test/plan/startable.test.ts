@@ -3,7 +3,12 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { espPath } from '../../src/esp/layout.ts';
 import type { BootOption } from '../../src/loader/boot-option.ts';
-import { notReached, refusals, startedElsewhere } from '../../src/plan/startable.ts';
+import {
+  entriesNotFound,
+  notReached,
+  refusals,
+  startedElsewhere,
+} from '../../src/plan/startable.ts';
 import type { FirmwareView, LoaderView } from '../../src/plan/view.ts';
 
 const firmware = (given: Partial<FirmwareView>): FirmwareView => ({
@@ -106,5 +111,36 @@ describe('a boot loader of ours beside another system’s fallback', () => {
     const ours = loaders.map((loader) => ({ ...loader, installed: { kind: 'absent' as const } }));
     const seen = { firmware: firmware({ bootOptions: [] }), partitions: ['bb'], loaders: ours };
     assert.deepEqual(notReached(seen), []);
+  });
+});
+
+describe('a boot loader that does not find the entries', () => {
+  const copy = (version: string, place: LoaderView['place'] = 'systemd'): LoaderView => ({
+    ...{ place, path: espPath('EFI', 'a.efi'), size: 1, signature: 'not-checked' },
+    installed: { kind: 'systemd-boot', version, machine: 0x8664 },
+  });
+  const asked = (versions: readonly string[], sectorSize?: number, xbootldr?: string) =>
+    entriesNotFound({
+      ...{ sectorSize, xbootldr },
+      loaders: versions.map((version) => copy(version)),
+    });
+
+  test('is told before 261, on XBOOTLDR of a disk with larger sectors', () => {
+    const [told = ''] = asked(['260.1', '257'], 4096, '/boot');
+    assert.match(told, /systemd-boot 260\.1 finds no XBOOTLDR .* 4096 bytes: expected 261/);
+  });
+
+  test('is none since 261, on the ESP, with usual sectors, or where nobody tells', () => {
+    assert.deepEqual(asked(['257', '261~rc1'], 4096, '/boot').length, 1);
+    assert.deepEqual(asked(['257', '261'], 4096, '/boot'), []);
+    assert.deepEqual(asked(['257'], 4096), []);
+    assert.deepEqual(asked(['257'], 512, '/boot'), []);
+    assert.deepEqual(asked(['257'], undefined, '/boot'), []);
+    assert.deepEqual(asked([], 4096, '/boot'), []);
+  });
+
+  test('does not count as the previous one', () => {
+    const loaders = [copy('257'), copy('262', 'previous')];
+    assert.equal(entriesNotFound({ sectorSize: 4096, xbootldr: '/boot', loaders }).length, 1);
   });
 });

@@ -55,6 +55,12 @@ describe('a system with XBOOTLDR', () => {
     assert.deepEqual(names('/efi/EFI/Linux'), ['a.efi']);
   });
 
+  test('knows the sectors of its disk as far as the kernel tells them', async () => {
+    const size = { '/sys/dev/block/8:0/queue/logical_block_size': '4096\n' };
+    assert.equal((await opened({ files: { ...UDEV, ...size } })).sectorSize, 4096);
+    assert.equal((await opened({ files: UDEV })).sectorSize, undefined);
+  });
+
   test('writes entries to XBOOTLDR, and what firmware starts to the ESP', async () => {
     const { locate } = await opened();
     const places = ['EFI/Linux/a.efi', 'EFI/nixos/k', 'loader/entries/a.conf', 'EFI/BOOT/B.EFI'];
