@@ -164,7 +164,7 @@ Architecture: ${ARCHITECTURES[architecture]}
 Maintainer: The Espalier authors <espalier@localhost>
 Installed-Size: ${Math.ceil(size / 1024)}
 Depends: libc6 (>= 2.28), libstdc++6 (>= 9), libgcc-s1
-Recommends: systemd
+Recommends: systemd, systemd-boot-efi
 Section: admin
 Priority: optional
 Description: boot entries on the EFI System Partition, whole at every moment
