@@ -194,7 +194,11 @@ fi
 `,
   postrm: `#!/bin/sh
 set -e
-if [ "$1" = purge ]; then rm -rf /var/cache/espalier; fi
+if [ "$1" = purge ]; then
+  rm -rf /var/cache/espalier
+  # Whoever installs it again wants pins, and the initrds that are nowhere else.
+  [ ! -d /var/lib/espalier ] || echo 'espalier: /var/lib/espalier, with kernels and pins, is left'
+fi
 if [ -d /run/systemd/system ]; then systemctl daemon-reload || true; fi
 `,
 } as const;

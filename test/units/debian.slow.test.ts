@@ -74,7 +74,7 @@ dpkg -r espalier
 # Its hooks are configuration and still there, and fail no package.
 test -e /etc/kernel/postrm.d/zz-espalier
 dpkg -P "linux-image-$newest"
-dpkg -P espalier
+dpkg -P espalier | sed -n 's/^espalier: /@@ /p'
 for file in $(cat /tmp/files) /var/cache/espalier; do test ! -e "$file" || echo "@@ left: $file"; done
 tell purged
 sed 's/^/@@ /' /etc/espalier.toml
@@ -86,18 +86,17 @@ function typed(page: string): string {
   return /^```\n([\s\S]*?)^```$/m.exec(section)?.[1] ?? '';
 }
 
-const folder = mkdtempSync(join(tmpdir(), 'espalier-debian-'));
-const packages = once(async () => {
-  const program = await executable('x64', join(folder, 'espalier'));
-  for (const version of ['0.1.0', '0.2.0']) {
-    const output = join(folder, `${version}.deb`);
-    await debianPackage({ architecture: 'x64', program, version, output, compression: 'none' });
-  }
-  return folder;
-});
-
 suite('our package and packages of kernels', { skip: noNamespaces() }, () => {
+  const folder = mkdtempSync(join(tmpdir(), 'espalier-debian-'));
   after(() => rmSync(folder, { recursive: true }));
+  const packages = once(async () => {
+    const program = await executable('x64', join(folder, 'espalier'));
+    for (const version of ['0.1.0', '0.2.0']) {
+      const output = join(folder, `${version}.deb`);
+      await debianPackage({ architecture: 'x64', program, version, output, compression: 'none' });
+    }
+    return folder;
+  });
 
   for (const name of DEBIAN_SUITES) {
     const debian = findDebianRoot(name);
@@ -135,6 +134,7 @@ function expected({ releases }: DebianRoot): readonly string[] {
     // Without any kernel nothing is removed from the ESP.
     `removed: ${hasTwo ? 1 : 2} entries, 3 next`,
     'systems left: 0',
+    '/var/lib/espalier, with kernels and pins, is left',
     `purged: ${hasTwo ? 1 : 2} entries, 3 next`,
     'esp = ["/boot/efi"]',
     'allow-directory = true',
