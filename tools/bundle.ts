@@ -95,7 +95,11 @@ const MODULE = { format: 'esm', banner: { js: NODE_CHECK } } as const;
 const SCRIPT = {
   format: 'cjs',
   banner: { js: "const ownUrl = require('node:url').pathToFileURL(process.execPath).href;" },
-  define: { 'import.meta.url': 'ownUrl', 'import.meta.filename': 'process.execPath' },
+  define: {
+    __filename: 'process.execPath',
+    'import.meta.url': 'ownUrl',
+    'import.meta.filename': 'process.execPath',
+  },
 } as const;
 
 async function pack(

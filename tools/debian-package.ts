@@ -164,7 +164,7 @@ Architecture: ${ARCHITECTURES[architecture]}
 Maintainer: The Espalier authors <espalier@localhost>
 Installed-Size: ${Math.ceil(size / 1024)}
 Depends: libc6 (>= 2.28), libstdc++6 (>= 9), libgcc-s1
-Recommends: systemd
+Recommends: systemd, systemd-boot-efi
 Section: admin
 Priority: optional
 Description: boot entries on the EFI System Partition, whole at every moment
@@ -194,7 +194,11 @@ fi
 `,
   postrm: `#!/bin/sh
 set -e
-if [ "$1" = purge ]; then rm -rf /var/cache/espalier; fi
+if [ "$1" = purge ]; then
+  rm -rf /var/cache/espalier
+  # Whoever installs it again wants pins, and the initrds that are nowhere else.
+  [ ! -d /var/lib/espalier ] || echo 'espalier: /var/lib/espalier, with kernels and pins, is left'
+fi
 if [ -d /run/systemd/system ]; then systemctl daemon-reload || true; fi
 `,
 } as const;

@@ -26,8 +26,19 @@ export function findInstalled(disk: Disk): readonly InstalledFiles[] {
   );
   return [...new Set([...named, ...inBoot])]
     .filter((release) => RELEASE.test(release) && imageOf(release, disk) !== undefined)
+    .filter((release) => !isLeftBehind(release, disk))
     .sort((a, b) => compareVersions(b, a))
     .map((release) => findKernel(release, disk));
+}
+
+/**
+ * Whether Debian removed a kernel. From Debian 14 on it is in a package of its own, which stays until
+ * nothing needs it; what goes is the one whose hooks make the initrd and put the kernel into `/boot`.
+ */
+function isLeftBehind(release: string, disk: Disk): boolean {
+  const isInBoot =
+    isFile(`/boot/vmlinuz-${release}`, disk) || findInitrds(release, disk).length > 0;
+  return !isInBoot && disk.stat('/usr/bin/dpkg') !== undefined;
 }
 
 /** What a person or a hook says of a kernel; the rest is looked for. */

@@ -51,7 +51,7 @@ export function imageSettings(
   const stubSize = disk.stat(stub)?.size;
   if (stubSize === undefined) {
     throw new EspError('CONFIG_INVALID', `${stub}: there is no stub`, {
-      hint: 'install systemd-boot, name its directory with --systemd or the stub with --stub, or use --format type1',
+      hint: 'install systemd-boot (on Debian its package is systemd-boot-efi), name its directory with --systemd or the stub with --stub, or use --format type1',
     });
   }
   const room = roomIn(stub, architecture, disk);

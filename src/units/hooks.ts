@@ -70,7 +70,7 @@ function quote(word: string): string {
   return /^[\w@%./+=:,-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }
 
-/** A failure of ours fails the package only where the kernel would have no entry at all. */
+/** A failure of ours fails the package only where our menu would lack its kernel. */
 function kernelHook({ node, program, config, stateDirectory }: HookInstallation): string {
   const settings = config === undefined ? '' : ` --config ${quote(config)}`;
   // An executable with Node inside is both.
@@ -93,11 +93,20 @@ case $1 in
     exit 0
     ;;
   add)
-    # An entry that was there before boots this kernel still: no package is left half-configured.
-    if espalier list --json | grep -qF "\\"$2, generation "; then
-      echo "espalier: Linux $2 boots by the entry that it had; \\\`espalier install\\\` tries again" >&2
-      exit 0
-    fi
+    # No package is left half-configured where an entry that was there before boots this kernel still, and
+    # where no entry is ours: another boot loader starts that machine.
+    entries=$(espalier list --json) || exit 1
+    case $entries in
+      *"\\"$2, generation "*)
+        echo "espalier: Linux $2 boots by the entry that it had; \\\`espalier install\\\` tries again" >&2
+        exit 0
+        ;;
+      *'"own": true'*) ;;
+      *)
+        echo "espalier: none of its entries is on the ESP; \\\`espalier install\\\` tries again" >&2
+        exit 0
+        ;;
+    esac
     ;;
 esac
 exit 1

@@ -56,6 +56,12 @@ test('modules without a kernel are none, and releases are ordered by version', (
   );
 });
 
+test('what Debian 14 leaves of a kernel that was removed is none', () => {
+  const left = { '/usr/lib/modules/7.2.13+deb14-amd64/vmlinuz': 'kernel' };
+  assert.equal(findInstalled(disk(left)).length, 1);
+  assert.equal(findInstalled(disk({ ...left, '/usr/bin/dpkg': 'program' })).length, 0);
+});
+
 const KERNEL_INSTALL = {
   '/usr/bin/kernel-install': 'program',
   '/usr/lib/kernel/install.d/90-loaderentry.install': 'plugin',

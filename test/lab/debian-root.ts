@@ -1,101 +1,147 @@
-/** Debian 12 with all that its kernels call when they are installed, and the package of one. */
-import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { findMirror, openSuite } from './debian.ts';
+/**
+ * Debian 12, 13 and sid as they are before a kernel is installed: all that a package of one calls, and
+ * packages of two kernels where the suite has two.
+ */
 import {
-  ensurePackageFolder,
-  findPackageFolder,
-  type PackageFolder,
-  packageRoot,
-} from './package-folder.ts';
+  copyFileSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { compareVersions } from '../../src/version.ts';
+import type { Suite } from './debian.ts';
+import { ensureFolder, findPackageFolder, type SuiteFolder } from './package-folder.ts';
+import { run } from './run.ts';
 
-const KERNEL = 'linux-image-cloud-amd64';
-const RELEASE = /^linux-image-[0-9].*-cloud-amd64$/;
+/** The suites. What makes the initrd is what the package of the kernel names first. */
+export const DEBIAN_SUITES = ['bookworm', 'trixie', 'sid'] as const;
+export type DebianSuite = (typeof DEBIAN_SUITES)[number];
 
-/** dpkg, initramfs-tools, what these run, and what Node is linked with. */
-const folder: PackageFolder = {
-  name: 'debian-root',
-  suite: 'bookworm',
-  packages: [
-    ...[
-      'bash',
-      'coreutils',
-      'dash',
-      'debconf',
-      'debianutils',
-      'diffutils',
-      'dpkg',
-      'findutils',
-      'grep',
-    ],
-    ...['gzip', 'hostname', 'mawk', 'perl-base', 'sed', 'tar', 'util-linux', 'mount'],
-    ...['initramfs-tools', 'initramfs-tools-core', 'klibc-utils', 'libklibc', 'linux-base'],
-    ...['cpio', 'kmod'],
-    ...[
-      'libacl1',
-      'libattr1',
-      'libblkid1',
-      'libbz2-1.0',
-      'libc6',
-      'libc-bin',
-      'libcap2',
-      'libcrypt1',
-    ],
-    ...['libgcc-s1', 'libgmp10', 'libkmod2', 'liblzma5', 'libmd0'],
-    ...['libmount1', 'libpcre2-8-0', 'libreadline8', 'libselinux1', 'libsmartcols1', 'libssl3'],
-    ...['libstdc++6', 'libtinfo6', 'libudev1', 'libuuid1', 'libzstd1', 'zlib1g'],
-  ],
-  finish: settle,
-};
+const IMAGE = 'linux-image-';
+const GENERATORS = ['initramfs-tools', 'dracut'];
 
-/** Where it lies, or will lie. The package of the kernel is at its root. */
-export const debianRoot = packageRoot(folder);
+/** Essential packages, which no other names; what Node is linked with; loader and stub. */
+const PACKAGES = [
+  ...['base-files', 'bash', 'coreutils', 'dash', 'debianutils', 'diffutils', 'dpkg', 'findutils'],
+  ...['grep', 'gzip', 'hostname', 'libc-bin', 'mawk', 'mount', 'perl-base', 'sed', 'tar'],
+  ...['util-linux', 'libstdc++6', 'systemd-boot-efi'],
+];
 
-/** The name of the package of the kernel in the root, or undefined when the root is not in the cache. */
-export function kernelPackage(): string | undefined {
-  const root = findPackageFolder(folder);
-  return root && readdirSync(root).find((name) => name.endsWith('.deb'));
+/** Where the packages of kernels are in a root, those of each release in a directory of its own. */
+const KERNELS = 'packages/kernels';
+/** Where the package is that makes initrds. */
+const GENERATOR = 'packages/generator';
+
+/** Files that no package of a kernel reads, and that are half of the rest. */
+const LEFT_OUT = ['usr/share/doc', 'usr/share/man', 'usr/share/locale', 'usr/lib/udev/hwdb.d'];
+
+/** A Debian. All paths begin at its root. */
+export interface DebianRoot {
+  readonly root: string;
+  /** The releases of its kernels, the oldest first. */
+  readonly releases: readonly string[];
+  /** The package of the program that makes initrds. */
+  readonly generator: string;
+}
+
+const folderOf = (suite: DebianSuite): SuiteFolder => ({ name: `debian-${suite}`, suite });
+
+/** Returns the root of a suite, or undefined when it is not in the cache; never touches the network. */
+export function findDebianRoot(suite: DebianSuite): DebianRoot | undefined {
+  const root = findPackageFolder(folderOf(suite));
+  if (root === undefined) return undefined;
+  const releases = readdirSync(join(root, KERNELS)).sort(compareVersions);
+  const [generator = ''] = readdirSync(join(root, GENERATOR));
+  return { root, releases, generator: `/${GENERATOR}/${generator}` };
 }
 
 /**
- * Fetches it, unless the cache has it.
+ * Fetches the roots that the cache lacks.
  * @throws {Error} when this is no Debian machine, or the mirror does not answer
  */
-export function ensureDebianRoot(say?: (what: string) => void): void {
-  ensurePackageFolder(folder, say);
+export function ensureDebianRoots(say?: (what: string) => void): void {
+  for (const name of DEBIAN_SUITES) {
+    ensureFolder(folderOf(name), say, (suite, root) => {
+      fill(suite, root);
+      settle(root);
+    });
+  }
 }
 
-/** Does what the installation of these packages would do, and fetches the kernel as a package. */
-function settle(root: string): void {
-  const work = mkdtempSync(join(tmpdir(), 'espalier-kernel-'));
-  try {
-    const suite = openSuite('bookworm', work, findMirror());
-    const [deb = ''] = suite.download(suite.dependencies(KERNEL, RELEASE));
-    copyFileSync(deb, join(root, 'kernel.deb'));
-  } finally {
-    rmSync(work, { recursive: true, force: true });
-  }
-  for (const directory of [
-    'dev',
-    'proc',
-    'sys',
-    'tmp',
-    'boot',
-    'run',
-    'opt',
-    'var/lib/dpkg/info',
-    'var/log',
-    'var/tmp',
-  ])
+function fill(suite: Suite, root: string): void {
+  const releases = suite
+    .matching(`^${IMAGE}[0-9].*-cloud-amd64$`)
+    .map((name) => name.slice(IMAGE.length))
+    .sort(compareVersions)
+    .slice(-2);
+  const all = suite.closure([...PACKAGES, ...releases.map((release) => IMAGE + release)]);
+  const isOf = (release: string) => (name: string) => name.endsWith(`-${release}`);
+  const debs = suite.unpack(
+    all.filter((name) => !releases.some((release) => isOf(release)(name))),
+    root,
+  );
+  for (const release of releases)
+    for (const deb of suite.download(all.filter(isOf(release)))) keep(deb, `${KERNELS}/${release}`);
+  const generator = debs.find((deb) => GENERATORS.includes(basename(deb).split('_')[0] ?? ''));
+  if (generator === undefined) throw new Error('no package of this suite makes an initrd');
+  keep(generator, GENERATOR);
+  writeDatabase(root, debs);
+
+  function keep(deb: string, directory: string): void {
     mkdirSync(join(root, directory), { recursive: true });
+    copyFileSync(deb, join(root, directory, basename(deb)));
+  }
+}
+
+/** dpkg takes the packages as installed, so that what others need is there or missing by its own word. */
+function writeDatabase(root: string, debs: readonly string[]): void {
+  const database = join(root, 'var/lib/dpkg');
+  for (const name of ['info', 'updates', 'triggers'])
+    mkdirSync(join(database, name), { recursive: true });
+  const paragraphs = debs.map((deb) => {
+    const text = run('dpkg-deb', ['--field', deb]).trim();
+    const [, name = ''] = /^Package: (.*)$/m.exec(text) ?? [];
+    const list = /^Multi-Arch: same$/m.test(text) ? `${name}:amd64.list` : `${name}.list`;
+    writeFileSync(join(database, 'info', list), '');
+    return `${text}\nStatus: install ok installed\n`;
+  });
+  writeFileSync(join(database, 'info/format'), '1\n');
+  writeFileSync(join(database, 'status'), paragraphs.join('\n'));
+}
+
+/** Every installer of Debian has merged `/usr` since Debian 10; its packages have since Debian 13. */
+function mergeUsr(root: string): void {
+  for (const name of ['bin', 'lib', 'lib64', 'sbin']) {
+    const path = join(root, name);
+    if (lstatSync(path).isSymbolicLink()) continue;
+    run('cp', ['--archive', '--force', `${path}/.`, join(root, 'usr', name)]);
+    rmSync(path, { recursive: true });
+    symlinkSync(`usr/${name}`, path);
+  }
+}
+
+/** Does what the installation of these packages would do. */
+function settle(root: string): void {
+  mergeUsr(root);
+  for (const path of LEFT_OUT) rmSync(join(root, path), { recursive: true, force: true });
+  for (const path of ['dev', 'proc', 'sys', 'tmp', 'boot', 'run', 'var/log', 'var/tmp'])
+    mkdirSync(join(root, path), { recursive: true });
   const texts = {
-    'var/lib/dpkg/status': '',
     'etc/passwd': 'root:x:0:0:root:/root:/bin/sh\n',
     'etc/group': 'root:x:0:\n',
     'etc/fstab': '',
     // A few modules and no search for the disk that the machine has: seconds and not minutes.
-    'etc/initramfs-tools/conf.d/lab': 'MODULES=list\nBUSYBOX=n\nCOMPRESS=gzip\nRESUME=none\n',
+    'etc/initramfs-tools/conf.d/lab':
+      'MODULES=list\nBUSYBOX=n\nCOMPRESS=gzip\nCOMPRESSLEVEL=1\nRESUME=none\n',
+    'etc/dracut.conf.d/lab.conf':
+      'hostonly=no\ndracutmodules="bash kernel-modules"\ndrivers="virtio_blk"\ncompress=cat\n',
   };
-  for (const [path, text] of Object.entries(texts)) writeFileSync(join(root, path), text);
+  for (const [path, text] of Object.entries(texts)) {
+    mkdirSync(dirname(join(root, path)), { recursive: true });
+    writeFileSync(join(root, path), text);
+  }
 }

@@ -96,10 +96,14 @@ function words(text: string): readonly string[] {
 export interface Suite {
   /** The packages that a package depends on, as far as they match `pattern`. */
   dependencies(name: string, pattern: RegExp): readonly string[];
+  /** The packages whose names match `pattern`, in no order. */
+  matching(pattern: string): readonly string[];
+  /** Packages, and all that apt would install with them. */
+  closure(names: readonly string[]): readonly string[];
   /** Downloads packages, and returns their files. */
   download(names: readonly string[]): readonly string[];
-  /** Downloads packages and unpacks them into `root`. */
-  unpack(names: readonly string[], root: string): void;
+  /** Downloads packages, unpacks them into `root`, and returns their files. */
+  unpack(names: readonly string[], root: string): readonly string[];
 }
 
 /** The options of apt for each suite that this process has opened: package lists are fetched and read once. */
@@ -117,7 +121,9 @@ export function openSuite(name: string, folder: string, mirror: Mirror): Suite {
     const debs = join(folder, 'debs');
     mkdirSync(debs, { recursive: true });
     run('apt-get', [...options, '-qq', 'download', ...names], { cwd: debs });
-    return readdirSync(debs).map((deb) => join(debs, deb));
+    return readdirSync(debs)
+      .filter((deb) => names.includes(deb.split('_')[0] ?? ''))
+      .map((deb) => join(debs, deb));
   };
   return {
     dependencies(packageName, pattern) {
@@ -125,10 +131,21 @@ export function openSuite(name: string, folder: string, mirror: Mirror): Suite {
       const list = /^Depends: (.*)$/m.exec(text)?.[1] ?? '';
       return words(list.replace(/\([^)]*\)|[,|]/g, ' ')).filter((word) => pattern.test(word));
     },
+    matching(pattern) {
+      const text = run('apt-cache', [...options, 'search', '--names-only', pattern]);
+      return text.split('\n').flatMap((line) => line.split(' ')[0] || []);
+    },
+    closure(names) {
+      const wanted = ['--simulate', '--no-install-recommends', 'install', ...names];
+      const text = run('apt-get', [...options, ...wanted]);
+      return [...text.matchAll(/^Inst (\S+)/gm)].map(([, name = '']) => name);
+    },
     download,
     unpack(names, root) {
       mkdirSync(root, { recursive: true });
-      for (const deb of download(names)) run('dpkg', ['-x', deb, root]);
+      const debs = download(names);
+      for (const deb of debs) run('dpkg', ['-x', deb, root]);
+      return debs;
     },
   };
 }

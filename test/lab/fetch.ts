@@ -1,7 +1,6 @@
 /** `node test/lab/fetch.ts`: brings everything that tests with real parts want, and says what it could not bring. */
 import { ensureBootTools } from './boot-tools.ts';
-import { ensureDebianRoot } from './debian-root.ts';
-import { ensureDpkgRoot } from './dpkg-root.ts';
+import { ensureDebianRoots } from './debian-root.ts';
 import { ensureKernelInstall } from './kernel-install.ts';
 import { ensureLuksTools } from './luks.ts';
 import { ensureMeasuring } from './measuring.ts';
@@ -20,7 +19,6 @@ try {
   const parts = ensureParts(say);
   ensureSystemdRoot(say);
   ensureToolRoot(say);
-  ensureDpkgRoot(say);
   ensureMeasuring(say);
   ensureBootTools(say);
   ensureSbsign(say);
@@ -29,7 +27,7 @@ try {
   ensureLuksTools(say);
   ensureSysupdate(say);
   ensureKernelInstall(say);
-  ensureDebianRoot(say);
+  ensureDebianRoots(say);
   ensureVerityInitrd(parts, say);
 } catch (error) {
   console.error(

@@ -1,7 +1,7 @@
 /** Debian packages that are unpacked and never installed, each set of them in a folder of the cache. */
 import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { findMirror, hasDebianTools, openSuite } from './debian.ts';
+import { findMirror, hasDebianTools, openSuite, type Suite } from './debian.ts';
 import { cacheFolder } from './parts.ts';
 
 /** A set of packages. */
@@ -15,12 +15,12 @@ export interface PackageFolder {
 }
 
 /** Returns where the packages lie, or will lie when they have been fetched. */
-export function packageRoot({ name }: PackageFolder): string {
+export function packageRoot({ name }: SuiteFolder): string {
   return join(cacheFolder, name);
 }
 
 /** Returns the folder of the unpacked packages, if it is in the cache; never touches the network. */
-export function findPackageFolder(folder: PackageFolder): string | undefined {
+export function findPackageFolder(folder: SuiteFolder): string | undefined {
   const root = packageRoot(folder);
   return existsSync(root) ? root : undefined;
 }
@@ -31,21 +31,37 @@ export function findPackageFolder(folder: PackageFolder): string | undefined {
  * @param say told, in a few words, what is being fetched
  * @throws {Error} when this is no Debian machine, or the mirror does not answer
  */
-export function ensurePackageFolder(
-  folder: PackageFolder,
+export function ensurePackageFolder(folder: PackageFolder, say?: (what: string) => void): string {
+  const { packages, finish } = folder;
+  return ensureFolder(folder, say, (suite, root) => {
+    suite.unpack(packages, root);
+    finish?.(root);
+  });
+}
+
+/** A folder of the cache, and the suite from which it comes. */
+export type SuiteFolder = Pick<PackageFolder, 'name' | 'suite'>;
+
+/**
+ * Returns a folder of the cache. When it is not there, `fill` makes it of a suite.
+ * @param say told, in a few words, what is being fetched
+ * @throws {Error} when this is no Debian machine, or the mirror does not answer
+ */
+export function ensureFolder(
+  folder: SuiteFolder,
   say: (what: string) => void = () => {},
+  fill: (suite: Suite, root: string) => void,
 ): string {
   const root = packageRoot(folder);
   if (existsSync(root)) return root;
-  const { name, suite, packages, finish } = folder;
+  const { name, suite } = folder;
   if (!hasDebianTools()) throw new Error(`${name} comes from Debian: this needs apt-get on amd64`);
   mkdirSync(cacheFolder, { recursive: true });
   const work = mkdtempSync(join(cacheFolder, `.fetch-${name}-`));
   const unpacked = join(work, 'root');
   try {
     say(`${suite}: ${name}`);
-    openSuite(suite, join(work, 'apt'), findMirror()).unpack(packages, unpacked);
-    finish?.(unpacked);
+    fill(openSuite(suite, join(work, 'apt'), findMirror()), unpacked);
     // The folder appears when all of it is there, so its presence is its completeness.
     if (!existsSync(root)) renameSync(unpacked, root);
   } finally {

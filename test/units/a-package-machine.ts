@@ -21,7 +21,7 @@ const ETC = {
 export class PackageMachine {
   readonly root: string;
 
-  constructor(program: string, systemd: string, node = process.execPath) {
+  constructor(program: string, systemd: string) {
     this.root = mkdtempSync(join(tmpdir(), 'espalier-packages-'));
     for (const place of [...PLACES, '/boot/efi', '/usr/lib'])
       mkdirSync(join(this.root, place), { recursive: true });
@@ -37,7 +37,7 @@ export class PackageMachine {
     for (const [path, text] of Object.entries({ ...ETC, 'espalier.toml': `${lines.join('\n')}\n` }))
       this.put(`/etc/${path}`, text);
     const hooks = hookFiles({
-      node,
+      node: process.execPath,
       program,
       library: '/etc/espalier',
       etc: '/etc',
