@@ -5,7 +5,7 @@ import type { Difference } from '../pass/drift.ts';
 import { type Finding, findingsOf } from '../plan/findings.ts';
 import { menuOf } from '../plan/menu.ts';
 import { isBad, nextOf } from '../plan/menu-order.ts';
-import { overrides } from '../plan/next-boot.ts';
+import { overrides } from '../plan/overrides.ts';
 import { startedPrevious } from '../plan/running-loader.ts';
 import { NOT_THERE } from '../plan/schedule.ts';
 import { notReached, refusals, startedElsewhere } from '../plan/startable.ts';
@@ -81,7 +81,7 @@ function nextFindings({ inventory, firmware }: EspView): readonly ReportFinding[
   };
   return [
     ...(next && isBad(next) ? [bad] : []),
-    ...(next ? overrides(firmware, next.id) : []).map(
+    ...(next ? overrides(firmware, next.id, inventory.entries) : []).map(
       (text): ReportFinding => ({ weight: 'caution', text }),
     ),
     ...(neighbours > 0 ? [foreign] : []),

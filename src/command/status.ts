@@ -12,8 +12,8 @@ import { readEsps } from '../pass/read-esps.ts';
 import { lacksOurs, loaderStatus, statusesOf } from '../plan/loader-status.ts';
 import { type MenuEntry, menuOf, sharedImages } from '../plan/menu.ts';
 import { isBad } from '../plan/menu-order.ts';
-import { overrides } from '../plan/next-boot.ts';
 import { notesOf } from '../plan/notes.ts';
+import { overrides } from '../plan/overrides.ts';
 import { startedPrevious } from '../plan/running-loader.ts';
 import { notReached, refusals, startedElsewhere } from '../plan/startable.ts';
 import type { EspView } from '../plan/view.ts';
@@ -116,12 +116,12 @@ function bootsBy(
   view: EspView,
   { bootsNext }: Pick<SeenEsp, 'bootsNext'>,
 ): Pick<ShownEsp, 'obstacles' | 'copies' | 'isSecureBoot' | 'overrides'> {
-  const { firmware, loaders } = view;
+  const { firmware, inventory, loaders } = view;
   return {
     obstacles: obstaclesOf(view),
     copies: loaders.filter(({ place }) => place !== 'previous').map(loaderStatus),
     isSecureBoot: firmware?.secureBoot === true,
-    overrides: bootsNext === undefined ? [] : overrides(firmware, bootsNext),
+    overrides: bootsNext === undefined ? [] : overrides(firmware, bootsNext, inventory.entries),
   };
 }
 
@@ -132,7 +132,7 @@ function obstaclesOf(view: EspView): readonly string[] {
 
 /** What firmware says against this ESP. */
 function firmwareOf(view: EspView, next: string | undefined): Pick<SeenEsp, 'firmware'> {
-  const own = next === undefined ? [] : overrides(view.firmware, next);
+  const own = next === undefined ? [] : overrides(view.firmware, next, view.inventory.entries);
   const told = [...obstaclesOf(view), ...startedPrevious(view), ...own];
   return told.length > 0 ? { firmware: told } : {};
 }

@@ -281,6 +281,19 @@ test('--clear-overrides clears what is meant to last, and nothing that is right'
   assert.ok(loaderText(machine, 'LoaderEntryPreferred'));
 });
 
+test('a pattern is told and cleared where it starts another entry than the installed one', async (t) => {
+  const machine = await installed(t);
+  machine.loaderVariable('LoaderEntryDefault', '*');
+  const newest = await run(machine, 'install');
+  assert.equal(newest.status, 0);
+  const older = await run(machine, 'install', machine.toplevel(1), '--json');
+  assert.equal(older.status, 5);
+  assert.match(older.output, /LoaderEntryDefault is ..\*.. and overrides what was installed/);
+  const cleared = await run(machine, 'install', machine.toplevel(1), '--clear-overrides');
+  assert.match(cleared.output, /LoaderEntryDefault is cleared, which was "\*"/);
+  assert.equal(loaderText(machine, 'LoaderEntryDefault'), undefined);
+});
+
 describe('loader timeout', () => {
   test('is a number, for always or once', async (t) => {
     const machine = await installed(t);
