@@ -85,12 +85,17 @@ const difference = object({
   because: text,
 });
 const room = { total: count, free: count };
+const finding = object(
+  { weight: words('bad', 'caution'), text },
+  { path: text, details: list(text), next: text },
+);
 const espStatus = object(
   { esp: text },
   {
     problem,
     xbootldr: text,
     bootsNext: text,
+    nextProblem: text,
     nextIsCurrent: flag,
     nextIsBooted: flag,
     loaders: list(loader),
@@ -104,6 +109,7 @@ const espStatus = object(
     fromProfiles: list(difference),
     fromPrimary: list(difference),
     firmware: list(text),
+    findings: list(finding),
     notes: list(note),
     leftOut: list(text),
     sharedImages: list(object({ path: text, size: count, entries: list(text) })),
@@ -112,7 +118,6 @@ const espStatus = object(
   },
 );
 
-const reportFinding = object({ weight: words('bad', 'caution'), text }, { path: text, next: text });
 const holder = object(
   {
     kind: words('generation', 'shared', 'unused', 'extra', 'loader', 'others', 'reserve', 'free'),
@@ -132,7 +137,7 @@ const program = object(
 const reportedEsp = object(
   {
     esp: text,
-    findings: list(reportFinding),
+    findings: list(finding),
     notes: list(note),
     menu: list(menuEntry),
     loaders: list(loader),
@@ -247,7 +252,7 @@ export const DOCUMENTS: Readonly<Record<string, readonly Document[]>> = {
     [
       {
         at: count,
-        findings: list(reportFinding),
+        findings: list(finding),
         generations: list(reportedGeneration),
         esps: list(reportedEsp),
       },

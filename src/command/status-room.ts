@@ -5,7 +5,6 @@ import { bar, type Share } from '../terminal/bar.ts';
 import { unbroken, wrapped } from '../terminal/lines.ts';
 import { printable } from '../terminal/printable.ts';
 import type { SeenEsp } from './status-document.ts';
-import type { ShownEsp } from './status-findings.ts';
 
 /** In columns. A bar that is wider says no more. */
 const WIDEST_BAR = 64;
@@ -20,7 +19,10 @@ export function firstOf(lines: readonly string[]): readonly string[] {
 }
 
 /** Returns what fills the volumes of an ESP, and how many more generations fit. */
-export function roomLines({ status, reserve }: ShownEsp, width: number): readonly Text[] {
+export function roomLines(
+  { status, reserve }: { readonly status: SeenEsp; readonly reserve: number },
+  width: number,
+): readonly Text[] {
   const { space, espSpace, xbootldr, sharedImages = [] } = status;
   const { roomFor } = space;
   const others = space.total - space.free - space.ours;

@@ -161,7 +161,10 @@ describe('status', () => {
     const damaged = await view(machine, 'status');
     assert.equal(damaged.status, 5);
     assert.match(damaged.output, /5 entries, 1 damaged/);
-    assert.match(damaged.output, /! generation 1 is damaged: .*\n[\s\S]*→ espalier repair/);
+    assert.match(
+      damaged.output,
+      /- generation 1: no whole EFI program: .*\n[\s\S]*→ espalier repair/,
+    );
   });
 
   test('its document is as stable as that of plan', async (t) => {

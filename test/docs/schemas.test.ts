@@ -52,6 +52,9 @@ describe('the document of', () => {
       fs.truncateSync(join(machine.esp, victim), 10);
       fs.rmSync(`${machine.toplevel(2)}/init`);
       for (const verb of ['list', 'status', 'report', 'verify']) await told(machine, verb);
+      const [next = ''] = machine.paths(/generation-3-.*\.(efi|conf)$/);
+      fs.truncateSync(join(machine.esp, next), 10);
+      for (const verb of ['list', 'status', 'report', 'verify']) await told(machine, verb);
       await told(machine, 'repair', ...asked);
     });
   }
