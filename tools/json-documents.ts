@@ -139,6 +139,7 @@ const reportedEsp = object(
     esp: text,
     findings: list(finding),
     notes: list(note),
+    leftOut: list(text),
     menu: list(menuEntry),
     loaders: list(loader),
     volumes: list(object({ path: text, total: count, holders: list(holder) })),

@@ -19,7 +19,6 @@ const INSTALL = 'espalier install';
 const REPAIR = 'espalier repair';
 const CHOOSE = 'espalier install with the path of a system that is known to boot';
 const OF_OTHERS = 'whoever put it there may mend it';
-const ROOM = 'espalier gc frees what nothing needs; a lower --limit keeps fewer generations';
 const TOKEN = 'give each machine a name of its own with --entry-token';
 
 /** Returns what is to be done that concerns no ESP in particular. */
@@ -52,7 +51,7 @@ function isEmpty({ inventory, loaders }: EspView): boolean {
 
 /** That every file is missing is one finding; what firmware says holds for what comes, too. */
 function emptyFindings(view: EspView): readonly Finding[] {
-  const said = new Set([...refusals(view.firmware), ...ofFirmware(view)]);
+  const said = ofFirmware(view);
   return [
     ...findingsOf(view).flatMap((found) =>
       said.has(found.problem) ? [fileFinding(found, view, [])] : [],
@@ -61,13 +60,18 @@ function emptyFindings(view: EspView): readonly Finding[] {
   ];
 }
 
-/** What firmware does is in nobody's file: the text says what to do. */
-function ofFirmware(view: EspView): readonly string[] {
-  return [...startedElsewhere(view), ...startedPrevious(view), ...notReached(view)];
+/** What firmware says, each with its next step. Where it says what to do, there is none. */
+function ofFirmware(view: EspView): ReadonlyMap<string, string | undefined> {
+  return new Map([
+    ...refusals(view.firmware).map((text) => [text, 'espalier keys status'] as const),
+    ...[...startedElsewhere(view), ...startedPrevious(view), ...notReached(view)].map(
+      (text) => [text, undefined] as const,
+    ),
+  ]);
 }
 
 function contentFindings(view: EspView, known: Known): readonly Finding[] {
-  const { fromProfiles, fromPrimary, leftOut, nextIsCurrent } = known;
+  const { fromProfiles, fromPrimary, nextIsCurrent } = known;
   const menu = menuOf(view, { booted: undefined, pinned: [] });
   const found = findingsOf(view);
   const told = new Set<string>(found.map(({ path }) => path));
@@ -76,10 +80,10 @@ function contentFindings(view: EspView, known: Known): readonly Finding[] {
     ...found.map((finding) => fileFinding(finding, view, menu)),
     ...nextFindings(view),
     ...when(nextIsCurrent === false, 'what boots next is NOT what the profile says', INSTALL),
-    ...foreignFindings(menu.filter(isNew)),
-    ...when(leftOut.length > 0, `no room for generations ${leftOut.join(', ')}`, ROOM),
-    ...differenceFindings('what the profiles want', fromProfiles?.filter(isNew)),
-    ...differenceFindings('the primary ESP', fromPrimary?.filter(isNew)),
+    // What fits is decided for each ESP by itself: a smaller mirror differs from the primary as it should.
+    ...(fromProfiles === undefined
+      ? differenceFindings('the primary ESP', fromPrimary?.filter(isNew))
+      : differenceFindings('what the profiles want', fromProfiles.filter(isNew))),
   ];
 }
 
@@ -88,19 +92,22 @@ function when(holds: boolean, text: string, next?: string): readonly Finding[] {
 }
 
 function fileFinding(found: FileFinding, view: EspView, menu: readonly MenuEntry[]): Finding {
-  const { path, problem, fatal } = found;
-  const next = nextStep(found, view, menu);
-  return { weight: fatal ? 'bad' : 'caution', path, text: problem, next };
+  const { path, problem: text, fatal } = found;
+  const weight = fatal ? 'bad' : 'caution';
+  const said = ofFirmware(view);
+  // What firmware does is in nobody's file.
+  if (said.has(text)) return { weight, text, next: said.get(text) };
+  return { weight, path, text, next: nextStep(found, view, menu) };
 }
 
 function nextStep(
   { path, problem }: FileFinding,
-  view: EspView,
+  { loaders, inventory }: EspView,
   menu: readonly MenuEntry[],
 ): string | undefined {
-  if (refusals(view.firmware).includes(problem)) return 'espalier keys status';
-  if (ofFirmware(view).includes(problem)) return undefined;
-  const isMade = path === ENTRIES || view.loaders.some((loader) => loader.path === path);
+  // A directory in the place of a file is for a person to move away.
+  if (inventory.subdirectories?.some((taken) => taken === path)) return undefined;
+  const isMade = path === ENTRIES || loaders.some((loader) => loader.path === path);
   const entry = menu.find((each) => each.path === path);
   if (entry?.damage === problem && entry.name === undefined) return OF_OTHERS;
   return isMade || entry?.unsigned === problem ? INSTALL : REPAIR;
@@ -122,18 +129,6 @@ function nextFindings({ inventory, firmware }: EspView): readonly Finding[] {
       TOKEN,
     ),
   ];
-}
-
-/** Entries of others are not ours to mend, and the menu shows them all the same. */
-function foreignFindings(menu: readonly MenuEntry[]): readonly Finding[] {
-  const damaged = menu.flatMap(({ name, path, damage }) =>
-    name === undefined && damage !== undefined ? [{ path, damage }] : [],
-  );
-  const [first, ...more] = damaged;
-  if (first === undefined) return [];
-  const others = more.length > 0 ? `, and ${more.length} more entries of others are damaged` : '';
-  const text = `${first.damage}${others}`;
-  return [{ weight: 'caution', path: first.path, text, next: OF_OTHERS }];
 }
 
 function differenceFindings(

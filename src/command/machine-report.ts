@@ -82,6 +82,7 @@ function unreadable(esp: string, failure: EspError): ReportedEsp {
   const findings = [problemFinding(problemOf(failure))];
   const nothing = {
     notes: [],
+    leftOut: [],
     menu: [],
     timeout: undefined,
     loaders: [],
@@ -100,11 +101,13 @@ function describeEsp(
 ): ReportedEsp {
   const { root, xbootldr, inventory } = view;
   const conf = parseLoaderConf(new TextDecoder().decode(inventory.loaderConf));
+  const known = knownOf(view, comparison, settings, context);
   const { tree } = openTarget(root, settings, context, 'read');
   return {
     esp: root,
     ...(xbootldr === undefined ? {} : { xbootldr }),
-    findings: espFindings(view, knownOf(view, comparison, settings, context)),
+    findings: espFindings(view, known),
+    leftOut: known.leftOut,
     notes: notesOf(view),
     menu: menuOf(view, systems),
     timeout: lastValue(conf, 'timeout'),

@@ -49,6 +49,8 @@ export interface ReportedEsp {
   readonly xbootldr?: string;
   readonly findings: readonly Finding[];
   readonly notes: readonly Note[];
+  /** Generations for which there is no room. */
+  readonly leftOut: readonly string[];
   /** In the order in which the loader shows it. */
   readonly menu: readonly MenuEntry[];
   /** What `loader.conf` says of the time the menu is shown; undefined where it says nothing. */

@@ -86,7 +86,7 @@ test('each finding has its next step, and the exit status tells that there are s
   machine.put('loader/entries/windows.conf', 'title Windows\nefi /EFI/x.efi\n');
   const page = textOf((await machine.run('report')).output);
   assert.match(page, /Next step: espalier repair/);
-  assert.match(page, /windows\.conf: EFI\/x\.efi is not there/);
+  assert.match(page, /windows\.conf: not Espalier’s, and does not boot: EFI\/x\.efi is not there/);
 });
 
 test('what status and report tell is one list, of mirrors and of what boots next, too', async (t) => {
@@ -104,7 +104,7 @@ test('what status and report tell is one list, of mirrors and of what boots next
   const [primary, copy] = await told('report');
   assert.deepEqual(await told('status'), [primary, copy]);
   assert.match(JSON.stringify(primary), /what boots next is NOT what the profile says/);
-  assert.match(JSON.stringify(copy), /it differs from the primary ESP/);
+  assert.match(JSON.stringify(copy), /it differs from what the profiles want in 1 file/);
   assert.match(JSON.stringify(copy), /loader\/loader.conf.*it is not there, or too large/);
 });
 
