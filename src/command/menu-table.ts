@@ -4,7 +4,7 @@ import type { Meaning, Part, Text } from '../process/styled-text.ts';
 import { enumerated, formatSize } from '../quantity.ts';
 import { joined } from '../terminal/lines.ts';
 import { printable } from '../terminal/printable.ts';
-import { cut, styledTable, widthOf } from '../terminal/table.ts';
+import { cut, formatTable, widthOf } from '../terminal/table.ts';
 import type { BrokenGeneration } from './broken.ts';
 import { builtOf, kernelOf } from './menu-entry.ts';
 
@@ -45,9 +45,8 @@ export function renderMenu(
     })),
   ];
   if (rows.length === 0) return 'no boot entries';
-  const head = [...HEAD, ...(long ? ['FILE'] : [])].map(heading);
-  const table = styledTable(
-    head,
+  const table = formatTable(
+    [...HEAD, ...(long ? ['FILE'] : [])],
     (long ? rows : fitted(rows, columns)).map(({ cells, states, path }) => [
       ...[...cells, joined(states, ', ')],
       ...(long ? [printable(path)] : []),
@@ -77,10 +76,6 @@ interface Row {
   readonly path: string;
 }
 
-function heading(text: string): Text {
-  return { text, meaning: 'heading' };
-}
-
 /** Of images that entries share: removing one of the entries frees next to nothing. */
 function shares(entries: readonly MenuEntry[]): string[] {
   const told = new Set<string>();
@@ -97,7 +92,7 @@ function fitted(rows: readonly Row[], columns: number): readonly Row[] {
   const fitting = rows.map((row) => ({ ...row, cells: [...row.cells] }));
   for (const [column, least] of CUTTABLE) {
     const all = fitting.map(({ cells, states }) => [...cells, joined(states, ', ')]);
-    const width = widthOf(styledTable(HEAD, all));
+    const width = widthOf(formatTable(HEAD, all));
     const widest = widthOf(fitting.map(({ cells }) => cells[column] ?? '').join('\n'));
     const room = Math.max(least, widest - Math.max(0, width - columns));
     for (const { cells } of fitting) cells[column] = cut(cells[column] ?? '', room);

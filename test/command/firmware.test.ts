@@ -169,6 +169,7 @@ test('firmware list tells what each entry starts, and which is not there', async
   assert.match(output, /Boot0001 {2}other +no file +started by/);
   fs.rmSync(join(machine.esp, 'EFI/systemd/systemd-bootx64.efi'));
   const later = await run(machine, 'firmware', 'list');
+  assert.ok(later.meant.includes('bad: NOT THERE'));
   assert.equal(later.status, 5);
   assert.match(later.output, /NOT THERE/);
 });
