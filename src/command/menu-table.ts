@@ -2,7 +2,7 @@
 import type { MenuEntry } from '../plan/menu.ts';
 import type { Meaning, Part, Text } from '../process/styled-text.ts';
 import { enumerated, formatSize } from '../quantity.ts';
-import { joined } from '../terminal/lines.ts';
+import { hanging, joined, shortened } from '../terminal/lines.ts';
 import { printable } from '../terminal/printable.ts';
 import { cut, formatTable, widthOf } from '../terminal/table.ts';
 import type { BrokenGeneration } from './broken.ts';
@@ -56,7 +56,13 @@ export function renderMenu(
     entry.damage === undefined ? [] : [`${nameOf(entry)}: damaged: ${printable(entry.damage)}`],
   );
   const added = long ? companions(entries) : [];
-  return joined([table, ...shares(entries), ...added, ...damaged], '\n');
+  const told = [...shares(entries), ...added, ...damaged];
+  return joined([table, ...told.flatMap((line) => fittedLine(line, { long, columns }))], '\n');
+}
+
+/** Returns a line as it stands below a table: where nothing may be cut, it is not broken either. */
+export function fittedLine(line: string, { long, columns }: MenuOptions): readonly string[] {
+  return long ? [line] : hanging(shortened(line, columns), columns);
 }
 
 /** What stubs add to entries: those that get the same stand together. */

@@ -6,7 +6,7 @@ import type { Finding } from '../html/machine-report.ts';
 import type { LoaderStatus } from '../plan/loader-status.ts';
 import { isWanting, type MenuEntry } from '../plan/menu.ts';
 import { type Meaning, partsOf, plain, type Text } from '../process/styled-text.ts';
-import { joined, shortened, unbroken, wrapped } from '../terminal/lines.ts';
+import { hanging, joined, shortened, unbroken, wrapped } from '../terminal/lines.ts';
 import { harmless, printable } from '../terminal/printable.ts';
 import { machineFindings, problemFinding } from './esp-findings.ts';
 import { builtOf, kernelOf } from './menu-entry.ts';
@@ -258,15 +258,8 @@ function findingLines({ weight, text, details = [] }: Finding, width: number): r
   return [
     first,
     ...rest.map((line) => indented(line, 2)),
-    ...named.flatMap((detail) => hanging(detail, 4, width)),
+    ...named.flatMap((detail) => hanging(detail, width, 4)),
   ];
-}
-
-/** Returns a text in lines, of which those behind the first are indented further. */
-function hanging(text: string, indent: number, width: number): readonly Line[] {
-  return wrapped(text, width - indent - 2).map((line, index) =>
-    indented(line, index === 0 ? indent : indent + 2),
-  );
 }
 
 /** Returns text with long paths cut, and commands on one line. */
@@ -286,5 +279,5 @@ function noteLines(esp: PageEsp, width: number): readonly Line[] {
   if (!('menu' in esp)) return [];
   return firstOf(
     esp.status.notes.map(({ path, note }) => `${printable(path)} (${printable(note)})`),
-  ).flatMap((line) => hanging(line, 0, width));
+  ).flatMap((line) => hanging(line, width));
 }
