@@ -23,8 +23,9 @@ const TOKEN = 'give each machine a name of its own with --entry-token';
 
 /** Returns what is to be done that concerns no ESP in particular. */
 export function machineFindings(broken: readonly BrokenGeneration[]): readonly Finding[] {
+  // What is on the ESP boots without it.
   return broken.map(({ generation, message, hint }) => ({
-    weight: 'bad',
+    weight: 'caution',
     text: `generation ${generation} is broken: ${message}`,
     next: hint,
   }));

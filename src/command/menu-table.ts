@@ -13,6 +13,8 @@ const CUTTABLE: readonly (readonly [column: number, least: number])[] = [
   [2, 12],
   [0, 12],
 ];
+/** In columns. */
+const LONGEST_NAME = 40;
 const HEAD = ['GENERATION', 'BUILT', 'KERNEL', 'SIZE', 'STATE'] as const;
 
 /** How much is shown. */
@@ -53,7 +55,9 @@ export function renderMenu(
     ]),
   );
   const damaged = entries.flatMap((entry) =>
-    entry.damage === undefined ? [] : [`${nameOf(entry)}: damaged: ${printable(entry.damage)}`],
+    entry.damage === undefined
+      ? []
+      : [`${nameFor(entry, long)}: damaged: ${printable(entry.damage)}`],
   );
   const added = long ? companions(entries) : [];
   const told = [...shares(entries), ...added, ...damaged];
@@ -113,6 +117,11 @@ function cellsOf(entry: MenuEntry): string[] {
 /** Returns the generation and its specialisation; of an entry of others what the menu shows. */
 function nameOf({ name, title, id }: MenuEntry): string {
   return printable(name ?? title ?? id);
+}
+
+/** What others call an entry may fill lines. */
+function nameFor(entry: MenuEntry, long: boolean): string {
+  return long ? nameOf(entry) : cut(nameOf(entry), LONGEST_NAME);
 }
 
 /** Returns what goes with the entry, and what others need as well. */
