@@ -85,12 +85,17 @@ const difference = object({
   because: text,
 });
 const room = { total: count, free: count };
+const finding = object(
+  { weight: words('bad', 'caution'), text },
+  { path: text, details: list(text), next: text },
+);
 const espStatus = object(
   { esp: text },
   {
     problem,
     xbootldr: text,
     bootsNext: text,
+    nextProblem: text,
     nextIsCurrent: flag,
     nextIsBooted: flag,
     loaders: list(loader),
@@ -104,6 +109,7 @@ const espStatus = object(
     fromProfiles: list(difference),
     fromPrimary: list(difference),
     firmware: list(text),
+    findings: list(finding),
     notes: list(note),
     leftOut: list(text),
     sharedImages: list(object({ path: text, size: count, entries: list(text) })),
@@ -112,7 +118,6 @@ const espStatus = object(
   },
 );
 
-const reportFinding = object({ weight: words('bad', 'caution'), text }, { path: text, next: text });
 const holder = object(
   {
     kind: words('generation', 'shared', 'unused', 'extra', 'loader', 'others', 'reserve', 'free'),
@@ -132,8 +137,9 @@ const program = object(
 const reportedEsp = object(
   {
     esp: text,
-    findings: list(reportFinding),
+    findings: list(finding),
     notes: list(note),
+    leftOut: list(text),
     menu: list(menuEntry),
     loaders: list(loader),
     volumes: list(object({ path: text, total: count, holders: list(holder) })),
@@ -247,7 +253,7 @@ export const DOCUMENTS: Readonly<Record<string, readonly Document[]>> = {
     [
       {
         at: count,
-        findings: list(reportFinding),
+        findings: list(finding),
         generations: list(reportedGeneration),
         esps: list(reportedEsp),
       },
@@ -409,21 +415,53 @@ export const DOCUMENTS: Readonly<Record<string, readonly Document[]>> = {
   ],
 };
 
-/** Verbs whose documents are not ours: another program says what they hold, or there is none. */
-export const WITHOUT_SCHEMA: Readonly<Record<string, string>> = {
-  watch: 'its log is what it tells',
-  'config copy': 'prints the configuration file',
-  'completion script': 'prints a program of a shell',
-  'completion words': 'prints words for a shell',
-  'uki inspect': 'prints what ukify inspect prints',
-  'pcrlock lock-pe': 'prints what systemd-pcrlock reads',
-  'pcrlock lock-uki': 'prints what systemd-pcrlock reads',
-  'image build': 'prints what systemd-repart prints',
-  'image finish': 'prints what systemd-repart prints',
+const section = object({ size: count, sha256: text }, { text });
+const sections = { additionalProperties: { anyOf: [section, list(section)] } };
+const records = object({
+  records: list(
+    object({
+      pcr: count,
+      digests: list(object({ hashAlg: words('sha1', 'sha256', 'sha384', 'sha512'), digest: text })),
+    }),
+  ),
+});
+const repartRow = object(
+  {
+    type: text,
+    label: text,
+    uuid: text,
+    partno: count,
+    file: text,
+    node: text,
+    offset: count,
+    old_size: count,
+    raw_size: count,
+    old_padding: count,
+    raw_padding: count,
+    activity: text,
+  },
+  { roothash: nullable(text), 'drop-in_files': list(text), split_path: text },
+);
+
+/** Documents whose shape is that of another program, which reads or prints the like. */
+export const SHAPES_OF_OTHERS: Readonly<Record<string, Schema>> = {
+  // As `ukify inspect --json`, by the names of sections.
+  'uki inspect': {
+    ...object({}, { _profiles: list({ ...object({}), ...sections }), _findings: list(text) }),
+    ...sections,
+  },
+  // As files of systemd-pcrlock.
+  'pcrlock lock-pe': records,
+  'pcrlock lock-uki': records,
+  // As `systemd-repart --json`, a row for each partition.
+  'image build': list(repartRow),
+  'image finish': list(repartRow),
 };
 
 /** Returns the schema of what a verb prints with `--json`. */
 export function schemaOf(verb: string): Schema {
+  const foreign = SHAPES_OF_OTHERS[verb];
+  if (foreign) return foreign;
   const forms = (DOCUMENTS[verb] ?? []).map(([required, optional]) =>
     object({ version: { const: 1 }, verb: { const: verb }, ...required }, optional),
   );

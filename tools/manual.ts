@@ -4,7 +4,7 @@
  */
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { COMMON_OPTIONS, optionsOf, type VerbDeclaration } from '../src/command/verb.ts';
+import { commonOptionsOf, optionsOf, type VerbDeclaration } from '../src/command/verb.ts';
 import { VERBS } from '../src/command/verbs.ts';
 import { CONFIG_FILE } from '../src/settings/configuration-file.ts';
 import type { Option } from '../src/settings/option.ts';
@@ -62,7 +62,7 @@ function verbPage(verb: VerbDeclaration): Page {
     ...(operands.length === 0
       ? []
       : [section('OPERANDS', ...operands.map((each) => item(each.syntax, each.help)))]),
-    section('OPTIONS', ...[...optionsOf(verb), ...COMMON_OPTIONS].map(optionItem)),
+    section('OPTIONS', ...[...optionsOf(verb), ...commonOptionsOf(verb)].map(optionItem)),
     section('EXAMPLE', '.nf', escaped(example), '.fi'),
     seeAlso('espalier(8)', 'espalier.toml(5)'),
   ]);

@@ -46,7 +46,7 @@ function verbs(): readonly string[] {
       ['verb', 'what it does'],
       VERBS.map(({ name, summary }) => [`[${code(name)}](#${anchor(name)})`, summary]),
     ),
-    'Every verb takes `--json` (print a JSON document, see [files.md](files.md#json-documents)), `-v` (log more; `-vv` for every step), `-q` (log errors only), `--log-format text|json` (also `ESPALIER_LOG_FORMAT`: sentences, or JSON for a program), `--color auto|always|never` (see [files.md](files.md#environment-variables)) and `--help`. A verb refuses an option that it does not use.',
+    'Every verb takes `--json` (print a JSON document, see [files.md](files.md#json-documents); a few verbs have none, and say why), `-v` (log more; `-vv` for every step), `-q` (log errors only), `--log-format text|json` (also `ESPALIER_LOG_FORMAT`: sentences, or JSON for a program), `--color auto|always|never` (see [files.md](files.md#environment-variables)) and `--help`. A verb refuses an option that it does not use.',
     ...VERBS.flatMap(verbSection),
   ];
 }

@@ -2,7 +2,6 @@
 import { type EspError, explain } from '../error.ts';
 import type { Malformed } from '../generation/generation.ts';
 import { generationName } from '../plan/wanted.ts';
-import { printable } from '../terminal/printable.ts';
 
 /** A generation that cannot be installed, and what to do about it. */
 export interface BrokenGeneration {
@@ -21,12 +20,4 @@ export function brokenOf(malformed: readonly Malformed[]): readonly BrokenGenera
     message: explain(cause),
     hint: cause.ownHint ?? 'rebuild that system, or delete its generation',
   }));
-}
-
-/** Returns the lines that tell them to a person. */
-export function renderBroken(broken: readonly BrokenGeneration[]): readonly string[] {
-  return broken.flatMap(({ generation, message, hint }) => [
-    `generation ${printable(generation)} is broken: ${printable(message)}`,
-    `  hint: ${printable(hint)}`,
-  ]);
 }

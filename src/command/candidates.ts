@@ -1,6 +1,6 @@
 /** What may come next on a command line. It is a pure function of the tables of verbs. */
 import type { Option } from '../settings/option.ts';
-import { COMMON_OPTIONS, GROUPS, optionsOf, type VerbDeclaration } from './verb.ts';
+import { commonOptionsOf, GROUPS, optionsOf, type VerbDeclaration } from './verb.ts';
 
 /** What a shell offers: words, or what it finds itself. */
 export type Candidates =
@@ -25,7 +25,7 @@ export function candidatesFor(
   const verb = verbOf(verbs, before);
   if (verb === undefined)
     return { kind: 'words', words: startingWith(current, nextWords(verbs, before)) };
-  const options = [...optionsOf(verb), ...COMMON_OPTIONS];
+  const options = [...optionsOf(verb), ...commonOptionsOf(verb)];
   const [, name, value] = /^--([^=]*)=(.*)$/.exec(current) ?? [];
   if (name !== undefined) return valuesOf(optionNamed(options, name), value ?? '', `--${name}=`);
   const last = before.at(-1) ?? '';

@@ -6,7 +6,7 @@ import { counted } from '../quantity.ts';
 import { nearest } from '../settings/nearest.ts';
 import type { Option } from '../settings/option.ts';
 import { ALL_SETTINGS } from '../settings/verb-options.ts';
-import { COMMON_OPTIONS, optionsOf, type VerbDeclaration } from './verb.ts';
+import { commonOptionsOf, optionsOf, type VerbDeclaration } from './verb.ts';
 import { VERBS } from './verbs.ts';
 
 /** Returns whether commander's error means a wrong command line. Help and version are no misuse. */
@@ -54,6 +54,9 @@ export function withHelp(error: unknown, verb: VerbDeclaration): unknown {
 function unknownOption(word: string, message: string, verb?: VerbDeclaration): EspError {
   const flag = word.replace(/^--/, '').replace(/=.*$/, '');
   if (verb === undefined) return usageError(message, 'options stand behind the verb; ');
+  if (flag === 'json' && verb.withoutDocument !== undefined) {
+    return usageError(`${verb.name} does not use --json`, `${verb.withoutDocument}; `, verb);
+  }
   // A verb that takes every setting uses none of them.
   const users = VERBS.filter(
     (other) => !ALL_SETTINGS.includes(other.name) && namesOf(optionsOf(other)).includes(flag),
@@ -68,7 +71,7 @@ function unknownOption(word: string, message: string, verb?: VerbDeclaration): E
   }
   return usageError(
     message,
-    suggest(flag, namesOf([...optionsOf(verb), ...COMMON_OPTIONS]), '--'),
+    suggest(flag, namesOf([...optionsOf(verb), ...commonOptionsOf(verb)]), '--'),
     verb,
   );
 }

@@ -20,7 +20,8 @@ export async function configCheck(
     const shown = inForce.filter(({ from }) => from !== undefined || verbosity > 0);
     const rows = shown.map(({ name, value, from }) => [name, told(value), from ?? 'default']);
     if (rows.length > 0) print(formatTable(['SETTING', 'VALUE', 'FROM'], rows));
-    for (const { message, hint } of mistakes) print(`${message}${hint ? `\n  hint: ${hint}` : ''}`);
+    for (const { message, hint } of mistakes)
+      print([{ text: message, meaning: 'bad' }, hint ? `\n  hint: ${hint}` : '']);
     if (mistakes.length === 0 && rows.length === 0)
       print('nothing is set: every setting has its default');
   }

@@ -42,6 +42,7 @@ export const ENTRY_VERBS: readonly VerbDeclaration[] = [
   {
     name: 'watch',
     own: [...WATCH_OPTIONS, RUN_SECRETS],
+    withoutDocument: 'its log tells what it does, with --log-format json as JSON',
     summary: 'keep the ESP in line with the profiles, as a service',
     example: 'espalier watch --certificate db.pem --private-key db.key --rescan 600',
     load: async () => (await import('./watch.ts')).watch,

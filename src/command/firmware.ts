@@ -13,9 +13,11 @@ import {
 import { ownLoaders, ownPlaces } from '../firmware/own-loaders.ts';
 import { openVariables } from '../firmware/variables.ts';
 import { bootVariableName } from '../loader/boot-option.ts';
+import type { Meaning, Part, Text } from '../process/styled-text.ts';
 import { choices } from '../quantity.ts';
 import type { Invocation } from '../settings/invocation.ts';
 import { readSettings, type Settings } from '../settings/settings.ts';
+import { joined } from '../terminal/lines.ts';
 import { printable } from '../terminal/printable.ts';
 import { formatTable } from '../terminal/table.ts';
 import { type Esp, findEsps } from '../volumes/esp-roots.ts';
@@ -89,12 +91,28 @@ function describe(
   };
 }
 
+/** What a state means; the others mean nothing in particular. */
+const MEANINGS: Readonly<Record<string, Meaning>> = {
+  next: 'heading',
+  'started by': 'good',
+  inactive: 'quiet',
+  'not in the order': 'quiet',
+};
 const HEAD = ['ENTRY', 'TITLE', 'STARTS', 'STATE'] as const;
 
-function row({ entry, title, partition, path, file, dangling, state }: ListedEntry): string[] {
+function row({ entry, title, partition, path, file, dangling, state }: ListedEntry): Text[] {
   const elsewhere = path === null ? 'no file' : `${path}${partition ? ` on ${partition}` : ''}`;
-  const told = dangling ? [...state, 'NOT THERE'] : state;
-  return [entry, printable(title), printable(file ?? elsewhere), told.join(', ')];
+  const told = state.map((text): Part => {
+    const meaning = MEANINGS[text];
+    return meaning === undefined ? text : { text, meaning };
+  });
+  const missing: readonly Part[] = dangling ? [{ text: 'NOT THERE', meaning: 'bad' }] : [];
+  return [
+    entry,
+    printable(title),
+    printable(file ?? elsewhere),
+    joined([...told, ...missing], ', '),
+  ];
 }
 
 /** Has firmware start our boot loader, from each ESP. */

@@ -12,6 +12,7 @@ import { planJob, type RunMeans, runJob } from '../image/run-job.ts';
 import { readDescription } from '../image/toml-description.ts';
 import { deferredTypes, tomlJob } from '../image/toml-job.ts';
 import type { WantedVariables } from '../image/toml-variables.ts';
+import type { Text } from '../process/styled-text.ts';
 import { formatSize } from '../quantity.ts';
 import { misuse, readFlags } from '../settings/flags.ts';
 import type { Invocation } from '../settings/invocation.ts';
@@ -145,7 +146,7 @@ function asJson(made: readonly MadePartition[], image: string, isSplit: boolean)
   return JSON.stringify(repartRows(made, image, isSplit), undefined, '\t');
 }
 
-function asTable(made: readonly MadePartition[]): string {
+function asTable(made: readonly MadePartition[]): Text {
   const rows = made.map(({ definition, label, uuid, place, rootHash }, index) => [
     `${index + 1}`,
     label,

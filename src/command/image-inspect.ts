@@ -6,10 +6,12 @@ import type { InspectedEsp } from '../image/inspect-esp.ts';
 import { type InspectedImage, inspectImage } from '../image/inspect-image.ts';
 import type { InspectedPair } from '../image/inspect-verity.ts';
 import { openImage } from '../image/opened-image.ts';
+import { partsOf, type Text } from '../process/styled-text.ts';
 import { formatSize } from '../quantity.ts';
 import { readFlags } from '../settings/flags.ts';
 import type { Invocation } from '../settings/invocation.ts';
 import { flag } from '../settings/value-schemas.ts';
+import { joined } from '../terminal/lines.ts';
 import { printable } from '../terminal/printable.ts';
 import { formatTable } from '../terminal/table.ts';
 
@@ -38,7 +40,7 @@ export async function imageInspect(
   return found.problems.length > 0 ? EXIT_WARNINGS : 0;
 }
 
-function render(image: string, found: InspectedImage): string {
+function render(image: string, found: InspectedImage): Text {
   const { format, size, fileSize, table, partitions, fileSystem, verity, esps, problems } = found;
   const kind = {
     gpt: `GPT ${table.uuid}`,
@@ -53,20 +55,25 @@ function render(image: string, found: InspectedImage): string {
     printable(partition.name || partition.fileSystem?.label || '-'),
     partition.uuid,
   ]);
-  return [
+  const lines: readonly Text[] = [
     `${image}: ${format}, a disk of ${formatSize(size)} in ${formatSize(fileSize)}, ${kind[table.kind]}`,
     ...(rows.length > 0 ? [formatTable(['', 'TYPE', 'SIZE', 'HOLDS', 'NAME', 'UUID'], rows)] : []),
-    ...problems.map((problem) => `problem: ${printable(problem)}`),
+    ...problems.map(problemLine),
     ...verity.map(renderPair),
     ...esps.flatMap(renderEsp),
-  ].join('\n');
+  ];
+  return joined(lines, '\n');
 }
 
-function renderPair({ designator, hash, data, rootHash, isDeep, problem }: InspectedPair): string {
+function problemLine(problem: string): Text {
+  return [{ text: 'problem', meaning: 'bad' }, `: ${printable(problem)}`];
+}
+
+function renderPair({ designator, hash, data, rootHash, isDeep, problem }: InspectedPair): Text {
   const of = data === undefined ? '' : ` of partition ${data}`;
   const looked = isDeep ? 'every block is as it was made' : 'the top of the tree fits';
-  const end = problem === undefined ? `${rootHash}, ${looked}` : `problem: ${printable(problem)}`;
-  return `verity, ${designator}: partition ${hash}${of}: ${end}`;
+  const end = problem === undefined ? `${rootHash}, ${looked}` : problemLine(problem);
+  return [`verity, ${designator}: partition ${hash}${of}: `, ...partsOf(end)];
 }
 
 function renderEsp({
@@ -75,20 +82,24 @@ function renderEsp({
   boots,
   loaders,
   problems,
-}: InspectedEsp): readonly string[] {
+}: InspectedEsp): readonly Text[] {
+  const next = (text: string): Text => ({ text, meaning: 'heading' });
   const rows = entries.map((entry) => [
-    entry.default ? '>' : '',
-    printable(entry.title ?? entry.id),
+    entry.default ? next('>') : '',
+    entry.default ? next(printable(entry.title ?? entry.id)) : printable(entry.title ?? entry.id),
     formatSize(entry.size),
     printable(entry.id),
   ]);
   return [
-    `ESP${partition === undefined ? '' : `, partition ${partition}`}: boots ${printable(boots ?? 'nothing')}`,
+    [
+      `ESP${partition === undefined ? '' : `, partition ${partition}`}: boots `,
+      boots === undefined ? { text: 'nothing', meaning: 'bad' } : printable(boots),
+    ],
     ...loaders.map(
       ({ path, product }) =>
         `loader: ${printable(path)}${product === undefined ? '' : ` (${printable(product)})`}`,
     ),
     ...(rows.length > 0 ? [formatTable(['', 'TITLE', 'SIZE', 'ENTRY'], rows)] : []),
-    ...problems.map((problem) => `problem: ${printable(problem)}`),
+    ...problems.map(problemLine),
   ];
 }

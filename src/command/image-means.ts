@@ -2,12 +2,13 @@
 import type { Context } from '../context.ts';
 import { EXIT_WARNINGS } from '../error.ts';
 import type { RunMeans } from '../image/run-job.ts';
+import type { Text } from '../process/styled-text.ts';
 
 /** Makes an image, prints what `make` returns, and tells warnings. Returns the exit status. */
 export async function makeWith(
   verbosity: number,
   context: Context,
-  make: (means: RunMeans) => Promise<string>,
+  make: (means: RunMeans) => Promise<Text>,
 ): Promise<number> {
   const log = async () => (await import('../terminal/log.ts')).openLog(verbosity);
   const warnings: string[] = [];

@@ -11,9 +11,11 @@ import {
   syncKernels,
 } from '../kernels/change.ts';
 import { findKernel } from '../kernels/installed.ts';
+import type { Part, Text } from '../process/styled-text.ts';
 import type { Invocation } from '../settings/invocation.ts';
 import { readSettings } from '../settings/settings.ts';
 import { bootedSystem } from '../survey/booted.ts';
+import { joined } from '../terminal/lines.ts';
 import { openLog } from '../terminal/log.ts';
 import { printable } from '../terminal/printable.ts';
 import { formatTable } from '../terminal/table.ts';
@@ -132,11 +134,13 @@ function row(kernel: {
   readonly running?: boolean;
   readonly pinned?: boolean;
   readonly broken?: string;
-}): string[] {
+}): Text[] {
   const { release = 'unknown', generation, added = '', broken } = kernel;
-  const states = [
+  const states: readonly Part[] = [
     ...(['running', 'current', 'pinned'] as const).filter((state) => kernel[state]),
-    ...(broken === undefined ? [] : [`broken: ${printable(broken)}`]),
+    ...(broken === undefined
+      ? []
+      : [{ text: `broken: ${printable(broken)}`, meaning: 'bad' } as const]),
   ];
-  return [printable(release), String(generation), added.slice(0, 10), states.join(', ')];
+  return [printable(release), String(generation), added.slice(0, 10), joined(states, ', ')];
 }

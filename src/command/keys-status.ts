@@ -17,9 +17,11 @@ import { type Rotation, rotationOf } from '../enrolment/rotation.ts';
 import { EXIT_WARNINGS } from '../error.ts';
 import { firmwareKeys } from '../inspection/firmware-trust.ts';
 import { EFI_VARIABLES, secureBoot, setupMode } from '../loader/efi-variables.ts';
+import type { Meaning, Part, Text } from '../process/styled-text.ts';
 import type { Invocation } from '../settings/invocation.ts';
 import { readSettings } from '../settings/settings.ts';
 import { KEY_DIRECTORY } from '../signer/key-directory.ts';
+import { joined } from '../terminal/lines.ts';
 import { printable } from '../terminal/printable.ts';
 import { formatTable } from '../terminal/table.ts';
 import { espRoots } from '../volumes/esp-roots.ts';
@@ -96,9 +98,8 @@ interface Shown {
 
 const SHOWN_DIGITS = 16;
 
-function renderKeys(shown: Shown): string {
+function renderKeys(shown: Shown): Text {
   const { secureBoot, setupMode, dbx, directory, certificates, rotation, problems } = shown;
-  const word = (value: boolean | null) => (value === null ? 'unknown' : value ? 'on' : 'off');
   const rows = certificates.map((each) => [
     each.variable,
     printable(each.name),
@@ -106,19 +107,40 @@ function renderKeys(shown: Shown): string {
     each.validTo ?? '',
     each.in.join(', '),
   ]);
-  return [
-    `Secure Boot: ${word(secureBoot)}`,
-    `Setup Mode:  ${word(setupMode)}`,
+  const lines: readonly Text[] = [
+    ['Secure Boot: ', switched(secureBoot, 'good', 'caution')],
+    ['Setup Mode:  ', switched(setupMode, 'caution', undefined)],
     ...(dbx === 0
       ? [
-          'dbx:         empty: firmware starts loaders that are known to be unsafe; espalier keys enroll --dbx FILE',
+          [
+            'dbx:         ',
+            { text: 'empty', meaning: 'caution' } as const,
+            ': firmware starts loaders that are known to be unsafe; espalier keys enroll --dbx FILE',
+          ],
         ]
       : []),
     `keys:        ${directory}`,
     ...(rows.length === 0
       ? []
       : [formatTable(['FOR', 'CERTIFICATE', 'SHA-256', 'VALID TO', 'IN'], rows)]),
-    ...(rotation === null ? [] : [`rotation: ${rotation.stage}; next: ${rotation.next}`]),
-    ...problems.map((problem) => `problem: ${printable(problem)}`),
-  ].join('\n');
+    ...(rotation === null
+      ? []
+      : [
+          [
+            `rotation: ${rotation.stage}; next: `,
+            { text: rotation.next, meaning: 'heading' },
+          ] as const,
+        ]),
+    ...problems.map((problem) => [PROBLEM, `: ${printable(problem)}`]),
+  ];
+  return joined(lines, '\n');
+}
+
+const PROBLEM = { text: 'problem', meaning: 'bad' } as const;
+
+/** Returns the word for something that firmware may have on or off, or say nothing about. */
+function switched(value: boolean | null, on: Meaning, off: Meaning | undefined): Part {
+  if (value === null) return 'unknown';
+  if (value) return { text: 'on', meaning: on };
+  return off === undefined ? 'off' : { text: 'off', meaning: off };
 }

@@ -9,11 +9,12 @@ import { type Note, notesOf } from '../plan/notes.ts';
 import type { Invocation } from '../settings/invocation.ts';
 import { readSettings } from '../settings/settings.ts';
 import { readSystems } from '../survey/systems.ts';
+import { hanging } from '../terminal/lines.ts';
 import { printable } from '../terminal/printable.ts';
 import { USUAL_COLUMNS } from '../terminal/screen.ts';
 import { groundFor } from '../volumes/image-targets.ts';
-import { brokenOf, renderBroken } from './broken.ts';
-import { renderMenu } from './menu-table.ts';
+import { brokenOf } from './broken.ts';
+import { fittedLine, renderMenu } from './menu-table.ts';
 
 /** Lists the entries of every ESP, and the generations that cannot become one. */
 export async function list(
@@ -39,14 +40,17 @@ export async function list(
     return status;
   }
   const columns = context.columns?.() ?? USUAL_COLUMNS;
+  const options = { long: long === true || verbosity > 0, columns };
+  const tell = (line: string) => print(fittedLine(line, options).join('\n'));
   for (const { esp, entries, problem, notes } of menus) {
     if (menus.length > 1) print(`${esp}:`);
-    print(
-      problem ?? renderMenu(entries, broken, { long: long === true || verbosity > 0, columns }),
-    );
-    for (const note of notes) print(renderNote(note));
+    print(problem ?? renderMenu(entries, broken, options));
+    for (const note of notes) tell(renderNote(note));
   }
-  for (const line of renderBroken(broken)) print(line);
+  for (const { generation, message, hint } of broken) {
+    tell(`generation ${printable(generation)} is broken: ${printable(message)}`);
+    for (const line of hanging(`hint: ${printable(hint)}`, columns, 2)) print(line);
+  }
   return status;
 }
 

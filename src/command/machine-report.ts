@@ -16,7 +16,7 @@ import type { MachineReport, ReportedEsp, ReportedGeneration } from '../html/mac
 import { reportPage } from '../html/page.ts';
 import { lookAlone, lookFor } from '../inspection/read-esp.ts';
 import { parseLoaderConf } from '../loader/loader-conf.ts';
-import { openWanted, type Wanted } from '../pass/drift.ts';
+import { openWanted } from '../pass/drift.ts';
 import { readEsps } from '../pass/read-esps.ts';
 import { heldVolumes } from '../plan/holders.ts';
 import { statusesOf } from '../plan/loader-status.ts';
@@ -31,10 +31,9 @@ import { expected } from '../volumes/esp-roots.ts';
 import { groundFor } from '../volumes/image-targets.ts';
 import { openTarget } from '../volumes/volumes.ts';
 import { brokenOf } from './broken.ts';
-import { espFindings, problemFinding } from './report-findings.ts';
+import { espFindings, machineFindings, problemFinding } from './esp-findings.ts';
 import { programsOn } from './report-programs.ts';
-import { machineFindings } from './status-findings.ts';
-import { drifted, problemOf } from './trouble.ts';
+import { type Comparison, knownOf, problemOf } from './trouble.ts';
 
 /** Prints the page, or writes it as a whole. The exit status says whether something is to be done. */
 export async function report({ flags, json }: Invocation, given: Context): Promise<number> {
@@ -59,19 +58,21 @@ async function reportOn(settings: Settings, context: Context): Promise<MachineRe
   using wanted = await openWanted(settings, context);
   const look = 'survey' in wanted ? lookFor(wanted.survey) : await lookAlone(settings, context);
   const esps: ReportedEsp[] = [];
-  for (const { root, ...read } of await readEsps(settings, look, context)) {
-    esps.push(
-      read.failure
-        ? unreadable(root, read.failure)
-        : describeEsp(read.view, systems, wanted, settings, context),
-    );
+  let primary: EspView | undefined;
+  for (const [index, { root, ...read }] of (await readEsps(settings, look, context)).entries()) {
+    if (read.failure) esps.push(unreadable(root, read.failure));
+    else {
+      const comparison = { wanted, systems, primary };
+      esps.push(describeEsp(read.view, systems, comparison, settings, context));
+      if (index === 0) primary = read.view;
+    }
   }
   const broken = brokenOf('survey' in wanted ? wanted.survey.quarantined : systems.malformed);
   return {
     at: context.now,
     booted: systems.running,
     current: systems.current,
-    findings: machineFindings({ broken }),
+    findings: machineFindings(broken),
     generations: generationsOf(esps, systems, settings, context),
     esps,
   };
@@ -81,6 +82,7 @@ function unreadable(esp: string, failure: EspError): ReportedEsp {
   const findings = [problemFinding(problemOf(failure))];
   const nothing = {
     notes: [],
+    leftOut: [],
     menu: [],
     timeout: undefined,
     loaders: [],
@@ -93,17 +95,19 @@ function unreadable(esp: string, failure: EspError): ReportedEsp {
 function describeEsp(
   view: EspView,
   systems: KnownSystems,
-  wanted: Wanted,
+  comparison: Comparison,
   settings: Settings,
   context: Context,
 ): ReportedEsp {
   const { root, xbootldr, inventory } = view;
   const conf = parseLoaderConf(new TextDecoder().decode(inventory.loaderConf));
+  const known = knownOf(view, comparison, settings, context);
   const { tree } = openTarget(root, settings, context, 'read');
   return {
     esp: root,
     ...(xbootldr === undefined ? {} : { xbootldr }),
-    findings: espFindings(view, drifted(view, wanted, settings, context)),
+    findings: espFindings(view, known),
+    leftOut: known.leftOut,
     notes: notesOf(view),
     menu: menuOf(view, systems),
     timeout: lastValue(conf, 'timeout'),

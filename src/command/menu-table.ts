@@ -2,9 +2,9 @@
 import type { MenuEntry } from '../plan/menu.ts';
 import type { Meaning, Part, Text } from '../process/styled-text.ts';
 import { enumerated, formatSize } from '../quantity.ts';
-import { joined } from '../terminal/lines.ts';
+import { hanging, joined, shortened } from '../terminal/lines.ts';
 import { printable } from '../terminal/printable.ts';
-import { cut, styledTable, widthOf } from '../terminal/table.ts';
+import { cut, formatTable, widthOf } from '../terminal/table.ts';
 import type { BrokenGeneration } from './broken.ts';
 import { builtOf, kernelOf } from './menu-entry.ts';
 
@@ -13,6 +13,8 @@ const CUTTABLE: readonly (readonly [column: number, least: number])[] = [
   [2, 12],
   [0, 12],
 ];
+/** In columns. */
+const LONGEST_NAME = 40;
 const HEAD = ['GENERATION', 'BUILT', 'KERNEL', 'SIZE', 'STATE'] as const;
 
 /** How much is shown. */
@@ -45,19 +47,26 @@ export function renderMenu(
     })),
   ];
   if (rows.length === 0) return 'no boot entries';
-  const head = [...HEAD, ...(long ? ['FILE'] : [])].map(heading);
-  const table = styledTable(
-    head,
+  const table = formatTable(
+    [...HEAD, ...(long ? ['FILE'] : [])],
     (long ? rows : fitted(rows, columns)).map(({ cells, states, path }) => [
       ...[...cells, joined(states, ', ')],
       ...(long ? [printable(path)] : []),
     ]),
   );
   const damaged = entries.flatMap((entry) =>
-    entry.damage === undefined ? [] : [`${nameOf(entry)}: damaged: ${printable(entry.damage)}`],
+    entry.damage === undefined
+      ? []
+      : [`${nameFor(entry, long)}: damaged: ${printable(entry.damage)}`],
   );
   const added = long ? companions(entries) : [];
-  return joined([table, ...shares(entries), ...added, ...damaged], '\n');
+  const told = [...shares(entries), ...added, ...damaged];
+  return joined([table, ...told.flatMap((line) => fittedLine(line, { long, columns }))], '\n');
+}
+
+/** Returns a line as it stands below a table: where nothing may be cut, it is not broken either. */
+export function fittedLine(line: string, { long, columns }: MenuOptions): readonly string[] {
+  return long ? [line] : hanging(shortened(line, columns), columns);
 }
 
 /** What stubs add to entries: those that get the same stand together. */
@@ -77,10 +86,6 @@ interface Row {
   readonly path: string;
 }
 
-function heading(text: string): Text {
-  return { text, meaning: 'heading' };
-}
-
 /** Of images that entries share: removing one of the entries frees next to nothing. */
 function shares(entries: readonly MenuEntry[]): string[] {
   const told = new Set<string>();
@@ -97,7 +102,7 @@ function fitted(rows: readonly Row[], columns: number): readonly Row[] {
   const fitting = rows.map((row) => ({ ...row, cells: [...row.cells] }));
   for (const [column, least] of CUTTABLE) {
     const all = fitting.map(({ cells, states }) => [...cells, joined(states, ', ')]);
-    const width = widthOf(styledTable(HEAD, all));
+    const width = widthOf(formatTable(HEAD, all));
     const widest = widthOf(fitting.map(({ cells }) => cells[column] ?? '').join('\n'));
     const room = Math.max(least, widest - Math.max(0, width - columns));
     for (const { cells } of fitting) cells[column] = cut(cells[column] ?? '', room);
@@ -112,6 +117,11 @@ function cellsOf(entry: MenuEntry): string[] {
 /** Returns the generation and its specialisation; of an entry of others what the menu shows. */
 function nameOf({ name, title, id }: MenuEntry): string {
   return printable(name ?? title ?? id);
+}
+
+/** What others call an entry may fill lines. */
+function nameFor(entry: MenuEntry, long: boolean): string {
+  return long ? nameOf(entry) : cut(nameOf(entry), LONGEST_NAME);
 }
 
 /** Returns what goes with the entry, and what others need as well. */

@@ -113,8 +113,8 @@ function declare(
     if (option.repeatable) declared.argParser(collect);
     command.addOption(declared);
   }
+  if (verb.withoutDocument === undefined) command.option('--json', 'print a JSON document');
   command
-    .option('--json', 'print a JSON document')
     .option('-v, --verbose', 'log more; -vv logs every step', (_, before: number) => before + 1, 0)
     .option('-q, --quiet', 'log errors only')
     .option('--log-format <FORMAT>', 'lines of the log: text or json (default: text)')

@@ -3,7 +3,9 @@ import { explain } from '../error.ts';
 import type { Outcome, PassVerb } from '../pass/outcome.ts';
 import type { Removal } from '../plan/elsewhere.ts';
 import type { EntryCompanions, Phase, Plan, SpaceForecast, Step } from '../plan/step.ts';
+import type { Part, Text } from '../process/styled-text.ts';
 import { counted, enumerated, formatSize } from '../quantity.ts';
+import { joined } from '../terminal/lines.ts';
 import { printable } from '../terminal/printable.ts';
 import type { Report } from '../transaction/report.ts';
 
@@ -47,19 +49,22 @@ const MARKS: Readonly<Record<Step['kind'], string>> = {
 };
 
 /** Returns an outcome as text: every step of a plan with its reason, or what an install did. */
-export function renderOutcome(verb: PassVerb, outcome: Outcome): string {
+export function renderOutcome(verb: PassVerb, outcome: Outcome): Text {
   const { root, plan, format, removals = [], report, failure, firmware = [] } = outcome;
-  if (failure) return `${root}: ${explain(failure)}`;
+  if (failure) return [`${root}: `, { text: explain(failure), meaning: 'bad' }];
   if (!plan) return `${root}:`;
   const chosen = format ? [`  format: ${format.name}, because ${printable(format.because)}`] : [];
   const lines = verb === 'plan' ? [...chosen, ...planLines(plan, removals)] : [];
   const left = plan.leftOut.map(
-    ({ generation, because }) => `  left out: generation ${printable(generation)}, ${because}`,
+    ({ generation, because }): Text => [
+      '  ',
+      { text: 'left out', meaning: 'caution' },
+      `: generation ${printable(generation)}, ${because}`,
+    ],
   );
   const said = firmware.map((text) => `  firmware: ${printable(text)}`);
-  return [`${root}: ${summary(verb, plan, removals, report)}`, ...lines, ...left, ...said].join(
-    '\n',
-  );
+  const first = [`${root}: `, ...summary(verb, plan, removals, report)];
+  return joined([first, ...lines, ...left, ...said], '\n');
 }
 
 function summary(
@@ -67,21 +72,24 @@ function summary(
   plan: Plan,
   removals: readonly Removal[],
   report: Report | undefined,
-): string {
+): readonly Part[] {
   // `repair` and `gc` do not change what boots next.
-  const next = verb === 'repair' || verb === 'gc' ? '' : `; boots next: ${plan.default}`;
+  const next: readonly Part[] =
+    verb === 'repair' || verb === 'gc'
+      ? []
+      : ['; boots next: ', { text: plan.default, meaning: 'heading' }];
   const phases = [plan, ...removals].flatMap((each) => each.phases);
-  if (phases.length === 0) return `nothing to do${next}`;
-  if (!report) return `${counted(phases.length, 'phase')}${next}`;
+  if (phases.length === 0) return ['nothing to do', ...next];
+  if (!report) return [counted(phases.length, 'phase'), ...next];
   const count = (kind: string) => report.changes.filter((change) => change.kind === kind).length;
   const written = `${count('written')} written (${formatSize(report.written)})`;
-  return `${written}, ${count('removed')} removed${next}`;
+  return [`${written}, ${count('removed')} removed`, ...next];
 }
 
 function planLines(
   { phases, companions = [], space, espSpace }: Plan,
   removals: readonly Removal[],
-): string[] {
+): readonly Text[] {
   return [
     ...phases.flatMap((phase) => phaseLines(phase)),
     ...removals.flatMap(({ root, phases: left }) =>
@@ -102,12 +110,13 @@ function companionLines(companions: readonly EntryCompanions[]): string[] {
   );
 }
 
-function phaseLines({ name, steps }: Phase, where = ''): string[] {
-  const lines = steps.map(
-    ({ kind, path, size, because }) =>
-      `    ${MARKS[kind]} ${path}  ${formatSize(size)}  because ${because}`,
-  );
-  return [`  ${name}${where}`, ...lines];
+function phaseLines({ name, steps }: Phase, where = ''): readonly Text[] {
+  const lines = steps.map(({ kind, path, size, because }): Text => {
+    const step = `${MARKS[kind]} ${path}`;
+    const shown: Part = kind === 'remove' ? { text: step, meaning: 'caution' } : step;
+    return ['    ', shown, `  ${formatSize(size)}  because ${because}`];
+  });
+  return [['  ', { text: `${name}${where}`, meaning: 'heading' }], ...lines];
 }
 
 function forecast({ free, peak, after }: SpaceForecast): string {

@@ -15,6 +15,7 @@ export const SERVICE_VERBS: readonly VerbDeclaration[] = [
     name: 'config copy',
     operands: [{ syntax: '<FILE>', help: 'file to write, which a service reads' }],
     own: CONFIG_COPY_OPTIONS,
+    withoutDocument: 'it writes a file and prints nothing',
     summary: 'copy the configuration file for a service, which sees no later changes of it',
     example: 'espalier config copy /run/espalier/watch.toml',
     load: async () => (await import('./config-copy.ts')).configCopy,
@@ -37,6 +38,7 @@ export const SERVICE_VERBS: readonly VerbDeclaration[] = [
   {
     name: 'completion script',
     operands: [{ syntax: '<bash|zsh|fish>', help: 'the shell' }],
+    withoutDocument: 'it prints a program for a shell',
     summary: 'print the script by which a shell completes command lines of espalier',
     example: 'espalier completion script bash >/usr/share/bash-completion/completions/espalier',
     load: async () => (await import('./completion.ts')).completionScript,
@@ -46,6 +48,7 @@ export const SERVICE_VERBS: readonly VerbDeclaration[] = [
     operands: [
       { syntax: '[WORD...]', help: 'the words so far, behind --; the last is being typed' },
     ],
+    withoutDocument: 'it prints words for a shell',
     summary: 'print what may stand in place of the last word, which the scripts ask for',
     example: 'espalier completion words -- uki bu',
     load: async (all) => (await import('./completion.ts')).completionWords(all),

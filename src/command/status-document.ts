@@ -1,5 +1,6 @@
 /** The document that `status --json` prints. */
 import type { EspError } from '../error.ts';
+import type { Finding } from '../html/machine-report.ts';
 import type { Difference } from '../pass/drift.ts';
 import type { LoaderStatus } from '../plan/loader-status.ts';
 import type { SharedImage } from '../plan/menu.ts';
@@ -50,6 +51,8 @@ export interface SeenEsp {
   readonly fromPrimary: readonly Difference[] | undefined;
   /** Why firmware starts nothing of this ESP or another entry of it, or another partition; absent when it does not. */
   readonly firmware?: readonly string[];
+  /** What is to be done, what may keep it from starting first. */
+  readonly findings: readonly Finding[];
   /** What is there, changes how the machine boots, and is not ours. */
   readonly notes: readonly Note[];
   /** Generations for which there is no room. */

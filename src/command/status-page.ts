@@ -2,20 +2,32 @@
  * The page of `status`: will this machine start, what will it start, is anything to be done, how full is
  * it. Pure.
  */
-import type { MenuEntry } from '../plan/menu.ts';
+import type { Finding } from '../html/machine-report.ts';
+import type { LoaderStatus } from '../plan/loader-status.ts';
+import { isWanting, type MenuEntry } from '../plan/menu.ts';
 import { type Meaning, partsOf, plain, type Text } from '../process/styled-text.ts';
-import { joined, shortened, unbroken, wrapped } from '../terminal/lines.ts';
+import { hanging, joined, shortened, unbroken, wrapped } from '../terminal/lines.ts';
 import { harmless, printable } from '../terminal/printable.ts';
+import { machineFindings, problemFinding } from './esp-findings.ts';
 import { builtOf, kernelOf } from './menu-entry.ts';
-import type { EspStatus, Problem, Status } from './status-document.ts';
-import {
-  espFindings,
-  type Finding,
-  isWanting,
-  machineFindings,
-  type ShownEsp,
-} from './status-findings.ts';
+import type { EspStatus, Problem, SeenEsp, Status } from './status-document.ts';
 import { firstOf, roomLines } from './status-room.ts';
+
+/** One ESP as the page shows it: what the document says, and what only a person is told. */
+export interface ShownEsp {
+  readonly status: SeenEsp;
+  readonly menu: readonly MenuEntry[];
+  /** In bytes. */
+  readonly reserve: number;
+  /** Why firmware starts nothing of this ESP. */
+  readonly obstacles: readonly string[];
+  /** The two copies of the boot loader; the previous one starts only by an entry of firmware. */
+  readonly copies: readonly LoaderStatus[];
+  /** Whether firmware refuses what is not signed. */
+  readonly isSecureBoot: boolean;
+  /** EFI variables by which another entry boots than the one that files name. */
+  readonly overrides: readonly string[];
+}
 
 /** An ESP that was read, or why it was not. */
 export type PageEsp = ShownEsp | { readonly status: EspStatus & { readonly problem: Problem } };
@@ -193,13 +205,16 @@ function runningLines(
 }
 
 /** Is anything to be done? */
-function toDoLines(status: Status, esps: readonly PageEsp[], width: number): readonly Line[] {
+function toDoLines(
+  { broken = [] }: Status,
+  esps: readonly PageEsp[],
+  width: number,
+): readonly Line[] {
   const all = [
-    ...machineFindings(status),
+    ...machineFindings(broken),
     ...esps.flatMap((esp) => {
-      const found = 'menu' in esp ? espFindings(esp) : [unread(esp.status)];
       const place = placesOf(esp);
-      return found.map((finding) => {
+      return findingsOn(esp).map((finding) => {
         const isClear = esps.length === 1 || finding.text.startsWith(place);
         return isClear ? finding : { ...finding, text: `${place}: ${finding.text}` };
       });
@@ -209,13 +224,28 @@ function toDoLines(status: Status, esps: readonly PageEsp[], width: number): rea
   // One step may mend many things, and is told once, behind them.
   const bySteps = Map.groupBy(all, ({ next }) => next);
   return [...bySteps].flatMap(([next, found]) => [
-    ...found.flatMap((finding) => findingLines(finding, width)),
+    ...found.slice(0, FEW).flatMap((finding) => findingLines(finding, width)),
+    ...(found.length > FEW ? [`  and ${found.length - FEW} more`] : []),
     ...(next === undefined ? [] : stepLines(next, width)),
   ]);
 }
 
-function unread({ problem }: { readonly problem: Problem }): Finding {
-  return { weight: 'bad', text: problem.message, next: problem.hint };
+/** More of one kind would fill the screen. */
+const FEW = 5;
+
+/** An entry of a generation is told by its number, and any other file by its path. */
+function findingsOn(esp: PageEsp): readonly Finding[] {
+  if (!('menu' in esp)) return [problemFinding(esp.status.problem)];
+  const numbered = esp.menu.flatMap(({ name, path }) =>
+    name === undefined ? [] : [[path, `generation ${name}`] as const],
+  );
+  const names = new Map<string, string>(numbered);
+  return esp.status.findings.map((finding) => {
+    const { path, text } = finding;
+    return path === undefined
+      ? finding
+      : { ...finding, text: `${names.get(path) ?? path}: ${text}` };
+  });
 }
 
 const MARKS: Readonly<Record<Finding['weight'], string>> = { bad: '!', caution: '-' };
@@ -228,15 +258,8 @@ function findingLines({ weight, text, details = [] }: Finding, width: number): r
   return [
     first,
     ...rest.map((line) => indented(line, 2)),
-    ...named.flatMap((detail) => hanging(detail, 4, width)),
+    ...named.flatMap((detail) => hanging(detail, width, 4)),
   ];
-}
-
-/** Returns a text in lines, of which those behind the first are indented further. */
-function hanging(text: string, indent: number, width: number): readonly Line[] {
-  return wrapped(text, width - indent - 2).map((line, index) =>
-    indented(line, index === 0 ? indent : indent + 2),
-  );
 }
 
 /** Returns text with long paths cut, and commands on one line. */
@@ -256,5 +279,5 @@ function noteLines(esp: PageEsp, width: number): readonly Line[] {
   if (!('menu' in esp)) return [];
   return firstOf(
     esp.status.notes.map(({ path, note }) => `${printable(path)} (${printable(note)})`),
-  ).flatMap((line) => hanging(line, 0, width));
+  ).flatMap((line) => hanging(line, width));
 }

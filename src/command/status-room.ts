@@ -1,11 +1,12 @@
 /** How full an ESP is, as `status` draws it. Pure. */
+
+import { MAKE_ROOM } from '../html/words.ts';
 import type { Text } from '../process/styled-text.ts';
 import { enumerated, formatSize } from '../quantity.ts';
 import { bar, type Share } from '../terminal/bar.ts';
 import { unbroken, wrapped } from '../terminal/lines.ts';
 import { printable } from '../terminal/printable.ts';
 import type { SeenEsp } from './status-document.ts';
-import type { ShownEsp } from './status-findings.ts';
 
 /** In columns. A bar that is wider says no more. */
 const WIDEST_BAR = 64;
@@ -20,8 +21,11 @@ export function firstOf(lines: readonly string[]): readonly string[] {
 }
 
 /** Returns what fills the volumes of an ESP, and how many more generations fit. */
-export function roomLines({ status, reserve }: ShownEsp, width: number): readonly Text[] {
-  const { space, espSpace, xbootldr, sharedImages = [] } = status;
+export function roomLines(
+  { status, reserve }: { readonly status: SeenEsp; readonly reserve: number },
+  width: number,
+): readonly Text[] {
+  const { space, espSpace, xbootldr, sharedImages = [], leftOut } = status;
   const { roomFor } = space;
   const others = space.total - space.free - space.ours;
   const fits: Text =
@@ -31,6 +35,7 @@ export function roomLines({ status, reserve }: ShownEsp, width: number): readonl
   return [
     ...volumeLines(xbootldr ?? status.esp, { ...space, others, reserve }, width),
     fits,
+    ...leftOutLines(leftOut, width),
     ...firstOf(sharedImages.map(renderShared)).flatMap((line) => wrapped(line, width)),
     ...(espSpace === undefined
       ? []
@@ -40,6 +45,13 @@ export function roomLines({ status, reserve }: ShownEsp, width: number): readonl
           width,
         )),
   ];
+}
+
+/** That a generation does not fit is no fault: what fits is there. */
+function leftOutLines(leftOut: readonly string[], width: number): readonly Text[] {
+  if (leftOut.length === 0) return [];
+  const text = `left out for lack of room: ${leftOut.map(printable).join(', ')}; ${MAKE_ROOM}`;
+  return wrapped(text, width).map((line) => ({ text: line, meaning: 'caution' }));
 }
 
 /** What lies on a volume. In bytes. */

@@ -7,13 +7,13 @@ import { EspError, EXIT_WARNINGS } from '../error.ts';
 import { allocated } from '../esp/space.ts';
 import type { Malformed } from '../generation/generation.ts';
 import { lookAlone, lookFor } from '../inspection/read-esp.ts';
-import { differencesFrom, openWanted } from '../pass/drift.ts';
+import { openWanted } from '../pass/drift.ts';
 import { readEsps } from '../pass/read-esps.ts';
 import { lacksOurs, loaderStatus, statusesOf } from '../plan/loader-status.ts';
-import { type MenuEntry, menuOf, sharedImages } from '../plan/menu.ts';
+import { isWanting, type MenuEntry, menuOf, sharedImages } from '../plan/menu.ts';
 import { isBad } from '../plan/menu-order.ts';
-import { overrides } from '../plan/next-boot.ts';
 import { notesOf } from '../plan/notes.ts';
+import { overrides } from '../plan/overrides.ts';
 import { startedPrevious } from '../plan/running-loader.ts';
 import { entriesNotFound, notReached, refusals, startedElsewhere } from '../plan/startable.ts';
 import type { EspView } from '../plan/view.ts';
@@ -24,10 +24,10 @@ import { USUAL_COLUMNS } from '../terminal/screen.ts';
 import { bootsSystem } from '../uki/cmdline.ts';
 import { groundFor } from '../volumes/image-targets.ts';
 import { brokenOf } from './broken.ts';
+import { espFindings } from './esp-findings.ts';
 import type { EspStatus, SeenEsp, Status } from './status-document.ts';
-import { isWanting, type ShownEsp } from './status-findings.ts';
-import type { PageEsp } from './status-page.ts';
-import { drifted, problemOf } from './trouble.ts';
+import type { PageEsp, ShownEsp } from './status-page.ts';
+import { type Known, knownOf, problemOf } from './trouble.ts';
 
 /** Shows the status of every ESP. The exit status says whether something has drifted. */
 export async function status({ flags, json }: Invocation, given: Context): Promise<number> {
@@ -72,17 +72,8 @@ export async function status({ flags, json }: Invocation, given: Context): Promi
   return broken.length > 0 || esps.some(needsLook) ? EXIT_WARNINGS : 0;
 }
 
-/**
- * Compares with the profiles; compares mirrors with the primary where the profiles are not known.
- */
 function needsLook(status: EspStatus): boolean {
-  if (status.problem || !('entries' in status)) return true;
-  const { nextIsCurrent, nextIsBad, damaged, neighbours, firmware, loaders } = status;
-  const { fromProfiles, fromPrimary } = status;
-  if (neighbours !== undefined || firmware !== undefined) return true;
-  if (loaders.some(({ problem }) => problem !== undefined)) return true;
-  const differs = (fromProfiles ?? fromPrimary ?? []).length > 0;
-  return nextIsCurrent === false || nextIsBad || damaged > 0 || differs;
+  return status.problem !== undefined || ('findings' in status && status.findings.length > 0);
 }
 
 async function describeEsps(
@@ -100,11 +91,11 @@ async function describeEsps(
       continue;
     }
     const { view } = read;
-    const fromPrimary = primary && differencesFrom(primary, view);
+    const known = knownOf(view, { wanted, systems, primary }, settings, context);
     if (index === 0) primary = view;
-    const drift = drifted(view, wanted, settings, context);
     const menu = menuOf(view, systems);
-    const status = { ...describeEsp(view, menu, systems, settings), fromPrimary, ...drift };
+    const described = describeEsp(view, menu, systems, settings);
+    const status = { ...described, ...known, findings: espFindings(view, known) };
     pages.push({ status, menu, reserve: settings.reserve, ...bootsBy(view, status) });
   }
   const malformed = 'survey' in wanted ? wanted.survey.quarantined : systems.malformed;
@@ -116,12 +107,12 @@ function bootsBy(
   view: EspView,
   { bootsNext }: Pick<SeenEsp, 'bootsNext'>,
 ): Pick<ShownEsp, 'obstacles' | 'copies' | 'isSecureBoot' | 'overrides'> {
-  const { firmware, loaders } = view;
+  const { firmware, inventory, loaders } = view;
   return {
     obstacles: obstaclesOf(view),
     copies: loaders.filter(({ place }) => place !== 'previous').map(loaderStatus),
     isSecureBoot: firmware?.secureBoot === true,
-    overrides: bootsNext === undefined ? [] : overrides(firmware, bootsNext),
+    overrides: bootsNext === undefined ? [] : overrides(firmware, bootsNext, inventory.entries),
   };
 }
 
@@ -137,7 +128,7 @@ function obstaclesOf(view: EspView): readonly string[] {
 
 /** What firmware says against this ESP. */
 function firmwareOf(view: EspView, next: string | undefined): Pick<SeenEsp, 'firmware'> {
-  const own = next === undefined ? [] : overrides(view.firmware, next);
+  const own = next === undefined ? [] : overrides(view.firmware, next, view.inventory.entries);
   const told = [...obstaclesOf(view), ...startedPrevious(view), ...own];
   return told.length > 0 ? { firmware: told } : {};
 }
@@ -145,9 +136,9 @@ function firmwareOf(view: EspView, next: string | undefined): Pick<SeenEsp, 'fir
 function describeEsp(
   view: EspView,
   entries: readonly MenuEntry[],
-  { current, currentBoots, booted }: KnownSystems,
+  { booted }: KnownSystems,
   settings: Settings,
-): Omit<SeenEsp, 'fromProfiles' | 'fromPrimary' | 'leftOut'> {
+): Omit<SeenEsp, keyof Known | 'findings'> {
   const { root, xbootldr, inventory } = view;
   const next = entries.find((entry) => entry.default);
   const file = inventory.entries.find(({ id }) => id === next?.id);
@@ -162,7 +153,6 @@ function describeEsp(
     ...(xbootldr === undefined ? {} : { xbootldr }),
     bootsNext: next?.id,
     ...(problem === undefined ? {} : { nextProblem: problem }),
-    nextIsCurrent: current === undefined ? undefined : currentBoots.some(isFor),
     nextIsBooted: booted === undefined ? undefined : isFor(booted),
     loaders: statusesOf(view.loaders),
     ...firmwareOf(view, next?.id),

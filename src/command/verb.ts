@@ -21,6 +21,8 @@ export interface VerbDeclaration {
   readonly own?: readonly Option[];
   /** Whether it runs no program that adds secrets to an initrd, unless it is asked to. */
   readonly runsNothing?: true;
+  /** Why there is nothing to print as JSON; absent where `--json` prints a document. */
+  readonly withoutDocument?: string;
   readonly summary: string;
   readonly example: string;
   /** Loads the code of the verb. It is given all verbs, because one of them speaks of the others. */
@@ -32,9 +34,10 @@ export function optionsOf({ name, own = [] }: VerbDeclaration): readonly Option[
   return [...settingOptions(name), ...own, ...locationOptions(name)];
 }
 
+const JSON_OPTION: Option = { name: 'json', help: 'print a JSON document' };
+
 /** The options that all verbs have. */
-export const COMMON_OPTIONS: readonly Option[] = [
-  { name: 'json', help: 'print a JSON document' },
+const COMMON_OPTIONS: readonly Option[] = [
   { name: 'verbose', help: 'log more; twice logs every step' },
   { name: 'quiet', help: 'log errors only' },
   { name: 'log-format', value: 'text|json', help: 'how lines of the log look (default: text)' },
@@ -45,6 +48,11 @@ export const COMMON_OPTIONS: readonly Option[] = [
   },
   { name: 'help', help: 'show the options' },
 ];
+
+/** Returns the options that a verb has as others have them. */
+export function commonOptionsOf({ withoutDocument }: VerbDeclaration): readonly Option[] {
+  return withoutDocument === undefined ? [JSON_OPTION, ...COMMON_OPTIONS] : COMMON_OPTIONS;
+}
 
 /** What the verbs of two words have in common, by their first word. */
 export const GROUPS: Readonly<Record<string, string>> = {

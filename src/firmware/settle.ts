@@ -3,7 +3,7 @@ import type { Context } from '../context.ts';
 import { EspError, explain } from '../error.ts';
 import { bootVariableName } from '../loader/boot-option.ts';
 import { loaderVariable } from '../loader/efi-variables.ts';
-import { LASTING_OVERRIDES, matchesVariable } from '../plan/next-boot.ts';
+import { LASTING_OVERRIDES, type Menu, startsAnother } from '../plan/overrides.ts';
 import type { Settings } from '../settings/settings.ts';
 import { register } from './boot-entries.ts';
 import { ownLoaders } from './own-loaders.ts';
@@ -15,14 +15,20 @@ export interface SettledFirmware {
   readonly warnings: readonly string[];
 }
 
+/** An entry among those that the boot loader shows. */
+interface InMenu {
+  readonly id: string;
+  readonly menu: Menu;
+}
+
 /**
  * Has firmware start our loaders, and clears what would start another entry than the installed one, as far
  * as the settings say so.
- * @param next ID of the entry that boots next
+ * @param next ID of the entry that boots next, and the menu that it stands in
  */
 export function settleFirmware(
   settings: Settings,
-  next: string,
+  next: InMenu,
   context: Context,
 ): SettledFirmware {
   const changes: string[] = [];
@@ -48,11 +54,11 @@ function registered(settings: Settings, context: Context): readonly string[] {
   );
 }
 
-function cleared(next: string, variables: Variables): readonly string[] {
+function cleared({ id, menu }: InMenu, variables: Variables): readonly string[] {
   const { directory, context } = variables;
   return LASTING_OVERRIDES.flatMap((name) => {
     const value = loaderVariable(context.disk, directory, name);
-    if (value === undefined || matchesVariable(value, next)) return [];
+    if (value === undefined || !startsAnother(value, id, menu)) return [];
     removeVariable(variables, 'loader', name);
     return [`${name} is cleared, which was ${JSON.stringify(value)}`];
   });

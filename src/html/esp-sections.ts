@@ -5,10 +5,11 @@ import type { ReportedEsp, ReportedProgram } from './machine-report.ts';
 import { html, type Markup } from './markup.ts';
 import { menuSection, nextOn } from './menu-section.ts';
 import { type Tile, treemap } from './treemap.ts';
+import { MAKE_ROOM } from './words.ts';
 
 /** Returns the sections of an ESP. One that cannot be read has its findings alone. */
 export function espSections(esp: ReportedEsp, index: number, count: number): Markup {
-  const { volumes, programs } = esp;
+  const { volumes, programs, leftOut } = esp;
   const id = (name: string) => `${name}-${index}`;
   const next = nextOn(esp)?.generation;
   const heading = count > 1 ? html`<h2>${esp.esp}</h2>` : undefined;
@@ -17,7 +18,7 @@ export function espSections(esp: ReportedEsp, index: number, count: number): Mar
 ${menuSection(esp, id('menu'))}
 <section aria-labelledby="${id('space')}"><h2 id="${id('space')}">Who holds the space</h2>
 ${volumes.map((volume) => renderVolume(volume, next))}
-</section>
+${leftOut.length > 0 ? html`<p><span class="caution">Left out for lack of room</span>: ${leftOut.join(', ')}; ${MAKE_ROOM}</p>` : undefined}</section>
 <section aria-labelledby="${id('programs')}"><h2 id="${id('programs')}">Signatures and PCR 11</h2>
 ${programsTable(programs)}${loadersTable(esp)}${notesList(esp)}
 </section>`;

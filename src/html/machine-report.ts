@@ -13,19 +13,21 @@ export interface MachineReport {
   /** Real path of the system that the profile leads to. */
   readonly current: string | undefined;
   /** What concerns no ESP in particular. */
-  readonly findings: readonly ReportFinding[];
+  readonly findings: readonly Finding[];
   /** Every generation of the source, newest first. */
   readonly generations: readonly ReportedGeneration[];
   readonly esps: readonly ReportedEsp[];
 }
 
 /** Something to be done. */
-export interface ReportFinding {
+export interface Finding {
   /** `bad`: the machine may not start, or may start the wrong system. */
   readonly weight: 'bad' | 'caution';
   /** What is meant; absent where it is no file. */
   readonly path?: string;
   readonly text: string;
+  /** What is meant in particular. */
+  readonly details?: readonly string[];
   /** What to do about it; absent where the text says it. */
   readonly next?: string | undefined;
 }
@@ -45,8 +47,10 @@ export interface ReportedGeneration {
 export interface ReportedEsp {
   readonly esp: string;
   readonly xbootldr?: string;
-  readonly findings: readonly ReportFinding[];
+  readonly findings: readonly Finding[];
   readonly notes: readonly Note[];
+  /** Generations for which there is no room. */
+  readonly leftOut: readonly string[];
   /** In the order in which the loader shows it. */
   readonly menu: readonly MenuEntry[];
   /** What `loader.conf` says of the time the menu is shown; undefined where it says nothing. */

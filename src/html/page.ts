@@ -1,7 +1,7 @@
 /** The page of `report`: one HTML document that needs no script and loads nothing. Pure. */
 import { espSections } from './esp-sections.ts';
 import { generationsSection } from './generations-section.ts';
-import type { MachineReport, ReportedEsp, ReportFinding } from './machine-report.ts';
+import type { Finding, MachineReport, ReportedEsp } from './machine-report.ts';
 import { html, type Markup, sourceOf } from './markup.ts';
 import { nextOn, shownTitle } from './menu-section.ts';
 import { STYLE } from './style.ts';
@@ -37,7 +37,7 @@ ${sourceOf(body)}
 `;
 }
 
-function allFindings({ findings, esps }: MachineReport): readonly ReportFinding[] {
+function allFindings({ findings, esps }: MachineReport): readonly Finding[] {
   return [...findings, ...esps.flatMap((esp) => esp.findings)];
 }
 
@@ -70,7 +70,7 @@ function running(primary: ReportedEsp | undefined, booted: string | undefined): 
 }
 
 function findingsSection(report: MachineReport): Markup {
-  const all: readonly (readonly [string, readonly ReportFinding[]])[] = [
+  const all: readonly (readonly [string, readonly Finding[]])[] = [
     ['Generations', report.findings],
     ...report.esps.map(({ esp, findings }) => [esp, findings] as const),
   ];
@@ -84,10 +84,21 @@ ${found.map(([of, findings]) => html`<h3>${of}</h3>\n<ul class="findings">${find
 </section>`;
 }
 
-function renderFinding({ weight, path, text, next }: ReportFinding): Markup {
+function renderFinding({ weight, path, text, details = [], next }: Finding): Markup {
   const isFatal = weight === 'bad';
   const word = html`<span class="${weight}">${isFatal ? 'May not start' : 'Needs a look'}</span>`;
   return html`<li class="panel${isFatal ? ' fatal' : ''}"><p>${word} ${path === undefined ? undefined : html`<code>${path}</code>: `}${text}</p>
-${next === undefined ? undefined : html`<p>Next step: <code>${next}</code></p>`}</li>
+${detailsList(details)}${next === undefined ? undefined : html`<p>Next step: <code>${next}</code></p>`}</li>
+`;
+}
+
+/** An ESP that was replaced lacks every file. */
+const MOST_DETAILS = 10;
+
+function detailsList(details: readonly string[]): Markup | undefined {
+  if (details.length === 0) return undefined;
+  const more = details.length - MOST_DETAILS;
+  const shown = [...details.slice(0, MOST_DETAILS), ...(more > 0 ? [`and ${more} more`] : [])];
+  return html`<ul class="mono">${shown.map((detail) => html`<li>${detail}</li>`)}</ul>
 `;
 }

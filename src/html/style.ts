@@ -33,9 +33,9 @@ code, .mono { font-family: ui-monospace, "Liberation Mono", monospace; font-size
 .verdict { display: grid; grid-template-columns: repeat(auto-fit, minmax(13rem, 1fr)); gap: .75rem; margin: 1rem 0; padding: 0; }
 .verdict dt { color: var(--quiet); font-size: .875rem; } .verdict dd { margin: 0; font-weight: 600; }
 ul.findings { list-style: none; margin: 0; padding: 0; display: grid; gap: .5rem; }
-.findings li { border-left: .3rem solid var(--caution); } .findings li.fatal { border-left-color: var(--bad); }
-.findings p { margin: 0; }
-.menu { background: #000; color: #d0d0d0; border-radius: .5rem; padding: 1.25rem .75rem; max-width: 40rem;
+.findings > li { border-left: .3rem solid var(--caution); } .findings > li.fatal { border-left-color: var(--bad); }
+.findings p { margin: 0; } .findings ul { margin: .25rem 0; padding-left: 1.25rem; }
+.menu { background: #000; color: #d0d0d0; border-radius: .5rem; padding: 1.25rem .75rem; max-width: 48rem;
   font: .9rem/1.6 ui-monospace, "Liberation Mono", monospace; }
 .menu ol { list-style: none; margin: 0; padding: 0; }
 .menu li { padding: 0 .75rem; } .menu .chosen { background: #d0d0d0; color: #000; }
@@ -55,6 +55,8 @@ ul.findings { list-style: none; margin: 0; padding: 0; display: grid; gap: .5rem
 table { border-collapse: collapse; width: 100%; font-size: .9rem; }
 caption { text-align: left; padding-bottom: .35rem; }
 th, td { text-align: left; vertical-align: top; padding: .35rem .75rem .35rem 0; border-bottom: 1px solid var(--line); }
+.stack thead th, .stack td[data-of="Firmware"], .stack td[data-of="Policies for PCR 11"] { white-space: nowrap; }
+.stack th[scope="row"] { min-width: 13rem; }
 th { font-weight: 600; } td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 .time { position: relative; height: 3.25rem; margin: .5rem .75rem 0; }
 .time::before { content: ""; position: absolute; left: 0; right: 0; top: .95rem; border-top: 2px solid var(--line); }

@@ -13,3 +13,6 @@ export function timeOf(seconds: number): string {
     ? 'at no known time'
     : at.toISOString().replace(/T(.{5}).*/, ' $1 UTC');
 }
+/** How there is room for one more generation. */
+export const MAKE_ROOM =
+  'espalier gc frees what nothing needs, and a lower --limit keeps fewer generations';

@@ -1,6 +1,7 @@
 /** The outcome of one ESP in a pass. */
 import { EspError } from '../error.ts';
 import type { Removal } from '../plan/elsewhere.ts';
+import type { Menu } from '../plan/overrides.ts';
 import type { Scope } from '../plan/scope.ts';
 import type { Plan, Refusal } from '../plan/step.ts';
 import type { Survey } from '../survey/surveyed.ts';
@@ -14,6 +15,8 @@ export interface Outcome {
   readonly removals?: readonly Removal[];
   /** The ID of the entry that would boot next if the profiles alone decided. */
   readonly byProfiles?: string;
+  /** What the boot loader shows once the plan is carried out. */
+  readonly menu?: Menu;
   /** The format of the entries, and why it is that one. */
   readonly format?: Survey['format'];
   readonly report?: Report;

@@ -62,7 +62,11 @@ async function withFirmware(
   if (!isWanted || !primary || next === undefined || primary.failure) return outcomes;
   if (verb === 'plan' || verb === 'gc') return outcomes;
   const { settleFirmware } = await import('../firmware/settle.ts');
-  const { changes, warnings } = settleFirmware(settings, next, context);
+  const { changes, warnings } = settleFirmware(
+    settings,
+    { id: next, menu: primary.menu ?? [] },
+    context,
+  );
   const told = { ...primary, firmware: changes, warnings: [...primary.warnings, ...warnings] };
   return [told, ...mirrors];
 }
@@ -237,8 +241,11 @@ function unfinished(cause: unknown): never {
 }
 
 /** A refusal is a value up to here. Here it becomes the failure of this ESP. */
-function outcomeOf(root: string, { plan, removals, byProfiles, warnings }: Decision): Outcome {
-  if (!('kind' in plan)) return { root, warnings, plan, removals, byProfiles };
+function outcomeOf(
+  root: string,
+  { plan, removals, byProfiles, menu, warnings }: Decision,
+): Outcome {
+  if (!('kind' in plan)) return { root, warnings, plan, removals, byProfiles, menu };
   return { root, warnings, failure: refusalOf(root, plan) };
 }
 

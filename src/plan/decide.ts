@@ -13,6 +13,7 @@ import { damageOf, loaderSettings } from './loader-settings.ts';
 import { decideLoaders, type Loaders, withoutPrevious } from './loaders.ts';
 import { goneNext, nextOf } from './menu-order.ts';
 import { type NextBoot, nextBoot } from './next-boot.ts';
+import { type Menu, menuAfter } from './overrides.ts';
 import { plan } from './plan.ts';
 import type { PlanInput } from './plan-input.ts';
 import type { Roots } from './roots.ts';
@@ -33,6 +34,8 @@ export interface Decision {
   readonly removals: readonly Removal[];
   /** ID of the entry that would boot next if the profiles alone decided. */
   readonly byProfiles: string;
+  /** What the boot loader shows once the plan is carried out. */
+  readonly menu: Menu;
   readonly warnings: readonly string[];
 }
 
@@ -61,12 +64,8 @@ export function decide(given: WantedSystem, seen: EspView, scope: Scope): Decisi
   const { inventory } = view;
   requireLoaderPlace(view);
   const roots = rootsOf(wanted, view, scope);
-  const { next, warnings: uncounted } = loaderDefault(
-    wanted,
-    inventory,
-    roots,
-    wanted.loader.version,
-  );
+  const { version } = wanted.loader;
+  const { next, warnings: uncounted } = loaderDefault(wanted, inventory, roots, version);
   const settings = loaderSettings(wanted, inventory, next);
   const conf = formatLoaderConf(settings.kept, keepsDefault ? undefined : next);
   const loaderConf = new TextDecoder().decode(conf);
@@ -81,16 +80,18 @@ export function decide(given: WantedSystem, seen: EspView, scope: Scope): Decisi
   const left = removalsFrom(view.elsewhere, planned, wanted, { roots, scope });
   const named = (keepsDefault && lastValue(settings.kept, 'default')) || wanted.default;
   const counted = keepsDefault || scope !== 'all' ? [] : uncounted;
+  const menu = menuAfter(planned, wanted, inventory);
   return {
     plan: 'kind' in planned ? planned : { ...planned, default: named },
     removals: left.removals,
     byProfiles,
+    menu,
     warnings: [
       ...wanted.warnings,
       ...view.warnings,
       ...spared.warnings,
       ...left.warnings,
-      ...warningsOf(wanted, view, { planned, loaders, counted, settings, extras, scope }),
+      ...warningsOf(wanted, view, { planned, menu, loaders, counted, settings, extras, scope }),
     ],
   };
 }

@@ -51,6 +51,11 @@ export interface MenuEntry {
   readonly unsigned: string | undefined;
 }
 
+/** Whether it is damaged, or ours without the signature that firmware asks for. */
+export function isWanting({ damage, unsigned, own }: MenuEntry): boolean {
+  return own && (damage ?? unsigned) !== undefined;
+}
+
 /** Returns the menu of an ESP. */
 export function menuOf(
   { inventory, absent, extras }: Pick<EspView, 'inventory' | 'absent' | 'extras'>,

@@ -1,13 +1,12 @@
 /** Decides what boots next. No other place does. Pure. */
 import { EspError } from '../error.ts';
 import type { Inventory } from '../esp/inventory.ts';
-import { type EspPath, entryId } from '../esp/layout.ts';
-import { matchesPattern } from '../loader/pattern.ts';
+import type { EspPath } from '../esp/layout.ts';
 import { comingCounter } from './kept-counters.ts';
 import { isBad } from './menu-order.ts';
 import { banOf, blobsByPath } from './refused.ts';
 import { mustHave, standIn } from './stand-in.ts';
-import type { EspView, FirmwareView } from './view.ts';
+import type { EspView } from './view.ts';
 import { entriesOf, type WantedEntry } from './wanted.ts';
 import type { Trouble, WantedSystem } from './wanted-system.ts';
 
@@ -177,37 +176,4 @@ export function lackingFiles(
   return entriesOf(wanted).flatMap(({ id, others = [] }) =>
     others.filter((path) => absent.has(path)).map((path) => ({ id, path })),
   );
-}
-
-/** The variables that override loader.conf, and how `bootctl` clears each. */
-const OVERRIDES = {
-  LoaderEntryOneShot: 'oneshot',
-  LoaderEntryPreferred: 'preferred',
-  LoaderEntryDefault: 'default',
-} as const;
-
-/** Those that stay until somebody clears them. The other one is for one start, and clears itself. */
-export const LASTING_OVERRIDES = ['LoaderEntryPreferred', 'LoaderEntryDefault'] as const;
-
-/**
- * Returns warnings about EFI variables that make another entry boot next than the installed one.
- * @param clears whether the lasting ones are about to be cleared
- */
-export function overrides(
-  firmware: FirmwareView | undefined,
-  id: string,
-  clears = false,
-): string[] {
-  return (['LoaderEntryOneShot', ...(clears ? [] : LASTING_OVERRIDES)] as const).flatMap((name) => {
-    const value = firmware?.variables[name];
-    if (value === undefined || matchesVariable(value, id)) return [];
-    return [
-      `the EFI variable ${name} is ${JSON.stringify(value)} and overrides what was installed to boot next; clear it with \`bootctl set-${OVERRIDES[name]} ''\``,
-    ];
-  });
-}
-
-/** systemd-boot 254 and older take counters for a part of the ID, and so does what names one to them. */
-export function matchesVariable(value: string, id: string): boolean {
-  return matchesPattern(value, id) || matchesPattern(entryId(value), id);
 }

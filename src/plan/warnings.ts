@@ -9,7 +9,8 @@ import type { Extras } from './extras.ts';
 import { describeDamage, describeEnrolment, describeLost } from './loader-settings.ts';
 import type { Loaders } from './loaders.ts';
 import { hasOurName } from './menu-order.ts';
-import { lackingFiles, overrides } from './next-boot.ts';
+import { lackingFiles } from './next-boot.ts';
+import { type Menu, overrides } from './overrides.ts';
 import { sharedWithTemporary, underTwoCounters } from './roots.ts';
 import type { Scope } from './scope.ts';
 import { notReached, startedElsewhere } from './startable.ts';
@@ -21,6 +22,8 @@ import type { WantedSystem } from './wanted-system.ts';
 /** What a decision knows when its warnings are told. */
 export interface Told {
   readonly planned: Plan | Refusal;
+  /** What the boot loader will show. */
+  readonly menu: Menu;
   readonly loaders: Loaders;
   /** Notes about an entry with a boot counter. */
   readonly counted: readonly string[];
@@ -33,7 +36,7 @@ export interface Told {
 export function warningsOf(
   wanted: WantedSystem,
   view: EspView,
-  { planned, loaders, counted, settings, extras, scope }: Told,
+  { planned, menu, loaders, counted, settings, extras, scope }: Told,
 ): string[] {
   const { inventory, absent, firmware } = view;
   return [
@@ -53,7 +56,7 @@ export function warningsOf(
       ({ id, path }) => `${id} does not boot: ${path} is not on the ESP`,
     ),
     ...(scope === 'repair' ? describeUnmended(planned, wanted, inventory) : []),
-    ...overrides(firmware, wanted.default, wanted.settings['clear-overrides']),
+    ...overrides(firmware, wanted.default, menu, wanted.settings['clear-overrides']),
     ...startedElsewhere(view),
     ...(wanted.settings['efi-entry'] ? [] : notReached(view)),
   ];

@@ -5,7 +5,7 @@ import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import type { Disk } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
 import { certificateSigner, certificateVerifier } from './certificate-signer.ts';
-import { certificateIn, chainFrom } from './chain.ts';
+import { certificateIn, chainFrom, isIssuedBy } from './chain.ts';
 import { insteadOf, uriHint } from './instead.ts';
 import { type Owner, requireSafeKey, workTreeWarnings } from './key-safety.ts';
 import type { Signer, Verifier } from './signer.ts';
@@ -71,13 +71,30 @@ function loadChainAndKey(files: SignerFiles, owner: Owner, disk: Disk): Certific
   if (!files.allowInsecureKey) requireSafeKey(files.privateKey, owner, disk);
   const privateKey = loadPrivateKey(files.privateKey, disk);
   if (!chain.certificate.checkPrivateKey(privateKey)) {
-    throw invalid(
-      `private key ${files.privateKey}: it is not the key of certificate ${files.certificate}`,
-      'give the two files that were made together',
-    );
+    throw otherKey(files, chain.others, privateKey);
   }
   return { ...chain, privateKey };
 }
+
+/** Says of a key that does not belong to the first certificate whether it belongs to a later one. */
+function otherKey(
+  { certificate, privateKey: path }: SignerFiles,
+  others: CertificateChain['others'],
+  key: KeyObject,
+): EspError {
+  if (others.some((other) => other.checkPrivateKey(key))) {
+    return invalid(
+      `certificate ${certificate}: the first certificate in it is not the one of private key ${path}, but a later one is`,
+      `${LEAF_FIRST}, and those that issued it behind it`,
+    );
+  }
+  return invalid(
+    `private key ${path}: it is not the key of certificate ${certificate}`,
+    'give the two files that were made together',
+  );
+}
+
+const LEAF_FIRST = 'put the certificate of the key first in the file';
 
 /**
  * Signs once for trial, so that a key that cannot sign fails before the run and not in its middle.
@@ -108,7 +125,9 @@ export interface CertificateChain {
   readonly certificate: X509Certificate;
   /** Those that lead on from it towards a root, the root too where the file has it. */
   readonly intermediates: readonly X509Certificate[];
-  /** How many others the file has; no signature carries them. */
+  /** Every certificate behind the first, as far as it can be decoded. */
+  readonly others: readonly X509Certificate[];
+  /** How many of the file are neither; no signature carries them. */
   readonly strangers: number;
 }
 
@@ -119,19 +138,25 @@ export interface CertificateChain {
 export function loadChain(path: string, disk: Disk): CertificateChain {
   const text = readText(path, disk);
   const certificate = firstCertificate(path, text);
-  const [, ...others] = pemBlocks(text, 'CERTIFICATE');
-  const [, ...intermediates] = chainFrom(certificate, others.flatMap(certificateIn));
-  return { certificate, intermediates, strangers: others.length - intermediates.length };
+  const [, ...blocks] = pemBlocks(text, 'CERTIFICATE');
+  const others = blocks.flatMap(certificateIn);
+  const [, ...intermediates] = chainFrom(certificate, others);
+  const strangers = blocks.length - intermediates.length;
+  return { certificate, intermediates, others, strangers };
 }
 
 /** Says what a person should know about the certificates of a file. */
 export function chainWarnings(
   path: string,
-  { certificate, intermediates, strangers }: CertificateChain,
+  { certificate, intermediates, others, strangers }: CertificateChain,
   now: number,
 ): readonly string[] {
   const dates = [certificate, ...intermediates].flatMap((each) => dateWarnings(path, each, now));
   if (strangers === 0) return dates;
+  if (others.some((other) => isIssuedBy(other, certificate))) {
+    const first = `certificate ${path}: the first certificate in it issued another one of it: ${LEAF_FIRST}`;
+    return [...dates, first];
+  }
   const word = strangers === 1 ? 'certificate' : 'certificates';
   const left = `certificate ${path}: ${strangers} other ${word} in it did not issue it, and will not be in its signatures`;
   return [...dates, left];

@@ -13,7 +13,7 @@ import type { Settings } from '../settings/settings.ts';
 import { isUnsigned, type Signer } from '../signer/signer.ts';
 
 const HINT =
-  'install systemd-boot, or name the directory that holds lib/systemd/boot/efi with --systemd';
+  'install systemd-boot (the package systemd-boot-efi of Debian, systemd-boot-unsigned of Fedora), or name the directory that holds lib/systemd/boot/efi with --systemd';
 
 /**
  * Reads the version and processor of a loader.

@@ -50,6 +50,13 @@ export function wrapped(text: string, columns: number): readonly string[] {
   return lines.map((line) => line.replaceAll(HARD_BLANK, ' ').trimEnd());
 }
 
+/** Returns text in lines as {@link wrapped} does, of which those behind the first are indented further. */
+export function hanging(text: string, columns: number, indent = 0): readonly string[] {
+  return wrapped(text, columns - indent - 2).map(
+    (line, index) => `${' '.repeat(index === 0 ? indent : indent + 2)}${line}`,
+  );
+}
+
 /** Digests in base32, as file names and store paths have them. */
 const DIGEST = /[0-9a-z]{32,}/g;
 

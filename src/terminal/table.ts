@@ -5,16 +5,11 @@ import { type Part, partsOf, plain, type Text } from '../process/styled-text.ts'
 import { joined } from './lines.ts';
 
 /** Returns rows under a head. Each column is as wide as its widest cell; the last is not padded. */
-export function formatTable(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  return plain(styledTable(head, rows));
-}
-
-/** Returns rows under a head as {@link formatTable} does, with what their cells mean. */
-export function styledTable(
-  head: readonly Text[],
+export function formatTable(
+  head: readonly string[],
   rows: readonly (readonly Text[])[],
 ): readonly Part[] {
-  const all = [head, ...rows];
+  const all = [head.map((text): Text => ({ text, meaning: 'heading' })), ...rows];
   const widths = head.map((_, column) => Math.max(...all.map((row) => widthOf(row[column] ?? ''))));
   return joined(
     all.map((row) => {

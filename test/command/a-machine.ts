@@ -10,7 +10,7 @@ import type { Context } from '../../src/context.ts';
 import type { WritableDisk } from '../../src/disk/disk.ts';
 import { EspError } from '../../src/error.ts';
 import type { SecretsRunner } from '../../src/generation/initrd-secrets.ts';
-import { plain } from '../../src/process/styled-text.ts';
+import { partsOf, plain, type Text } from '../../src/process/styled-text.ts';
 import { aProfiles, aRoot, type GenerationShape } from '../generation/a-generation.ts';
 import { type ASection, aPe, countingBytes } from '../pe/a-pe.ts';
 import { usedBy } from '../support/used-by.ts';
@@ -29,6 +29,8 @@ export interface MachineShape {
 export interface Ran {
   readonly status: number;
   readonly output: string;
+  /** The parts of the output that have a colour, as `bad: NOT THERE`. */
+  readonly meant: readonly string[];
   /** What main.ts would print to stderr. */
   readonly error?: EspError;
 }
@@ -220,7 +222,7 @@ export class Machine {
     { environment, disk, runSecrets }: RunOptions,
     ...args: readonly string[]
   ): Promise<Ran> {
-    const lines: string[] = [];
+    const lines: Text[] = [];
     const real = processContext(pathToFileURL(MAIN));
     const changed = { ...real.disk, ...disk };
     const context: Context = {
@@ -231,15 +233,20 @@ export class Machine {
       environment: { ...this.environment(), ...environment },
       // Not the superuser: locks then lie in a directory of this test's own.
       uid: real.uid || 1,
-      print: (text) => void lines.push(plain(text)),
+      print: (text) => void lines.push(text),
       columns: () => 80,
     };
-    const output = () => lines.join('\n');
+    const printed = () => ({
+      output: lines.map(plain).join('\n'),
+      meant: lines
+        .flatMap(partsOf)
+        .flatMap((part) => (typeof part === 'string' ? [] : [`${part.meaning}: ${part.text}`])),
+    });
     try {
-      return { status: await run(usedBy(args), '0.0.0', context), output: output() };
+      return { status: await run(usedBy(args), '0.0.0', context), ...printed() };
     } catch (error) {
       if (!(error instanceof EspError)) throw error;
-      return { status: error.status, output: output(), error };
+      return { status: error.status, ...printed(), error };
     }
   }
 

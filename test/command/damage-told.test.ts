@@ -174,7 +174,10 @@ describe('a directory in the place of a file', () => {
       (await run('verify')).output,
       /it is a directory, and a file of ours should be here/,
     );
-    assert.match((await run('status')).output, /it is a\s+directory: move it away/);
+    assert.match(
+      (await run('status')).output,
+      /it is a directory,\s+and a file of ours should be here: move it away\n +-/,
+    );
     assert.equal((await run('install')).status, 5);
     assert.deepEqual(machine.installed(), [2, 3]);
   });

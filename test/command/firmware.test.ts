@@ -169,6 +169,7 @@ test('firmware list tells what each entry starts, and which is not there', async
   assert.match(output, /Boot0001 {2}other +no file +started by/);
   fs.rmSync(join(machine.esp, 'EFI/systemd/systemd-bootx64.efi'));
   const later = await run(machine, 'firmware', 'list');
+  assert.ok(later.meant.includes('bad: NOT THERE'));
   assert.equal(later.status, 5);
   assert.match(later.output, /NOT THERE/);
 });
@@ -279,6 +280,19 @@ test('--clear-overrides clears what is meant to last, and nothing that is right'
   assert.match(output, /LoaderEntryDefault is cleared, which was "windows\.conf"/);
   assert.equal(loaderText(machine, 'LoaderEntryDefault'), undefined);
   assert.ok(loaderText(machine, 'LoaderEntryPreferred'));
+});
+
+test('a pattern is told and cleared where it starts another entry than the installed one', async (t) => {
+  const machine = await installed(t);
+  machine.loaderVariable('LoaderEntryDefault', '*');
+  const newest = await run(machine, 'install');
+  assert.equal(newest.status, 0);
+  const older = await run(machine, 'install', machine.toplevel(1), '--json');
+  assert.equal(older.status, 5);
+  assert.match(older.output, /LoaderEntryDefault is ..\*.. and overrides what was installed/);
+  const cleared = await run(machine, 'install', machine.toplevel(1), '--clear-overrides');
+  assert.match(cleared.output, /LoaderEntryDefault is cleared, which was "\*"/);
+  assert.equal(loaderText(machine, 'LoaderEntryDefault'), undefined);
 });
 
 describe('loader timeout', () => {

@@ -1,6 +1,7 @@
 /** What `list` and `status` say about an ESP, and that nothing on it can make them say more. */
 import assert from 'node:assert/strict';
 import * as fs from 'node:fs';
+import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import stringWidth from 'string-width';
 import { aPe } from '../pe/a-pe.ts';
@@ -161,7 +162,10 @@ describe('status', () => {
     const damaged = await view(machine, 'status');
     assert.equal(damaged.status, 5);
     assert.match(damaged.output, /5 entries, 1 damaged/);
-    assert.match(damaged.output, /! generation 1 is damaged: .*\n[\s\S]*→ espalier repair/);
+    assert.match(
+      damaged.output,
+      /- generation 1: no whole EFI program: .*\n[\s\S]*→ espalier repair/,
+    );
   });
 
   test('its document is as stable as that of plan', async (t) => {
@@ -253,4 +257,17 @@ describe('status', () => {
     assert.match(output, /^Profile: +none$/m);
     assert.match(output, /^Next: +generation 3, [^()]*\n +nixos-generation-3-\S+$/m);
   });
+});
+
+test('list fits 80 columns below its table too, and --long breaks nothing', async (t) => {
+  const machine = aMachine(t, { generations: [{}, {}] });
+  await machine.run('install');
+  const [image = ''] = machine.paths(/generation-1-/);
+  fs.truncateSync(join(machine.esp, image), 700);
+  fs.rmSync(`${machine.toplevel(2)}/init`);
+  const { output } = await machine.run('list');
+  const isWide = (line: string) => stringWidth(line) > 80 && line.trim().includes(' ');
+  assert.deepEqual(output.split('\n').filter(isWide), []);
+  const { output: long } = await machine.run('list', '--long');
+  assert.match(long, /^1: damaged: .*, got 700 before the file ends$/m);
 });

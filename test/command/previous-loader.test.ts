@@ -137,7 +137,7 @@ test('status tells that a machine came up on it, and keeps it', async (t) => {
   assert.equal(status, 5);
   assert.match(
     output,
-    /yes, as it came up last[\s\S]*! the machine came up on its fallback,\s+EFI\/systemd\/systemd-boot-fallback/,
+    /yes, as it came up last[\s\S]*- the machine came up on its fallback,\s+EFI\/systemd\/systemd-boot-fallback/,
   );
   assert.match(output, /^ +EFI\/systemd\/systemd-boot-fallbackx64\.efi {2}systemd-boot 256$/m);
   machine.brings('258');

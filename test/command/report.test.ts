@@ -79,11 +79,33 @@ test('each finding has its next step, and the exit status tells that there are s
     esps[0].findings.map(({ path, next }: { path: string; next: string }) => [path, next]),
   );
   assert.equal(steps.get(image), 'espalier repair');
+  const { output: looked, status: seen } = await machine.run('status', '--json');
+  assert.equal(seen, 5);
+  assert.deepEqual(JSON.parse(looked).esps[0].findings, esps[0].findings, 'status tells the same');
   assert.equal(steps.get('EFI/systemd/systemd-bootx64.efi'), 'espalier install');
   machine.put('loader/entries/windows.conf', 'title Windows\nefi /EFI/x.efi\n');
   const page = textOf((await machine.run('report')).output);
   assert.match(page, /Next step: espalier repair/);
-  assert.match(page, /windows\.conf: EFI\/x\.efi is not there/);
+  assert.match(page, /windows\.conf: not Espalier’s, and does not boot: EFI\/x\.efi is not there/);
+});
+
+test('what status and report tell is one list, of mirrors and of what boots next, too', async (t) => {
+  const machine = await aReported(t);
+  const mirror = join(machine.root, 'mirror');
+  fs.cpSync(machine.esp, mirror, { recursive: true });
+  fs.rmSync(join(mirror, 'loader/loader.conf'));
+  fs.rmSync(join(mirror, machine.paths(/generation-2-/)[0] ?? ''));
+  await machine.run('install', machine.toplevel(1));
+  const told = async (verb: string): Promise<readonly { readonly findings: unknown }[]> => {
+    const { status, output } = await machine.run(verb, '--json', '--esp', mirror);
+    assert.equal(status, 5);
+    return JSON.parse(output).esps.map(({ findings }: { findings: unknown }) => findings);
+  };
+  const [primary, copy] = await told('report');
+  assert.deepEqual(await told('status'), [primary, copy]);
+  assert.match(JSON.stringify(primary), /what boots next is NOT what the profile says/);
+  assert.match(JSON.stringify(copy), /it differs from what the profiles want in 1 file/);
+  assert.match(JSON.stringify(copy), /loader\/loader.conf.*it is not there, or too large/);
 });
 
 test('a file gets the page as a whole, and an empty ESP has one, too', async (t) => {
@@ -95,7 +117,7 @@ test('a file gets the page as a whole, and an empty ESP has one, too', async (t)
   assert.equal(output, '');
   const page = fs.readFileSync(file, 'utf8');
   assert.ok(elementsOf(page).length > 20);
-  assert.match(textOf(page), /there is no boot entry/);
+  assert.match(textOf(page), /nothing is installed here/);
   const { error } = await machine.run('report', '--output', join(machine.root, 'none/report.html'));
   assert.match(error?.message ?? '', /none/);
 });

@@ -7,10 +7,12 @@ import { pathToFileURL } from 'node:url';
 import { processContext } from '../../src/command/process-context.ts';
 import { run } from '../../src/command/program.ts';
 import { VERBS } from '../../src/command/verbs.ts';
-import { DOCUMENTS, WITHOUT_SCHEMA } from '../../tools/json-documents.ts';
+import type { EspError } from '../../src/error.ts';
+import { DOCUMENTS, SHAPES_OF_OTHERS } from '../../tools/json-documents.ts';
 import { SCHEMAS, schemaFiles } from '../../tools/json-schemas.ts';
 import { faultsIn, object, text } from '../../tools/schema.ts';
 import { aMachine, type Machine } from '../command/a-machine.ts';
+import { aVerityBench, build } from '../image/an-image.ts';
 import { aDistribution } from '../kernels/a-distribution.ts';
 import { readDocument } from '../support/read-document.ts';
 
@@ -49,6 +51,9 @@ describe('the document of', () => {
       const [, victim = ''] = machine.paths(/generation-\d-.*\.(efi|conf)$/);
       fs.truncateSync(join(machine.esp, victim), 10);
       fs.rmSync(`${machine.toplevel(2)}/init`);
+      for (const verb of ['list', 'status', 'report', 'verify']) await told(machine, verb);
+      const [next = ''] = machine.paths(/generation-3-.*\.(efi|conf)$/);
+      fs.truncateSync(join(machine.esp, next), 10);
       for (const verb of ['list', 'status', 'report', 'verify']) await told(machine, verb);
       await told(machine, 'repair', ...asked);
     });
@@ -110,6 +115,9 @@ describe('the document of', () => {
     const stub = join(systemd, 'lib/systemd/boot/efi/linuxx64.efi.stub');
     const image = ['--stub', stub, '--linux', stub, '--cmdline', `usrhash=${rootHash}`];
     await says('uki build', ...image, '--output', at('a.efi'));
+    await says('uki inspect', at('a.efi'));
+    await says('pcrlock lock-pe', at('a.efi'));
+    await says('pcrlock lock-uki', at('a.efi'));
     fs.writeFileSync(at('repart.json'), '[]');
     await says('uki verify', at('a.efi'), '--repart', at('repart.json'));
     fs.writeFileSync(at('a.service'), `[Service]\nExecStart=${process.execPath}\n`);
@@ -123,6 +131,17 @@ describe('the document of', () => {
     const units = ['units', '--prefix', at('usr'), '--config', at('empty.toml'), '--json'];
     await run(units, '0', path);
     readDocument('units', lines.join('\n'));
+  });
+
+  test('image build and image finish', async (t) => {
+    const bench = aVerityBench(t);
+    fs.appendFileSync(bench.path('defs/20-data.conf'), 'SplitName=usr\n');
+    const rows = await build(bench, 'a.raw', '--defer', 'esp', '--split');
+    await bench.build('--cmdline', `usrhash=${rows[2]?.roothash}`);
+    const finish = ['image', 'finish', bench.path('a.raw'), bench.path('out.efi'), '--json'];
+    const { output, error } = await bench.run(finish);
+    assert.equal(error, undefined, error?.message);
+    readDocument('image finish', output);
   });
 
   test('the verbs of kernels', async (t) => {
@@ -151,20 +170,35 @@ describe('the schemas', () => {
   });
 
   test('are there for every verb that has a document of ours, and a test reads each', () => {
-    const named = VERBS.map(({ name }) => name).sort();
-    assert.deepEqual([...Object.keys(DOCUMENTS), ...Object.keys(WITHOUT_SCHEMA)].sort(), named);
+    const printing = VERBS.filter(({ withoutDocument }) => withoutDocument === undefined);
+    const described = Object.keys({ ...DOCUMENTS, ...SHAPES_OF_OTHERS });
+    assert.deepEqual(described.sort(), printing.map(({ name }) => name).sort());
     const root = join(import.meta.dirname, '..');
     const texts = fs
       .readdirSync(root, { recursive: true, encoding: 'utf8' })
-      .filter((name) => name.endsWith('.test.ts'))
+      .filter((name) => name.endsWith('.ts'))
       .map((name) => fs.readFileSync(join(root, name), 'utf8'))
-      .filter((one) => one.includes('readDocument('))
+      .filter((one) => one.includes('readDocument'))
       .join('\n');
     assert.deepEqual(
-      Object.keys(DOCUMENTS).filter((verb) => !texts.includes(`'${verb}'`)),
+      described.filter((verb) => !texts.includes(`'${verb}'`)),
       [],
     );
   });
+
+  for (const { name, withoutDocument } of VERBS) {
+    if (withoutDocument === undefined) continue;
+    test(`have none for ${name}, which refuses --json and says why`, async () => {
+      const here = processContext(pathToFileURL(import.meta.filename));
+      const running = run([...name.split(' '), '--json'], '0', here);
+      await assert.rejects(running, (error: EspError) => {
+        assert.equal(error.code, 'CONFIG_INVALID');
+        assert.equal(error.message, `${name} does not use --json`);
+        assert.ok(error.hint?.startsWith(withoutDocument), error.hint);
+        return true;
+      });
+    });
+  }
 
   test('refuse what is missing, of another type, or unknown', () => {
     const schema = object({ a: text }, { b: text });

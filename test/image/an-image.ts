@@ -1,6 +1,7 @@
 /** Small images of a /usr behind dm-verity, made in a test's own folder. */
 import assert from 'node:assert/strict';
 import { aWorkbench, type Workbench } from '../command/a-uki.ts';
+import { readDocument } from '../support/read-document.ts';
 
 export const SEED = '11111111-2222-4333-8444-555555555555';
 
@@ -42,5 +43,5 @@ export async function build(
   const ran = await bench.run(['image', 'build', ...args, '--output', bench.path(output), ...more]);
   assert.equal(ran.error, undefined, ran.error?.message);
   assert.equal(ran.status, 0);
-  return JSON.parse(ran.output);
+  return readDocument<readonly Row[]>('image build', ran.output);
 }

@@ -28,11 +28,11 @@ export interface LzbtMachine {
   /** The path of every generation's link. */
   readonly links: () => readonly string[];
   /** Runs it with these arguments and no others. */
-  readonly run: (...args: readonly string[]) => Promise<Ran>;
+  readonly run: (...args: readonly string[]) => Promise<Omit<Ran, 'meant'>>;
   /** What the kernel tells of mounts, where that is not to be the truth. */
   mounts?: string;
   /** Installs all generations, or as many as the limit says, as the module's hook does. */
-  readonly install: (limit?: number, ...more: readonly string[]) => Promise<Ran>;
+  readonly install: (limit?: number, ...more: readonly string[]) => Promise<Omit<Ran, 'meant'>>;
 }
 
 /** Returns a machine with these generations, a stub, loader settings and keys. */
@@ -72,7 +72,7 @@ export function anLzbtMachine(
 async function runLzbt(
   args: readonly string[],
   { environment, mounts }: Pick<LzbtMachine, 'environment' | 'mounts'>,
-): Promise<Ran> {
+): Promise<Omit<Ran, 'meant'>> {
   const lines: string[] = [];
   const real = processContext(pathToFileURL(MAIN));
   const read = (path: string, limit: number) =>

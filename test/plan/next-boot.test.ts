@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { EntryFile } from '../../src/esp/inventory.ts';
 import { espPath } from '../../src/esp/layout.ts';
-import { type NextBootQuestion, nextBoot, overrides } from '../../src/plan/next-boot.ts';
+import { type NextBootQuestion, nextBoot } from '../../src/plan/next-boot.ts';
 import { anInventory, aWanted } from './a-plan.ts';
 
 const GENERATIONS = [1, 2, 3].map((number) => aWanted({ number }));
@@ -128,17 +128,4 @@ describe('a choice that stands', () => {
     const troubles = new Map([[one ?? '', [missing]]]);
     assert.equal(nextBoot(asked({ standing, troubles }), seen(), false).id, three);
   });
-});
-
-test('an EFI variable that names another entry is told with the command that clears it', () => {
-  const firmware = {
-    secureBoot: undefined,
-    trustsCertificate: undefined,
-    forbids: undefined,
-    bootOptions: undefined,
-    variables: { LoaderEntryDefault: 'windows.conf' },
-  };
-  assert.match(overrides(firmware, three ?? '')[0] ?? '', /bootctl set-default ''/);
-  const ours = { ...firmware, variables: { LoaderEntryDefault: three ?? '' } };
-  assert.deepEqual(overrides(ours, three ?? ''), []);
 });

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { bytesSource } from '../../src/byte-source.ts';
 import { nodeDisk } from '../../src/disk/node-disk.ts';
+import type { EspError } from '../../src/error.ts';
 import type { Guid } from '../../src/guid.ts';
 import { banOfChain, firmwareKeys, firmwareTrusts } from '../../src/inspection/firmware-trust.ts';
 import { certificateTable } from '../../src/pe/certificate-table.ts';
@@ -135,6 +136,24 @@ describe('a certificate with its intermediates', () => {
       );
       assert.equal(strangers, 0);
     }
+  });
+
+  test('that begins with the authority is told as that, with a key and without', { skip }, () => {
+    const { authority, certificate, privateKey } = chain();
+    const wrong = joined('wrong.pem', authority, certificate);
+    assert.throws(
+      () => load(wrong),
+      (error: EspError) => {
+        assert.equal(error.code, 'KEY_INVALID');
+        assert.match(error.message, /the first certificate in it is not the one of private key/);
+        assert.match(error.hint ?? '', /put the certificate of the key first/);
+        return true;
+      },
+    );
+    const command = ['openssl', 'pkeyutl', '-sign', '-inkey', privateKey];
+    const asked = { certificate: wrong, command, batch: false };
+    const { warnings } = loadCommandSigner(asked, { disk, machine }, NOW);
+    assert.match(warnings.join(), /the first certificate in it issued another one of it/);
   });
 
   test('embeds nothing that did not issue it, and says so', { skip }, () => {

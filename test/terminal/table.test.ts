@@ -3,24 +3,23 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { plain } from '../../src/process/styled-text.ts';
 import { wrapped } from '../../src/terminal/lines.ts';
-import { cut, formatTable, styledTable } from '../../src/terminal/table.ts';
+import { cut, formatTable } from '../../src/terminal/table.ts';
 
 test('columns are as wide as characters are, and lines end without blanks', () => {
+  const rows = [
+    ['各各', 'b', ''],
+    ['a', '', 'c'],
+  ];
   assert.equal(
-    formatTable(
-      ['A', 'B', 'C'],
-      [
-        ['各各', 'b', ''],
-        ['a', '', 'c'],
-      ],
-    ),
+    plain(formatTable(['A', 'B', 'C'], rows)),
     ['A     B  C', '各各  b', 'a        c'].join('\n'),
   );
 });
 
 test('what cells mean changes no width', () => {
   const rows = [[{ text: 'bad', meaning: 'bad' } as const, 'x']];
-  assert.equal(plain(styledTable(['A', 'B'], rows)), formatTable(['A', 'B'], [['bad', 'x']]));
+  const same = formatTable(['A', 'B'], [['bad', 'x']]);
+  assert.equal(plain(formatTable(['A', 'B'], rows)), plain(same));
 });
 
 test('lines break at blanks, and a word that is longer stays whole', () => {

@@ -13,8 +13,10 @@ import { espalier, findPeers, rivals } from './installer.ts';
 import { formatMemory, type MemoryFigure, measureMemory } from './memory.ts';
 import { measure, run, watch } from './process.ts';
 import { formatResult, type Result, resultOf } from './result.ts';
+import { START_WORKLOADS } from './start-workload.ts';
 import {
   type Contender,
+  type Make,
   WORKLOADS,
   WORKLOADS_OF_LZBT,
   type Workload,
@@ -25,19 +27,22 @@ const HELP = `npm run bench -- [--quick] [--only LETTERS] [--json]
 
   --quick         three runs of each instead of nine
   --only LETTERS  only these workloads, as --only=ab (a to e; g to i with
-                  shared images; j to m for disk images; A to D, as a to d,
-                  beside lzbt; and f for memory)
+                  shared images; j to m for disk images; n for what is
+                  shipped and how it starts; A to D, as a to d, beside lzbt;
+                  and f for memory)
   --program FILE  another build of ours instead of one made now
   --json          print a JSON document
 
 LZBT=FILE and UKIFY=FILE name peers to measure beside us.`;
+
+const OWN_WORKLOADS = { ...WORKLOADS, ...IMAGE_WORKLOADS, ...START_WORKLOADS };
 
 const { values } = parseArgs({
   options: {
     quick: { type: 'boolean', default: false },
     only: {
       type: 'string',
-      default: `${Object.keys({ ...WORKLOADS, ...IMAGE_WORKLOADS, ...WORKLOADS_OF_LZBT }).join('')}f`,
+      default: `${Object.keys({ ...OWN_WORKLOADS, ...WORKLOADS_OF_LZBT }).join('')}f`,
     },
     program: { type: 'string' },
     json: { type: 'boolean', default: false },
@@ -64,7 +69,7 @@ async function bench({ quick, only, program, json }: Request): Promise<void> {
   print(
     [
       `Node ${process.version}, ${availableParallelism()} CPUs, load ${loadavg()[0]?.toFixed(1)}, Linux ${release()}; ${work}`,
-      `median of ${rounds} runs (smallest–largest), taken in turns; CPU is the mean`,
+      'medians (smallest–largest) of runs taken in turns; CPU is the mean',
       ...peers.leftOut.map((sentence) => `left out: ${sentence}`),
     ].join('\n'),
   );
@@ -74,25 +79,26 @@ async function bench({ quick, only, program, json }: Request): Promise<void> {
   const results: Result[] = [];
   for (const [letter, make] of jobs(workshop)) {
     if (!only.includes(letter)) continue;
-    const result = await compete(make(), rounds, work);
+    const workload = await make();
+    const result = await compete(workload, quick ? rounds : (workload.rounds ?? rounds), work);
     rmSync(join(work, letter), { recursive: true });
     results.push(result);
     print(formatResult(result));
   }
   const memory: MemoryFigure[] = only.includes('f') ? await measureMemory(workshop) : [];
   if (memory.length > 0) print(formatMemory(memory));
-  if (json) console.log(JSON.stringify({ version: 1, rounds, results, memory }, undefined, 2));
+  if (json) console.log(JSON.stringify({ version: 1, results, memory }, undefined, 2));
 }
 
 /** Returns the workloads by their letters, each to be made in its workshop. */
-function jobs(alone: Workshop): [letter: string, make: () => Workload][] {
+function jobs(alone: Workshop): [letter: string, make: () => ReturnType<Make>][] {
   const inside = (makes: typeof WORKLOADS, workshop: Workshop) =>
-    Object.entries(makes).map(([letter, make]): [string, () => Workload] => [
+    Object.entries(makes).map(([letter, make]): [string, () => ReturnType<Make>] => [
       letter,
       () => make(workshop),
     ]);
   const { bundle: file, peers, work } = alone;
-  const own = { ...WORKLOADS, ...IMAGE_WORKLOADS };
+  const own = OWN_WORKLOADS;
   if (peers.lzbt === undefined) return inside(own, alone);
   const installers = rivals(file, peers.lzbt, work);
   const beside = { ...alone, installers, format: 'thin, RSA-4096' };

@@ -1,4 +1,5 @@
 /** What a workload's runs come to, and how that is shown. */
+import { counted } from '../../src/quantity.ts';
 import { KERNEL_SIZE } from './machine.ts';
 import { MOST_MEMORY } from './memory.ts';
 import type { Anatomy, Cost } from './process.ts';
@@ -33,12 +34,17 @@ interface Promised {
 }
 
 export interface Result {
-  readonly workload: Omit<Workload, 'contenders'>;
+  readonly workload: Omit<Workload, 'contenders' | 'rounds'>;
+  /** How often each contender was measured. */
+  readonly rounds: number;
   readonly figures: readonly Figures[];
   readonly promises: readonly Promised[];
 }
 
-export function resultOf({ contenders: _, ...workload }: Workload, runs: readonly Runs[]): Result {
+export function resultOf(
+  { contenders: _, rounds: _often, ...workload }: Workload,
+  runs: readonly Runs[],
+): Result {
   const base = runs
     .filter(({ name }) => workload.target.of.includes(name))
     .reduce((sum, { costs }) => sum + spread(costs.map(({ wall }) => wall)).median, 0);
@@ -53,7 +59,8 @@ export function resultOf({ contenders: _, ...workload }: Workload, runs: readonl
     ratio: spread(costs.map(({ wall }) => wall / base)),
   }));
   const [ours] = figures;
-  return { workload, figures, promises: ours ? judge(workload, ours) : [] };
+  const rounds = runs[0]?.costs.length ?? 0;
+  return { workload, rounds, figures, promises: ours ? judge(workload, ours) : [] };
 }
 
 /** What we write beside the image itself: tables of file systems twice, and what other programs are told. */
@@ -95,7 +102,7 @@ const HEADINGS = [
 ];
 const ALLOCATED = 'allocated MiB';
 
-export function formatResult({ workload, figures, promises }: Result): string {
+export function formatResult({ workload, rounds, figures, promises }: Result): string {
   const { id, title, payload } = workload;
   const hasOutput = figures.some(({ allocated }) => allocated !== undefined);
   const headings = hasOutput ? [...HEADINGS, ALLOCATED] : HEADINGS;
@@ -111,7 +118,7 @@ export function formatResult({ workload, figures, promises }: Result): string {
     ...(hasOutput ? [formatMib(figure.allocated ?? 0)] : []),
   ]);
   return [
-    `(${id}) ${title}; payload ${formatMib(payload)} MiB`,
+    `(${id}) ${title}; payload ${formatMib(payload)} MiB; ${counted(rounds, 'run')}`,
     ...columns([headings, ...rows]).map((line) => `  ${line}`),
     ...promises.map(({ promise, kept }) => `  ${promise}: ${kept ? 'reached' : 'NOT REACHED'}`),
   ].join('\n');

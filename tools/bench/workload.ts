@@ -42,6 +42,8 @@ export interface Workload {
   readonly needsPayload: boolean;
   /** Whether hardly more may be written than what is there in the end. */
   readonly isWrittenOnce?: boolean;
+  /** How often each is measured; absent for as often as usual. What is over soon needs more. */
+  readonly rounds?: number;
   readonly contenders: readonly Contender[];
 }
 
@@ -66,7 +68,7 @@ const EMPTY_NODE = 'empty Node';
 const AS_UKI = 'uki: espalier';
 const FLOOR_AND_NODE = [FLOOR, EMPTY_NODE];
 
-export type Make = (workshop: Workshop) => Workload;
+export type Make = (workshop: Workshop) => Workload | Promise<Workload>;
 
 const TWENTY: MachineShape = { generations: 20, kernels: 4, initrds: 20 };
 const HUNDRED: MachineShape = { generations: 100, kernels: 2, initrds: 2 };
@@ -329,7 +331,8 @@ function floor(root: string, sources: readonly string[]): Contender {
   };
 }
 
-function emptyNode({ work }: Workshop): Contender {
+/** Starts Node with a script that does nothing. */
+export function emptyNode({ work }: Workshop): Contender {
   const script = join(work, 'empty.mjs');
   fs.writeFileSync(script, '');
   return {
