@@ -84,6 +84,7 @@ const UNFINISHED = new RegExp(String.raw`^\.(${MARK})\.new$`);
 function syncDirectory(path: string): void {
   const fd = fs.openSync(path, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY);
   try {
+    // SAFETY: the barrier itself. Whoever calls says what boots if power fails before it.
     fs.fsyncSync(fd);
   } finally {
     fs.closeSync(fd);
