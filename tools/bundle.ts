@@ -131,8 +131,20 @@ async function pack(
       ...define,
     },
   });
+  writeFileSync(outfile, inAscii(readFileSync(outfile, 'utf8')));
   chmodSync(outfile, 0o755);
   return outfile;
+}
+
+/**
+ * Writes other characters as escapes, also where esbuild does not: in comments, patterns and templates.
+ * A single one would have V8 keep the whole text in two bytes a character, and decode it at every start.
+ */
+function inAscii(text: string): string {
+  return text.replace(
+    /[^\0-\x7f]/g,
+    (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
 }
 
 /** Has the program say which commit it was made of. A build for a test does not: the same sources are the same bytes. */

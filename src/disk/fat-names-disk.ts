@@ -8,20 +8,27 @@ import type { Disk, WritableDisk } from './disk.ts';
 /** Returns where a path leads by the names that are there; what is not there keeps the name it was asked by. */
 type Find = (path: string) => string;
 
+/** Finds names, and hears of those that are made. */
+interface Names {
+  readonly find: Find;
+  /** As `find`, for a name that will be there from now on. */
+  readonly findNew: Find;
+}
+
 /** Returns the disk with names below `roots` as they are there. */
 export function fatNamesDisk(host: WritableDisk, roots: readonly string[]): WritableDisk {
-  const find = finder(host, roots);
+  const { find, findNew } = namesOn(host, roots);
   return {
     ...reading(host, find),
-    makeDirectory: (path, readers) => host.makeDirectory(find(path), readers),
-    create: (path, readers) => host.create(find(path), readers),
-    copy: (from, to) => host.copy(find(from), find(to)),
+    makeDirectory: (path, readers) => host.makeDirectory(findNew(path), readers),
+    create: (path, readers) => host.create(findNew(path), readers),
+    copy: (from, to) => host.copy(find(from), findNew(to)),
     // SAFETY: as on the host; what boots if power fails here is told where a plan calls it.
     overwrite: (path, bytes) => host.overwrite(find(path), bytes),
-    replaceText: (path, text, readers) => host.replaceText(find(path), text, readers),
-    makeLink: (path, target, modified) => host.makeLink(find(path), target, modified),
+    replaceText: (path, text, readers) => host.replaceText(findNew(path), text, readers),
+    makeLink: (path, target, modified) => host.makeLink(findNew(path), target, modified),
     // SAFETY: as for overwrite.
-    rename: (from, to) => host.rename(find(from), find(to)),
+    rename: (from, to) => host.rename(find(from), findNew(to)),
     syncFile: (path) => host.syncFile(find(path)),
     useSlots: host.useSlots && ((path, atLeast) => host.useSlots?.(find(path), atLeast)),
     // SAFETY: as for overwrite.
@@ -35,7 +42,7 @@ export function fatNamesDisk(host: WritableDisk, roots: readonly string[]): Writ
 
 /** Returns the disk, for reading alone, with names below `roots` as they are there. */
 export function fatNamesReading(host: Disk, roots: readonly string[]): Disk {
-  return reading(host, finder(host, roots));
+  return reading(host, namesOn(host, roots).find);
 }
 
 function reading(host: Disk, find: Find): Disk {
@@ -52,27 +59,57 @@ function reading(host: Disk, find: Find): Disk {
   };
 }
 
-function finder(host: Disk, roots: readonly string[]): Find {
-  return (path) => {
+function namesOn(host: Disk, roots: readonly string[]): Names {
+  const listings = new Map<string, Listing>();
+  /**
+   * Lists a directory once for all that happens in one turn of the event loop: a phase makes a hundred
+   * names, and each would list all before it.
+   */
+  const listingOf = (directory: string): Listing => {
+    const known = listings.get(directory);
+    if (known) return known;
+    if (listings.size === 0) setImmediate(() => listings.clear());
+    const listing: Listing = new Map();
+    for (const { name } of host.list(directory) ?? []) add(listing, name);
+    listings.set(directory, listing);
+    return listing;
+  };
+  const find: Find = (path) => {
     const root = roots.find((each) => path.startsWith(`${each}/`));
     // Nearly always the name is there as it was asked for: then one look is enough.
     if (root === undefined || host.linkStat(path) !== undefined) return path;
-    return walk(host, root, path.slice(root.length + 1).split('/'));
+    return walk(host, listingOf, root, path.slice(root.length + 1).split('/'));
   };
+  const findNew: Find = (path) => {
+    const at = find(path);
+    const slash = at.lastIndexOf('/');
+    const listing = listings.get(at.slice(0, slash));
+    if (listing) add(listing, at.slice(slash + 1));
+    return at;
+  };
+  return { find, findNew };
 }
 
-function walk(host: Disk, root: string, parts: readonly string[]): string {
+/** The names in a directory by their lower case. */
+type Listing = Map<string, string>;
+
+function add(listing: Listing, name: string): void {
+  const lower = name.toLowerCase();
+  if (!listing.has(lower)) listing.set(lower, name);
+}
+
+function walk(
+  host: Disk,
+  listingOf: (directory: string) => Listing,
+  root: string,
+  parts: readonly string[],
+): string {
   let at = root;
   for (const [index, part] of parts.entries()) {
-    const exact = `${at}/${part}`;
-    const name = host.linkStat(exact) ? part : nameLike(host, at, part);
+    const isThere = host.linkStat(`${at}/${part}`) !== undefined;
+    const name = isThere ? part : listingOf(at).get(part.toLowerCase());
     if (name === undefined) return [at, ...parts.slice(index)].join('/');
     at = `${at}/${name}`;
   }
   return at;
-}
-
-function nameLike(host: Disk, directory: string, wanted: string): string | undefined {
-  const lower = wanted.toLowerCase();
-  return host.list(directory)?.find(({ name }) => name.toLowerCase() === lower)?.name;
 }

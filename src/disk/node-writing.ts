@@ -21,12 +21,7 @@ export const writing: Omit<WritableDisk, keyof Disk> = {
   // SAFETY: as for rename.
   remove: (path) => void optional('remove', path, () => fs.unlinkSync(path)),
   // SAFETY: as for rename. This syncs the inode: on FAT, the size and cluster beside the name.
-  syncFile: (path) =>
-    attempt(
-      'sync',
-      path,
-      withHandle(path, fs.constants.O_RDONLY, (handle) => handle.sync()),
-    ),
+  syncFile: (path) => attempt('sync', path, withFile(path, fs.constants.O_RDONLY, sync)),
   makeTemporary: (directory, prefix) =>
     translated('make a directory in', directory, () => fs.mkdtempSync(join(directory, prefix))),
   removeTemporary: (path) =>
@@ -87,45 +82,63 @@ function removeUnfinishedLinks(directory: string, name: string): void {
 const UNFINISHED = new RegExp(String.raw`^\.(${MARK})\.new$`);
 
 function syncDirectory(path: string): void {
-  withFile(path, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY, fs.fsyncSync);
-}
-
-function withFile(path: string, flags: number, run: (fd: number) => void): void {
-  const fd = fs.openSync(path, flags);
+  const fd = fs.openSync(path, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY);
   try {
-    run(fd);
+    // SAFETY: the barrier itself. Whoever calls says what boots if power fails before it.
+    fs.fsyncSync(fd);
   } finally {
     fs.closeSync(fd);
   }
 }
 
-async function withHandle(
+/** Opens and closes at once: to hand that to another thread takes longer than to do it. */
+async function withFile(
   path: string,
   flags: number,
-  run: (handle: fs.promises.FileHandle) => Promise<void>,
+  run: (fd: number) => Promise<void>,
 ): Promise<void> {
-  const handle = await files().open(path, flags);
+  const fd = fs.openSync(path, flags);
   try {
-    await run(handle);
+    await run(fd);
   } finally {
-    await handle.close();
+    fs.closeSync(fd);
   }
 }
 
 /** Overwrites in one call, so that one sector is written as a whole or not at all. */
 function overwrite(path: string, bytes: Uint8Array): Promise<void> {
-  const write = async (handle: fs.promises.FileHandle) => {
+  const write = async (fd: number) => {
     // SAFETY: within one sector the file holds the old bytes or the new ones, and either boots. Its
     // name stays.
-    const { bytesWritten } = await handle.write(bytes, 0, bytes.length, 0);
-    if (bytesWritten !== bytes.length) throw shortWrite(path, bytes.length, bytesWritten);
-    await handle.sync();
+    const written = fs.writeSync(fd, bytes, 0, bytes.length, 0);
+    if (written !== bytes.length) throw shortWrite(path, bytes.length, written);
+    await sync(fd);
   };
-  return attempt('overwrite', path, withHandle(path, fs.constants.O_RDWR, write));
+  return attempt('overwrite', path, withFile(path, fs.constants.O_RDWR, write));
 }
 
 /** Loaded at the first write, because most runs write nothing. */
 const files = (): typeof fs.promises => process.getBuiltinModule('node:fs/promises');
+
+/** Makes the content of an open file durable, on another thread: files can wait for the disk together. */
+function sync(fd: number, how: typeof fs.fsync | typeof fs.fdatasync = fs.fsync): Promise<void> {
+  return new Promise((resolve, reject) => {
+    how(fd, (error) => (error ? reject(error) : resolve()));
+  });
+}
+
+/** In bytes. To hand so little to another thread takes longer than the kernel needs to take it. */
+const LITTLE = 64 * 1024;
+
+/** Writes a part of bytes, and returns how many. What is large is written while other work goes on. */
+async function writePart(fd: number, bytes: Uint8Array, position: number): Promise<number> {
+  if (bytes.length <= LITTLE) return fs.writeSync(fd, bytes, 0, bytes.length, position);
+  return new Promise((resolve, reject) => {
+    fs.write(fd, bytes, 0, bytes.length, position, (error, written) =>
+      error ? reject(error) : resolve(written),
+    );
+  });
+}
 
 /** In bytes. This much is sent to the disk while the bytes after it are still being made. */
 const WRITE_BEHIND = 8 * 1024 * 1024;
@@ -136,7 +149,7 @@ let isSyncingEarly = false;
  * Starts writing to the disk early, so that the final sync, which guarantees durability, has less
  * to do.
  */
-function writeBehind(handle: fs.promises.FileHandle) {
+function writeBehind(fd: number) {
   let waiting = 0;
   let early: Promise<void> = Promise.resolve();
   return {
@@ -146,7 +159,7 @@ function writeBehind(handle: fs.promises.FileHandle) {
       waiting = 0;
       isSyncingEarly = true;
       early = early
-        .then(() => handle.datasync())
+        .then(() => sync(fd, fs.fdatasync))
         .finally(() => {
           isSyncingEarly = false;
         });
@@ -159,21 +172,24 @@ function writeBehind(handle: fs.promises.FileHandle) {
 
 async function create(path: string, readers: Readers = 'owner'): Promise<NewFile> {
   const mode = MODES[readers].file;
-  const handle = await attempt('create', path, files().open(path, 'wx', mode));
+  const fd = translated('create', path, () => fs.openSync(path, 'wx', mode));
   let end = 0;
-  const behind = writeBehind(handle);
+  const behind = writeBehind(fd);
   const writeAll = async (offset: number, bytes: Uint8Array): Promise<void> => {
     let done = 0;
     while (done < bytes.length) {
-      const { bytesWritten } = await attempt(
-        'write',
-        path,
-        handle.write(bytes, done, bytes.length - done, offset + done),
-      );
+      const part = writePart(fd, bytes.subarray(done), offset + done);
+      const written = await attempt('write', path, part);
       // A full disk first writes less than asked, and reports the reason only on the next try.
-      if (bytesWritten === 0) throw shortWrite(path, bytes.length, done);
-      done += bytesWritten;
+      if (written === 0) throw shortWrite(path, bytes.length, done);
+      done += written;
     }
+  };
+  let isOpen = true;
+  const close = () => {
+    // After a close the kernel reuses the number, so a second one would close another file.
+    if (isOpen) translated('close', path, () => fs.closeSync(fd));
+    isOpen = false;
   };
   return {
     async write(bytes) {
@@ -186,12 +202,15 @@ async function create(path: string, readers: Readers = 'owner'): Promise<NewFile
       try {
         // The kernel reports a failed write once, to the first sync that asks.
         await attempt('sync', path, behind.settled());
-        await attempt('sync', path, handle.sync());
+        await attempt('sync', path, sync(fd));
       } finally {
-        await attempt('close', path, handle.close());
+        close();
       }
     },
-    abandon: () => attempt('close', path, handle.close()),
+    async abandon() {
+      await behind.settled().catch(() => undefined);
+      close();
+    },
   };
 }
 
@@ -209,28 +228,24 @@ async function copy(from: string, to: string): Promise<void> {
 
 /** Makes a copy durable, and checks that it is complete. */
 async function checkCopy(from: string, to: string): Promise<void> {
-  const handle = await attempt('open', to, files().open(to, 'r'));
+  const fd = translated('open', to, () => fs.openSync(to, 'r'));
   try {
-    await attempt('chmod', to, makeWritable(handle));
-    await attempt('sync', to, handle.sync());
-    const [expected, got] = await attempt(
-      'compare',
-      to,
-      Promise.all([files().stat(from), handle.stat()]),
-    );
-    if (got.size !== expected.size) throw shortWrite(to, expected.size, got.size);
+    translated('chmod', to, () => makeWritable(fd));
+    await attempt('sync', to, sync(fd));
+    const compare = () => [fs.statSync(from).size, fs.fstatSync(fd).size] as const;
+    const [expected, got] = translated('compare', to, compare);
+    if (got !== expected) throw shortWrite(to, expected, got);
   } finally {
-    await attempt('close', to, handle.close());
+    translated('close', to, () => fs.closeSync(fd));
   }
 }
 
 /** The kernel's copy keeps the mode, and files of a store are read-only. */
-async function makeWritable(handle: fs.promises.FileHandle): Promise<void> {
-  await handle.chmod(FILE_MODE);
+function makeWritable(fd: number): void {
+  fs.fchmodSync(fd, FILE_MODE);
   // Only FAT ignores this, where fmask hides execution: there a file stays read-only unless all may
   // write.
-  const { mode } = await handle.stat();
-  if ((mode & 0o200) === 0) await handle.chmod(0o666);
+  if ((fs.fstatSync(fd).mode & 0o200) === 0) fs.fchmodSync(fd, 0o666);
 }
 
 async function attempt<T>(operation: string, path: string, work: Promise<T>): Promise<T> {

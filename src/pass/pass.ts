@@ -2,6 +2,7 @@
 
 import type { Context } from '../context.ts';
 import { EspError, EXIT_FAILED } from '../error.ts';
+import { directoryOf, entryId } from '../esp/layout.ts';
 import { systemsOn } from '../esp/neighbours.ts';
 import type { Target } from '../esp/target.ts';
 import { lookFor, readEsp } from '../inspection/read-esp.ts';
@@ -111,8 +112,8 @@ async function keeperFor(
 }
 
 /**
- * Looks first and locks second: a run that finds nothing to do leaves no trace, takes no lock and
- * waits for nobody. Under the lock it reads everything again, profiles included: another run may
+ * Looks first and locks second, unless it is plain that there is something to do: a run that finds
+ * nothing to do leaves no trace, takes no lock and waits for nobody. Under the lock it reads everything again, profiles included: another run may
  * have changed the ESP, from newer profiles than this run has read.
  */
 async function carryOut(
@@ -214,6 +215,7 @@ async function decideUnlocked(
 ): Promise<Outcome | undefined> {
   let outcome: Outcome;
   try {
+    if (passContext.verb !== 'gc' && lacksNext(target, survey)) return undefined;
     outcome = await look(target, survey, passContext);
   } catch (error) {
     if (error instanceof EspError) return undefined;
@@ -223,6 +225,14 @@ async function decideUnlocked(
   const told = records ? await records.settled(survey) : [];
   const report = { changes: [], written: 0 };
   return told && { ...outcome, warnings: [...outcome.warnings, ...told], report };
+}
+
+/** Tells whether the entry that should boot next is missing: then the look that counts is the one under the lock. */
+function lacksNext({ root, tree }: Target, { musts, default: id }: Survey): boolean {
+  const next = musts.flatMap(({ entries }) => entries).find((entry) => entry.id === id);
+  if (next === undefined) return false;
+  const there = tree.list(`${root}/${directoryOf(next.file.path)}`) ?? [];
+  return !there.some(({ name }) => entryId(name).toLowerCase() === id.toLowerCase());
 }
 
 /**

@@ -21,8 +21,13 @@ export function certificateVerifier(
   };
 }
 
+/** One copy for all: what was read in a certificate is remembered by it. */
+const ders = new WeakMap<X509Certificate, Uint8Array>();
+
 function derOf(certificate: X509Certificate): Uint8Array {
-  return Uint8Array.from(certificate.raw);
+  const der = ders.get(certificate) ?? Uint8Array.from(certificate.raw);
+  ders.set(certificate, der);
+  return der;
 }
 
 /** Returns the signer for a certificate and its private key. Each distinct digest is signed once. */

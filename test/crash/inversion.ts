@@ -34,7 +34,7 @@ const inOtherOrder = (phases: string): Swap => ({
 });
 const unsyncedNames: Swap = {
   file: 'disk/node-writing.ts',
-  text: 'withHandle(path, fs.constants.O_RDONLY, (handle) => handle.sync())',
+  text: 'withFile(path, fs.constants.O_RDONLY, sync)',
   by: 'Promise.resolve()',
 };
 

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import {
+import fs, {
   chmodSync,
   mkdtempSync,
   promises,
@@ -13,9 +13,10 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, test } from 'node:test';
+import { after, type TestContext, test } from 'node:test';
 import writeFileAtomic from 'write-file-atomic';
 import { nodeDisk } from '../../src/disk/node-disk.ts';
 import { EspError } from '../../src/error.ts';
@@ -41,6 +42,17 @@ function mountSmall(): string | undefined {
   }
   mounted.push(directory);
   return directory;
+}
+
+/** Has the program see another function of node:fs for as long as a test lasts. */
+function mockKernel(t: TestContext, name: 'write' | 'fdatasync', by: (...args: never[]) => void) {
+  const mocked = t.mock.method(fs, name, by);
+  syncBuiltinESMExports();
+  t.after(() => {
+    mocked.mock.restore();
+    syncBuiltinESMExports();
+  });
+  return mocked;
 }
 
 test('links are told from what they lead to', () => {
@@ -157,17 +169,35 @@ test('a file system mounted read-only is ESP_READ_ONLY for every change', async 
 
 test('a large file is sent to the disk while it grows, and what the disk refused then is told', async (t) => {
   const path = join(top, 'large');
-  const handle = await promises.open(top);
-  const prototype = Object.getPrototypeOf(handle);
-  await handle.close();
   const refusal = Object.assign(new Error('i/o error'), { code: 'EIO' });
-  const early = t.mock.method(prototype, 'datasync', () => Promise.reject(refusal));
+  const early = t.mock.method(fs, 'fdatasync', (_: number, done: fs.NoParamCallback) =>
+    done(refusal),
+  );
+  syncBuiltinESMExports();
+  t.after(() => {
+    early.mock.restore();
+    syncBuiltinESMExports();
+  });
   const file = await disk.create(path);
   await file.write(new Uint8Array(1024));
   assert.equal(early.mock.callCount(), 0);
   for (let written = 0; written < 20; written++) await file.write(new Uint8Array(1 << 20));
   assert.equal(early.mock.callCount(), 1);
   await assert.rejects(file.finish(), withCode(path, 'IO'));
+});
+
+test('a large write of which the kernel does a part at a time is done as a whole', async (t) => {
+  const path = join(top, 'in-parts');
+  const { write } = fs;
+  type Done = (error: Error | null, written: number) => void;
+  const part = (fd: number, bytes: Uint8Array, from: number, _: number, at: number, done: Done) =>
+    write(fd, bytes, from, 70_000, at, done);
+  mockKernel(t, 'write', part);
+  const bytes = Uint8Array.from({ length: 210_000 }, (_, index) => index % 251);
+  const file = await disk.create(path);
+  await file.write(bytes);
+  await file.finish();
+  assert.ok(Buffer.from(bytes).equals(disk.read(path, 1 << 20)));
 });
 
 test('write-file-atomic alone still renames a truncated file on a full disk (F1)', async (t) => {
