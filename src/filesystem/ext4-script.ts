@@ -1,6 +1,6 @@
 /** The commands of debugfs(8) that fill an ext4 file system with a tree. */
 import { EspError } from '../error.ts';
-import { KIND_BITS, type TreeNode } from '../tree/node.ts';
+import { KIND_BITS, parentOf, type TreeNode } from '../tree/node.ts';
 import type { Tree } from '../tree/tree.ts';
 import type { Request } from './request.ts';
 import type { Sources, Stage } from './staged.ts';
@@ -10,7 +10,8 @@ const MAX_LINE = 8000;
 
 /**
  * Yields the commands. `stage` makes files of what is in none. Sockets are left out: debugfs makes
- * none.
+ * none. A name is looked up in its own directory: debugfs keeps eight blocks in memory, and would read
+ * and write anew those of every directory above it.
  * @throws {TREE_MALFORMED} when a name has a line break, or a path is too long for debugfs
  */
 export async function* ext4Script(
@@ -18,20 +19,28 @@ export async function* ext4Script(
   sources: Sources,
   stage: Stage,
 ): AsyncGenerator<string> {
+  let here = '/';
   for (const node of tree) {
     if (node.kind === 'socket') continue;
-    const isFile = node.kind === 'file' && node.sameAs === undefined;
-    const source = isFile ? await sources.of(node) : undefined;
-    yield* made(node, source?.path ?? '');
-    yield* owned(node, source?.mode);
-    if (node.sameAs !== undefined) continue;
-    for (const { name, value } of node.xattrs) {
-      const file = await stage([value]);
-      yield line('ea_set', '-f', file, node.path, name);
-    }
+    const above = parentOf(node.path);
+    if (above !== here) yield line(above, 'cd', above);
+    here = above;
+    if (node.sameAs !== undefined) yield line(node.path, 'ln', node.sameAs, node.path);
+    else yield* filled(node, sources, stage);
+    if (node.kind !== 'directory') yield* timed(node, epoch(time));
   }
   yield* linkCounts(tree);
-  yield* timed(tree, epoch(time));
+  // What is put into a directory changes its time.
+  for (const node of tree) if (node.kind === 'directory') yield* timed(node, epoch(time));
+}
+
+async function* filled(node: TreeNode, sources: Sources, stage: Stage): AsyncGenerator<string> {
+  const source = node.kind === 'file' ? await sources.of(node) : undefined;
+  yield* made(node, source?.path ?? '');
+  yield* owned(node, source?.mode);
+  for (const { name, value } of node.xattrs) {
+    yield line(node.path, 'ea_set', '-f', await stage([value]), called(node), name);
+  }
 }
 
 /** Returns the time of the file system: e2fsprogs takes 0 for now. */
@@ -39,36 +48,37 @@ export function epoch(time: number): number {
   return time === 0 ? 1 : time;
 }
 
+/** Returns the commands that make a node in the directory where debugfs is. */
 function made(node: TreeNode, source: string): readonly string[] {
-  const { path, kind, sameAs, target = '', device } = node;
+  const { path, kind, target = '', device } = node;
   if (path === '/') return [];
-  if (sameAs !== undefined) return [line('ln', sameAs, path)];
+  const name = nameOf(path);
   switch (kind) {
     case 'file':
-      return [line('write', source, path)];
+      return [line(path, 'write', source, name)];
     case 'directory':
-      return [line('mkdir', path)];
+      return [line(path, 'mkdir', name)];
     case 'link':
-      return [line('symlink', path, target)];
+      return [line(path, 'symlink', name, target)];
     case 'fifo':
-      return [line('mknod', path, 'p')];
+      return [line(path, 'mknod', name, 'p')];
     default: {
       const letter = kind === 'block' ? 'b' : 'c';
-      return [line('mknod', path, letter, String(device?.major ?? 0), String(device?.minor ?? 0))];
+      const { major = 0, minor = 0 } = device ?? {};
+      return [line(path, 'mknod', name, letter, String(major), String(minor))];
     }
   }
 }
 
 /** What a new node has differently from what debugfs gives it: root's, and the mode of the source. */
 function owned(node: TreeNode, sourceMode: number | undefined): readonly string[] {
-  const { path, kind, mode, uid, gid, sameAs } = node;
-  if (sameAs !== undefined) return [];
+  const { kind, mode, uid, gid } = node;
   const given = kind === 'directory' ? 0o755 : sourceMode;
   const bits = `0${(KIND_BITS[kind] | mode).toString(8)}`;
   return [
-    ...(mode === given ? [] : [line('sif', path, 'mode', bits)]),
-    ...(uid === 0 ? [] : [line('sif', path, 'uid', String(uid))]),
-    ...(gid === 0 ? [] : [line('sif', path, 'gid', String(gid))]),
+    ...(mode === given ? [] : [set(node, 'mode', bits)]),
+    ...(uid === 0 ? [] : [set(node, 'uid', String(uid))]),
+    ...(gid === 0 ? [] : [set(node, 'gid', String(gid))]),
   ];
 }
 
@@ -76,25 +86,36 @@ function owned(node: TreeNode, sourceMode: number | undefined): readonly string[
 function* linkCounts(tree: Tree): Generator<string> {
   for (let index = 0; index < tree.length; index++) {
     const count = tree.namesOf(index);
-    if (count > 1) yield line('sif', tree.at(index).path, 'links_count', String(count));
+    if (count === 1) continue;
+    const { path } = tree.at(index);
+    yield line(path, 'sif', path, 'links_count', String(count));
   }
 }
 
-/** Times come last: what is put into a directory changes its own. */
-function* timed(tree: Tree, time: number): Generator<string> {
-  for (const { path, modified, sameAs, kind } of tree) {
-    if (epoch(modified) === time || sameAs !== undefined || kind === 'socket') continue;
-    yield line('sif', path, 'mtime', `@${modified}`);
-  }
+function timed(node: TreeNode, time: number): readonly string[] {
+  const isTold = epoch(node.modified) === time || node.sameAs !== undefined;
+  return isTold ? [] : [set(node, 'mtime', `@${node.modified}`)];
+}
+/** Returns the command that sets a field of a node's inode. */
+function set(node: TreeNode, field: string, value: string): string {
+  return line(node.path, 'sif', called(node), field, value);
 }
 
-/** Returns one command. Quotes within quotes are doubled. */
-function line(command: string, ...words: readonly string[]): string {
+/** Returns what debugfs finds a node by. It takes a name like `<12>` alone for the number of an inode. */
+function called({ kind, path }: TreeNode): string {
+  return kind === 'directory' ? path : `./${nameOf(path)}`;
+}
+
+function nameOf(path: string): string {
+  return path.slice(path.lastIndexOf('/') + 1);
+}
+
+/** Returns one command for a path. Quotes within quotes are doubled. */
+function line(path: string, command: string, ...words: readonly string[]): string {
   const text = [command, ...words.map((word) => `"${word.replaceAll('"', '""')}"`)].join(' ');
   if (!/[\n\r\0]/.test(text) && Buffer.byteLength(text) <= MAX_LINE) return text;
-  const shown = JSON.stringify(words.find((word) => word.startsWith('/'))?.slice(0, 200));
   throw new EspError(
     'TREE_MALFORMED',
-    `${shown}: expected a path without line breaks, of at most ${MAX_LINE / 2} bytes, because debugfs reads it as a line`,
+    `${JSON.stringify(path.slice(0, 200))}: expected a path without line breaks, of at most ${MAX_LINE / 2} bytes, because debugfs reads it as a line`,
   );
 }
