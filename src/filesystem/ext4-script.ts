@@ -18,13 +18,15 @@ const PIECE = 64 * 1024;
  * @throws {TREE_MALFORMED} when a name has a line break, or a path is too long for debugfs
  */
 export async function* ext4Script(
-  request: Pick<Request, 'tree' | 'time'>,
+  { tree, time }: Pick<Request, 'tree' | 'time'>,
   sources: Sources,
   stage: Stage,
 ): AsyncGenerator<Uint8Array> {
   let text = '';
   let here = '/';
-  for (const node of request.tree) {
+  // What is put into a directory changes its time.
+  let directoryTimes = '';
+  for (const node of tree) {
     if (node.kind === 'socket') continue;
     const above = parentOf(node.path);
     if (above !== here) text += line(above, 'cd', above);
@@ -33,12 +35,14 @@ export async function* ext4Script(
     const found = isOwnFile(node) ? sources.of(node) : undefined;
     const source = found instanceof Promise ? await found : found;
     const values = node.xattrs.length === 0 ? [] : await staged(node, stage);
-    text += commandsFor(node, { source, values, time: epoch(request.time) });
+    text += commandsFor(node, { source, values });
+    if (node.kind === 'directory') directoryTimes += timed(node, epoch(time));
+    else text += timed(node, epoch(time));
     if (text.length < PIECE) continue;
     yield Buffer.from(text);
     text = '';
   }
-  yield Buffer.from(text + linkCounts(request.tree) + directoryTimes(request));
+  yield Buffer.from(text + linkCounts(tree) + directoryTimes);
 }
 
 function isOwnFile({ kind, sameAs }: TreeNode): boolean {
@@ -56,17 +60,15 @@ async function staged({ xattrs }: TreeNode, stage: Stage): Promise<readonly stri
 interface Given {
   readonly source: Source | undefined;
   readonly values: readonly string[];
-  readonly time: number;
 }
 
-function commandsFor(node: TreeNode, { source, values, time }: Given): string {
-  const { path, sameAs, xattrs, kind } = node;
+function commandsFor(node: TreeNode, { source, values }: Given): string {
+  const { path, sameAs, xattrs } = node;
   if (sameAs !== undefined) return line(path, 'ln', sameAs, path);
   const attributes = xattrs.map(({ name }, at) =>
     line(path, 'ea_set', '-f', values[at] ?? '', called(node), name),
   );
-  const times = kind === 'directory' ? '' : timed(node, time);
-  return [made(node, source?.path ?? ''), owned(node, source?.mode), ...attributes, times].join('');
+  return [made(node, source?.path ?? ''), owned(node, source?.mode), ...attributes].join('');
 }
 
 /** Returns the time of the file system: e2fsprogs takes 0 for now. */
@@ -120,15 +122,9 @@ function linkCounts(tree: Tree): string {
   return text;
 }
 
-/** These come last: what is put into a directory changes its time. */
-function directoryTimes({ tree, time }: Pick<Request, 'tree' | 'time'>): string {
-  let text = '';
-  for (const node of tree) if (node.kind === 'directory') text += timed(node, epoch(time));
-  return text;
-}
-
 function timed(node: TreeNode, time: number): string {
-  return epoch(node.modified) === time ? '' : set(node, 'mtime', `@${node.modified}`);
+  const isTold = epoch(node.modified) === time || node.sameAs !== undefined;
+  return isTold ? '' : set(node, 'mtime', `@${node.modified}`);
 }
 
 /** Returns the command that sets a field of a node's inode. */
