@@ -23,8 +23,6 @@ const FEATURES = [
   'metadata_csum',
 ];
 const MAX_LABEL = 16;
-/** Of commands, in characters. */
-const PIECE = 64 * 1024;
 
 export const EXT4: Maker = {
   plan(request, workshop): Plan {
@@ -78,25 +76,13 @@ async function fill(
   using sources = new Sources(workshop, stage);
   const image = offset === 0 ? path : `${path}?offset=${offset}`;
   // It reads the first commands while the last are not made yet.
-  const input = inPieces(ext4Script(request, sources, stage));
+  const input = ext4Script(request, sources, stage);
   const argv = ['-w', '-f', '-', image];
   try {
     await runTool(debugfs, { argv, environment, input, judge: judgeMessages }, workshop);
   } catch (error) {
     throw explained(error, request, workshop);
   }
-}
-
-/** Yields lines in pieces of some size: a write of each would take longer than debugfs does. */
-async function* inPieces(lines: AsyncIterable<string>): AsyncGenerator<Uint8Array> {
-  let text = '';
-  for await (const line of lines) {
-    text += `${line}\n`;
-    if (text.length < PIECE) continue;
-    yield Buffer.from(text);
-    text = '';
-  }
-  yield Buffer.from(text);
 }
 
 /** debugfs ends with 0 whatever happened; it says its version first, and then only what failed. */

@@ -41,7 +41,7 @@ export class Sources implements Disposable {
   readonly #workshop: Workshop;
   readonly #stage: Stage;
   readonly #reader: ContentReader;
-  #empty: Source | undefined;
+  #empty: Promise<Source> | undefined;
 
   constructor(workshop: Workshop, stage: Stage) {
     this.#workshop = workshop;
@@ -53,17 +53,17 @@ export class Sources implements Disposable {
    * Returns where the content of a file is: in its own file, or in a copy where it lies within a tar
    * file or in memory, or its file has another size by now.
    */
-  async of(node: TreeNode): Promise<Source> {
+  of(node: TreeNode): Source | Promise<Source> {
     const { content, size } = node;
     if (content === undefined) {
-      this.#empty ??= await this.#staged([]);
+      this.#empty ??= this.#staged([]);
       return this.#empty;
     }
     const { disk } = this.#workshop;
     const stat = 'path' in content && content.offset === 0 ? disk.stat(content.path) : undefined;
     return 'path' in content && stat?.size === size
       ? { path: hostPathOf(content.path, disk), mode: stat.mode & PERMISSIONS }
-      : await this.#staged(pieces(node, this.#reader));
+      : this.#staged(pieces(node, this.#reader));
   }
 
   [Symbol.dispose](): void {

@@ -3,8 +3,9 @@ import { basename, dirname, join } from 'node:path';
 import type { WritableDisk } from '../disk/disk.ts';
 import { makeSized, openRaw } from '../disk/raw-file.ts';
 import { EspError } from '../error.ts';
+import { errno } from '../io-error.ts';
 import type { Machine, RawFile } from '../process/machine.ts';
-import { formatSize } from '../quantity.ts';
+import { exactSize, formatSize } from '../quantity.ts';
 
 /** Where images are written. */
 export interface Workshop {
@@ -60,6 +61,7 @@ export function requireOutput(
  * Makes a file of a size, has it written, makes it durable, and gives it its name. When that fails,
  * nothing is left, and what had the name stays.
  * @param size in bytes
+ * @throws {IMAGE_FULL} before anything is written, when no file can be so large there
  */
 export async function placeOutput<Result>(
   output: string,
@@ -69,7 +71,7 @@ export async function placeOutput<Result>(
 ): Promise<Result> {
   const temporary = temporaryPath(output);
   try {
-    makeSized(temporary, size, { disk, machine });
+    makeLong(temporary, size, { disk, machine });
     const result = await written(temporary, { disk, machine }, write);
     // SAFETY: no machine boots from a file that is being made. The image is whole and durable under
     // its temporary name.
@@ -81,6 +83,19 @@ export async function placeOutput<Result>(
     // SAFETY: nothing boots from a temporary name. After the rename it does not exist.
     disk.remove(temporary);
     throw error;
+  }
+}
+
+function makeLong(path: string, size: number, workshop: Workshop): void {
+  try {
+    makeSized(path, size, workshop);
+  } catch (error) {
+    if (!(error instanceof EspError) || errno(error.cause) !== 'EFBIG') throw error;
+    throw new EspError(
+      'IMAGE_FULL',
+      `${dirname(path)}: the file system there holds no file of ${exactSize(size)}`,
+      { hint: 'give a smaller size, or name an --output on another file system', cause: error },
+    );
   }
 }
 

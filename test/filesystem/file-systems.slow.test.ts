@@ -114,12 +114,16 @@ describe('a file system', { skip }, () => {
         group: '80000',
         mode: 0o640,
       },
+      // debugfs would take this name for the number of an inode.
+      { kind: 'text', target: '/srv/<2>', text: '', mode: 0o600 },
     ];
     await makeAt(at('disk'), 0, 'ext4', contents, { spare: 20_000_000 });
     const stat = run('debugfs', ['-R', 'stat /srv/file', at('disk')]);
     assert.match(stat, /Mode: +0640/);
     assert.match(stat, /User: 70000 +Group: 80000/);
     assert.match(stat, /mtime: 0x00000001/);
+    const odd = run('debugfs', ['-R', 'stat /srv/<2>', at('disk')]);
+    assert.match(odd, /Type: regular +Mode: +0600/);
     const free = /Free blocks: +(\d+)/.exec(run('dumpe2fs', ['-h', at('disk')]))?.[1];
     assert.ok(Number(free) * 4096 >= 20_000_000);
     assert.ok(Number(free) * 4096 < 20_500_000);
