@@ -10,6 +10,7 @@ import { formatPcrlock, lockPe } from '../../src/measure/pcrlock.ts';
 import { espalier } from '../lab/espalier.ts';
 import { hasMeasuring, measuring } from '../lab/measuring.ts';
 import { makeProfiles } from '../lab/profiles.ts';
+import { peerStub, whyNoStub } from '../lzbt/peer.ts';
 import { POLICY_KEY } from '../measure/vectors.ts';
 import {
   assertBooted,
@@ -48,10 +49,12 @@ suite('with a TPM', () => {
   after(() => rmSync(folder, { recursive: true, force: true }));
   const world = once(() => makeProfiles(join(folder, 'world'), theParts()));
 
+  type Booted = Awaited<ReturnType<typeof boot>>;
+
   /** Installs, boots, and returns the programs that were started and those that were recorded. */
   async function boot(
     name: string,
-    options: Pick<InstallOptions, 'systemd' | 'format' | 'policyKey'>,
+    options: Pick<InstallOptions, 'systemd' | 'format' | 'stub' | 'policyKey'>,
   ) {
     const [esp, pcrlock] = [join(folder, name), join(folder, `${name}-pcrlock.d`)];
     install({ esp, pcrlock, world: world(), ...options });
@@ -89,14 +92,8 @@ suite('with a TPM', () => {
     return events.filter(({ pcr }) => pcr === register);
   }
 
-  test('of a shared image, every register is extended as measure predicts, and loader and image as recorded', {
-    skip,
-  }, async () => {
-    const { started, expected, extended, pcr11, esp } = await boot('shared', {
-      systemd: '262',
-      format: 'shared',
-      policyKey: POLICY_KEY,
-    });
+  /** Asserts that a boot extended every register as `measure` predicts, and loader and image as recorded. */
+  function assertPredicted({ started, expected, extended, pcr11, esp }: Booted) {
     assert.deepEqual(started, expected);
     const args = ['--esp', esp, '--allow-directory', '--secure-boot', 'off', '--phase', ':'];
     const { stdout, stderr } = espalier(['measure', '5', '--json', ...args]);
@@ -110,6 +107,21 @@ suite('with a TPM', () => {
       const only = (digests: Digests) => banks.map((bank) => [bank, digests[bank]]);
       assert.deepEqual(found.map(only), of.map(only), `PCR ${register}`);
     }
+  }
+
+  test('of a shared image, every register is extended as measure predicts, and loader and image as recorded', {
+    skip,
+  }, async () => {
+    assertPredicted(
+      await boot('shared', { systemd: '262', format: 'shared', policyKey: POLICY_KEY }),
+    );
+  });
+
+  test('of a thin image on the stub of lanzaboote as well', {
+    skip: skip || whyNoStub(),
+  }, async () => {
+    const stub = peerStub() ?? '';
+    assertPredicted(await boot('thin', { systemd: '257', format: 'thin', stub }));
   });
 
   test('of a type1 entry, the kernel is measured as it was recorded', { skip }, async () => {
