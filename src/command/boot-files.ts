@@ -8,6 +8,7 @@ import type { EntryFile } from '../esp/inventory.ts';
 import type { EspPath } from '../esp/layout.ts';
 import { parseType1, referencedPath } from '../esp/type1.ts';
 import { lookAlone } from '../inspection/read-esp.ts';
+import { measuresNamedFiles } from '../measure/thin-stub.ts';
 import { readEsps } from '../pass/read-esps.ts';
 import { findSection, parsePe, readSection } from '../pe/pe.ts';
 import { IMAGE_KINDS } from '../plan/images.ts';
@@ -111,7 +112,11 @@ function hasKernelInside(path: string, disk: Disk): boolean {
   return findSection(parsePe(source, path), '.linux') !== undefined;
 }
 
-/** Returns the files that the sections of a thin image name; none for an image that holds all. */
+/**
+ * Returns the files that are measured in the place of sections that name them; none for an image that
+ * holds all.
+ * @throws {CONFIG_INVALID} when it is not known what the stub measures
+ */
 function standingIn(
   path: string,
   pathOf: (path: EspPath) => string,
@@ -120,6 +125,7 @@ function standingIn(
   using source = disk.open(path);
   const pe = parsePe(source, path);
   const { naming } = imageKindOf(IMAGE_KINDS, pe.sections);
+  if (naming.length === 0 || !measuresNamedFiles(source, pe, path)) return new Map();
   return new Map(
     naming.flatMap((name) => {
       const section = findSection(pe, name);

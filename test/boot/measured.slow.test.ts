@@ -10,6 +10,7 @@ import { formatPcrlock, lockPe } from '../../src/measure/pcrlock.ts';
 import { espalier } from '../lab/espalier.ts';
 import { hasMeasuring, measuring } from '../lab/measuring.ts';
 import { makeProfiles } from '../lab/profiles.ts';
+import { peerStub, whyNoStub } from '../lzbt/peer.ts';
 import { POLICY_KEY } from '../measure/vectors.ts';
 import {
   assertBooted,
@@ -28,7 +29,10 @@ const skip =
 /** Digests in hexadecimal by the name of their algorithm. */
 type Digests = Readonly<Record<string, string>>;
 
-type BootedOptions = Pick<InstallOptions, 'systemd' | 'format' | 'policyKey' | 'generation'>;
+type BootedOptions = Pick<
+  InstallOptions,
+  'systemd' | 'format' | 'stub' | 'policyKey' | 'generation'
+>;
 
 interface Listed {
   readonly digests: readonly { readonly hashAlg: string; readonly digest: string }[];
@@ -50,6 +54,8 @@ suite('with a TPM', () => {
   after(() => rmSync(folder, { recursive: true, force: true }));
   const world = once(() => makeProfiles(join(folder, 'world'), theParts()));
 
+  type Booted = Awaited<ReturnType<typeof boot>>;
+
   /** Installs, boots, and returns the programs that were started and those that were recorded. */
   async function boot(name: string, { generation = 5, ...options }: BootedOptions) {
     const [esp, pcrlock] = [join(folder, name), join(folder, `${name}-pcrlock.d`)];
@@ -59,6 +65,7 @@ suite('with a TPM', () => {
     assert.ok(proof && measured);
     const files = ['630-bootloader.pcrlock.d/current', `635-lanzaboote.pcrlock.d/${generation}`];
     return {
+      generation,
       started: programs(measured.log),
       extended: (pcr: number) => eventsIn(measured.log, pcr).map(byAlgorithm),
       expected: files.map((file) =>
@@ -88,18 +95,11 @@ suite('with a TPM', () => {
     return events.filter(({ pcr }) => pcr === register);
   }
 
-  test('of a later part of a shared image, every register is extended as measure predicts, and loader and image as recorded', {
-    skip,
-  }, async () => {
-    const { started, expected, extended, pcr11, esp } = await boot('shared', {
-      systemd: '262',
-      format: 'shared',
-      policyKey: POLICY_KEY,
-      generation: 2,
-    });
+  /** Asserts that a boot extended every register as `measure` predicts, and loader and image as recorded. */
+  function assertPredicted({ generation, started, expected, extended, pcr11, esp }: Booted) {
     assert.deepEqual(started, expected);
     const args = ['--esp', esp, '--allow-directory', '--secure-boot', 'off', '--phase', ':'];
-    const { stdout, stderr } = espalier(['measure', '2', '--json', ...args]);
+    const { stdout, stderr } = espalier(['measure', `${generation}`, '--json', ...args]);
     const [predicted] = JSON.parse(stdout || `{"boots":"${stderr}"}`).boots;
     assert.equal(pcr11, predicted.values.sha256[0].hash);
     const events: readonly { pcr: number; digests: Digests }[] = predicted.events;
@@ -110,6 +110,25 @@ suite('with a TPM', () => {
       const only = (digests: Digests) => banks.map((bank) => [bank, digests[bank]]);
       assert.deepEqual(found.map(only), of.map(only), `PCR ${register}`);
     }
+  }
+
+  test('of a later part of a shared image, every register is extended as measure predicts, and loader and image as recorded', {
+    skip,
+  }, async () => {
+    const booted = {
+      systemd: '262',
+      format: 'shared',
+      policyKey: POLICY_KEY,
+      generation: 2,
+    } as const;
+    assertPredicted(await boot('shared', booted));
+  });
+
+  test('of a thin image on the stub of lanzaboote as well', {
+    skip: skip || whyNoStub(),
+  }, async () => {
+    const stub = peerStub() ?? '';
+    assertPredicted(await boot('thin', { systemd: '257', format: 'thin', stub }));
   });
 
   test('of a type1 entry, the kernel is measured as it was recorded', { skip }, async () => {

@@ -8,7 +8,7 @@ import { espalier } from '../lab/espalier.ts';
 import { makeKeys } from '../lab/keys.ts';
 import { makeProfiles } from '../lab/profiles.ts';
 import { run } from '../lab/run.ts';
-import { peerProgram, peerStub, whyNoPeer } from '../lzbt/peer.ts';
+import { peerProgram, peerStub, whyNoPeer, whyNoStub } from '../lzbt/peer.ts';
 import {
   assertBooted,
   bootDirectory,
@@ -21,7 +21,7 @@ import {
 const stub = peerStub() ?? '';
 const skip =
   whyNoPeer() ||
-  (stub === '' && 'SKIPPED: LZBT_STUB=FILE names the stub of lanzaboote') ||
+  whyNoStub() ||
   whatIsMissing(['qemu-system-x86', 'mtools', 'dosfstools', 'openssl']);
 
 const folder = mkdtempSync(join(tmpdir(), 'espalier-take-over-'));

@@ -8,7 +8,7 @@ import { aProfiles } from '../generation/a-generation.ts';
 import { makeKeys, placeEnrolment } from '../lab/keys.ts';
 import { makeProfiles } from '../lab/profiles.ts';
 import { emulated, type SecureBoot } from '../lab/qemu.ts';
-import { peerStub } from '../lzbt/peer.ts';
+import { peerStub, whyNoStub } from '../lzbt/peer.ts';
 import {
   assertBooted,
   bootDirectory,
@@ -20,9 +20,7 @@ import {
 
 const stub = peerStub() ?? '';
 const skip =
-  stub === ''
-    ? 'SKIPPED: LZBT_STUB=FILE names the stub of lanzaboote'
-    : whatIsMissing(['qemu-system-x86', 'mtools', 'dosfstools', 'openssl', 'efitools']);
+  whyNoStub() || whatIsMissing(['qemu-system-x86', 'mtools', 'dosfstools', 'openssl', 'efitools']);
 
 suite('a thin image on the stub of lanzaboote', () => {
   const folder = mkdtempSync(join(tmpdir(), 'espalier-thin-boot-'));

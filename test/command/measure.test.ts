@@ -160,28 +160,49 @@ test('of a generation, loader and image extend PCR 4 as they are recorded for sy
   );
 });
 
-test('of a thin image, kernel and initrd count and not the paths that it names', async (t) => {
+/** A machine with a thin image on a stub, which says this of itself to firmware. */
+async function aThinMachine(t: TestContext, stubInfo: string) {
   const machine = aMachine(t);
   const stub = join(machine.root, 'stub.efi');
-  writeFileSync(stub, aPe({ sections: [{ name: '.text', bytes: countingBytes(800) }] }));
+  const sections = [{ name: '.text', bytes: countingBytes(800) }, section('.rdata', stubInfo)];
+  writeFileSync(stub, aPe({ sections }));
   await machine.run('install', '--format', 'thin', '--stub', stub);
-  const [boot] = await boots(machine, '1');
-  const [image = ''] = machine.paths(/^EFI\/Linux\//);
-  assert.deepEqual(
-    await boots(machine, join(machine.esp, image)).then(([one]) => one?.values),
-    boot?.values,
-  );
-  for (const [name, pattern] of [
-    ['.linux', /kernel-/],
-    ['.initrd', /initrd-/],
-  ] as const) {
-    const [path = ''] = machine.paths(pattern);
-    const expected = createHash('sha256')
-      .update(readFileSync(join(machine.esp, path)))
-      .digest('hex');
-    const measured = boot?.events.find(({ event }) => event === name);
-    assert.equal(measured?.digests['sha256'], expected);
-  }
+  return machine;
+}
+
+const FILES = [
+  ['.linux', /kernel-/],
+  ['.initrd', /initrd-/],
+] as const;
+
+for (const stubInfo of ['a stub of no version', 'lanzastub 1.1.0', 'lanzastub 1.0.0']) {
+  const isNew = stubInfo !== 'lanzastub 1.0.0';
+  const [counts, other] = isNew ? ['the files', 'paths'] : ['the paths', 'files'];
+  test(`of a thin image on ${stubInfo}, ${counts} count and not the ${other}`, async (t) => {
+    const machine = await aThinMachine(t, stubInfo);
+    const [boot] = await boots(machine, '1');
+    const [image = ''] = machine.paths(/^EFI\/Linux\//);
+    assert.deepEqual(
+      await boots(machine, join(machine.esp, image)).then(([one]) => one?.values),
+      boot?.values,
+    );
+    for (const [name, pattern] of FILES) {
+      const [path = ''] = machine.paths(pattern);
+      const counted = isNew
+        ? readFileSync(join(machine.esp, path))
+        : `\\${path.replaceAll('/', '\\')}`;
+      const measured = boot?.events.find(({ event }) => event === name);
+      const expected = createHash('sha256').update(counted).digest('hex');
+      assert.equal(measured?.digests['sha256'], expected);
+    }
+  });
+}
+
+test('of a thin image on a stub that measures in a way of its own, nothing is predicted', async (t) => {
+  const machine = await aThinMachine(t, 'lanzastub 0.4.3');
+  const { error } = await machine.run('measure', '1');
+  assert.equal(error?.code, 'CONFIG_INVALID');
+  assert.match(error.message, /what lanzastub 0\.4\.3 measures is not predicted/);
 });
 
 test('an old stub has the firmware measure the kernel inside, where Secure Boot is off', async (t) => {

@@ -24,6 +24,11 @@ export function peerProgram(): string {
   return LZBT ?? '';
 }
 
+/** Why there is no stub of lanzaboote here, or false when there is. */
+export function whyNoStub(): string | false {
+  return !LZBT_STUB && 'SKIPPED: LZBT_STUB=FILE names the stub of lanzaboote';
+}
+
 /** The stub of lanzaboote, if there is one. */
 export function peerStub(): string | undefined {
   return LZBT_STUB || undefined;
