@@ -113,8 +113,9 @@ async function keeperFor(
 
 /**
  * Looks first and locks second, unless it is plain that there is something to do: a run that finds
- * nothing to do leaves no trace, takes no lock and waits for nobody. Under the lock it reads everything again, profiles included: another run may
- * have changed the ESP, from newer profiles than this run has read.
+ * nothing to do leaves no trace, takes no lock and waits for nobody. Under the lock it reads everything
+ * again, profiles included: another run may have changed the ESP, from newer profiles than this run has
+ * read.
  */
 async function carryOut(
   target: Target,
