@@ -26,8 +26,19 @@ const GENERATORS = ['initramfs-tools', 'dracut'];
 
 /** Essential packages, which no other names; what Node is linked with; loader and stub. */
 const PACKAGES = [
-  ...['base-files', 'bash', 'coreutils', 'dash', 'debianutils', 'diffutils', 'dpkg', 'findutils'],
-  ...['grep', 'gzip', 'hostname', 'libc-bin', 'mawk', 'mount', 'perl-base', 'sed', 'tar'],
+  ...['apt', 'base-files', 'bash', 'coreutils', 'dash', 'debianutils', 'diffutils', 'dpkg'],
+  ...[
+    'findutils',
+    'grep',
+    'gzip',
+    'hostname',
+    'libc-bin',
+    'mawk',
+    'mount',
+    'perl-base',
+    'sed',
+    'tar',
+  ],
   ...['util-linux', 'libstdc++6', 'systemd-boot-efi'],
 ];
 
