@@ -26,9 +26,9 @@ const GENERATORS = ['initramfs-tools', 'dracut'];
 
 /** Essential packages, which no other names; what Node is linked with; loader and stub. */
 const PACKAGES = [
-  ...['base-files', 'bash', 'coreutils', 'dash', 'debianutils', 'diffutils', 'dpkg', 'findutils'],
-  ...['grep', 'gzip', 'hostname', 'libc-bin', 'mawk', 'mount', 'perl-base', 'sed', 'tar'],
-  ...['util-linux', 'libstdc++6', 'systemd-boot-efi'],
+  ...['apt', 'base-files', 'bash', 'coreutils', 'dash', 'debianutils', 'diffutils', 'dpkg'],
+  ...['findutils', 'grep', 'gzip', 'hostname', 'libc-bin', 'mawk', 'mount', 'perl-base', 'sed'],
+  ...['tar', 'util-linux', 'libstdc++6', 'systemd-boot-efi'],
 ];
 
 /** Where the packages of kernels are in a root, those of each release in a directory of its own. */
@@ -36,7 +36,7 @@ const KERNELS = 'packages/kernels';
 /** Where the package is that makes initrds. */
 const GENERATOR = 'packages/generator';
 
-/** Files that no package of a kernel reads, and that are half of the rest. */
+/** Much of what is left, and read by no package of a kernel. */
 const LEFT_OUT = ['usr/share/doc', 'usr/share/man', 'usr/share/locale', 'usr/lib/udev/hwdb.d'];
 
 /** A Debian. All paths begin at its root. */

@@ -3,17 +3,30 @@
  * their initrds made anew and go, and our own upgrade and end.
  */
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, suite, test } from 'node:test';
 import { debianPackage } from '../../tools/debian-package.ts';
 import { executable } from '../../tools/executable.ts';
 import { once } from '../boot/installed.ts';
-import { readPage } from '../docs/markdown.ts';
+import { ROOT, readPage } from '../docs/markdown.ts';
 import { DEBIAN_SUITES, type DebianRoot, findDebianRoot } from '../lab/debian-root.ts';
 import { attempt } from '../lab/run.ts';
 import { noNamespaces } from './a-package-machine.ts';
+
+const { version: VERSION } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
+const NEXT = `${VERSION}.1`;
+const packageOf = (version: string) => `./dist/espalier_${version}_amd64.deb`;
+
+/** What a person types who has built the package, and then who has it. */
+const [, FETCHED = ''] = /`(apt install [^`]+)`/.exec(readPage('README.md').text) ?? [];
+const TYPED = typed('docs/tasks.md');
+
+function typed(page: string): string {
+  const [, section = ''] = readPage(page).text.split(/^##+ .*Debian, Fedora or Arch$/m);
+  return /^```\n([\s\S]*?)^```$/m.exec(section)?.[1] ?? '';
+}
 
 /** Debian in namespaces of its own: nothing of it outlives the script, and nobody has to be root. */
 const INSIDE = `set -e
@@ -22,8 +35,8 @@ mount -t tmpfs upper /mnt
 mkdir /mnt/upper /mnt/work /mnt/root
 mount -t overlay -o "lowerdir=$root,upperdir=/mnt/upper,workdir=/mnt/work,userxattr" root /mnt/root
 cd /mnt/root
-mkdir -p boot/efi packages/espalier
-mount --bind "$packages" packages/espalier
+mkdir -p boot/efi dist
+mount --bind "$packages" dist
 mount --rbind /proc proc
 mount --rbind /dev dev
 # A directory stands for the ESP: in a namespace nobody mounts a FAT.
@@ -36,21 +49,20 @@ exec chroot . /bin/sh -c "$@"
 `;
 
 /** The arguments are the releases of the kernels, the oldest first. */
-const LIFE = (typed: string, generator: string) => `set -e
+const LIFE = (generator: string) => `set -e
 tell() {
   number=$(sed -n 's/^default .*-generation-\\([0-9]*\\)-.*/\\1/p' /boot/efi/loader/loader.conf)
   release=$(readlink "/var/lib/espalier/kernels/system-$number-link" | sed 's/.*-linux-/ of /') || true
   echo "@@ $1: $(ls /boot/efi/EFI/Linux | wc -l) entries, $number next$release"
 }
 kernel() { dpkg -i /packages/kernels/"$1"/*.deb; }
-ours() { dpkg -i "/packages/espalier/$1.deb"; }
 oldest=$1
 for newest; do :; done
 
 kernel "$oldest"
-ours 0.1.0
+${FETCHED}
 find / -xdev -path '*.wants/*espalier*' | sed 's/^/@@ enabled: /'
-${typed}
+${TYPED}
 tell typed
 grep -aoh 'root=/dev/vda2 ro quiet systemd.machine_id=[0-9a-f]*' /boot/efi/EFI/Linux/* | sed 's/^/@@ /'
 dpkg -i ${generator}
@@ -60,7 +72,7 @@ tell upgraded
 espalier verify --deep | sed 's/^/@@ /'
 espalier plan | sed -n '1s/\\([^;]*\\).*/@@ \\1/p'
 
-ours 0.2.0
+dpkg -i ${packageOf(NEXT)}
 dpkg-query -W espalier | sed 's/^/@@ /'
 test -e /var/cache/espalier/digests.json
 while [ "$1" != "$newest" ]; do dpkg -r "linux-image-$1"; tell 'older one removed'; shift; done
@@ -80,22 +92,17 @@ tell purged
 sed 's/^/@@ /' /etc/espalier.toml
 `;
 
-/** What a person types who has the package. */
-function typed(page: string): string {
-  const [, section = ''] = readPage(page).text.split(/^##+ .*Debian, Fedora or Arch$/m);
-  return /^```\n([\s\S]*?)^```$/m.exec(section)?.[1] ?? '';
-}
-
 suite('our package and packages of kernels', { skip: noNamespaces() }, () => {
   const folder = mkdtempSync(join(tmpdir(), 'espalier-debian-'));
   after(() => rmSync(folder, { recursive: true }));
   const packages = once(async () => {
     const program = await executable('x64', join(folder, 'espalier'));
-    for (const version of ['0.1.0', '0.2.0']) {
-      const output = join(folder, `${version}.deb`);
+    mkdirSync(join(folder, 'dist'));
+    for (const version of [VERSION, NEXT]) {
+      const output = join(folder, packageOf(version));
       await debianPackage({ architecture: 'x64', program, version, output, compression: 'none' });
     }
-    return folder;
+    return join(folder, 'dist');
   });
 
   for (const name of DEBIAN_SUITES) {
@@ -103,7 +110,7 @@ suite('our package and packages of kernels', { skip: noNamespaces() }, () => {
     const skip = debian === undefined && 'SKIPPED, missing parts: node test/lab/fetch.ts';
     test(`live together on ${name}`, { skip }, async () => {
       assert.ok(debian);
-      const script = LIFE(typed('docs/tasks.md'), debian.generator);
+      const script = LIFE(debian.generator);
       const words = ['--user', '--map-root-user', '--mount', 'sh', '-c', INSIDE, 'sh'];
       const given = [debian.root, await packages(), script, 'sh', ...debian.releases];
       const { status, stdout, stderr } = attempt('unshare', [...words, ...given]);
@@ -114,7 +121,8 @@ suite('our package and packages of kernels', { skip: noNamespaces() }, () => {
   }
 
   test('are told of by the same commands in both documents', () => {
-    assert.equal(typed('README.md'), typed('docs/tasks.md'));
+    assert.equal(typed('README.md'), TYPED);
+    assert.ok(readPage('docs/tasks.md').text.includes(`\`${FETCHED}\``));
   });
 });
 
@@ -129,7 +137,7 @@ function expected({ releases }: DebianRoot): readonly string[] {
     `upgraded: ${hasTwo ? 3 : 2} entries, 3 next of ${newest}`,
     '/boot/efi: all is well',
     '/boot/efi: nothing to do',
-    'espalier\t0.2.0',
+    `espalier\t${NEXT}`,
     ...(hasTwo ? [`older one removed: 1 entries, 3 next of ${newest}`] : []),
     // Without any kernel nothing is removed from the ESP.
     `removed: ${hasTwo ? 1 : 2} entries, 3 next`,
