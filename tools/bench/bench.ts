@@ -28,8 +28,8 @@ const HELP = `npm run bench -- [--quick] [--only LETTERS] [--json]
   --quick         three runs of each instead of nine
   --only LETTERS  only these workloads, as --only=ab (a to e; g to i with
                   shared images; j to m for disk images; n for what is
-                  shipped and how it starts; A to D, as a to d, beside lzbt;
-                  and f for memory)
+                  shipped and how it starts; beside lzbt A to D, as a to d,
+                  and E, as g; and f for memory)
   --program FILE  another build of ours instead of one made now
   --json          print a JSON document
 

@@ -66,6 +66,8 @@ const FLOOR = 'floor: cp, sync -f';
 const EMPTY_NODE = 'empty Node';
 /** Our own program with an image for each generation. */
 const AS_UKI = 'uki: espalier';
+/** Our own program with lanzaboote's stub. */
+const AS_THIN = 'thin: espalier';
 const FLOOR_AND_NODE = [FLOOR, EMPTY_NODE];
 
 export type Make = (workshop: Workshop) => Workload | Promise<Workload>;
@@ -82,18 +84,25 @@ export const WORKLOADS: Readonly<Record<string, Make>> = {
   e: oneImage,
   g: sharing(freshInstall('g', HUNDRED, { atMost: 2.5, of: FLOOR_AND_NODE })),
   h: sharing(oneMore('h', { atMost: 2.5, of: FLOOR_AND_NODE }, HUNDRED, 'known')),
-  i: sharing(nothingChanged('i', { atMost: 1.1, of: [AS_UKI] }), [AS_UKI]),
+  i: sharing(nothingChanged('i', { atMost: 1.1, of: [AS_UKI] }), (whole) => [
+    { ...whole, name: AS_UKI },
+  ]),
 };
 
 /**
  * The same with images that generations share, and a key as owners of machines have it.
- * @param beside names of further contenders, who install whole images
+ * @param beside returns further contenders, given ours that installs whole images and the usual ones
  */
-function sharing(make: Make, beside: readonly string[] = []): Make {
+function sharing(
+  make: Make,
+  beside: (whole: Installer, usual: Workshop['installers']) => readonly Installer[] = () => [],
+): Make {
   return (workshop) => {
     const keys = makeKeys(workshop.bundle);
-    const whole = espalier(workshop.bundle, 'uki', () => keys);
-    const others = beside.map((name) => ({ ...whole, name }));
+    const others = beside(
+      espalier(workshop.bundle, 'uki', () => keys),
+      workshop.installers,
+    );
     const installers = [espalier(workshop.bundle, 'shared', () => keys), ...others] as const;
     return make({ ...workshop, installers, format: 'shared, RSA-4096' });
   };
@@ -105,6 +114,10 @@ export const WORKLOADS_OF_LZBT: Readonly<Record<string, Make>> = {
   B: nothingChanged('B', { atMost: 2.5, of: [LZBT] }),
   C: oneMore('C', { atMost: 0.7, of: [LZBT] }),
   D: freshInstall('D', HUNDRED, { atMost: 0.05, of: [LZBT] }),
+  E: sharing(freshInstall('E', HUNDRED, { atMost: 0.02, of: [LZBT] }), (_, [thin, ...peers]) => [
+    { ...thin, name: AS_THIN },
+    ...peers,
+  ]),
 };
 
 function freshInstall(id: string, shape: MachineShape, target: Target): Make {
