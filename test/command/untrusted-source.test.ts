@@ -228,6 +228,20 @@ describe('what a key would vouch for is refused on FAT', () => {
     });
   }
 
+  test('as kernel of an image for booting that image build makes', async (t) => {
+    const { bench, key, run } = aStickBench(t);
+    const uki = (linux: string) =>
+      `[partition.uki]\npath = "/EFI/Linux/a.efi"\nlinux = "${linux}"\nsystemd = "systemd"\nos-release = "ID=x"`;
+    const described = (linux: string) =>
+      bench.put('image.toml', `[[partition]]\ntype = "esp"\n${uki(linux)}\n`);
+    const build = ['image', 'build', '--output', bench.path('disk.raw')];
+    const signed = ['--certificate', certificatePath, '--private-key', key];
+    const { error } = await run([...build, described('stick/linux'), ...signed]);
+    assert.equal(error?.code, 'SOURCE_UNTRUSTED', error?.message);
+    assert.equal(fs.existsSync(bench.path('disk.raw')), false);
+    assert.equal((await run([...build, described('linux'), ...signed])).error, undefined);
+  });
+
   test('as the root hash of verity sign', async (t) => {
     const { bench, key, run } = aStickBench(t);
     const hash = bench.put('stick/usr.roothash', 'a'.repeat(64));

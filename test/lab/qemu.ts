@@ -27,7 +27,7 @@ export interface BootOptions {
   readonly tpm?: boolean | string;
   /** Images of more disks, which the guest may write to. */
   readonly disks?: readonly string[];
-  /** Whether the machine may start anew; by default that is its end, but for an enrolment. */
+  /** Whether a restart starts the machine again, and does not end it. */
   readonly restarts?: boolean;
   /** Seconds until the machine is switched off, whatever it does: 300 if not given. */
   readonly limit?: number;
@@ -73,8 +73,11 @@ export interface Proof {
 const givenUp =
   /UEFI Interactive Shell|No bootable option|Press any key to enter the Boot Manager|Timed out waiting for device|Find image based on IP/;
 
-/** An old one has no more than is needed, AES included: what is newer costs an emulator much. */
-const processor = 'Westmere';
+/**
+ * An old one has no more than is needed, AES included: what is newer costs an emulator much. QEMU 7.2 gets
+ * cmpxchg16b wrong, and newer kernels panic on it.
+ */
+const processor = 'Westmere,cx16=off';
 
 /**
  * For the command line of every kernel: an emulated processor leaks nothing, and its cycles are dear. On
@@ -89,7 +92,8 @@ export const emulated = ['nokaslr', 'mitigations=off', 'no_timer_check'] as cons
 export async function bootImage(options: BootOptions): Promise<Boot> {
   const { parts, image, secureBoot = { kind: 'off' }, limit = 300 } = options;
   const { tpm = false, disks = [], sectorSize = 512 } = options;
-  const { restarts = secureBoot.kind === 'enrol' } = options;
+  // an enrolment restarts the machine in the middle
+  const restarts = options.restarts ?? secureBoot.kind === 'enrol';
   const folder = mkdtempSync(join(tmpdir(), 'espalier-vm-'));
   const variables = join(folder, 'vars.fd');
   const chip = tpm === false ? undefined : startTpm(folder, tpm === true ? folder : tpm);
