@@ -52,11 +52,8 @@ function isEmpty({ inventory, loaders }: EspView): boolean {
 
 /** That every file is missing is one finding; what firmware says holds for what comes, too. */
 function emptyFindings(view: EspView): readonly Finding[] {
-  const said = ofFirmware(view);
   return [
-    ...findingsOf(view).flatMap((found) =>
-      said.has(found.problem) ? [fileFinding(found, view, [])] : [],
-    ),
+    ...foundOn(view, []).filter(({ path }) => path === undefined),
     { weight: 'bad', text: 'nothing is installed here', next: INSTALL },
   ];
 }
@@ -74,11 +71,11 @@ function ofFirmware(view: EspView): ReadonlyMap<string, string | undefined> {
 function contentFindings(view: EspView, known: Known): readonly Finding[] {
   const { fromProfiles, fromPrimary, nextIsCurrent } = known;
   const menu = menuOf(view, { booted: undefined, pinned: [] });
-  const found = findingsOf(view);
-  const told = new Set<string>(found.map(({ path }) => path));
+  const found = foundOn(view, menu);
+  const told = new Set(found.map(({ path }) => path));
   const isNew = ({ path }: { readonly path: string }) => !told.has(path);
   return [
-    ...found.map((finding) => fileFinding(finding, view, menu)),
+    ...found,
     ...nextFindings(view),
     ...when(nextIsCurrent === false, 'what boots next is NOT what the profile says', INSTALL),
     // What fits is decided for each ESP by itself: a smaller mirror differs from the primary as it should.
@@ -92,13 +89,15 @@ function when(holds: boolean, text: string, next?: string): readonly Finding[] {
   return holds ? [{ weight: 'caution', text, next }] : [];
 }
 
-function fileFinding(found: FileFinding, view: EspView, menu: readonly MenuEntry[]): Finding {
-  const { path, problem: text, fatal } = found;
-  const weight = fatal ? 'bad' : 'caution';
+/** What every look finds. That which firmware does is in nobody's file, and has no path. */
+function foundOn(view: EspView, menu: readonly MenuEntry[]): readonly Finding[] {
   const said = ofFirmware(view);
-  // What firmware does is in nobody's file.
-  if (said.has(text)) return { weight, text, next: said.get(text) };
-  return { weight, path, text, next: nextStep(found, view, menu) };
+  return findingsOf(view).map((found) => {
+    const { path, problem: text, fatal } = found;
+    const weight = fatal ? 'bad' : 'caution';
+    if (said.has(text)) return { weight, text, next: said.get(text) };
+    return { weight, path, text, next: nextStep(found, view, menu) };
+  });
 }
 
 function nextStep(

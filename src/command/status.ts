@@ -73,7 +73,7 @@ export async function status({ flags, json }: Invocation, given: Context): Promi
 }
 
 function needsLook(status: EspStatus): boolean {
-  return status.problem !== undefined || ('findings' in status && status.findings.length > 0);
+  return !('findings' in status) || status.findings.length > 0;
 }
 
 async function describeEsps(

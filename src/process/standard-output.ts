@@ -28,9 +28,18 @@ export function writeError(text: Text, look: () => Look): void {
   writeAll(STANDARD_OUTPUT, `a warning could not be told: standard error: ${lost}\n`);
 }
 
-/** Whether a file of this process is a terminal. */
+/** Whether a file of this process is a terminal. Only for a device is it worth loading what can tell. */
 export function isTerminal(file: number): boolean {
-  return process.getBuiltinModule('node:tty').isatty(file);
+  return isDevice(file) && process.getBuiltinModule('node:tty').isatty(file);
+}
+
+function isDevice(file: number): boolean {
+  try {
+    return fs.fstatSync(file).isCharacterDevice();
+  } catch {
+    // Whoever started this closed it.
+    return false;
+  }
 }
 
 /** Returns how many columns the terminal has on which a file appears; undefined when it is none. */

@@ -4,6 +4,9 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, suite, test } from 'node:test';
+import type { Guid } from '../../src/guid.ts';
+import { LOADER } from '../../src/loader/efi-variables.ts';
+import { NO_TIME, NON_VOLATILE, withVariables } from '../../src/secureboot/variable-store.ts';
 import { makeProfiles } from '../lab/profiles.ts';
 import { bootImage } from '../lab/qemu.ts';
 import { run } from '../lab/run.ts';
@@ -49,6 +52,17 @@ suite('under OVMF', () => {
     });
   }
 
+  test('uki: a pattern in an EFI variable boots the first of the menu, and what was rolled back to does not', {
+    skip,
+  }, async () => {
+    const esp = join(folder, 'pattern');
+    install({ esp, world: world() });
+    install({ esp, world: world(), generation: 3 });
+    const variables = join(folder, 'vars.fd');
+    writeFileSync(variables, withDefault('nixos-*'));
+    assertBooted(await bootDirectory(esp, { kind: 'off', variables }), '5');
+  });
+
   test('uki: a specialisation chosen instead of the default boots as itself', {
     skip,
   }, async () => {
@@ -67,6 +81,15 @@ suite('under OVMF', () => {
     });
   }
 });
+
+/** Firmware's variables, with a value of LoaderEntryDefault: `install` counts it as one that starts another entry. */
+function withDefault(value: string): Uint8Array {
+  const empty = readFileSync(theParts().ovmf.vars);
+  const data = Buffer.from(`${value}\0`, 'utf16le');
+  const named = { name: 'LoaderEntryDefault', vendor: LOADER as Guid } as const;
+  const variable = { ...named, attributes: NON_VOLATILE, time: NO_TIME, data };
+  return withVariables(empty, [variable], 'OVMF_VARS');
+}
 
 /** Copies the ESP, the second partition, out of a disk of {@link makeDisk}: fsck.fat takes no offset. */
 function espOf(image: string): string {

@@ -36,8 +36,8 @@ for (const verb of ['list', 'verify', 'status']) {
     const { status, output } = await look(machine, verb);
     assert.equal(status, 0, output);
     for (const path of NAMED) {
-      // A line of `status` goes on below, further to the right.
-      const lines = output.replace(/\n {14,}/g, ' ').split('\n');
+      // A line goes on below, further to the right: of `status` behind its labels.
+      const lines = output.replace(verb === 'list' ? /\n {2}/g : /\n {14,}/g, ' ').split('\n');
       const line = lines.find((each) => each.includes(path)) ?? '';
       assert.match(line, /not Espalier’s: an? (addon|credential|extension)/, path);
     }

@@ -51,6 +51,6 @@ describe('completion', () => {
     const { output } = await machine.runWith({ environment }, ...words);
     assert.deepEqual(output.split('\n').sort(), ['1', '2']);
     const wrong = await machine.runWith({ environment: { ESPALIER_LIMIT: 'many' } }, ...words);
-    assert.deepEqual(wrong, { status: 0, output: '' });
+    assert.deepEqual([wrong.status, wrong.output], [0, '']);
   });
 });

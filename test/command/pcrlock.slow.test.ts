@@ -423,7 +423,7 @@ describe('pcrlock', () => {
     const printed = await machine.runWith({}, 'pcrlock', 'lock-pe', program);
     assert.equal(`${printed.output}\n`, record(aKernel()));
     const written = await machine.runWith({}, 'pcrlock', 'lock-pe', program, '--pcrlock', target);
-    assert.deepEqual(written, { status: 0, output: '' });
+    assert.deepEqual([written.status, written.output], [0, '']);
     assert.equal(fs.readFileSync(target, 'utf8'), record(aKernel()));
   });
 

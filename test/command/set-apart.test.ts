@@ -84,14 +84,17 @@ describe('a broken generation', () => {
     assert.equal((await machine.run('install')).status, 5);
     const said = await machine.run('status');
     assert.equal(said.status, 5);
-    assert.match(said.output, /! generation 1 is broken: init\s[^→]*\n +→ repair the store/);
+    assert.match(said.output, /- generation 1 is broken: init\s[^→]*\n +→ repair the store/);
     const { broken } = JSON.parse((await machine.run('status', '--json')).output);
     assert.deepEqual(
       [broken.length, broken[0].generation, broken[0].code],
       [1, '1', 'GENERATION_BROKEN'],
     );
     const listed = await machine.run('list');
-    assert.match(listed.output, /^generation 1 is broken: init .*\n {2}hint: repair the store/m);
+    assert.match(
+      listed.output,
+      /^generation 1 is broken: init\s[^:]*:\s+expected .*\n {2}hint: repair the store/m,
+    );
     assert.equal(
       JSON.parse((await machine.run('list', '--json')).output).broken[0].generation,
       '1',
@@ -107,7 +110,7 @@ describe('a broken generation', () => {
   ] as const) {
     test(`that no firmware starts is told by list and metrics${what}`, async (t) => {
       const machine = aMachine(t, { generations: shapes });
-      const said = new RegExp(`^generation ${broken} is broken: .*\n {2}hint: rebuild that`, 'm');
+      const said = new RegExp(`^generation ${broken} is broken:[^]*?\n {2}hint: rebuild that`, 'm');
       assert.match((await machine.run('list')).output, said);
       const { output } = await machine.run('status', '--metrics');
       assert.match(output, /^espalier_generations_broken\{esp="[^"]+"\} 1$/m);
@@ -121,7 +124,7 @@ describe('a broken generation', () => {
     const machine = aMachine(t, { generations: [{ version: '1', kernel: 'no program' }, {}] });
     const { status, output } = await machine.run('status');
     assert.equal(status, 5);
-    assert.match(output, /! generation 1 is broken:/);
+    assert.match(output, /- generation 1 is broken:/);
   });
 
   test('of another system is told where the system is named', async (t) => {
