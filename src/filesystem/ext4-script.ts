@@ -1,17 +1,19 @@
 /** The commands of debugfs(8) that fill an ext4 file system with a tree. */
+import { basename, dirname } from 'node:path/posix';
 import { EspError } from '../error.ts';
-import { KIND_BITS, type TreeNode } from '../tree/node.ts';
+import { type DeviceNumber, KIND_BITS, type TreeNode } from '../tree/node.ts';
 import type { Tree } from '../tree/tree.ts';
 import type { Request } from './request.ts';
 import type { Sources, Stage } from './staged.ts';
 
 /** debugfs reads lines into memory of 8192 bytes. */
 const MAX_LINE = 8000;
+const MAX_DEVICE_NUMBER = 65_535;
 
 /**
  * Yields the commands. `stage` makes files of what is in none. Sockets are left out: debugfs makes
  * none.
- * @throws {TREE_MALFORMED} when a name has a line break, or a path is too long for debugfs
+ * @throws {TREE_MALFORMED} when debugfs cannot be told: a name has a line break, a path is too long, a device too high
  */
 export async function* ext4Script(
   { tree, time }: Pick<Request, 'tree' | 'time'>,
@@ -51,12 +53,26 @@ function made(node: TreeNode, source: string): readonly string[] {
     case 'link':
       return [line('symlink', path, target)];
     case 'fifo':
-      return [line('mknod', path, 'p')];
-    default: {
-      const letter = kind === 'block' ? 'b' : 'c';
-      return [line('mknod', path, letter, String(device?.major ?? 0), String(device?.minor ?? 0))];
-    }
+      return mknod(path, 'p');
+    default:
+      return mknod(path, kind === 'block' ? 'b' : 'c', ...deviceNumbers(path, device));
   }
+}
+
+function deviceNumbers(
+  path: string,
+  { major, minor }: DeviceNumber = { major: 0, minor: 0 },
+): readonly string[] {
+  if (Math.max(major, minor) <= MAX_DEVICE_NUMBER) return [String(major), String(minor)];
+  throw new EspError(
+    'TREE_MALFORMED',
+    `${path}: device ${major}:${minor}: expected numbers of at most ${MAX_DEVICE_NUMBER}, because debugfs makes no other`,
+  );
+}
+
+/** `mknod` alone takes its word for a name, slashes and all, in the directory where debugfs is. */
+function mknod(path: string, ...words: readonly string[]): readonly string[] {
+  return [line('cd', dirname(path)), line('mknod', basename(path), ...words), line('cd', '/')];
 }
 
 /** What a new node has differently from what debugfs gives it: root's, and the mode of the source. */
@@ -92,7 +108,9 @@ function* timed(tree: Tree, time: number): Generator<string> {
 function line(command: string, ...words: readonly string[]): string {
   const text = [command, ...words.map((word) => `"${word.replaceAll('"', '""')}"`)].join(' ');
   if (!/[\n\r\0]/.test(text) && Buffer.byteLength(text) <= MAX_LINE) return text;
-  const shown = JSON.stringify(words.find((word) => word.startsWith('/'))?.slice(0, 200));
+  // Not a file that was staged meanwhile: whoever reads this knows the source, or the path of the image.
+  const meant = words.find((word) => word.startsWith('/') && /[\n\r\0]/.test(word)) ?? words.at(-1);
+  const shown = JSON.stringify(meant?.slice(0, 200));
   throw new EspError(
     'TREE_MALFORMED',
     `${shown}: expected a path without line breaks, of at most ${MAX_LINE / 2} bytes, because debugfs reads it as a line`,
