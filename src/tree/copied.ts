@@ -62,7 +62,7 @@ function copyOne(
   if (excluded === 'whole') return;
   // The source itself may be a link to what is meant, as a profile is; below it, links are copied.
   const stat = within === '' ? disk.stat(path) : disk.linkStat(path);
-  if (stat === undefined) throw new EspError('FILE_MISSING', `${path} does not exist`);
+  if (stat === undefined) throw absent(path);
   const node = { ...drafted(path, stat, copy.by, settings, disk), xattrs: copy.xattrsAt(path) };
   draft.put(target, owned(node, copy), copy.by);
   if (stat.kind !== 'directory' || excluded === 'content') return;
@@ -70,6 +70,15 @@ function copyOne(
     const deeper = within === '' ? name : `${within}/${name}`;
     copyOne(copy, `${path}/${name}`, below(target, name), deeper, placing);
   }
+}
+
+/** Where Node cannot read the bytes of a name, it puts U+FFFD: no file has the name that comes of it. */
+function absent(path: string): EspError {
+  return path.includes('\uFFFD')
+    ? new EspError('TREE_MALFORMED', `${path}: expected names in UTF-8`, {
+        hint: 'rename it, or leave it out',
+      })
+    : new EspError('FILE_MISSING', `${path} does not exist`);
 }
 
 /** Of `mode`: the bits that say of which kind a file is. */
