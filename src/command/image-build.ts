@@ -2,6 +2,7 @@
 
 import { resolve } from 'node:path';
 import type { Context } from '../context.ts';
+import { EspError } from '../error.ts';
 import { finalUuid } from '../image/build-image.ts';
 import { FILES_ALONE } from '../image/esp-description.ts';
 import type { ImageJob } from '../image/image-job.ts';
@@ -37,9 +38,20 @@ export async function imageBuild(
   const { job, output: described } = await readJob(description, settings, context);
   const output = settings.output ?? described;
   if (output === undefined) throw misuse('expected --output, got none', VERB);
+  requireOther(output, description, context);
   return makeWith(verbosity, context, async (means) => {
     const made = await makeOrPlan(job, output, settings, means);
     return json ? asJson(made, output.given, job.isSplit) : asTable(made);
+  });
+}
+
+/** With --force the description would be gone. @throws {CONFIG_INVALID} */
+function requireOther({ given, path }: Output, description: string | undefined, context: Context) {
+  if (description === undefined) return;
+  const { disk } = context;
+  if (disk.realPath(path) !== disk.realPath(resolve(description))) return;
+  throw new EspError('CONFIG_INVALID', `--output: ${given} is the description of the image`, {
+    hint: 'name another file for the image',
   });
 }
 

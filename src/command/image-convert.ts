@@ -5,7 +5,7 @@ import type { Context } from '../context.ts';
 import { EspError, EXIT_WARNINGS } from '../error.ts';
 import { outputForm, writeOutput } from '../image/convert-image.ts';
 import { openImage } from '../image/opened-image.ts';
-import { requireOutput } from '../image/output.ts';
+import { claimOutput } from '../image/output.ts';
 import { formatSize } from '../quantity.ts';
 import { readFlags } from '../settings/flags.ts';
 import type { Invocation } from '../settings/invocation.ts';
@@ -33,7 +33,7 @@ export async function imageConvert(
   if (context.disk.realPath(path) === context.disk.realPath(image)) {
     throw new EspError('CONFIG_INVALID', `${output}: it is the image that is read`);
   }
-  requireOutput(path, { needed: 0, isForced: force }, context.disk);
+  using _claim = await claimOutput(path, { verb: VERB, isForced: force }, context);
   using opened = await openImage(image, context);
   const read = opened.disk;
   await writeOutput(read, path, form, context);

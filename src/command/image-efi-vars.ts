@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import * as v from 'valibot';
 import type { Context } from '../context.ts';
 import { makeVariableFile } from '../image/make-variable-file.ts';
-import { requireOutput } from '../image/output.ts';
+import { claimOutput } from '../image/output.ts';
 import { misuse, readFlags } from '../settings/flags.ts';
 import type { Invocation } from '../settings/invocation.ts';
 import { flag, path } from '../settings/value-schemas.ts';
@@ -38,7 +38,7 @@ export async function imageEfiVars(
   if (wishes.keys === undefined && wishes.microsoft.length + wishes.certificates.length > 0) {
     throw misuse('expected --keys: firmware with other certificates alone belongs to nobody', VERB);
   }
-  requireOutput(output, { needed: 0, isForced: force }, context.disk);
+  using _claim = await claimOutput(output, { verb: VERB, isForced: force }, context);
   const sources = { ...wishes, template: resolve(template), output, time: 0 };
   const { enrolled, boot } = await makeVariableFile(sources, context);
   const started = boot.map(({ path: program }) => program);

@@ -2,7 +2,7 @@
 import { resolve } from 'node:path';
 import type { Context } from '../context.ts';
 import { finishImage, requireMatch, rootHashesOf } from '../image/finish-image.ts';
-import { requireOutput } from '../image/output.ts';
+import { claimOutput } from '../image/output.ts';
 import { repartRows } from '../image/repart-rows.ts';
 import { readFlags } from '../settings/flags.ts';
 import type { Invocation } from '../settings/invocation.ts';
@@ -29,7 +29,7 @@ export async function imageFinish(
   const rootHashes = await matching(image, uki, context);
   const output = settings.output ?? { given: imageGiven, path: image };
   const isForced = settings.force || output.path === image;
-  requireOutput(output.path, { needed: 0, isForced }, context.disk);
+  using _claim = await claimOutput(output.path, { verb: VERB, isForced }, context);
   const { job } = await readJob(settings.description, settings, context);
   const placed = { source: uki, path: settings['uki-path'] };
   const finishing = { image, output: output.path, uki: placed, job, rootHashes };

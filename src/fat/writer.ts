@@ -17,6 +17,9 @@ export interface Manner {
   readonly durable: boolean;
 }
 
+const NAMES = 'give it a name without any of "*/:<>?\\| and without a dot or a space at its end';
+const ALIKE = 'names that differ in upper and lower case alone are one on FAT: rename one of them';
+
 /** Where a name is, or could be. */
 interface Place {
   readonly path: string;
@@ -189,9 +192,9 @@ export class FatWriter {
     const place = this.#place(path);
     if (place === undefined) throw this.#error(operation, path, 'there is no such directory');
     if (keptName(place.name) === undefined) {
-      throw this.#error(operation, path, 'FAT has no such names');
+      throw this.#error(operation, path, 'FAT has no such names', NAMES);
     }
-    if (place.entry !== undefined) throw this.#error(operation, path, 'it exists');
+    if (place.entry !== undefined) throw this.#error(operation, path, 'it exists', ALIKE);
     return place;
   }
 
@@ -199,7 +202,7 @@ export class FatWriter {
   #slots({ path, parent, name }: Place, leads: Leads, operation: string): NewName {
     const slots = slotsFor(parent, name, { ...leads, written: this.#epoch });
     if (slots === undefined) {
-      throw this.#error(operation, path, 'another file has its short name');
+      throw this.#error(operation, path, 'another file has its short name', ALIKE);
     }
     const first = parent.freeSlots(slots.length);
     this.#grow(parent, first + slots.length, path);
@@ -248,8 +251,8 @@ export class FatWriter {
     return { attributes, cluster, size, written: this.#epoch };
   }
 
-  #error(operation: string, path: string, why: string): EspError {
-    return new EspError('IO', `cannot ${operation} ${this.volume.name}/${path}: ${why}`);
+  #error(operation: string, path: string, why: string, hint?: string): EspError {
+    return new EspError('IO', `cannot ${operation} ${this.volume.name}/${path}: ${why}`, { hint });
   }
 
   #full(path: string, why: string): EspError {

@@ -1,12 +1,13 @@
 /** The commands of debugfs(8) that fill an ext4 file system with a tree. */
 import { EspError } from '../error.ts';
-import { KIND_BITS, parentOf, type TreeNode } from '../tree/node.ts';
+import { type DeviceNumber, KIND_BITS, parentOf, type TreeNode } from '../tree/node.ts';
 import type { Tree } from '../tree/tree.ts';
 import type { Request } from './request.ts';
 import type { Source, Sources, Stage } from './staged.ts';
 
 /** debugfs reads lines into memory of 8192 bytes. */
 const MAX_LINE = 8000;
+const MAX_DEVICE_NUMBER = 65_535;
 /** Of commands, in characters. */
 const PIECE = 64 * 1024;
 
@@ -15,7 +16,7 @@ const PIECE = 64 * 1024;
  * `stage` makes files of what is in none. Sockets are left out: debugfs makes none. A name is looked up
  * in its own directory: debugfs keeps eight blocks in memory, and would read and write anew those of
  * every directory above it.
- * @throws {TREE_MALFORMED} when a name has a line break, or a path is too long for debugfs
+ * @throws {TREE_MALFORMED} when debugfs cannot be told: a name has a line break, a path is too long, a device too high
  */
 export async function* ext4Script(
   { tree, time }: Pick<Request, 'tree' | 'time'>,
@@ -92,10 +93,20 @@ function made(node: TreeNode, source: string): string {
       return line(path, 'mknod', name, 'p');
     default: {
       const letter = kind === 'block' ? 'b' : 'c';
-      const { major = 0, minor = 0 } = device ?? {};
-      return line(path, 'mknod', name, letter, String(major), String(minor));
+      return line(path, 'mknod', name, letter, ...deviceNumbers(path, device));
     }
   }
+}
+
+function deviceNumbers(
+  path: string,
+  { major, minor }: DeviceNumber = { major: 0, minor: 0 },
+): readonly string[] {
+  if (Math.max(major, minor) <= MAX_DEVICE_NUMBER) return [String(major), String(minor)];
+  throw new EspError(
+    'TREE_MALFORMED',
+    `${path}: device ${major}:${minor}: expected numbers of at most ${MAX_DEVICE_NUMBER}, because debugfs makes no other`,
+  );
 }
 
 /** What a new node has differently from what debugfs gives it: root's, and the mode of the source. */

@@ -6,7 +6,14 @@ import { EspError } from '../error.ts';
 import { epoch, ext4Script } from './ext4-script.ts';
 import { EXT4_BLOCK, ext4Blocks, ext4Inodes, ext4Needs } from './ext4-size.ts';
 import { whole } from './region.ts';
-import type { Maker, Plan, Region, Request, Workshop } from './request.ts';
+import {
+  type Maker,
+  type Plan,
+  type Region,
+  type Request,
+  requireTimes,
+  type Workshop,
+} from './request.ts';
 import { Sources, stageIn } from './staged.ts';
 import { DEBUGFS, type FoundTool, findTool, MKFS_EXT4, runTool } from './tool.ts';
 
@@ -23,10 +30,13 @@ const FEATURES = [
   'metadata_csum',
 ];
 const MAX_LABEL = 16;
+/** e2fsprogs 1.47.0 writes 32 bits of a time, which Linux reads with a sign, and says nothing. */
+const LATEST = 2 ** 31 - 1;
 
 export const EXT4: Maker = {
   plan(request, workshop): Plan {
     const { version } = tools(workshop).mkfs;
+    requireTimes(request, LATEST, 'ext4');
     if (Buffer.byteLength(request.label) > MAX_LABEL) {
       throw new EspError(
         'CONFIG_INVALID',

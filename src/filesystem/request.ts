@@ -1,5 +1,6 @@
 /** What a file system shall be like, and where it goes. */
 import type { WritableDisk } from '../disk/disk.ts';
+import { EspError } from '../error.ts';
 import type { Environment, Machine, RawFile } from '../process/machine.ts';
 import type { Tree } from '../tree/tree.ts';
 
@@ -55,6 +56,21 @@ export interface Plan {
 
 /** Who makes what needs no program: {@link Plan.by}. */
 export const OWN = 'espalier';
+
+/**
+ * Refuses times that a kind of file system cannot have: its program would write others.
+ * @param latest in seconds since the epoch
+ * @throws {CONFIG_INVALID}
+ */
+export function requireTimes({ tree, time }: Request, latest: number, format: string): void {
+  const given = tree.values().reduce((max, { modified }) => Math.max(max, modified), time);
+  if (given <= latest) return;
+  throw new EspError(
+    'CONFIG_INVALID',
+    `time ${given}: expected at most ${latest} for ${format}, in seconds since 1970`,
+    { hint: 'give an earlier source-date-epoch' },
+  );
+}
 
 /** How one kind of file system is made. */
 export interface Maker {

@@ -5,11 +5,13 @@ import type { TreeNode } from '../tree/node.ts';
 import { tarStream } from '../tree/tar-writer.ts';
 import type { Tree } from '../tree/tree.ts';
 import { sizeOf } from './region.ts';
-import type { Maker, Plan, Request } from './request.ts';
+import { type Maker, type Plan, type Request, requireTimes } from './request.ts';
 import { findTool, type Least, runTool, SQFSTAR } from './tool.ts';
 
 const ALGORITHMS = ['gzip', 'lzo', 'lz4', 'xz', 'zstd', 'lzma'];
 const DEFAULT_ALGORITHM = 'zstd';
+/** Times have 32 bits. */
+const LATEST = 2 ** 32 - 1;
 /** sqfstar takes half a GiB unless it is told. The bytes are the same. */
 const MEMORY = '128M';
 
@@ -17,6 +19,7 @@ export const SQUASHFS: Maker = {
   plan(request, workshop): Plan {
     const { version } = findTool(SQFSTAR, leastFor(request), workshop);
     requireAlgorithm(request);
+    requireTimes(request, LATEST, 'squashfs');
     return { size: undefined, place: 'beside', by: `${SQFSTAR.name} ${version}` };
   },
   async make(request, region, workshop): Promise<number> {

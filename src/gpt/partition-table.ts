@@ -41,7 +41,7 @@ const MAX_TABLE = 4 * 1024 * 1024;
 
 /**
  * Returns the partition table of a disk or of a disk image. `name` is its name in errors.
- * @throws {VERITY_MALFORMED} when neither copy is whole
+ * @throws {DISK_IMAGE_MALFORMED} when neither copy is whole
  */
 export function readPartitionTable(disk: ByteSource, name: string): PartitionTable {
   const complaints: string[] = [];
@@ -57,8 +57,11 @@ export function readPartitionTable(disk: ByteSource, name: string): PartitionTab
     }
   }
   throw new EspError(
-    'VERITY_MALFORMED',
+    'DISK_IMAGE_MALFORMED',
     `${name}: expected a GUID partition table, got ${complaints.join('; ') || 'none'}`,
+    {
+      hint: 'look whether it is a disk, and whole: sgdisk mends a table of which one copy is left; else copy or make it anew',
+    },
   );
 }
 

@@ -26,7 +26,7 @@ import { writeData } from './write-data.ts';
  * Returns the root hashes of an image, each with the file system that it is of. The UUIDs of a data
  * partition and of the one with its hash tree are the halves of a root hash of SHA-256; the tree is
  * looked at, to be sure.
- * @throws {VERITY_MALFORMED} when there is no partition table
+ * @throws {DISK_IMAGE_MALFORMED} when there is no partition table
  */
 export async function rootHashesOf(
   image: BlockSource,

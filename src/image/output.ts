@@ -1,11 +1,14 @@
 /** The file that an image becomes: under a name of its own until it is whole. */
 import { basename, dirname, join } from 'node:path';
+import type { Context } from '../context.ts';
+import { hash } from '../digest.ts';
 import type { WritableDisk } from '../disk/disk.ts';
 import { makeSized, openRaw } from '../disk/raw-file.ts';
 import { EspError } from '../error.ts';
 import { errno } from '../io-error.ts';
 import type { Machine, RawFile } from '../process/machine.ts';
 import { exactSize, formatSize } from '../quantity.ts';
+import { acquireLock, type Lock, lockDirectory } from '../transaction/lock.ts';
 
 /** Where images are written. */
 export interface Workshop {
@@ -24,6 +27,38 @@ export function scratchPath(output: string): string {
 }
 
 /**
+ * Refuses an output before anything is written, and keeps other runs from it. What is made meanwhile
+ * has one name beside it: two runs would write into each other's.
+ * @param verb who holds it, for the others
+ * @throws as {@link requireOutput} does
+ * @throws {LOCKED} when another run makes the same output
+ */
+export async function claimOutput(
+  output: string,
+  { verb, isForced }: { readonly verb: string; readonly isForced: boolean },
+  { disk, host, environment, uid }: Pick<Context, 'disk' | 'host' | 'environment' | 'uid'>,
+): Promise<Lock> {
+  requireOutput(output, { needed: 0, isForced }, disk);
+  const directory = disk.realPath(dirname(output)) ?? dirname(output);
+  const lock = await acquireLock({
+    ...{ disk: host, directory: lockDirectory(environment, uid), on: output, verb },
+    key: `image-${hash(join(directory, basename(output))).slice(0, 32)}`,
+    timeoutSeconds: 0,
+  });
+  try {
+    // The run that held it before may have made the output meanwhile.
+    requireOutput(output, { needed: 0, isForced }, disk);
+    return lock;
+  } catch (error) {
+    lock.release();
+    throw error;
+  }
+}
+
+/** Bytes of a name, in every file system that images are made in. */
+const MAX_NAME = 255;
+
+/**
  * Refuses an output before anything is written.
  * @param needed bytes that will be allocated
  * @throws {CONFIG_INVALID} when its directory is not there
@@ -38,6 +73,11 @@ export function requireOutput(
   const directory = dirname(output);
   if (disk.stat(directory)?.kind !== 'directory') {
     throw new EspError('CONFIG_INVALID', `--output: ${directory} is no directory`);
+  }
+  if (Buffer.byteLength(basename(scratchPath(output))) > MAX_NAME) {
+    throw new EspError('CONFIG_INVALID', `--output: ${basename(output)} is too long a name`, {
+      hint: 'while it is made, the image has a name with 16 bytes more',
+    });
   }
   const there = disk.stat(output);
   if (there !== undefined && there.kind !== 'file') {
@@ -70,6 +110,9 @@ export async function placeOutput<Result>(
   write: (image: RawFile, path: string) => Promise<Result>,
 ): Promise<Result> {
   const temporary = temporaryPath(output);
+  // SAFETY: no machine boots from a temporary name. It is what a killed run left, or a link that leads
+  // elsewhere, and the one who holds the output is the only one to write there.
+  disk.remove(temporary);
   try {
     makeLong(temporary, size, { disk, machine });
     const result = await written(temporary, { disk, machine }, write);

@@ -5,6 +5,7 @@ import type { NewTable } from '../gpt/format-table.ts';
 import { formatMbr, hybridPartitions, MBR_TYPES, type Mbr } from '../gpt/mbr.ts';
 import { partitionTypeName } from '../gpt/partition-type.ts';
 import type { Guid } from '../guid.ts';
+import { formatSize } from '../quantity.ts';
 import type { Tree } from '../tree/tree.ts';
 import type { PartitionDefinition } from './definition.ts';
 import { type Filling, type FillingSettings, fillingOf } from './filling.ts';
@@ -85,6 +86,7 @@ export async function planImage(
 ): Promise<ImagePlan> {
   const { partitions: definitions, size, sectorSize, seed, verityBlockSize } = description;
   requireWholeGroups(definitions);
+  for (const definition of definitions) requireBounds(definition);
   const labels = labelsOf(definitions);
   const unplaced = await withAllTools(definitions, (definition, index) =>
     unplacedOf(definition, labels[index] ?? '', description, settings),
@@ -99,6 +101,18 @@ export async function planImage(
   const table = mbr === undefined ? gpt : { ...gpt, mbr };
   for (const each of partitions) requireBlocks(each, partitions, description, settings.warn);
   return { size: layout.size, partitions, table, seed, verityBlockSize };
+}
+
+/** @throws {CONFIG_INVALID} when the least is more than the most */
+function requireBounds({ name, size, padding }: PartitionDefinition): void {
+  for (const [what, { min = 0, max = min }] of Object.entries({ size, padding })) {
+    if (min <= max) continue;
+    throw new EspError(
+      'CONFIG_INVALID',
+      `${name}: ${what}: the least is ${formatSize(min)}, and the most ${formatSize(max)}`,
+      { hint: 'make the most larger, or leave it out' },
+    );
+  }
 }
 
 /** Goes on where a program is missing, so that all of them are told at once. */

@@ -78,7 +78,9 @@ export function parseRepartDefinition(
 
 function valuesOf(files: readonly DefinitionFile[]): RepartValues {
   const found = files.flatMap(({ path, text }) =>
-    parseUnit(text).map((assignment) => ({ ...assignment, path })),
+    parseUnit(text).flatMap((assignment) =>
+      isForOthers(assignment) ? [] : [{ ...assignment, path }],
+    ),
   );
   for (const assignment of found) requireKnown(assignment, assignment.path);
   return Object.fromEntries(
@@ -110,6 +112,10 @@ function readValue(key: keyof RepartValues, values: readonly string[], path: str
     throw new EspError('CONFIG_INVALID', `${path}: ${key}=: expected ${error.message}, got ${got}`);
   }
 }
+
+/** As systemd.syntax(7) says, what is named so is for other programs. */
+const isForOthers = ({ section, key }: Assignment) =>
+  section.startsWith('X-') || key.startsWith('X-');
 
 function requireKnown({ section, key, value }: Assignment, path: string): void {
   if (section !== SECTION) {

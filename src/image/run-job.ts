@@ -13,11 +13,13 @@ import { type EspFilling, fillFats, isFilledEsp, isFilledXbootldr } from './fill
 import type { ImageJob } from './image-job.ts';
 import { makeVariableFile, requireVariables } from './make-variable-file.ts';
 import { planNixpkgs } from './nixpkgs-plan.ts';
-import { placeOutput, requireOutput, scratchPath } from './output.ts';
+import { claimOutput, placeOutput, requireOutput, scratchPath } from './output.ts';
 import { type ImagePlan, planImage } from './plan-image.ts';
 import type { MadePartition } from './repart-rows.ts';
 import { rootHashSigner } from './root-hash-signer.ts';
 import { type Splitting, splitFor, splitImage } from './split.ts';
+
+const VERB = 'image build';
 
 /** What a run is given besides the job. */
 export interface RunMeans {
@@ -54,9 +56,10 @@ export async function runJob(
   if (job.variables !== undefined) {
     requireDisk(form, path);
     requireApart(job.variables.output, path);
-    requireOutput(job.variables.output, { needed: 0, isForced }, context.disk);
     requireVariables({ ...job.variables, time: job.time }, context);
   }
+  using _claim =
+    job.variables && (await claimOutput(job.variables.output, { verb: VERB, isForced }, context));
   const outcome = await buildImage(job, form, destination, means);
   if (job.variables !== undefined) {
     await makeVariableFile({ ...job.variables, image: path, time: job.time }, context);
@@ -95,8 +98,8 @@ async function buildImage(
   const { context } = means;
   requireDracut(job, context);
   const signer = await signerOf(job, means);
-  requireOutput(path, { needed: 0, isForced }, context.disk);
-  return withScratch(besideOutput(path), context, async (workshop) => {
+  using _claim = await claimOutput(path, { verb: VERB, isForced }, context);
+  return await withScratch(besideOutput(path), context, async (workshop) => {
     const plan = await planOf(job, form, workshop, means.warn);
     const sign = rootHashSignerFor(plan, job, context);
     const needed = plan.partitions.reduce((sum, { filling }) => sum + filling.size, 0);

@@ -128,7 +128,7 @@ function troublesOf({ release, initrds, modules }: InstalledFiles, keeping: Keep
   return [
     ...(lacksInitrd
       ? [
-          `Linux ${release} has no initrd (looked at ${initrdPlaces(release, disk).join(', ')}): it is not installed before it has one; --no-initrd says that it needs none`,
+          `Linux ${release} has no initrd (looked at ${initrdPlaces(release, disk).join(', ')}): it is not installed before it has one; --without-initrd says that it needs none`,
         ]
       : []),
     ...(lacksModules ? [`Linux ${release} has no modules in ${modules}: it is not installed`] : []),

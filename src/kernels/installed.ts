@@ -55,15 +55,23 @@ export interface NamedFiles {
 export function findKernel(
   release: string,
   disk: Disk,
-  { image = imageOf(release, disk), initrds = [] }: NamedFiles = {},
+  { image: named, initrds = [] }: NamedFiles = {},
 ): InstalledFiles {
   if (!RELEASE.test(release)) {
-    throw new EspError('CONFIG_INVALID', `${release}: expected the release of a kernel`, {
-      hint: 'it is what `uname -r` says, as 6.12.9-amd64',
-    });
+    throw new EspError(
+      'CONFIG_INVALID',
+      `${JSON.stringify(release)}: expected the release of a kernel`,
+      {
+        hint: 'it is what `uname -r` says, as 6.12.9-amd64',
+      },
+    );
   }
-  if (image === undefined || !isFile(image, disk)) {
-    throw new EspError('FILE_MISSING', `${image ?? release}: there is no such kernel`, {
+  if (named !== undefined && !isFile(named, disk)) {
+    throw new EspError('FILE_MISSING', `${named}: there is no such kernel`);
+  }
+  const image = named ?? imageOf(release, disk);
+  if (image === undefined) {
+    throw new EspError('FILE_MISSING', `${release}: there is no such kernel`, {
       hint: `it is looked for at ${imagePlaces(release).join(', ')}; name it behind the release`,
     });
   }

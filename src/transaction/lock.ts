@@ -19,6 +19,8 @@ export interface LockRequest {
   readonly directory: string;
   /** The ESP, by its device and inode in hexadecimal. */
   readonly key: string;
+  /** What the other run is at work on, for the message (default: this ESP). */
+  readonly on?: string;
   /** The verb that runs under the lock. Whoever waits is told it. */
   readonly verb: string;
   /** In seconds; zero tries once. */
@@ -79,7 +81,7 @@ export async function acquireLock(request: LockRequest): Promise<Lock> {
       return lockOf(database, () => withdrawNote(disk, note));
     }
     const left = deadline - performance.now();
-    if (left <= 0) throw lockedError(directory, readNote(disk, note), request.timeoutSeconds);
+    if (left <= 0) throw lockedError(request, readNote(disk, note));
     if (!waiting) request.onWait?.(readNote(disk, note));
     waiting = true;
     await setTimeout(Math.min(POLL, left));
@@ -197,8 +199,11 @@ function readNote(disk: WritableDisk, note: string): string {
 
 const UNKNOWN = 'a process that left no note';
 
-function lockedError(directory: string, holder: string, waited: number): EspError {
-  const message = `another run of espalier is at work on this ESP (${holder}); waited ${waited} s`;
+function lockedError(
+  { directory, on = 'this ESP', timeoutSeconds }: LockRequest,
+  holder: string,
+): EspError {
+  const message = `another run of espalier is at work on ${on} (${holder}); waited ${timeoutSeconds} s`;
   return new EspError('LOCKED', message, {
     hint: `wait for it, or end it: its lock in ${directory} ends with the process. The name is its own note and may be out of date`,
   });

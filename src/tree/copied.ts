@@ -62,7 +62,7 @@ function copyOne(
   if (excluded === 'whole') return;
   // The source itself may be a link to what is meant, as a profile is; below it, links are copied.
   const stat = within === '' ? disk.stat(path) : disk.linkStat(path);
-  if (stat === undefined) throw new EspError('FILE_MISSING', `${path} does not exist`);
+  if (stat === undefined) throw absent(path);
   if (stat.kind === 'file') requireTrustedDevice(path, stat, placing);
   const node = { ...drafted(path, stat, copy.by, settings, disk), xattrs: copy.xattrsAt(path) };
   draft.put(target, owned(node, copy), copy.by);
@@ -82,6 +82,15 @@ function requireTrustedDevice(
   if (requireTrusted === undefined || trusted.has(device)) return;
   requireTrusted(path);
   trusted.add(device);
+}
+
+/** Where Node cannot read the bytes of a name, it puts U+FFFD: no file has the name that comes of it. */
+function absent(path: string): EspError {
+  return path.includes('\uFFFD')
+    ? new EspError('TREE_MALFORMED', `${path}: expected names in UTF-8`, {
+        hint: 'rename it, or leave it out',
+      })
+    : new EspError('FILE_MISSING', `${path} does not exist`);
 }
 
 /** Of `mode`: the bits that say of which kind a file is. */

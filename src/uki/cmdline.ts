@@ -40,6 +40,8 @@ function malformed(field: string, expected: string, got: string): EspError {
   return new EspError(
     'BOOTSPEC_MALFORMED',
     `${field}: expected ${expected}, got ${JSON.stringify(got)}`,
-    { hint: 'correct boot.kernelParams, and rebuild the system' },
+    {
+      hint: 'correct boot.kernelParams and rebuild the system, or /etc/kernel/cmdline and run `espalier kernel sync`',
+    },
   );
 }

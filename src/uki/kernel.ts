@@ -83,6 +83,8 @@ export function requireCmdlineFits(
   throw new EspError(
     'GENERATION_BROKEN',
     `its command line has ${own + added} bytes${more}, and ${path} takes at most ${limit} and cuts off the rest`,
-    { hint: `shorten boot.kernelParams${added > 0 ? ', or the cmdline of [addons]' : ''}` },
+    {
+      hint: `shorten boot.kernelParams, or /etc/kernel/cmdline where that is none${added > 0 ? ', or the cmdline of [addons]' : ''}`,
+    },
   );
 }

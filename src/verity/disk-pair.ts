@@ -45,7 +45,7 @@ export interface Look {
 /**
  * Finds the pair of a root hash among the partitions of a disk. The hash alone determines the
  * partitions, as for systemd-veritysetup-generator(8).
- * @throws {VERITY_MALFORMED} when the disk has no partition table
+ * @throws {DISK_IMAGE_MALFORMED} when the disk has no partition table
  */
 export async function findPair(
   disk: BlockSource,

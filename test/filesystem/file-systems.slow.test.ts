@@ -102,6 +102,28 @@ describe('a file system', { skip }, () => {
     run('diff', ['-r', '--no-dereference', source, at('out')]);
   });
 
+  test('of ext4 has pipes and devices in the directories where they belong', async (t) => {
+    const at = aDirectory(t);
+    mkdirSync(at('src/run/deep'), { recursive: true });
+    for (const name of ['src/top', 'src/run/deep/pipe']) run('mkfifo', [at(name)]);
+    const devices = isRoot() ? { null: [1, 3], high: [7, 300] } : {};
+    for (const [name, numbers] of Object.entries(devices)) {
+      run('mknod', [at(`src/run/${name}`), 'c', ...numbers.map(String)]);
+    }
+    const contents: Contents[] = [{ kind: 'copy', source: at('src'), target: '/' }];
+    await makeAt(at('disk'), 0, 'ext4', contents);
+    run('e2fsck', ['-fn', at('disk')]);
+    const stat = (path: string) => run('debugfs', ['-R', `stat ${path}`, at('disk')]);
+    for (const path of ['/top', '/run/deep/pipe']) assert.match(stat(path), /Type: FIFO/);
+    for (const [name, numbers] of Object.entries(devices)) {
+      const [major, minor] = numbers.map((number) => String(number).padStart(2, '0'));
+      assert.match(
+        stat(`/run/${name}`),
+        new RegExp(`Device major/minor number: ${major}:${minor} `),
+      );
+    }
+  });
+
   test('of ext4 has owners, times and attributes without root, and room where it is asked for', async (t) => {
     const { at } = aSystem(t);
     const contents: Contents[] = [

@@ -55,7 +55,7 @@ describe('a partition table', () => {
     disk[1024] = 0;
     disk[disk.length - 512 + 48] = 0;
     assert.throws(() => read(disk), {
-      code: 'VERITY_MALFORMED',
+      code: 'DISK_IMAGE_MALFORMED',
       message:
         'disk.raw: expected a GUID partition table, got primary copy: its entries have another checksum; backup copy: its header has another checksum',
     });
@@ -114,7 +114,7 @@ function readOrRefuse(disk: Uint8Array): readonly Partition[] {
   try {
     return read(disk).partitions;
   } catch (error) {
-    assert.ok(error instanceof EspError && error.code === 'VERITY_MALFORMED', String(error));
+    assert.ok(error instanceof EspError && error.code === 'DISK_IMAGE_MALFORMED', String(error));
     return [];
   }
 }

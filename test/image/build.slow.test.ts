@@ -292,6 +292,17 @@ describe('what is refused leaves nothing behind', () => {
       ['Type=root-verity', 'Verity=hash', 'VerityMatchKey=other'],
       /verity group (other|store) has no (data|hash) partition/,
     ],
+    [
+      'a least size above the largest',
+      [
+        'Type=usr-verity',
+        'Verity=hash',
+        'VerityMatchKey=store',
+        'SizeMinBytes=2M',
+        'SizeMaxBytes=1M',
+      ],
+      /10-hash\.conf: size: the least is 2\.0 MiB, and the most 1\.0 MiB/,
+    ],
     ['an unknown specifier', ['Type=usr', 'Label=%w'], /Label=: %w is not known here/],
   ] as const) {
     test(`${what} is named with its file`, async (t) => {
