@@ -82,9 +82,12 @@ function namesOn(host: Disk, roots: readonly string[]): Names {
   };
   const findNew: Find = (path) => {
     const at = find(path);
-    const slash = at.lastIndexOf('/');
-    const listing = listings.get(at.slice(0, slash));
-    if (listing) add(listing, at.slice(slash + 1));
+    const parts = at.split('/');
+    // Whoever makes a directory makes those above it, too.
+    for (const [index, name] of parts.entries()) {
+      const listing = listings.get(parts.slice(0, index).join('/'));
+      if (listing) add(listing, name);
+    }
     return at;
   };
   return { find, findNew };

@@ -188,8 +188,9 @@ async function create(path: string, readers: Readers = 'owner'): Promise<NewFile
   let isOpen = true;
   const close = () => {
     // After a close the kernel reuses the number, so a second one would close another file.
-    if (isOpen) translated('close', path, () => fs.closeSync(fd));
+    if (!isOpen) return;
     isOpen = false;
+    translated('close', path, () => fs.closeSync(fd));
   };
   return {
     async write(bytes) {

@@ -112,10 +112,10 @@ async function keeperFor(
 }
 
 /**
- * Looks first and locks second, unless it is plain that there is something to do: a run that finds
- * nothing to do leaves no trace, takes no lock and waits for nobody. Under the lock it reads everything
- * again, profiles included: another run may have changed the ESP, from newer profiles than this run has
- * read.
+ * Looks first and locks second: a run that finds nothing to do leaves no trace, takes no lock and
+ * waits for nobody. A run that plainly has something to do locks at once. Under the lock everything
+ * is read again, profiles included: another run may have changed the ESP, from newer profiles than
+ * this run has read.
  */
 async function carryOut(
   target: Target,
@@ -216,7 +216,8 @@ async function decideUnlocked(
 ): Promise<Outcome | undefined> {
   let outcome: Outcome;
   try {
-    if (passContext.verb !== 'gc' && lacksNext(target, survey)) return undefined;
+    // Other scopes write no new entry, so one that is missing gives them nothing to do.
+    if (PURPOSES[passContext.verb].scope === 'all' && lacksNext(target, survey)) return undefined;
     outcome = await look(target, survey, passContext);
   } catch (error) {
     if (error instanceof EspError) return undefined;
@@ -228,7 +229,7 @@ async function decideUnlocked(
   return told && { ...outcome, warnings: [...outcome.warnings, ...told], report };
 }
 
-/** Tells whether the entry that should boot next is missing: then the look that counts is the one under the lock. */
+/** Tells whether the entry is missing that should boot next. A look without the lock could settle nothing then. */
 function lacksNext({ root, tree }: Target, { musts, default: id }: Survey): boolean {
   const next = musts.flatMap(({ entries }) => entries).find((entry) => entry.id === id);
   if (next === undefined) return false;

@@ -170,14 +170,7 @@ test('a file system mounted read-only is ESP_READ_ONLY for every change', async 
 test('a large file is sent to the disk while it grows, and what the disk refused then is told', async (t) => {
   const path = join(top, 'large');
   const refusal = Object.assign(new Error('i/o error'), { code: 'EIO' });
-  const early = t.mock.method(fs, 'fdatasync', (_: number, done: fs.NoParamCallback) =>
-    done(refusal),
-  );
-  syncBuiltinESMExports();
-  t.after(() => {
-    early.mock.restore();
-    syncBuiltinESMExports();
-  });
+  const early = mockKernel(t, 'fdatasync', (_: number, done: fs.NoParamCallback) => done(refusal));
   const file = await disk.create(path);
   await file.write(new Uint8Array(1024));
   assert.equal(early.mock.callCount(), 0);
