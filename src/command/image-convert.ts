@@ -30,7 +30,8 @@ export async function imageConvert(
   const { format, force } = readFlags(schema, flags, VERB);
   const path = resolve(output);
   const form = outputForm(format, path, context);
-  if (context.disk.realPath(path) === context.disk.realPath(image)) {
+  const there = context.disk.realPath(path);
+  if (there !== undefined && there === context.disk.realPath(image)) {
     throw new EspError('CONFIG_INVALID', `${output}: it is the image that is read`);
   }
   using _claim = await claimOutput(path, { verb: VERB, isForced: force }, context);

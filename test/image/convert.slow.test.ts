@@ -106,6 +106,12 @@ describe('espalier image convert', () => {
     await assert.rejects(convert(raw, raw, '--force'), { code: 'CONFIG_INVALID' });
   });
 
+  test('tells an image that is not there from one that it would replace', async (t) => {
+    const { at, raw } = aRawDisk(t);
+    await assert.rejects(convert(at('none.raw'), at('new.raw')), { code: 'FILE_MISSING' });
+    await assert.rejects(convert(raw, raw, '--force'), { message: /it is the image that is read/ });
+  });
+
   test('leaves nothing when the image is damaged', async (t) => {
     const { at } = aRawDisk(t);
     writeFileSync(at('bad.qcow2'), Buffer.from('514649fb00000009', 'hex'));
