@@ -13,6 +13,7 @@ import { ensureSystemdRoot } from './systemd-root.ts';
 import { ensureSysupdate } from './sysupdate.ts';
 import { ensureToolRoot } from './tool-root.ts';
 import { ensureTools, installCommand } from './tools.ts';
+import { ensureUpgradeRoot } from './upgrade-root.ts';
 import { ensureVerityInitrd } from './verity-initrd.ts';
 
 try {
@@ -30,6 +31,7 @@ try {
   ensureSysupdate(say);
   ensureKernelInstall(say);
   ensureDebianRoot(say);
+  ensureUpgradeRoot(say);
   ensureVerityInitrd(parts, say);
 } catch (error) {
   console.error(
