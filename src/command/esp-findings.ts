@@ -8,7 +8,7 @@ import { isBad, nextOf } from '../plan/menu-order.ts';
 import { overrides } from '../plan/overrides.ts';
 import { startedPrevious } from '../plan/running-loader.ts';
 import { NOT_THERE } from '../plan/schedule.ts';
-import { notReached, refusals, startedElsewhere } from '../plan/startable.ts';
+import { entriesNotFound, notReached, refusals, startedElsewhere } from '../plan/startable.ts';
 import type { EspView } from '../plan/view.ts';
 import { counted } from '../quantity.ts';
 import type { BrokenGeneration } from './broken.ts';
@@ -62,9 +62,12 @@ function emptyFindings(view: EspView): readonly Finding[] {
 function ofFirmware(view: EspView): ReadonlyMap<string, string | undefined> {
   return new Map([
     ...refusals(view.firmware).map((text) => [text, 'espalier keys status'] as const),
-    ...[...startedElsewhere(view), ...startedPrevious(view), ...notReached(view)].map(
-      (text) => [text, undefined] as const,
-    ),
+    ...[
+      ...startedElsewhere(view),
+      ...startedPrevious(view),
+      ...notReached(view),
+      ...entriesNotFound(view),
+    ].map((text) => [text, undefined] as const),
   ]);
 }
 

@@ -97,11 +97,14 @@ async function surveyAndPass(
       likely: signing.likely,
     },
   );
-  if (variables && !outcomes[0]?.failure) await startOnce(surveyor.known().default, variables);
+  const started =
+    variables && !outcomes[0]?.failure
+      ? await startOnce(surveyor.known().default, outcomes, variables)
+      : outcomes;
   // A failed primary ESP fails the run, so the programs beside it stay unsigned.
   const extra = outcomes[0]?.failure ? NOTHING : await signing.sign();
   return {
-    outcomes,
+    outcomes: started,
     extra: { ...extra, warnings: [...extra.warnings, ...unsignedNames(asking)] },
   };
 }
@@ -120,10 +123,17 @@ function keepsDefault(wants: Wants, [primary = '']: readonly string[], { disk }:
   };
 }
 
-/** Has the boot loader start an entry at the next start, and only then. */
-async function startOnce(id: string, variables: Variables): Promise<void> {
+/** Has the boot loader start an entry at the next start, and only then. Returns the outcomes, which tell it. */
+async function startOnce(
+  id: string,
+  [primary, ...others]: readonly Outcome[],
+  variables: Variables,
+): Promise<readonly Outcome[]> {
   const { choose } = await import('../firmware/loader-choice.ts');
   choose(variables, 'next', countablePattern(id));
+  if (primary === undefined) return others;
+  const firmware = [...(primary.firmware ?? []), `${id} starts at the next start, and only then`];
+  return [{ ...primary, firmware }, ...others];
 }
 
 /** A plan asks nobody who holds a key elsewhere: the certificate is enough for all but a few names. */

@@ -263,8 +263,11 @@ describe('entry', () => {
 test('install --once starts a system once, and leaves what boots always', async (t) => {
   const machine = await installed(t);
   assert.equal(machine.next(), 2);
-  assert.equal((await run(machine, 'install', '--once', machine.toplevel(1))).status, 0);
+  const { status, output } = await run(machine, 'install', '--once', machine.toplevel(1));
+  assert.equal(status, 0);
   assert.equal(machine.next(), 2);
+  // What boots always is told, too: without this line nobody would know of the other.
+  assert.match(output, /firmware: nixos-generation-1-\w{52}\.efi starts at the next start/);
   assert.match(
     loaderText(machine, 'LoaderEntryOneShot') ?? '',
     /^nixos-generation-1-\w{52}\*\.efi\0$/,

@@ -12,6 +12,7 @@ import { ensureSystemdRoot } from './systemd-root.ts';
 import { ensureSysupdate } from './sysupdate.ts';
 import { ensureToolRoot } from './tool-root.ts';
 import { ensureTools, installCommand } from './tools.ts';
+import { ensureUpgradeRoot } from './upgrade-root.ts';
 import { ensureVerityInitrd } from './verity-initrd.ts';
 
 try {
@@ -28,6 +29,7 @@ try {
   ensureSysupdate(say);
   ensureKernelInstall(say);
   ensureDebianRoots(say);
+  ensureUpgradeRoot(say);
   ensureVerityInitrd(parts, say);
 } catch (error) {
   console.error(

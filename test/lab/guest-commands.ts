@@ -18,17 +18,31 @@ export const runCommands = `for script in $(ls /commands | sort -n); do
 ${mark} end $script $?"
 done`;
 
+/** Shell lines that run those that did not run before a restart. The number of the next one lies in `/next`. */
+export const runNext = `while number=$(cat /next); test -e /commands/$number; do
+  echo $((number + 1)) > /next
+  echo "${mark} begin $number"
+  sh /commands/$number 2>&1
+  echo "
+${mark} end $number $?"
+done`;
+
 /** Returns the commands as scripts in the guest. */
 export function commandMembers(commands: readonly string[]): readonly Member[] {
   return commands.map((command, index) => memberOf(`commands/${index}`, `${command}\n`));
 }
 
 /**
- * Returns what each command did, as the console tells it.
+ * Returns what each command did, as the console tells it. One that is undefined is passed over.
  * @throws {Error} with the end of the console when the machine did not come to the last command
  */
-export function findAllRan(text: string, commands: readonly string[]): readonly GuestRan[] {
-  return commands.map((command, index) => findRan(text, command, index));
+export function findAllRan(
+  text: string,
+  commands: readonly (string | undefined)[],
+): readonly GuestRan[] {
+  return commands.flatMap((command, index) =>
+    command === undefined ? [] : [findRan(text, command, index)],
+  );
 }
 
 function findRan(text: string, command: string, index: number): GuestRan {

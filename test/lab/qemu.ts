@@ -13,8 +13,8 @@ export type SecureBoot =
   | { readonly kind: 'off'; readonly variables?: string }
   /** Setup mode: systemd-boot enrols the keys it finds on the ESP and restarts the machine. `save` gets the variables. */
   | { readonly kind: 'enrol'; readonly save?: string }
-  /** Enforcing from the start, with variables that an enrolment saved. */
-  | { readonly kind: 'enforcing'; readonly variables: string };
+  /** Enforcing from the start, with variables that an enrolment saved. `save` gets what becomes of them. */
+  | { readonly kind: 'enforcing'; readonly variables: string; readonly save?: string };
 
 export interface BootOptions {
   readonly parts: Parts;
@@ -29,6 +29,8 @@ export interface BootOptions {
   readonly disks?: readonly string[];
   /** Whether a restart starts the machine again, and does not end it. */
   readonly restarts?: boolean;
+  /** MiB: 512 if not given. */
+  readonly memory?: number;
   /** Seconds until the machine is switched off, whatever it does: 300 if not given. */
   readonly limit?: number;
 }
@@ -91,7 +93,7 @@ export const emulated = ['nokaslr', 'mitigations=off', 'no_timer_check'] as cons
  */
 export async function bootImage(options: BootOptions): Promise<Boot> {
   const { parts, image, secureBoot = { kind: 'off' }, limit = 300 } = options;
-  const { tpm = false, disks = [], sectorSize = 512 } = options;
+  const { tpm = false, disks = [], sectorSize = 512, memory } = options;
   // an enrolment restarts the machine in the middle
   const restarts = options.restarts ?? secureBoot.kind === 'enrol';
   const folder = mkdtempSync(join(tmpdir(), 'espalier-vm-'));
@@ -107,8 +109,11 @@ export async function bootImage(options: BootOptions): Promise<Boot> {
       ...disks.flatMap((path) => drive(path, 'format=raw,if=virtio')),
       ...(chip?.args ?? []),
     ];
-    const { text, ended } = await runMachine(args, { limit, stopAt: givenUp });
-    if (secureBoot.kind === 'enrol' && secureBoot.save !== undefined) {
+    const { text, ended } = await runMachine(args, {
+      ...{ limit, stopAt: givenUp },
+      ...(memory === undefined ? {} : { memory }),
+    });
+    if (secureBoot.kind !== 'off' && secureBoot.save !== undefined) {
       copyFileSync(variables, secureBoot.save);
     }
     return { console: text, proof: findProof(text), measured: findMeasured(text), ended };

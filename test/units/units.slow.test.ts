@@ -50,6 +50,13 @@ suite('the unit files', () => {
     }
   });
 
+  test('hide none of the modules by which an installed kernel is whole', async () => {
+    for (const { text } of (await usual()).filter(({ name }) => name.endsWith('.service'))) {
+      assert.match(text, /^BindReadOnlyPaths=.* -\/usr\/lib\/modules /m);
+      assert.doesNotMatch(text, /^ProtectKernelModules=/m);
+    }
+  });
+
   test('have a reason above every setting, in one line', async () => {
     for (const { name, text } of await usual()) {
       const groups = text.split(/^(?=#)/m).slice(1);
