@@ -98,6 +98,6 @@ function refuse(input: PlanInput, { own, kept, budget, clusterSize }: Holdings):
         ? []
         : [`${exactSize(growth)} must fit beside the last entry that boots`]),
     ].join('; '),
-    hint: 'free space on the ESP: delete generations that are not needed (`nix-env --delete-generations old --profile /nix/var/nix/profiles/system`), remove files of others, lower --reserve, or use --format type1, which shares kernels and initrds',
+    hint: 'free space on the ESP: delete generations that are not needed (`nix-env --delete-generations old --profile /nix/var/nix/profiles/system`, or `espalier kernel remove VERSION` where packages install kernels), remove files of others, lower --reserve, or use --format type1, which shares kernels and initrds',
   };
 }

@@ -90,7 +90,7 @@ function locate(path: string, settings: Settings, context: Context, access: Acce
 export function openImage(path: string, { images }: Context, access: Access): ImageEsp {
   if (images !== undefined) return images.open(path, access);
   throw new EspError('CONFIG_INVALID', `${path}: expected a mount point, got a file`, {
-    hint: 'of the verbs that work on ESPs, install, plan, list, status, verify, repair and gc take disk images',
+    hint: 'of the verbs that work on ESPs, install, plan, list, status, report, verify, repair and gc take disk images',
   });
 }
 
