@@ -1,6 +1,7 @@
 /** Reads every byte of our files on an ESP and compares it with their names. */
 import { createHash } from 'node:crypto';
 import { setImmediate } from 'node:timers/promises';
+import { readRange } from '../byte-source.ts';
 import type { Amount, Context } from '../context.ts';
 import { type Digest, digestOf, hash } from '../digest.ts';
 import type { OpenFile } from '../disk/disk.ts';
@@ -12,7 +13,7 @@ import { isImageBlob, isProgram } from '../esp/layout.ts';
 import type { Target } from '../esp/target.ts';
 import { certificateTable } from '../pe/certificate-table.ts';
 import { createChecksum } from '../pe/checksum.ts';
-import { contentRange, parsePe, readRange } from '../pe/pe.ts';
+import { contentRange, parsePe } from '../pe/pe.ts';
 import { IMAGE_KINDS } from '../plan/images.ts';
 import { signersIn } from '../signer/cms-verification.ts';
 import { authenticodeDigest } from '../signer/image-digest.ts';

@@ -1,5 +1,6 @@
 /** The store of installed kernels: files by their digest, and systems that name them. */
 import { basename } from 'node:path';
+import { readRange } from '../byte-source.ts';
 import { base32, type Digest, hash, parseBase32 } from '../digest.ts';
 import { digestIn } from '../disk/digest-in.ts';
 import type { Disk, WritableDisk } from '../disk/disk.ts';
@@ -21,8 +22,6 @@ export interface SystemParts {
   readonly sortKey: string;
 }
 
-/** Bytes that are read at a time. */
-const CHUNK = 1024 * 1024;
 /** The kernel unpacks archives that begin at multiples of four bytes (Linux, buffer format). */
 const ALIGNMENT = 4;
 const DOCUMENT = 'boot.json';
@@ -36,7 +35,7 @@ export interface KernelStore {
 
 /**
  * Keeps the content of files, one behind the other, as one file. Returns its path.
- * @throws {FILE_MISSING} {SHORT_WRITE} {IO}
+ * @throws {FILE_MISSING} {SOURCE_CHANGED} {SHORT_WRITE} {IO}
  */
 export async function keepFile(
   { disk, places: { files } }: KernelStore,
@@ -68,7 +67,8 @@ async function join(paths: readonly string[], to: string, disk: WritableDisk): P
   try {
     for (const path of paths) {
       using source = disk.open(path);
-      for (let at = 0; at < source.size; at += CHUNK) await file.write(source.read(at, CHUNK));
+      for (const bytes of readRange(source, { offset: 0, size: source.size }))
+        await file.write(bytes);
       const padding = (ALIGNMENT - (source.size % ALIGNMENT)) % ALIGNMENT;
       if (padding > 0) await file.write(new Uint8Array(padding));
     }

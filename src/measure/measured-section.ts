@@ -1,7 +1,8 @@
 /** Returns which sections of an image systemd-stub measures into PCR 11, and in which order. */
 import type { ByteSource } from '../byte-source.ts';
+import { readRange } from '../byte-source.ts';
 import { EspError } from '../error.ts';
-import { contentRange, type Pe, readRange, type Section } from '../pe/pe.ts';
+import { contentRange, type Pe, type Section } from '../pe/pe.ts';
 import { counted, exactSize } from '../quantity.ts';
 import { findKnown, sectionTable, splitProfiles } from '../uki/section.ts';
 

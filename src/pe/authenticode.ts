@@ -1,8 +1,9 @@
 /** Tells which bytes of an image the Authenticode digest covers, and in which order. */
 import type { ByteSource } from '../byte-source.ts';
+import { type Range, readRange } from '../byte-source.ts';
 import { EspError } from '../error.ts';
 import { type ImageLayout, type Piece, slicePieces } from './image-layout.ts';
-import { type Pe, parsePe, type Range, rawRanges, readRange } from './pe.ts';
+import { type Pe, parsePe, rawRanges } from './pe.ts';
 
 /** Bytes of data directory entry 4. */
 export const CERTIFICATE_ENTRY_SIZE = 8;

@@ -1,11 +1,11 @@
 /**
  * Reads the attribute certificate table at the end of a signed image, and adds a signature to it.
  */
-import type { ByteSource } from '../byte-source.ts';
+import type { ByteSource, Range } from '../byte-source.ts';
 import { EspError } from '../error.ts';
 import { authenticodeRanges, CERTIFICATE_ENTRY_SIZE } from './authenticode.ts';
 import { type ImageLayout, type Piece, pieceSize, roundUp } from './image-layout.ts';
-import { type Pe, parsePe, type Range } from './pe.ts';
+import { type Pe, parsePe } from './pe.ts';
 
 /** New bytes for an offset of a file. */
 export interface Patch {

@@ -2,7 +2,7 @@
  * An image to be written, as pieces in file order. Pieces name payloads by path; memory never holds
  * them.
  */
-import type { Range } from './pe.ts';
+import type { Range } from '../byte-source.ts';
 
 /** The content of a new section. Sizes in bytes. */
 export type Content =

@@ -3,16 +3,10 @@
  * whole.
  */
 
-import type { ByteSource } from '../byte-source.ts';
+import { type ByteSource, type Range, readExactly } from '../byte-source.ts';
 import { EspError } from '../error.ts';
 import { exactSize } from '../quantity.ts';
 import { type Header, hex, openHeader } from './header.ts';
-
-/** A range of bytes in a file. */
-export interface Range {
-  readonly offset: number;
-  readonly size: number;
-}
 
 /** One section header (PE/COFF §Section Table). Sizes in bytes; the name without its NUL padding. */
 export interface Section {
@@ -59,7 +53,6 @@ export const NX_COMPAT = 0x0100;
 export const SECTION_HEADER_SIZE = 40;
 
 const COFF_HEADER_SIZE = 24;
-const CHUNK = 1024 * 1024;
 /** More sections than any image has: every one costs a row to read. */
 export const MAX_SECTIONS = 512;
 const CERTIFICATE_DIRECTORY = 4;
@@ -226,32 +219,4 @@ export function readSection(source: ByteSource, section: Section, limit: number)
       `section ${JSON.stringify(section.name)}: expected at most ${exactSize(limit)}, got ${exactSize(size)}`,
     );
   return readExactly(source, offset, size);
-}
-
-/**
- * Yields the bytes of a range in chunks of at most 1 MiB. Each chunk is valid until the next.
- * @throws {SOURCE_CHANGED} when the source ends before its own size
- */
-export function* readRange(source: ByteSource, { offset, size }: Range): Generator<Uint8Array> {
-  // Allocating memory for every chunk would cost more than hashing it.
-  const memory = source.readInto && new Uint8Array(Math.min(CHUNK, size));
-  for (let done = 0; done < size; done += CHUNK) {
-    const length = Math.min(CHUNK, size - done);
-    yield memory && source.readInto
-      ? whole(source.readInto(offset + done, memory.subarray(0, length)), offset + done, length)
-      : readExactly(source, offset + done, length);
-  }
-}
-
-function readExactly(source: ByteSource, offset: number, length: number): Uint8Array {
-  return whole(source.read(offset, length), offset, length);
-}
-
-function whole(bytes: Uint8Array, offset: number, length: number): Uint8Array {
-  if (bytes.length === length) return bytes;
-  throw new EspError(
-    'SOURCE_CHANGED',
-    `read at offset ${offset} expected ${length} bytes, got ${bytes.length}`,
-    { hint: 'Run again once nothing else writes the file.' },
-  );
 }

@@ -1,12 +1,12 @@
 /** Assembles an image: its pieces are read once, hashed and summed on the way, and signed last. */
 import { createHash, type Hash } from 'node:crypto';
+import type { Range } from '../byte-source.ts';
 import type { Progress } from '../context.ts';
 import type { Disk, FileStat, NewFile, Readers, WritableDisk } from '../disk/disk.ts';
 import { EspError } from '../error.ts';
 import { attachSignature } from '../pe/certificate-table.ts';
 import { createChecksum } from '../pe/checksum.ts';
 import type { ImageLayout } from '../pe/image-layout.ts';
-import type { Range } from '../pe/pe.ts';
 import { stream } from '../recipe/pieces.ts';
 import type { Signer } from '../signer/signer.ts';
 

@@ -1,7 +1,7 @@
 /** Shows an image as `ukify inspect --json` does. */
-import { type ByteSource, withoutPadding } from '../byte-source.ts';
+import { type ByteSource, readRange, withoutPadding } from '../byte-source.ts';
 import type { Digest } from '../digest.ts';
-import { contentRange, parsePe, readRange, readSection, type Section } from '../pe/pe.ts';
+import { contentRange, parsePe, readSection, type Section } from '../pe/pe.ts';
 import { hasPrivateKey } from '../secureboot/private-key.ts';
 import { findKnown, isSectionName, splitProfiles } from './section.ts';
 

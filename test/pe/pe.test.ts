@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { type ByteSource, bytesSource } from '../../src/byte-source.ts';
+import { type ByteSource, bytesSource, readRange } from '../../src/byte-source.ts';
 import { EspError } from '../../src/error.ts';
-import { findSection, parsePe, readRange, readSection } from '../../src/pe/pe.ts';
+import { findSection, parsePe, readSection } from '../../src/pe/pe.ts';
 import { findParts } from '../lab/parts.ts';
 import { aCertificateEntry, aPe, countingBytes, OPTIONAL_HEADER, PE_OFFSET } from './a-pe.ts';
 

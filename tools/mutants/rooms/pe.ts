@@ -49,7 +49,7 @@ export const pe: readonly Mutant[] = [
   },
   {
     id: 'pe/short-read-passes',
-    file: 'src/pe/pe.ts',
+    file: 'src/byte-source.ts',
     find: 'if (bytes.length === length) return bytes;',
     replace: 'return bytes;',
     killedBy: { file: PE, title: /a source that ends before its own size/ },
