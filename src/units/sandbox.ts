@@ -5,8 +5,6 @@ export type Directive = readonly [reason: string, ...lines: readonly string[]];
 
 /**
  * Rights that no service of ours needs. Confinement leaves nothing for ProtectSystem= to protect.
- * ProtectKernelModules= would hide the modules by which an installed kernel is whole; that none is loaded
- * is said by capabilities and system calls.
  */
 export const SANDBOX: readonly Directive[] = [
   [
@@ -29,6 +27,10 @@ export const SANDBOX: readonly Directive[] = [
   ['It reads the clock and never sets it.', 'ProtectClock=yes'],
   ['It has no use for another host name.', 'ProtectHostname=yes'],
   ['It changes no setting of the kernel.', 'ProtectKernelTunables=yes'],
+  [
+    'The modules of an installed kernel say that it is whole; without rights it loads none of them.',
+    'ProtectKernelModules=no',
+  ],
   [
     'Its own log goes to the journal, and that of the kernel is not its business.',
     'ProtectKernelLogs=yes',
