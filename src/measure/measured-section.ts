@@ -1,6 +1,5 @@
 /** Returns which sections of an image systemd-stub measures into PCR 11, and in which order. */
-import type { ByteSource } from '../byte-source.ts';
-import { readRange } from '../byte-source.ts';
+import { type ByteSource, readRange } from '../byte-source.ts';
 import { EspError } from '../error.ts';
 import { contentRange, type Pe, type Section } from '../pe/pe.ts';
 import { counted, exactSize } from '../quantity.ts';

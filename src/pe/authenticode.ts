@@ -1,6 +1,5 @@
 /** Tells which bytes of an image the Authenticode digest covers, and in which order. */
-import type { ByteSource } from '../byte-source.ts';
-import { type Range, readRange } from '../byte-source.ts';
+import { type ByteSource, type Range, readRange } from '../byte-source.ts';
 import { EspError } from '../error.ts';
 import { type ImageLayout, type Piece, slicePieces } from './image-layout.ts';
 import { type Pe, parsePe, rawRanges } from './pe.ts';

@@ -2,8 +2,7 @@
  * Lays out an image from parts that a person named: a UKI, an addon, or a profile for another
  * image.
  */
-import type { ByteSource } from '../byte-source.ts';
-import { bytesSource } from '../byte-source.ts';
+import { type ByteSource, bytesSource } from '../byte-source.ts';
 import { EspError } from '../error.ts';
 import type { Content, ImageLayout, Piece } from '../pe/image-layout.ts';
 import { roundUp } from '../pe/image-layout.ts';
