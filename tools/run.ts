@@ -41,7 +41,9 @@ function run(command: readonly string[]): boolean {
 /** Started first, in this order: what is long and starts last would leave a core without work. */
 const longest: readonly string[] = [
   'test/crash/lab.slow.test.ts',
+  'test/boot/upgrade.slow.test.ts',
   'test/units/guest.slow.test.ts',
+  'test/boot/counting.slow.test.ts',
   'test/boot/xbootldr.slow.test.ts',
   'test/hostile/crowds.slow.test.ts',
   'test/boot/verity.slow.test.ts',

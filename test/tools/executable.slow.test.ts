@@ -59,9 +59,13 @@ describe('one executable', () => {
     writeFileSync(data, '');
     truncateSync(data, 200 * 1024 * 1024);
     const args = ['verity', 'format', data, join(folder, 'hash'), '--salt', '-'];
-    const { status, stderr } = start(args, { NODE_DEBUG: 'worker' });
-    assert.equal(status, 0, stderr);
-    assert.match(stderr, /\[1\] starts worker script/);
+    const hasSecond = () => {
+      const { status, stderr } = start(args, { NODE_DEBUG: 'worker' });
+      assert.equal(status, 0, stderr);
+      return /\[1\] starts worker script/.test(stderr);
+    };
+    // On a busy machine the first thread may be done before the second one has begun.
+    assert.ok(Array.from({ length: 5 }).some(hasSecond));
   });
 
   test('is lzbt-systemd under that name', () => {
