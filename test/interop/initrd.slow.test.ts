@@ -186,7 +186,8 @@ describe('a bomb', () => {
     const room = join(import.meta.dirname, '../../src');
     const script = `
       import { readFileSync } from 'node:fs';
-            import { readInitrd } from '${room}/initrd/archive.ts';
+      import { bytesSource } from '${room}/byte-source.ts';
+      import { readInitrd } from '${room}/initrd/archive.ts';
       const items = [];
       for await (const item of readInitrd(bytesSource(readFileSync('${bomb}')))) items.push(item);
       console.log(JSON.stringify({ items, peak: 1024 * process.resourceUsage().maxRSS }));`;
