@@ -13,11 +13,13 @@ interface Names {
   readonly find: Find;
   /** As `find`, for a name that will be there from now on. */
   readonly findNew: Find;
+  /** As `find`, for a name that will be gone. */
+  readonly findGone: Find;
 }
 
 /** Returns the disk with names below `roots` as they are there. */
 export function fatNamesDisk(host: WritableDisk, roots: readonly string[]): WritableDisk {
-  const { find, findNew } = namesOn(host, roots);
+  const { find, findNew, findGone } = namesOn(host, roots);
   return {
     ...reading(host, find),
     makeDirectory: (path, readers) => host.makeDirectory(findNew(path), readers),
@@ -28,13 +30,17 @@ export function fatNamesDisk(host: WritableDisk, roots: readonly string[]): Writ
     replaceText: (path, text, readers) => host.replaceText(findNew(path), text, readers),
     makeLink: (path, target, modified) => host.makeLink(findNew(path), target, modified),
     // SAFETY: as for overwrite.
-    rename: (from, to) => host.rename(find(from), findNew(to)),
+    rename: (from, to) => {
+      // Where both are one name in two cases, it is still there.
+      const name = find(to);
+      host.rename(findGone(from), findNew(name));
+    },
     syncFile: (path) => host.syncFile(find(path)),
     useSlots: host.useSlots && ((path, atLeast) => host.useSlots?.(find(path), atLeast)),
     // SAFETY: as for overwrite.
-    remove: (path) => host.remove(find(path)),
+    remove: (path) => host.remove(findGone(path)),
     makeTemporary: (directory, prefix) => host.makeTemporary(find(directory), prefix),
-    removeTemporary: (path) => host.removeTemporary(find(path)),
+    removeTemporary: (path) => host.removeTemporary(findGone(path)),
     // SAFETY: as for overwrite.
     syncDirectory: (path) => host.syncDirectory(find(path)),
   };
@@ -90,7 +96,13 @@ function namesOn(host: Disk, roots: readonly string[]): Names {
     }
     return at;
   };
-  return { find, findNew };
+  const findGone: Find = (path) => {
+    const at = find(path);
+    const slash = at.lastIndexOf('/');
+    listings.get(at.slice(0, slash))?.delete(at.slice(slash + 1).toLowerCase());
+    return at;
+  };
+  return { find, findNew, findGone };
 }
 
 /** The names in a directory by their lower case. */
