@@ -27,7 +27,8 @@ const ENTRY_LIMIT = 1024 * 1024;
 
 /** Returns the size of the sectors of a partition's disk, in bytes; undefined where the kernel tells none. */
 export function sectorSizeOf(partition: Partition | undefined, host: Disk): number | undefined {
-  const path = `/sys/dev/block/${partition?.disk}/queue/logical_block_size`;
+  if (partition === undefined) return undefined;
+  const path = `/sys/dev/block/${partition.disk}/queue/logical_block_size`;
   try {
     const size = Number(new TextDecoder().decode(host.read(path, 64)));
     return size % SECTOR === 0 && size > 0 ? size : undefined;

@@ -98,11 +98,10 @@ function jobs(alone: Workshop): [letter: string, make: () => ReturnType<Make>][]
       () => make(workshop),
     ]);
   const { bundle: file, peers, work } = alone;
-  const own = OWN_WORKLOADS;
-  if (peers.lzbt === undefined) return inside(own, alone);
+  if (peers.lzbt === undefined) return inside(OWN_WORKLOADS, alone);
   const installers = rivals(file, peers.lzbt, work);
   const beside = { ...alone, installers, format: 'thin, RSA-4096' };
-  return [...inside(own, alone), ...inside(WORKLOADS_OF_LZBT, beside)];
+  return [...inside(OWN_WORKLOADS, alone), ...inside(WORKLOADS_OF_LZBT, beside)];
 }
 
 /** Makes a directory that lasts as long as this process. */
