@@ -2,13 +2,12 @@
 import { ENTRIES } from '../esp/layout.ts';
 import type { Finding } from '../html/machine-report.ts';
 import type { Difference } from '../pass/drift.ts';
-import { type Finding as FileFinding, findingsOf } from '../plan/findings.ts';
+import { type Finding as FileFinding, fileFindings, firmwareFindings } from '../plan/findings.ts';
 import { type MenuEntry, menuOf } from '../plan/menu.ts';
 import { isBad, nextOf } from '../plan/menu-order.ts';
 import { overrides } from '../plan/overrides.ts';
-import { startedPrevious } from '../plan/running-loader.ts';
 import { NOT_THERE } from '../plan/schedule.ts';
-import { entriesNotFound, notReached, refusals, startedElsewhere } from '../plan/startable.ts';
+import { refusals } from '../plan/startable.ts';
 import type { EspView } from '../plan/view.ts';
 import { counted } from '../quantity.ts';
 import type { BrokenGeneration } from './broken.ts';
@@ -52,32 +51,34 @@ function isEmpty({ inventory, loaders }: EspView): boolean {
 
 /** That every file is missing is one finding; what firmware says holds for what comes, too. */
 function emptyFindings(view: EspView): readonly Finding[] {
-  return [
-    ...foundOn(view, []).filter(({ path }) => path === undefined),
-    { weight: 'bad', text: 'nothing is installed here', next: INSTALL },
-  ];
+  return [...ofFirmware(view), { weight: 'bad', text: 'nothing is installed here', next: INSTALL }];
 }
 
-/** What firmware says, each with its next step. Where it says what to do, there is none. */
-function ofFirmware(view: EspView): ReadonlyMap<string, string | undefined> {
-  return new Map([
-    ...refusals(view.firmware).map((text) => [text, 'espalier keys status'] as const),
-    ...[
-      ...startedElsewhere(view),
-      ...startedPrevious(view),
-      ...notReached(view),
-      ...entriesNotFound(view),
-    ].map((text) => [text, undefined] as const),
-  ]);
+/** What firmware does is in nobody's file. Where it says itself what to do, there is no next step. */
+function ofFirmware(view: EspView): readonly Finding[] {
+  const refused = refusals(view.firmware);
+  return firmwareFindings(view).map(({ problem: text, fatal }) => ({
+    weight: weightOf(fatal),
+    text,
+    next: refused.includes(text) ? 'espalier keys status' : undefined,
+  }));
+}
+
+function weightOf(fatal: boolean): Finding['weight'] {
+  return fatal ? 'bad' : 'caution';
 }
 
 function contentFindings(view: EspView, known: Known): readonly Finding[] {
   const { fromProfiles, fromPrimary, nextIsCurrent } = known;
   const menu = menuOf(view, { booted: undefined, pinned: [] });
-  const found = foundOn(view, menu);
+  const found = fileFindings(view).map((finding): Finding => {
+    const { path, problem: text, fatal } = finding;
+    return { weight: weightOf(fatal), path, text, next: nextStep(finding, view, menu) };
+  });
   const told = new Set(found.map(({ path }) => path));
   const isNew = ({ path }: { readonly path: string }) => !told.has(path);
   return [
+    ...ofFirmware(view),
     ...found,
     ...nextFindings(view),
     ...when(nextIsCurrent === false, 'what boots next is NOT what the profile says', INSTALL),
@@ -90,17 +91,6 @@ function contentFindings(view: EspView, known: Known): readonly Finding[] {
 
 function when(holds: boolean, text: string, next?: string): readonly Finding[] {
   return holds ? [{ weight: 'caution', text, next }] : [];
-}
-
-/** What every look finds. That which firmware does is in nobody's file, and has no path. */
-function foundOn(view: EspView, menu: readonly MenuEntry[]): readonly Finding[] {
-  const said = ofFirmware(view);
-  return findingsOf(view).map((found) => {
-    const { path, problem: text, fatal } = found;
-    const weight = fatal ? 'bad' : 'caution';
-    if (said.has(text)) return { weight, text, next: said.get(text) };
-    return { weight, path, text, next: nextStep(found, view, menu) };
-  });
 }
 
 function nextStep(

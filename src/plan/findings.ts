@@ -25,8 +25,12 @@ export interface Finding {
 
 /** Returns the findings: loaders first, then entries and their files, then extra files. */
 export function findingsOf(view: EspView): readonly Finding[] {
+  return [...firmwareFindings(view), ...fileFindings(view)];
+}
+
+/** Returns what is wrong with files. */
+export function fileFindings(view: EspView): readonly Finding[] {
   return [
-    ...firmwareFindings(view),
     ...loaderFindings(view),
     ...entryFindings(view),
     ...settingsFindings(view),
@@ -38,8 +42,8 @@ export function findingsOf(view: EspView): readonly Finding[] {
   ];
 }
 
-/** What firmware says against what is here: then none of it starts, or another partition's does. */
-function firmwareFindings(view: EspView): readonly Finding[] {
+/** Returns what firmware says against what is here: then none of it starts, or another partition's does. */
+export function firmwareFindings(view: EspView): readonly Finding[] {
   const [loader] = view.loaders;
   if (loader === undefined) return [];
   const { path } = loader;
